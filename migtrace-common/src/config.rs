@@ -1,0 +1,93 @@
+//! What the collector tells the programs before they run: offsets of this kernel's structures, and the filter's mode.
+//!
+//! Offsets come from the running kernel's BTF. A structure or field that this kernel does not have is [`ABSENT`], and the
+//! programs that need it are not loaded.
+
+/// Offset of a field that this kernel does not have.
+pub const ABSENT: u32 = u32::MAX;
+
+/// Global of the BPF object by this name.
+pub const CONFIG_GLOBAL: &str = "CONFIG";
+
+/// Byte offsets in kernel structures.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Address of the kernel's variable `vmemmap_base`, 0 where kallsyms does not show it.
+    pub vmemmap_base_addr: u64,
+    /// Address of the kernel's variable `page_offset_base`, 0 where kallsyms does not show it.
+    pub page_offset_base_addr: u64,
+    /// Nonzero: only processes in the map of traced ones, and the children that they have.
+    pub only_traced: u32,
+    /// The collector's own process, never traced.
+    pub self_pid: u32,
+    /// sizeof(struct page).
+    pub page_size_of_struct: u32,
+    /// Bits that a node id takes at the top of page flags.
+    pub nodes_shift: u32,
+    /// Levels of page tables: 4 or 5.
+    pub page_table_levels: u32,
+
+    pub folio_flags: u32,
+    /// Offset of the byte in a large folio that holds its order (`_flags_1`, low 8 bits), from the folio's start.
+    pub folio_order: u32,
+    pub vma_mm: u32,
+    pub vma_vm_file: u32,
+    pub vma_vm_ops: u32,
+    pub mm_pgd: u32,
+    pub task_mm: u32,
+    pub task_tgid: u32,
+    pub task_pid: u32,
+    pub pt_regs_ip: u32,
+    pub pt_regs_di: u32,
+    pub pt_regs_si: u32,
+    pub pt_regs_dx: u32,
+    pub pt_regs_r10: u32,
+    pub pt_regs_r8: u32,
+    pub pt_regs_r9: u32,
+    /// Address of `shmem_vm_ops`, `shmem_anon_vm_ops` and `shm_vm_ops`, 0 where unknown.
+    pub shmem_vm_ops: [u64; 3],
+
+    pub mof_check: MofCheckOffsets,
+    pub mof_unmap: MofUnmapOffsets,
+    pub mof_migrate: MofMigrateOffsets,
+    pub mof_lazy: MofLazyOffsets,
+    pub mm_migrate_pages: MigratePagesOffsets,
+    pub pad: u32,
+}
+
+macro_rules! offsets {
+    ($($(#[$meta:meta])* $name:ident { $($field:ident),* $(,)? })*) => {$(
+        $(#[$meta])*
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct $name { $(pub $field: u32),* }
+
+        impl $name {
+            /// Offsets of all fields as `lookup` gives them for the field's name.
+            ///
+            /// # Errors
+            /// The first error of `lookup`.
+            pub fn resolve<E>(mut lookup: impl FnMut(&'static str) -> Result<u32, E>) -> Result<Self, E> {
+                Ok(Self { $($field: lookup(stringify!($field))?),* })
+            }
+        }
+    )*};
+}
+
+offsets! {
+    /// `struct trace_event_raw_mof_check`.
+    MofCheckOffsets { address, pfn, src_nid, dst_nid, mode, interleave, lazy, order, flags, reason }
+    /// `struct trace_event_raw_mof_unmap`.
+    MofUnmapOffsets { pfn, nid, order, anon, reason }
+    /// `struct trace_event_raw_mof_migrate`.
+    MofMigrateOffsets { address, old_pfn, new_pfn, src_nid, dst_nid, order, rc, reason, latency_ns }
+    /// `struct trace_event_raw_mof_lazy`.
+    MofLazyOffsets { nr_queued, nr_unmapped, nr_failed, latency_ns }
+    /// `struct trace_event_raw_mm_migrate_pages`.
+    MigratePagesOffsets { succeeded, failed, mode, reason }
+}
+
+#[cfg(feature = "user")]
+// SAFETY: plain integers in C layout, padding spelled out (layout.rs asserts the size), any bit pattern is valid.
+unsafe impl aya::Pod for Config {}

@@ -1,0 +1,67 @@
+//! Small numbers on the wire, as newtypes: a value that is not in a list is still a value, and prints as such.
+
+macro_rules! kinds {
+    ($($(#[$meta:meta])* $name:ident($repr:ty) { $($(#[$vmeta:meta])* $variant:ident = $value:literal),* $(,)? })*) => {$(
+        $(#[$meta])*
+        #[repr(transparent)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $name(pub $repr);
+
+        impl $name {
+            $($(#[$vmeta])* pub const $variant: Self = Self($value);)*
+        }
+    )*};
+}
+
+kinds! {
+    /// Which record follows a header.
+    RecordKind(u8) {
+        FAULT = 1,
+        CHECK = 2,
+        MARK = 3,
+        MIGRATE = 4,
+        BATCH = 5,
+        REQUEST = 6,
+        TASK = 7,
+        PHASE = 8,
+    }
+
+    /// What a fault was about.
+    FaultClass(u8) {
+        OTHER = 0,
+        ANON = 1,
+        FILE = 2,
+        SHMEM = 3,
+        SWAP = 4,
+        HINTING = 5,
+        COW = 6,
+        HUGE = 7,
+    }
+
+    /// The way that moved a folio.
+    MigratePath(u8) {
+        /// The kernel's migrate_pages(), whose reason tells the cause.
+        DIRECT = 1,
+        /// migrate-on-fault, in the fault path.
+        LAZY_FAULT = 2,
+    }
+
+    /// Placement system calls.
+    RequestName(u8) {
+        MBIND = 1,
+        SET_MEMPOLICY = 2,
+        GET_MEMPOLICY = 3,
+        MOVE_PAGES = 4,
+        MIGRATE_PAGES = 5,
+        SET_MEMPOLICY_HOME_NODE = 6,
+    }
+
+    /// What happened to a task.
+    TaskEvent(u8) {
+        FORK = 1,
+        EXEC = 2,
+        EXIT = 3,
+        /// It runs on a CPU of another node than before.
+        MOVED = 4,
+    }
+}

@@ -1,0 +1,17 @@
+//! Sizes, alignments and offsets that both sides rely on: a change here is a change of [`crate::ABI_VERSION`].
+
+use core::mem::{align_of, offset_of, size_of};
+
+use crate::{counters::ProbeCounters, record::*};
+
+const _: () = assert!(size_of::<Header>() == 56 && align_of::<Header>() == 8);
+const _: () = assert!(offset_of!(Header, kind) == 32 && offset_of!(Header, comm) == 40);
+const _: () = assert!(size_of::<Fault>() == 56 + 40);
+const _: () = assert!(size_of::<Check>() == 56 + 40);
+const _: () = assert!(size_of::<Mark>() == 56 + 32);
+const _: () = assert!(size_of::<Migrate>() == 56 + 80);
+const _: () = assert!(size_of::<Batch>() == 56 + 40);
+const _: () = assert!(size_of::<Request>() == 56 + 56 + 8 * MASK_WORDS + 8);
+const _: () = assert!(size_of::<Task>() == 56 + 16);
+const _: () = assert!(size_of::<Phase>() == 56 + 8 + PHASE_TEXT);
+const _: () = assert!(size_of::<ProbeCounters>() == 40);

@@ -1,0 +1,196 @@
+//! The records in the ring: fixed-width integers, padding spelled out, no bool, no Option, no enum with a payload.
+//!
+//! `ts_ns` is the moment at which the thing *ended* (CLOCK_BOOTTIME); where a record has `latency_ns`, it began at
+//! `ts_ns - latency_ns`. Addresses are virtual, page aligned where the kernel's are. [`NO_ADDR`], [`NO_PFN`] and
+//! [`NO_NODE`] stand for "the kernel did not show it", and so does [`NO_TIME`] in a time that is one stage of many.
+
+/// No virtual address known.
+pub const NO_ADDR: u64 = u64::MAX;
+/// No page frame.
+pub const NO_PFN: u64 = u64::MAX;
+/// No node: the kernel's own NUMA_NO_NODE.
+pub const NO_NODE: i32 = -1;
+/// A stage whose time is not known.
+pub const NO_TIME: u64 = u64::MAX;
+/// Longest text of a [`Phase`], in bytes.
+pub const PHASE_TEXT: usize = 232;
+/// Words of a node mask in a [`Request`]: 1024 nodes, the largest NODES_SHIFT that Linux has.
+pub const MASK_WORDS: usize = 16;
+/// `prctl(2)` option by which a workload names its phase: `prctl(PR_MIGTRACE_PHASE, text, length)`. The kernel refuses it
+/// with EINVAL and does nothing, traced or not; the number spells `MTPH`.
+pub const PR_MIGTRACE_PHASE: i32 = 0x4d54_5048;
+
+macro_rules! records {
+    ($($(#[$meta:meta])* pub struct $name:ident { $($body:tt)* })*) => {$(
+        $(#[$meta])*
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug)]
+        #[cfg_attr(
+            feature = "user",
+            derive(
+                PartialEq,
+                Eq,
+                zerocopy::FromBytes,
+                zerocopy::IntoBytes,
+                zerocopy::KnownLayout,
+                zerocopy::Immutable
+            )
+        )]
+        pub struct $name { $($body)* }
+    )*};
+}
+
+records! {
+    /// What every record opens with.
+    pub struct Header {
+        /// CLOCK_BOOTTIME, ns, at the end of what is recorded.
+        pub ts_ns: u64,
+        /// cgroup v2 id of the task.
+        pub cgroup_id: u64,
+        /// Process (the kernel's tgid).
+        pub pid: u32,
+        /// Thread (the kernel's pid).
+        pub tid: u32,
+        pub cpu: u32,
+        /// NUMA node of that CPU, as the kernel says (bpf_get_numa_node_id).
+        pub cpu_node: i32,
+        /// [`crate::kinds::RecordKind`].
+        pub kind: u8,
+        /// [`crate::ABI_VERSION`].
+        pub abi: u8,
+        /// [`crate::counters::Probe`] that made the record.
+        pub probe: u16,
+        pub pad: u32,
+        /// Task name, padded with zeroes.
+        pub comm: [u8; 16],
+    }
+
+    /// A page fault was handled (handle_mm_fault returned).
+    pub struct Fault {
+        pub header: Header,
+        pub addr: u64,
+        /// User instruction, 0 where the fault did not come from one (get_user_pages).
+        pub ip: u64,
+        pub latency_ns: u64,
+        /// FAULT_FLAG_* bits.
+        pub flags: u32,
+        /// VM_FAULT_* bits.
+        pub result: u32,
+        /// Node of the page that the address maps afterwards.
+        pub nid: i32,
+        /// [`crate::kinds::FaultClass`].
+        pub class: u8,
+        pub pad: [u8; 3],
+    }
+
+    /// A folio was checked against policy in the fault path.
+    pub struct Check {
+        pub header: Header,
+        pub addr: u64,
+        pub pfn: u64,
+        pub src_nid: i32,
+        pub dst_nid: i32,
+        pub order: u32,
+        /// FAULT_FLAG_* bits.
+        pub flags: u32,
+        /// The kernel's enum mof_reason.
+        pub reason: i32,
+        /// MPOL_* mode.
+        pub mode: u16,
+        pub interleave: u8,
+        pub lazy: u8,
+    }
+
+    /// A folio was unmapped for lazy migration, or could not be.
+    pub struct Mark {
+        pub header: Header,
+        pub addr: u64,
+        pub pfn: u64,
+        pub nid: i32,
+        pub order: u32,
+        /// The kernel's enum mof_reason.
+        pub reason: i32,
+        pub anon: u32,
+    }
+
+    /// A folio moved, or did not.
+    pub struct Migrate {
+        pub header: Header,
+        pub addr: u64,
+        pub old_pfn: u64,
+        pub new_pfn: u64,
+        pub latency_ns: u64,
+        pub unmap_ns: u64,
+        pub copy_ns: u64,
+        pub remap_ns: u64,
+        pub src_nid: i32,
+        pub dst_nid: i32,
+        pub order: u32,
+        /// The kernel's enum migrate_reason where `path` is [`crate::kinds::MigratePath::DIRECT`], else -1.
+        pub migrate_reason: i32,
+        /// The kernel's enum mof_reason where `path` is [`crate::kinds::MigratePath::LAZY_FAULT`], else -1.
+        pub mof_reason: i32,
+        /// Nonzero when the folio moved.
+        pub moved: u8,
+        /// [`crate::kinds::MigratePath`].
+        pub path: u8,
+        pub pad: u16,
+    }
+
+    /// The kernel's migrate_pages() ran once, or a request marked its pages lazily.
+    pub struct Batch {
+        pub header: Header,
+        /// Pages in the list where the kernel counted them, else u64::MAX.
+        pub asked: u64,
+        pub succeeded: u64,
+        pub failed: u64,
+        pub latency_ns: u64,
+        /// The kernel's enum migrate_mode, -1 for a lazy mark.
+        pub mode: i32,
+        /// The kernel's enum migrate_reason.
+        pub migrate_reason: i32,
+    }
+
+    /// A placement system call returned.
+    pub struct Request {
+        pub header: Header,
+        pub addr: u64,
+        pub len: u64,
+        pub flags: u64,
+        pub latency_ns: u64,
+        pub ret: i64,
+        /// Mode argument with its flags (MPOL_F_*), of mbind and set_mempolicy.
+        pub policy: u64,
+        /// Bits that the caller says the mask has.
+        pub maxnode: u64,
+        pub nodemask: [u64; MASK_WORDS],
+        /// [`crate::kinds::RequestName`].
+        pub name: u8,
+        /// Nonzero when `nodemask` could be read.
+        pub has_mask: u8,
+        pub pad: u16,
+        /// Process asked about, 0 for the caller itself.
+        pub target_pid: u32,
+    }
+
+    /// The life of a task.
+    pub struct Task {
+        pub header: Header,
+        /// [`crate::kinds::TaskEvent`].
+        pub what: u8,
+        pub pad: [u8; 3],
+        /// The new process of a fork, else 0.
+        pub child_pid: u32,
+        pub from_node: i32,
+        pub to_node: i32,
+    }
+
+    /// The workload says what it does now.
+    pub struct Phase {
+        pub header: Header,
+        /// Bytes of `text` in use.
+        pub len: u32,
+        pub pad: u32,
+        pub text: [u8; PHASE_TEXT],
+    }
+}

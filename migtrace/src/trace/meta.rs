@@ -1,0 +1,97 @@
+//! What a trace says about itself: kernel, machine, probes, clock, and the account of every event seen.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the trace format; a file with a larger one is refused.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The metadata of one recording.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Meta {
+    pub format_version: u32,
+    /// Version of the migtrace that recorded.
+    pub migtrace_version: String,
+    /// `uname -r`.
+    pub kernel_release: String,
+    /// Whether that kernel has migrate-on-fault.
+    pub kernel_patched: bool,
+    pub hostname: String,
+    pub topology: Topology,
+    /// How each probe was attached.
+    pub probes: Vec<ProbeInfo>,
+    /// The traced command and its arguments, empty where none was started.
+    pub command: Vec<String>,
+    /// Exit status of that command, by shell convention (128 + signal).
+    pub command_status: Option<i32>,
+    /// CLOCK_BOOTTIME at the start of recording, ns.
+    pub start_ns: u64,
+    /// CLOCK_BOOTTIME at the end, ns; `None` in a recording that was cut off.
+    pub end_ns: Option<u64>,
+    /// CLOCK_REALTIME minus CLOCK_BOOTTIME, ns.
+    pub wall_offset_ns: i64,
+    /// The account by probe; final only where `end_ns` is there.
+    pub account: Vec<ProbeAccount>,
+    /// What /proc/vmstat gained from start to end, system-wide, for the counters of migration and migrate-on-fault.
+    pub vmstat_delta: BTreeMap<String, i64>,
+}
+
+impl Meta {
+    /// Events that probes saw and the trace does not hold.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.account.iter().map(ProbeAccount::lost).sum()
+    }
+}
+
+/// The machine's nodes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Topology {
+    pub nodes: Vec<Node>,
+}
+
+/// One NUMA node.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    pub nid: i32,
+    pub cpus: Vec<u32>,
+    pub mem_bytes: u64,
+    /// Distance to each node, in the order of `Topology::nodes`.
+    pub distances: Vec<u32>,
+}
+
+/// One probe of this recording.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbeInfo {
+    /// Name from the catalog, as in [`ProbeAccount::probe`].
+    pub probe: String,
+    /// How it is attached: `tracepoint mof:mof_check`, `fentry handle_mm_fault`.
+    pub attached: Option<String>,
+    /// Why it is not attached.
+    pub error: Option<String>,
+    /// `exact`, `estimated` or `unavailable`.
+    pub fidelity: String,
+}
+
+/// One probe's account: `seen = stored + sum(lost)`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProbeAccount {
+    pub probe: String,
+    /// Events that passed the filter.
+    pub seen: u64,
+    /// Events that the trace holds.
+    pub stored: u64,
+    /// Events lost, by cause: `ring_full`, `map_full`, `undecodable`, ...
+    pub lost: BTreeMap<String, u64>,
+    /// Events that the filter left out.
+    pub filtered: u64,
+}
+
+impl ProbeAccount {
+    /// Events lost, for all causes.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost.values().sum()
+    }
+}
