@@ -18,6 +18,10 @@ pub struct Meta {
     /// Whether that kernel has migrate-on-fault.
     pub kernel_patched: bool,
     pub hostname: String,
+    /// What emulates or virtualises this machine (`tcg`, `kvm`), `None` on bare metal or where it is not known. Times from
+    /// an emulated machine rank, they do not measure.
+    #[serde(default)]
+    pub machine: Option<String>,
     pub topology: Topology,
     /// How each probe was attached.
     pub probes: Vec<ProbeInfo>,
