@@ -1,0 +1,66 @@
+//! What the recording does not hold: loss by probe, and what this kernel could not show.
+
+use crate::event::{Body, Event};
+use crate::trace::meta::{Meta, ProbeAccount, ProbeInfo};
+
+/// One probe's account, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balance {
+    pub account: ProbeAccount,
+    /// seen - stored - lost; anything but 0 is an error of migtrace.
+    pub missing: i128,
+}
+
+/// The account of each probe.
+#[must_use]
+pub fn balances(meta: &Meta) -> Vec<Balance> {
+    let missing = |a: &ProbeAccount| i128::from(a.seen) - i128::from(a.stored) - i128::from(a.lost());
+    meta.account.iter().map(|a| Balance { missing: missing(a), account: a.clone() }).collect()
+}
+
+/// Whether the account is final and says that nothing was lost.
+#[must_use]
+pub fn is_lossless(meta: &Meta) -> bool {
+    meta.end_ns.is_some()
+        && !meta.account.is_empty()
+        && balances(meta).iter().all(|b| b.missing == 0)
+        && meta.lost() == 0
+}
+
+/// Events that the trace's own loss events count: the account of a recording that was cut off.
+#[must_use]
+pub fn lost_by_events(events: &[Event]) -> u64 {
+    let count = |e: &Event| if let Body::Loss(l) = &e.body { l.count } else { 0 };
+    events.iter().map(count).sum()
+}
+
+/// Probes whose events are not exact: estimated, or not there at all.
+pub fn inexact(meta: &Meta) -> impl Iterator<Item = &ProbeInfo> {
+    meta.probes.iter().filter(|p| p.fidelity != "exact" || p.attached.is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::fixture;
+
+    #[test]
+    fn seen_is_stored_plus_lost() {
+        let (meta, events) = fixture::lossy();
+        assert!(balances(&meta).iter().all(|b| b.missing == 0));
+        assert!(!is_lossless(&meta));
+        assert_eq!(lost_by_events(&events), 3);
+        let (mut meta, _) = fixture::direct(8);
+        assert!(is_lossless(&meta));
+        meta.account[0].stored -= 1;
+        assert!(!is_lossless(&meta));
+        assert_eq!(balances(&meta)[0].missing, 1);
+    }
+
+    #[test]
+    fn an_account_that_is_not_final_is_not_lossless() {
+        let (mut meta, _) = fixture::direct(8);
+        meta.end_ns = None;
+        assert!(!is_lossless(&meta));
+    }
+}

@@ -1,0 +1,122 @@
+//! Times of many events in bounded memory: count, sum, least and greatest are exact, percentiles are within 0.1 %.
+
+use hdrhistogram::Histogram;
+
+/// Greatest time that percentiles tell apart, ns: an hour.
+const HOUR_NS: u64 = 3_600_000_000_000;
+
+/// A distribution of times, ns.
+#[derive(Clone, Debug)]
+pub struct Latencies {
+    histogram: Histogram<u64>,
+    total_ns: u64,
+    min_ns: u64,
+    max_ns: u64,
+}
+
+impl Default for Latencies {
+    fn default() -> Self {
+        let histogram =
+            Histogram::new_with_max(HOUR_NS, 3).expect("3 significant digits are within the library's limits");
+        Self { histogram, total_ns: 0, min_ns: u64::MAX, max_ns: 0 }
+    }
+}
+
+impl Latencies {
+    /// Takes one time.
+    pub fn record(&mut self, ns: u64) {
+        self.histogram.saturating_record(ns);
+        self.total_ns = self.total_ns.saturating_add(ns);
+        self.min_ns = self.min_ns.min(ns);
+        self.max_ns = self.max_ns.max(ns);
+    }
+
+    /// Takes all of another distribution's times.
+    pub fn merge(&mut self, other: &Self) {
+        self.histogram += &other.histogram;
+        self.total_ns = self.total_ns.saturating_add(other.total_ns);
+        self.min_ns = self.min_ns.min(other.min_ns);
+        self.max_ns = self.max_ns.max(other.max_ns);
+    }
+
+    /// How many times were taken.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.histogram.len()
+    }
+
+    /// Their sum, ns; 0 of none.
+    #[must_use]
+    pub const fn total_ns(&self) -> u64 {
+        self.total_ns
+    }
+
+    /// The least, ns.
+    #[must_use]
+    pub fn min_ns(&self) -> Option<u64> {
+        (self.count() > 0).then_some(self.min_ns)
+    }
+
+    /// The greatest, ns.
+    #[must_use]
+    pub fn max_ns(&self) -> Option<u64> {
+        (self.count() > 0).then_some(self.max_ns)
+    }
+
+    /// The median, ns.
+    #[must_use]
+    pub fn median_ns(&self) -> Option<u64> {
+        self.quantile_ns(0.5)
+    }
+
+    /// The `percent`th percentile, ns; `None` where so few times were taken that it would be the greatest of them.
+    #[must_use]
+    pub fn percentile_ns(&self, percent: u32) -> Option<u64> {
+        let beyond = f64::from(100_u32.saturating_sub(percent)) / 100.0;
+        let enough = self.count() as f64 * beyond >= 1.0;
+        enough.then(|| self.quantile_ns(1.0 - beyond)).flatten()
+    }
+
+    fn quantile_ns(&self, quantile: f64) -> Option<u64> {
+        (self.count() > 0).then(|| self.histogram.value_at_quantile(quantile).clamp(self.min_ns, self.max_ns))
+    }
+}
+
+impl FromIterator<u64> for Latencies {
+    fn from_iter<I: IntoIterator<Item = u64>>(times: I) -> Self {
+        let mut latencies = Self::default();
+        times.into_iter().for_each(|ns| latencies.record(ns));
+        latencies
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_need_enough_times() {
+        let few: Latencies = (1..=9).map(|n| n * 1000).collect();
+        assert_eq!(few.percentile_ns(90), None);
+        assert_eq!(few.percentile_ns(99), None);
+        let median = few.median_ns().expect("nine times");
+        assert!((4990..=5010).contains(&median), "{median}");
+        assert_eq!((few.min_ns(), few.max_ns(), few.total_ns()), (Some(1000), Some(9000), 45_000));
+        let many: Latencies = (1..=100).collect();
+        assert_eq!(many.percentile_ns(90), Some(90));
+        assert_eq!(many.percentile_ns(99), Some(99));
+    }
+
+    #[test]
+    fn of_no_times_nothing_is_known() {
+        let none = Latencies::default();
+        assert_eq!((none.count(), none.min_ns(), none.max_ns(), none.median_ns()), (0, None, None, None));
+    }
+
+    #[test]
+    fn a_time_beyond_the_histogram_is_kept_as_the_greatest() {
+        let one: Latencies = [u64::MAX].into_iter().collect();
+        assert_eq!(one.max_ns(), Some(u64::MAX));
+        assert_eq!(one.count(), 1);
+    }
+}

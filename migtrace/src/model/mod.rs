@@ -1,0 +1,106 @@
+//! What a recording's events mean together: pure state, the same for every view.
+//!
+//! This module owns the relations between events: what lies inside what, which page an address is, what became of a marked
+//! page, who paid for a move. It knows no terminal, no file and no kernel; the views (log, compare, plot) only read it.
+
+pub mod account;
+pub mod funnel;
+pub mod latency;
+pub mod marks;
+pub mod moves;
+pub mod nest;
+pub mod phase;
+pub mod ranges;
+pub mod reconcile;
+pub mod work;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+
+use std::ops::Range;
+
+use crate::{
+    event::{Body, Event, Outcome},
+    trace::meta::Meta,
+};
+use marks::Marks;
+use nest::Nest;
+use phase::Section;
+use ranges::Segments;
+
+/// A whole recording and the relations in it.
+#[derive(Debug)]
+pub struct Run {
+    pub meta: Meta,
+    pub events: Vec<Event>,
+    pub nest: Nest,
+    pub segments: Segments,
+    pub marks: Marks,
+    pub sections: Vec<Section>,
+}
+
+impl Run {
+    /// Relates the events of a recording.
+    #[must_use]
+    pub fn new(meta: Meta, events: Vec<Event>) -> Self {
+        let nest = Nest::new(&events);
+        let segments = Segments::new(&events);
+        let marks = Marks::new(&events, &nest);
+        let sections = phase::sections(&events, &nest);
+        Self { meta, events, nest, segments, marks, sections }
+    }
+
+    /// The time that views count from, ns: the start of the recording, else its first event.
+    #[must_use]
+    pub fn zero_ns(&self) -> u64 {
+        let first = self.events.iter().map(Event::start_ns).min().unwrap_or(0);
+        if self.meta.start_ns == 0 { first } else { self.meta.start_ns.min(first) }
+    }
+
+    /// The address that an event is about: its own, or for a mark the one that its page frame gives away.
+    #[must_use]
+    pub fn addr(&self, event: usize) -> Option<u64> {
+        self.events[event].addr().or_else(|| self.marks.of_event(event).and_then(|m| m.addr))
+    }
+
+    /// Pages that moved inside an event: by the kernel's own count where its batches are in the trace, else by the rows.
+    /// `None` where this recording had no probe to see either.
+    #[must_use]
+    pub fn moved_inside_pages(&self, event: usize) -> Option<u64> {
+        self.moves_inside(event, Outcome::Ok)
+    }
+
+    /// Pages that were to move inside an event and stayed, as [`Self::moved_inside_pages`].
+    #[must_use]
+    pub fn failed_inside_pages(&self, event: usize) -> Option<u64> {
+        self.moves_inside(event, Outcome::Failed)
+    }
+
+    fn moves_inside(&self, event: usize, want: Outcome) -> Option<u64> {
+        let inside = self.nest.descendants(event);
+        let (mut by_batch, mut by_row) = (None, 0);
+        for i in inside {
+            match &self.events[i].body {
+                Body::Batch(b) if &*b.mode != "lazy" => {
+                    *by_batch.get_or_insert(0) += if want == Outcome::Ok { b.succeeded } else { b.failed };
+                }
+                Body::Migrate(m) if m.result == want => by_row += m.pages(),
+                _ => {}
+            }
+        }
+        let visible = self.attached("batch") || self.attached("direct_migrate") || self.attached("lazy_migrate");
+        by_batch.or_else(|| (visible || by_row > 0).then_some(by_row))
+    }
+
+    /// Whether a probe was attached. A recording that does not list its probes is taken to have had them all.
+    #[must_use]
+    pub fn attached(&self, probe: &str) -> bool {
+        self.meta.probes.is_empty() || self.meta.probes.iter().any(|p| p.probe == probe && p.attached.is_some())
+    }
+
+    /// Begin and end of an event, ns.
+    #[must_use]
+    pub fn span(&self, event: usize) -> Range<u64> {
+        self.events[event].start_ns()..self.events[event].ts_ns
+    }
+}

@@ -1,0 +1,58 @@
+//! The sections of a recording: from one thing that the workload says it does to the next.
+
+use super::nest::Nest;
+use crate::event::{Body, Event};
+
+/// One phase and what happened in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Section {
+    /// The phase's event; `None` for what came before the first.
+    pub phase: Option<usize>,
+    /// Events inside no other that began in this phase, in the order of their begins.
+    pub roots: Vec<usize>,
+}
+
+/// Cuts the outermost events at every phase; what began before the first phase is a section of its own, if anything did.
+#[must_use]
+pub fn sections(events: &[Event], nest: &Nest) -> Vec<Section> {
+    let mut sections = vec![Section::default()];
+    for &root in nest.roots() {
+        match events[root].body {
+            Body::Phase(_) => sections.push(Section { phase: Some(root), roots: Vec::new() }),
+            _ => sections.last_mut().expect("begins with one").roots.push(root),
+        }
+    }
+    if sections[0].roots.is_empty() {
+        sections.remove(0);
+    }
+    sections
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::fixture;
+
+    #[test]
+    fn a_section_runs_from_phase_to_phase() {
+        let (_, events) = fixture::direct(8);
+        let sections = sections(&events, &Nest::new(&events));
+        let texts: Vec<_> = sections
+            .iter()
+            .map(|s| match s.phase.map(|p| &events[p].body) {
+                Some(Body::Phase(p)) => (p.text.as_str(), s.roots.len()),
+                _ => ("", s.roots.len()),
+            })
+            .collect();
+        let expected = [
+            ("", 6),
+            ("anon seg 8p", 0),
+            ("mbind seg preferred 1", 1),
+            ("touch seg w", 8),
+            ("mbind seg bind+move 2", 1),
+            ("touch seg r", 0),
+            ("exit", 1),
+        ];
+        assert_eq!(texts, expected);
+    }
+}

@@ -1,0 +1,99 @@
+//! The kernel's own counters against the events in the trace.
+//!
+//! /proc/vmstat counts for the whole system and the trace holds what its filters let through, so a counter may be larger
+//! than the trace; a smaller one means that one of the two is wrong.
+
+use crate::event::{Body, Cause, FaultClass, Outcome, Verdict};
+use crate::model::Run;
+
+/// One counter and what the trace holds of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reconciled {
+    pub counter: &'static str,
+    /// What it counts.
+    pub meaning: &'static str,
+    /// What the counter gained during the recording.
+    pub gained: i64,
+    /// The same of this trace's events.
+    pub traced: u64,
+}
+
+impl Reconciled {
+    /// gained - traced.
+    #[must_use]
+    pub fn difference(&self) -> i128 {
+        i128::from(self.gained) - i128::from(self.traced)
+    }
+}
+
+type Counted = fn(&Body) -> u64;
+
+/// Counter, meaning, probes that must have been attached (one of them), and pages that one event adds.
+const COUNTERS: [(&str, &str, &[&str], Counted); 8] = [
+    ("mof_unmapped", "pages marked lazily", &["mark"], |b| match b {
+        Body::Mark(m) if m.result == Outcome::Ok => 1 << m.order,
+        _ => 0,
+    }),
+    ("mof_checked", "pages checked when touched", &["check"], |b| match b {
+        Body::Check(c) => 1 << c.order,
+        _ => 0,
+    }),
+    ("mof_misplaced", "pages found misplaced", &["check"], |b| match b {
+        Body::Check(c) if c.verdict == Verdict::Misplaced => 1 << c.order,
+        _ => 0,
+    }),
+    ("mof_migrated", "pages moved when touched", &["lazy_migrate"], |b| match b {
+        Body::Migrate(m) if m.cause == Cause::LazyFault && m.result == Outcome::Ok => m.pages(),
+        _ => 0,
+    }),
+    ("mof_failed", "pages that stayed when touched", &["lazy_migrate"], |b| match b {
+        Body::Migrate(m) if m.cause == Cause::LazyFault && m.result == Outcome::Failed => m.pages(),
+        _ => 0,
+    }),
+    ("pgmigrate_success", "pages moved for any reason", &["direct_migrate", "lazy_migrate"], |b| match b {
+        Body::Migrate(m) if m.result == Outcome::Ok => m.pages(),
+        _ => 0,
+    }),
+    ("pgmigrate_fail", "pages that could not be moved", &["direct_migrate", "lazy_migrate"], |b| match b {
+        Body::Migrate(m) if m.result == Outcome::Failed => m.pages(),
+        _ => 0,
+    }),
+    ("numa_hint_faults", "NUMA hinting faults", &["fault"], |b| match b {
+        Body::Fault(f) if f.class == FaultClass::Hinting => 1,
+        _ => 0,
+    }),
+];
+
+/// Each counter that the recording has and that its probes could see.
+#[must_use]
+pub fn reconcile(run: &Run) -> Vec<Reconciled> {
+    let known = COUNTERS.iter().filter_map(|&(counter, meaning, probes, counted)| {
+        let gained = *run.meta.vmstat_delta.get(counter)?;
+        probes.iter().any(|p| run.attached(p)).then(|| {
+            let traced = run.events.iter().map(|e| counted(&e.body)).sum();
+            Reconciled { counter, meaning, gained, traced }
+        })
+    });
+    known.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::fixture;
+
+    #[test]
+    fn system_wide_counters_may_exceed_the_trace() {
+        let (meta, events) = fixture::lazy(8, 0..8);
+        let all = reconcile(&Run::new(meta, events));
+        let of = |name: &str| all.iter().find(|r| r.counter == name).expect("reconciled").difference();
+        assert_eq!((of("mof_unmapped"), of("mof_migrated"), of("pgmigrate_success")), (0, 0, 3));
+    }
+
+    #[test]
+    fn a_counter_that_the_recording_does_not_have_is_left_out() {
+        let (mut meta, events) = fixture::direct(8);
+        meta.vmstat_delta.clear();
+        assert_eq!(reconcile(&Run::new(meta, events)), []);
+    }
+}

@@ -1,0 +1,186 @@
+//! The work that requests to move pages caused: the time inside them, and in the faults that finished what they left.
+
+use super::{
+    Run,
+    funnel::Funnel,
+    latency::Latencies,
+    ranges::{PAGE_BYTES, Ranges, pages_of},
+};
+use crate::event::{Body, Event, Outcome, Request, RequestName};
+
+/// The requests of a recording that asked for pages to move, now or lazily, and the faults on those pages afterwards.
+#[derive(Clone, Debug, Default)]
+pub struct Work {
+    /// Requests, in the order of their begins.
+    pub requests: Vec<usize>,
+    /// The pages that they asked about.
+    pub ranges: Ranges,
+    /// Faults on those pages after the request returned, in the order of their begins.
+    pub faults: Vec<usize>,
+}
+
+impl Work {
+    /// Of a recording. A request that names no range, as move_pages(2) does, stands for the pages that moved inside it.
+    #[must_use]
+    pub fn new(run: &Run) -> Self {
+        let mut work = Self::default();
+        for &i in run.nest.by_end() {
+            let event = &run.events[i];
+            match &event.body {
+                Body::Request(request) if asks_to_move(run, i, request) => {
+                    work.requests.push(i);
+                    work.cover(run, i, event, request);
+                }
+                Body::Fault(fault) if work.ranges.contains(event.pid, fault.addr) => work.faults.push(i),
+                _ => {}
+            }
+        }
+        let by_begin = |&i: &usize| (run.events[i].start_ns(), i);
+        work.requests.sort_by_key(by_begin);
+        work.faults.sort_by_key(by_begin);
+        work
+    }
+
+    fn cover(&mut self, run: &Run, index: usize, event: &Event, request: &Request) {
+        let pid = request.target_pid.unwrap_or(event.pid);
+        if let Some((addr, len)) = range_of(request) {
+            self.ranges.insert(pid, addr, len);
+            return;
+        }
+        for i in run.nest.descendants(index) {
+            if let Body::Migrate(m) = &run.events[i].body
+                && let Some(addr) = m.addr
+            {
+                self.ranges.insert(pid, addr, PAGE_BYTES << m.order);
+            }
+        }
+    }
+
+    /// Pages that the requests asked about, a page in two requests twice; `None` where one names no range.
+    #[must_use]
+    pub fn asked_pages(&self, run: &Run) -> Option<u64> {
+        self.requests().map(|i| asked_by(run, i)).sum()
+    }
+
+    fn requests(&self) -> impl Iterator<Item = usize> + '_ {
+        self.requests.iter().copied()
+    }
+
+    /// Time inside the requests, ns.
+    #[must_use]
+    pub fn request_ns(&self, run: &Run) -> u64 {
+        self.requests().filter_map(|i| run.events[i].latency_ns()).sum()
+    }
+
+    /// Times of the faults.
+    #[must_use]
+    pub fn fault_latency(&self, run: &Run) -> Latencies {
+        self.faults.iter().filter_map(|&i| run.events[i].latency_ns()).collect()
+    }
+
+    /// Pages moved inside the requests; `None` where no probe could see that.
+    #[must_use]
+    pub fn moved_in_request_pages(&self, run: &Run) -> Option<u64> {
+        self.requests().map(|i| run.moved_inside_pages(i)).sum()
+    }
+
+    /// Pages that should have moved inside the requests and stayed.
+    #[must_use]
+    pub fn failed_in_request_pages(&self, run: &Run) -> Option<u64> {
+        self.requests().map(|i| run.failed_inside_pages(i)).sum()
+    }
+
+    /// Pages moved inside the faults.
+    #[must_use]
+    pub fn moved_in_fault_pages(&self, run: &Run) -> Option<u64> {
+        self.faults.iter().map(|&i| run.moved_inside_pages(i)).sum()
+    }
+
+    /// Time that the faults spent moving pages, ns; `None` where a move does not say.
+    #[must_use]
+    pub fn moving_in_faults_ns(&self, run: &Run) -> Option<u64> {
+        let inside = self.faults.iter().flat_map(|&i| run.nest.descendants(i));
+        let moves = inside.filter_map(|i| match &run.events[i].body {
+            Body::Migrate(m) if m.result == Outcome::Ok => Some(m.latency_ns),
+            _ => None,
+        });
+        moves.sum()
+    }
+
+    /// The funnel of all that the requests marked.
+    #[must_use]
+    pub fn funnel(&self, run: &Run) -> Option<Funnel> {
+        let lazy = self.requests().any(|i| matches!(&run.events[i].body, Body::Request(r) if r.is_lazy()));
+        lazy.then(|| Funnel::of_run(run))
+    }
+}
+
+/// The range of a request that names one.
+#[must_use]
+pub fn range_of(request: &Request) -> Option<(u64, u64)> {
+    match request.name {
+        RequestName::MovePages | RequestName::MigratePages => None,
+        _ => request.addr.zip(request.len),
+    }
+}
+
+fn asked_by(run: &Run, index: usize) -> Option<u64> {
+    let Body::Request(request) = &run.events[index].body else { return None };
+    match request.name {
+        RequestName::MovePages => request.len,
+        _ => range_of(request).map(|(addr, len)| pages_of(addr, len)),
+    }
+}
+
+/// By its flags, or because pages moved inside it: move_pages(2) without nodes only asks.
+fn asks_to_move(run: &Run, index: usize, request: &Request) -> bool {
+    let has = |word: &str| request.flags.split('|').any(|f| f == word);
+    let moved = || {
+        let moves = |i: usize| matches!(run.events[i].body, Body::Batch(_) | Body::Mark(_) | Body::Migrate(_));
+        run.nest.descendants(index).into_iter().any(moves)
+    };
+    match request.name {
+        RequestName::Mbind => has("move") || has("move_all") || has("lazy") || moved(),
+        RequestName::MovePages | RequestName::MigratePages => moved(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::fixture;
+
+    #[test]
+    fn first_touches_before_the_request_are_no_part_of_the_work() {
+        let (meta, events) = fixture::direct(8);
+        let run = Run::new(meta, events);
+        let work = Work::new(&run);
+        assert_eq!((work.requests.len(), work.faults.len()), (1, 0));
+        assert_eq!((work.asked_pages(&run), work.moved_in_request_pages(&run)), (Some(8), Some(8)));
+        assert_eq!(work.moved_in_fault_pages(&run), Some(0));
+        assert!(work.funnel(&run).is_none());
+    }
+
+    #[test]
+    fn faults_after_a_lazy_request_belong_to_it() {
+        let (meta, events) = fixture::lazy(8, [1, 4]);
+        let run = Run::new(meta, events);
+        let work = Work::new(&run);
+        assert_eq!((work.requests.len(), work.faults.len()), (1, 2));
+        assert_eq!((work.moved_in_request_pages(&run), work.moved_in_fault_pages(&run)), (Some(0), Some(2)));
+        assert_eq!(work.moving_in_faults_ns(&run), Some(41_700 + 43_200));
+        assert_eq!(work.funnel(&run).map(|f| f.untouched_pages), Some(6));
+    }
+
+    #[test]
+    fn without_probes_for_moves_their_number_is_unknown() {
+        let (mut meta, mut events) = fixture::direct(8);
+        events.retain(|e| !matches!(e.body, Body::Migrate(_) | Body::Batch(_)));
+        meta.probes.retain(|p| p.probe == "request" || p.probe == "fault");
+        let run = Run::new(meta, events);
+        let work = Work::new(&run);
+        assert_eq!(work.moved_in_request_pages(&run), None);
+        assert_eq!(work.request_ns(&run), 313_000);
+    }
+}
