@@ -13,40 +13,43 @@ pub const CONFIG_GLOBAL: &str = "CONFIG";
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Config {
-    /// Address of the kernel's variable `vmemmap_base`, 0 where kallsyms does not show it.
+    /// Address of the kernel's variable `vmemmap_base`; 0 where this kernel has a constant instead.
     pub vmemmap_base_addr: u64,
-    /// Address of the kernel's variable `page_offset_base`, 0 where kallsyms does not show it.
+    /// Start of the array of struct page where it is a constant; 0 where it is not known at all.
+    pub vmemmap_base: u64,
+    /// Address of the kernel's variable `page_offset_base`; 0 where this kernel has a constant instead.
     pub page_offset_base_addr: u64,
+    /// Start of the direct map where it is a constant; 0 where it is not known at all.
+    pub page_offset_base: u64,
+    /// Address of `shmem_vm_ops`, `shmem_anon_vm_ops` and `shm_vm_ops`, 0 where unknown.
+    pub shmem_vm_ops: [u64; 3],
     /// Nonzero: only processes in the map of traced ones, and the children that they have.
     pub only_traced: u32,
     /// The collector's own process, never traced.
     pub self_pid: u32,
     /// sizeof(struct page).
-    pub page_size_of_struct: u32,
+    pub sizeof_page: u32,
     /// Bits that a node id takes at the top of page flags.
     pub nodes_shift: u32,
     /// Levels of page tables: 4 or 5.
     pub page_table_levels: u32,
 
     pub folio_flags: u32,
-    /// Offset of the byte in a large folio that holds its order (`_flags_1`, low 8 bits), from the folio's start.
+    /// Bit of the page flags that says that a folio is large.
+    pub pg_head: u32,
+    /// Offset, from a large folio's start, of the byte that holds its order.
     pub folio_order: u32,
     pub vma_mm: u32,
     pub vma_vm_file: u32,
     pub vma_vm_ops: u32,
     pub mm_pgd: u32,
-    pub task_mm: u32,
-    pub task_tgid: u32,
     pub task_pid: u32,
-    pub pt_regs_ip: u32,
-    pub pt_regs_di: u32,
-    pub pt_regs_si: u32,
-    pub pt_regs_dx: u32,
-    pub pt_regs_r10: u32,
-    pub pt_regs_r8: u32,
-    pub pt_regs_r9: u32,
-    /// Address of `shmem_vm_ops`, `shmem_anon_vm_ops` and `shm_vm_ops`, 0 where unknown.
-    pub shmem_vm_ops: [u64; 3],
+    pub task_tgid: u32,
+    pub task_signal: u32,
+    pub signal_live: u32,
+    pub regs_ip: u32,
+    /// Registers of a system call's six arguments, in order.
+    pub regs_args: [u32; 6],
 
     pub mof_check: MofCheckOffsets,
     pub mof_unmap: MofUnmapOffsets,
@@ -65,11 +68,8 @@ macro_rules! offsets {
 
         impl $name {
             /// Offsets of all fields as `lookup` gives them for the field's name.
-            ///
-            /// # Errors
-            /// The first error of `lookup`.
-            pub fn resolve<E>(mut lookup: impl FnMut(&'static str) -> Result<u32, E>) -> Result<Self, E> {
-                Ok(Self { $($field: lookup(stringify!($field))?),* })
+            pub fn resolve(lookup: &mut dyn FnMut(&'static str) -> u32) -> Self {
+                Self { $($field: lookup(stringify!($field))),* }
             }
         }
     )*};

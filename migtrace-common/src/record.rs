@@ -134,7 +134,9 @@ records! {
         pub moved: u8,
         /// [`crate::kinds::MigratePath`].
         pub path: u8,
-        pub pad: u16,
+        /// [`crate::kinds::RequestName`] of the call that it happened in, 0 for none.
+        pub request: u8,
+        pub pad: u8,
     }
 
     /// The kernel's migrate_pages() ran once, or a request marked its pages lazily.
@@ -147,8 +149,11 @@ records! {
         pub latency_ns: u64,
         /// The kernel's enum migrate_mode, -1 for a lazy mark.
         pub mode: i32,
-        /// The kernel's enum migrate_reason.
+        /// The kernel's enum migrate_reason, -1 for a lazy mark.
         pub migrate_reason: i32,
+        /// [`crate::kinds::RequestName`] of the call that it happened in, 0 for none.
+        pub request: u8,
+        pub pad: [u8; 7],
     }
 
     /// A placement system call returned.

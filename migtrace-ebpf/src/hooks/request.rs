@@ -1,0 +1,144 @@
+//! Placement system calls with arguments, return value and time, and the phases that a workload names.
+
+use aya_ebpf::{
+    helpers::bpf_probe_read_user,
+    helpers::generated::bpf_probe_read_user as read_user_raw,
+    programs::{FEntryContext, FExitContext},
+};
+use aya_log_ebpf::debug;
+use migtrace_common::{
+    counters::Probe,
+    kinds::{RecordKind, RequestName},
+    record::{MASK_WORDS, PHASE_TEXT, PR_MIGTRACE_PHASE, Phase, Request},
+};
+
+use super::read_kernel;
+use crate::{
+    config::config,
+    emit, filter,
+    maps::{REQUESTS, RequestStart},
+};
+
+/// `__x64_sys_*(regs)` begins.
+#[inline(always)]
+pub fn begin(ctx: &FEntryContext, name: RequestName) {
+    let Some(task) = filter::traced_uncounted() else { return };
+    let regs: u64 = ctx.arg(0);
+    let args = [arg(regs, 0), arg(regs, 1), arg(regs, 2), arg(regs, 3), arg(regs, 4), arg(regs, 5)];
+    let _ = REQUESTS.insert(task.tid, RequestStart { start_ns: emit::now(), args, name: name.0.into() }, 0);
+}
+
+/// The placement system call that a thread is in, as [`RequestName`]'s number; 0 for none.
+#[inline(always)]
+pub fn underway(tid: u32) -> u8 {
+    // SAFETY: the map's own memory; only this thread uses its entry.
+    REQUESTS.get_ptr(tid).map_or(0, |request| unsafe { (*request).name as u8 })
+}
+
+/// `__x64_sys_*(regs)` returned.
+#[inline(always)]
+pub fn end(ctx: &FExitContext, name: RequestName) {
+    let Some(task) = filter::traced(Probe::Request) else { return };
+    let ts_ns = emit::now();
+    let Some(start) = REQUESTS.get_ptr(task.tid) else {
+        return emit::lost_in_map(Probe::Request);
+    };
+    // SAFETY: the map's own memory; only this thread uses its entry.
+    let start = unsafe { *start };
+    let _ = REQUESTS.remove(task.tid);
+    let call = Call::of(name, &start.args);
+    let ret: i64 = ctx.arg::<u64>(1) as i64;
+    emit::commit(Probe::Request, |record| {
+        let record: *mut Request = record.as_mut_ptr();
+        // SAFETY: in bounds of the reserved record, every field of which is written.
+        unsafe {
+            (*record).header = emit::header(task, RecordKind::REQUEST, Probe::Request, ts_ns);
+            (*record).addr = call.addr;
+            (*record).len = call.len;
+            (*record).flags = call.flags;
+            (*record).latency_ns = ts_ns - start.start_ns;
+            (*record).ret = ret;
+            (*record).policy = call.policy;
+            (*record).maxnode = call.maxnode;
+            (*record).name = name.0;
+            (*record).pad = 0;
+            (*record).target_pid = call.target_pid;
+            (*record).has_mask = 0;
+            for word in 0..MASK_WORDS {
+                let wanted = call.mask != 0 && (word as u64) * 64 < call.maxnode;
+                let bits = if wanted { bpf_probe_read_user((call.mask as *const u64).add(word)).ok() } else { None };
+                (*record).nodemask[word] = bits.unwrap_or(0);
+                if word == 0 && bits.is_some() {
+                    (*record).has_mask = 1;
+                }
+            }
+        }
+    });
+}
+
+/// A call's arguments by what they are.
+struct Call {
+    addr: u64,
+    len: u64,
+    policy: u64,
+    mask: u64,
+    maxnode: u64,
+    flags: u64,
+    target_pid: u32,
+}
+
+impl Call {
+    #[inline(always)]
+    fn of(name: RequestName, a: &[u64; 6]) -> Self {
+        let none = Self { addr: 0, len: 0, policy: 0, mask: 0, maxnode: 0, flags: 0, target_pid: 0 };
+        match name {
+            // mbind(addr, len, mode, nodemask, maxnode, flags)
+            RequestName::MBIND => {
+                Self { addr: a[0], len: a[1], policy: a[2], mask: a[3], maxnode: a[4], flags: a[5], target_pid: 0 }
+            }
+            // set_mempolicy(mode, nodemask, maxnode)
+            RequestName::SET_MEMPOLICY => Self { policy: a[0], mask: a[1], maxnode: a[2], ..none },
+            // get_mempolicy(mode *, nodemask *, maxnode, addr, flags): what the pointers get is the answer, not the request.
+            RequestName::GET_MEMPOLICY => Self { addr: a[3], flags: a[4], ..none },
+            // move_pages(pid, count, pages *, nodes *, status *, flags)
+            RequestName::MOVE_PAGES => Self { len: a[1], flags: a[5], target_pid: a[0] as u32, ..none },
+            // migrate_pages(pid, maxnode, from, to)
+            RequestName::MIGRATE_PAGES => Self { mask: a[3], maxnode: a[1], target_pid: a[0] as u32, ..none },
+            // set_mempolicy_home_node(start, len, home_node, flags)
+            _ => Self { addr: a[0], len: a[1], policy: a[2], flags: a[3], ..none },
+        }
+    }
+}
+
+/// prctl(PR_MIGTRACE_PHASE, text, length).
+#[inline(always)]
+pub fn phase(ctx: &FEntryContext) {
+    let regs: u64 = ctx.arg(0);
+    if arg(regs, 0) as i32 != PR_MIGTRACE_PHASE {
+        return;
+    }
+    let Some(task) = filter::traced(Probe::Phase) else { return };
+    let ts_ns = emit::now();
+    let (text, len) = (arg(regs, 1), arg(regs, 2).min(PHASE_TEXT as u64) as u32);
+    emit::commit(Probe::Phase, |record| {
+        let record: *mut Phase = record.as_mut_ptr();
+        // SAFETY: in bounds of the reserved record, every byte of which is written: the text is zeroed, then overwritten.
+        unsafe {
+            (*record).header = emit::header(task, RecordKind::PHASE, Probe::Phase, ts_ns);
+            (*record).pad = 0;
+            (*record).text = [0; PHASE_TEXT];
+            let read = read_user_raw((&raw mut (*record).text).cast(), len, text as *const _);
+            (*record).len = if read == 0 { len } else { 0 };
+            if read != 0 {
+                debug!(ctx, "a phase's text could not be read");
+            }
+        }
+    });
+}
+
+/// A system call's argument.
+#[inline(always)]
+fn arg(regs: u64, n: usize) -> u64 {
+    read_kernel(regs, config!(regs_args[n])).unwrap_or(0)
+}
+

@@ -1,0 +1,126 @@
+//! Facts of the running kernel: release, BTF lookups, and addresses of its symbols.
+
+use std::{collections::HashMap, fs};
+
+use btf_rs::{Btf, Type};
+
+use super::support::{BTF_PATH, Unsupported};
+
+/// The running kernel, as far as tracing needs to know it.
+pub struct Kernel {
+    pub release: String,
+    btf: Btf,
+    symbols: HashMap<String, u64>,
+}
+
+/// Symbols whose addresses programs need.
+const SYMBOLS: [&str; 6] =
+    ["vmemmap_base", "page_offset_base", "shmem_vm_ops", "shmem_anon_vm_ops", "shm_vm_ops", "handle_mm_fault"];
+
+impl Kernel {
+    /// Reads what the running kernel says about itself.
+    ///
+    /// # Errors
+    /// [`Unsupported::NoBtf`] or [`Unsupported::Btf`].
+    pub fn running() -> Result<Self, Unsupported> {
+        // By bytes: older kernels cannot map the file.
+        let bytes = fs::read(BTF_PATH).map_err(|source| Unsupported::NoBtf { path: BTF_PATH, source })?;
+        let btf = Btf::from_bytes(&bytes).map_err(|error| Unsupported::Btf(error.to_string()))?;
+        let kallsyms = fs::read_to_string("/proc/kallsyms").unwrap_or_default();
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned();
+        Ok(Self { release, btf, symbols: parse_kallsyms(&kallsyms) })
+    }
+
+    /// Whether it has migrate-on-fault.
+    #[must_use]
+    pub fn is_patched(&self) -> bool {
+        self.btf.resolve_ids_by_name("trace_event_raw_mof_check").is_ok_and(|ids| !ids.is_empty())
+    }
+
+    /// Address of one of a fixed set of symbols; `None` where the kernel has none, or hides addresses.
+    #[must_use]
+    pub fn symbol(&self, name: &str) -> Option<u64> {
+        self.symbols.get(name).copied()
+    }
+
+    /// Whether it shows addresses at all (kptr_restrict, CAP_SYSLOG).
+    #[must_use]
+    pub fn shows_addresses(&self) -> bool {
+        self.symbol("handle_mm_fault").is_some()
+    }
+
+    /// sizeof(struct `name`), bytes.
+    #[must_use]
+    pub fn struct_size(&self, name: &str) -> Option<u32> {
+        self.structs(name).map(|s| s.size() as u32).next()
+    }
+
+    /// Byte offset of `field` in struct `name`, also where it lies in an anonymous struct or union of it.
+    #[must_use]
+    pub fn offset(&self, name: &str, field: &str) -> Option<u32> {
+        self.structs(name).find_map(|s| self.member_bits(&s, field)).map(|bits| bits / 8)
+    }
+
+    /// Enumerators of enum `name` with their values; empty where this kernel has none of that name.
+    #[must_use]
+    pub fn enumerators(&self, name: &str) -> Vec<(String, i64)> {
+        let types = self.btf.resolve_types_by_name(name).unwrap_or_default();
+        let members = types.into_iter().find_map(|t| match t {
+            Type::Enum(e) => Some(e.members),
+            _ => None,
+        });
+        let named = |m: &btf_rs::EnumMember| Some((self.btf.resolve_name(m).ok()?, i64::from(m.val() as i32)));
+        members.unwrap_or_default().iter().filter_map(named).collect()
+    }
+
+    fn structs(&self, name: &str) -> impl Iterator<Item = btf_rs::Struct> {
+        let types = self.btf.resolve_types_by_name(name).unwrap_or_default();
+        types.into_iter().filter_map(|t| match t {
+            Type::Struct(s) | Type::Union(s) => Some(s),
+            _ => None,
+        })
+    }
+
+    fn member_bits(&self, of: &btf_rs::Struct, field: &str) -> Option<u32> {
+        of.members.iter().find_map(|member| {
+            let name = self.btf.resolve_name(member).unwrap_or_default();
+            if name == field {
+                return Some(member.bit_offset());
+            }
+            if !name.is_empty() {
+                return None;
+            }
+            match self.btf.resolve_chained_type(member) {
+                Ok(Type::Struct(inner) | Type::Union(inner)) => {
+                    Some(member.bit_offset() + self.member_bits(&inner, field)?)
+                }
+                _ => None,
+            }
+        })
+    }
+}
+
+/// The wanted symbols of /proc/kallsyms; addresses shown as zero are hidden, hence unknown.
+fn parse_kallsyms(text: &str) -> HashMap<String, u64> {
+    let parse = |line: &str| {
+        let mut words = line.split_ascii_whitespace();
+        let (addr, _type, name) = (words.next()?, words.next()?, words.next()?);
+        let wanted = SYMBOLS.contains(&name) && words.next().is_none();
+        let addr = u64::from_str_radix(addr, 16).ok().filter(|&a| a != 0)?;
+        wanted.then(|| (name.to_owned(), addr))
+    };
+    text.lines().filter_map(parse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hidden_and_module_symbols_are_left_out() {
+        let text = "ffffffff81000000 T handle_mm_fault\n0000000000000000 D vmemmap_base\nffffffffc0000000 d shmem_vm_ops\t[x]\nffffffff82000000 T other\n";
+        let symbols = parse_kallsyms(text);
+        assert_eq!(symbols.len(), 1);
+        assert_eq!(symbols["handle_mm_fault"], 0xffff_ffff_8100_0000);
+    }
+}

@@ -1,0 +1,13 @@
+//! Everything between migtrace and the running kernel: what it offers, which program goes where, and loading them.
+//!
+//! Nothing here knows what a record means; that is [`crate::ring::decode`]'s.
+
+pub mod catalog;
+pub mod kernel;
+pub mod load;
+pub mod machine;
+pub mod names;
+pub mod offsets;
+pub mod support;
+pub mod topology;
+pub mod vmstat;

@@ -1,0 +1,20 @@
+//! The clock that all events use.
+
+/// CLOCK_BOOTTIME, ns: what the programs read with bpf_ktime_get_boot_ns().
+#[must_use]
+pub fn boot_ns() -> u64 {
+    clock_ns(libc::CLOCK_BOOTTIME) as u64
+}
+
+/// CLOCK_REALTIME minus CLOCK_BOOTTIME, ns.
+#[must_use]
+pub fn wall_offset_ns() -> i64 {
+    clock_ns(libc::CLOCK_REALTIME) - clock_ns(libc::CLOCK_BOOTTIME)
+}
+
+fn clock_ns(clock: libc::clockid_t) -> i64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid place for the answer, and these clocks exist on every Linux since 2.6.39.
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
+}

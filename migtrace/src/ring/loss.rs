@@ -1,0 +1,121 @@
+//! The account: what the programs saw against what reached the trace, by probe and cause.
+
+use std::collections::{BTreeMap, HashMap};
+
+use migtrace_common::counters::{Probe, ProbeCounters};
+
+use crate::{
+    event::{Body, Comm, Event, Loss},
+    trace::meta::ProbeAccount,
+};
+
+/// Counts what came out of the ring, and compares it with the programs' counters.
+#[derive(Default)]
+pub struct Account {
+    decoded: HashMap<&'static str, u64>,
+    undecodable: HashMap<&'static str, u64>,
+    told: HashMap<(&'static str, &'static str), u64>,
+}
+
+impl Account {
+    /// A record of `probe` became an event.
+    pub fn decoded(&mut self, probe: &'static str) {
+        *self.decoded.entry(probe).or_default() += 1;
+    }
+
+    /// A record of `probe` could not be read.
+    pub fn undecodable(&mut self, probe: &'static str) {
+        *self.undecodable.entry(probe).or_default() += 1;
+    }
+
+    /// Loss events for what the counters gained since the last call.
+    pub fn new_losses(&mut self, ts_ns: u64, counters: &HashMap<&'static str, ProbeCounters>) -> Vec<Event> {
+        let mut events = Vec::new();
+        for (probe, cause, total) in self.losses(counters) {
+            let told = self.told.entry((probe, cause)).or_default();
+            if total > *told {
+                let loss = Loss { probe: probe.to_owned(), cause: cause.to_owned(), count: total - *told };
+                *told = total;
+                events.push(event(ts_ns, loss));
+            }
+        }
+        events
+    }
+
+    /// The final account. Right only when the programs are detached and the ring is drained.
+    #[must_use]
+    pub fn close(&self, counters: &HashMap<&'static str, ProbeCounters>) -> Vec<ProbeAccount> {
+        let account = |probe: &Probe| {
+            let name = probe.name();
+            let counted = counters.get(name).copied().unwrap_or_default();
+            let stored = self.decoded.get(name).copied().unwrap_or(0);
+            let mut lost: BTreeMap<String, u64> = self
+                .losses(counters)
+                .into_iter()
+                .filter(|(probe, ..)| *probe == name)
+                .map(|(_, cause, count)| (cause.to_owned(), count))
+                .collect();
+            // What the programs committed and nobody read: zero, or a fault of ours that must show.
+            let unread = counted.seen.saturating_sub(stored + lost.values().sum::<u64>());
+            if unread > 0 {
+                lost.insert("unread".to_owned(), unread);
+            }
+            ProbeAccount { probe: name.to_owned(), seen: counted.seen, stored, lost, filtered: counted.filtered }
+        };
+        Probe::ALL.iter().map(account).collect()
+    }
+
+    /// Events known to be lost: probe, cause, count since the start.
+    fn losses(
+        &self,
+        counters: &HashMap<&'static str, ProbeCounters>,
+    ) -> Vec<(&'static str, &'static str, u64)> {
+        let losses = Probe::ALL.iter().flat_map(|probe| {
+            let name = probe.name();
+            let counted = counters.get(name).copied().unwrap_or_default();
+            let undecodable = self.undecodable.get(name).copied().unwrap_or(0);
+            [
+                (name, "ring_full", counted.ring_full),
+                (name, "map_full", counted.map_full),
+                (name, "undecodable", undecodable),
+            ]
+        });
+        losses.filter(|(.., count)| *count > 0).collect()
+    }
+}
+
+fn event(ts_ns: u64, loss: Loss) -> Event {
+    let pid = std::process::id();
+    Event {
+        ts_ns,
+        cpu: 0,
+        cpu_node: None,
+        pid,
+        tid: pid,
+        comm: Comm::from("migtrace"),
+        cgroup_id: 0,
+        body: Body::Loss(loss),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seen_is_stored_plus_lost() {
+        let counted = ProbeCounters { seen: 10, stored: 7, ring_full: 2, map_full: 1, filtered: 5 };
+        let counters = HashMap::from([("fault", counted)]);
+        let mut account = Account::default();
+        (0..5).for_each(|_| account.decoded("fault"));
+        account.undecodable("fault");
+        let told = account.new_losses(1, &counters);
+        assert_eq!(told.len(), 3);
+        assert!(account.new_losses(2, &counters).is_empty(), "each loss is told once");
+        let fault = account.close(&counters).into_iter().find(|a| a.probe == "fault").expect("every probe is there");
+        let expected = [("map_full", 1), ("ring_full", 2), ("undecodable", 1), ("unread", 1)];
+        assert_eq!(fault.lost, expected.map(|(cause, n)| (cause.to_owned(), n)).into());
+        assert_eq!(fault.seen, fault.stored + fault.lost());
+        assert_eq!(fault.filtered, 5);
+    }
+}
