@@ -4,7 +4,7 @@ use crate::event::{Body, Event};
 use crate::trace::meta::{Meta, ProbeAccount, ProbeInfo};
 
 /// One probe's account, checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Balance {
     pub account: ProbeAccount,
     /// seen - stored - lost; anything but 0 is an error of migtrace.

@@ -1,0 +1,92 @@
+//! What was recorded, where and when.
+
+use std::{
+    io::{self, Write},
+    time::{Duration, SystemTime},
+};
+
+use super::theme;
+use crate::{event::escape_control, model::Run, trace::meta::Meta, words};
+
+pub(super) fn write(run: &Run, name: &str, out: &mut dyn Write) -> io::Result<()> {
+    let meta = &run.meta;
+    writeln!(out, "{}", theme::paint(theme::TITLE, format!("migtrace log of {}", escape_control(name))))?;
+    let mut line = |label: &str, text: String| writeln!(out, "  {label:<9}{text}");
+    line("recorded", recorded(run))?;
+    line("kernel", kernel(meta))?;
+    if let Some(machine) = &meta.machine {
+        let machine = escape_control(machine);
+        line("machine", format!("emulated or virtual ({machine}): times rank, they do not measure"))?;
+    }
+    line("nodes", nodes(meta))?;
+    if !meta.command.is_empty() {
+        line("command", command(meta))?;
+    }
+    Ok(())
+}
+
+fn recorded(run: &Run) -> String {
+    let meta = &run.meta;
+    let host = if meta.hostname.is_empty() { "an unnamed host".into() } else { escape_control(&meta.hostname) };
+    let wall_ns = i128::from(meta.start_ns) + i128::from(meta.wall_offset_ns);
+    let when = u64::try_from(wall_ns).ok().filter(|_| meta.wall_offset_ns != 0).and_then(|ns| {
+        let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_nanos(ns))?;
+        Some(format!("{}, ", humantime::format_rfc3339_seconds(time)))
+    });
+    let length = match meta.end_ns {
+        Some(end) => words::duration(end.saturating_sub(run.zero_ns())),
+        None => "cut off before its end".into(),
+    };
+    format!("{}on {host}, {}, {length}", when.unwrap_or_default(), words::count(run.events.len() as u64, "event"))
+}
+
+fn kernel(meta: &Meta) -> String {
+    let patched = if meta.kernel_patched { "with migrate-on-fault" } else { "without migrate-on-fault" };
+    format!(
+        "Linux {}, {patched}; migtrace {}",
+        escape_control(&meta.kernel_release),
+        escape_control(&meta.migtrace_version)
+    )
+}
+
+fn nodes(meta: &Meta) -> String {
+    let nodes = &meta.topology.nodes;
+    if nodes.is_empty() {
+        return "not known".into();
+    }
+    let describe = |n: &crate::trace::meta::Node| {
+        let cpus = if n.cpus.is_empty() { "no cpu".into() } else { format!("cpu {}", ranges(&n.cpus)) };
+        format!("{} ({cpus}, {} MiB)", n.nid, n.mem_bytes >> 20)
+    };
+    nodes.iter().map(describe).collect::<Vec<_>>().join(", ")
+}
+
+/// `0-3,8`.
+fn ranges(cpus: &[u32]) -> String {
+    let mut text = String::new();
+    for run in cpus.chunk_by(|a, b| a + 1 == *b) {
+        let separator = if text.is_empty() { "" } else { "," };
+        text += &match run {
+            [one] => format!("{separator}{one}"),
+            _ => format!("{separator}{}-{}", run[0], run[run.len() - 1]),
+        };
+    }
+    text
+}
+
+fn command(meta: &Meta) -> String {
+    let line = escape_control(&meta.command.join(" "));
+    match meta.command_status {
+        Some(0) | None => line,
+        Some(status) => format!("{line} {}", theme::paint(theme::FAILED, format!("(exit status {status})"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn cpus_print_as_ranges() {
+        assert_eq!(super::ranges(&[0, 1, 2, 5, 8, 9]), "0-2,5,8-9");
+        assert_eq!(super::ranges(&[]), "");
+    }
+}

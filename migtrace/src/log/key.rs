@@ -1,0 +1,78 @@
+//! What the log's columns and words mean; only of what occurs in it.
+
+use std::io::{self, Write};
+
+use super::{heading, theme};
+use crate::{
+    event::{Body, Cause, FaultClass, Verdict},
+    model::Run,
+};
+
+/// A word, its meaning, and whether this recording has it.
+type Entry = (&'static str, &'static str, fn(&Run) -> bool);
+
+const ENTRIES: [Entry; 14] = [
+    ("ms", "when it began, in milliseconds since the recording began (of a point in time: when it was)", |_| true),
+    ("cpu/node", "the CPU it ran on, and that CPU's node", |_| true),
+    ("task", "name and thread id of the task that did it or waited for it", |_| true),
+    (
+        "indented",
+        "happened inside the line above it: in that system call, batch or fault, while its caller waited",
+        |_| true,
+    ),
+    ("page 3 of 8", "the third page of the range that a request named, with its virtual address", |run| {
+        !run.segments.is_empty()
+    }),
+    ("range A, B", "the ranges that requests named, in the order in which they did", |run| run.segments.len() > 1),
+    (
+        "by frame",
+        "the kernel shows a mark by page frame only; the address is that of another event of the frame",
+        |run| run.marks.list().iter().any(|m| m.addr_by_frame),
+    ),
+    ("marked", "unmapped by a lazy request: the page stays in memory and is checked when it is next touched", |run| {
+        has(run, |b| matches!(b, Body::Mark(_)))
+    }),
+    ("misplaced", "the page is on another node than the policy of its range wants", |run| {
+        has(run, |b| matches!(b, Body::Check(c) if c.verdict == Verdict::Misplaced))
+    }),
+    ("skipped", "the check ended before policy was asked, or the page may not move; it is mapped where it is", |run| {
+        has(run, |b| matches!(b, Body::Check(c) if c.verdict == Verdict::Skipped))
+    }),
+    ("class anon", "first touch of memory that belongs to no file: the kernel finds and clears a page", |run| {
+        has(run, |b| matches!(b, Body::Fault(f) if f.class == FaultClass::Anon))
+    }),
+    ("class swap", "touch of an unmapped page: of a marked one, found in memory by way of the swap cache", |run| {
+        has(run, |b| matches!(b, Body::Fault(f) if f.class == FaultClass::Swap))
+    }),
+    ("not major", "nothing was read from a device or from swap", |run| {
+        has(run, |b| matches!(b, Body::Fault(f) if !f.major))
+    }),
+    (
+        "moved",
+        "copied to a frame of another node; with cause lazy_fault inside the fault that touched the page",
+        |run| has(run, |b| matches!(b, Body::Migrate(_))),
+    ),
+];
+
+/// The stages of a direct move, where any event shows them.
+const STAGES: &str = "unmap: until no process maps the page; copy: until the copy stands; remap: until it is mapped again. \
+Pages of one batch wait for each other between the stages, so that their times overlap";
+
+pub(super) fn write(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+    heading(out, "key")?;
+    for (word, meaning, _) in ENTRIES.iter().filter(|(.., occurs)| occurs(run)) {
+        entry(out, word, meaning)?;
+    }
+    if has(run, |b| matches!(b, Body::Migrate(m) if m.cause != Cause::LazyFault && m.unmap_ns.is_some())) {
+        entry(out, "unmap ...", STAGES)?;
+    }
+    Ok(())
+}
+
+fn entry(out: &mut dyn Write, word: &str, meaning: &str) -> io::Result<()> {
+    writeln!(out, "   {} {meaning}", theme::paint(theme::TITLE, format!("{word:<12}")))
+}
+
+fn has(run: &Run, want: impl Fn(&Body) -> bool) -> bool {
+    run.events.iter().any(|e| want(&e.body))
+}

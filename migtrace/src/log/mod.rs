@@ -1,0 +1,48 @@
+//! The annotated trace log: what happened, in words, nested as it happened, with a key and a summary.
+//!
+//! This module owns the text; what the events mean together is the model's business. It writes colours always and leaves
+//! it to the stream to strip them.
+
+mod header;
+mod key;
+mod page;
+mod request;
+mod section;
+mod sentence;
+mod summary;
+mod theme;
+mod tree;
+
+use std::io::{self, Write};
+
+use crate::model::Run;
+
+/// What to write.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Every event: no runs of equal lines folded, no faults beside the point left out.
+    pub all: bool,
+    /// Only these kinds of events; empty: all. The summary is of everything.
+    pub kinds: Vec<String>,
+}
+
+/// Writes the log of a recording that has this name.
+///
+/// # Errors
+/// Those of the stream.
+pub fn write(run: &Run, name: &str, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    header::write(run, name, out)?;
+    for section in &run.sections {
+        section::write(run, section, options, out)?;
+    }
+    key::write(run, out)?;
+    summary::write(run, out)
+}
+
+/// A heading over a part of the log.
+fn heading(out: &mut dyn Write, text: &str) -> io::Result<()> {
+    writeln!(out, "\n{}", theme::paint(theme::HEADING, format!("== {text}")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! What the log calls a page: its number in the range that a request named, and its address.
+
+use crate::{event::Body, model::Run};
+
+/// The page or pages that an event is about, in words.
+pub(super) fn of_event(run: &Run, index: usize) -> String {
+    let event = &run.events[index];
+    let by_frame = run.marks.of_event(index).is_some_and(|m| m.addr_by_frame);
+    match run.addr(index) {
+        Some(addr) => of_addr(run, event.pid, addr, order_of(&event.body), by_frame),
+        None if order_of(&event.body) > 0 => {
+            format!("a folio of {} pages at no known address", 1_u64 << order_of(&event.body))
+        }
+        None => "a page at no known address".into(),
+    }
+}
+
+/// An address of a process in words; `by_frame` says that it was found by its page frame.
+pub(super) fn of_addr(run: &Run, pid: u32, addr: u64, order: u32, by_frame: bool) -> String {
+    let how = if by_frame { ", by frame" } else { "" };
+    let folio = if order > 0 { ", one folio" } else { "" };
+    let Some(place) = run.segments.place(pid, addr) else {
+        return if order > 0 {
+            format!("{} pages at {addr:#x}{how}{folio}", 1_u64 << order)
+        } else {
+            format!("page at {addr:#x}{how}")
+        };
+    };
+    let range = if run.segments.len() > 1 { format!(" of range {}", letter(place.segment)) } else { String::new() };
+    let pages = if order > 0 {
+        // The folio that holds this page may begin before the range or end behind it.
+        let last = (place.page + (1_u64 << order) - 1).min(place.pages);
+        format!("pages {}..{last}", place.page)
+    } else {
+        format!("page {}", place.page)
+    };
+    format!("{pages} of {}{range} ({addr:#x}{how}{folio})", place.pages)
+}
+
+/// `A` to `Z`, then `A1`, `B1`, ...
+pub(super) fn letter(number: usize) -> String {
+    let letter = char::from(b'A' + (number % 26) as u8);
+    match number / 26 {
+        0 => letter.to_string(),
+        round => format!("{letter}{round}"),
+    }
+}
+
+const fn order_of(body: &Body) -> u32 {
+    match body {
+        Body::Mark(m) => m.order,
+        Body::Migrate(m) => m.order,
+        // The address of a check is that of the touch: one page of the folio.
+        _ => 0,
+    }
+}

@@ -1,0 +1,107 @@
+//! A placement system call in words: what it asks, what it returned, what that did.
+
+use super::{page, theme};
+use crate::{
+    event::{Body, Outcome, Request, RequestName, escape_control},
+    model::{Run, ranges::pages_of, work},
+    words,
+};
+
+/// The call, what it returned, and what that did to pages.
+pub(super) fn sentence(run: &Run, index: usize, r: &Request) -> String {
+    let call = theme::paint(theme::REQUEST, call(r));
+    let returned = words::returned(r.ret);
+    let returned = if r.ret < 0 { theme::paint(theme::FAILED, returned) } else { returned };
+    let target = r.target_pid.map(|pid| format!(" for process {pid}")).unwrap_or_default();
+    format!("{call}{target} {returned} after {}{}", words::duration(r.latency_ns), did(run, index))
+}
+
+/// The call with its arguments, as far as the trace has them.
+fn call(r: &Request) -> String {
+    let mut arguments = Vec::new();
+    match (work::range_of(r), r.addr, r.len) {
+        (Some((addr, len)), ..) => arguments.push(format!("{addr:#x}, {}", words::count(pages_of(addr, len), "page"))),
+        (None, Some(addr), _) => arguments.push(format!("{addr:#x}")),
+        (None, None, Some(pages)) => arguments.push(words::count(pages, "page")),
+        (None, None, None) => {}
+    }
+    arguments.extend(r.policy.map(|p| p.to_string()));
+    arguments.extend(nodes(r));
+    if !r.flags.is_empty() {
+        arguments.push(escape_control(&r.flags));
+    }
+    format!("{}({})", r.name, arguments.join(", "))
+}
+
+fn nodes(r: &Request) -> Option<String> {
+    let mask = r.nodemask.as_ref()?;
+    match mask.nodes() {
+        [] => None,
+        [one] => Some(format!("node {one}")),
+        _ => Some(format!("nodes {mask}")),
+    }
+}
+
+/// What the caller asks for, for a line of its own.
+pub(super) fn asks(run: &Run, index: usize, r: &Request) -> String {
+    let has = |word: &str| r.flags.split('|').any(|f| f == word);
+    let moves = has("move") || has("move_all");
+    match r.name {
+        RequestName::Mbind if r.is_lazy() => {
+            "sets the policy of these pages; those on other nodes are unmapped now, and checked when next touched"
+                .into()
+        }
+        RequestName::Mbind if moves => {
+            "sets the policy of these pages; those on other nodes move now, while the caller waits".into()
+        }
+        RequestName::Mbind => "sets the policy of these pages; pages that are there stay where they are".into(),
+        RequestName::SetMempolicy => "sets the policy of the calling thread".into(),
+        RequestName::SetMempolicyHomeNode => "names the node that is nearest to the range's users".into(),
+        RequestName::GetMempolicy if has("node") && has("addr") => query(run, index, r),
+        RequestName::GetMempolicy => "asks for the policy".into(),
+        RequestName::MovePages => "asks where pages are, or moves each to a node of its own".into(),
+        RequestName::MigratePages => "moves all pages of a process from some nodes to others".into(),
+    }
+}
+
+/// `get_mempolicy(MPOL_F_NODE|MPOL_F_ADDR)` touches the page, and a touch can move it.
+fn query(run: &Run, index: usize, r: &Request) -> String {
+    let page = r.addr.map_or_else(|| "a page".into(), |addr| page::of_addr(run, run.events[index].pid, addr, 0, false));
+    let inside = run.nest.descendants(index);
+    let moved = inside.iter().any(|&i| matches!(&run.events[i].body, Body::Migrate(m) if m.result == Outcome::Ok));
+    let faulted = inside.iter().any(|&i| matches!(run.events[i].body, Body::Fault(_)));
+    let effect = match (moved, faulted) {
+        (true, _) => {
+            format!(", and touched it to find out: {}", theme::paint(theme::MOVED, "the query itself moved the page"))
+        }
+        (false, true) => ", and touched it to find out".into(),
+        (false, false) => String::new(),
+    };
+    format!("asks on which node {page} is{effect}")
+}
+
+/// What the call did to pages before it returned.
+fn did(run: &Run, index: usize) -> String {
+    let (mut marked, mut refused) = (0, 0);
+    for i in run.nest.descendants(index) {
+        match &run.events[i].body {
+            Body::Mark(m) if m.result == Outcome::Ok => marked += 1_u64 << m.order,
+            Body::Mark(m) => refused += 1_u64 << m.order,
+            _ => {}
+        }
+    }
+    let moved = run.moved_inside_pages(index).unwrap_or(0);
+    let failed = run.failed_inside_pages(index).unwrap_or(0);
+    let parts = [
+        (moved, theme::MOVED, "moved"),
+        (failed, theme::FAILED, "did not move"),
+        (marked, theme::MARKED, "marked"),
+        (refused, theme::FAILED, "could not be marked"),
+    ];
+    let did: Vec<String> = parts
+        .into_iter()
+        .filter(|(pages, ..)| *pages > 0)
+        .map(|(pages, style, word)| theme::paint(style, format!("{} {word}", words::count(pages, "page"))))
+        .collect();
+    if did.is_empty() { String::new() } else { format!(": {}", did.join(", ")) }
+}

@@ -1,0 +1,152 @@
+//! One phase: its heading, what happened in it as prose, and its events.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
+
+use super::{Options, heading, theme, tree};
+use crate::{
+    event::{Body, FaultClass, Outcome, Verdict, escape_control},
+    model::{Run, phase::Section},
+    words,
+};
+
+pub(super) fn write(run: &Run, section: &Section, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    heading(out, &title(run, section))?;
+    writeln!(out, "   {}", prose(run, section))?;
+    let (beside, shown): (Vec<usize>, Vec<usize>) =
+        section.roots.iter().partition(|&&i| !options.all && is_beside_the_point(run, i));
+    if !shown.is_empty() {
+        writeln!(out, "{}", tree::columns())?;
+        tree::siblings(run, &shown, 0, options, out)?;
+    }
+    if !beside.is_empty() {
+        writeln!(out, "   {}", theme::paint(theme::DIM, left_out(run, &beside)))?;
+    }
+    Ok(())
+}
+
+fn title(run: &Run, section: &Section) -> String {
+    let Some(index) = section.phase else {
+        let only = run.sections.len() == 1;
+        return if only { "the whole recording".into() } else { "before the workload named a phase".into() };
+    };
+    let event = &run.events[index];
+    let Body::Phase(phase) = &event.body else { return String::new() };
+    let ms = event.ts_ns.saturating_sub(run.zero_ns()) as f64 / 1e6;
+    format!("{}   (phase of {}/{}, from {ms:.3} ms)", escape_control(&phase.text), event.comm, event.tid)
+}
+
+/// A fault on no page that a request named, in which nothing was found misplaced and nothing moved.
+fn is_beside_the_point(run: &Run, index: usize) -> bool {
+    let event = &run.events[index];
+    let Body::Fault(fault) = &event.body else { return false };
+    let matters = |&i: &usize| match &run.events[i].body {
+        Body::Check(c) => c.verdict == Verdict::Misplaced,
+        _ => true,
+    };
+    matches!(&*fault.result, "ok" | "retry")
+        && fault.class != FaultClass::Hinting
+        && run.segments.place(event.pid, fault.addr).is_none()
+        && !run.nest.children(index).iter().any(|i| matters(i))
+}
+
+fn left_out(run: &Run, faults: &[usize]) -> String {
+    let mut total_ns = 0;
+    let mut counts: BTreeMap<FaultClass, u64> = BTreeMap::new();
+    for &i in faults {
+        if let Body::Fault(f) = &run.events[i].body {
+            *counts.entry(f.class).or_default() += 1;
+            total_ns += f.latency_ns;
+        }
+    }
+    let (many, classes) = (words::count(faults.len() as u64, "fault"), classes(&counts));
+    let took = words::duration(total_ns);
+    format!("left out: {many} ({classes}) on other pages, where nothing moved, {took} in all; --all shows them")
+}
+
+/// `4 anon, 2 file`.
+fn classes(counts: &BTreeMap<FaultClass, u64>) -> String {
+    counts.iter().map(|(class, n)| format!("{n} {class}")).collect::<Vec<_>>().join(", ")
+}
+
+/// What the phase came to, in a sentence or two.
+fn prose(run: &Run, section: &Section) -> String {
+    let mut seen = Seen::default();
+    for &root in &section.roots {
+        seen.take(run, root, false);
+    }
+    let mut parts = Vec::new();
+    for (name, (calls, ns)) in &seen.requests {
+        let calls = if *calls == 1 { (*name).to_string() } else { format!("{calls} calls of {name}") };
+        parts.push(format!("{calls} took {}", words::duration(*ns)));
+    }
+    if seen.marked > 0 {
+        parts.push(format!("{} marked", words::count(seen.marked, "page")));
+    }
+    if seen.faults > 0 {
+        let many = words::count(seen.faults, "fault");
+        let whose = if run.segments.is_empty() { "" } else { " on the requested pages" };
+        let classes = classes(&seen.fault_classes);
+        parts.push(format!("{many}{whose} ({classes}) took {}", words::duration(seen.fault_ns)));
+    }
+    for ((from, to, in_fault), pages) in &seen.moved {
+        let (pages, to) = (words::count(*pages, "page"), to.map_or_else(|| "?".into(), |n| n.to_string()));
+        let where_ = if *in_fault { " inside faults" } else { "" };
+        parts.push(format!("{pages} moved from node {from} to node {to}{where_}"));
+    }
+    if seen.failed > 0 {
+        parts.push(format!("{} did not move", words::count(seen.failed, "page")));
+    }
+    if parts.is_empty() {
+        return "No request, no fault on the requested pages, no page moved.".into();
+    }
+    if seen.moved.is_empty() {
+        parts.push("no page moved".into());
+    }
+    parts.join("; ") + "."
+}
+
+/// What a section holds, counted.
+#[derive(Default)]
+struct Seen {
+    requests: BTreeMap<&'static str, (u64, u64)>,
+    marked: u64,
+    faults: u64,
+    fault_ns: u64,
+    fault_classes: BTreeMap<FaultClass, u64>,
+    /// Pages by source, destination, and whether a fault moved them.
+    moved: BTreeMap<(i32, Option<i32>, bool), u64>,
+    failed: u64,
+}
+
+impl Seen {
+    fn take(&mut self, run: &Run, index: usize, in_fault: bool) {
+        let event = &run.events[index];
+        let mut in_fault = in_fault;
+        match &event.body {
+            Body::Request(r) => {
+                let entry = self.requests.entry(r.name.word()).or_default();
+                *entry = (entry.0 + 1, entry.1 + r.latency_ns);
+            }
+            Body::Mark(m) if m.result == Outcome::Ok => self.marked += 1 << m.order,
+            Body::Fault(f) => {
+                in_fault = true;
+                if !is_beside_the_point(run, index) {
+                    self.faults += 1;
+                    self.fault_ns += f.latency_ns;
+                    *self.fault_classes.entry(f.class).or_default() += 1;
+                }
+            }
+            Body::Migrate(m) if m.result == Outcome::Ok => {
+                *self.moved.entry((m.src_nid, m.dst_nid, in_fault)).or_default() += m.pages();
+            }
+            Body::Migrate(m) => self.failed += m.pages(),
+            _ => {}
+        }
+        for &child in run.nest.children(index) {
+            self.take(run, child, in_fault);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! One event in words.
+
+use super::{page, request, theme};
+use crate::{
+    event::*,
+    model::{
+        Run,
+        ranges::{PAGE_BYTES, pages_of},
+    },
+    words,
+};
+
+/// What happened, as one sentence.
+pub(super) fn of_event(run: &Run, index: usize) -> String {
+    match &run.events[index].body {
+        Body::Fault(f) => fault(run, index, f),
+        Body::Check(c) => check(c, &named_unless_obvious(run, index)),
+        Body::Mark(m) => mark(run, index, m),
+        Body::Migrate(m) => migrate(run, index, m),
+        Body::Batch(b) => batch(b),
+        Body::Request(r) => request::sentence(run, index, r),
+        Body::Task(t) => task(t),
+        Body::Region(r) => region(r),
+        Body::Phase(p) => format!("phase: {}", escape_control(&p.text)),
+        Body::Loss(l) => {
+            let (probe, cause) = (escape_control(&l.probe), escape_control(&l.cause));
+            let lost = words::count(l.count, "event");
+            theme::paint(theme::FAILED, format!("LOSS: {lost} of probe {probe} not in this trace ({cause})"))
+        }
+    }
+}
+
+fn fault(run: &Run, index: usize, f: &Fault) -> String {
+    let page = page::of_event(run, index);
+    let who = f.ip.map_or_else(|| " by the kernel".into(), |ip| format!(" at ip {ip:#x}"));
+    let major = if f.major { "major" } else { "not major" };
+    let took = words::duration(f.latency_ns);
+    let node = match (f.nid, &*f.result) {
+        (Some(nid), _) => format!(", page now on node {nid}"),
+        (None, "ok") => ", node of the page not known".into(),
+        (None, _) => String::new(),
+    };
+    let result = match &*f.result {
+        "ok" => String::new(),
+        "retry" => ", to be tried again".into(),
+        other => theme::paint(theme::FAILED, format!(", ended with {}", escape_control(other))),
+    };
+    format!("{page} touched ({}){who}: fault of class {}, {major}{node}{result}, {took}", f.access, f.class)
+}
+
+fn check(c: &Check, page: &str) -> String {
+    let policy = c.policy.map_or_else(|| "policy".into(), |p| format!("policy {p}"));
+    let verdict = match c.verdict {
+        Verdict::Placed => format!("already placed, {policy} is content with node {}", c.src_nid),
+        Verdict::Misplaced => {
+            let wants = if c.interleaved { "spreads pages and wants this one on" } else { "wants" };
+            let node = c.dst_nid.map_or_else(|| "another node".into(), |nid| format!("node {nid}"));
+            format!("misplaced, {policy} {wants} {node}, the page is on node {}", c.src_nid)
+        }
+        Verdict::Skipped => {
+            let why = c.reason.as_deref().map_or_else(|| "no reason given".into(), explained);
+            format!("skipped ({why}), the page stays on node {}", c.src_nid)
+        }
+    };
+    format!("{page}check: {verdict}")
+}
+
+fn mark(run: &Run, index: usize, m: &Mark) -> String {
+    let (page, nid, pfn) = (page::of_event(run, index), m.nid, m.pfn);
+    match m.result {
+        Outcome::Ok => {
+            let marked = theme::paint(theme::MARKED, "marked");
+            format!("{page} {marked}: unmapped on node {nid}, frame {pfn:#x}, to be checked when next touched")
+        }
+        Outcome::Failed => {
+            let why = m.reason.as_deref().map_or_else(|| "no reason given".into(), explained);
+            let failed = theme::paint(theme::FAILED, "not marked");
+            format!("{page} {failed} ({why}), stays mapped on node {nid}, frame {pfn:#x}")
+        }
+    }
+}
+
+fn migrate(run: &Run, index: usize, m: &Migrate) -> String {
+    let page = named_unless_obvious(run, index);
+    let to = m.dst_nid.map_or_else(|| "a node that is not known".into(), |nid| format!("node {nid}"));
+    let cause = match run.nest.parent(index) {
+        Some(_) => String::new(),
+        None => format!(", cause {}", m.cause),
+    };
+    if m.result == Outcome::Failed {
+        let why = m.reason.as_deref().map_or_else(|| "no reason given".into(), explained);
+        let failed = theme::paint(theme::FAILED, "did not move");
+        let frame = m.old_pfn;
+        return format!("{page}{failed} from node {} to {to} ({why}), stays in frame {frame:#x}{cause}", m.src_nid);
+    }
+    let frame = m.new_pfn.map_or_else(|| "unknown".into(), |pfn| format!("{pfn:#x}"));
+    let moved = theme::paint(theme::MOVED, "moved");
+    format!("{page}{moved} from node {} to {to}, frame {:#x} -> {frame}{}{cause}", m.src_nid, m.old_pfn, times(m))
+}
+
+/// How long a move took and, where the kernel shows them, its stages.
+fn times(m: &Migrate) -> String {
+    let took = m.latency_ns.map(|ns| format!(", in {}", words::duration(ns))).unwrap_or_default();
+    let stages = [("unmap", m.unmap_ns), ("copy", m.copy_ns), ("remap", m.remap_ns)];
+    let known: Vec<String> =
+        stages.iter().filter_map(|(name, ns)| ns.map(|ns| format!("{name} {}", words::duration(ns)))).collect();
+    if known.is_empty() { took } else { format!("{took}: {}", known.join(", ")) }
+}
+
+fn batch(b: &Batch) -> String {
+    let (failed, took) = (b.failed, words::duration(b.latency_ns));
+    let failed = if failed > 0 { theme::paint(theme::FAILED, format!("{failed} failed")) } else { "0 failed".into() };
+    let asked = b.asked.map(|n| format!("{} asked, ", words::count(n, "page"))).unwrap_or_default();
+    if &*b.mode == "lazy" {
+        return format!("batch: {asked}{} marked, {failed}, none moved yet, {took}", b.succeeded);
+    }
+    let mode = escape_control(&b.mode);
+    format!(
+        "batch: migrate_pages() in the kernel, cause {}, mode {mode}: {asked}{} moved, {failed}, {took}",
+        b.cause, b.succeeded
+    )
+}
+
+fn task(t: &Task) -> String {
+    match t.what {
+        TaskEvent::Fork => {
+            let child = t.target_pid.map_or_else(|| "a child".into(), |pid| format!("process {pid}"));
+            format!("forks {child}")
+        }
+        TaskEvent::Exec => "starts a program (exec)".into(),
+        TaskEvent::Exit => "exits".into(),
+        TaskEvent::Moved => {
+            let node = |nid: Option<i32>| nid.map_or_else(|| "an unknown node".into(), |nid| format!("node {nid}"));
+            format!("now runs on {}, before on {}", node(t.to_node), node(t.from_node))
+        }
+    }
+}
+
+fn region(r: &Region) -> String {
+    let policy = r.policy.map(|p| format!(", policy {p}")).unwrap_or_default();
+    let name = if r.name.is_empty() { String::new() } else { format!(" {}", escape_control(&r.name)) };
+    let pages = words::count(pages_of(r.addr, r.len.max(1)), "page");
+    format!("mapping{name} at {:#x}: {pages} of {} KiB, class {}{policy}", r.addr, PAGE_BYTES / 1024, r.class)
+}
+
+/// The page's name, unless the event lies in a fault of just that page.
+fn named_unless_obvious(run: &Run, index: usize) -> String {
+    let same = |parent: usize| {
+        matches!(run.events[parent].body, Body::Fault(_)) && {
+            let page = |i: usize| run.addr(i).map(crate::model::ranges::page_start);
+            page(parent) == page(index)
+        }
+    };
+    if run.nest.parent(index).is_some_and(same) { String::new() } else { format!("{} ", page::of_event(run, index)) }
+}
+
+fn explained(reason: &str) -> String {
+    words::reason(&escape_control(reason))
+}

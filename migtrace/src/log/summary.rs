@@ -1,0 +1,235 @@
+//! What the recording came to: moves, funnel, times, loss, fidelity, and the kernel's own counters beside the trace's.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
+
+use super::{heading, theme};
+use crate::{
+    event::{Body, Reason, RequestName, escape_control},
+    model::{Run, account, funnel::Funnel, latency::Latencies, moves, reconcile, work::Work},
+    words,
+};
+
+pub(super) fn write(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+    heading(out, "summary")?;
+    moved(run, out)?;
+    funnels(run, out)?;
+    times(run, out)?;
+    loss(run, out)?;
+    fidelity(run, out)?;
+    counters(run, out)
+}
+
+fn part(out: &mut dyn Write, title: &str) -> io::Result<()> {
+    writeln!(out, " {}", theme::paint(theme::TITLE, title))
+}
+
+fn moved(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+    part(out, "pages moved, by cause and nodes")?;
+    let counts = moves::count(&run.events);
+    if counts.is_empty() {
+        let seen = run.attached("direct_migrate") || run.attached("lazy_migrate");
+        let why = if seen { "none" } else { "not known: no probe for single pages was attached" };
+        return writeln!(out, "   {why}");
+    }
+    writeln!(
+        out,
+        "   {}",
+        theme::paint(
+            theme::DIM,
+            format!("{:<14} {:>5} {:>5} {:>9} {:>9}  time for each", "cause", "from", "to", "pages", "failed")
+        )
+    )?;
+    for ((cause, from, to), m) in &counts {
+        let to = to.map_or_else(|| "?".into(), |n| n.to_string());
+        let failed: u64 = m.failed_pages.values().sum();
+        let cause = cause.word();
+        let times = spread(&m.latency).unwrap_or_else(|| "not known".into());
+        writeln!(out, "   {cause:<14} {from:>5} {to:>5} {:>9} {failed:>9}  {times}", m.moved_pages)?;
+        for (reason, pages) in &m.failed_pages {
+            let why = words::reason(&escape_control(reason));
+            writeln!(
+                out,
+                "   {:<14} {:>5} {:>5} {:>9} {pages:>9}  {}",
+                "",
+                "",
+                "",
+                "",
+                theme::paint(theme::FAILED, why)
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// `median 41.2 µs, 40.0 µs to 60.0 µs`; of two times there is no middle one.
+fn spread(times: &Latencies) -> Option<String> {
+    let [median, min, max] = [times.median_ns()?, times.min_ns()?, times.max_ns()?].map(words::duration);
+    Some(match times.count() {
+        1 => median,
+        2 => format!("{min} and {max}"),
+        _ => format!("median {median}, {min} to {max}"),
+    })
+}
+
+fn funnels(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+    let is_lazy = |&i: &usize| matches!(&run.events[i].body, Body::Request(r) if r.is_lazy());
+    let lazy: Vec<usize> = run.nest.by_end().iter().copied().filter(is_lazy).collect();
+    let whole = Funnel::of_run(run);
+    if lazy.is_empty() && whole.is_empty() {
+        return Ok(());
+    }
+    part(out, "what became of the marked pages")?;
+    if lazy.len() <= 16 {
+        for &request in &lazy {
+            let ms = run.events[request].start_ns().saturating_sub(run.zero_ns()) as f64 / 1e6;
+            funnel(out, &format!("request at {ms:.3} ms"), &Funnel::of_request(run, request))?;
+        }
+    }
+    if lazy.len() == 1 { Ok(()) } else { funnel(out, "all", &whole) }
+}
+
+fn funnel(out: &mut dyn Write, label: &str, f: &Funnel) -> io::Result<()> {
+    let by_reason = |pages: &BTreeMap<Reason, u64>| {
+        let of = |(reason, n): (&Reason, &u64)| format!("{} {n}", escape_control(reason));
+        if pages.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", pages.iter().map(of).collect::<Vec<_>>().join(", "))
+        }
+    };
+    writeln!(
+        out,
+        "   {label}: {} marked = {} migrated + {} already placed + {} failed{} + {} gone + {} untouched{}",
+        f.total_pages(),
+        f.migrated_pages,
+        f.placed_pages,
+        f.failed_total_pages(),
+        by_reason(&f.failed_pages),
+        f.gone_pages,
+        f.untouched_pages,
+        if f.holds() { "; the identity holds" } else { "" },
+    )?;
+    if !f.holds() {
+        let settled = f.settled_pages();
+        let text = format!(
+            "THE IDENTITY DOES NOT HOLD: of {} the trace accounts for {settled}",
+            words::count(f.total_pages(), "page")
+        );
+        let unknown = f.unknown_pages;
+        writeln!(out, "   {}; {unknown} touched, with no event of how that ended", theme::paint(theme::FAILED, text))?;
+    }
+    if !f.refused_pages.is_empty() {
+        let refused: u64 = f.refused_pages.values().sum();
+        writeln!(
+            out,
+            "   besides, {} could not be marked{}",
+            words::count(refused, "page"),
+            by_reason(&f.refused_pages)
+        )?;
+    }
+    Ok(())
+}
+
+fn times(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+    part(out, "time that callers waited")?;
+    let mut by_name: BTreeMap<RequestName, Latencies> = BTreeMap::new();
+    for event in &run.events {
+        if let Body::Request(r) = &event.body {
+            by_name.entry(r.name).or_default().record(r.latency_ns);
+        }
+    }
+    for (name, times) in &by_name {
+        waited(out, &format!("inside {name}"), "call", times)?;
+    }
+    let work = Work::new(run);
+    let faults = work.fault_latency(run);
+    if work.requests.is_empty() {
+        let all: Latencies =
+            run.events.iter().filter(|e| matches!(e.body, Body::Fault(_))).filter_map(|e| e.latency_ns()).collect();
+        return waited(out, "in page faults", "fault", &all);
+    }
+    waited(
+        out,
+        "inside requests to move pages",
+        "call",
+        &work.requests.iter().filter_map(|&i| run.events[i].latency_ns()).collect(),
+    )?;
+    waited(out, "in faults on those pages afterwards", "fault", &faults)?;
+    match work.moving_in_faults_ns(run) {
+        Some(ns) if ns > 0 => writeln!(out, "   {:<38} {:>9}", "   of it moving pages", words::duration(ns)),
+        _ => Ok(()),
+    }
+}
+
+fn waited(out: &mut dyn Write, what: &str, unit: &str, times: &Latencies) -> io::Result<()> {
+    let (total, count) = (words::duration(times.total_ns()), words::count(times.count(), unit));
+    let each = spread(times).filter(|_| times.count() > 1).map(|s| format!("; {s}")).unwrap_or_default();
+    let total = if times.count() == 0 { "none".into() } else { total };
+    writeln!(out, "   {what:<38} {total:>9}  {count}{each}")
+}
+
+fn loss(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+    part(out, "loss, by probe")?;
+    let balances = account::balances(&run.meta);
+    if balances.is_empty() {
+        let counted = account::lost_by_events(&run.events);
+        writeln!(out, "   no account in this trace; its loss events count {}", words::count(counted, "lost event"))?;
+    }
+    for b in &balances {
+        let a = &b.account;
+        let causes: Vec<String> =
+            a.lost.iter().filter(|(_, n)| **n > 0).map(|(c, n)| format!("{} {n}", escape_control(c))).collect();
+        let causes = if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) };
+        let text = format!(
+            "{:<14} seen {} = stored {} + lost {}{causes}",
+            escape_control(&a.probe),
+            a.seen,
+            a.stored,
+            a.lost()
+        );
+        let wrong = if b.missing == 0 { String::new() } else { format!("; DOES NOT ADD UP: {} missing", b.missing) };
+        let style = if a.lost() > 0 || b.missing != 0 { theme::FAILED } else { anstyle::Style::new() };
+        writeln!(out, "   {}", theme::paint(style, text + &wrong))?;
+    }
+    match run.meta.end_ns {
+        Some(_) => Ok(()),
+        None => writeln!(out, "   the recording was cut off: its last account is not final"),
+    }
+}
+
+fn fidelity(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+    part(out, "fidelity")?;
+    if run.meta.probes.is_empty() {
+        return writeln!(out, "   not known: the trace does not list its probes");
+    }
+    let mut exact = true;
+    for p in account::inexact(&run.meta) {
+        exact = false;
+        let fidelity = if p.attached.is_none() { "unavailable" } else { p.fidelity.as_str() };
+        let why = p.error.as_deref().or(p.attached.as_deref()).unwrap_or("no reason given");
+        writeln!(out, "   {:<14} {}: {}", escape_control(&p.probe), escape_control(fidelity), escape_control(why))?;
+    }
+    if exact { writeln!(out, "   every probe was attached and exact") } else { Ok(()) }
+}
+
+fn counters(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+    part(out, "the kernel's counters (/proc/vmstat, of the whole system) beside this trace")?;
+    let all = reconcile::reconcile(run);
+    if all.is_empty() {
+        return writeln!(out, "   not known: the trace does not hold them");
+    }
+    for r in &all {
+        let verdict = match r.difference() {
+            0 => "equal".into(),
+            more if more > 0 => {
+                format!("{more} more in the system than in this trace: of other processes, filtered, or lost")
+            }
+            _ => theme::paint(theme::FAILED, "LESS in the system than in this trace: one of the two is wrong"),
+        };
+        writeln!(out, "   {:<18} {:>8}  traced {:>8}  {verdict} ({})", r.counter, r.gained, r.traced, r.meaning)?;
+    }
+    Ok(())
+}

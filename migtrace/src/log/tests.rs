@@ -1,0 +1,74 @@
+//! The log of literal recordings, as text snapshots.
+
+use anstream::adapter::strip_str;
+
+use super::{Options, write};
+use crate::{
+    event::Event,
+    model::{Run, fixture},
+    trace::meta::Meta,
+};
+
+fn log_with((meta, events): (Meta, Vec<Event>), options: &Options) -> String {
+    let mut out = Vec::new();
+    write(&Run::new(meta, events), "run.parquet", options, &mut out).expect("memory does not fail");
+    strip_str(&String::from_utf8(out).expect("text")).to_string()
+}
+
+fn log(recording: (Meta, Vec<Event>)) -> String {
+    log_with(recording, &Options::default())
+}
+
+#[test]
+fn direct() {
+    insta::assert_snapshot!(log(fixture::direct(8)));
+}
+
+#[test]
+fn lazy() {
+    insta::assert_snapshot!(log(fixture::lazy(8, 0..8)));
+}
+
+#[test]
+fn lazy_with_two_pages_touched() {
+    insta::assert_snapshot!(log(fixture::lazy(8, [1, 4])));
+}
+
+#[test]
+fn a_query_that_moves_the_page() {
+    insta::assert_snapshot!(log(fixture::query()));
+}
+
+#[test]
+fn loss() {
+    insta::assert_snapshot!(log(fixture::lossy()));
+}
+
+#[test]
+fn long_runs_are_folded() {
+    insta::assert_snapshot!(log(fixture::lazy(512, 0..512)));
+}
+
+#[test]
+fn all_shows_every_event() {
+    let options = Options { all: true, ..Options::default() };
+    let text = log_with(fixture::lazy(512, 0..512), &options);
+    assert_eq!(text.lines().filter(|l| l.contains("fault of class swap")).count(), 512);
+    assert_eq!(text.lines().filter(|l| l.contains("fault of class file")).count(), 3);
+}
+
+#[test]
+fn a_kind_alone_keeps_the_summary() {
+    let options = Options { kinds: vec!["migrate".into()], ..Options::default() };
+    let text = log_with(fixture::lazy(8, 0..8), &options);
+    assert_eq!(text.lines().filter(|l| l.contains(" moved from node 1 to node 2, frame")).count(), 8);
+    assert!(!text.contains("check: misplaced"));
+    assert!(text.contains("8 marked = 8 migrated"));
+}
+
+#[test]
+fn nothing_recorded_is_no_error_and_no_zero() {
+    let text = log((Meta::default(), Vec::new()));
+    assert!(text.contains("not known: the trace does not list its probes"), "{text}");
+    assert!(text.contains("no account in this trace"), "{text}");
+}

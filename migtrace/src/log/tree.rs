@@ -1,0 +1,143 @@
+//! Lines, nested as the events are, with long runs of equal ones folded into one line.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
+
+use super::{Options, request, sentence, theme};
+use crate::{
+    event::{Body, Outcome},
+    model::{Run, latency::Latencies},
+    words,
+};
+
+/// Runs up to this long are written in full: the classic segment of 8 pages always is.
+const LONGEST_RUN: usize = 16;
+/// Of longer runs, so many are written before the rest is folded.
+const SHOWN_OF_RUN: usize = 2;
+
+/// The head of the columns that every line has.
+pub(super) fn columns() -> String {
+    theme::paint(theme::DIM, format!("{:>10}  {:<8} {:<16} {}", "ms", "cpu/node", "task", "what happened"))
+}
+
+/// Writes sibling events and what lies inside them.
+pub(super) fn siblings(
+    run: &Run,
+    events: &[usize],
+    depth: usize,
+    options: &Options,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let shown = visible(run, events, options);
+    let signatures: Vec<String> = shown.iter().map(|&i| signature(run, i, options)).collect();
+    let mut at = 0;
+    while at < shown.len() {
+        let length = signatures[at..].iter().take_while(|s| **s == signatures[at]).count();
+        let (all, run_of) = (&shown[at..at + length], at + length);
+        let written = if length > LONGEST_RUN && !options.all { &all[..SHOWN_OF_RUN] } else { all };
+        for &i in written {
+            writeln!(out, "{}", line(run, i, depth))?;
+            if let Body::Request(r) = &run.events[i].body {
+                writeln!(out, "{}", aside(&format!("it {}", request::asks(run, i, r)), depth + 1))?;
+            }
+            siblings(run, run.nest.children(i), depth + 1, options, out)?;
+        }
+        if written.len() < all.len() {
+            writeln!(out, "{}", folded(run, &all[SHOWN_OF_RUN..], depth))?;
+        }
+        at = run_of;
+    }
+    Ok(())
+}
+
+/// Hidden events make way for what lies inside them.
+fn visible(run: &Run, events: &[usize], options: &Options) -> Vec<usize> {
+    let mut shown = Vec::new();
+    for &i in events {
+        if options.kinds.is_empty() || options.kinds.iter().any(|k| k == run.events[i].body.kind()) {
+            shown.push(i);
+        } else {
+            shown.extend(visible(run, run.nest.children(i), options));
+        }
+    }
+    shown
+}
+
+fn line(run: &Run, index: usize, depth: usize) -> String {
+    let event = &run.events[index];
+    let ms = event.start_ns().saturating_sub(run.zero_ns()) as f64 / 1e6;
+    let node = event.cpu_node.map_or_else(|| "?".into(), |n| n.to_string());
+    let (place, task) = (format!("{}/{node}", event.cpu), format!("{}/{}", event.comm, event.tid));
+    let columns = theme::paint(theme::DIM, format!("{ms:>10.3}  {place:<8} {task:<16}"));
+    format!("{columns} {:indent$}{}", "", sentence::of_event(run, index), indent = 2 * depth)
+}
+
+/// What makes two lines say the same but for page, node and time.
+fn signature(run: &Run, index: usize, options: &Options) -> String {
+    let own = match &run.events[index].body {
+        Body::Fault(f) => format!("fault {} {} {} {}", f.access, f.class, f.major, f.result),
+        Body::Check(c) => format!("check {} {:?} {:?}", c.verdict, c.policy, c.reason),
+        Body::Mark(m) => format!("mark {} {:?} {}", m.result, m.reason, m.order),
+        Body::Migrate(m) => format!("migrate {} {} {:?} {}", m.cause, m.result, m.reason, m.order),
+        Body::Batch(b) => format!("batch {} {} {} {}", b.cause, b.mode, b.succeeded, b.failed),
+        Body::Request(r) => format!("request {} {} {:?} {:?} {}", r.name, r.flags, r.policy, r.nodemask, r.ret),
+        Body::Task(t) => format!("task {}", t.what),
+        Body::Region(r) => format!("region {}", r.class),
+        Body::Phase(_) | Body::Loss(_) => format!("alone {index}"),
+    };
+    let inside = visible(run, run.nest.children(index), options);
+    // A batch of thousands differs from its like by its own counts already.
+    let inside = inside.iter().take(8).map(|&i| signature(run, i, options));
+    std::iter::once(own).chain(inside).collect::<Vec<_>>().join("; ")
+}
+
+/// One line for many: which pages, from where to where, how long each.
+fn folded(run: &Run, events: &[usize], depth: usize) -> String {
+    let mut parts = vec![which(run, events)];
+    parts.extend(moves(run, events));
+    let times: Latencies = events.iter().filter_map(|&i| run.events[i].latency_ns()).collect();
+    if let (Some(median), Some(min), Some(max)) = (times.median_ns(), times.min_ns(), times.max_ns()) {
+        let [median, min, max] = [median, min, max].map(words::duration);
+        parts.push(format!("each {min} to {max}, median {median}"));
+    }
+    format!("{:>10}{}", "...", &aside(&parts.join("; "), depth)[10..])
+}
+
+/// A line that is no event: what the one above means.
+fn aside(text: &str, depth: usize) -> String {
+    format!("{:10}  {:8} {:16} {:indent$}{}", "", "", "", "", theme::paint(theme::DIM, text), indent = 2 * depth)
+}
+
+fn which(run: &Run, events: &[usize]) -> String {
+    let places: Option<Vec<_>> = events.iter().map(|&i| run.segments.place(run.events[i].pid, run.addr(i)?)).collect();
+    let many = events.len();
+    let Some(places) = places.filter(|p| p.iter().all(|q| q.segment == p[0].segment)) else {
+        return format!("{many} more: the same");
+    };
+    let pages = |of: fn(u64, u64) -> u64| places.iter().map(|p| p.page).reduce(of).unwrap_or(0);
+    let (first, last) = (pages(u64::min), pages(u64::max));
+    if places.windows(2).all(|w| w[0].page + 1 == w[1].page) {
+        format!("pages {first}..{last}: the same")
+    } else {
+        format!("{many} more between pages {first} and {last}: the same")
+    }
+}
+
+/// Pages by pair of nodes, of the events and what lies directly inside.
+fn moves(run: &Run, events: &[usize]) -> Option<String> {
+    let mut pairs: BTreeMap<(i32, Option<i32>), u64> = BTreeMap::new();
+    for &i in events.iter().flat_map(|i| std::iter::once(i).chain(run.nest.children(*i))) {
+        if let Body::Migrate(m) = &run.events[i].body
+            && m.result == Outcome::Ok
+        {
+            *pairs.entry((m.src_nid, m.dst_nid)).or_default() += m.pages();
+        }
+    }
+    let text = |(&(from, to), pages): (&(i32, Option<i32>), &u64)| {
+        let to = to.map_or_else(|| "?".into(), |n| n.to_string());
+        format!("{} from node {from} to {to}", words::count(*pages, "page"))
+    };
+    (!pairs.is_empty()).then(|| pairs.iter().map(text).collect::<Vec<_>>().join(", "))
+}
