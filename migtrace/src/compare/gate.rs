@@ -1,0 +1,74 @@
+//! A condition that a comparison must meet, for automatic checks: `[a.|b.|ratio.]METRIC OP NUMBER`.
+
+use std::str::FromStr;
+
+use super::{
+    Comparison,
+    metric::{METRICS, Metric, by_name},
+};
+
+/// A condition, read.
+#[derive(Clone)]
+pub struct Gate {
+    text: String,
+    of: Of,
+    metric: &'static Metric,
+    holds: fn(f64, f64) -> bool,
+    bound: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    A,
+    B,
+    Ratio,
+}
+
+/// The operators, longer ones before those that they begin with.
+const OPERATORS: [(&str, fn(f64, f64) -> bool); 5] = [
+    ("<=", |x, bound| x <= bound),
+    (">=", |x, bound| x >= bound),
+    ("==", |x, bound| x == bound),
+    ("<", |x, bound| x < bound),
+    (">", |x, bound| x > bound),
+];
+
+impl FromStr for Gate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (operator, holds) = OPERATORS
+            .into_iter()
+            .find(|(operator, _)| text.contains(operator))
+            .ok_or("a gate is METRIC OP NUMBER, where OP is one of <= >= == < >")?;
+        let (left, right) = text.split_once(operator).ok_or("no operator")?;
+        let (left, right) = (left.trim(), right.trim());
+        let (of, name) = match left.split_once('.') {
+            Some(("a", name)) => (Of::A, name),
+            Some(("b", name)) => (Of::B, name),
+            Some(("ratio", name)) => (Of::Ratio, name),
+            Some((side, _)) => return Err(format!("'{side}' is none of a, b, ratio")),
+            None => (Of::B, left),
+        };
+        let known = || METRICS.iter().map(|m| m.name).collect::<Vec<_>>().join(", ");
+        let metric = by_name(name).ok_or_else(|| format!("no metric '{name}'; there are {}", known()))?;
+        let bound = right.parse().map_err(|_| format!("'{right}' is not a number"))?;
+        Ok(Self { text: text.into(), of, metric, holds, bound })
+    }
+}
+
+impl Gate {
+    /// Whether the comparison meets it, and a sentence that says so. What is not known does not meet it.
+    #[must_use]
+    pub fn check(&self, comparison: &Comparison) -> (bool, String) {
+        let value = match self.of {
+            Of::A => comparison.a.spread(self.metric).map(|s| s.median),
+            Of::B => comparison.b.spread(self.metric).map(|s| s.median),
+            Of::Ratio => comparison.ratio(self.metric),
+        };
+        let passed = value.is_some_and(|v| (self.holds)(v, self.bound));
+        let found = value.map_or_else(|| "not known".into(), |v| v.to_string());
+        let word = if passed { "passed" } else { "FAILED" };
+        (passed, format!("gate {word}: {} (it is {found})", self.text))
+    }
+}

@@ -1,0 +1,100 @@
+//! One run in numbers: what its requests to move pages cost, inside them and in the faults afterwards.
+
+use crate::{
+    event::Body,
+    model::{Run, account, latency::Latencies, work::Work},
+};
+
+/// The numbers of one run; `None` where the trace cannot know, or where it makes no sense for what the run did.
+#[derive(Clone, Debug, Default)]
+pub struct Measure {
+    /// The trace's file name.
+    pub name: String,
+    pub requests: u64,
+    /// Whether a request asked for marks instead of moves.
+    pub is_lazy: bool,
+    pub asked_pages: Option<u64>,
+    pub moved_in_request_pages: Option<u64>,
+    pub marked_pages: Option<u64>,
+    pub moved_in_fault_pages: Option<u64>,
+    pub placed_pages: Option<u64>,
+    pub failed_pages: Option<u64>,
+    pub gone_pages: Option<u64>,
+    pub untouched_pages: Option<u64>,
+    pub request_ns: u64,
+    pub longest_request_ns: Option<u64>,
+    /// `None` where page faults were not recorded.
+    pub faults: Option<Latencies>,
+    pub moving_in_faults_ns: Option<u64>,
+    /// Events that this trace does not hold.
+    pub lost_events: u64,
+    /// The trace's account is final, adds up, and says that nothing was lost.
+    pub is_lossless: bool,
+    /// Whether the funnel's identity holds; `None` without marks.
+    pub funnel_holds: Option<bool>,
+    /// What emulated the machine.
+    pub machine: Option<String>,
+}
+
+impl Measure {
+    /// Of a recording that has this name.
+    #[must_use]
+    pub fn new(run: &Run, name: &str) -> Self {
+        let work = Work::new(run);
+        let funnel = work.funnel(run);
+        let marks_seen = run.attached("mark") || run.attached("lazy_batch");
+        let seen = funnel.as_ref().filter(|_| marks_seen);
+        let has_faults = run.attached("fault");
+        let failed_in_faults: Option<u64> = work.faults.iter().map(|&i| run.failed_inside_pages(i)).sum();
+        let refused: u64 = funnel.iter().flat_map(|f| f.refused_pages.values()).sum();
+        Self {
+            name: name.into(),
+            requests: work.requests.len() as u64,
+            is_lazy: work.requests.iter().any(|&i| matches!(&run.events[i].body, Body::Request(r) if r.is_lazy())),
+            asked_pages: work.asked_pages(run),
+            moved_in_request_pages: work.moved_in_request_pages(run),
+            marked_pages: if funnel.is_some() { seen.map(|f| f.total_pages()) } else { Some(0) },
+            moved_in_fault_pages: work.moved_in_fault_pages(run).filter(|_| has_faults),
+            placed_pages: seen.map(|f| f.placed_pages),
+            failed_pages: add(work.failed_in_request_pages(run), failed_in_faults).map(|n| n + refused),
+            gone_pages: seen.map(|f| f.gone_pages),
+            untouched_pages: seen.map(|f| f.untouched_pages),
+            request_ns: work.request_ns(run),
+            longest_request_ns: work.requests.iter().filter_map(|&i| run.events[i].latency_ns()).max(),
+            faults: has_faults.then(|| work.fault_latency(run)),
+            moving_in_faults_ns: work.moving_in_faults_ns(run).filter(|_| has_faults && !work.faults.is_empty()),
+            lost_events: run.meta.lost().max(account::lost_by_events(&run.events)),
+            is_lossless: account::is_lossless(&run.meta),
+            funnel_holds: seen.filter(|f| !f.is_empty()).map(|f| f.holds()),
+            machine: run.meta.machine.clone(),
+        }
+    }
+
+    /// Pages that moved, inside requests and inside faults.
+    #[must_use]
+    pub fn moved_pages(&self) -> Option<u64> {
+        add(self.moved_in_request_pages, self.moved_in_fault_pages)
+    }
+
+    /// Time in faults, ns.
+    #[must_use]
+    pub fn fault_ns(&self) -> Option<u64> {
+        self.faults.as_ref().map(Latencies::total_ns)
+    }
+
+    /// Time inside the requests and in the faults afterwards, ns.
+    #[must_use]
+    pub fn total_ns(&self) -> Option<u64> {
+        Some(self.request_ns + self.fault_ns()?)
+    }
+
+    /// The longest that anyone waited at a stretch, ns.
+    #[must_use]
+    pub fn longest_wait_ns(&self) -> Option<u64> {
+        self.longest_request_ns.max(self.faults.as_ref()?.max_ns())
+    }
+}
+
+fn add(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    Some(a? + b?)
+}

@@ -1,0 +1,87 @@
+//! The numbers that a comparison shows: names with units, for programs; labels, for people.
+
+use super::measure::Measure;
+use crate::{model::latency::Latencies, words};
+
+/// What a number counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Pages,
+    Events,
+    Nanoseconds,
+}
+
+impl Unit {
+    /// The number with its unit, for people.
+    #[must_use]
+    pub fn text(self, value: f64) -> String {
+        match self {
+            Self::Nanoseconds => words::duration_f64(value),
+            _ if value.fract() == 0.0 => format!("{value:.0}"),
+            _ => format!("{value:.1}"),
+        }
+    }
+}
+
+/// One number of a run.
+#[derive(Clone, Copy)]
+pub struct Metric {
+    /// Ends with its unit.
+    pub name: &'static str,
+    pub label: &'static str,
+    pub unit: Unit,
+    /// `None`: not known, or it makes no sense for this run.
+    pub of: fn(&Measure) -> Option<f64>,
+}
+
+const fn metric(name: &'static str, label: &'static str, unit: Unit, of: fn(&Measure) -> Option<f64>) -> Metric {
+    Metric { name, label, unit, of }
+}
+
+/// All of them, in the order in which they are shown.
+pub const METRICS: [Metric; 22] = [
+    metric("requests", "requests to move pages", Unit::Events, |m| Some(m.requests as f64)),
+    metric("asked_pages", "pages asked about", Unit::Pages, |m| of(m.asked_pages)),
+    metric("moved_in_request_pages", "pages moved inside requests", Unit::Pages, |m| of(m.moved_in_request_pages)),
+    metric("marked_pages", "pages marked (unmapped)", Unit::Pages, |m| of(m.marked_pages)),
+    metric("moved_in_fault_pages", "pages moved inside faults", Unit::Pages, |m| of(m.moved_in_fault_pages)),
+    metric("placed_pages", "marked, already placed", Unit::Pages, |m| of(m.placed_pages)),
+    metric("failed_pages", "pages that failed", Unit::Pages, |m| of(m.failed_pages)),
+    metric("gone_pages", "marked, gone (swapped out)", Unit::Pages, |m| of(m.gone_pages)),
+    metric("untouched_pages", "marked, never touched", Unit::Pages, |m| of(m.untouched_pages)),
+    metric("request_ns", "time inside requests", Unit::Nanoseconds, |m| Some(m.request_ns as f64)),
+    metric("request_per_asked_page_ns", "  per page asked about", Unit::Nanoseconds, |m| {
+        per(Some(m.request_ns), m.asked_pages)
+    }),
+    metric("faults", "faults on these pages afterwards", Unit::Events, |m| of(m.faults.as_ref().map(Latencies::count))),
+    metric("fault_ns", "time in these faults", Unit::Nanoseconds, |m| of(m.fault_ns())),
+    metric("fault_moving_ns", "  of it moving pages", Unit::Nanoseconds, |m| of(m.moving_in_faults_ns)),
+    metric("fault_per_fault_ns", "  per fault, mean", Unit::Nanoseconds, |m| {
+        per(m.fault_ns(), m.faults.as_ref().map(Latencies::count))
+    }),
+    metric("fault_median_ns", "  per fault, median", Unit::Nanoseconds, |m| faults(m, Latencies::median_ns)),
+    metric("fault_p90_ns", "  per fault, 90th percentile", Unit::Nanoseconds, |m| faults(m, |f| f.percentile_ns(90))),
+    metric("fault_p99_ns", "  per fault, 99th percentile", Unit::Nanoseconds, |m| faults(m, |f| f.percentile_ns(99))),
+    metric("fault_max_ns", "  per fault, longest", Unit::Nanoseconds, |m| faults(m, Latencies::max_ns)),
+    metric("longest_wait_ns", "longest single wait", Unit::Nanoseconds, |m| of(m.longest_wait_ns())),
+    metric("total_ns", "time in all", Unit::Nanoseconds, |m| of(m.total_ns())),
+    metric("total_per_moved_page_ns", "  per page moved", Unit::Nanoseconds, |m| per(m.total_ns(), m.moved_pages())),
+];
+
+/// The metric of this name.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static Metric> {
+    METRICS.iter().find(|m| m.name == name)
+}
+
+fn of(value: Option<u64>) -> Option<f64> {
+    value.map(|v| v as f64)
+}
+
+fn per(ns: Option<u64>, count: Option<u64>) -> Option<f64> {
+    count.filter(|n| *n > 0).and_then(|n| Some(ns? as f64 / n as f64))
+}
+
+fn faults(m: &Measure, of: fn(&Latencies) -> Option<u64>) -> Option<f64> {
+    m.faults.as_ref().and_then(of).map(|ns| ns as f64)
+}
