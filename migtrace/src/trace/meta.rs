@@ -79,7 +79,7 @@ pub struct ProbeInfo {
 }
 
 /// One probe's account: `seen = stored + sum(lost)`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbeAccount {
     pub probe: String,
     /// Events that passed the filter.

@@ -1,6 +1,27 @@
 //! Traces as Parquet files: one flat table of events, and what must be known to read them, in the file's metadata.
 //!
 //! This module owns the file format (docs/trace-format.md); it turns [`crate::event::Event`]s into rows and back and
-//! knows neither rings nor views.
+//! knows neither rings nor views. A [`Writer`] makes a trace, [`recover()`] makes one of a recording that did not end, a
+//! [`Trace`] reads either.
 
+mod cells;
+mod decode;
+mod encode;
+mod error;
+mod join;
 pub mod meta;
+mod partial;
+mod reader;
+mod recover;
+mod schema;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use cells::Value;
+pub use error::{Error, Result};
+pub use reader::{Events, Rows, Trace};
+pub use recover::{Recovered, recover};
+pub use schema::{COLUMNS, Column, RowBatch};
+pub use writer::{Summary, Writer};

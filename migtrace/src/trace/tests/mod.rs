@@ -1,0 +1,176 @@
+//! Tests of the format: round trips, files and directories, damage.
+
+mod damage;
+mod files;
+mod round_trip;
+
+use std::path::Path;
+
+use super::{Writer, meta::Meta};
+use crate::event::{
+    Access, Batch, Body, Cause, Check, Comm, Event, Fault, FaultClass, Loss, Mark, Migrate, Outcome, Phase, Policy,
+    Region, Request, RequestName, Task, TaskEvent, Verdict,
+};
+
+/// Metadata as a recording would have it.
+fn meta() -> Meta {
+    Meta {
+        format_version: super::meta::FORMAT_VERSION,
+        migtrace_version: "0.1.0".into(),
+        kernel_release: "6.12.0".into(),
+        start_ns: 1_000,
+        wall_offset_ns: -5,
+        ..Meta::default()
+    }
+}
+
+/// [`meta`] of a recording that ended.
+fn final_meta() -> Meta {
+    Meta { end_ns: Some(9_000), command_status: Some(0), ..meta() }
+}
+
+fn event(ts_ns: u64, body: Body) -> Event {
+    Event { ts_ns, cpu: 3, cpu_node: Some(1), pid: 10, tid: 11, comm: Comm::from("memtoy"), cgroup_id: 1 << 40, body }
+}
+
+fn fault(ts_ns: u64, addr: u64) -> Event {
+    let body = Fault {
+        addr,
+        ip: Some(0x40_1000),
+        access: Access::Read,
+        class: FaultClass::Anon,
+        major: false,
+        nid: Some(2),
+        latency_ns: 900,
+        result: "ok".into(),
+    };
+    event(ts_ns, Body::Fault(body))
+}
+
+fn migrate(ts_ns: u64) -> Event {
+    let body = Migrate {
+        addr: Some(0x7f00_0000_1000),
+        old_pfn: 77,
+        new_pfn: Some(88),
+        order: 9,
+        src_nid: 1,
+        dst_nid: Some(2),
+        cause: Cause::LazyFault,
+        result: Outcome::Ok,
+        reason: None,
+        latency_ns: Some(4_000),
+        unmap_ns: Some(100),
+        copy_ns: Some(3_000),
+        remap_ns: Some(200),
+    };
+    event(ts_ns, Body::Migrate(body))
+}
+
+fn request(ts_ns: u64) -> Event {
+    let body = Request {
+        name: RequestName::Mbind,
+        addr: Some(0x7f00_0000_0000),
+        len: Some(1 << 21),
+        policy: Some(Policy::WeightedInterleave),
+        flags: "move|lazy".into(),
+        nodemask: Some("0-2,5".parse().expect("a mask")),
+        target_pid: None,
+        ret: -22,
+        latency_ns: 12,
+    };
+    event(ts_ns, Body::Request(body))
+}
+
+/// Every kind, each with all that it can hold, and with as little as it can.
+fn every_kind() -> Vec<Event> {
+    let mut few = Vec::new();
+    let mut sparse = fault(9, 0);
+    sparse.cpu_node = None;
+    sparse.comm = Comm::default();
+    if let Body::Fault(f) = &mut sparse.body {
+        *f = Fault { ip: None, nid: None, major: true, access: Access::Exec, result: "reason#17".into(), ..f.clone() };
+    }
+    few.push(sparse);
+    let mut sparse = migrate(9);
+    if let Body::Migrate(m) = &mut sparse.body {
+        (m.addr, m.new_pfn, m.dst_nid, m.latency_ns) = (None, None, None, None);
+        (m.unmap_ns, m.copy_ns, m.remap_ns) = (None, None, None);
+        (m.order, m.result, m.reason) = (0, Outcome::Failed, Some("no_memory".into()));
+    }
+    few.push(sparse);
+    let mut sparse = request(9);
+    if let Body::Request(r) = &mut sparse.body {
+        (r.addr, r.len, r.policy, r.target_pid) = (None, None, None, Some(7));
+        (r.flags, r.nodemask, r.ret) = (String::new(), Some("".parse().expect("a mask")), i64::MIN);
+    }
+    few.push(sparse);
+    [vec![fault(1, u64::MAX), migrate(2), request(3)], few, others()].concat()
+}
+
+fn others() -> Vec<Event> {
+    let check = Check {
+        addr: 0x1000,
+        pfn: 7,
+        order: 0,
+        src_nid: 1,
+        dst_nid: Some(0),
+        policy: Some(Policy::Default),
+        interleaved: true,
+        lazy: false,
+        verdict: Verdict::Misplaced,
+        reason: None,
+    };
+    let skipped = Check {
+        dst_nid: None,
+        policy: None,
+        verdict: Verdict::Skipped,
+        reason: Some("pinned".into()),
+        ..check.clone()
+    };
+    let mark = Mark { addr: None, pfn: 7, nid: 1, order: 0, result: Outcome::Ok, reason: None };
+    let failed = Mark { addr: Some(5), result: Outcome::Failed, reason: Some("busy".into()), ..mark.clone() };
+    let batch = Batch {
+        asked: Some(9),
+        succeeded: 8,
+        failed: 1,
+        cause: Cause::Mbind,
+        mode: "sync".into(),
+        latency_ns: u64::MAX,
+    };
+    let uncounted = Batch { asked: None, ..batch.clone() };
+    let task = Task { what: TaskEvent::Fork, from_node: None, to_node: None, target_pid: Some(12) };
+    let moved = Task { what: TaskEvent::Moved, from_node: Some(0), to_node: Some(3), target_pid: None };
+    let region = Region {
+        addr: 0x1000,
+        len: 0x2000,
+        class: FaultClass::File,
+        name: "/tmp/\u{1b}x é".into(),
+        policy: Some(Policy::Local),
+    };
+    let bodies = [
+        Body::Check(check),
+        Body::Check(skipped),
+        Body::Mark(mark),
+        Body::Mark(failed),
+        Body::Batch(batch),
+        Body::Batch(uncounted),
+        Body::Task(task),
+        Body::Task(moved),
+        Body::Region(Region { policy: None, name: String::new(), ..region.clone() }),
+        Body::Region(region),
+        Body::Phase(Phase { text: "touch seg r".into() }),
+        Body::Loss(Loss { probe: "fault".into(), cause: "ring_full".into(), count: 5 }),
+    ];
+    bodies.into_iter().zip(100..).map(|(body, ts_ns)| event(ts_ns, body)).collect()
+}
+
+/// Writes `events` as a finished trace.
+fn write(path: &Path, events: &[Event]) {
+    let mut writer = Writer::create(path, &meta()).expect("a writer");
+    for event in events {
+        writer.push(event).expect("pushed");
+    }
+    let summary = writer.finish(&final_meta()).expect("finished");
+    assert_eq!(summary.events, events.len() as u64);
+    assert_eq!(summary.bytes, path.metadata().expect("a file").len());
+}

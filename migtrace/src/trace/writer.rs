@@ -1,0 +1,213 @@
+//! Writes a trace while it is recorded: a segment at least once a second, one file at the end.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use arrow::array::RecordBatch;
+use parquet::{
+    arrow::{ArrowWriter, arrow_writer::ArrowWriterOptions},
+    file::metadata::KeyValue,
+};
+
+use super::{
+    encode,
+    error::{Error, Result},
+    join,
+    meta::Meta,
+    partial::{self, Partial},
+    schema::{self, Buffers},
+};
+use crate::event::Event;
+
+/// The key of [`Meta`], as JSON, in a file's metadata.
+pub(super) const META_KEY: &str = "migtrace";
+/// Age of the oldest event at which a segment is closed. With the caller's tick at most 200 ms apart, no event is more than
+/// a second from the disk.
+const SEGMENT_AGE: Duration = Duration::from_millis(800);
+/// Rows at which a segment is closed before its time: at 16 bytes a row this bounds what is buffered to some 4 MB.
+const SEGMENT_ROWS: usize = 1 << 18;
+/// Rows handed to the encoder at once.
+const BATCH_ROWS: usize = 1 << 13;
+
+/// What a finished trace holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    pub events: u64,
+    /// Size of the file.
+    pub bytes: u64,
+}
+
+/// A trace that is being recorded.
+///
+/// Dropped without [`Writer::finish`], it leaves the partial directory with all segments that are complete, from which
+/// [`super::recover()`] makes a trace; [`Writer::flush`] first loses nothing.
+pub struct Writer {
+    path: PathBuf,
+    partial: Partial,
+    /// JSON of the metadata that segments carry.
+    meta: String,
+    buffers: Buffers,
+    segment: Option<ArrowWriter<Vec<u8>>>,
+    /// When the first row since the last segment came.
+    oldest: Option<Instant>,
+    /// Rows since the last segment that the encoder has.
+    segment_rows: usize,
+    segments: u64,
+    events: u64,
+    /// Bytes of all segments so far.
+    bytes: u64,
+}
+
+impl Writer {
+    /// Begins a trace that will be `path`. A regular file of that name stays as it is until [`Writer::finish`].
+    ///
+    /// # Errors
+    /// `path` is something else than a regular file; a recording into `path` goes on or did not end; the directory cannot be
+    /// written to.
+    pub fn create(path: &Path, meta: &Meta) -> Result<Self> {
+        match fs::symlink_metadata(path) {
+            Ok(there) if !there.is_file() => return Err(Error::NotRegular { path: path.to_owned() }),
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::write(path)(e)),
+            _ => {}
+        }
+        let meta = to_json(meta, path)?;
+        let partial = Partial::create(path)?;
+        // Without rows: a recording says what it is from its first moment, and a disk that cannot be written to is found now.
+        let empty = arrow_writer(Vec::new(), &meta, path)?.into_inner().map_err(Error::encode(path))?;
+        partial.write("000000.parquet", &empty)?;
+        Ok(Self {
+            path: path.to_owned(),
+            partial,
+            meta,
+            buffers: Buffers::default(),
+            segment: None,
+            oldest: None,
+            segment_rows: 0,
+            segments: 1,
+            events: 0,
+            bytes: 0,
+        })
+    }
+
+    /// Adds an event. Events should come in the order of their time; the file keeps the order they came in.
+    ///
+    /// # Errors
+    /// A segment was due and could not be written. The trace up to the last complete segment stays readable.
+    pub fn push(&mut self, event: &Event) -> Result<()> {
+        encode::append(&mut self.buffers, event);
+        self.events += 1;
+        if self.oldest.is_none() {
+            self.oldest = Some(Instant::now());
+        }
+        if self.buffers.rows() == BATCH_ROWS {
+            self.encode()?;
+            self.tick()?;
+        }
+        Ok(())
+    }
+
+    /// Closes the segment when it is due; to be called at least five times a second, whether or not events come.
+    ///
+    /// # Errors
+    /// As [`Writer::push`].
+    pub fn tick(&mut self) -> Result<()> {
+        let rows = self.segment_rows + self.buffers.rows();
+        if rows >= SEGMENT_ROWS || self.oldest.is_some_and(|t| t.elapsed() >= SEGMENT_AGE) {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Closes the segment now: every event pushed so far is on the disk.
+    ///
+    /// # Errors
+    /// As [`Writer::push`].
+    pub fn flush(&mut self) -> Result<()> {
+        self.encode()?;
+        self.oldest = None;
+        self.segment_rows = 0;
+        let Some(segment) = self.segment.take() else { return Ok(()) };
+        let bytes = segment.into_inner().map_err(Error::encode(&self.path))?;
+        self.partial.write(&format!("{:06}.parquet", self.segments), &bytes)?;
+        self.segments += 1;
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Metadata for the segments from now on: what a recovered trace says about itself is what its last segment says.
+    ///
+    /// # Errors
+    /// The metadata cannot be JSON.
+    pub fn set_meta(&mut self, meta: &Meta) -> Result<()> {
+        self.meta = to_json(meta, &self.path)?;
+        Ok(())
+    }
+
+    /// Events pushed so far.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Bytes on the disk so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Joins the segments into the one file, which carries `meta`, and removes the partial directory.
+    ///
+    /// # Errors
+    /// The file cannot be written. The partial directory stays as it is.
+    pub fn finish(mut self, meta: &Meta) -> Result<Summary> {
+        self.flush()?;
+        let bytes = join::join(&partial::segments(&self.partial.dir)?, &self.partial, &self.path, meta)?;
+        let events = self.events;
+        self.partial.remove()?;
+        Ok(Summary { events, bytes })
+    }
+
+    /// Hands the buffered rows to the encoder.
+    fn encode(&mut self) -> Result<()> {
+        if self.buffers.rows() == 0 {
+            return Ok(());
+        }
+        let batch = self.buffers.take().map_err(|e| Error::encode(&self.path)(e.into()))?;
+        let segment = match &mut self.segment {
+            Some(segment) => segment,
+            None => self.segment.insert(arrow_writer(Vec::new(), &self.meta, &self.path)?),
+        };
+        segment.write(&batch).map_err(Error::encode(&self.path))?;
+        self.segment_rows += batch.num_rows();
+        Ok(())
+    }
+}
+
+/// A Parquet writer of the table; the file will say of itself what `meta` says.
+fn arrow_writer(to: Vec<u8>, meta: &str, path: &Path) -> Result<ArrowWriter<Vec<u8>>> {
+    let meta = KeyValue::new(META_KEY.to_owned(), meta.to_owned());
+    let properties = schema::properties().set_key_value_metadata(Some(vec![meta])).build();
+    // Without the arrow schema: the Parquet types say all, and the file holds nothing that is not documented.
+    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+    ArrowWriter::try_new_with_options(to, schema::schema(), options).map_err(Error::encode(path))
+}
+
+/// Batches as a Parquet file in memory.
+///
+/// # Errors
+/// The encoder refuses them, in the name of `path`.
+pub(super) fn encode_batches(batches: &[RecordBatch], path: &Path) -> Result<Vec<u8>> {
+    let mut writer = arrow_writer(Vec::new(), "", path)?;
+    for batch in batches {
+        writer.write(batch).map_err(Error::encode(path))?;
+    }
+    writer.into_inner().map_err(Error::encode(path))
+}
+
+/// `meta` as the text that goes into a file.
+pub(super) fn to_json(meta: &Meta, path: &Path) -> Result<String> {
+    serde_json::to_string(meta).map_err(|e| Error::write(path)(e.into()))
+}
