@@ -1,12 +1,12 @@
 //! The only way into the ring. Every event is counted here: stored, or refused and why.
 
-use core::mem::MaybeUninit;
+use core::mem::{MaybeUninit, offset_of};
 
 use aya_ebpf::{
     bindings::BPF_RB_NO_WAKEUP,
     helpers::{
-        bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_numa_node_id, bpf_get_smp_processor_id,
-        bpf_ktime_get_boot_ns,
+        bpf_get_current_cgroup_id, bpf_get_numa_node_id, bpf_get_smp_processor_id, bpf_ktime_get_boot_ns,
+        generated::bpf_get_current_comm,
     },
 };
 use migtrace_common::{
@@ -21,6 +21,9 @@ use crate::{
     maps::{COUNTERS, RING},
 };
 
+/// Length of a task's name.
+const COMM_BYTES: u32 = 16;
+
 /// CLOCK_BOOTTIME, ns: one clock with the collector's, that goes on while the machine is suspended.
 #[inline(always)]
 pub fn now() -> u64 {
@@ -28,7 +31,7 @@ pub fn now() -> u64 {
     unsafe { bpf_ktime_get_boot_ns() }
 }
 
-/// The header of a record of `task` that ended at `ts_ns`.
+/// The header of a record of `task` that ended at `ts_ns`; [`commit`] adds the task's name.
 #[inline(always)]
 pub fn header(task: Task, kind: RecordKind, probe: Probe, ts_ns: u64) -> Header {
     Header {
@@ -45,7 +48,7 @@ pub fn header(task: Task, kind: RecordKind, probe: Probe, ts_ns: u64) -> Header 
         abi: ABI_VERSION,
         probe: probe as u16,
         pad: 0,
-        comm: bpf_get_current_comm().unwrap_or_default(),
+        comm: [0; COMM_BYTES as usize],
     }
 }
 
@@ -60,6 +63,10 @@ pub fn commit<T: 'static>(probe: Probe, fill: impl FnOnce(&mut MaybeUninit<T>)) 
         return;
     };
     fill(&mut entry);
+    // Every record opens with its header (layout.rs asserts it). The helper writes the name into the ring itself: a copy
+    // through the stack would be done byte by byte.
+    // SAFETY: within the reserved record.
+    unsafe { bpf_get_current_comm(entry.as_mut_ptr().byte_add(offset_of!(Header, comm)).cast(), COMM_BYTES) };
     // The collector polls on a timer: a wakeup per record would cost the traced program twenty times the record.
     entry.submit(BPF_RB_NO_WAKEUP.into());
     count(probe, |c| c.stored += 1);

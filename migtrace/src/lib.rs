@@ -1,5 +1,17 @@
 //! migtrace's parts, in the order in which data takes its way: kernel hooks and rings, events, the trace, the model, the
 //! views. docs/architecture.md draws it.
 
+pub mod compare;
 pub mod event;
+pub mod log;
+pub mod model;
+pub mod probe;
+pub mod ring;
+pub mod source;
 pub mod trace;
+pub mod workload;
+pub mod words;
+
+// Fixtures are shared with the integration tests, which know this crate by its name.
+#[cfg(test)]
+extern crate self as migtrace;

@@ -39,12 +39,14 @@ pub fn migrate(ctx: &TracePointContext) {
     let ts_ns = emit::now();
     emit::commit(Probe::LazyMigrate, |record| {
         let rc: i32 = field(ctx, config!(mof_migrate.rc));
+        let latency_ns: u64 = field(ctx, config!(mof_migrate.latency_ns));
         record.write(Migrate {
             header: emit::header(task, RecordKind::MIGRATE, Probe::LazyMigrate, ts_ns),
             addr: field(ctx, config!(mof_migrate.address)),
             old_pfn: field(ctx, config!(mof_migrate.old_pfn)),
             new_pfn: field(ctx, config!(mof_migrate.new_pfn)),
-            latency_ns: field(ctx, config!(mof_migrate.latency_ns)),
+            // The kernel gives 0 where the event was switched on in the middle of the move.
+            latency_ns: if latency_ns == 0 { NO_TIME } else { latency_ns },
             // The page was unmapped when it was marked, and is mapped again by the fault: the kernel shows no stages.
             unmap_ns: NO_TIME,
             copy_ns: NO_TIME,

@@ -12,7 +12,7 @@ use migtrace_common::{
     record::{Batch, Migrate, NO_ADDR, NO_NODE, NO_PFN, NO_TIME},
 };
 
-use super::{check::field, folio::Folio, request};
+use super::{arg_number, check::field, folio::Folio, request};
 use crate::{
     config::config,
     emit,
@@ -110,7 +110,7 @@ pub fn copy_begin(_ctx: &FEntryContext) {
 pub fn moved(ctx: &FEntryContext) {
     let Some(task) = filter::traced_uncounted() else { return };
     let Some(batch) = batch_of(task) else { return };
-    let (new, old) = (Folio(ctx.arg(0)), Folio(ctx.arg(1)));
+    let (new, old) = (Folio(arg_number(ctx, 0)), Folio(arg_number(ctx, 1)));
     let ts_ns = emit::now();
     let copy_ns = if batch.copying_ns == 0 { NO_TIME } else { ts_ns - batch.copying_ns };
     if let Some(folio) = FOLIOS_UNDERWAY.get_ptr_mut(old.0) {
@@ -131,7 +131,7 @@ pub fn moved(ctx: &FEntryContext) {
 pub fn remapped(ctx: &FExitContext) {
     let Some(task) = filter::traced_uncounted() else { return };
     let Some(batch) = batch_of(task) else { return };
-    let (src, dst) = (Folio(ctx.arg(0)), Folio(ctx.arg(1)));
+    let (src, dst) = (Folio(arg_number(ctx, 0)), Folio(arg_number(ctx, 1)));
     let Some(folio) = FOLIOS_UNDERWAY.get_ptr(src.0) else { return };
     // SAFETY: as above.
     let folio = unsafe { *folio };

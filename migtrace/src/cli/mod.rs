@@ -1,19 +1,28 @@
-//! The command line: a file per subcommand, each with its clap struct and its run.
+//! The command line: a file per subcommand, each with its clap struct and its run. This file only dispatches, and turns
+//! an error into one message and an exit status.
 
-use std::process::ExitCode;
+mod record;
+
+use std::{io, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use migtrace::source::SourceError;
 
 /// Shows page by page which memory of a NUMA machine lies on the wrong node, how the kernel moves it, and who waits
 #[derive(Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
 struct Cli {
+    /// Say more on stderr, the BPF programs' own diagnostics included
+    #[arg(short, long, global = true)]
+    verbose: bool,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Subcommand)]
-enum Command {}
+enum Command {
+    Record(record::Args),
+}
 
 /// Exit status: bad usage or bad input.
 pub(crate) const EXIT_USAGE: u8 = 2;
@@ -23,5 +32,33 @@ pub(crate) const EXIT_UNAVAILABLE: u8 = 69;
 /// Parses the command line and runs it.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
-    match cli.command {}
+    start_log(cli.verbose);
+    let result = match cli.command {
+        Command::Record(args) => record::run(&args, cli.verbose),
+    };
+    result.unwrap_or_else(|error| {
+        let status = exit_status(&error);
+        if status != 0 {
+            eprintln!("migtrace: {error:#}");
+        }
+        ExitCode::from(status)
+    })
+}
+
+fn start_log(verbose: bool) {
+    let level = if verbose { "migtrace=debug" } else { "warn" };
+    env_logger::Builder::from_env(env_logger::Env::new().filter_or("MIGTRACE_LOG", level)).format_target(false).init();
+}
+
+/// A closed pipe is no error; what the machine lacks is told apart from what the user gave.
+fn exit_status(error: &anyhow::Error) -> u8 {
+    let broken_pipe =
+        |e: &(dyn std::error::Error + 'static)| e.downcast_ref::<io::Error>().map(io::Error::kind) == Some(io::ErrorKind::BrokenPipe);
+    if error.chain().any(broken_pipe) {
+        return 0;
+    }
+    if error.chain().any(|e| e.is::<SourceError>()) {
+        return EXIT_UNAVAILABLE;
+    }
+    EXIT_USAGE
 }

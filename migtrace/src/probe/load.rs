@@ -1,6 +1,6 @@
 //! Loading the BPF object into the running kernel and attaching it by the catalog.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::Path};
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
@@ -136,6 +136,11 @@ fn sum(per_cpu: &[ProbeCounters]) -> ProbeCounters {
 /// Loads and attaches one program; the error is what the kernel or aya said, on one line.
 fn attach(ebpf: &mut Ebpf, entry: &Entry, btf: &Btf) -> Result<(), String> {
     let program = ebpf.program_mut(entry.program).ok_or("it is not in the BPF object")?;
+    if let Hook::Tracepoint(category, name) = entry.hook
+        && !Path::new("/sys/kernel/tracing/events").join(category).join(name).exists()
+    {
+        return Err("this kernel has no such trace event".to_owned());
+    }
     let result: Result<(), aya::programs::ProgramError> = (|| {
         match entry.hook {
             Hook::Tracepoint(category, name) => {
@@ -162,16 +167,27 @@ fn attach(ebpf: &mut Ebpf, entry: &Entry, btf: &Btf) -> Result<(), String> {
         Ok(())
     })();
     result.map_err(|error| {
-        log::debug!("{} ({}): {error:?}", entry.program, entry.hook);
-        let mut chain = vec![error.to_string()];
-        let mut source = std::error::Error::source(&error);
-        while let Some(cause) = source {
-            chain.push(cause.to_string());
-            source = cause.source();
-        }
-        chain.dedup();
-        chain.join(": ").lines().next().unwrap_or_default().to_owned()
+        log::trace!("{} ({}): {error:?}", entry.program, entry.hook);
+        refusal(&error)
     })
+}
+
+/// What the kernel said, on one line: of a verifier's log, the line before its statistics, which holds the reason.
+fn refusal(error: &aya::programs::ProgramError) -> String {
+    use aya::programs::ProgramError::LoadError;
+    if let LoadError { io_error, verifier_log } = error {
+        let log = verifier_log.to_string();
+        let reason = log.lines().take_while(|line| !line.starts_with("verification time")).last().unwrap_or_default();
+        return format!("the kernel refused it: {io_error}; {}", reason.trim());
+    }
+    let mut chain = vec![error.to_string()];
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        chain.push(cause.to_string());
+        source = cause.source();
+    }
+    chain.dedup();
+    chain.join(": ")
 }
 
 fn info(entry: &Entry, outcome: &Result<(), String>) -> ProbeInfo {

@@ -1,0 +1,313 @@
+//! `migtrace record`: the running kernel into a trace.
+
+use std::{
+    io::{IsTerminal, Write},
+    path::PathBuf,
+    process::{ExitCode, ExitStatus},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use migtrace::{
+    event::{Body, Event},
+    probe::{support, vmstat},
+    ring::clock,
+    source::{Live, Scope, SourceError},
+    trace::{Writer, meta::Meta},
+    workload::{Workload, shell_status},
+};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinHandle,
+    time::interval,
+};
+
+/// Record what the kernel does with pages into a trace
+///
+/// With a command, only it and its children are recorded, until it ends, and its exit status is this program's.
+/// With --pid, those processes and the children that they have from then on; with neither, the whole system. Without a
+/// command recording goes on until Ctrl-C.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  migtrace record -o run.parquet -- ./stream
+  migtrace record --pid 4711
+  migtrace record -o lazy.parquet -- migtrace memtoy lazy.memtoy")]
+pub(crate) struct Args {
+    /// Trace file to write; what is recorded lies in FILE.partial/ until the end
+    #[arg(short, long, value_name = "FILE", default_value = "run.parquet")]
+    output: PathBuf,
+    /// Record this process and the children that it has from now on; may be repeated
+    #[arg(short, long, value_name = "PID", conflicts_with = "command")]
+    pid: Vec<u32>,
+    /// Size of the ring between the kernel and migtrace, rounded up to a power of two: 64k, 8m
+    #[arg(long, value_name = "SIZE", default_value = "8m", value_parser = ring_bytes)]
+    ring_size: u32,
+    /// Print no progress and no summary
+    #[arg(short, long)]
+    quiet: bool,
+    /// Command to record, with its arguments
+    #[arg(last = true, value_name = "CMD")]
+    command: Vec<String>,
+}
+
+const PAGE_BYTES: u64 = 4096;
+
+/// `64k`, `8m`: bytes, as the kernel takes a ring: a power of two, of at least one page.
+fn ring_bytes(text: &str) -> Result<u32, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..].to_ascii_lowercase()[..] {
+        "" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        unit => return Err(format!("unknown unit {unit}: use k, m or g")),
+    };
+    let bytes = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).ok_or("not a size such as 64k or 8m")?;
+    let bytes = bytes.max(PAGE_BYTES).checked_next_power_of_two().filter(|&b| b <= 1 << 30);
+    bytes.map(|b| b as u32).ok_or_else(|| "a ring has at most 1g".to_owned())
+}
+
+/// Runs the subcommand.
+pub(crate) fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
+    support::check().map_err(SourceError::from)?;
+    for &pid in &args.pid {
+        if !PathBuf::from(format!("/proc/{pid}")).exists() {
+            bail!("--pid {pid}: there is no such process");
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    runtime.block_on(record(args, verbose))
+}
+
+async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
+    let mut workload = match &args.command[..] {
+        [] => None,
+        argv => Some(Workload::hold(argv).with_context(|| format!("starting {}", argv[0]))?),
+    };
+    let scope = Scope {
+        processes: match &workload {
+            Some(workload) => Some(vec![workload.pid]),
+            None => (!args.pid.is_empty()).then(|| args.pid.clone()),
+        },
+        ring_bytes: args.ring_size,
+        diagnostics: verbose,
+    };
+    let (live, mut meta) = Live::start(&scope)?;
+    report_missing(&meta);
+    meta.command.clone_from(&args.command);
+    let writer =
+        Writer::create(&args.output, &meta).with_context(|| format!("creating the trace {}", args.output.display()))?;
+    let before = vmstat::read().context("reading /proc/vmstat")?;
+    if let Some(workload) = &mut workload {
+        workload.go().context("starting the command")?;
+    }
+    let mut recording = Recording { writer, progress: Progress::new(args.quiet) };
+    let status = recording.run(live, workload, &mut meta, &before).await?;
+    recording.finish(args, &meta, status)
+}
+
+/// Says which probes this kernel has no place for.
+fn report_missing(meta: &Meta) {
+    for error in meta.probes.iter().filter_map(|probe| probe.error.as_ref()) {
+        log::info!("not attached: {error}");
+    }
+}
+
+struct Recording {
+    writer: Writer,
+    progress: Progress,
+}
+
+impl Recording {
+    /// Records until the command ends or a signal comes; fills in what `meta` can only know then.
+    async fn run(
+        &mut self,
+        mut live: Live,
+        workload: Option<Workload>,
+        meta: &mut Meta,
+        before: &vmstat::Counters,
+    ) -> Result<Option<ExitStatus>> {
+        let mut stop = Stop::new(workload)?;
+        let mut tick = interval(Duration::from_millis(250));
+        let status = loop {
+            tokio::select! {
+                batch = live.next() => match batch {
+                    Some(batch) => self.write(&batch)?,
+                    None => break stop.command_ended().await?,
+                },
+                status = stop.wait() => break status?,
+                _ = tick.tick() => {
+                    live.flush_diagnostics();
+                    self.writer.tick().context("writing the trace")?;
+                    self.progress.show(self.writer.bytes());
+                }
+            }
+        };
+        meta.vmstat_delta = vmstat::delta(before, &vmstat::read().context("reading /proc/vmstat")?);
+        meta.end_ns = Some(clock::boot_ns());
+        meta.command_status = status.map(shell_status);
+        let mut stopped = live.stop();
+        while let Some(batch) = stopped.next().await {
+            self.write(&batch)?;
+        }
+        let closing = stopped.close()?;
+        if closing.late > 0 {
+            log::warn!("{} events are out of order in the trace", closing.late);
+        }
+        meta.account = closing.account;
+        Ok(status)
+    }
+
+    fn write(&mut self, batch: &[Event]) -> Result<()> {
+        for event in batch {
+            self.writer.push(event).context("writing the trace")?;
+        }
+        self.progress.count(batch);
+        Ok(())
+    }
+
+    /// Closes the trace; the command's exit status is this program's.
+    fn finish(self, args: &Args, meta: &Meta, status: Option<ExitStatus>) -> Result<ExitCode> {
+        let summary = self.writer.finish(meta).context("closing the trace")?;
+        self.progress.clear();
+        if !args.quiet {
+            eprintln!(
+                "migtrace: recorded {} events ({} lost) in {:.1} s to {} ({} bytes)",
+                summary.events,
+                meta.lost(),
+                meta.end_ns.unwrap_or(meta.start_ns).saturating_sub(meta.start_ns) as f64 / 1e9,
+                args.output.display(),
+                summary.bytes
+            );
+        }
+        for account in meta.account.iter().filter(|account| account.lost() > 0) {
+            let causes: Vec<_> = account.lost.iter().map(|(cause, count)| format!("{cause} {count}")).collect();
+            log::warn!("lost of probe {}: {} of {} ({})", account.probe, account.lost(), account.seen, causes.join(", "));
+        }
+        let code = status.map_or(0, shell_status);
+        Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+    }
+}
+
+/// What ends a recording: the command's end, or a signal.
+struct Stop {
+    command: Option<JoinHandle<std::io::Result<ExitStatus>>>,
+    command_pid: Option<u32>,
+    signals: [Signal; 3],
+}
+
+impl Stop {
+    fn new(workload: Option<Workload>) -> Result<Self> {
+        let listen = |kind| signal(kind).context("listening for signals");
+        let command_pid = workload.as_ref().map(|workload| workload.pid);
+        Ok(Self {
+            command: workload.map(|workload| tokio::task::spawn_blocking(move || workload.wait())),
+            command_pid,
+            signals: [listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?, listen(SignalKind::hangup())?],
+        })
+    }
+
+    /// Waits for the first of them. A signal ends the command too.
+    async fn wait(&mut self) -> Result<Option<ExitStatus>> {
+        let [interrupt, terminate, hangup] = &mut self.signals;
+        let command = async {
+            match &mut self.command {
+                Some(command) => command.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            status = command => {
+                self.command = None;
+                return Ok(Some(status.context("waiting for the command")?.context("running the command")?));
+            }
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+        if let Some(pid) = self.command_pid {
+            // SAFETY: a signal to a child that has not been waited for, so the number is still its own.
+            unsafe { libc::kill(pid as i32, libc::SIGTERM) };
+        }
+        self.exit_on_next_signal();
+        self.command_ended().await
+    }
+
+    /// The command's status once it has ended; `None` where there is none.
+    async fn command_ended(&mut self) -> Result<Option<ExitStatus>> {
+        match self.command.take() {
+            Some(command) => Ok(Some(command.await.context("waiting for the command")?.context("running the command")?)),
+            None => Ok(None),
+        }
+    }
+
+    /// From now on a signal ends the program at once; the segments written so far stay.
+    fn exit_on_next_signal(&self) {
+        for kind in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            // SAFETY: sets the default action, which has no preconditions.
+            unsafe { libc::signal(kind, libc::SIG_DFL) };
+        }
+    }
+}
+
+/// The line on stderr that says how it goes, where somebody looks at it.
+struct Progress {
+    shown: bool,
+    since: Instant,
+    last: (Instant, u64),
+    events: u64,
+    lost: u64,
+}
+
+impl Progress {
+    fn new(quiet: bool) -> Self {
+        let now = Instant::now();
+        Self { shown: !quiet && std::io::stderr().is_terminal(), since: now, last: (now, 0), events: 0, lost: 0 }
+    }
+
+    fn count(&mut self, batch: &[Event]) {
+        for event in batch {
+            match &event.body {
+                Body::Loss(loss) => self.lost += loss.count,
+                _ => self.events += 1,
+            }
+        }
+    }
+
+    fn show(&mut self, bytes: u64) {
+        if !self.shown {
+            return;
+        }
+        let rate = (self.events - self.last.1) as f64 / self.last.0.elapsed().as_secs_f64().max(1e-3);
+        self.last = (Instant::now(), self.events);
+        eprint!(
+            "\r\x1b[Krecording {:.0} s: {} events, {rate:.0}/s, {} lost, {} KiB on disk",
+            self.since.elapsed().as_secs_f64(),
+            self.events,
+            self.lost,
+            bytes / 1024
+        );
+        let _ = std::io::stderr().flush();
+    }
+
+    fn clear(&self) {
+        if self.shown {
+            eprint!("\r\x1b[K");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ring_sizes_are_powers_of_two_of_at_least_a_page() {
+        assert_eq!(ring_bytes("4k"), Ok(4096));
+        assert_eq!(ring_bytes("1"), Ok(4096));
+        assert_eq!(ring_bytes("5m"), Ok(8 << 20));
+        assert!(ring_bytes("2g").is_err());
+        assert!(ring_bytes("8x").is_err());
+        assert!(ring_bytes("").is_err());
+    }
+}
