@@ -13,7 +13,7 @@ pub struct Gate {
     text: String,
     of: Of,
     metric: &'static Metric,
-    holds: fn(f64, f64) -> bool,
+    holds: Holds,
     bound: f64,
 }
 
@@ -24,8 +24,11 @@ enum Of {
     Ratio,
 }
 
+/// Whether a value is within a bound.
+type Holds = fn(f64, f64) -> bool;
+
 /// The operators, longer ones before those that they begin with.
-const OPERATORS: [(&str, fn(f64, f64) -> bool); 5] = [
+const OPERATORS: [(&str, Holds); 5] = [
     ("<=", |x, bound| x <= bound),
     (">=", |x, bound| x >= bound),
     ("==", |x, bound| x == bound),

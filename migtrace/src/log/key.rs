@@ -11,7 +11,7 @@ use crate::{
 /// A word, its meaning, and whether this recording has it.
 type Entry = (&'static str, &'static str, fn(&Run) -> bool);
 
-const ENTRIES: [Entry; 14] = [
+const ENTRIES: [Entry; 15] = [
     ("ms", "when it began, in milliseconds since the recording began (of a point in time: when it was)", |_| true),
     ("cpu/node", "the CPU it ran on, and that CPU's node", |_| true),
     ("task", "name and thread id of the task that did it or waited for it", |_| true),
@@ -28,6 +28,16 @@ const ENTRIES: [Entry; 14] = [
         "by frame",
         "the kernel shows a mark by page frame only; the address is that of another event of the frame",
         |run| run.marks.list().iter().any(|m| m.addr_by_frame),
+    ),
+    (
+        "one of ...",
+        "a mark of whose frame no other event tells; of its range only these pages are left for it",
+        |run| {
+            run.marks
+                .list()
+                .iter()
+                .any(|m| m.request.is_some_and(|r| m.addr.is_none() && run.marks.remaining(r).is_some()))
+        },
     ),
     ("marked", "unmapped by a lazy request: the page stays in memory and is checked when it is next touched", |run| {
         has(run, |b| matches!(b, Body::Mark(_)))

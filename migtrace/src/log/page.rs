@@ -1,6 +1,9 @@
 //! What the log calls a page: its number in the range that a request named, and its address.
 
-use crate::{event::Body, model::Run};
+use crate::{
+    event::Body,
+    model::{Run, ranges::Place},
+};
 
 /// The page or pages that an event is about, in words.
 pub(super) fn of_event(run: &Run, index: usize) -> String {
@@ -11,8 +14,27 @@ pub(super) fn of_event(run: &Run, index: usize) -> String {
         None if order_of(&event.body) > 0 => {
             format!("a folio of {} pages at no known address", 1_u64 << order_of(&event.body))
         }
-        None => "a page at no known address".into(),
+        None => one_of(run, index).unwrap_or_else(|| "a page at no known address".into()),
     }
+}
+
+/// A marked page that no event names, but whose request leaves only some pages for it.
+fn one_of(run: &Run, index: usize) -> Option<String> {
+    let request = run.marks.of_event(index)?.request?;
+    let pid = run.events[request].pid;
+    let places = run.marks.remaining(request)?.iter().map(|&addr| run.segments.place(pid, addr));
+    let places: Vec<Place> = places.collect::<Option<_>>()?;
+    let pages = places.first()?.pages;
+    let runs = places.chunk_by(|a, b| a.page + 1 == b.page).map(|run| match run {
+        [one] => one.page.to_string(),
+        _ => format!("{}..{}", run[0].page, run[run.len() - 1].page),
+    });
+    let runs: Vec<String> = runs.collect();
+    Some(match places.len() {
+        1 => format!("page {} of {pages} (by elimination)", runs[0]),
+        _ if runs.len() > 8 => format!("one of {} pages of {pages} that were not touched", places.len()),
+        _ => format!("one of the pages {} of {pages}", runs.join(", ")),
+    })
 }
 
 /// An address of a process in words; `by_frame` says that it was found by its page frame.

@@ -49,7 +49,7 @@ fn is_beside_the_point(run: &Run, index: usize) -> bool {
     matches!(&*fault.result, "ok" | "retry")
         && fault.class != FaultClass::Hinting
         && run.segments.place(event.pid, fault.addr).is_none()
-        && !run.nest.children(index).iter().any(|i| matters(i))
+        && !run.nest.children(index).iter().any(matters)
 }
 
 fn left_out(run: &Run, faults: &[usize]) -> String {

@@ -3,11 +3,13 @@
 //! The kernel shows a mark by page frame, often without an address; a check and a migration name both. A mark is linked to
 //! them by frame, and follows its page when compaction or a direct request moves it before it is touched.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::nest::Nest;
+use super::{
+    nest::Nest,
+    ranges::{PAGE_BYTES, page_start, pages_of},
+};
 use crate::event::{Body, Cause, Check, Event, FaultClass, Mark, Migrate, Outcome, Reason, TaskEvent, Verdict};
-use crate::model::ranges::page_start;
 
 /// One page, or folio, that was marked.
 #[derive(Clone, Debug)]
@@ -48,6 +50,7 @@ pub enum Fate {
 pub struct Marks {
     list: Vec<Marked>,
     by_event: HashMap<usize, usize>,
+    remaining: HashMap<usize, Vec<u64>>,
 }
 
 impl Marks {
@@ -58,7 +61,15 @@ impl Marks {
         for &i in nest.by_end() {
             follow.see(i, events, nest);
         }
-        Self { by_event: follow.list.iter().enumerate().map(|(n, m)| (m.event, n)).collect(), list: follow.list }
+        let by_event = follow.list.iter().enumerate().map(|(n, m)| (m.event, n)).collect();
+        Self { remaining: remaining(events, &follow.list), by_event, list: follow.list }
+    }
+
+    /// The addresses of the pages that a request marked and that no event names, in ascending order, where there is only
+    /// one way to tell: as many marks are without an address as pages of its range are without a mark.
+    #[must_use]
+    pub fn remaining(&self, request: usize) -> Option<&[u64]> {
+        self.remaining.get(&request).map(Vec::as_slice)
     }
 
     /// The page that this mark event is about; `None` where the mark failed.
@@ -72,6 +83,32 @@ impl Marks {
     pub fn list(&self) -> &[Marked] {
         &self.list
     }
+}
+
+/// By elimination: where a range's pages are as many as its marks, those that no event names are the ones left over.
+fn remaining(events: &[Event], list: &[Marked]) -> HashMap<usize, Vec<u64>> {
+    let mut by_request: HashMap<usize, (HashSet<u64>, usize)> = HashMap::new();
+    for marked in list {
+        let Some(request) = marked.request else { continue };
+        let (named, unnamed) = by_request.entry(request).or_default();
+        match marked.addr {
+            // All pages of a large folio count as named.
+            Some(addr) => named.extend((0..marked.pages).map(|n| page_start(addr) + n * PAGE_BYTES)),
+            None => *unnamed += marked.pages as usize,
+        }
+    }
+    let rest = by_request.into_iter().filter_map(|(request, (named, unnamed))| {
+        let Body::Request(r) = &events[request].body else { return None };
+        let (addr, len) = r.addr.zip(r.len)?;
+        let pages = pages_of(addr, len);
+        if unnamed == 0 || pages != named.len() as u64 + unnamed as u64 {
+            return None;
+        }
+        let all = (0..pages).map(|n| page_start(addr) + n * PAGE_BYTES);
+        let rest: Vec<u64> = all.filter(|page| !named.contains(page)).collect();
+        (rest.len() == unnamed).then_some((request, rest))
+    });
+    rest.collect()
 }
 
 /// The state of following, event by event.
@@ -194,7 +231,7 @@ impl Follow {
 
 /// Where a folio of this order begins: large folios lie at multiples of their size, in memory as in address spaces.
 const fn folio_start(addr: u64, order: u32) -> u64 {
-    page_start(addr) & !((super::ranges::PAGE_BYTES << order) - 1)
+    page_start(addr) & !((PAGE_BYTES << order) - 1)
 }
 
 #[cfg(test)]
@@ -218,6 +255,19 @@ mod tests {
         let marks = Marks::new(&events, &Nest::new(&events));
         let addrs: Vec<_> = marks.list().iter().map(|m| (m.addr, m.addr_by_frame)).collect();
         assert_eq!(addrs, [(None, false), (Some(fixture::SEGMENT + 0x1000), true), (None, false), (None, false)]);
+    }
+
+    #[test]
+    fn pages_that_no_event_names_are_known_by_elimination_or_not_at_all() {
+        let (_, events) = fixture::lazy(4, [1]);
+        let marks = Marks::new(&events, &Nest::new(&events));
+        let request = marks.list()[0].request.expect("inside a request");
+        let others = [0, 0x2000, 0x3000].map(|offset| fixture::SEGMENT + offset);
+        assert_eq!(marks.remaining(request), Some(others.as_slice()));
+        let mut fewer = events.clone();
+        fewer.remove(fewer.iter().position(|e| matches!(e.body, Body::Mark(_))).expect("a mark"));
+        let marks = Marks::new(&fewer, &Nest::new(&fewer));
+        assert_eq!(marks.remaining(marks.list()[0].request.expect("inside a request")), None);
     }
 
     #[test]

@@ -1,0 +1,53 @@
+//! Timelines of literal recordings, drawn to files.
+
+use std::fs;
+
+use super::{PlotError, timeline, timeline::Timeline};
+use crate::{
+    event::Event,
+    model::{Run, fixture},
+    trace::meta::Meta,
+};
+
+fn run((meta, events): (Meta, Vec<Event>)) -> Run {
+    Run::new(meta, events)
+}
+
+#[test]
+fn a_page_stays_moves_and_stays_again() {
+    let lazy = Timeline::new(&run(fixture::lazy(8, [1])), "lazy").expect("a request");
+    let of_second: Vec<_> = lazy.stays.iter().filter(|s| s.page == 1).map(|s| (s.nid, s.mapped)).collect();
+    assert_eq!(of_second, [(Some(1), true), (Some(1), false), (Some(2), false), (Some(2), true)]);
+    assert_eq!((lazy.pages, lazy.faults.len(), lazy.moves.len()), (8, 1, 1));
+}
+
+#[test]
+fn svg_and_png_are_drawn_without_a_font_of_the_system() {
+    let (direct, lazy) = (run(fixture::direct(8)), run(fixture::lazy(8, 0..8)));
+    let dir = tempfile::tempdir().expect("a directory");
+    let svg = dir.path().join("both.svg");
+    timeline(&[("direct", &direct), ("lazy", &lazy)], &svg).expect("drawn");
+    let text = fs::read_to_string(&svg).expect("written");
+    for word in ["page 8", "on node 2", "direct: mbind(bind, node 2, move)", "lazy: mbind(bind, node 2, move + lazy)"] {
+        assert!(text.contains(word), "{word}");
+    }
+    let png = dir.path().join("one.PNG");
+    timeline(&[("lazy", &lazy)], &png).expect("drawn");
+    assert_eq!(&fs::read(&png).expect("written")[..8], b"\x89PNG\r\n\x1a\n");
+}
+
+#[test]
+fn many_pages_are_drawn_too() {
+    let many = run(fixture::lazy(3000, (0..3000).step_by(7)));
+    let dir = tempfile::tempdir().expect("a directory");
+    timeline(&[("many", &many)], &dir.path().join("many.svg")).expect("drawn");
+}
+
+#[test]
+fn what_cannot_be_drawn_is_said() {
+    let direct = run(fixture::direct(8));
+    assert!(matches!(timeline(&[("direct", &direct)], "x.jpg".as_ref()), Err(PlotError::Ending)));
+    let empty = run((Meta::default(), Vec::new()));
+    let error = timeline(&[("empty", &empty)], "x.svg".as_ref()).expect_err("nothing to draw");
+    assert_eq!(error.to_string(), "empty holds no request to move a range of pages: there is nothing to draw");
+}
