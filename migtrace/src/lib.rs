@@ -5,6 +5,7 @@ pub mod compare;
 pub mod event;
 pub mod log;
 pub mod model;
+pub mod plot;
 pub mod probe;
 pub mod ring;
 pub mod source;
