@@ -1,6 +1,10 @@
 //! The command line: a file per subcommand, each with its clap struct and its run. This file only dispatches, and turns
 //! an error into one message and an exit status.
 
+mod compare;
+mod load;
+mod log;
+mod memtoy;
 mod record;
 
 use std::{io, process::ExitCode};
@@ -21,6 +25,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Compare(compare::Args),
+    Log(log::Args),
+    Memtoy(memtoy::Args),
     Record(record::Args),
 }
 
@@ -34,6 +41,9 @@ pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(cli.verbose);
     let result = match cli.command {
+        Command::Compare(args) => compare::run(&args),
+        Command::Log(args) => log::run(&args),
+        Command::Memtoy(args) => memtoy::run(&args),
         Command::Record(args) => record::run(&args, cli.verbose),
     };
     result.unwrap_or_else(|error| {

@@ -1,0 +1,103 @@
+//! `migtrace memtoy`: runs a memtoy script, or what is typed in.
+
+use std::{
+    fs,
+    io::{self, BufRead, BufWriter, IsTerminal, Read, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use migtrace::memtoy::{self, Failure, Flow, Script, Session};
+
+use super::EXIT_USAGE;
+
+/// Exit status: a command failed.
+const EXIT_FAILED: u8 = 1;
+
+/// Run a script of the workload driver memtoy, or commands typed in
+///
+/// A script maps memory, touches it page by page, sets policies and asks where pages are; `migtrace memtoy` and then
+/// `help` lists its commands. Each command is announced to a recording as a phase. All of a script is checked before any
+/// of it runs. Exit status: 0 fine, 1 a command failed, 2 the script is wrong.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  migtrace memtoy lazy.memtoy
+  printf 'anon seg 8p\\nmap seg\\ntouch seg write\\nwhere seg\\n' | migtrace memtoy")]
+pub(crate) struct Args {
+    /// The script; `-` or nothing: standard input
+    script: Option<PathBuf>,
+}
+
+/// Runs the script.
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let file = args.script.as_deref().filter(|s| *s != Path::new("-"));
+    let stdin = io::stdin();
+    if file.is_none() && stdin.is_terminal() {
+        return interactive();
+    }
+    let (name, text) = match file {
+        Some(path) => {
+            let text = fs::read_to_string(path).with_context(|| format!("cannot read the script {}", path.display()))?;
+            (path.display().to_string(), text)
+        }
+        None => {
+            let mut text = String::new();
+            stdin.lock().read_to_string(&mut text).context("cannot read the script from standard input")?;
+            ("stdin".to_owned(), text)
+        }
+    };
+    script(&memtoy::parse(&name, &text)?)
+}
+
+fn script(script: &Script) -> anyhow::Result<ExitCode> {
+    let mut session = Session::new(BufWriter::new(io::stdout().lock()));
+    memtoy::settle();
+    for step in &script.steps {
+        match session.run(step) {
+            Ok(Flow::Continue) => {}
+            Ok(Flow::Exit) => break,
+            Err(Failure::Output(e)) => return Err(e.into()),
+            Err(failure) => {
+                eprintln!("{}:{}: {failure}", script.name, step.line);
+                return Ok(ExitCode::from(status(&failure)));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads commands from the terminal; an error ends nothing.
+fn interactive() -> anyhow::Result<ExitCode> {
+    let mut session = Session::new(io::stdout());
+    memtoy::settle();
+    let mut lines = io::stdin().lock().lines();
+    for number in 1.. {
+        print!("memtoy> ");
+        io::stdout().flush()?;
+        let Some(line) = lines.next() else { break };
+        let step = match memtoy::parse_line("stdin", number, &line?) {
+            Ok(Some(step)) => step,
+            Ok(None) => continue,
+            Err(e) => {
+                eprintln!("{}", e.message);
+                continue;
+            }
+        };
+        match session.run(&step) {
+            Ok(Flow::Continue) => {}
+            Ok(Flow::Exit) => return Ok(ExitCode::SUCCESS),
+            Err(Failure::Output(e)) => return Err(e.into()),
+            Err(failure) => eprintln!("{failure}"),
+        }
+    }
+    println!();
+    Ok(ExitCode::SUCCESS)
+}
+
+fn status(failure: &Failure) -> u8 {
+    match failure {
+        Failure::Input(_) => EXIT_USAGE,
+        _ => EXIT_FAILED,
+    }
+}
