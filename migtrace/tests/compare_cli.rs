@@ -1,0 +1,72 @@
+//! `migtrace compare` on traces in files.
+
+#[path = "../src/model/fixture.rs"]
+#[expect(dead_code, reason = "shared with the library's own tests")]
+mod fixture;
+
+use std::{fs, process::Command};
+
+use assert_cmd::cargo::CommandCargoExt;
+use migtrace::{
+    event::Event,
+    trace::{Writer, meta::Meta},
+};
+use tempfile::TempDir;
+
+fn write(dir: &TempDir, name: &str, (meta, events): (Meta, Vec<Event>)) {
+    let mut writer = Writer::create(&dir.path().join(name), &meta).expect("created");
+    events.iter().for_each(|e| writer.push(e).expect("pushed"));
+    writer.finish(&meta).expect("finished");
+}
+
+fn compare(dir: &TempDir, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::cargo_bin("migtrace").expect("built");
+    let output = command.current_dir(dir.path()).arg("compare").args(arguments).output().expect("runs");
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
+    (output.status.code().expect("an exit status"), text(&output.stdout), text(&output.stderr))
+}
+
+fn both() -> TempDir {
+    let dir = TempDir::new().expect("a directory");
+    write(&dir, "direct.parquet", fixture::direct(8));
+    write(&dir, "lazy.parquet", fixture::lazy(8, 0..8));
+    dir
+}
+
+#[test]
+fn text_json_and_plot_of_two_traces() {
+    let dir = both();
+    let (status, out, err) = compare(&dir, &["direct.parquet", "--vs", "lazy.parquet", "--plot", "t.svg"]);
+    assert_eq!((status, err.as_str()), (0, ""));
+    assert!(out.contains("pages moved inside faults"), "{out}");
+    assert!(fs::read_to_string(dir.path().join("t.svg")).expect("drawn").starts_with("<svg"));
+    let (_, out, _) = compare(&dir, &["direct.parquet", "--vs", "lazy.parquet", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(json["metrics"]["moved_in_fault_pages"]["b"]["median"], 8.0);
+    assert_eq!(json["a"]["label"], "direct");
+}
+
+#[test]
+fn a_gate_that_fails_is_status_1() {
+    let dir = both();
+    let gate = |text: &str| compare(&dir, &["direct.parquet", "--vs", "lazy.parquet", "--gate", text]);
+    let (status, _, err) = gate("ratio.request_ns < 0.5");
+    assert_eq!(status, 0);
+    assert!(err.starts_with("migtrace: gate passed"), "{err}");
+    let (status, _, err) = gate("ratio.total_ns < 1");
+    assert_eq!(status, 1);
+    assert!(err.starts_with("migtrace: gate FAILED"), "{err}");
+    assert_eq!(gate("nonsense < 1").0, 2);
+}
+
+#[test]
+fn what_cannot_be_read_or_drawn_is_status_2() {
+    let dir = both();
+    let (status, _, err) = compare(&dir, &["direct.parquet", "--vs", "none.parquet"]);
+    assert_eq!(status, 2);
+    assert!(err.contains("none.parquet: no such trace"), "{err}");
+    let (status, _, err) = compare(&dir, &["direct.parquet", "--vs", "lazy.parquet", "--plot", "t.jpg"]);
+    assert_eq!(status, 2);
+    assert!(err.contains("must end in .svg or .png"), "{err}");
+    assert_eq!(compare(&dir, &["direct.parquet"]).0, 2, "a side is missing");
+}

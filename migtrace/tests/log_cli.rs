@@ -1,0 +1,87 @@
+//! `migtrace log` on traces in files: what it prints, and what it says of files that are none.
+
+#[path = "../src/model/fixture.rs"]
+#[expect(dead_code, reason = "shared with the library's own tests")]
+mod fixture;
+
+use std::{fs, path::Path, process::Command};
+
+use assert_cmd::cargo::CommandCargoExt;
+use migtrace::{
+    event::Event,
+    trace::{Writer, meta::Meta},
+};
+use tempfile::TempDir;
+
+fn write(dir: &TempDir, name: &str, (meta, events): (Meta, Vec<Event>)) {
+    let mut writer = Writer::create(&dir.path().join(name), &meta).expect("created");
+    events.iter().for_each(|e| writer.push(e).expect("pushed"));
+    writer.finish(&meta).expect("finished");
+}
+
+fn log(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::cargo_bin("migtrace").expect("built");
+    let output = command.current_dir(dir).env_remove("NO_COLOR").arg("log").args(arguments).output().expect("runs");
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
+    (output.status.code().expect("an exit status"), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_trace_in_a_file_reads_as_its_events_do() {
+    let dir = TempDir::new().expect("a directory");
+    write(&dir, "lazy.parquet", fixture::lazy(8, 0..8));
+    let (status, out, err) = log(dir.path(), &["lazy.parquet"]);
+    assert_eq!((status, err.as_str()), (0, ""));
+    let (meta, events) = fixture::lazy(8, 0..8);
+    let mut expected = Vec::new();
+    let run = migtrace::model::Run::new(meta, events);
+    let options = migtrace::log::Options::default();
+    migtrace::log::write(&run, "lazy.parquet", &options, &mut expected).expect("memory does not fail");
+    let expected = String::from_utf8(expected).expect("text");
+    assert_eq!(out, anstream::adapter::strip_str(&expected).to_string(), "and without colours, as this is no terminal");
+}
+
+#[test]
+fn colour_is_there_when_asked_for() {
+    let dir = TempDir::new().expect("a directory");
+    write(&dir, "run.parquet", fixture::direct(8));
+    let (_, out, _) = log(dir.path(), &["--color", "always"]);
+    assert!(out.contains("\u{1b}["), "{out}");
+    let (_, out, _) = log(dir.path(), &["--color", "never"]);
+    assert!(!out.contains('\u{1b}'), "{out}");
+}
+
+#[test]
+fn another_process_alone_leaves_no_line() {
+    let dir = TempDir::new().expect("a directory");
+    write(&dir, "run.parquet", fixture::direct(8));
+    let (status, out, _) = log(dir.path(), &["--pid", "1"]);
+    assert_eq!(status, 0);
+    assert!(!out.contains("page 1 of 8"), "{out}");
+}
+
+#[test]
+fn bad_input_is_one_clear_message_and_status_2() {
+    let dir = TempDir::new().expect("a directory");
+    fs::write(dir.path().join("text.parquet"), "no trace at all, but longer than a footer").expect("written");
+    for (file, message) in [("none.parquet", "no such trace"), ("text.parquet", "not a Parquet file")] {
+        let (status, out, err) = log(dir.path(), &[file]);
+        assert_eq!((status, out.as_str()), (2, ""), "{err}");
+        assert!(err.starts_with(&format!("migtrace: {file}")) && err.contains(message), "{err}");
+        assert_eq!(err.lines().count(), 1, "{err}");
+    }
+    let (status, _, err) = log(dir.path(), &["--kind", "nonsense"]);
+    assert_eq!(status, 2, "{err}");
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let dir = TempDir::new().expect("a directory");
+    write(&dir, "run.parquet", fixture::lazy(3000, 0..3000));
+    let binary = Command::cargo_bin("migtrace").expect("built").get_program().to_owned();
+    let script = format!("{} log --all | head -n 1; echo ${{PIPESTATUS[0]}}", binary.display());
+    let output = Command::new("bash").current_dir(dir.path()).args(["-c", &script]).output().expect("runs");
+    let out = String::from_utf8(output.stdout).expect("text");
+    assert_eq!(out.lines().collect::<Vec<_>>(), ["migtrace log of run.parquet", "0"]);
+    assert_eq!(String::from_utf8(output.stderr).expect("text"), "");
+}
