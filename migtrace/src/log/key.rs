@@ -65,8 +65,8 @@ const ENTRIES: [Entry; 15] = [
 ];
 
 /// The stages of a direct move, where any event shows them.
-const STAGES: &str = "unmap: until no process maps the page; copy: until the copy stands; remap: until it is mapped again. \
-Pages of one batch wait for each other between the stages, so that their times overlap";
+const STAGES: &str = "unmap: until no process maps the page; waiting: for the other pages of its batch; copy: until the copy \
+stands; remap: until it is mapped again";
 
 pub(super) fn write(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     heading(out, "key")?;

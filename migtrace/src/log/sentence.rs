@@ -6,6 +6,7 @@ use crate::{
     model::{
         Run,
         ranges::{PAGE_BYTES, pages_of},
+        work,
     },
     words,
 };
@@ -82,26 +83,28 @@ fn mark(run: &Run, index: usize, m: &Mark) -> String {
 
 fn migrate(run: &Run, index: usize, m: &Migrate) -> String {
     let page = named_unless_obvious(run, index);
-    let to = m.dst_nid.map_or_else(|| "a node that is not known".into(), |nid| format!("node {nid}"));
     let cause = match run.nest.parent(index) {
         Some(_) => String::new(),
         None => format!(", cause {}", m.cause),
     };
+    let (from, frame) = (m.src_nid, m.old_pfn);
     if m.result == Outcome::Failed {
-        let why = m.reason.as_deref().map_or_else(|| "no reason given".into(), explained);
+        let to = m.dst_nid.map(|nid| format!(" to node {nid}")).unwrap_or_default();
+        let why = m.reason.as_deref().map(|r| format!(" ({})", explained(r))).unwrap_or_default();
         let failed = theme::paint(theme::FAILED, "did not move");
-        let frame = m.old_pfn;
-        return format!("{page}{failed} from node {} to {to} ({why}), stays in frame {frame:#x}{cause}", m.src_nid);
+        return format!("{page}{failed} from node {from}{to}{why}, stays in frame {frame:#x}{}{cause}", times(m));
     }
-    let frame = m.new_pfn.map_or_else(|| "unknown".into(), |pfn| format!("{pfn:#x}"));
+    let to = m.dst_nid.map_or_else(|| "a node that is not known".into(), |nid| format!("node {nid}"));
+    let new = m.new_pfn.map_or_else(|| "unknown".into(), |pfn| format!("{pfn:#x}"));
     let moved = theme::paint(theme::MOVED, "moved");
-    format!("{page}{moved} from node {} to {to}, frame {:#x} -> {frame}{}{cause}", m.src_nid, m.old_pfn, times(m))
+    format!("{page}{moved} from node {from} to {to}, frame {frame:#x} -> {new}{}{cause}", times(m))
 }
 
 /// How long a move took and, where the kernel shows them, its stages.
 fn times(m: &Migrate) -> String {
     let took = m.latency_ns.map(|ns| format!(", in {}", words::duration(ns))).unwrap_or_default();
-    let stages = [("unmap", m.unmap_ns), ("copy", m.copy_ns), ("remap", m.remap_ns)];
+    let waiting_ns = work::waiting_ns(m).filter(|ns| *ns > 0);
+    let stages = [("unmap", m.unmap_ns), ("waiting", waiting_ns), ("copy", m.copy_ns), ("remap", m.remap_ns)];
     let known: Vec<String> =
         stages.iter().filter_map(|(name, ns)| ns.map(|ns| format!("{name} {}", words::duration(ns)))).collect();
     if known.is_empty() { took } else { format!("{took}: {}", known.join(", ")) }
@@ -110,15 +113,16 @@ fn times(m: &Migrate) -> String {
 fn batch(b: &Batch) -> String {
     let (failed, took) = (b.failed, words::duration(b.latency_ns));
     let failed = if failed > 0 { theme::paint(theme::FAILED, format!("{failed} failed")) } else { "0 failed".into() };
-    let asked = b.asked.map(|n| format!("{} asked, ", words::count(n, "page"))).unwrap_or_default();
+    let (done, verb) = (b.succeeded, if &*b.mode == "lazy" { "marked" } else { "moved" });
+    let pages = match b.asked {
+        Some(asked) => format!("{} asked, {done} {verb}, {failed}", words::count(asked, "page")),
+        None => format!("{} {verb}, {failed}", words::count(done, "page")),
+    };
     if &*b.mode == "lazy" {
-        return format!("batch: {asked}{} marked, {failed}, none moved yet, {took}", b.succeeded);
+        return format!("batch: {pages}, none moved yet, {took}");
     }
     let mode = escape_control(&b.mode);
-    format!(
-        "batch: migrate_pages() in the kernel, cause {}, mode {mode}: {asked}{} moved, {failed}, {took}",
-        b.cause, b.succeeded
-    )
+    format!("batch: migrate_pages() in the kernel, cause {}, mode {mode}: {pages}, {took}", b.cause)
 }
 
 fn task(t: &Task) -> String {

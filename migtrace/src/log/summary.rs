@@ -39,7 +39,7 @@ fn moved(run: &Run, out: &mut dyn Write) -> io::Result<()> {
         "   {}",
         theme::paint(
             theme::DIM,
-            format!("{:<14} {:>5} {:>5} {:>9} {:>9}  time for each", "cause", "from", "to", "pages", "failed")
+            format!("{:<14} {:>5} {:>5} {:>9} {:>9}  time for each, waiting included", "cause", "from", "to", "pages", "failed")
         )
     )?;
     for ((cause, from, to), m) in &counts {

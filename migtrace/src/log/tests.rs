@@ -35,6 +35,11 @@ fn lazy_with_two_pages_touched() {
 }
 
 #[test]
+fn marks_without_addresses() {
+    insta::assert_snapshot!(log(fixture::lazy_without_addresses(8, [1, 4])));
+}
+
+#[test]
 fn a_query_that_moves_the_page() {
     insta::assert_snapshot!(log(fixture::query()));
 }

@@ -107,19 +107,21 @@ impl Tape {
         self.first_touch(pages);
     }
 
-    /// One direct migration: unmap all, then copy and remap each.
+    /// One direct migration as the kernel does it: all pages are unmapped, then each is copied and mapped again.
     pub(crate) fn move_directly(&mut self, pages: u64) {
         self.phase("mbind seg bind+move 2");
         let began = self.now;
         self.wait(52_000);
         let batch = self.now;
+        self.wait(pages * 12_400);
         for page in 0..pages {
-            self.wait(31_000);
-            self.push(Body::Migrate(Migrate { latency_ns: Some(30_000 + page * 900), ..moved(page, Cause::Mbind) }));
+            self.wait(15_000);
+            let latency_ns = Some(self.now - batch - page * 12_400);
+            self.push(Body::Migrate(Migrate { latency_ns, ..moved(page, Cause::Mbind) }));
         }
         self.wait(2_000);
         self.push(Body::Batch(Batch {
-            asked: Some(pages),
+            asked: None,
             succeeded: pages,
             failed: 0,
             cause: Cause::Mbind,
@@ -137,8 +139,8 @@ impl Tape {
         let batch = self.now;
         for page in 0..pages {
             self.wait(8_000);
-            let (pfn, result) = (FRAME + page, Outcome::Ok);
-            self.push(Body::Mark(Mark { addr: None, pfn, nid: 1, order: 0, result, reason: None }));
+            let (addr, pfn) = (Some(SEGMENT + page * 4096), FRAME + page);
+            self.push(Body::Mark(Mark { addr, pfn, nid: 1, order: 0, result: Outcome::Ok, reason: None }));
         }
         self.wait(900);
         self.push(Body::Batch(Batch {
@@ -287,6 +289,17 @@ pub(crate) fn lazy(pages: u64, touched: impl IntoIterator<Item = u64>) -> (Meta,
     tape.mark_lazily(pages);
     tape.touch_again(touched);
     tape.end()
+}
+
+/// A lazy run on a kernel that does not show the addresses of marks.
+pub(crate) fn lazy_without_addresses(pages: u64, touched: impl IntoIterator<Item = u64>) -> (Meta, Vec<Event>) {
+    let (meta, mut events) = lazy(pages, touched);
+    for event in &mut events {
+        if let Body::Mark(mark) = &mut event.body {
+            mark.addr = None;
+        }
+    }
+    (meta, events)
 }
 
 /// `where`: get_mempolicy of page 3, whose fault moves the page.

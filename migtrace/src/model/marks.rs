@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_mark_without_address_gets_it_from_a_later_check_of_the_frame() {
-        let (_, events) = fixture::lazy(4, [1]);
+        let (_, events) = fixture::lazy_without_addresses(4, [1]);
         let marks = Marks::new(&events, &Nest::new(&events));
         let addrs: Vec<_> = marks.list().iter().map(|m| (m.addr, m.addr_by_frame)).collect();
         assert_eq!(addrs, [(None, false), (Some(fixture::SEGMENT + 0x1000), true), (None, false), (None, false)]);
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn pages_that_no_event_names_are_known_by_elimination_or_not_at_all() {
-        let (_, events) = fixture::lazy(4, [1]);
+        let (_, events) = fixture::lazy_without_addresses(4, [1]);
         let marks = Marks::new(&events, &Nest::new(&events));
         let request = marks.list()[0].request.expect("inside a request");
         let others = [0, 0x2000, 0x3000].map(|offset| fixture::SEGMENT + offset);

@@ -54,8 +54,10 @@ const COUNTERS: [(&str, &str, &[&str], Counted); 8] = [
         Body::Migrate(m) if m.result == Outcome::Ok => m.pages(),
         _ => 0,
     }),
-    ("pgmigrate_fail", "pages that could not be moved", &["direct_migrate", "lazy_migrate"], |b| match b {
-        Body::Migrate(m) if m.result == Outcome::Failed => m.pages(),
+    // By batches: the kernel tries a folio several times, and counts it once.
+    ("pgmigrate_fail", "pages that could not be moved", &["batch"], |b| match b {
+        Body::Batch(b) if &*b.mode != "lazy" => b.failed,
+        Body::Migrate(m) if m.cause == Cause::LazyFault && m.result == Outcome::Failed => m.pages(),
         _ => 0,
     }),
     ("numa_hint_faults", "NUMA hinting faults", &["fault"], |b| match b {

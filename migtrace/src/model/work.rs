@@ -6,7 +6,7 @@ use super::{
     latency::Latencies,
     ranges::{PAGE_BYTES, Ranges, pages_of},
 };
-use crate::event::{Body, Event, Outcome, Request, RequestName};
+use crate::event::{Body, Event, Migrate, Outcome, Request, RequestName};
 
 /// The requests of a recording that asked for pages to move, now or lazily, and the faults on those pages afterwards.
 #[derive(Clone, Debug, Default)]
@@ -115,6 +115,14 @@ impl Work {
     }
 }
 
+/// How long a folio was unmapped and waited for the others of its batch before it was copied, ns; `None` where the kernel
+/// does not show all stages.
+#[must_use]
+pub fn waiting_ns(m: &Migrate) -> Option<u64> {
+    let stages = [m.unmap_ns, m.copy_ns, m.remap_ns].into_iter().sum::<Option<u64>>()?;
+    Some(m.latency_ns?.saturating_sub(stages))
+}
+
 /// The range of a request that names one.
 #[must_use]
 pub fn range_of(request: &Request) -> Option<(u64, u64)> {
@@ -181,6 +189,6 @@ mod tests {
         let run = Run::new(meta, events);
         let work = Work::new(&run);
         assert_eq!(work.moved_in_request_pages(&run), None);
-        assert_eq!(work.request_ns(&run), 313_000);
+        assert_eq!(work.request_ns(&run), 284_200);
     }
 }

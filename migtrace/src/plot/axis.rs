@@ -4,6 +4,8 @@ use std::ops::Range;
 
 /// Pixels that stand for an idle time that is cut out.
 const CUT_PX: f64 = 36.0;
+/// Pixels before and after each piece, so that what began and ended is seen before and after.
+const MARGIN_PX: f64 = 14.0;
 /// An idle time is cut where it is longer than this part of the busy time.
 const LONG: f64 = 0.3;
 /// With more cuts than this a plot would be all cuts: then none is made.
@@ -26,7 +28,6 @@ impl Pieces {
             }
         }
         let total: f64 = joined.iter().map(|s| s.end - s.start).sum();
-        let margin = total * 0.02;
         let mut pieces: Vec<Range<f64>> = Vec::new();
         for span in &joined {
             match pieces.last_mut() {
@@ -37,7 +38,7 @@ impl Pieces {
         if pieces.len() > MOST_CUTS + 1 {
             pieces = vec![pieces[0].start..pieces[pieces.len() - 1].end];
         }
-        Self(pieces.into_iter().map(|p| p.start - margin..p.end + margin).collect())
+        Self(pieces)
     }
 
     fn shown_ns(&self) -> f64 {
@@ -46,16 +47,20 @@ impl Pieces {
 
     /// Pixels for a ns, if these pieces are to fill so many pixels.
     pub(super) fn px_per_ns(&self, width: f64) -> f64 {
-        (width - CUT_PX * self.0.len().saturating_sub(1) as f64) / self.shown_ns()
+        let pieces = self.0.len() as f64;
+        (width - CUT_PX * (pieces - 1.0).max(0.0) - 2.0 * MARGIN_PX * pieces) / self.shown_ns()
     }
 
     /// The axis from pixel `left` on.
     pub(super) fn axis(&self, left: f64, px_per_ns: f64) -> Axis {
         let mut x = left;
         let mut pieces = Vec::new();
-        for piece in &self.0 {
-            pieces.push((piece.clone(), x));
-            x += (piece.end - piece.start) * px_per_ns + CUT_PX;
+        let margin = MARGIN_PX / px_per_ns;
+        for busy in &self.0 {
+            let piece = busy.start - margin..busy.end + margin;
+            let width = (piece.end - piece.start) * px_per_ns;
+            pieces.push((piece, x));
+            x += width + CUT_PX;
         }
         Axis { pieces, px_per_ns }
     }
@@ -126,7 +131,7 @@ mod tests {
         assert_eq!(long.0.len(), 2);
         let axis = long.axis(10.0, long.px_per_ns(436.0));
         let (from, to, ns) = axis.cuts().next().expect("a cut");
-        assert!((to - from - CUT_PX).abs() < 1e-9 && ns > 4800.0);
+        assert!((to - from - CUT_PX).abs() < 1e-6 && ns > 4700.0, "{from} {to} {ns}");
         assert_eq!(axis.at(2500.0), None);
         let end = axis.pieces().last().expect("pieces").1;
         assert!((end - 446.0).abs() < 1e-6, "{end}");

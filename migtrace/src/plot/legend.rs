@@ -30,7 +30,7 @@ pub(super) fn draw<DB: DrawingBackend>(area: &Area<DB>, panels: &[Timeline], y: 
     if panels.iter().any(|t| !t.marks.is_empty()) {
         line(area, (left(x + 3), middle - 7.0), (left(x + 3), middle + 7.0), color::INK.stroke_width(2))?;
         dotted(area, (left(x + 6), left(x + 24)), middle, color::INK)?;
-        entry(area, &mut x, y, "marked: unmapped")?;
+        entry(area, &mut x, y, "unmapped")?;
     }
     if panels.iter().any(|t| !t.faults.is_empty()) {
         fill(area, (left(x), middle - 8.0), (left(x + 22), middle + 8.0), WHITE)?;

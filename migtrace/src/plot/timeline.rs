@@ -5,11 +5,11 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use crate::{
-    event::{Body, Outcome},
+    event::{Body, Migrate, Outcome},
     model::{
         Run,
         ranges::{PAGE_BYTES, page_start},
-        work::{Work, range_of},
+        work::{Work, range_of, waiting_ns},
     },
     words,
 };
@@ -104,10 +104,9 @@ impl Timeline {
                 (f.nid.or_else(|| state.and_then(|s| s.nid)), true)
             }
             Body::Migrate(m) if m.result == Outcome::Ok => {
-                let span = scope.span(index, page, m.dst_nid);
                 states.entry(page).or_insert(State { since_ns: 0, nid: Some(m.src_nid), mapped: true });
                 if after {
-                    self.moves.push(span);
+                    self.direct_move(scope, index, page, m, states);
                 }
                 (m.dst_nid, state.is_none_or(|s| s.mapped))
             }
@@ -122,6 +121,22 @@ impl Timeline {
         if let Some(old) = states.insert(page, next) {
             self.stay(scope, page, old, event.ts_ns);
         }
+    }
+
+    /// A move, whose folio may have been unmapped and waiting for the others of its batch before.
+    fn direct_move(&mut self, scope: &Scope, index: usize, page: u64, m: &Migrate, states: &mut BTreeMap<u64, State>) {
+        let mut span = scope.span(index, page, m.dst_nid);
+        if let (Some(waiting), Some(unmap)) = (waiting_ns(m), m.unmap_ns)
+            && let Some(old) = states.get(&page).copied()
+        {
+            let unmapped_ns = scope.run.events[index].start_ns() + unmap;
+            let ns = scope.since(unmapped_ns)..scope.since(unmapped_ns);
+            span.ns.start = ns.end + waiting;
+            self.marks.push(Span { page, ns, nid: None });
+            self.stay(scope, page, old, unmapped_ns);
+            states.insert(page, State { since_ns: unmapped_ns, mapped: false, ..old });
+        }
+        self.moves.push(span);
     }
 
     /// Marks without an address, of pages that are known by elimination: unmapped from the request's end on.
