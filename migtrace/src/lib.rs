@@ -4,6 +4,7 @@
 pub mod compare;
 pub mod event;
 pub mod log;
+pub mod memtoy;
 pub mod model;
 pub mod plot;
 pub mod probe;

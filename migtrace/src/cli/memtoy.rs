@@ -38,7 +38,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let (name, text) = match file {
         Some(path) => {
-            let text = fs::read_to_string(path).with_context(|| format!("cannot read the script {}", path.display()))?;
+            let text =
+                fs::read_to_string(path).with_context(|| format!("cannot read the script {}", path.display()))?;
             (path.display().to_string(), text)
         }
         None => {

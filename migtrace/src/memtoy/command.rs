@@ -1,0 +1,106 @@
+//! The commands: their names, their arguments, and how they are written out in full.
+
+use std::fmt;
+
+use super::{
+    policy::{Mode, Nodes},
+    size::{Extent, Size},
+};
+
+/// How a command is used, and what it does.
+#[derive(Debug)]
+pub(super) struct Usage {
+    pub(super) name: &'static str,
+    pub(super) arguments: &'static str,
+    pub(super) help: &'static str,
+}
+
+const fn usage(name: &'static str, arguments: &'static str, help: &'static str) -> Usage {
+    Usage { name, arguments, help }
+}
+
+/// Every command, as `help` lists them.
+pub(super) const USAGES: [Usage; 19] = [
+    usage("anon", "<seg> <size> [private|shared] [huge]", "name an anonymous segment; base pages unless huge"),
+    usage("map", "<seg>", "map the segment; nothing is touched yet"),
+    usage("unmap", "<seg>", "unmap it; its contents are gone"),
+    usage("remove", "<seg>", "unmap it and forget its name"),
+    usage("touch", "<seg> [<offset> [<length>]] [read|write]", "read a word of, or fill, every page"),
+    usage("verify", "<seg> [<offset> [<length>]]", "read every byte, compare it with what was written"),
+    usage("mbind", "<seg> [<offset> [<length>]] <policy>[+move][+all][+lazy][+strict] [<nodes>|*]", "set a policy"),
+    usage("where", "<seg> [<offset> [<length>]]", "the node of every page; touches none"),
+    usage("getpol", "<seg> [<offset>]", "the node of a page by get_mempolicy(2), which touches it"),
+    usage("show", "[<seg>]", "the segments"),
+    usage("numa", "", "total and free memory of every node"),
+    usage("migrate", "<nodes>|* [<nodes>|*]", "move all of this process's pages to nodes, from all or from some"),
+    usage("mpol", "[<policy> [<nodes>|*]]", "set, or show, the policy of this task"),
+    usage("pid", "", "the process id"),
+    usage("sleep", "<ms>", "wait so many milliseconds"),
+    usage("snooze", "<seconds>", "wait so many seconds"),
+    usage("help", "[<command>]", "this list"),
+    usage("quit", "", "end"),
+    usage("exit", "", "end"),
+];
+
+/// One command with its arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    Anon { name: String, size: Size, shared: bool, huge: bool },
+    Map { name: String },
+    Unmap { name: String },
+    Remove { name: String },
+    Touch { name: String, extent: Option<Extent>, write: bool },
+    Verify { name: String, extent: Option<Extent> },
+    Mbind { name: String, extent: Option<Extent>, mode: Mode, nodes: Option<Nodes> },
+    Where { name: String, extent: Option<Extent> },
+    Getpol { name: String, offset: Option<Size> },
+    Show { name: Option<String> },
+    Numa,
+    Migrate { to: Nodes, from: Option<Nodes> },
+    Mpol { policy: Option<(Mode, Option<Nodes>)> },
+    Pid,
+    Sleep { ms: u64 },
+    Help { topic: Option<String> },
+    Exit,
+}
+
+/// ` argument`, or nothing.
+struct After<'a, T>(&'a Option<T>);
+
+impl<T: fmt::Display> fmt::Display for After<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |argument| write!(f, " {argument}"))
+    }
+}
+
+impl fmt::Display for Command {
+    /// The command in full, as a recording is told: `mbind seg bind+move+lazy 2`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anon { name, size, shared, huge } => {
+                let shared = if *shared { " shared" } else { "" };
+                write!(f, "anon {name} {size}{shared}{}", if *huge { " huge" } else { "" })
+            }
+            Self::Map { name } => write!(f, "map {name}"),
+            Self::Unmap { name } => write!(f, "unmap {name}"),
+            Self::Remove { name } => write!(f, "remove {name}"),
+            Self::Touch { name, extent, write: true } => write!(f, "touch {name}{} write", After(extent)),
+            Self::Touch { name, extent, write: false } => write!(f, "touch {name}{} read", After(extent)),
+            Self::Verify { name, extent } => write!(f, "verify {name}{}", After(extent)),
+            Self::Mbind { name, extent, mode, nodes } => {
+                write!(f, "mbind {name}{} {mode}{}", After(extent), After(nodes))
+            }
+            Self::Where { name, extent } => write!(f, "where {name}{}", After(extent)),
+            Self::Getpol { name, offset } => write!(f, "getpol {name}{}", After(offset)),
+            Self::Show { name } => write!(f, "show{}", After(name)),
+            Self::Numa => f.write_str("numa"),
+            Self::Migrate { to, from } => write!(f, "migrate {to}{}", After(from)),
+            Self::Mpol { policy: None } => f.write_str("mpol"),
+            Self::Mpol { policy: Some((mode, nodes)) } => write!(f, "mpol {mode}{}", After(nodes)),
+            Self::Pid => f.write_str("pid"),
+            Self::Sleep { ms } => write!(f, "sleep {ms}"),
+            Self::Help { topic } => write!(f, "help{}", After(topic)),
+            Self::Exit => f.write_str("exit"),
+        }
+    }
+}

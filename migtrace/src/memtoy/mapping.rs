@@ -1,0 +1,214 @@
+//! Mapped memory: the only file that reads or writes a segment's pages.
+//!
+//! A mapping lies between two guard pages, so that it is a mapping of its own: the kernel merges neighbours with equal
+//! rights, and a policy or a fault would then be the neighbour's as well.
+
+use std::{io, ops::Range};
+
+use super::{numa::CallError, size::page_size};
+
+/// Words of a page.
+const WORD: usize = size_of::<u64>();
+/// Where a huge page can begin.
+const HUGE_PAGE: usize = 2 << 20;
+
+/// An anonymous mapping and what was written to it.
+#[derive(Debug)]
+pub(super) struct Mapping {
+    /// What was reserved, guard pages and all: address and bytes.
+    reserved: (usize, usize),
+    addr: usize,
+    /// How often each page was written: 0 for never.
+    generations: Vec<u32>,
+}
+
+/// Some pages of a mapping.
+pub(super) struct Pages<'a> {
+    mapping: &'a Mapping,
+    range: Range<usize>,
+}
+
+/// A word that is not what was written there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mismatch {
+    pub(super) page: usize,
+    /// Bytes from the page's start.
+    pub(super) offset: usize,
+    pub(super) expected: u64,
+    pub(super) found: u64,
+}
+
+impl Mapping {
+    /// Maps `pages` pages without touching one.
+    ///
+    /// # Errors
+    /// mmap(2)'s.
+    pub(super) fn new(pages: usize, shared: bool, huge: bool) -> Result<Self, CallError> {
+        let bytes = pages * page_size();
+        let alignment = if huge { HUGE_PAGE } else { page_size() };
+        let reserved_bytes = bytes + page_size() + alignment;
+        let reserved = mmap(0, reserved_bytes, libc::PROT_NONE, libc::MAP_PRIVATE)?;
+        let addr = (reserved + page_size()).next_multiple_of(alignment);
+        // From here on dropping it unmaps the reservation.
+        let mapping = Self { reserved: (reserved, reserved_bytes), addr, generations: vec![0; pages] };
+        let sharing = if shared { libc::MAP_SHARED } else { libc::MAP_PRIVATE };
+        mmap(addr, bytes, libc::PROT_READ | libc::PROT_WRITE, sharing | libc::MAP_FIXED)?;
+        mapping.advise(if huge { libc::MADV_HUGEPAGE } else { libc::MADV_NOHUGEPAGE })?;
+        Ok(mapping)
+    }
+
+    fn advise(&self, advice: libc::c_int) -> Result<(), CallError> {
+        // SAFETY: the range is this mapping's; the advice is about the size of its pages, not about what they hold.
+        let ret = unsafe { libc::madvise(self.addr as *mut libc::c_void, self.bytes(), advice) };
+        match (ret, errno()) {
+            // A kernel without huge pages.
+            (-1, libc::EINVAL) | (0, _) => Ok(()),
+            (_, errno) => Err(CallError { call: "madvise", errno }),
+        }
+    }
+
+    pub(super) fn addr(&self) -> usize {
+        self.addr
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.generations.len() * page_size()
+    }
+
+    /// Pages `range`, which must be the mapping's.
+    pub(super) fn pages(&self, range: Range<usize>) -> Pages<'_> {
+        assert!(range.start <= range.end && range.end <= self.generations.len(), "pages of this mapping");
+        Pages { mapping: self, range }
+    }
+
+    /// Fills pages `range` with what tells page, place and turn apart.
+    pub(super) fn write(&mut self, range: Range<usize>) {
+        for page in range {
+            self.generations[page] = self.generations[page].wrapping_add(1).max(1);
+            let pattern = Pattern::new(page, self.generations[page]);
+            for word in 0..page_size() / WORD {
+                // SAFETY: page and word lie in the mapping, which is readable, writable, aligned and known to no reference.
+                unsafe { self.word(page, word).write_volatile(pattern.word(word)) };
+            }
+        }
+    }
+
+    fn word(&self, page: usize, word: usize) -> *mut u64 {
+        (self.addr + page * page_size() + word * WORD) as *mut u64
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the reservation is this mapping's own, and nothing refers to it any more. A failure leaks it.
+        unsafe { libc::munmap(self.reserved.0 as *mut libc::c_void, self.reserved.1) };
+    }
+}
+
+impl Pages<'_> {
+    pub(super) fn addr(&self) -> usize {
+        self.mapping.addr + self.range.start * page_size()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.range.len() * page_size()
+    }
+
+    /// Reads the first word of every page.
+    pub(super) fn read(&self) {
+        for page in self.range.clone() {
+            // SAFETY: the page lies in the mapping, which is readable and aligned.
+            unsafe { self.mapping.word(page, 0).read_volatile() };
+        }
+    }
+
+    /// Compares every word with what was written, or with zero where nothing was.
+    pub(super) fn verify(&self) -> Result<(), Mismatch> {
+        for page in self.range.clone() {
+            let pattern = Pattern::new(page, self.mapping.generations[page]);
+            for word in 0..page_size() / WORD {
+                // SAFETY: page and word lie in the mapping, which is readable and aligned.
+                let found = unsafe { self.mapping.word(page, word).read_volatile() };
+                let expected = pattern.word(word);
+                if found != expected {
+                    return Err(Mismatch { page, offset: word * WORD, expected, found });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a page holds after it was written for the `generation`th time; zeros before the first.
+struct Pattern(Option<u64>);
+
+impl Pattern {
+    fn new(page: usize, generation: u32) -> Self {
+        // splitmix64's finalizer: a one-to-one map of 64 bits, so no two pages and turns begin alike.
+        let mut x = (page as u64) << 32 | u64::from(generation);
+        x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Self((generation > 0).then_some(x ^ x >> 31))
+    }
+
+    fn word(&self, word: usize) -> u64 {
+        self.0.map_or(0, |base| base.wrapping_add((word as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+    }
+}
+
+fn errno() -> i32 {
+    io::Error::last_os_error().raw_os_error().unwrap_or(0)
+}
+
+fn mmap(addr: usize, bytes: usize, rights: libc::c_int, flags: libc::c_int) -> Result<usize, CallError> {
+    // SAFETY: without MAP_FIXED the kernel chooses a free range; with it the caller names a part of its own reservation.
+    let mapped = unsafe { libc::mmap(addr as *mut libc::c_void, bytes, rights, flags | libc::MAP_ANONYMOUS, -1, 0) };
+    if mapped == libc::MAP_FAILED {
+        return Err(CallError { call: "mmap", errno: errno() });
+    }
+    Ok(mapped as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_hold_what_was_written_and_tell_when_they_do_not() {
+        let mut mapping = Mapping::new(4, false, false).expect("mapped");
+        assert_eq!(mapping.pages(0..4).verify(), Ok(()), "pages that were never written are zero");
+        mapping.write(1..3);
+        mapping.write(2..3);
+        assert_eq!(mapping.pages(0..4).verify(), Ok(()));
+
+        let word = mapping.word(2, 7);
+        // SAFETY: the word lies in the mapping.
+        let (good, bad) = unsafe { (word.read_volatile(), word.read_volatile() ^ 1) };
+        // SAFETY: as above.
+        unsafe { word.write_volatile(bad) };
+        let expected = Mismatch { page: 2, offset: 56, expected: good, found: bad };
+        assert_eq!(mapping.pages(0..4).verify(), Err(expected));
+        assert_eq!(mapping.pages(0..2).verify(), Ok(()));
+    }
+
+    #[test]
+    fn a_page_of_an_earlier_turn_or_another_place_is_found_out() {
+        let words = |page, generation| (0..512).map(|w| Pattern::new(page, generation).word(w)).collect::<Vec<_>>();
+        assert_ne!(words(1, 1), words(1, 2));
+        assert_ne!(words(1, 1), words(2, 1));
+        assert_eq!(words(1, 0), [0; 512]);
+    }
+
+    #[test]
+    fn a_mapping_is_one_vma_of_its_own() {
+        let maps = || std::fs::read_to_string("/proc/self/maps").expect("maps");
+        let mappings = [0; 3].map(|_| Mapping::new(8, false, false).expect("mapped"));
+        for mapping in &mappings {
+            let line = format!("{:x}-{:x} rw-p", mapping.addr(), mapping.addr() + mapping.bytes());
+            assert!(maps().contains(&line), "{line}");
+        }
+        let huge = Mapping::new(512, true, true).expect("mapped");
+        assert_eq!(huge.addr() % HUGE_PAGE, 0);
+        assert!(maps().contains(&format!("{:x}-{:x} rw-s", huge.addr(), huge.addr() + huge.bytes())));
+    }
+}

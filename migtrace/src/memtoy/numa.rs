@@ -1,0 +1,167 @@
+//! The placement system calls, as the kernel has them: libnuma would hide the errors that scripts are about.
+
+use std::{fs, io, time::Duration};
+
+use migtrace_common::record::{MASK_WORDS, PR_MIGTRACE_PHASE};
+
+use super::{
+    mapping::Pages,
+    policy::{Mode, Nodes},
+};
+use crate::event::NodeMask;
+
+/// A failed system call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CallError {
+    pub(super) call: &'static str,
+    pub(super) errno: i32,
+}
+
+/// Bits of a node mask, as the kernel counts them: it takes one off before it reads.
+const MAX_NODE: u64 = MASK_WORDS as u64 * 64 + 1;
+const MPOL_F_NODE: u64 = 1 << 0;
+const MPOL_F_ADDR: u64 = 1 << 1;
+const MPOL_F_MEMS_ALLOWED: u64 = 1 << 2;
+
+type Words = [u64; MASK_WORDS];
+
+fn words_of(mask: &NodeMask) -> Words {
+    let mut words = [0; MASK_WORDS];
+    for &node in mask.nodes() {
+        words[node as usize / 64] |= 1 << (node % 64);
+    }
+    words
+}
+
+/// What a raw system call returned, or the error that it left.
+fn check(call: &'static str, ret: libc::c_long) -> Result<u64, CallError> {
+    u64::try_from(ret).map_err(|_| CallError { call, errno: io::Error::last_os_error().raw_os_error().unwrap_or(0) })
+}
+
+/// Nodes that this task may use: its cpuset's, with memory.
+pub(super) fn allowed() -> Result<NodeMask, CallError> {
+    let mut words: Words = [0; MASK_WORDS];
+    let no_mode: *mut libc::c_int = std::ptr::null_mut();
+    // SAFETY: the kernel writes at most MAX_NODE - 1 bits to `words`, which has as many; it asks for no other pointer.
+    let ret = unsafe {
+        libc::syscall(libc::SYS_get_mempolicy, no_mode, words.as_mut_ptr(), MAX_NODE, 0_u64, MPOL_F_MEMS_ALLOWED)
+    };
+    check("get_mempolicy", ret)?;
+    Ok(NodeMask::from_words(&words, MAX_NODE))
+}
+
+fn resolve(nodes: Option<&Nodes>) -> Result<Option<Words>, CallError> {
+    Ok(match nodes {
+        None => None,
+        Some(Nodes::These(mask)) => Some(words_of(mask)),
+        Some(Nodes::All) => Some(words_of(&allowed()?)),
+    })
+}
+
+/// The pointer and the number of bits for an optional mask.
+fn arguments(words: Option<&Words>) -> (*const u64, u64) {
+    words.map_or((std::ptr::null(), 0), |w| (w.as_ptr(), MAX_NODE))
+}
+
+/// mbind(2) on `pages`.
+pub(super) fn mbind(pages: &Pages<'_>, mode: Mode, nodes: Option<&Nodes>) -> Result<(), CallError> {
+    let words = resolve(nodes)?;
+    let (mask, bits) = arguments(words.as_ref());
+    // SAFETY: the kernel reads `bits` bits of `mask`, which points to as many or to nothing with none; policy and place of
+    // pages do not change what they hold.
+    let ret = unsafe {
+        libc::syscall(
+            libc::SYS_mbind,
+            pages.addr(),
+            pages.bytes(),
+            i64::from(mode.number()),
+            mask,
+            bits,
+            u64::from(mode.flags),
+        )
+    };
+    check("mbind", ret).map(drop)
+}
+
+/// set_mempolicy(2).
+pub(super) fn set_mempolicy(mode: Mode, nodes: Option<&Nodes>) -> Result<(), CallError> {
+    let words = resolve(nodes)?;
+    let (mask, bits) = arguments(words.as_ref());
+    // SAFETY: as in `mbind`.
+    let ret = unsafe { libc::syscall(libc::SYS_set_mempolicy, i64::from(mode.number()), mask, bits) };
+    check("set_mempolicy", ret).map(drop)
+}
+
+/// The task's mode, with its flags, and nodes, by get_mempolicy(2).
+pub(super) fn task_policy() -> Result<(i32, NodeMask), CallError> {
+    let mut mode: libc::c_int = 0;
+    let mut words: Words = [0; MASK_WORDS];
+    let (mode_ptr, words_ptr): (*mut libc::c_int, *mut u64) = (&mut mode, words.as_mut_ptr());
+    // SAFETY: the kernel writes one int, and at most MAX_NODE - 1 bits to `words`, which has as many.
+    let ret = unsafe { libc::syscall(libc::SYS_get_mempolicy, mode_ptr, words_ptr, MAX_NODE, 0_u64, 0_u64) };
+    check("get_mempolicy", ret)?;
+    Ok((mode, NodeMask::from_words(&words, MAX_NODE)))
+}
+
+/// The node of the first of `pages` by get_mempolicy(2): touches it.
+pub(super) fn node_of(pages: &Pages<'_>) -> Result<i32, CallError> {
+    let mut node: libc::c_int = -1;
+    let node_ptr: *mut libc::c_int = &mut node;
+    let no_mask: *mut u64 = std::ptr::null_mut();
+    // SAFETY: the kernel writes one int; the address is only looked up.
+    let ret = unsafe {
+        libc::syscall(libc::SYS_get_mempolicy, node_ptr, no_mask, 0_u64, pages.addr(), MPOL_F_NODE | MPOL_F_ADDR)
+    };
+    check("get_mempolicy", ret).map(|_| node)
+}
+
+/// The node of every page, or its error as a negative number, by move_pages(2) without nodes: touches none.
+pub(super) fn nodes_of(addresses: &[usize], status: &mut [i32]) -> Result<(), CallError> {
+    assert_eq!(addresses.len(), status.len(), "one status for each page");
+    let no_nodes: *const libc::c_int = std::ptr::null();
+    // SAFETY: the kernel reads as many addresses, and writes as many statuses, as both slices have.
+    let ret = unsafe {
+        libc::syscall(
+            libc::SYS_move_pages,
+            0_i64,
+            addresses.len(),
+            addresses.as_ptr(),
+            no_nodes,
+            status.as_mut_ptr(),
+            0_i64,
+        )
+    };
+    check("move_pages", ret).map(drop)
+}
+
+/// migrate_pages(2) of this process; returns the pages that stayed.
+pub(super) fn migrate_pages(from: Option<&Nodes>, to: &Nodes) -> Result<u64, CallError> {
+    let from = resolve(Some(from.unwrap_or(&Nodes::All)))?;
+    let to = resolve(Some(to))?;
+    let ((from, bits), (to, _)) = (arguments(from.as_ref()), arguments(to.as_ref()));
+    // SAFETY: the kernel reads `bits` bits of both masks, which have as many.
+    let ret = unsafe { libc::syscall(libc::SYS_migrate_pages, 0_i64, bits, from, to) };
+    check("migrate_pages", ret)
+}
+
+/// Tells a recording what comes now.
+pub(super) fn announce(text: &str) {
+    // SAFETY: the kernel knows no such option: it refuses it with EINVAL and reads nothing; a recording's program reads
+    // `text`. That nobody listens is no error.
+    unsafe { libc::prctl(PR_MIGTRACE_PHASE, text.as_ptr(), text.len(), 0, 0) };
+}
+
+/// Waits.
+pub(super) fn sleep(ms: u64) {
+    std::thread::sleep(Duration::from_millis(ms));
+}
+
+/// Total and free memory of a node, kB, from sysfs; `None` where it does not say.
+pub(super) fn memory_kb(node: u32) -> Option<(u64, u64)> {
+    let text = fs::read_to_string(format!("/sys/devices/system/node/node{node}/meminfo")).ok()?;
+    let field = |name: &str| {
+        let line = text.lines().find(|l| l.contains(name))?;
+        line.split_whitespace().rev().nth(1)?.parse::<u64>().ok()
+    };
+    Some((field("MemTotal:")?, field("MemFree:")?))
+}

@@ -1,0 +1,272 @@
+//! Runs commands.
+
+use std::{
+    io::{self, Write},
+    time::{Duration, Instant},
+};
+
+use super::{
+    command::{Command, USAGES},
+    errno,
+    mapping::Mismatch,
+    numa::{self, CallError},
+    parse::{self, Step},
+    policy::{self, Mode, Nodes},
+    residence::{Residence, ResidenceError},
+    segments::{Part, Segments},
+    size::{Extent, Size, page_size},
+};
+use crate::words;
+
+/// Pages that `where` lists when it is not told which.
+const WHERE_PAGES: usize = 64;
+/// What begins a line of output.
+const PREFIX: &str = "memtoy: ";
+
+/// Why a command ended a script.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The command asks for what there is not.
+    #[error("{0}")]
+    Input(String),
+    #[error("{call}: {}", errno::describe(*.errno))]
+    Call { call: &'static str, errno: i32 },
+    #[error("{segment} page {page} byte {offset:#x}: {found:#018x} is there, {expected:#018x} was written")]
+    Contents { segment: String, page: usize, offset: usize, expected: u64, found: u64 },
+    #[error("{0} was to fail, and did not")]
+    NoFailure(String),
+    #[error("cannot write: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl From<CallError> for Failure {
+    fn from(e: CallError) -> Self {
+        Self::Call { call: e.call, errno: e.errno }
+    }
+}
+
+impl From<ResidenceError> for Failure {
+    fn from(e: ResidenceError) -> Self {
+        match e {
+            ResidenceError::Call(e) => e.into(),
+            ResidenceError::Output(e) => e.into(),
+        }
+    }
+}
+
+/// Whether there is to be a next command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    Continue,
+    Exit,
+}
+
+/// The state that commands share.
+#[derive(Debug)]
+pub struct Session<W> {
+    out: W,
+    segments: Segments,
+    residence: Residence,
+}
+
+impl<W: Write> Session<W> {
+    /// Output goes to `out`, which is flushed after every command.
+    pub fn new(out: W) -> Self {
+        Self { out, segments: Segments::default(), residence: Residence::new() }
+    }
+
+    /// Announces a command to a recording, if there is one, and runs it.
+    ///
+    /// # Errors
+    /// It asks for what there is not, its system call fails, contents are not what was written, or, for a command that is
+    /// to fail, its system call does not.
+    pub fn run(&mut self, step: &Step) -> Result<Flow, Failure> {
+        numa::announce(&step.text);
+        let result = self.command(&step.command);
+        let result = match (step.fails, result) {
+            (true, Ok(_)) => Err(Failure::NoFailure(step.command.to_string())),
+            (true, Err(Failure::Call { call, errno })) => {
+                writeln!(self.out, "{PREFIX} {call} failed, as it was to: {}", errno::describe(errno))?;
+                Ok(Flow::Continue)
+            }
+            (_, result) => result,
+        };
+        self.out.flush()?;
+        result
+    }
+
+    fn command(&mut self, command: &Command) -> Result<Flow, Failure> {
+        match command {
+            Command::Anon { name, size, shared, huge } => {
+                self.segments.add(name, size.pages_up(), *shared, *huge).map_err(Failure::Input)?;
+            }
+            Command::Map { name } => self.map(name)?,
+            Command::Unmap { name } => {
+                part(&mut self.out, &mut self.segments, name, None)?;
+                self.segments.get(name).map_err(Failure::Input)?.unmap();
+            }
+            Command::Remove { name } => self.segments.remove(name).map_err(Failure::Input)?,
+            Command::Touch { name, extent, write } => self.touch(name, extent.as_ref(), *write)?,
+            Command::Verify { name, extent } => self.verify(name, extent.as_ref())?,
+            Command::Mbind { name, extent, mode, nodes } => {
+                self.mbind(name, extent.as_ref(), *mode, nodes.as_ref())?;
+            }
+            Command::Where { name, extent } => self.whereabouts(name, extent.as_ref())?,
+            Command::Getpol { name, offset } => self.getpol(name, offset.as_ref())?,
+            Command::Show { name } => self.show(name.as_deref())?,
+            Command::Numa => self.numa()?,
+            Command::Migrate { to, from } => self.migrate(to, from.as_ref())?,
+            Command::Mpol { policy } => self.mpol(policy.as_ref())?,
+            Command::Pid => writeln!(self.out, "{PREFIX} pid = {}", std::process::id())?,
+            Command::Sleep { ms } => numa::sleep(*ms),
+            Command::Help { topic } => self.help(topic.as_deref())?,
+            Command::Exit => return Ok(Flow::Exit),
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn map(&mut self, name: &str) -> Result<(), Failure> {
+        let segment = self.segments.get(name).map_err(Failure::Input)?;
+        if segment.is_mapped() {
+            return Err(Failure::Input(format!("{name} is mapped already")));
+        }
+        Ok(segment.map()?)
+    }
+
+    fn touch(&mut self, name: &str, extent: Option<&Extent>, write: bool) -> Result<(), Failure> {
+        let part = part(&mut self.out, &mut self.segments, name, extent)?;
+        let pages = part.range.len();
+        let start = Instant::now();
+        if write {
+            part.mapping.write(part.range);
+        } else {
+            part.mapping.pages(part.range).read();
+        }
+        let took = start.elapsed();
+        Ok(writeln!(self.out, "{PREFIX} touched {} in {} secs", count(pages), seconds(took))?)
+    }
+
+    fn verify(&mut self, name: &str, extent: Option<&Extent>) -> Result<(), Failure> {
+        let part = part(&mut self.out, &mut self.segments, name, extent)?;
+        let pages = part.range.len();
+        let start = Instant::now();
+        let result = part.mapping.pages(part.range).verify();
+        let took = start.elapsed();
+        result.map_err(|Mismatch { page, offset, expected, found }| Failure::Contents {
+            segment: name.to_owned(),
+            page,
+            offset,
+            expected,
+            found,
+        })?;
+        Ok(writeln!(self.out, "{PREFIX} verified {} in {} secs", count(pages), seconds(took))?)
+    }
+
+    fn mbind(&mut self, name: &str, extent: Option<&Extent>, mode: Mode, nodes: Option<&Nodes>) -> Result<(), Failure> {
+        let part = part(&mut self.out, &mut self.segments, name, extent)?;
+        let asked = count(part.range.len());
+        let pages = part.mapping.pages(part.range);
+        let start = Instant::now();
+        numa::mbind(&pages, mode, nodes)?;
+        let took = start.elapsed();
+        if mode.moves() {
+            let what = if mode.is_lazy() { "unmap" } else { "migration" };
+            writeln!(self.out, "{PREFIX} {what} of {name} [{asked}] took {} secs", seconds(took))?;
+        }
+        Ok(())
+    }
+
+    fn whereabouts(&mut self, name: &str, extent: Option<&Extent>) -> Result<(), Failure> {
+        let part = part(&mut self.out, &mut self.segments, name, extent)?;
+        let limit = if extent.is_some() { part.range.len() } else { WHERE_PAGES };
+        let first = part.range.start;
+        Ok(self.residence.print(&mut self.out, &part.mapping.pages(part.range), first, limit)?)
+    }
+
+    fn getpol(&mut self, name: &str, offset: Option<&Size>) -> Result<(), Failure> {
+        let extent = offset.map(|offset| Extent { offset: offset.clone(), length: None });
+        let part = part(&mut self.out, &mut self.segments, name, extent.as_ref())?;
+        let page = part.range.start;
+        let node = numa::node_of(&part.mapping.pages(part.range))?;
+        Ok(writeln!(self.out, "{PREFIX} {name} page {page} is on node {node}")?)
+    }
+
+    fn show(&mut self, name: Option<&str>) -> Result<(), Failure> {
+        if let Some(name) = name {
+            self.segments.get(name).map_err(Failure::Input)?;
+        }
+        for segment in self.segments.iter().filter(|s| name.is_none_or(|n| s.is(n))) {
+            writeln!(self.out, "{segment}")?;
+        }
+        Ok(())
+    }
+
+    fn numa(&mut self) -> Result<(), Failure> {
+        writeln!(self.out, "  node  total MB   free MB")?;
+        for &node in numa::allowed()?.nodes() {
+            match numa::memory_kb(node) {
+                Some((total, free)) => writeln!(self.out, "{node:>6} {:>9} {:>9}", total >> 10, free >> 10)?,
+                None => writeln!(self.out, "{node:>6} {:>9} {:>9}", "unknown", "unknown")?,
+            }
+        }
+        Ok(())
+    }
+
+    fn migrate(&mut self, to: &Nodes, from: Option<&Nodes>) -> Result<(), Failure> {
+        let start = Instant::now();
+        let stayed = numa::migrate_pages(from, to)?;
+        let took = seconds(start.elapsed());
+        Ok(writeln!(
+            self.out,
+            "{PREFIX} migration took {took} secs. {} could not be migrated",
+            words::count(stayed, "page")
+        )?)
+    }
+
+    fn mpol(&mut self, policy: Option<&(Mode, Option<Nodes>)>) -> Result<(), Failure> {
+        let Some((mode, nodes)) = policy else {
+            let (mode, nodes) = numa::task_policy()?;
+            let name = policy::mode_name(mode).map_or_else(|| format!("mode {mode:#x}"), str::to_owned);
+            return Ok(writeln!(self.out, "{}", format!("{PREFIX} task policy is {name} {nodes}").trim_end())?);
+        };
+        Ok(numa::set_mempolicy(*mode, nodes.as_ref())?)
+    }
+
+    fn help(&mut self, topic: Option<&str>) -> Result<(), Failure> {
+        let wanted = topic.map(parse::find).transpose().map_err(Failure::Input)?;
+        for usage in USAGES.iter().filter(|u| wanted.is_none_or(|w| w.name == u.name)) {
+            writeln!(self.out, "{}", format!("{} {}", usage.name, usage.arguments).trim_end())?;
+            writeln!(self.out, "        {}", usage.help)?;
+        }
+        if topic.is_none() {
+            writeln!(self.out, "A name can be cut short. Sizes: a number, with k, m, g or p (pages) after it.")?;
+            writeln!(self.out, "A line that begins with ! is to fail. Comments begin with #.")?;
+        }
+        Ok(())
+    }
+}
+
+/// The pages that a command is about; says so where it was asked for more.
+fn part<'a>(
+    out: &mut impl Write,
+    segments: &'a mut Segments,
+    name: &str,
+    extent: Option<&Extent>,
+) -> Result<Part<'a>, Failure> {
+    let part = segments.part(name, extent).map_err(Failure::Input)?;
+    if part.clipped {
+        let end = part.range.end * page_size();
+        writeln!(out, "{PREFIX} clipped to the end of {name}, {end:#x}")?;
+    }
+    Ok(part)
+}
+
+/// `8 pages`.
+fn count(pages: usize) -> String {
+    words::count(pages as u64, "page")
+}
+
+/// Seconds with microseconds.
+fn seconds(time: Duration) -> String {
+    format!("{:.6}", time.as_secs_f64())
+}

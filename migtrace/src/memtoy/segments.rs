@@ -1,0 +1,110 @@
+//! The segments of a session, by name.
+
+use std::{fmt, ops::Range};
+
+use super::{mapping::Mapping, numa::CallError, size::Extent};
+
+/// A named piece of anonymous memory, mapped or not.
+#[derive(Debug)]
+pub(super) struct Segment {
+    name: String,
+    pages: usize,
+    shared: bool,
+    huge: bool,
+    mapping: Option<Mapping>,
+}
+
+/// Pages of a segment that a command is about.
+#[derive(Debug)]
+pub(super) struct Part<'a> {
+    pub(super) mapping: &'a mut Mapping,
+    pub(super) range: Range<usize>,
+    /// It was asked for more than the segment has.
+    pub(super) clipped: bool,
+}
+
+/// The segments, in the order in which they were named.
+#[derive(Debug, Default)]
+pub(super) struct Segments(Vec<Segment>);
+
+impl Segments {
+    pub(super) fn add(&mut self, name: &str, pages: usize, shared: bool, huge: bool) -> Result<(), String> {
+        if self.0.iter().any(|s| s.name == name) {
+            return Err(format!("there is a segment {name} already: `remove {name}` first"));
+        }
+        if pages == 0 {
+            return Err(format!("a segment of no pages: {name}"));
+        }
+        self.0.push(Segment { name: name.to_owned(), pages, shared, huge, mapping: None });
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, name: &str) -> Result<(), String> {
+        self.get(name)?;
+        self.0.retain(|s| s.name != name);
+        Ok(())
+    }
+
+    pub(super) fn get(&mut self, name: &str) -> Result<&mut Segment, String> {
+        let found = self.0.iter_mut().find(|s| s.name == name);
+        found.ok_or_else(|| format!("no segment {name}: `anon {name} <size>` first"))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Segment> {
+        self.0.iter()
+    }
+
+    /// The pages of segment `name` that `extent` names; all of them without one.
+    pub(super) fn part(&mut self, name: &str, extent: Option<&Extent>) -> Result<Part<'_>, String> {
+        let segment = self.get(name)?;
+        let pages = segment.pages;
+        let Some(mapping) = &mut segment.mapping else {
+            return Err(format!("{name} is not mapped: `map {name}` first"));
+        };
+        let (range, clipped) = match extent {
+            None => (0..pages, false),
+            Some(extent) => {
+                extent.pages(pages).ok_or_else(|| format!("{extent} lies behind the end of {name}, {pages} pages"))?
+            }
+        };
+        Ok(Part { mapping, range, clipped })
+    }
+}
+
+impl Segment {
+    /// Whether its name is `name`.
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.name == name
+    }
+
+    pub(super) fn is_mapped(&self) -> bool {
+        self.mapping.is_some()
+    }
+
+    pub(super) fn map(&mut self) -> Result<(), CallError> {
+        self.mapping = Some(Mapping::new(self.pages, self.shared, self.huge)?);
+        Ok(())
+    }
+
+    pub(super) fn unmap(&mut self) {
+        self.mapping = None;
+    }
+}
+
+impl fmt::Display for Segment {
+    /// As the ancestor shows it: type, start, length, rights, sharing, name; `a` for anonymous.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sharing = if self.shared { "shared " } else { "private" };
+        match &self.mapping {
+            Some(m) => write!(
+                f,
+                "a {:#018x} {:#014x} {:>8} pages rw- {sharing} {}",
+                m.addr(),
+                m.bytes(),
+                self.pages,
+                self.name
+            ),
+            None => write!(f, "a {:<18} {:<14} {:>8} pages --- {sharing} {}", "not mapped", "", self.pages, self.name),
+        }
+    }
+}
