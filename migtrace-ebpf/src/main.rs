@@ -42,9 +42,10 @@ programs! {
     fentry try_to_migrate(ctx: FEntryContext) => hooks::migrate::unmap_begin(&ctx);
     btf_tracepoint set_migration_pte(ctx: BtfTracePointContext) => hooks::migrate::entry_set(&ctx);
     btf_tracepoint set_migration_pmd(ctx: BtfTracePointContext) => hooks::migrate::entry_set(&ctx);
-    fentry move_to_new_folio(ctx: FEntryContext) => hooks::migrate::copy_begin(&ctx);
+    btf_tracepoint remove_migration_pte(ctx: BtfTracePointContext) => hooks::migrate::entry_removed(&ctx);
+    btf_tracepoint remove_migration_pmd(ctx: BtfTracePointContext) => hooks::migrate::entry_removed(&ctx);
+    fentry move_to_new_folio(_ctx: FEntryContext) => hooks::migrate::copy_begin();
     fentry folio_migrate_flags(ctx: FEntryContext) => hooks::migrate::moved(&ctx);
-    fexit remove_migration_ptes(ctx: FExitContext) => hooks::migrate::remapped(&ctx);
 
     fentry mbind_entry(ctx: FEntryContext) => hooks::request::begin(&ctx, RequestName::MBIND);
     fexit mbind_exit(ctx: FExitContext) => hooks::request::end(&ctx, RequestName::MBIND);

@@ -76,6 +76,13 @@ pub struct BatchStart {
     pub unmapping_ns: u64,
     /// When the folio that moves now began to be copied.
     pub copying_ns: u64,
+    /// The folio that moved last and has no record yet, its successor, and when; 0 for none.
+    pub moved_old: u64,
+    pub moved_new: u64,
+    pub moved_ns: u64,
+    pub copy_ns: u64,
+    /// When it was last mapped again, 0 for not yet.
+    pub remapped_ns: u64,
     pub mode: i32,
     pub reason: i32,
     /// Nonzero once the kernel gave its counts.
@@ -95,9 +102,6 @@ pub struct FolioUnderway {
     pub addr: u64,
     pub start_ns: u64,
     pub unmapped_ns: u64,
-    /// 0 until moved.
-    pub moved_ns: u64,
-    pub copy_ns: u64,
 }
 
 /// By address of the old folio's struct.

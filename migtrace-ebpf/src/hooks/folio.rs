@@ -70,9 +70,16 @@ pub fn nid_mapped(pgd: u64, addr: u64) -> i32 {
     walk(pgd, addr).map_or(NO_NODE, |pfn| page(pfn).map_or(NO_NODE, Folio::nid))
 }
 
+/// The struct of a page frame: a folio's own where it is the first of one.
 #[inline(always)]
-fn page(pfn: u64) -> Option<Folio> {
+pub fn page(pfn: u64) -> Option<Folio> {
     Some(Folio(vmemmap()? + pfn * u64::from(config!(sizeof_page))))
+}
+
+/// The page frame in a page table's entry that is present.
+#[inline(always)]
+pub fn entry_pfn(entry: u64) -> u64 {
+    (entry & FRAME) >> 12
 }
 
 #[inline(always)]

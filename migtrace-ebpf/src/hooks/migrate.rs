@@ -1,18 +1,25 @@
 //! Direct migration: each run of the kernel's migrate_pages(), and each folio in it from unmapping to remapping.
 //!
 //! A mapped folio passes try_to_migrate() (its migration entries are set: there the kernel shows the address),
-//! move_to_new_folio(), folio_migrate_flags() (once for a folio that really moved, both frames in hand) and
-//! remove_migration_ptes(), where its record is made. An unmapped one passes only the middle two.
+//! move_to_new_folio(), folio_migrate_flags() (once for a folio that really moved, both frames in hand), and
+//! remove_migration_pte for each mapping that it gets back; an unmapped one passes only the middle two. The kernel moves
+//! one folio after the other, so the record of one that moved is made when the next begins, or when the batch ends: then
+//! all its mappings are back. (remove_migration_ptes() would be the one place for that, but compilers inline it where it
+//! matters.) A folio that could not be moved gets its own entries back without having moved, and its record at once.
 
-use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, FExitContext, TracePointContext};
-use aya_log_ebpf::debug;
+use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, TracePointContext};
 use migtrace_common::{
     counters::Probe,
     kinds::{MigratePath, RecordKind},
     record::{Batch, Migrate, NO_ADDR, NO_NODE, NO_PFN, NO_TIME},
 };
 
-use super::{arg_number, check::field, folio::Folio, request};
+use super::{
+    arg_number,
+    check::field,
+    folio::{self, Folio},
+    request,
+};
 use crate::{
     config::config,
     emit,
@@ -31,6 +38,11 @@ pub fn batch_begin(ctx: &FEntryContext) {
         unmapping: 0,
         unmapping_ns: 0,
         copying_ns: 0,
+        moved_old: 0,
+        moved_new: 0,
+        moved_ns: 0,
+        copy_ns: NO_TIME,
+        remapped_ns: 0,
         mode: ctx.arg::<u64>(4) as i32,
         reason: ctx.arg::<u64>(5) as i32,
         counted: 0,
@@ -54,6 +66,7 @@ pub fn batch_end() {
     let Some(task) = filter::traced(Probe::Batch) else { return };
     let ts_ns = emit::now();
     let Some(batch) = batch_of(task) else { return emit::lost_in_map(Probe::Batch) };
+    flush_moved(task, batch);
     let batch = *batch;
     let _ = BATCHES.remove(task.tid);
     if batch.counted == 0 {
@@ -87,74 +100,107 @@ pub fn unmap_begin(ctx: &FEntryContext) {
 #[inline(always)]
 pub fn entry_set(ctx: &BtfTracePointContext) {
     let Some(batch) = batch_of(filter::current()) else { return };
-    let folio = FolioUnderway {
-        addr: ctx.arg(0),
-        start_ns: batch.unmapping_ns,
-        unmapped_ns: emit::now(),
-        moved_ns: 0,
-        copy_ns: NO_TIME,
-    };
+    let folio = FolioUnderway { addr: ctx.arg(0), start_ns: batch.unmapping_ns, unmapped_ns: emit::now() };
     let _ = FOLIOS_UNDERWAY.insert(batch.unmapping, folio, 0);
 }
 
 /// move_to_new_folio() begins: the copy, and the replacement in the mapping.
 #[inline(always)]
-pub fn copy_begin(_ctx: &FEntryContext) {
-    if let Some(batch) = batch_of(filter::current()) {
-        batch.copying_ns = emit::now();
-    }
+pub fn copy_begin() {
+    let task = filter::current();
+    let Some(batch) = batch_of(task) else { return };
+    flush_moved(task, batch);
+    batch.copying_ns = emit::now();
 }
 
 /// folio_migrate_flags(new, old): the folio has moved.
 #[inline(always)]
 pub fn moved(ctx: &FEntryContext) {
-    let Some(task) = filter::traced_uncounted() else { return };
+    let task = filter::current();
     let Some(batch) = batch_of(task) else { return };
-    let (new, old) = (Folio(arg_number(ctx, 0)), Folio(arg_number(ctx, 1)));
+    flush_moved(task, batch);
+    batch.moved_ns = emit::now();
+    batch.copy_ns = if batch.copying_ns == 0 { NO_TIME } else { batch.moved_ns - batch.copying_ns };
+    batch.remapped_ns = 0;
+    batch.moved_new = arg_number(ctx, 0);
+    batch.moved_old = arg_number(ctx, 1);
+}
+
+/// migrate:remove_migration_pte(address, pte, order): a mapping is back, of the folio that has just moved, or of one that
+/// could not be moved.
+#[inline(always)]
+pub fn entry_removed(ctx: &BtfTracePointContext) {
+    let task = filter::current();
+    let Some(batch) = batch_of(task) else { return };
+    let pfn = folio::entry_pfn(ctx.arg(1));
     let ts_ns = emit::now();
-    let copy_ns = if batch.copying_ns == 0 { NO_TIME } else { ts_ns - batch.copying_ns };
-    if let Some(folio) = FOLIOS_UNDERWAY.get_ptr_mut(old.0) {
-        // SAFETY: the map's own memory; the kernel lets one thread at a time migrate a folio, for it is locked.
-        unsafe {
-            (*folio).moved_ns = ts_ns;
-            (*folio).copy_ns = copy_ns;
-        }
+    let new = Folio(batch.moved_new);
+    if batch.moved_old != 0 && pfn >= new.pfn() && pfn - new.pfn() < 1 << (new.order() & 31) {
+        batch.remapped_ns = ts_ns;
         return;
     }
-    debug!(ctx, "a folio without mapping moved: its address is not known");
-    let unmapped = FolioUnderway { addr: NO_ADDR, start_ns: 0, unmapped_ns: 0, moved_ns: ts_ns, copy_ns };
-    emit_folio(task, batch, old, Some(new), &unmapped, ts_ns);
+    let Some(old) = folio::page(pfn) else { return };
+    let Some(underway) = FOLIOS_UNDERWAY.get_ptr(old.0) else { return };
+    // SAFETY: the map's own memory; the kernel lets one thread at a time migrate a folio, for it is locked.
+    let underway = unsafe { *underway };
+    let _ = FOLIOS_UNDERWAY.remove(old.0);
+    let times = Times { ts_ns, copy_ns: NO_TIME, remap_ns: NO_TIME };
+    record(task, batch, old, None, Some(&underway), &times);
 }
 
-/// remove_migration_ptes(src, dst, ...) returned: the folio is mapped again, `dst` where it moved, `src` where it did not.
+/// Makes the record of the folio that moved last, now that all its mappings are back.
 #[inline(always)]
-pub fn remapped(ctx: &FExitContext) {
-    let Some(task) = filter::traced_uncounted() else { return };
-    let Some(batch) = batch_of(task) else { return };
-    let (src, dst) = (Folio(arg_number(ctx, 0)), Folio(arg_number(ctx, 1)));
-    let Some(folio) = FOLIOS_UNDERWAY.get_ptr(src.0) else { return };
-    // SAFETY: as above.
-    let folio = unsafe { *folio };
-    let _ = FOLIOS_UNDERWAY.remove(src.0);
-    emit_folio(task, batch, src, (src != dst).then_some(dst), &folio, emit::now());
+fn flush_moved(task: Task, batch: &mut BatchStart) {
+    if batch.moved_old == 0 {
+        return;
+    }
+    let (old, new) = (Folio(batch.moved_old), Folio(batch.moved_new));
+    batch.moved_old = 0;
+    let mapped = batch.remapped_ns != 0;
+    let times = Times {
+        ts_ns: if mapped { batch.remapped_ns } else { batch.moved_ns },
+        copy_ns: batch.copy_ns,
+        remap_ns: if mapped { batch.remapped_ns - batch.moved_ns } else { NO_TIME },
+    };
+    // SAFETY: as in entry_removed().
+    let underway = FOLIOS_UNDERWAY.get_ptr(old.0).map(|underway| unsafe { *underway });
+    if underway.is_some() {
+        let _ = FOLIOS_UNDERWAY.remove(old.0);
+    }
+    record(task, batch, old, Some(new), underway.as_ref(), &times);
+}
+
+/// When a folio's move ended, and what its stages took.
+struct Times {
+    ts_ns: u64,
+    copy_ns: u64,
+    remap_ns: u64,
 }
 
 #[inline(always)]
-fn emit_folio(task: Task, batch: &BatchStart, old: Folio, new: Option<Folio>, folio: &FolioUnderway, ts_ns: u64) {
-    let mapped = folio.start_ns != 0;
+fn record(
+    task: Task,
+    batch: &BatchStart,
+    old: Folio,
+    new: Option<Folio>,
+    underway: Option<&FolioUnderway>,
+    times: &Times,
+) {
     emit::commit(Probe::DirectMigrate, |record| {
         record.write(Migrate {
-            header: emit::header(task, RecordKind::MIGRATE, Probe::DirectMigrate, ts_ns),
-            addr: folio.addr,
+            header: emit::header(task, RecordKind::MIGRATE, Probe::DirectMigrate, times.ts_ns),
+            addr: underway.map_or(NO_ADDR, |u| u.addr),
             old_pfn: old.pfn(),
             new_pfn: new.map_or(NO_PFN, Folio::pfn),
-            latency_ns: if mapped { ts_ns - folio.start_ns } else { NO_TIME },
-            unmap_ns: if mapped { folio.unmapped_ns - folio.start_ns } else { NO_TIME },
-            copy_ns: folio.copy_ns,
-            remap_ns: if mapped && new.is_some() { ts_ns - folio.moved_ns } else { NO_TIME },
+            // From the start of unmapping until it is mapped again; other folios of the batch may come in between.
+            latency_ns: underway.map_or(NO_TIME, |u| times.ts_ns - u.start_ns),
+            unmap_ns: underway.map_or(NO_TIME, |u| u.unmapped_ns - u.start_ns),
+            copy_ns: times.copy_ns,
+            remap_ns: times.remap_ns,
             src_nid: old.nid(),
             dst_nid: new.map_or(NO_NODE, Folio::nid),
-            order: old.order(),
+            // The old folio's order is gone with its content by now.
+            order: new.unwrap_or(old).order(),
             migrate_reason: batch.reason,
             mof_reason: -1,
             moved: new.is_some().into(),

@@ -12,6 +12,8 @@ pub enum Unsupported {
          Start it with sudo"
     )]
     Privilege(String),
+    #[error("/proc/self/status cannot be read ({0}): mount /proc")]
+    NoProc(io::Error),
     #[error(
         "this kernel has no BTF at {path}: {source}. It is needed to find the kernel's structures; use a kernel built \
          with CONFIG_DEBUG_INFO_BTF=y, and in a container mount /sys"
@@ -42,7 +44,7 @@ pub fn check() -> Result<(), Unsupported> {
     if std::env::consts::ARCH != "x86_64" {
         return Err(Unsupported::Architecture(std::env::consts::ARCH));
     }
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = fs::read_to_string("/proc/self/status").map_err(Unsupported::NoProc)?;
     let missing = missing_capabilities(effective_capabilities(&status));
     if !missing.is_empty() {
         return Err(Unsupported::Privilege(missing.join(", ")));

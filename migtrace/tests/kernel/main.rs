@@ -1,1 +1,11 @@
-fn main() {}
+//! Tests that only a kernel can pass: run as root inside the four-node virtual machine (`cargo xtask test`), where they
+//! record workloads with the real program and hold the trace against independent witnesses.
+//!
+//! They change system-wide settings and read system-wide counters, so they run one at a time (`--test-threads=1`).
+#![allow(clippy::unwrap_used, reason = "a test ends where its premise does")]
+
+mod direct;
+mod environment;
+mod lazy;
+mod loss;
+mod support;

@@ -1,0 +1,66 @@
+//! What is missing is said, in one message, with the exit status that means it.
+
+use std::process::{Command, Output};
+
+use crate::support::{migtrace, texts};
+
+const BAD_INPUT: i32 = 2;
+const UNAVAILABLE: i32 = 69;
+
+fn assert_refused(output: &Output, status: i32, says: &[&str]) {
+    let (_, stderr) = texts(output);
+    assert_eq!(output.status.code(), Some(status), "{stderr}");
+    let messages: Vec<_> = stderr.lines().filter(|line| line.starts_with("migtrace: ")).collect();
+    assert_eq!(messages.len(), 1, "one message: {stderr}");
+    for word in says {
+        assert!(messages[0].contains(word), "{word:?} is not in: {stderr}");
+    }
+}
+
+/// `migtrace record -- true`, started by another program.
+fn record_under(program: &str, args: &[&str]) -> Output {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new(program);
+    command.args(args).arg(migtrace().get_program()).args(["record", "-o"]).arg(dir.path().join("run.parquet"));
+    command.args(["--", "true"]).output().unwrap()
+}
+
+#[test]
+fn without_privilege() {
+    let output = record_under("setpriv", &["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]);
+    assert_refused(&output, UNAVAILABLE, &["CAP_BPF", "CAP_PERFMON", "sudo"]);
+}
+
+#[test]
+fn without_btf() {
+    let hide = "mount -t tmpfs none /sys/kernel/btf && exec \"$0\" \"$@\"";
+    let output = record_under("unshare", &["--mount", "sh", "-c", hide]);
+    assert_refused(&output, UNAVAILABLE, &["BTF", "/sys/kernel/btf/vmlinux", "CONFIG_DEBUG_INFO_BTF"]);
+}
+
+#[test]
+fn without_trace_events() {
+    let hide = "umount -l /sys/kernel/tracing && exec \"$0\" \"$@\"";
+    let output = record_under("unshare", &["--mount", "sh", "-c", hide]);
+    assert_refused(&output, UNAVAILABLE, &["tracefs", "/sys/kernel/tracing"]);
+}
+
+#[test]
+fn a_process_that_does_not_exist() {
+    let output = migtrace().args(["record", "--pid", "4194304"]).output().unwrap();
+    assert_refused(&output, BAD_INPUT, &["4194304", "no such process"]);
+}
+
+#[test]
+fn a_command_that_does_not_exist() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = migtrace().current_dir(dir.path()).args(["record", "--", "/nonexistent/command"]).output().unwrap();
+    assert_refused(&output, BAD_INPUT, &["/nonexistent/command", "No such file"]);
+}
+
+#[test]
+fn the_status_of_the_command_is_passed_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = migtrace().current_dir(dir.path()).args(["record", "--", "sh", "-c", "exit 7"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(7), "{}", texts(&output).1);
+}
