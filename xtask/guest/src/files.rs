@@ -1,0 +1,111 @@
+//! The guest's file systems: the host's directories over 9p, scratch space, and the kernel's own views.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use nix::{
+    mount::{MsFlags, mount},
+    unistd::{chdir, chroot},
+};
+use xtask_guest::job::{ROOT_TAG, SCRATCH, Share};
+
+/// Where the host's root is mounted before it becomes the guest's.
+const NEW_ROOT: &str = "/host";
+
+/// What every 9p mount asks for: the transport, the protocol that knows Linux, and few round trips.
+const OPTIONS_9P: &str = "trans=virtio,version=9p2000.L,msize=512000";
+
+fn attach(source: &str, target: &Path, kind: &str, flags: MsFlags, options: &str) -> Result<()> {
+    mount(Some(source), target, Some(kind), flags, Some(options))
+        .with_context(|| format!("cannot mount {kind} ({source}) on {}", target.display()))
+}
+
+/// /dev, /proc and /sys, as the initramfs needs them.
+pub(crate) fn mount_kernel_views() -> Result<()> {
+    let plain = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+    for (kind, path, flags) in
+        [("devtmpfs", "/dev", MsFlags::MS_NOSUID), ("proc", "/proc", plain), ("sysfs", "/sys", plain)]
+    {
+        fs::create_dir_all(path).with_context(|| format!("cannot create {path}"))?;
+        // A kernel may have mounted devtmpfs already.
+        if kind != "devtmpfs" || !Path::new("/dev/null").exists() {
+            attach(kind, Path::new(path), kind, flags, "")?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the host's root directory, read-only, the guest's root, with everything that is mounted in it.
+pub(crate) fn enter_host_root(shares: &[Share]) -> Result<()> {
+    let root = Path::new(NEW_ROOT);
+    fs::create_dir_all(root).with_context(|| format!("cannot create {NEW_ROOT}"))?;
+    attach(ROOT_TAG, root, "9p", MsFlags::MS_RDONLY, &format!("{OPTIONS_9P},cache=loose"))?;
+    for path in ["dev", "proc", "sys"] {
+        let (from, to) = (Path::new("/").join(path), root.join(path));
+        mount(Some(&from), &to, None::<&str>, MsFlags::MS_MOVE, None::<&str>)
+            .with_context(|| format!("cannot move /{path} to the host's root"))?;
+    }
+    chdir(root).context("cannot enter the host's root")?;
+    mount(Some("."), "/", None::<&str>, MsFlags::MS_MOVE, None::<&str>).context("cannot move the host's root to /")?;
+    chroot(".").context("cannot make the host's root the guest's")?;
+    chdir("/").context("cannot enter /")?;
+
+    for path in SCRATCH.iter().map(Path::new).filter(|path| path.is_dir()) {
+        attach("tmpfs", path, "tmpfs", MsFlags::MS_NOSUID | MsFlags::MS_NODEV, "mode=1777")?;
+    }
+    mount_devices()?;
+    for share in shares {
+        mount_share(share)?;
+    }
+    for (kind, path) in [
+        ("tracefs", "/sys/kernel/tracing"),
+        ("debugfs", "/sys/kernel/debug"),
+        ("bpf", "/sys/fs/bpf"),
+        ("cgroup2", "/sys/fs/cgroup"),
+    ] {
+        // A kernel without one of them has no such directory: the job finds out.
+        if Path::new(path).is_dir() {
+            attach(kind, Path::new(path), kind, MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC, "")?;
+        }
+    }
+    Ok(())
+}
+
+fn mount_devices() -> Result<()> {
+    for (kind, path, options) in
+        [("devpts", "/dev/pts", "ptmxmode=0666,mode=0620,gid=5"), ("tmpfs", "/dev/shm", "mode=1777")]
+    {
+        fs::create_dir_all(path).with_context(|| format!("cannot create {path}"))?;
+        attach(kind, Path::new(path), kind, MsFlags::MS_NOSUID, options)?;
+    }
+    for (target, link) in [
+        ("/proc/self/fd", "/dev/fd"),
+        ("/proc/self/fd/0", "/dev/stdin"),
+        ("/proc/self/fd/1", "/dev/stdout"),
+        ("/proc/self/fd/2", "/dev/stderr"),
+    ] {
+        if !Path::new(link).exists() {
+            symlink(target, link).with_context(|| format!("cannot create {link}"))?;
+        }
+    }
+    fs::set_permissions("/dev/null", fs::Permissions::from_mode(0o666)).context("cannot open /dev/null to all")
+}
+
+fn mount_share(share: &Share) -> Result<()> {
+    let path = PathBuf::from(&share.path);
+    // Only below scratch space can it be missing.
+    fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    let (flags, cache) = if share.writable { (MsFlags::empty(), "mmap") } else { (MsFlags::MS_RDONLY, "loose") };
+    attach(&share.tag, &path, "9p", flags, &format!("{OPTIONS_9P},cache={cache}"))
+}
+
+/// `path` where the guest has such a directory, else `/`.
+pub(crate) fn working_directory(path: &OsStr) -> &Path {
+    let path = Path::new(path);
+    if path.is_dir() { path } else { Path::new("/") }
+}

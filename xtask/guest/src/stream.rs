@@ -1,0 +1,105 @@
+//! The job's standard streams: pipes, or a terminal of the guest's own.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    os::fd::{AsRawFd, OwnedFd},
+    process::{Command, Stdio},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+};
+
+use anyhow::{Context, Result};
+use nix::pty::{Winsize, openpty};
+use xtask_guest::{frame::Frame, job::Terminal};
+
+use crate::port::Port;
+
+/// Set once the host says that nobody reads the stream any more.
+pub(crate) static CLOSED: [AtomicBool; 2] = [AtomicBool::new(false), AtomicBool::new(false)];
+
+/// Bytes of a read from the job: a pipe's worth.
+const CHUNK: usize = 1 << 16;
+
+/// The host's side of the job's streams.
+pub(crate) struct Streams {
+    pub(crate) input: File,
+    pub(crate) output: File,
+    /// None where standard error goes to the terminal.
+    pub(crate) error: Option<File>,
+    /// The terminal, for its size.
+    pub(crate) terminal: Option<File>,
+}
+
+/// Gives the command its streams.
+pub(crate) fn connect(command: &mut Command, terminal: Option<Terminal>) -> Result<Streams> {
+    let Some(terminal) = terminal else {
+        let (child_input, input) = io::pipe().context("cannot open a pipe")?;
+        let (output, child_output) = io::pipe().context("cannot open a pipe")?;
+        let error = error_pipe(command)?;
+        command.stdin(child_input).stdout(child_output);
+        let (input, output) = (OwnedFd::from(input), OwnedFd::from(output));
+        return Ok(Streams { input: input.into(), output: output.into(), error: Some(error), terminal: None });
+    };
+    let pair = openpty(&window(terminal.rows, terminal.columns), None).context("cannot open a terminal")?;
+    let master = File::from(pair.master);
+    let slave = File::from(pair.slave);
+    let mut copies = [slave.try_clone(), slave.try_clone(), Ok(slave)].into_iter();
+    let mut copy = || copies.next().unwrap_or_else(|| Err(io::Error::other("one copy per stream")));
+    let error = if terminal.stderr {
+        command.stderr(Stdio::from(copy()?));
+        None
+    } else {
+        Some(error_pipe(command)?)
+    };
+    command.stdin(copy()?).stdout(copy()?);
+    Ok(Streams { input: master.try_clone()?, output: master.try_clone()?, error, terminal: Some(master) })
+}
+
+fn error_pipe(command: &mut Command) -> Result<File> {
+    let (error, child_error) = io::pipe().context("cannot open a pipe")?;
+    command.stderr(child_error);
+    Ok(OwnedFd::from(error).into())
+}
+
+fn window(rows: u16, columns: u16) -> Winsize {
+    Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
+}
+
+/// Tells the terminal, and with it the job, its new size.
+pub(crate) fn resize(terminal: &File, rows: u16, columns: u16) {
+    // SAFETY: TIOCSWINSZ reads one winsize, which lives through the call. A failure leaves the old size.
+    let _ = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &window(rows, columns)) };
+}
+
+/// Passes what the job writes on to the host until it closes the stream, or nobody reads it any more.
+pub(crate) fn pump_out(mut from: File, port: &'static Port, stream: usize, ended: mpsc::Sender<()>) {
+    thread::spawn(move || {
+        let mut buffer = vec![0; CHUNK];
+        // A terminal without a process on it reads as EIO: the end, like 0.
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
+            if CLOSED[stream].load(Ordering::Relaxed) {
+                break;
+            }
+            let data = buffer[..length].to_vec();
+            port.send(&if stream == 0 { Frame::Stdout(data) } else { Frame::Stderr(data) });
+        }
+        drop(from);
+        let _ = ended.send(());
+    });
+}
+
+/// Passes standard input on to the job; says how much it took. The channel's end is the stream's.
+pub(crate) fn pump_in(mut to: File, port: &'static Port, from: mpsc::Receiver<Vec<u8>>) {
+    thread::spawn(move || {
+        let mut open = true;
+        for data in from {
+            // A job that closed its input gets no more of it; the host goes on without knowing.
+            open = open && to.write_all(&data).is_ok();
+            port.send(&Frame::StdinTaken(data.len() as u32));
+        }
+    });
+}
