@@ -1,0 +1,55 @@
+//! `cargo xtask ebpf`: compiles the BPF programs into the object that the collector embeds.
+
+pub(crate) mod toolchain;
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use self::toolchain::{TARGET, Toolchain};
+use crate::{
+    cargo,
+    exit::{FINE, Failure},
+    paths::{Paths, write_atomically},
+    progress::say,
+    setup::{self, Purpose},
+};
+
+const PACKAGE: &str = "migtrace-ebpf";
+
+/// Compile the BPF programs to target/bpf/migtrace
+#[derive(Args, Debug)]
+pub(crate) struct Options {}
+
+impl Options {
+    /// Compiles; prints where the object is.
+    pub(crate) fn run(&self, paths: &Paths) -> Result<u8> {
+        build(paths)?;
+        println!("{}", paths.bpf_object().display());
+        Ok(FINE)
+    }
+}
+
+/// Compiles what changed. The object is written anew only when it is another one: the collector embeds it.
+pub(crate) fn build(paths: &Paths) -> Result<()> {
+    setup::ensure(paths, &[Purpose::Bpf])?;
+    let (compiler, linker) =
+        toolchain::find().ok_or_else(|| Failure::Environment("no BPF toolchain: `cargo xtask setup`".into()))?;
+    let mut command = compiler.cargo(&linker);
+    command.current_dir(&paths.checkout).args(["build", "--package", PACKAGE, "--bins", "--release"]);
+    command.args(["--target", TARGET, "--target-dir"]).arg(paths.target.join("bpf-build"));
+    command.args(compiler.build_arguments()).arg(cargo::NAMES_EXECUTABLES);
+    let built = cargo::build_executable(&mut command).with_context(|| match compiler {
+        Toolchain::Debian => "cannot compile the BPF programs with Debian's Rust",
+        Toolchain::Nightly => "cannot compile the BPF programs with rustup's nightly",
+    })?;
+    let object = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
+    let place = paths.bpf_object();
+    if fs::read(&place).is_ok_and(|old| old == object) {
+        return Ok(());
+    }
+    write_atomically(&place, &object)?;
+    say(format!("BPF programs: {} bytes in {}", object.len(), place.display()));
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! `cargo xtask setup`: installs what the other tasks need and this machine lacks.
+//!
+//! Needs are checked by what they give (a program, a header), not by package, so that a machine of any kind that has
+//! them is fine. Installing them is known for Debian and its relatives only.
+
+mod apt;
+mod bpf;
+mod need;
+
+use anyhow::Result;
+use clap::Args;
+
+use self::need::Need;
+pub(crate) use self::need::Purpose;
+use crate::{
+    exit::{FINE, Failure},
+    kernel,
+    paths::Paths,
+    progress::say,
+};
+
+/// Install what is missing: packages, BPF toolchain
+#[derive(Args, Debug)]
+pub(crate) struct Options {}
+
+impl Options {
+    /// Everything, for all tasks.
+    pub(crate) fn run(&self, paths: &Paths) -> Result<u8> {
+        ensure(paths, &[Purpose::Kernel, Purpose::Machine, Purpose::Bpf])?;
+        say("everything is there");
+        Ok(FINE)
+    }
+}
+
+/// Installs what these purposes need and the machine lacks; does and says nothing when nothing is missing.
+pub(crate) fn ensure(paths: &Paths, purposes: &[Purpose]) -> Result<()> {
+    let missing: Vec<&Need> = need::missing(purposes).collect();
+    if !missing.is_empty() {
+        install(&missing)?;
+    }
+    if purposes.contains(&Purpose::Kernel) {
+        install_kernel_source(paths)?;
+    }
+    if purposes.contains(&Purpose::Bpf) {
+        bpf::ensure(paths)?;
+    }
+    Ok(())
+}
+
+/// Debian's kernel source, where it is to be had; a kernel's build fetches kernel.org's otherwise.
+fn install_kernel_source(paths: &Paths) -> Result<()> {
+    for (package, tarball) in kernel::debian_sources(paths)? {
+        if !tarball.exists() && apt::is_here() && apt::offers(&package)? {
+            say(format!("missing: {} (kernel source), in package {package}", tarball.display()));
+            apt::install(&[&package])?;
+        }
+    }
+    Ok(())
+}
+
+fn install(missing: &[&Need]) -> Result<()> {
+    if !apt::is_here() {
+        return Err(Failure::Environment(unknown_distribution(missing)).into());
+    }
+    for need in missing {
+        say(format!("missing: {} ({}), in package {}", need.what, need.why, need.package));
+    }
+    let mut packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
+    packages.dedup();
+    apt::install(&packages)?;
+    let still: Vec<_> = missing.iter().filter(|need| !need.is_met()).map(|need| need.what).collect();
+    if still.is_empty() {
+        return Ok(());
+    }
+    let text = format!("installed the packages, and yet these are missing: {}", still.join(", "));
+    Err(Failure::Environment(text).into())
+}
+
+fn unknown_distribution(missing: &[&Need]) -> String {
+    let line = |need: &&Need| format!("  {} ({}); Debian's package: {}", need.what, need.why, need.package);
+    let list: Vec<_> = missing.iter().map(line).collect();
+    format!(
+        "setup installs packages on Debian and its relatives only, and this is another distribution. \
+         Install these, then call it again:\n{}",
+        list.join("\n")
+    )
+}

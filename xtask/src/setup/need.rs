@@ -1,0 +1,110 @@
+//! What the tasks need of a machine, and how to see that it is there.
+
+use std::path::Path;
+
+use crate::command;
+
+/// What something is needed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Building kernels.
+    Kernel,
+    /// Running the virtual machine.
+    Machine,
+    /// Building the BPF programs. The toolchain itself is `super::bpf`'s.
+    Bpf,
+}
+
+/// How to see that a need is met.
+#[derive(Clone, Copy, Debug)]
+enum Sign {
+    Program(&'static str),
+    /// Any of these files.
+    File(&'static [&'static str]),
+}
+
+/// One thing that a machine must have.
+#[derive(Debug)]
+pub(super) struct Need {
+    pub(super) what: &'static str,
+    pub(super) why: &'static str,
+    /// Debian's name for it.
+    pub(super) package: &'static str,
+    purpose: Purpose,
+    sign: Sign,
+}
+
+const fn program(name: &'static str, why: &'static str, package: &'static str, purpose: Purpose) -> Need {
+    Need { what: name, why, package, purpose, sign: Sign::Program(name) }
+}
+
+const NEEDS: &[Need] = &[
+    program("gcc", "compiles kernels", "gcc", Purpose::Kernel),
+    program("make", "builds kernels", "make", Purpose::Kernel),
+    program("flex", "generates the kernel's configuration reader", "flex", Purpose::Kernel),
+    program("bison", "generates the kernel's configuration reader", "bison", Purpose::Kernel),
+    program("bc", "computes the kernel's time constants", "bc", Purpose::Kernel),
+    program("pahole", "writes the kernel's BTF", "dwarves", Purpose::Kernel),
+    program("cpio", "packs the kernel's headers", "cpio", Purpose::Kernel),
+    program("depmod", "finds what kernel modules need", "kmod", Purpose::Kernel),
+    program("perl", "runs scripts of the kernel's build", "perl", Purpose::Kernel),
+    program("xz", "unpacks kernel source", "xz-utils", Purpose::Kernel),
+    program("patch", "applies the patch series", "patch", Purpose::Kernel),
+    Need {
+        what: "libelf's headers",
+        why: "for the kernel's objtool",
+        package: "libelf-dev",
+        purpose: Purpose::Kernel,
+        sign: Sign::File(&["/usr/include/gelf.h", "/usr/include/libelf/gelf.h"]),
+    },
+    Need {
+        what: "OpenSSL's headers",
+        why: "for the kernel's certificates",
+        package: "libssl-dev",
+        purpose: Purpose::Kernel,
+        sign: Sign::File(&["/usr/include/openssl/ssl.h"]),
+    },
+    program("qemu-system-x86_64", "runs the virtual machine", "qemu-system-x86", Purpose::Machine),
+    Need {
+        what: "libc.a",
+        why: "links the virtual machine's first process",
+        package: "libc6-dev",
+        purpose: Purpose::Machine,
+        sign: Sign::File(&["/usr/lib/x86_64-linux-gnu/libc.a", "/usr/lib64/libc.a", "/usr/lib/libc.a"]),
+    },
+];
+
+/// Directories of programs that are not on every user's PATH.
+const SYSTEM_PROGRAMS: &[&str] = &["/usr/sbin", "/sbin", "/usr/local/sbin"];
+
+impl Need {
+    /// Looks.
+    pub(super) fn is_met(&self) -> bool {
+        match self.sign {
+            Sign::Program(name) => {
+                command::find(name).is_some()
+                    || SYSTEM_PROGRAMS.iter().any(|directory| Path::new(directory).join(name).exists())
+            }
+            Sign::File(files) => files.iter().any(|file| Path::new(file).exists()),
+        }
+    }
+}
+
+/// What these purposes need and the machine lacks.
+pub(super) fn missing(purposes: &[Purpose]) -> impl Iterator<Item = &'static Need> {
+    NEEDS.iter().filter(|need| purposes.contains(&need.purpose) && !need.is_met())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_need_is_met_by_what_is_there() {
+        assert!(program("sh", "", "", Purpose::Kernel).is_met());
+        assert!(!program("no-such-program-anywhere", "", "", Purpose::Kernel).is_met());
+        let file = |files| Need { what: "", why: "", package: "", purpose: Purpose::Bpf, sign: Sign::File(files) };
+        assert!(file(&["/no/such/file", "/proc/self/status"]).is_met());
+        assert!(!file(&["/no/such/file"]).is_met());
+    }
+}
