@@ -1,0 +1,94 @@
+//! kernels.toml: which kernels there are, and what each is made of.
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use crate::{exit::Failure, paths::Paths};
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Manifest {
+    source: BTreeMap<String, Source>,
+    kernel: BTreeMap<String, Kernel>,
+}
+
+/// Where a source tree comes from.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Source {
+    pub(super) debian_package: String,
+    pub(super) debian_tarball: PathBuf,
+    /// kernel.org's release, for where Debian's package is not to be had.
+    pub(super) version: String,
+    pub(super) url: String,
+    /// Of the file behind `url`; checked where it is known.
+    pub(super) sha256: Option<String>,
+}
+
+/// One kernel that is built here.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Kernel {
+    pub(super) about: String,
+    pub(super) source: String,
+    /// Apply the patch series.
+    pub(super) series: bool,
+    /// Files in xtask/kernel/config; later ones win.
+    pub(super) fragments: Vec<String>,
+    /// Lines that `make` prints for a build from nothing.
+    pub(super) steps: u32,
+    #[serde(default = "one")]
+    pub(super) slowness: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl Manifest {
+    /// Reads it from the checkout.
+    pub(super) fn read(paths: &Paths) -> Result<Manifest> {
+        let file = paths.kernel_sources().join("kernels.toml");
+        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        toml::from_str(&text).with_context(|| format!("{} is damaged", file.display()))
+    }
+
+    /// The kernel of that name, and its source.
+    pub(super) fn kernel(&self, name: &str) -> Result<(&Kernel, &Source)> {
+        let kernel = self.kernel.get(name).ok_or_else(|| self.unknown(name))?;
+        let source = self.source.get(&kernel.source);
+        let source =
+            source.with_context(|| format!("kernels.toml: {name} has the unknown source {}", kernel.source))?;
+        Ok((kernel, source))
+    }
+
+    /// Debian's packages of kernel source, and the files that they install.
+    pub(super) fn debian_sources(self) -> impl Iterator<Item = (String, PathBuf)> {
+        self.source.into_values().map(|source| (source.debian_package, source.debian_tarball))
+    }
+
+    fn unknown(&self, name: &str) -> Failure {
+        let known: Vec<_> = self.kernel.iter().map(|(name, kernel)| format!("{name} ({})", kernel.about)).collect();
+        Failure::Usage(format!("--kernel: there is no kernel {name}; there are {}", known.join(", ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checked_in_file_is_sound() {
+        let manifest = Manifest::read(&Paths::find().expect("a checkout")).expect("readable");
+        for name in manifest.kernel.keys() {
+            manifest.kernel(name).expect("its source is there");
+        }
+        let (patched, _) = manifest.kernel(crate::kernel::DEFAULT).expect("the default kernel");
+        assert!(patched.series);
+        let error = manifest.kernel("nightly").expect_err("no such kernel");
+        assert!(error.to_string().contains("debug (patched, with"), "{error}");
+    }
+}

@@ -1,0 +1,81 @@
+//! `cargo xtask kernel`: kernels from source, patch series and configuration fragments, kept outside the checkout.
+//!
+//! Owns the cache of built kernels. What boots them is vm's.
+
+mod build;
+mod config;
+mod manifest;
+mod series;
+mod source;
+mod store;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+
+use self::{
+    manifest::Manifest,
+    source::{Pinned, Workshop},
+    store::{Recipe, Store},
+};
+use crate::{
+    exit::FINE,
+    paths::Paths,
+    progress::{say, step},
+    setup::{self, Purpose},
+    vm::Image,
+};
+
+/// The kernel that everything is about.
+pub(crate) const DEFAULT: &str = "patched";
+
+/// Patch, configure and build a kernel for the test machine
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// Kernel to build: patched, debug, unpatched
+    #[arg(long, value_name = "NAME", default_value = DEFAULT)]
+    kernel: String,
+}
+
+impl Options {
+    /// Builds unless it is built; prints where the image is.
+    pub(crate) fn run(&self, paths: &Paths) -> Result<u8> {
+        println!("{}", image(paths, &self.kernel)?.bzimage.display());
+        Ok(FINE)
+    }
+}
+
+/// Debian's packages of kernel source, and the files that they install.
+pub(crate) fn debian_sources(paths: &Paths) -> Result<Vec<(String, PathBuf)>> {
+    Ok(Manifest::read(paths)?.debian_sources().collect())
+}
+
+/// The kernel of that name, built if need be.
+pub(crate) fn image(paths: &Paths, name: &str) -> Result<Image> {
+    let manifest = Manifest::read(paths)?;
+    let (kernel, source) = manifest.kernel(name)?;
+    setup::ensure(paths, &[Purpose::Kernel])?;
+    let store = Store::at(&paths.cache.join("kernel"));
+    let pinned = Pinned::find(source, &store.downloads())?;
+    let patches = if kernel.series { series::read(&paths.kernel_sources().join("patches"))? } else { Vec::new() };
+    let fragments = config::read(&paths.kernel_sources().join("config"), &kernel.fragments)?;
+    let key = Recipe { source: &pinned.id, patches: &patches, fragments: &fragments, tools: &store::tools()? }.key();
+    let image = |bzimage| Image { bzimage, modules: Vec::new(), zram: true, slowness: kernel.slowness };
+    if let Some(bzimage) = store.find(name, &key) {
+        return Ok(image(bzimage));
+    }
+    let _lock = store.lock()?;
+    if let Some(bzimage) = store.find(name, &key) {
+        return Ok(image(bzimage));
+    }
+    say(format!("the {name} kernel ({}) is not built yet: about 10 minutes on two processors", kernel.about));
+    let workshop = Workshop::new(&store.trees(), &pinned, kernel.series);
+    workshop.prepare(&pinned, &patches)?;
+    let objects = workshop.objects(name);
+    build::configure(&workshop.source(), &objects, &fragments)?;
+    step(&format!("builds the {name} kernel from {}", pinned.id), || {
+        build::compile(&workshop.source(), &objects, kernel, name)
+    })?;
+    Ok(image(store.publish(&objects, name, &key)?))
+}

@@ -1,0 +1,142 @@
+//! Kernel source: the tarball, and trees unpacked from it that the patch series is applied to.
+
+use std::{
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+    process::Command,
+    time::UNIX_EPOCH,
+};
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+use super::{
+    manifest::Source,
+    series::{Patch, Tree},
+};
+use crate::{
+    command,
+    exit::Failure,
+    paths::create_dir,
+    progress::{say, step},
+};
+
+/// A source of one exact version.
+#[derive(Clone, Debug)]
+pub(super) struct Pinned {
+    /// Names the version; part of the cache key.
+    pub(super) id: String,
+    tarball: PathBuf,
+    /// To be fetched where the tarball is missing.
+    download: Option<Source>,
+}
+
+impl Pinned {
+    /// Debian's tarball where it is installed, else kernel.org's of the pinned release.
+    pub(super) fn find(source: &Source, downloads: &Path) -> Result<Pinned> {
+        if let Ok(metadata) = fs::metadata(&source.debian_tarball) {
+            let mut ask = Command::new("dpkg-query");
+            ask.args(["--show", "--showformat=${Version}", &source.debian_package]);
+            let id = match command::output(&mut ask) {
+                Ok(version) if !version.is_empty() => format!("debian-{version}"),
+                // Put there by hand: its size and age tell it from others.
+                _ => {
+                    let age = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+                    format!("file-{}-{}", metadata.len(), age.as_secs())
+                }
+            };
+            return Ok(Pinned { id: id.replace('/', "_"), tarball: source.debian_tarball.clone(), download: None });
+        }
+        let name = source.url.rsplit('/').next().unwrap_or_default();
+        let id = format!("linux-{}", source.version);
+        Ok(Pinned { id, tarball: downloads.join(name), download: Some(source.clone()) })
+    }
+
+    fn fetch(&self) -> Result<()> {
+        let Some(source) = self.download.as_ref().filter(|_| !self.tarball.exists()) else { return Ok(()) };
+        if let Some(directory) = self.tarball.parent() {
+            create_dir(directory)?;
+        }
+        let partial = self.tarball.with_extension("partial");
+        let fetch = || {
+            let mut curl = Command::new("curl");
+            curl.args(["--fail", "--location", "--silent", "--show-error", "--retry", "3", "--output"]);
+            command::run(curl.arg(&partial).arg(&source.url)).with_context(|| {
+                let (url, package) = (&source.url, &source.debian_package);
+                let what =
+                    format!("no kernel source: {url} cannot be fetched, and Debian's {package} is not installed");
+                Failure::Environment(what)
+            })
+        };
+        step(&format!("downloads Linux {}", source.version), fetch)?;
+        let hash = sha256(&partial)?;
+        match &source.sha256 {
+            Some(expected) if *expected != hash => {
+                let text = format!("{} has SHA-256 {hash}, not {expected}: not used", source.url);
+                return Err(Failure::Environment(text).into());
+            }
+            Some(_) => {}
+            None => say(format!("SHA-256 {hash} (none is pinned to compare it with)")),
+        }
+        fs::rename(&partial, &self.tarball).context("cannot keep the downloaded source")
+    }
+}
+
+fn sha256(file: &Path) -> Result<String> {
+    let mut file = fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    while let length @ 1.. = file.read(&mut buffer).context("cannot read the downloaded source")? {
+        hash.update(&buffer[..length]);
+    }
+    Ok(format!("{:x}", hash.finalize()))
+}
+
+/// A place where one source is unpacked, patched, and built; the caller holds the lock.
+pub(super) struct Workshop {
+    root: PathBuf,
+}
+
+impl Workshop {
+    /// The workshop for a source with or without the series.
+    pub(super) fn new(trees: &Path, pinned: &Pinned, series: bool) -> Workshop {
+        let name = format!("{}-{}", pinned.id, if series { "series" } else { "plain" });
+        Workshop { root: trees.join(name) }
+    }
+
+    /// The source tree.
+    pub(super) fn source(&self) -> PathBuf {
+        self.root.join("linux")
+    }
+
+    /// Where the kernel of that name is built. Objects are used again: sources that a patch changes get a new time.
+    pub(super) fn objects(&self, kernel: &str) -> PathBuf {
+        self.root.join(format!("build-{kernel}"))
+    }
+
+    /// Unpacks if need be, and brings the tree to the wanted patches.
+    pub(super) fn prepare(&self, pinned: &Pinned, patches: &[Patch]) -> Result<()> {
+        let (source, applied, unsure) = (self.source(), self.root.join("applied"), self.root.join("unsure"));
+        let tree = Tree { source: &source, applied: &applied };
+        if source.exists() && !unsure.exists() {
+            fs::write(&unsure, "").context("cannot mark the source tree")?;
+            match tree.bring_to(patches) {
+                Ok(()) => return fs::remove_file(&unsure).context("cannot unmark the source tree"),
+                Err(error) => say(format!("starts from a new source tree: {error:#}")),
+            }
+        }
+        // Objects too: those of a tree in no known state may be newer than its sources.
+        let _ = fs::remove_dir_all(&self.root);
+        create_dir(&self.root)?;
+        pinned.fetch()?;
+        fs::write(&unsure, "").context("cannot mark the source tree")?;
+        step(&format!("unpacks {}", pinned.tarball.display()), || {
+            create_dir(&source)?;
+            let mut tar = Command::new("tar");
+            tar.args(["--extract", "--strip-components=1", "--file"]).arg(&pinned.tarball);
+            command::run(tar.arg("--directory").arg(&source))
+        })?;
+        tree.bring_to(patches)?;
+        fs::remove_file(&unsure).context("cannot unmark the source tree")
+    }
+}

@@ -1,0 +1,171 @@
+//! Built kernels, outside the checkout: a fresh clone finds what an older one built.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+use super::{config::Fragment, series::Patch};
+use crate::{command, paths::create_dir, progress::say};
+
+/// Changes when the same recipe no longer gives the same result.
+const FORMAT: &str = "1";
+
+/// What a build leaves that is worth keeping: its path below the objects, its name in the store.
+const KEPT: [(&str, &str); 4] = [
+    ("arch/x86/boot/bzImage", "bzImage"),
+    ("System.map", "System.map"),
+    (".config", "config"),
+    ("include/config/kernel.release", "release"),
+];
+
+/// Everything that decides what a build gives.
+pub(super) struct Recipe<'a> {
+    pub(super) source: &'a str,
+    pub(super) patches: &'a [Patch],
+    pub(super) fragments: &'a [Fragment],
+    pub(super) tools: &'a str,
+}
+
+impl Recipe<'_> {
+    /// A name for the result.
+    pub(super) fn key(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut add = |part: &[u8]| {
+            // With lengths, or two recipes could run together into one.
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        };
+        add(FORMAT.as_bytes());
+        add(self.source.as_bytes());
+        add(self.tools.as_bytes());
+        add(&(self.patches.len() as u64).to_le_bytes());
+        self.patches.iter().for_each(|patch| add(&patch.text));
+        self.fragments.iter().for_each(|fragment| add(fragment.text.as_bytes()));
+        format!("{:x}", hash.finalize())[..16].to_owned()
+    }
+}
+
+/// Versions of the tools whose output ends up in the image.
+pub(super) fn tools() -> Result<String> {
+    let first_line = |program: &str| {
+        let said = command::output(Command::new(program).arg("--version"))?;
+        Ok::<_, anyhow::Error>(said.lines().next().unwrap_or_default().to_owned())
+    };
+    Ok(format!("{}\n{}", first_line("gcc")?, first_line("pahole")?))
+}
+
+/// The directory of kernels.
+pub(super) struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// The store in that directory, which need not exist yet.
+    pub(super) fn at(root: &Path) -> Store {
+        Store { root: root.to_owned() }
+    }
+
+    pub(super) fn trees(&self) -> PathBuf {
+        self.root.join("trees")
+    }
+
+    pub(super) fn downloads(&self) -> PathBuf {
+        self.root.join("downloads")
+    }
+
+    fn place(&self, name: &str, key: &str) -> PathBuf {
+        self.root.join("built").join(format!("{name}-{key}"))
+    }
+
+    /// The image, if that kernel is built.
+    pub(super) fn find(&self, name: &str, key: &str) -> Option<PathBuf> {
+        Some(self.place(name, key).join("bzImage")).filter(|image| image.exists())
+    }
+
+    /// Waits until no other task builds; holds the others off for as long as the file lives.
+    pub(super) fn lock(&self) -> Result<File> {
+        create_dir(&self.root)?;
+        let path = self.root.join("lock");
+        let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        if file.try_lock().is_err() {
+            say("waits for another task that builds a kernel");
+            file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+        }
+        Ok(file)
+    }
+
+    /// Copies a finished build into the store, in one step for those who look.
+    pub(super) fn publish(&self, objects: &Path, name: &str, key: &str) -> Result<PathBuf> {
+        let place = self.place(name, key);
+        let built = self.root.join("built");
+        create_dir(&built)?;
+        let new = tempfile::Builder::new().prefix(".new-").tempdir_in(&built);
+        let new = new.with_context(|| format!("cannot create a directory in {}", built.display()))?;
+        for (from, to) in KEPT {
+            let from = objects.join(from);
+            fs::copy(&from, new.path().join(to)).with_context(|| format!("cannot keep {}", from.display()))?;
+        }
+        let new = new.keep();
+        fs::rename(&new, &place).with_context(|| format!("cannot move the kernel to {}", place.display()))?;
+        Ok(place.join("bzImage"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patch(text: &str) -> Patch {
+        Patch { name: "p".into(), text: text.into() }
+    }
+
+    fn fragment(text: &str) -> Fragment {
+        Fragment { name: "f".into(), text: text.into() }
+    }
+
+    #[test]
+    fn the_key_follows_every_part_of_the_recipe() {
+        let key = |source, patches: &[&str], fragments: &[&str], tools| {
+            let patches: Vec<_> = patches.iter().copied().map(patch).collect();
+            let fragments: Vec<_> = fragments.iter().copied().map(fragment).collect();
+            Recipe { source, patches: &patches, fragments: &fragments, tools }.key()
+        };
+        let keys = [
+            key("6.12", &["a", "b"], &["c"], "gcc 12"),
+            key("6.13", &["a", "b"], &["c"], "gcc 12"),
+            key("6.12", &["b", "a"], &["c"], "gcc 12"),
+            key("6.12", &["ab"], &["c"], "gcc 12"),
+            key("6.12", &["a"], &["b", "c"], "gcc 12"),
+            key("6.12", &["a", "b"], &["d"], "gcc 12"),
+            key("6.12", &["a", "b"], &["c"], "gcc 13"),
+        ];
+        let distinct: std::collections::BTreeSet<_> = keys.iter().collect();
+        assert_eq!(distinct.len(), keys.len(), "{keys:?}");
+        assert_eq!(keys[0], key("6.12", &["a", "b"], &["c"], "gcc 12"));
+        assert_eq!(keys[0].len(), 16);
+    }
+
+    #[test]
+    fn a_kernel_is_found_only_once_it_is_whole() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (store, objects) = (Store::at(&directory.path().join("cache")), directory.path().join("objects"));
+        assert_eq!(store.find("patched", "k"), None);
+        create_dir(&objects).expect("created");
+        assert!(store.publish(&objects, "patched", "k").is_err());
+        assert_eq!(store.find("patched", "k"), None);
+        for (from, _) in KEPT {
+            let file = objects.join(from);
+            create_dir(file.parent().expect("below")).expect("created");
+            fs::write(&file, from).expect("written");
+        }
+        let image = store.publish(&objects, "patched", "k").expect("whole");
+        assert_eq!(store.find("patched", "k"), Some(image.clone()));
+        assert_eq!(fs::read(image).expect("readable"), b"arch/x86/boot/bzImage");
+        assert_eq!(fs::read_dir(directory.path().join("cache/built")).expect("readable").count(), 1);
+    }
+}
