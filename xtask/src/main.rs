@@ -1,0 +1,56 @@
+//! `cargo xtask`: the project's own tasks, from a fresh machine to tests in a four-node virtual machine.
+
+mod cargo;
+mod command;
+mod ebpf;
+mod exit;
+mod kernel;
+mod paths;
+mod progress;
+mod setup;
+mod vm;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::paths::Paths;
+
+/// Tasks of the migtrace workspace
+///
+/// Exit status: 0 fine, 1 a finding (a test failed), 2 wrong use, 69 the environment lacks something or the virtual
+/// machine broke; `vm` ends with its command's status.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    Setup(setup::Options),
+    Ebpf(ebpf::Options),
+    Kernel(kernel::Options),
+    Vm(vm::Options),
+}
+
+fn main() -> ExitCode {
+    progress::start();
+    let cli = Cli::parse();
+    ExitCode::from(run(cli.task).unwrap_or_else(|error| {
+        progress::say(format!("error: {error:#}"));
+        exit::status(&error)
+    }))
+}
+
+fn run(task: Task) -> Result<u8> {
+    let paths = Paths::find()?;
+    match task {
+        Task::Setup(options) => options.run(&paths),
+        Task::Ebpf(options) => options.run(&paths),
+        Task::Kernel(options) => options.run(&paths),
+        Task::Vm(options) => options.run(&paths),
+    }
+}

@@ -1,0 +1,71 @@
+//! Where things are: the checkout, what cargo builds, and what outlives a clone.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+use crate::exit::Failure;
+
+/// The directories that all tasks share.
+#[derive(Clone, Debug)]
+pub(crate) struct Paths {
+    /// The workspace's root.
+    pub(crate) checkout: PathBuf,
+    /// Cargo's target directory.
+    pub(crate) target: PathBuf,
+    /// Kernels and answers that are costly to get; shared by all checkouts of a user.
+    pub(crate) cache: PathBuf,
+}
+
+impl Paths {
+    /// From the environment, as cargo set it.
+    pub(crate) fn find() -> Result<Paths> {
+        let manifest = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let manifest = PathBuf::from(manifest);
+        let checkout = manifest.parent().unwrap_or(&manifest).canonicalize();
+        let checkout = checkout.with_context(|| format!("cannot find the checkout around {}", manifest.display()))?;
+        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+        Ok(Paths { target: checkout.join(target), cache: cache()?, checkout })
+    }
+
+    /// The BPF object that the collector embeds.
+    pub(crate) fn bpf_object(&self) -> PathBuf {
+        self.target.join("bpf/migtrace")
+    }
+
+    /// xtask/kernel in the checkout: patches, fragments, kernels.toml.
+    pub(crate) fn kernel_sources(&self) -> PathBuf {
+        self.checkout.join("xtask/kernel")
+    }
+}
+
+fn cache() -> Result<PathBuf> {
+    let base = match env::var_os("XDG_CACHE_HOME").filter(|value| Path::new(value).is_absolute()) {
+        Some(base) => PathBuf::from(base),
+        None => env::home_dir().map(|home| home.join(".cache")).ok_or_else(|| {
+            Failure::Environment("no home directory to keep kernels in: set HOME or XDG_CACHE_HOME".into())
+        })?,
+    };
+    Ok(base.join("migtrace"))
+}
+
+/// Creates a directory and those above it.
+pub(crate) fn create_dir(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).with_context(|| format!("cannot create the directory {}", path.display()))
+}
+
+/// Replaces a file as a whole: a reader sees the old content or the new, never a part.
+pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
+    let directory = path.parent().with_context(|| format!("{} lies in no directory", path.display()))?;
+    create_dir(directory)?;
+    let attempt = || {
+        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        std::io::Write::write_all(&mut file, content)?;
+        file.persist(path)?;
+        Ok::<(), std::io::Error>(())
+    };
+    attempt().with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,122 @@
+//! The emulated machine's shape: nodes, processors, memory, and QEMU's words for them.
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::exit::Failure;
+
+const MIB: u64 = 1 << 20;
+/// Linux adds memory in sections of 128 MiB: a node is a whole number of them.
+const SECTION: u64 = 128 * MIB;
+
+/// How large a machine, and how it is divided.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Machine {
+    /// NUMA nodes
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub(crate) nodes: u32,
+    /// Processors in all, spread over the nodes; with fewer than nodes, the last nodes have memory only
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub(crate) cpus: u32,
+    /// Memory in all, in equal parts on each node: 4G, 1536M
+    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = size)]
+    pub(crate) mem: u64,
+}
+
+/// Bytes of `4G`, `512M`, `65536K`; a plain number is in MiB, as QEMU has it.
+fn size(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.trim_end_matches(['i', 'B']).strip_suffix(['K', 'k', 'M', 'm', 'G', 'g']) {
+        Some(digits) => (digits, text.as_bytes()[digits.len()].to_ascii_uppercase()),
+        None => (text, b'M'),
+    };
+    let shift = match unit {
+        b'K' => 10,
+        b'M' => 20,
+        _ => 30,
+    };
+    let count: u64 = digits.parse().map_err(|_| "write a number and K, M or G, as in 4G".to_owned())?;
+    count.checked_mul(1 << shift).ok_or_else(|| "that is more than a machine can have".to_owned())
+}
+
+impl Machine {
+    /// The arguments that describe this machine to QEMU.
+    pub(crate) fn arguments(&self) -> Result<Vec<String>> {
+        let node_bytes = self.mem / u64::from(self.nodes) / SECTION * SECTION;
+        if node_bytes == 0 {
+            let least = u64::from(self.nodes) * SECTION / MIB;
+            return Err(Failure::Usage(format!("--mem: {} nodes need at least {least}M", self.nodes)).into());
+        }
+        let mut arguments = vec!["-m".to_owned(), format!("{}M", node_bytes * u64::from(self.nodes) / MIB)];
+        // One socket per node, where that comes out even: else the kernel warns about its topology.
+        let sockets = if self.cpus.is_multiple_of(self.nodes) { self.nodes } else { self.cpus };
+        let cores = self.cpus / sockets;
+        arguments.extend(["-smp".to_owned(), format!("{},sockets={sockets},cores={cores},threads=1", self.cpus)]);
+        for (node, cpus) in self.cpus_of_nodes().into_iter().enumerate() {
+            arguments.extend([
+                "-object".to_owned(),
+                format!("memory-backend-ram,id=node{node},size={}M", node_bytes / MIB),
+                "-numa".to_owned(),
+                format!("node,nodeid={node},memdev=node{node}{cpus}"),
+            ]);
+        }
+        Ok(arguments)
+    }
+
+    /// For each node, its part of `-numa node`.
+    fn cpus_of_nodes(&self) -> Vec<String> {
+        let (least, extra) = (self.cpus / self.nodes, self.cpus % self.nodes);
+        let mut first = 0;
+        let node_cpus = |node| {
+            let count = least + u32::from(node < extra);
+            let start = first;
+            first += count;
+            match count {
+                0 => String::new(),
+                1 => format!(",cpus={start}"),
+                _ => format!(",cpus={start}-{}", first - 1),
+            }
+        };
+        (0..self.nodes).map(node_cpus).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(nodes: u32, cpus: u32, mem: u64) -> Machine {
+        Machine { nodes, cpus, mem }
+    }
+
+    #[test]
+    fn sizes_are_read_with_their_units() {
+        assert_eq!(size("4G"), Ok(4 << 30));
+        assert_eq!(size("1536m"), Ok(1536 << 20));
+        assert_eq!(size("2GiB"), Ok(2 << 30));
+        assert_eq!(size("512"), Ok(512 << 20));
+        assert!(size("4T").is_err() && size("G").is_err() && size("").is_err() && size("-1G").is_err());
+        assert!(size("99999999999999999G").is_err());
+    }
+
+    #[test]
+    fn the_default_machine_has_a_socket_per_node() {
+        let arguments = machine(4, 4, 4 << 30).arguments().expect("fits").join(" ");
+        assert!(arguments.starts_with("-m 4096M -smp 4,sockets=4,cores=1,threads=1 "), "{arguments}");
+        assert!(arguments.contains("-object memory-backend-ram,id=node3,size=1024M"), "{arguments}");
+        assert!(arguments.ends_with("-numa node,nodeid=3,memdev=node3,cpus=3"), "{arguments}");
+    }
+
+    #[test]
+    fn processors_are_spread_as_evenly_as_they_go() {
+        assert_eq!(machine(2, 8, 1 << 30).cpus_of_nodes(), [",cpus=0-3", ",cpus=4-7"]);
+        assert_eq!(machine(4, 6, 1 << 30).cpus_of_nodes(), [",cpus=0-1", ",cpus=2-3", ",cpus=4", ",cpus=5"]);
+        assert_eq!(machine(3, 1, 1 << 30).cpus_of_nodes(), [",cpus=0", "", ""]);
+    }
+
+    #[test]
+    fn memory_that_cannot_be_divided_is_refused() {
+        assert!(machine(4, 4, 256 << 20).arguments().is_err());
+        let arguments = machine(3, 3, 1 << 30).arguments().expect("fits");
+        assert_eq!(arguments[1], "768M");
+    }
+}

@@ -1,0 +1,144 @@
+//! `cargo xtask vm`: boots the test machine, runs one command in it as root, ends with its status.
+//!
+//! Owns the machine from QEMU's command line to the judgement of its console log. Kernels are kernel's.
+
+mod accel;
+pub(crate) mod console;
+mod guest;
+pub(crate) mod initramfs;
+pub(crate) mod machine;
+mod qemu;
+mod session;
+mod share;
+mod sink;
+mod task;
+mod terminal;
+mod verdict;
+
+use std::{
+    ffi::OsString,
+    fs, io,
+    os::fd::{AsFd, BorrowedFd},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use xtask_guest::job::Job;
+
+use self::{
+    initramfs::Module,
+    machine::Machine,
+    qemu::{Boot, Qemu},
+    session::{Limits, Streams},
+    sink::Sink,
+};
+pub(crate) use self::{
+    task::Options,
+    verdict::{Ended, Outcome},
+};
+use crate::{
+    paths::{Paths, create_dir},
+    setup::{self, Purpose},
+};
+
+/// Size of the swap device in the guest.
+const SWAP_BYTES: u64 = 1 << 30;
+/// A loaded host needs a hundred times what an idle one does; a guest that hangs needs for ever.
+const BOOT_LIMIT: Duration = Duration::from_secs(120);
+const SILENCE_LIMIT: Duration = Duration::from_secs(60);
+
+/// A kernel that can be booted.
+#[derive(Clone, Debug)]
+pub(crate) struct Image {
+    pub(crate) bzimage: PathBuf,
+    /// To be loaded from the initramfs, in this order.
+    pub(crate) modules: Vec<Module>,
+    /// It has zram built in.
+    pub(crate) zram: bool,
+    /// So many times the usual time limits: the kernel checks itself.
+    pub(crate) slowness: u32,
+}
+
+/// One command to be run in one boot.
+pub(crate) struct Request<'a> {
+    pub(crate) image: &'a Image,
+    pub(crate) machine: &'a Machine,
+    pub(crate) argv: Vec<OsString>,
+    /// Beside the usual environment.
+    pub(crate) env: Vec<(OsString, OsString)>,
+    pub(crate) cwd: PathBuf,
+    /// Pass this process's standard input, and its terminal if it has one.
+    pub(crate) interactive: bool,
+    pub(crate) stdout: BorrowedFd<'a>,
+    pub(crate) stderr: BorrowedFd<'a>,
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// Boots, runs the command, stops the machine.
+pub(crate) fn run(paths: &Paths, request: Request<'_>) -> Result<Outcome> {
+    setup::ensure(paths, &[Purpose::Machine])?;
+    let image = request.image;
+    let init = guest::init(paths)?;
+    let terminal = if request.interactive { terminal::of_caller() } else { None };
+    let cwd = request.cwd.clone();
+    let mut variables = guest::environment(guest::collector(paths).as_deref());
+    variables.extend(request.env);
+    let job = Job {
+        argv: request.argv,
+        env: variables,
+        cwd: request.cwd.into(),
+        terminal,
+        shares: share::shares(&paths.checkout, &paths.target, &cwd),
+        modules: image.modules.iter().map(|module| module.name.clone()).collect(),
+        swap_bytes: if image.zram { SWAP_BYTES } else { 0 },
+    };
+    create_dir(&paths.target.join("vm"))?;
+    let work = tempfile::Builder::new().prefix("boot-").tempdir_in(paths.target.join("vm"));
+    let work = work.context("cannot create a directory for the machine's files in target/vm")?;
+    let write_initramfs = |job: &Job| {
+        let file = work.path().join("initramfs");
+        fs::write(&file, initramfs::archive(&init, &image.modules, job)?)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        Ok(file)
+    };
+    let accelerator = accel::choose(paths, &image.bzimage, || write_initramfs(&trial(&job)))?;
+    let initramfs = write_initramfs(&job)?;
+    let console = work.path().join("console.log");
+
+    let began = Instant::now();
+    let boot = Boot {
+        kernel: &image.bzimage,
+        initramfs: &initramfs,
+        console: &console,
+        machine: request.machine,
+        accelerator,
+        shares: &job.shares,
+    };
+    let qemu = Qemu::start(&boot)?;
+    let stdin = io::stdin();
+    let streams = Streams {
+        stdin: request.interactive.then(|| stdin.as_fd()),
+        stdout: Sink::to(request.stdout)?,
+        stderr: Sink::to(request.stderr)?,
+        terminal: terminal.is_some(),
+    };
+    let limits =
+        Limits { boot: BOOT_LIMIT * image.slowness, silence: SILENCE_LIMIT * image.slowness, job: request.timeout };
+    let end = session::run(&qemu.port, streams, limits)?;
+    let qemu_said = qemu.stop();
+    Ok(Outcome::new(end, console::read(&console), &qemu_said, limits, began.elapsed()))
+}
+
+/// The least that shows that a guest comes up.
+fn trial(job: &Job) -> Job {
+    Job {
+        argv: vec!["true".into()],
+        env: Vec::new(),
+        cwd: "/".into(),
+        terminal: None,
+        shares: Vec::new(),
+        modules: job.modules.clone(),
+        swap_bytes: 0,
+    }
+}

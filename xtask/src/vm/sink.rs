@@ -1,0 +1,110 @@
+//! Where one of the job's output streams goes, without ever waiting for its reader.
+
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+
+/// A pipe that polls writable takes this much without waiting (PIPE_BUF).
+const STEP: usize = 4096;
+/// So much waits here before the guest has to.
+const FULL: usize = 1 << 20;
+
+/// A descriptor and what it has not taken yet.
+pub(super) struct Sink {
+    fd: OwnedFd,
+    waiting: Vec<u8>,
+    /// Bytes of `waiting` that are written.
+    written: usize,
+    closed: bool,
+}
+
+impl Sink {
+    /// Writes to a copy of `fd`.
+    pub(super) fn to(fd: impl AsFd) -> Result<Sink> {
+        let fd = fd.as_fd().try_clone_to_owned().context("cannot duplicate an output stream")?;
+        Ok(Sink { fd, waiting: Vec::new(), written: 0, closed: false })
+    }
+
+    /// Takes more. What nobody reads is dropped.
+    pub(super) fn push(&mut self, data: &[u8]) {
+        if !self.closed {
+            self.waiting.extend_from_slice(data);
+        }
+    }
+
+    /// Whether something waits.
+    pub(super) fn pending(&self) -> bool {
+        self.written < self.waiting.len()
+    }
+
+    /// Whether too much waits.
+    pub(super) fn full(&self) -> bool {
+        self.waiting.len() - self.written > FULL
+    }
+
+    /// Writes a part, once the descriptor polls writable. Fails once, when nobody reads any more.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        let part = &self.waiting[self.written..];
+        match nix::unistd::write(&self.fd, &part[..part.len().min(STEP)]) {
+            Ok(length) => {
+                self.written += length;
+                if !self.pending() {
+                    self.waiting.clear();
+                    self.written = 0;
+                }
+                Ok(())
+            }
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(()),
+            Err(error) => {
+                self.closed = true;
+                self.waiting.clear();
+                self.written = 0;
+                Err(error.into())
+            }
+        }
+    }
+}
+
+impl AsFd for Sink {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn everything_pushed_arrives_in_order() {
+        let (mut reader, writer) = io::pipe().expect("a pipe");
+        let mut sink = Sink::to(&writer).expect("a copy");
+        drop(writer);
+        let data: Vec<u8> = (0..20_000u32).flat_map(u32::to_le_bytes).take(STEP * 5 + 17).collect();
+        sink.push(&data);
+        while sink.pending() {
+            sink.flush().expect("room in the pipe");
+        }
+        drop(sink);
+        let mut seen = Vec::new();
+        reader.read_to_end(&mut seen).expect("all of it");
+        assert_eq!(seen, data);
+    }
+
+    #[test]
+    fn a_reader_that_left_is_reported_once() {
+        let (reader, writer) = io::pipe().expect("a pipe");
+        let mut sink = Sink::to(&writer).expect("a copy");
+        drop(reader);
+        sink.push(b"unread");
+        assert!(sink.flush().is_err());
+        sink.push(b"more");
+        assert!(!sink.pending() && !sink.full());
+    }
+}

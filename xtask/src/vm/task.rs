@@ -1,0 +1,91 @@
+//! The task `vm`: its options, and its exit status.
+
+use std::{
+    env,
+    ffi::OsString,
+    io::{self, IsTerminal},
+    os::fd::AsFd,
+    path::PathBuf,
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use super::{Ended, Image, Outcome, Request, machine::Machine, run};
+use crate::{
+    exit::{FINDING, FINE},
+    kernel,
+    paths::Paths,
+    progress::say,
+};
+
+/// Boot the test machine and run a command in it, or a shell
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// Kernel to boot: patched, debug, unpatched, stock-6.12, stock-6.1
+    #[arg(long, value_name = "NAME", default_value = kernel::DEFAULT)]
+    kernel: String,
+    #[command(flatten)]
+    machine: Machine,
+    /// End the machine when the command takes longer (30s, 5m); exit status 69
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
+    /// Boot this bzImage
+    #[arg(long, value_name = "FILE", hide = true)]
+    bzimage: Option<PathBuf>,
+    /// Command and arguments, run as root; without one, an interactive shell
+    #[arg(last = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+impl Options {
+    /// The status of the command in the guest.
+    pub(crate) fn run(self, paths: &Paths) -> Result<u8> {
+        let image = match self.bzimage {
+            Some(bzimage) => Image { bzimage, modules: Vec::new(), zram: true, slowness: 1 },
+            None => kernel::image(paths, &self.kernel)?,
+        };
+        let quiet = !self.command.is_empty();
+        let argv = if quiet { self.command } else { shell() };
+        let outcome = run(
+            paths,
+            Request {
+                image: &image,
+                machine: &self.machine,
+                argv,
+                env: Vec::new(),
+                cwd: env::current_dir().context("cannot find the working directory")?,
+                interactive: true,
+                stdout: io::stdout().as_fd(),
+                stderr: io::stderr().as_fd(),
+                timeout: self.timeout,
+            },
+        )?;
+        judge(paths, &outcome)
+    }
+}
+
+/// The caller's shell where the guest can have it, else the one that is everywhere.
+fn shell() -> Vec<OsString> {
+    let shell = env::var_os("SHELL").filter(|shell| PathBuf::from(shell).is_file());
+    let shell = shell.unwrap_or_else(|| "/bin/sh".into());
+    if io::stdin().is_terminal() { vec![shell, "-i".into()] } else { vec![shell] }
+}
+
+/// The command's own status, unless the machine broke; a kernel that complained is a finding.
+fn judge(paths: &Paths, outcome: &Outcome) -> Result<u8> {
+    let status = match &outcome.ended {
+        Ended::Broken(why) => return Err(outcome.broken(paths, why)),
+        Ended::Job(status) | Ended::Stopped(status) => *status,
+    };
+    if outcome.splats.is_empty() {
+        return Ok(status);
+    }
+    say("the guest's kernel complained:");
+    for splat in outcome.splats.iter().take(10) {
+        say(format!("  {splat}"));
+    }
+    say(format!("the whole console log: {}", outcome.keep_console(paths)?));
+    Ok(if status == FINE && outcome.faults().next().is_some() { FINDING } else { status })
+}

@@ -1,0 +1,142 @@
+//! What a boot's end means: the job's status, or what went wrong with the machine.
+
+use std::{fs, time::Duration};
+
+use anyhow::Result;
+
+use super::{
+    console::{self, Kind, Splat},
+    session::{End, Limits},
+};
+use crate::{
+    exit::Failure,
+    paths::{Paths, create_dir},
+    progress::clock,
+};
+
+/// Lines of the console log that a message about a broken machine shows.
+const TAIL_LINES: usize = 40;
+
+/// How a boot ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The job ended, with this status.
+    Job(u8),
+    /// The caller stopped it; the status that says so.
+    Stopped(u8),
+    /// The machine broke, or never came up: why.
+    Broken(String),
+}
+
+/// A boot that is over.
+pub(crate) struct Outcome {
+    pub(crate) ended: Ended,
+    /// What the kernel complained about, in order.
+    pub(crate) splats: Vec<Splat>,
+    pub(crate) console: String,
+    pub(crate) took: Duration,
+}
+
+impl Outcome {
+    pub(super) fn new(end: End, console: String, qemu_said: &str, limits: Limits, took: Duration) -> Outcome {
+        let splats = console::splats(&console);
+        let ended = match end {
+            End::Exited(status) => Ended::Job(status),
+            End::Interrupted(signal) => Ended::Stopped(128 + signal as u8),
+            End::Failed(why) => Ended::Broken(format!("the guest could not start the command: {why}")),
+            End::Died => Ended::Broken(death(&splats, &console, qemu_said)),
+            End::NeverUp => Ended::Broken(format!("the guest did not come up within {}", clock(limits.boot))),
+            End::Silent => {
+                Ended::Broken(format!("the guest hangs: it gave no sign of life for {}", clock(limits.silence)))
+            }
+            End::TimedOut => {
+                let limit = limits.job.unwrap_or_default();
+                Ended::Broken(format!("the command did not end within --timeout {}", humantime::format_duration(limit)))
+            }
+        };
+        Outcome { ended, splats, console, took }
+    }
+
+    /// The complaints that are the kernel's fault for certain; a stall may be the host's.
+    pub(crate) fn faults(&self) -> impl Iterator<Item = &Splat> {
+        self.splats.iter().filter(|splat| splat.kind > Kind::Stall)
+    }
+
+    /// The error for a machine that broke: why, what the kernel said, and where all of it is.
+    pub(crate) fn broken(&self, paths: &Paths, why: &str) -> anyhow::Error {
+        let mut text = why.to_owned();
+        for splat in self.splats.iter().take(5) {
+            text.push_str(&format!("\n  {splat}"));
+        }
+        let tail = console::tail(&self.console, TAIL_LINES);
+        if !tail.is_empty() {
+            text.push_str(&format!("\n--- the end of the guest's console\n{tail}\n---"));
+        }
+        match self.keep_console(paths) {
+            Ok(place) => text.push_str(&format!("\nthe whole console log: {place}")),
+            Err(error) => text.push_str(&format!("\nthe console log could not be kept: {error:#}")),
+        }
+        Failure::Environment(text).into()
+    }
+
+    /// Puts the console log where it can be read; says where.
+    pub(crate) fn keep_console(&self, paths: &Paths) -> Result<String> {
+        let directory = paths.target.join("vm");
+        create_dir(&directory)?;
+        let file = directory.join("console.log");
+        fs::write(&file, &self.console)?;
+        Ok(file.display().to_string())
+    }
+}
+
+fn death(splats: &[Splat], console: &str, qemu_said: &str) -> String {
+    let fatal = splats.iter().find(|splat| splat.kind >= Kind::Bug);
+    match fatal {
+        Some(splat) if splat.kind == Kind::Panic => "the guest's kernel panicked".to_owned(),
+        Some(_) => "the guest's kernel crashed".to_owned(),
+        None if !qemu_said.is_empty() => format!("QEMU stopped: {qemu_said}"),
+        None if console.contains("reboot: ") => "the guest switched itself off before the command ended".to_owned(),
+        None => "the guest stopped without a word".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits =
+        Limits { boot: Duration::from_secs(90), silence: Duration::from_secs(60), job: Some(Duration::from_secs(5)) };
+
+    fn ended(end: End, console: &str, qemu_said: &str) -> Ended {
+        Outcome::new(end, console.to_owned(), qemu_said, LIMITS, Duration::ZERO).ended
+    }
+
+    #[test]
+    fn panic_hang_and_missing_machine_are_told_apart() {
+        let why = |end, console, qemu_said| match ended(end, console, qemu_said) {
+            Ended::Broken(why) => why,
+            other => panic!("{other:?}"),
+        };
+        let panic = "[    3.0] Kernel panic - not syncing: sysrq triggered crash\n";
+        assert_eq!(why(End::Died, panic, ""), "the guest's kernel panicked");
+        assert_eq!(why(End::Died, "", "no such device"), "QEMU stopped: no such device");
+        assert_eq!(why(End::NeverUp, "", ""), "the guest did not come up within 1:30");
+        assert_eq!(why(End::Silent, "", ""), "the guest hangs: it gave no sign of life for 1:00");
+        assert_eq!(why(End::TimedOut, "", ""), "the command did not end within --timeout 5s");
+    }
+
+    #[test]
+    fn a_jobs_status_stands_whatever_the_console_says() {
+        let outcome =
+            Outcome::new(End::Exited(7), "[1.0] WARNING: CPU: 0 PID: 1 at x\n".into(), "", LIMITS, LIMITS.boot);
+        assert_eq!(outcome.ended, Ended::Job(7));
+        assert_eq!(outcome.faults().count(), 1);
+    }
+
+    #[test]
+    fn a_stall_is_no_fault_of_the_kernel_for_certain() {
+        let log = "[9.0] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\n";
+        let outcome = Outcome::new(End::Exited(0), log.into(), "", LIMITS, LIMITS.boot);
+        assert_eq!((outcome.splats.len(), outcome.faults().count()), (1, 0));
+    }
+}
