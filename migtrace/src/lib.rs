@@ -3,6 +3,7 @@
 
 pub mod compare;
 pub mod event;
+pub mod export;
 pub mod log;
 pub mod memtoy;
 pub mod model;

@@ -12,16 +12,21 @@ use migtrace::{
 /// Reads a trace, only the events of these processes where any is given, and says on stderr what it does not hold.
 pub(super) fn run(path: &Path, pids: &[u32]) -> Result<Run> {
     let trace = Trace::open(path)?;
+    warn(&trace, path);
+    let mut events = trace.read_all()?;
+    let wanted = |e: &Event| pids.contains(&e.pid) || matches!(e.body, Body::Loss(_));
+    events.retain(|e| pids.is_empty() || wanted(e));
+    Ok(Run::new(trace.meta().clone(), events))
+}
+
+/// Says on stderr what a trace does not hold.
+pub(super) fn warn(trace: &Trace, path: &Path) {
     for error in trace.left_out() {
         eprintln!("migtrace: left out: {error}");
     }
     if trace.truncated() {
         eprintln!("migtrace: {}: the recording did not end, its last events are missing", path.display());
     }
-    let mut events = trace.read_all()?;
-    let wanted = |e: &Event| pids.contains(&e.pid) || matches!(e.body, Body::Loss(_));
-    events.retain(|e| pids.is_empty() || wanted(e));
-    Ok(Run::new(trace.meta().clone(), events))
 }
 
 /// What to call traces: by their files' names alone where that tells them apart.

@@ -2,14 +2,17 @@
 //! an error into one message and an exit status.
 
 mod compare;
+mod completions;
+mod export;
 mod load;
 mod log;
 mod memtoy;
 mod record;
+mod recover;
 
 use std::{io, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use migtrace::source::SourceError;
 
 /// Shows page by page which memory of a NUMA machine lies on the wrong node, how the kernel moves it, and who waits
@@ -26,9 +29,12 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Compare(compare::Args),
+    Completions(completions::Args),
+    Export(export::Args),
     Log(log::Args),
     Memtoy(memtoy::Args),
     Record(record::Args),
+    Recover(recover::Args),
 }
 
 /// Exit status: bad usage or bad input.
@@ -42,9 +48,12 @@ pub(crate) fn main() -> ExitCode {
     start_log(cli.verbose);
     let result = match cli.command {
         Command::Compare(args) => compare::run(&args),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
+        Command::Export(args) => export::run(&args),
         Command::Log(args) => log::run(&args),
         Command::Memtoy(args) => memtoy::run(&args),
         Command::Record(args) => record::run(&args, cli.verbose),
+        Command::Recover(args) => recover::run(&args),
     };
     result.unwrap_or_else(|error| {
         let status = exit_status(&error);

@@ -10,17 +10,17 @@ use super::meta::FORMAT_VERSION;
 /// Result of reading or writing a trace.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a trace cannot be read or written.
+/// Why a trace cannot be read or written. Its message says all: there is no source below it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{}: no such trace", path.display())]
     Missing { path: PathBuf },
 
-    #[error("cannot read {}: {source}", path.display())]
-    Read { path: PathBuf, source: io::Error },
+    #[error("cannot read {}: {error}", path.display())]
+    Read { path: PathBuf, error: io::Error },
 
-    #[error("cannot write {}: {source}", path.display())]
-    Write { path: PathBuf, source: io::Error },
+    #[error("cannot write {}: {error}", path.display())]
+    Write { path: PathBuf, error: io::Error },
 
     #[error("{}: not a Parquet file, so not a trace", path.display())]
     NotParquet { path: PathBuf },
@@ -54,25 +54,25 @@ pub enum Error {
     #[error("{} is there already", path.display())]
     Exists { path: PathBuf },
 
-    #[error("{}: no segment of it is complete, nothing to recover", path.display())]
+    #[error("{}: nothing to recover: no recording has left a complete segment there", path.display())]
     NothingToRecover { path: PathBuf },
 }
 
 impl Error {
     pub(super) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
-        move |source| match source.kind() {
+        move |error| match error.kind() {
             io::ErrorKind::NotFound => Self::Missing { path: path.to_owned() },
-            _ => Self::Read { path: path.to_owned(), source },
+            _ => Self::Read { path: path.to_owned(), error },
         }
     }
 
     pub(super) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
-        move |source| Self::Write { path: path.to_owned(), source }
+        move |error| Self::Write { path: path.to_owned(), error }
     }
 
     /// Of the Parquet library while it writes: its own complaints are about the disk, or else a defect of this program.
     pub(super) fn encode(path: &Path) -> impl FnOnce(parquet::errors::ParquetError) -> Self + '_ {
-        move |e| Self::Write { path: path.to_owned(), source: io::Error::other(e) }
+        move |e| Self::Write { path: path.to_owned(), error: io::Error::other(e) }
     }
 
     pub(super) fn damaged(path: &Path, place: impl Into<String>, why: impl ToString) -> Self {

@@ -69,7 +69,11 @@ impl Partial {
     /// # Errors
     /// There is none, or its recording goes on.
     pub(super) fn take_over(trace: &Path) -> Result<Self> {
-        Self::lock(path_of(trace), trace)
+        let dir = path_of(trace);
+        Self::lock(dir.clone(), trace).map_err(|e| match e {
+            Error::Missing { .. } => Error::NothingToRecover { path: dir },
+            other => other,
+        })
     }
 
     fn lock(dir: PathBuf, trace: &Path) -> Result<Self> {

@@ -1,0 +1,81 @@
+//! JSON lines: an object an event, without the columns that are null.
+
+use std::io::{self, Write};
+
+use super::Error;
+use crate::trace::{COLUMNS, Trace, Value};
+
+/// Writes every event as a line with a flat JSON object. Numbers are whole; those above 2^53 need a reader that keeps them.
+///
+/// # Errors
+/// The trace is damaged, or `out` takes no more.
+pub fn jsonl(trace: &Trace, out: &mut impl Write) -> Result<(), Error> {
+    for batch in trace.rows() {
+        let batch = batch?;
+        for row in 0..batch.rows() {
+            write_row(&batch.values(row), out)?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+fn write_row(values: &[Value<'_>], out: &mut impl Write) -> io::Result<()> {
+    let mut separator = "{";
+    for (column, value) in COLUMNS.iter().zip(values) {
+        if *value == Value::Null {
+            continue;
+        }
+        write!(out, "{separator}\"{}\":", column.name)?;
+        write_value(*value, out)?;
+        separator = ",";
+    }
+    out.write_all(b"}\n")
+}
+
+fn write_value(value: Value<'_>, out: &mut impl Write) -> io::Result<()> {
+    match value {
+        Value::Null => out.write_all(b"null"),
+        Value::Bool(v) => write!(out, "{v}"),
+        Value::Signed(v) => write!(out, "{v}"),
+        Value::Unsigned(v) => write!(out, "{v}"),
+        Value::Text(v) => write_text(v, out),
+    }
+}
+
+/// JSON leaves DEL and the controls from U+0080 on as they are; a terminal does not.
+fn write_text(text: &str, out: &mut impl Write) -> io::Result<()> {
+    if !text.contains(|c: char| c.is_control() && c > '\u{1f}') {
+        return Ok(serde_json::to_writer(out, text)?);
+    }
+    for c in serde_json::to_string(text)?.chars() {
+        match c.is_control() {
+            true => write!(out, "\\u{:04x}", u32::from(c))?,
+            false => write!(out, "{c}")?,
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_json_and_nulls_are_left_out() {
+        let mut values = [Value::Null; COLUMNS.len()];
+        values[0] = Value::Unsigned(u64::MAX);
+        values[2] = Value::Signed(-1);
+        values[5] = Value::Text("a\"\\\u{1b}[2J\u{7f}\u{9b}é");
+        values[12] = Value::Bool(false);
+        let mut out = Vec::new();
+        write_row(&values, &mut out).expect("written");
+        let line = String::from_utf8(out).expect("text");
+        let escaped = r#""a\"\\\u001b[2J\u007f\u009bé""#;
+        assert_eq!(
+            line,
+            format!("{{\"ts_ns\":18446744073709551615,\"cpu_node\":-1,\"comm\":{escaped},\"major\":false}}\n")
+        );
+        let parsed: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(parsed["comm"], "a\"\\\u{1b}[2J\u{7f}\u{9b}é");
+    }
+}
