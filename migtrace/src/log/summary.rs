@@ -39,7 +39,10 @@ fn moved(run: &Run, out: &mut dyn Write) -> io::Result<()> {
         "   {}",
         theme::paint(
             theme::DIM,
-            format!("{:<14} {:>5} {:>5} {:>9} {:>9}  time for each, waiting included", "cause", "from", "to", "pages", "failed")
+            format!(
+                "{:<14} {:>5} {:>5} {:>9} {:>9}  time for each, waiting included",
+                "cause", "from", "to", "pages", "failed"
+            )
         )
     )?;
     for ((cause, from, to), m) in &counts {
@@ -77,7 +80,7 @@ fn spread(times: &Latencies) -> Option<String> {
 fn funnels(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     let is_lazy = |&i: &usize| matches!(&run.events[i].body, Body::Request(r) if r.is_lazy());
     let lazy: Vec<usize> = run.nest.by_end().iter().copied().filter(is_lazy).collect();
-    let whole = Funnel::of_run(run);
+    let whole = if lazy.len() == 1 { Funnel::default() } else { Funnel::of_run(run) };
     if lazy.is_empty() && whole.is_empty() {
         return Ok(());
     }

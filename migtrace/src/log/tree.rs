@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
     io::{self, Write},
+    mem::discriminant,
 };
 
 use super::{Options, request, sentence, theme};
@@ -16,6 +18,9 @@ use crate::{
 const LONGEST_RUN: usize = 16;
 /// Of longer runs, so many are written before the rest is folded.
 const SHOWN_OF_RUN: usize = 2;
+
+/// Of what lies inside an event, so many make it differ from another.
+const MOST_SIGNED: usize = 8;
 
 /// The head of the columns that every line has.
 pub(super) fn columns() -> String {
@@ -31,7 +36,7 @@ pub(super) fn siblings(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let shown = visible(run, events, options);
-    let signatures: Vec<String> = shown.iter().map(|&i| signature(run, i, options)).collect();
+    let signatures: Vec<u64> = shown.iter().map(|&i| signature(run, i)).collect();
     let mut at = 0;
     while at < shown.len() {
         let length = signatures[at..].iter().take_while(|s| **s == signatures[at]).count();
@@ -74,23 +79,31 @@ fn line(run: &Run, index: usize, depth: usize) -> String {
     format!("{columns} {:indent$}{}", "", sentence::of_event(run, index), indent = 2 * depth)
 }
 
-/// What makes two lines say the same but for page, node and time.
-fn signature(run: &Run, index: usize, options: &Options) -> String {
-    let own = match &run.events[index].body {
-        Body::Fault(f) => format!("fault {} {} {} {}", f.access, f.class, f.major, f.result),
-        Body::Check(c) => format!("check {} {:?} {:?}", c.verdict, c.policy, c.reason),
-        Body::Mark(m) => format!("mark {} {:?} {}", m.result, m.reason, m.order),
-        Body::Migrate(m) => format!("migrate {} {} {:?} {}", m.cause, m.result, m.reason, m.order),
-        Body::Batch(b) => format!("batch {} {} {} {}", b.cause, b.mode, b.succeeded, b.failed),
-        Body::Request(r) => format!("request {} {} {:?} {:?} {}", r.name, r.flags, r.policy, r.nodemask, r.ret),
-        Body::Task(t) => format!("task {}", t.what),
-        Body::Region(r) => format!("region {}", r.class),
-        Body::Phase(_) | Body::Loss(_) => format!("alone {index}"),
-    };
-    let inside = visible(run, run.nest.children(index), options);
+/// A hash of what makes lines, and those below them, say the same but for page, node and time.
+fn signature(run: &Run, index: usize) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    sign(run, index, &mut hasher);
+    hasher.finish()
+}
+
+fn sign(run: &Run, index: usize, h: &mut DefaultHasher) {
+    let body = &run.events[index].body;
+    discriminant(body).hash(h);
+    match body {
+        Body::Fault(f) => (f.access, f.class, f.major, &f.result).hash(h),
+        Body::Check(c) => (c.verdict, c.policy, &c.reason).hash(h),
+        Body::Mark(m) => (m.result, &m.reason, m.order).hash(h),
+        Body::Migrate(m) => (m.cause, m.result, &m.reason, m.order).hash(h),
+        Body::Batch(b) => (b.cause, &b.mode, b.succeeded, b.failed).hash(h),
+        Body::Request(r) => (r.name, &r.flags, r.policy, r.ret).hash(h),
+        Body::Task(t) => t.what.hash(h),
+        Body::Region(r) => r.class.hash(h),
+        Body::Phase(_) | Body::Loss(_) => index.hash(h),
+    }
     // A batch of thousands differs from its like by its own counts already.
-    let inside = inside.iter().take(8).map(|&i| signature(run, i, options));
-    std::iter::once(own).chain(inside).collect::<Vec<_>>().join("; ")
+    for &child in run.nest.children(index).iter().take(MOST_SIGNED) {
+        sign(run, child, h);
+    }
 }
 
 /// One line for many: which pages, from where to where, how long each.

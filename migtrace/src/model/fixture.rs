@@ -1,16 +1,20 @@
 //! Literal recordings for tests: an 8-page anonymous segment that migrates directly, lazily, by a query, or with loss.
 
-use std::collections::BTreeMap;
-
 use migtrace::event::*;
-use migtrace::trace::meta::*;
+use migtrace::trace::meta::Meta;
+
+use self::recording::meta;
+
+// Named by path, because the integration tests name this file so too.
+#[path = "fixture_meta.rs"]
+mod recording;
 
 pub(crate) const SEGMENT: u64 = 0x7f12_a400_0000;
 pub(crate) const PAGES: u64 = 8;
 pub(crate) const PID: u32 = 213;
 const FRAME: u64 = 0x1a2b0;
 const NEW_FRAME: u64 = 0x3c4d0;
-const START_NS: u64 = 5_000_000_000;
+pub(crate) const START_NS: u64 = 5_000_000_000;
 
 /// A recording under construction: `now` is the clock, each call appends what ended then.
 pub(crate) struct Tape {
@@ -212,64 +216,6 @@ pub(crate) fn moved(page: u64, cause: Cause) -> Migrate {
         copy_ns: Some(3_300),
         remap_ns: Some(8_900),
     }
-}
-
-/// Metadata in keeping with `events`: every probe attached, nothing lost.
-pub(crate) fn meta(events: &[Event], end_ns: u64) -> Meta {
-    let node = |nid: i32| Node { nid, cpus: vec![nid as u32], mem_bytes: 2 << 30, distances: vec![10, 20, 20, 20] };
-    let names =
-        ["fault", "check", "mark", "lazy_migrate", "direct_migrate", "batch", "lazy_batch", "request", "task", "phase"];
-    let stored = |name: &str| events.iter().filter(|e| probe_of(&e.body) == name).count() as u64;
-    Meta {
-        format_version: 1,
-        migtrace_version: "0.1.0".into(),
-        kernel_release: "6.12.117-migtrace".into(),
-        kernel_patched: true,
-        hostname: "vm".into(),
-        machine: Some("tcg".into()),
-        topology: Topology { nodes: (0..4).map(node).collect() },
-        probes: names.iter().map(|name| probe(name)).collect(),
-        command: vec!["memtoy".into(), "script".into()],
-        command_status: Some(0),
-        start_ns: START_NS,
-        end_ns: Some(end_ns),
-        wall_offset_ns: 1_790_000_000_000_000_000,
-        account: names.iter().map(|name| account(name, stored(name))).collect(),
-        vmstat_delta: vmstat(events),
-    }
-}
-
-fn probe(name: &str) -> ProbeInfo {
-    ProbeInfo { probe: name.into(), attached: Some(format!("fentry {name}")), error: None, fidelity: "exact".into() }
-}
-
-fn account(name: &str, stored: u64) -> ProbeAccount {
-    ProbeAccount { probe: name.into(), seen: stored, stored, ..ProbeAccount::default() }
-}
-
-fn probe_of(body: &Body) -> &'static str {
-    match body {
-        Body::Migrate(m) if m.cause == Cause::LazyFault => "lazy_migrate",
-        Body::Migrate(_) => "direct_migrate",
-        Body::Batch(b) if &*b.mode == "lazy" => "lazy_batch",
-        other => other.kind(),
-    }
-}
-
-fn vmstat(events: &[Event]) -> BTreeMap<String, i64> {
-    let count = |want: fn(&Body) -> bool| events.iter().filter(|e| want(&e.body)).count() as i64;
-    let moved = count(|b| matches!(b, Body::Migrate(m) if m.result == Outcome::Ok));
-    [
-        ("pgmigrate_success", moved + 3),
-        ("pgmigrate_fail", 0),
-        ("mof_unmapped", count(|b| matches!(b, Body::Mark(_)))),
-        ("mof_checked", count(|b| matches!(b, Body::Check(_)))),
-        ("mof_misplaced", count(|b| matches!(b, Body::Check(c) if c.verdict == Verdict::Misplaced))),
-        ("mof_migrated", count(|b| matches!(b, Body::Migrate(m) if m.cause == Cause::LazyFault))),
-        ("mof_failed", 0),
-    ]
-    .map(|(name, value)| (name.to_string(), value))
-    .into()
 }
 
 /// All pages moved inside mbind.

@@ -3,11 +3,12 @@
 //! The kernel shows a mark by page frame, often without an address; a check and a migration name both. A mark is linked to
 //! them by frame, and follows its page when compaction or a direct request moves it before it is touched.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::{
+    elimination,
     nest::Nest,
-    ranges::{PAGE_BYTES, page_start, pages_of},
+    ranges::{PAGE_BYTES, page_start},
 };
 use crate::event::{Body, Cause, Check, Event, FaultClass, Mark, Migrate, Outcome, Reason, TaskEvent, Verdict};
 
@@ -62,7 +63,7 @@ impl Marks {
             follow.see(i, events, nest);
         }
         let by_event = follow.list.iter().enumerate().map(|(n, m)| (m.event, n)).collect();
-        Self { remaining: remaining(events, &follow.list), by_event, list: follow.list }
+        Self { remaining: elimination::remaining(events, &follow.list), by_event, list: follow.list }
     }
 
     /// The addresses of the pages that a request marked and that no event names, in ascending order, where there is only
@@ -83,32 +84,6 @@ impl Marks {
     pub fn list(&self) -> &[Marked] {
         &self.list
     }
-}
-
-/// By elimination: where a range's pages are as many as its marks, those that no event names are the ones left over.
-fn remaining(events: &[Event], list: &[Marked]) -> HashMap<usize, Vec<u64>> {
-    let mut by_request: HashMap<usize, (HashSet<u64>, usize)> = HashMap::new();
-    for marked in list {
-        let Some(request) = marked.request else { continue };
-        let (named, unnamed) = by_request.entry(request).or_default();
-        match marked.addr {
-            // All pages of a large folio count as named.
-            Some(addr) => named.extend((0..marked.pages).map(|n| page_start(addr) + n * PAGE_BYTES)),
-            None => *unnamed += marked.pages as usize,
-        }
-    }
-    let rest = by_request.into_iter().filter_map(|(request, (named, unnamed))| {
-        let Body::Request(r) = &events[request].body else { return None };
-        let (addr, len) = r.addr.zip(r.len)?;
-        let pages = pages_of(addr, len);
-        if unnamed == 0 || pages != named.len() as u64 + unnamed as u64 {
-            return None;
-        }
-        let all = (0..pages).map(|n| page_start(addr) + n * PAGE_BYTES);
-        let rest: Vec<u64> = all.filter(|page| !named.contains(page)).collect();
-        (rest.len() == unnamed).then_some((request, rest))
-    });
-    rest.collect()
 }
 
 /// The state of following, event by event.
@@ -255,19 +230,6 @@ mod tests {
         let marks = Marks::new(&events, &Nest::new(&events));
         let addrs: Vec<_> = marks.list().iter().map(|m| (m.addr, m.addr_by_frame)).collect();
         assert_eq!(addrs, [(None, false), (Some(fixture::SEGMENT + 0x1000), true), (None, false), (None, false)]);
-    }
-
-    #[test]
-    fn pages_that_no_event_names_are_known_by_elimination_or_not_at_all() {
-        let (_, events) = fixture::lazy_without_addresses(4, [1]);
-        let marks = Marks::new(&events, &Nest::new(&events));
-        let request = marks.list()[0].request.expect("inside a request");
-        let others = [0, 0x2000, 0x3000].map(|offset| fixture::SEGMENT + offset);
-        assert_eq!(marks.remaining(request), Some(others.as_slice()));
-        let mut fewer = events.clone();
-        fewer.remove(fewer.iter().position(|e| matches!(e.body, Body::Mark(_))).expect("a mark"));
-        let marks = Marks::new(&fewer, &Nest::new(&fewer));
-        assert_eq!(marks.remaining(marks.list()[0].request.expect("inside a request")), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! page, who paid for a move. It knows no terminal, no file and no kernel; the views (log, compare, plot) only read it.
 
 pub mod account;
+mod elimination;
 pub mod funnel;
 pub mod latency;
 pub mod marks;
@@ -37,6 +38,7 @@ pub struct Run {
     pub segments: Segments,
     pub marks: Marks,
     pub sections: Vec<Section>,
+    zero_ns: u64,
 }
 
 impl Run {
@@ -47,14 +49,15 @@ impl Run {
         let segments = Segments::new(&events);
         let marks = Marks::new(&events, &nest);
         let sections = phase::sections(&events, &nest);
-        Self { meta, events, nest, segments, marks, sections }
+        let first = events.iter().map(Event::start_ns).min().unwrap_or(0);
+        let zero_ns = if meta.start_ns == 0 { first } else { meta.start_ns.min(first) };
+        Self { meta, events, nest, segments, marks, sections, zero_ns }
     }
 
     /// The time that views count from, ns: the start of the recording, else its first event.
     #[must_use]
-    pub fn zero_ns(&self) -> u64 {
-        let first = self.events.iter().map(Event::start_ns).min().unwrap_or(0);
-        if self.meta.start_ns == 0 { first } else { self.meta.start_ns.min(first) }
+    pub const fn zero_ns(&self) -> u64 {
+        self.zero_ns
     }
 
     /// The address that an event is about: its own, or for a mark the one that its page frame gives away.

@@ -1,0 +1,55 @@
+//! Which pages marks without an address are about, where a request's range leaves no choice.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{
+    marks::Marked,
+    ranges::{PAGE_BYTES, page_start, pages_of},
+};
+use crate::event::{Body, Event};
+
+/// For each request with such marks the addresses that are left for them: where a range has as many pages as marks, those
+/// that no event names.
+pub(super) fn remaining(events: &[Event], list: &[Marked]) -> HashMap<usize, Vec<u64>> {
+    let mut by_request: HashMap<usize, (HashSet<u64>, usize)> = HashMap::new();
+    for marked in list {
+        let Some(request) = marked.request else { continue };
+        let (named, unnamed) = by_request.entry(request).or_default();
+        match marked.addr {
+            // All pages of a large folio count as named.
+            Some(addr) => named.extend((0..marked.pages).map(|n| page_start(addr) + n * PAGE_BYTES)),
+            None => *unnamed += marked.pages as usize,
+        }
+    }
+    let rest = by_request.into_iter().filter_map(|(request, (named, unnamed))| {
+        let Body::Request(r) = &events[request].body else { return None };
+        let (addr, len) = r.addr.zip(r.len)?;
+        let pages = pages_of(addr, len);
+        if unnamed == 0 || pages != named.len() as u64 + unnamed as u64 {
+            return None;
+        }
+        let all = (0..pages).map(|n| page_start(addr) + n * PAGE_BYTES);
+        let rest: Vec<u64> = all.filter(|page| !named.contains(page)).collect();
+        (rest.len() == unnamed).then_some((request, rest))
+    });
+    rest.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{fixture, marks::Marks, nest::Nest};
+
+    #[test]
+    fn pages_that_no_event_names_are_known_by_elimination_or_not_at_all() {
+        let (_, events) = fixture::lazy_without_addresses(4, [1]);
+        let marks = Marks::new(&events, &Nest::new(&events));
+        let request = marks.list()[0].request.expect("inside a request");
+        let others = [0, 0x2000, 0x3000].map(|offset| fixture::SEGMENT + offset);
+        assert_eq!(marks.remaining(request), Some(others.as_slice()));
+        let mut fewer = events.clone();
+        fewer.remove(fewer.iter().position(|e| matches!(e.body, Body::Mark(_))).expect("a mark"));
+        let marks = Marks::new(&fewer, &Nest::new(&fewer));
+        assert_eq!(marks.remaining(marks.list()[0].request.expect("inside a request")), None);
+    }
+}
