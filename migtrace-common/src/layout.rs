@@ -16,7 +16,8 @@ const _: () = assert!(size_of::<Task>() == 56 + 16);
 const _: () = assert!(size_of::<Phase>() == 56 + 8 + PHASE_TEXT);
 const _: () = assert!(size_of::<ProbeCounters>() == 40);
 // No padding: the collector hands the bytes over as they are.
-const _: () = assert!(size_of::<Config>() == 7 * 8 + (5 + 12 + 6 + 10 + 5 + 9 + 4 + 4 + 1) * 4 && align_of::<Config>() == 8);
+const _: () =
+    assert!(size_of::<Config>() == 7 * 8 + (5 + 12 + 6 + 10 + 5 + 9 + 4 + 4 + 1) * 4 && align_of::<Config>() == 8);
 
 macro_rules! open_with_a_header {
     ($($record:ident)*) => { $(const _: () = assert!(offset_of!($record, header) == 0);)* };

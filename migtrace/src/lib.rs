@@ -12,8 +12,8 @@ pub mod probe;
 pub mod ring;
 pub mod source;
 pub mod trace;
-pub mod workload;
 pub mod words;
+pub mod workload;
 
 // Fixtures are shared with the integration tests, which know this crate by its name.
 #[cfg(test)]

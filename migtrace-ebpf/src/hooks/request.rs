@@ -141,4 +141,3 @@ pub fn phase(ctx: &FEntryContext) {
 fn arg(regs: u64, n: usize) -> u64 {
     read_kernel(regs, config!(regs_args[n])).unwrap_or(0)
 }
-

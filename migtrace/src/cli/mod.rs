@@ -71,8 +71,9 @@ fn start_log(verbose: bool) {
 
 /// A closed pipe is no error; what the machine lacks is told apart from what the user gave.
 fn exit_status(error: &anyhow::Error) -> u8 {
-    let broken_pipe =
-        |e: &(dyn std::error::Error + 'static)| e.downcast_ref::<io::Error>().map(io::Error::kind) == Some(io::ErrorKind::BrokenPipe);
+    let broken_pipe = |e: &(dyn std::error::Error + 'static)| {
+        e.downcast_ref::<io::Error>().map(io::Error::kind) == Some(io::ErrorKind::BrokenPipe)
+    };
     if error.chain().any(broken_pipe) {
         return 0;
     }

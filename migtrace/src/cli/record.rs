@@ -103,7 +103,7 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
     }
     let mut recording = Recording { writer, progress: Progress::new(args.quiet) };
     let status = recording.run(live, workload, &mut meta, &before).await?;
-    recording.finish(args, &meta, status)
+    recording.finish(args, &mut meta, status)
 }
 
 /// Says which probes this kernel has no place for.
@@ -119,23 +119,24 @@ struct Recording {
 }
 
 impl Recording {
-    /// Records until the command ends or a signal comes; fills in what `meta` can only know then.
+    /// Records until the command ends or a signal comes; fills in what `meta` can only know then. The inner result is the
+    /// command's: where it could not be executed, the recording is still closed as any other.
     async fn run(
         &mut self,
         mut live: Live,
         workload: Option<Workload>,
         meta: &mut Meta,
         before: &vmstat::Counters,
-    ) -> Result<Option<ExitStatus>> {
+    ) -> Result<Result<Option<ExitStatus>>> {
         let mut stop = Stop::new(workload)?;
         let mut tick = interval(Duration::from_millis(250));
         let status = loop {
             tokio::select! {
                 batch = live.next() => match batch {
                     Some(batch) => self.write(&batch)?,
-                    None => break stop.command_ended().await?,
+                    None => break stop.command_ended().await,
                 },
-                status = stop.wait() => break status?,
+                status = stop.wait() => break status,
                 _ = tick.tick() => {
                     live.flush_diagnostics();
                     self.writer.tick().context("writing the trace")?;
@@ -145,7 +146,6 @@ impl Recording {
         };
         meta.vmstat_delta = vmstat::delta(before, &vmstat::read().context("reading /proc/vmstat")?);
         meta.end_ns = Some(clock::boot_ns());
-        meta.command_status = status.map(shell_status);
         let mut stopped = live.stop();
         while let Some(batch) = stopped.next().await {
             self.write(&batch)?;
@@ -167,7 +167,8 @@ impl Recording {
     }
 
     /// Closes the trace; the command's exit status is this program's.
-    fn finish(self, args: &Args, meta: &Meta, status: Option<ExitStatus>) -> Result<ExitCode> {
+    fn finish(self, args: &Args, meta: &mut Meta, status: Result<Option<ExitStatus>>) -> Result<ExitCode> {
+        meta.command_status = status.as_ref().ok().copied().flatten().map(shell_status);
         let summary = self.writer.finish(meta).context("closing the trace")?;
         self.progress.clear();
         if !args.quiet {
@@ -182,9 +183,16 @@ impl Recording {
         }
         for account in meta.account.iter().filter(|account| account.lost() > 0) {
             let causes: Vec<_> = account.lost.iter().map(|(cause, count)| format!("{cause} {count}")).collect();
-            log::warn!("lost of probe {}: {} of {} ({})", account.probe, account.lost(), account.seen, causes.join(", "));
+            log::warn!(
+                "lost of probe {}: {} of {} ({})",
+                account.probe,
+                account.lost(),
+                account.seen,
+                causes.join(", ")
+            );
         }
-        let code = status.map_or(0, shell_status);
+        let command = args.command.first().map_or("", String::as_str);
+        let code = status.with_context(|| format!("running {command}"))?.map_or(0, shell_status);
         Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
     }
 }
@@ -203,7 +211,11 @@ impl Stop {
         Ok(Self {
             command: workload.map(|workload| tokio::task::spawn_blocking(move || workload.wait())),
             command_pid,
-            signals: [listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?, listen(SignalKind::hangup())?],
+            signals: [
+                listen(SignalKind::interrupt())?,
+                listen(SignalKind::terminate())?,
+                listen(SignalKind::hangup())?,
+            ],
         })
     }
 
@@ -219,7 +231,7 @@ impl Stop {
         tokio::select! {
             status = command => {
                 self.command = None;
-                return Ok(Some(status.context("waiting for the command")?.context("running the command")?));
+                return Ok(Some(status.context("waiting for its end")??));
             }
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
@@ -236,7 +248,7 @@ impl Stop {
     /// The command's status once it has ended; `None` where there is none.
     async fn command_ended(&mut self) -> Result<Option<ExitStatus>> {
         match self.command.take() {
-            Some(command) => Ok(Some(command.await.context("waiting for the command")?.context("running the command")?)),
+            Some(command) => Ok(Some(command.await.context("waiting for its end")??)),
             None => Ok(None),
         }
     }

@@ -34,7 +34,19 @@ pub fn lost_by_events(events: &[Event]) -> u64 {
     events.iter().map(count).sum()
 }
 
-/// Probes whose events are not exact: estimated, or not there at all.
+/// Whether a probe's events could be recorded. It may need several hooks, all of them; the requests' are pairs for each
+/// system call, of which a kernel may lack some. A recording that does not list its probes is taken to have had them all.
+#[must_use]
+pub fn is_attached(meta: &Meta, probe: &str) -> bool {
+    let mut hooks = meta.probes.iter().filter(|p| p.probe == probe && p.field.is_none()).peekable();
+    match hooks.peek() {
+        None => meta.probes.is_empty(),
+        Some(_) if probe == "request" => hooks.any(|p| p.attached.is_some()),
+        Some(_) => hooks.all(|p| p.attached.is_some()),
+    }
+}
+
+/// Hooks whose events are not exact: estimated, or not there at all.
 pub fn inexact(meta: &Meta) -> impl Iterator<Item = &ProbeInfo> {
     meta.probes.iter().filter(|p| p.fidelity != "exact" || p.attached.is_none())
 }
@@ -55,6 +67,23 @@ mod tests {
         meta.account[0].stored -= 1;
         assert!(!is_lossless(&meta));
         assert_eq!(balances(&meta)[0].missing, 1);
+    }
+
+    #[test]
+    fn a_probe_needs_all_its_hooks_but_no_hook_of_a_field() {
+        let (mut meta, _) = fixture::direct(8);
+        let mut lacking = meta.probes[0].clone();
+        lacking.attached = None;
+        lacking.field = Some("class".into());
+        meta.probes.push(lacking.clone());
+        assert!(is_attached(&meta, "fault"));
+        lacking.field = None;
+        meta.probes.push(ProbeInfo { probe: "request".into(), ..lacking.clone() });
+        meta.probes.push(lacking);
+        assert!(!is_attached(&meta, "fault"));
+        assert!(is_attached(&meta, "request"), "a kernel may lack a system call");
+        assert!(!is_attached(&meta, "nonsense"));
+        assert!(is_attached(&Meta::default(), "fault"));
     }
 
     #[test]

@@ -33,7 +33,8 @@ pub(crate) fn meta(events: &[Event], end_ns: u64) -> Meta {
 }
 
 fn probe(name: &str) -> ProbeInfo {
-    ProbeInfo { probe: name.into(), attached: Some(format!("fentry {name}")), error: None, fidelity: "exact".into() }
+    let attached = Some(format!("fentry {name}"));
+    ProbeInfo { probe: name.into(), field: None, attached, error: None, fidelity: "exact".into() }
 }
 
 fn account(name: &str, stored: u64) -> ProbeAccount {

@@ -95,10 +95,10 @@ impl Run {
         by_batch.or_else(|| (visible || by_row > 0).then_some(by_row))
     }
 
-    /// Whether a probe was attached. A recording that does not list its probes is taken to have had them all.
+    /// Whether a probe's events could be recorded: [`account::is_attached`].
     #[must_use]
     pub fn attached(&self, probe: &str) -> bool {
-        self.meta.probes.is_empty() || self.meta.probes.iter().any(|p| p.probe == probe && p.attached.is_some())
+        account::is_attached(&self.meta, probe)
     }
 
     /// Begin and end of an event, ns.

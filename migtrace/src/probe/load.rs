@@ -191,15 +191,16 @@ fn refusal(error: &aya::programs::ProgramError) -> String {
 }
 
 fn info(entry: &Entry, outcome: &Result<(), String>) -> ProbeInfo {
-    let lacks = match entry.gives {
-        Gives::Records => String::new(),
-        Gives::Field(field) => format!(" (field {field})"),
+    let field = match entry.gives {
+        Gives::Records => None,
+        Gives::Field(field) => Some(field.to_owned()),
     };
     let fidelity = if outcome.is_ok() { "exact" } else { "unavailable" };
     ProbeInfo {
         probe: entry.probe.name().to_owned(),
+        field,
         attached: outcome.is_ok().then(|| entry.hook.to_string()),
-        error: outcome.as_ref().err().map(|error| format!("{}{lacks}: {error}", entry.hook)),
+        error: outcome.as_ref().err().map(|error| format!("{}: {error}", entry.hook)),
         fidelity: fidelity.to_owned(),
     }
 }

@@ -106,7 +106,10 @@ pub(crate) mod tests {
     /// Names as Linux 6.12 has them, for tests without a kernel.
     pub(crate) fn linux_6_12() -> Names {
         Names {
-            mof_reason: words("MOF_", &[("PLACED", 0), ("MISPLACED", 1), ("MIGRATED", 2), ("UNMAPPED", 3), ("REFS", 4)]),
+            mof_reason: words(
+                "MOF_",
+                &[("PLACED", 0), ("MISPLACED", 1), ("MIGRATED", 2), ("UNMAPPED", 3), ("REFS", 4)],
+            ),
             migrate_reason: words("MR_", &[("COMPACTION", 0), ("SYSCALL", 3), ("MEMPOLICY_MBIND", 4)]),
             migrate_mode: words("MIGRATE_", &[("ASYNC", 0), ("SYNC_LIGHT", 1), ("SYNC", 2)]),
             vm_fault: words("VM_FAULT_", &[("OOM", 1), ("SIGBUS", 2), ("MAJOR", 4), ("SIGSEGV", 64), ("RETRY", 1024)]),

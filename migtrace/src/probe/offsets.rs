@@ -79,7 +79,8 @@ impl Bases {
     fn of(kernel: &Kernel) -> Self {
         let levels = page_table_levels();
         let constants = CONSTANT_BASES.iter().find(|(l, ..)| *l == levels).filter(|_| kernel.shows_addresses());
-        constants.map_or(Self { vmemmap: 0, page_offset: 0 }, |&(_, vmemmap, page_offset)| Self { vmemmap, page_offset })
+        constants
+            .map_or(Self { vmemmap: 0, page_offset: 0 }, |&(_, vmemmap, page_offset)| Self { vmemmap, page_offset })
     }
 }
 

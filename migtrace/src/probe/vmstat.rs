@@ -1,9 +1,6 @@
 //! /proc/vmstat: the kernel's own, system-wide counts, an independent witness of what a trace holds.
 
-use std::{
-    collections::BTreeMap,
-    fs, io,
-};
+use std::{collections::BTreeMap, fs, io};
 
 /// Counters by name.
 pub type Counters = BTreeMap<String, i64>;
@@ -42,6 +39,9 @@ mod tests {
     fn only_placement_counters_are_kept_and_subtracted() {
         let before = parse("nr_free_pages 5\npgmigrate_success 10\n");
         let after = parse("nr_free_pages 4\npgmigrate_success 18\nmof_checked 8\n");
-        assert_eq!(delta(&before, &after), BTreeMap::from([("mof_checked".into(), 8), ("pgmigrate_success".into(), 8)]));
+        assert_eq!(
+            delta(&before, &after),
+            BTreeMap::from([("mof_checked".into(), 8), ("pgmigrate_success".into(), 8)])
+        );
     }
 }

@@ -2,7 +2,8 @@
 //! and a count for the reader; it never stops the reading.
 
 use migtrace_common::{
-    ABI_VERSION, counters::Probe,
+    ABI_VERSION,
+    counters::Probe,
     kinds::{self, RecordKind, RequestName as RequestKind},
     record::{self, Header, NO_ADDR, NO_NODE, NO_PFN, NO_TIME},
 };

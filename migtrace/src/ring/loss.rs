@@ -66,10 +66,7 @@ impl Account {
     }
 
     /// Events known to be lost: probe, cause, count since the start.
-    fn losses(
-        &self,
-        counters: &HashMap<&'static str, ProbeCounters>,
-    ) -> Vec<(&'static str, &'static str, u64)> {
+    fn losses(&self, counters: &HashMap<&'static str, ProbeCounters>) -> Vec<(&'static str, &'static str, u64)> {
         let losses = Probe::ALL.iter().flat_map(|probe| {
             let name = probe.name();
             let counted = counters.get(name).copied().unwrap_or_default();

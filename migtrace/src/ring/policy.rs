@@ -3,7 +3,8 @@
 use crate::event::{Policy, RequestName};
 
 /// Flags that share the mode's argument.
-const MODE_FLAGS: [(&str, u64); 3] = [("static_nodes", 1 << 15), ("relative_nodes", 1 << 14), ("numa_balancing", 1 << 13)];
+const MODE_FLAGS: [(&str, u64); 3] =
+    [("static_nodes", 1 << 15), ("relative_nodes", 1 << 14), ("numa_balancing", 1 << 13)];
 /// mbind(2), and the first ones move_pages(2) too.
 const MOVE_FLAGS: [(&str, u64); 4] = [("strict", 1 << 0), ("move", 1 << 1), ("move_all", 1 << 2), ("lazy", 1 << 3)];
 /// get_mempolicy(2).

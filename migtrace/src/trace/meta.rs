@@ -65,11 +65,14 @@ pub struct Node {
     pub distances: Vec<u32>,
 }
 
-/// One probe of this recording.
+/// One hook of a probe of this recording.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProbeInfo {
     /// Name from the catalog, as in [`ProbeAccount::probe`].
     pub probe: String,
+    /// The field of the probe's events that comes from this hook; `None`: the events themselves.
+    #[serde(default)]
+    pub field: Option<String>,
     /// How it is attached: `tracepoint mof:mof_check`, `fentry handle_mm_fault`.
     pub attached: Option<String>,
     /// Why it is not attached.

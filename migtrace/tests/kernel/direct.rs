@@ -22,7 +22,10 @@ fn eight_pages_move_inside_mbind_and_are_not_faulted_again() {
         assert_eq!((moved.src_nid, moved.dst_nid), (1, Some(2)));
         assert!(moved.new_pfn.is_some_and(|pfn| pfn != moved.old_pfn));
         let stages = [moved.unmap_ns, moved.copy_ns, moved.remap_ns].map(Option::unwrap);
-        assert!(stages.iter().all(|&ns| ns > 0) && stages.iter().sum::<u64>() <= moved.latency_ns.unwrap(), "{moved:?}");
+        assert!(
+            stages.iter().all(|&ns| ns > 0) && stages.iter().sum::<u64>() <= moved.latency_ns.unwrap(),
+            "{moved:?}"
+        );
         assert_inside(event, request_event);
     }
 

@@ -64,3 +64,17 @@ fn the_status_of_the_command_is_passed_on() {
     let output = migtrace().current_dir(dir.path()).args(["record", "--", "sh", "-c", "exit 7"]).output().unwrap();
     assert_eq!(output.status.code(), Some(7), "{}", texts(&output).1);
 }
+
+#[test]
+fn the_programs_own_diagnostics_are_shown_on_request() {
+    let dir = tempfile::tempdir().unwrap();
+    let unreadable = format!("syscall(157, {:#x}, 1, 5)", migtrace_common::record::PR_MIGTRACE_PHASE);
+    let record = |options: &[&str]| {
+        let mut command = migtrace();
+        command.current_dir(dir.path()).arg("record").args(options).args(["--", "perl", "-e", &unreadable]);
+        texts(&command.output().unwrap()).1
+    };
+    let says = "a phase's text could not be read";
+    assert!(record(&["-v"]).contains(says));
+    assert!(!record(&[]).contains(says));
+}

@@ -38,8 +38,7 @@ fn pages_that_are_not_touched_stay_marked() {
     let segment = run.segment();
     assert_lazy_moves(&run, &[segment[1], segment[4]]);
     // move_pages(2), which does not fault, is the witness: two pages on node 2, six not present.
-    let line = run.stdout.lines().rfind(|line| line.contains("absent")).unwrap_or_else(|| panic!("{}", run.stdout));
-    assert_eq!(line.matches("absent").count() as u64, PAGES - 2, "{line}");
+    assert!(run.stdout.contains(&format!("{PAGES} pages: node 2: 2, absent: 6")), "{}", run.stdout);
     run.assert_lossless();
     run.assert_counters();
 }
@@ -95,7 +94,8 @@ fn lazy_without_move_is_refused() {
 #[test]
 fn checks_say_placed_where_the_page_is_where_policy_wants_it() {
     // Marked for node 2; then the policy names node 1 again, where the pages still are.
-    let run = record(&format!("{WRITTEN_ON_1}mbind seg bind+move+lazy 2\nmbind seg bind+move+lazy 1\ntouch seg read\n"));
+    let run =
+        record(&format!("{WRITTEN_ON_1}mbind seg bind+move+lazy 2\nmbind seg bind+move+lazy 1\ntouch seg read\n"));
     let placed = run.checks().iter().filter(|(_, c)| c.verdict == Verdict::Placed).count() as u64;
     assert_eq!((placed, run.migrations().len()), (PAGES, 0), "{:#?}", run.checks());
     run.assert_counters();

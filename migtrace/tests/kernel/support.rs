@@ -21,7 +21,10 @@ pub(crate) const WRITTEN_ON_1: &str = "anon seg 8p\nmap seg\nmbind seg preferred
 
 /// The program under test.
 pub(crate) fn migtrace() -> Command {
-    assert!(std::env::var_os("MIGTRACE_IN_VM").is_some(), "these tests belong into the virtual machine: cargo xtask test");
+    assert!(
+        std::env::var_os("MIGTRACE_IN_VM").is_some(),
+        "these tests belong into the virtual machine: cargo xtask test"
+    );
     let mut command = Command::new(env!("CARGO_BIN_EXE_migtrace"));
     command.env_remove("MIGTRACE_LOG").env("NO_COLOR", "1");
     command
@@ -87,11 +90,13 @@ macro_rules! by_kind {
     ($($name:ident: $kind:ident;)*) => {
         impl Run {
             $(pub(crate) fn $name(&self) -> Found<'_, $kind> {
-                let of_kind = |event| match event {
-                    Event { body: Body::$kind(body), .. } => Some((event, body)),
-                    _ => None,
-                };
-                self.events.iter().filter_map(of_kind).collect()
+                let mut found = Vec::new();
+                for event in &self.events {
+                    if let Body::$kind(body) = &event.body {
+                        found.push((event, body));
+                    }
+                }
+                found
             })*
         }
     };
