@@ -40,6 +40,16 @@ pub fn returned(ret: i64) -> String {
     }
 }
 
+/// What to bear in mind of a machine that is another's guest, by its hypervisor's name.
+#[must_use]
+pub fn machine(hypervisor: &str) -> String {
+    let name = crate::event::escape_control(hypervisor);
+    match hypervisor {
+        "tcg" => format!("emulated machine ({name}): times rank, they do not measure"),
+        _ => format!("virtual machine ({name}): times include what its host does"),
+    }
+}
+
 /// The kernel's word for why a page was not moved, explained; words without an explanation are left as they are.
 #[must_use]
 pub fn reason(word: &str) -> String {

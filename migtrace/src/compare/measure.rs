@@ -10,7 +10,8 @@ use crate::{
 pub struct Measure {
     /// The trace's file name.
     pub name: String,
-    pub requests: u64,
+    /// `None` where requests were not recorded.
+    pub requests: Option<u64>,
     /// Whether a request asked for marks instead of moves.
     pub is_lazy: bool,
     pub asked_pages: Option<u64>,
@@ -21,7 +22,7 @@ pub struct Measure {
     pub failed_pages: Option<u64>,
     pub gone_pages: Option<u64>,
     pub untouched_pages: Option<u64>,
-    pub request_ns: u64,
+    pub request_ns: Option<u64>,
     pub longest_request_ns: Option<u64>,
     /// `None` where page faults were not recorded.
     pub faults: Option<Latencies>,
@@ -44,14 +45,15 @@ impl Measure {
         let funnel = work.funnel(run);
         let marks_seen = run.attached("mark") || run.attached("lazy_batch");
         let seen = funnel.as_ref().filter(|_| marks_seen);
+        let has_requests = run.attached("request");
         let has_faults = run.attached("fault");
         let failed_in_faults: Option<u64> = work.faults.iter().map(|&i| run.failed_inside_pages(i)).sum();
         let refused: u64 = funnel.iter().flat_map(|f| f.refused_pages.values()).sum();
         Self {
             name: name.into(),
-            requests: work.requests.len() as u64,
+            requests: has_requests.then_some(work.requests.len() as u64),
             is_lazy: work.requests.iter().any(|&i| matches!(&run.events[i].body, Body::Request(r) if r.is_lazy())),
-            asked_pages: work.asked_pages(run),
+            asked_pages: work.asked_pages(run).filter(|_| has_requests),
             moved_in_request_pages: work.moved_in_request_pages(run),
             marked_pages: if funnel.is_some() { seen.map(|f| f.total_pages()) } else { Some(0) },
             moved_in_fault_pages: work.moved_in_fault_pages(run).filter(|_| has_faults),
@@ -59,7 +61,7 @@ impl Measure {
             failed_pages: add(work.failed_in_request_pages(run), failed_in_faults).map(|n| n + refused),
             gone_pages: seen.map(|f| f.gone_pages),
             untouched_pages: seen.map(|f| f.untouched_pages),
-            request_ns: work.request_ns(run),
+            request_ns: has_requests.then(|| work.request_ns(run)),
             longest_request_ns: work.requests.iter().filter_map(|&i| run.events[i].latency_ns()).max(),
             faults: has_faults.then(|| work.fault_latency(run)),
             moving_in_faults_ns: work.moving_in_faults_ns(run).filter(|_| has_faults && !work.faults.is_empty()),
@@ -85,7 +87,7 @@ impl Measure {
     /// Time inside the requests and in the faults afterwards, ns.
     #[must_use]
     pub fn total_ns(&self) -> Option<u64> {
-        Some(self.request_ns + self.fault_ns()?)
+        Some(self.request_ns? + self.fault_ns()?)
     }
 
     /// The longest that anyone waited at a stretch, ns.

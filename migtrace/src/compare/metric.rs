@@ -40,7 +40,7 @@ const fn metric(name: &'static str, label: &'static str, unit: Unit, of: fn(&Mea
 
 /// All of them, in the order in which they are shown.
 pub const METRICS: [Metric; 22] = [
-    metric("requests", "requests to move pages", Unit::Events, |m| Some(m.requests as f64)),
+    metric("requests", "requests to move pages", Unit::Events, |m| of(m.requests)),
     metric("asked_pages", "pages asked about", Unit::Pages, |m| of(m.asked_pages)),
     metric("moved_in_request_pages", "pages moved inside requests", Unit::Pages, |m| of(m.moved_in_request_pages)),
     metric("marked_pages", "pages marked (unmapped)", Unit::Pages, |m| of(m.marked_pages)),
@@ -49,9 +49,9 @@ pub const METRICS: [Metric; 22] = [
     metric("failed_pages", "pages that failed", Unit::Pages, |m| of(m.failed_pages)),
     metric("gone_pages", "marked, gone (swapped out)", Unit::Pages, |m| of(m.gone_pages)),
     metric("untouched_pages", "marked, never touched", Unit::Pages, |m| of(m.untouched_pages)),
-    metric("request_ns", "time inside requests", Unit::Nanoseconds, |m| Some(m.request_ns as f64)),
+    metric("request_ns", "time inside requests", Unit::Nanoseconds, |m| of(m.request_ns)),
     metric("request_per_asked_page_ns", "  per page asked about", Unit::Nanoseconds, |m| {
-        per(Some(m.request_ns), m.asked_pages)
+        per(m.request_ns, m.asked_pages)
     }),
     metric("faults", "faults on these pages afterwards", Unit::Events, |m| of(m.faults.as_ref().map(Latencies::count))),
     metric("fault_ns", "time in these faults", Unit::Nanoseconds, |m| of(m.fault_ns())),

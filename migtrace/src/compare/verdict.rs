@@ -1,5 +1,7 @@
 //! What the numbers of a comparison say, in sentences, and no more than they say.
 
+use std::collections::BTreeSet;
+
 use super::{
     Comparison, Side,
     measure::Measure,
@@ -11,10 +13,17 @@ use crate::words;
 /// The findings.
 pub(super) fn verdict(c: &Comparison) -> Vec<String> {
     let mut lines = Vec::new();
-    if both(c).any(|r| r.requests == 0) {
-        let without = both(c).filter(|r| r.requests == 0);
-        let names: Vec<&str> = without.map(|r| r.name.as_str()).collect();
-        lines.push(format!("No request to move pages in {}: there is nothing to compare.", names.join(", ")));
+    let without = |requests: Option<u64>| -> Vec<&str> {
+        both(c).filter(|r| r.requests == requests).map(|r| r.name.as_str()).collect()
+    };
+    let (none, unknown) = (without(Some(0)), without(None));
+    if !none.is_empty() {
+        lines.push(format!("No request to move pages in {}: there is nothing to compare.", none.join(", ")));
+    }
+    if !unknown.is_empty() {
+        lines.push(format!("Requests were not recorded in {}: there is nothing to compare.", unknown.join(", ")));
+    }
+    if !lines.is_empty() {
         return lines;
     }
     lines.extend(waits(c, "request_ns", "Inside the requests the caller waited"));
@@ -73,11 +82,8 @@ fn both(c: &Comparison) -> impl Iterator<Item = &Measure> {
 pub(super) fn notes(c: &Comparison) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(runs(c));
-    let machines: std::collections::BTreeSet<&str> = both(c).filter_map(|r| r.machine.as_deref()).collect();
-    if !machines.is_empty() {
-        let machines = machines.into_iter().map(crate::event::escape_control).collect::<Vec<_>>().join(", ");
-        notes.push(format!("The machine was emulated or virtual ({machines}): its times rank, they do not measure."));
-    }
+    let machines: BTreeSet<&str> = both(c).filter_map(|r| r.machine.as_deref()).collect();
+    notes.extend(machines.into_iter().map(|m| format!("Recorded on: {}.", words::machine(m))));
     let asked = |side: &Side| by_name("asked_pages").and_then(|m| side.spread(m)).map(|s| s.median);
     if asked(&c.a) != asked(&c.b) {
         notes.push("The two sides did not ask about as many pages: compare per page, not in all.".into());

@@ -15,8 +15,7 @@ pub(super) fn write(run: &Run, name: &str, out: &mut dyn Write) -> io::Result<()
     line("recorded", recorded(run))?;
     line("kernel", kernel(meta))?;
     if let Some(machine) = &meta.machine {
-        let machine = escape_control(machine);
-        line("machine", format!("emulated or virtual ({machine}): times rank, they do not measure"))?;
+        line("machine", words::machine(machine))?;
     }
     line("nodes", nodes(meta))?;
     if !meta.command.is_empty() {

@@ -3,6 +3,7 @@
 //! This module owns the text; what the events mean together is the model's business. It writes colours always and leaves
 //! it to the stream to strip them.
 
+mod account;
 mod header;
 mod key;
 mod page;

@@ -99,13 +99,32 @@ fn prose(run: &Run, section: &Section) -> String {
     if seen.failed > 0 {
         parts.push(format!("{} did not move", words::count(seen.failed, "page")));
     }
-    if parts.is_empty() {
-        return "No request, no fault on the requested pages, no page moved.".into();
+    if seen.faults == 0 && seen.requests.is_empty() {
+        parts.extend(nothing(run));
     }
-    if seen.moved.is_empty() {
+    if seen.moved.is_empty() && run.sees_moves() {
         parts.push("no page moved".into());
     }
+    parts.extend(unseen(run));
     parts.join("; ") + "."
+}
+
+/// What would show in the trace, and did not happen.
+fn nothing(run: &Run) -> impl Iterator<Item = String> {
+    let faults = if run.segments.is_empty() { "no page fault of note" } else { "no fault on the requested pages" };
+    let kinds = [("request", "no request"), ("fault", faults)];
+    kinds.into_iter().filter(|(probe, _)| run.attached(probe)).map(|(_, text)| text.to_string())
+}
+
+/// What may have happened and does not show in the trace.
+fn unseen(run: &Run) -> Option<String> {
+    let kinds = [
+        (run.attached("request"), "requests"),
+        (run.attached("fault"), "page faults"),
+        (run.sees_moves(), "moves of pages"),
+    ];
+    let unseen: Vec<&str> = kinds.into_iter().filter(|(seen, _)| !seen).map(|(_, name)| name).collect();
+    (!unseen.is_empty()).then(|| format!("not recorded: {}", unseen.join(", ")))
 }
 
 /// What a section holds, counted.

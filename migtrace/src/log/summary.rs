@@ -1,14 +1,14 @@
-//! What the recording came to: moves, funnel, times, loss, fidelity, and the kernel's own counters beside the trace's.
+//! What the recording came to: moves, funnel, times.
 
 use std::{
     collections::BTreeMap,
     io::{self, Write},
 };
 
-use super::{heading, theme};
+use super::{account, heading, theme};
 use crate::{
-    event::{Body, Reason, RequestName, escape_control},
-    model::{Run, account, funnel::Funnel, latency::Latencies, moves, reconcile, work::Work},
+    event::{Body, Event, Reason, RequestName, escape_control},
+    model::{Run, funnel::Funnel, latency::Latencies, moves, work::Work},
     words,
 };
 
@@ -17,12 +17,10 @@ pub(super) fn write(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     moved(run, out)?;
     funnels(run, out)?;
     times(run, out)?;
-    loss(run, out)?;
-    fidelity(run, out)?;
-    counters(run, out)
+    account::write(run, out)
 }
 
-fn part(out: &mut dyn Write, title: &str) -> io::Result<()> {
+pub(super) fn part(out: &mut dyn Write, title: &str) -> io::Result<()> {
     writeln!(out, " {}", theme::paint(theme::TITLE, title))
 }
 
@@ -31,7 +29,7 @@ fn moved(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     let counts = moves::count(&run.events);
     if counts.is_empty() {
         let seen = run.attached("direct_migrate") || run.attached("lazy_migrate");
-        let why = if seen { "none" } else { "not known: no probe for single pages was attached" };
+        let why = if seen { "none" } else { "not known: moves of single pages were not recorded" };
         return writeln!(out, "   {why}");
     }
     writeln!(
@@ -147,20 +145,21 @@ fn times(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     for (name, times) in &by_name {
         waited(out, &format!("inside {name}"), "call", times)?;
     }
-    let work = Work::new(run);
-    let faults = work.fault_latency(run);
-    if work.requests.is_empty() {
-        let all: Latencies =
-            run.events.iter().filter(|e| matches!(e.body, Body::Fault(_))).filter_map(|e| e.latency_ns()).collect();
-        return waited(out, "in page faults", "fault", &all);
+    if by_name.is_empty() {
+        let why = if run.attached("request") { "none" } else { "not known: requests were not recorded" };
+        writeln!(out, "   inside requests: {why}")?;
     }
-    waited(
-        out,
-        "inside requests to move pages",
-        "call",
-        &work.requests.iter().filter_map(|&i| run.events[i].latency_ns()).collect(),
-    )?;
-    waited(out, "in faults on those pages afterwards", "fault", &faults)?;
+    if !run.attached("fault") {
+        return writeln!(out, "   in page faults: not known, they were not recorded");
+    }
+    let work = Work::new(run);
+    if work.requests.is_empty() {
+        let faults = run.events.iter().filter(|e| matches!(e.body, Body::Fault(_)));
+        return waited(out, "in page faults", "fault", &faults.filter_map(Event::latency_ns).collect());
+    }
+    let requests = work.requests.iter().filter_map(|&i| run.events[i].latency_ns()).collect();
+    waited(out, "inside requests to move pages", "call", &requests)?;
+    waited(out, "in faults on those pages afterwards", "fault", &work.fault_latency(run))?;
     match work.moving_in_faults_ns(run) {
         Some(ns) if ns > 0 => writeln!(out, "   {:<38} {:>9}", "   of it moving pages", words::duration(ns)),
         _ => Ok(()),
@@ -172,67 +171,4 @@ fn waited(out: &mut dyn Write, what: &str, unit: &str, times: &Latencies) -> io:
     let each = spread(times).filter(|_| times.count() > 1).map(|s| format!("; {s}")).unwrap_or_default();
     let total = if times.count() == 0 { "none".into() } else { total };
     writeln!(out, "   {what:<38} {total:>9}  {count}{each}")
-}
-
-fn loss(run: &Run, out: &mut dyn Write) -> io::Result<()> {
-    part(out, "loss, by probe")?;
-    let balances = account::balances(&run.meta);
-    if balances.is_empty() {
-        let counted = account::lost_by_events(&run.events);
-        writeln!(out, "   no account in this trace; its loss events count {}", words::count(counted, "lost event"))?;
-    }
-    for b in &balances {
-        let a = &b.account;
-        let causes: Vec<String> =
-            a.lost.iter().filter(|(_, n)| **n > 0).map(|(c, n)| format!("{} {n}", escape_control(c))).collect();
-        let causes = if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) };
-        let text = format!(
-            "{:<14} seen {} = stored {} + lost {}{causes}",
-            escape_control(&a.probe),
-            a.seen,
-            a.stored,
-            a.lost()
-        );
-        let wrong = if b.missing == 0 { String::new() } else { format!("; DOES NOT ADD UP: {} missing", b.missing) };
-        let style = if a.lost() > 0 || b.missing != 0 { theme::FAILED } else { anstyle::Style::new() };
-        writeln!(out, "   {}", theme::paint(style, text + &wrong))?;
-    }
-    match run.meta.end_ns {
-        Some(_) => Ok(()),
-        None => writeln!(out, "   the recording was cut off: its last account is not final"),
-    }
-}
-
-fn fidelity(run: &Run, out: &mut dyn Write) -> io::Result<()> {
-    part(out, "fidelity")?;
-    if run.meta.probes.is_empty() {
-        return writeln!(out, "   not known: the trace does not list its probes");
-    }
-    let mut exact = true;
-    for p in account::inexact(&run.meta) {
-        exact = false;
-        let fidelity = if p.attached.is_none() { "unavailable" } else { p.fidelity.as_str() };
-        let why = p.error.as_deref().or(p.attached.as_deref()).unwrap_or("no reason given");
-        writeln!(out, "   {:<14} {}: {}", escape_control(&p.probe), escape_control(fidelity), escape_control(why))?;
-    }
-    if exact { writeln!(out, "   every probe was attached and exact") } else { Ok(()) }
-}
-
-fn counters(run: &Run, out: &mut dyn Write) -> io::Result<()> {
-    part(out, "the kernel's counters (/proc/vmstat, of the whole system) beside this trace")?;
-    let all = reconcile::reconcile(run);
-    if all.is_empty() {
-        return writeln!(out, "   not known: the trace does not hold them");
-    }
-    for r in &all {
-        let verdict = match r.difference() {
-            0 => "equal".into(),
-            more if more > 0 => {
-                format!("{more} more in the system than in this trace: of other processes, filtered, or lost")
-            }
-            _ => theme::paint(theme::FAILED, "LESS in the system than in this trace: one of the two is wrong"),
-        };
-        writeln!(out, "   {:<18} {:>8}  traced {:>8}  {verdict} ({})", r.counter, r.gained, r.traced, r.meaning)?;
-    }
-    Ok(())
 }

@@ -4,7 +4,7 @@ use anstream::adapter::strip_str;
 
 use super::{Options, write};
 use crate::{
-    event::Event,
+    event::{Body, Event},
     model::{Run, fixture},
     trace::meta::Meta,
 };
@@ -69,6 +69,27 @@ fn a_kind_alone_keeps_the_summary() {
     assert_eq!(text.lines().filter(|l| l.contains(" moved from node 1 to node 2, frame")).count(), 8);
     assert!(!text.contains("check: misplaced"));
     assert!(text.contains("8 marked = 8 migrated"));
+}
+
+#[test]
+fn what_was_not_recorded_is_not_called_absent() {
+    let (mut meta, mut events) = fixture::lazy(8, 0..8);
+    events.retain(|e| matches!(e.body, Body::Task(_)));
+    for probe in meta.probes.iter_mut().filter(|p| p.probe != "task") {
+        (probe.attached, probe.error) = (None, Some("fentry: the kernel refused it; ".into()));
+    }
+    meta.account.iter_mut().filter(|a| a.probe != "task").for_each(|a| (a.seen, a.stored) = (0, 0));
+    let text = log((meta, events));
+    assert!(!text.contains("no request") && !text.contains("no page moved"), "{text}");
+    for said in [
+        "not recorded: requests, page faults, moves of pages",
+        "not known: moves of single pages were not recorded",
+        "in page faults: not known",
+        "fault          not attached: it saw nothing",
+        "unavailable: fentry: the kernel refused it\n",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
 }
 
 #[test]

@@ -91,8 +91,13 @@ impl Run {
                 _ => {}
             }
         }
-        let visible = self.attached("batch") || self.attached("direct_migrate") || self.attached("lazy_migrate");
-        by_batch.or_else(|| (visible || by_row > 0).then_some(by_row))
+        by_batch.or_else(|| (self.sees_moves() || by_row > 0).then_some(by_row))
+    }
+
+    /// Whether a probe for moves was attached: of batches, or of single folios.
+    #[must_use]
+    pub fn sees_moves(&self) -> bool {
+        ["batch", "direct_migrate", "lazy_migrate"].into_iter().any(|probe| self.attached(probe))
     }
 
     /// Whether a probe's events could be recorded: [`account::is_attached`].

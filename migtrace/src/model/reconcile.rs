@@ -28,39 +28,39 @@ impl Reconciled {
 
 type Counted = fn(&Body) -> u64;
 
-/// Counter, meaning, probes that must have been attached (one of them), and pages that one event adds.
-const COUNTERS: [(&str, &str, &[&str], Counted); 8] = [
-    ("mof_unmapped", "pages marked lazily", &["mark"], |b| match b {
+/// Counter, meaning, probe that must have been attached, and pages that one event adds.
+const COUNTERS: [(&str, &str, &str, Counted); 8] = [
+    ("mof_unmapped", "pages marked lazily", "mark", |b| match b {
         Body::Mark(m) if m.result == Outcome::Ok => 1 << m.order,
         _ => 0,
     }),
-    ("mof_checked", "pages checked when touched", &["check"], |b| match b {
+    ("mof_checked", "pages checked when touched", "check", |b| match b {
         Body::Check(c) => 1 << c.order,
         _ => 0,
     }),
-    ("mof_misplaced", "pages found misplaced", &["check"], |b| match b {
+    ("mof_misplaced", "pages found misplaced", "check", |b| match b {
         Body::Check(c) if c.verdict == Verdict::Misplaced => 1 << c.order,
         _ => 0,
     }),
-    ("mof_migrated", "pages moved when touched", &["lazy_migrate"], |b| match b {
+    ("mof_migrated", "pages moved when touched", "lazy_migrate", |b| match b {
         Body::Migrate(m) if m.cause == Cause::LazyFault && m.result == Outcome::Ok => m.pages(),
         _ => 0,
     }),
-    ("mof_failed", "pages that stayed when touched", &["lazy_migrate"], |b| match b {
+    ("mof_failed", "pages that stayed when touched", "lazy_migrate", |b| match b {
         Body::Migrate(m) if m.cause == Cause::LazyFault && m.result == Outcome::Failed => m.pages(),
         _ => 0,
     }),
-    ("pgmigrate_success", "pages moved for any reason", &["direct_migrate", "lazy_migrate"], |b| match b {
+    ("pgmigrate_success", "pages moved for any reason", "direct_migrate", |b| match b {
         Body::Migrate(m) if m.result == Outcome::Ok => m.pages(),
         _ => 0,
     }),
     // By batches: the kernel tries a folio several times, and counts it once.
-    ("pgmigrate_fail", "pages that could not be moved", &["batch"], |b| match b {
+    ("pgmigrate_fail", "pages that could not be moved", "batch", |b| match b {
         Body::Batch(b) if &*b.mode != "lazy" => b.failed,
         Body::Migrate(m) if m.cause == Cause::LazyFault && m.result == Outcome::Failed => m.pages(),
         _ => 0,
     }),
-    ("numa_hint_faults", "NUMA hinting faults", &["fault"], |b| match b {
+    ("numa_hint_faults", "NUMA hinting faults", "fault", |b| match b {
         Body::Fault(f) if f.class == FaultClass::Hinting => 1,
         _ => 0,
     }),
@@ -69,9 +69,9 @@ const COUNTERS: [(&str, &str, &[&str], Counted); 8] = [
 /// Each counter that the recording has and that its probes could see.
 #[must_use]
 pub fn reconcile(run: &Run) -> Vec<Reconciled> {
-    let known = COUNTERS.iter().filter_map(|&(counter, meaning, probes, counted)| {
+    let known = COUNTERS.iter().filter_map(|&(counter, meaning, probe, counted)| {
         let gained = *run.meta.vmstat_delta.get(counter)?;
-        probes.iter().any(|p| run.attached(p)).then(|| {
+        run.attached(probe).then(|| {
             let traced = run.events.iter().map(|e| counted(&e.body)).sum();
             Reconciled { counter, meaning, gained, traced }
         })

@@ -15,7 +15,7 @@ use std::path::Path;
 use plotters::{backend::SVGBackend, prelude::*, style::register_font};
 use thiserror::Error;
 
-use crate::model::Run;
+use crate::{model::Run, words};
 use timeline::Timeline;
 
 /// Why a plot was not drawn.
@@ -70,9 +70,7 @@ fn note(runs: &[(&str, &Run)]) -> String {
     let lost: u64 = runs.iter().map(|(_, run)| run.meta.lost()).sum();
     let lost = format!("Time since the request began; {lost} events lost");
     match machine {
-        Some(machine) => {
-            format!("{lost}; {kernel}; emulated or virtual machine ({machine}): times rank, they do not measure")
-        }
+        Some(machine) => format!("{lost}; {kernel}; {}", words::machine(machine)),
         None => format!("{lost}; {kernel}"),
     }
 }

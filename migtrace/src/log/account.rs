@@ -1,0 +1,87 @@
+//! What the trace does not hold: loss, fidelity, and the kernel's own counters beside the trace's.
+
+use std::io::{self, Write};
+
+use super::{summary::part, theme};
+use crate::{
+    event::escape_control,
+    model::{Run, account, reconcile},
+    words,
+};
+
+pub(super) fn write(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+    loss(run, out)?;
+    fidelity(run, out)?;
+    counters(run, out)
+}
+
+fn loss(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+    part(out, "loss, by probe")?;
+    let balances = account::balances(&run.meta);
+    if balances.is_empty() {
+        let counted = account::lost_by_events(&run.events);
+        writeln!(out, "   no account in this trace; its loss events count {}", words::count(counted, "lost event"))?;
+    }
+    for b in &balances {
+        let a = &b.account;
+        if a.seen == 0 && !run.attached(&a.probe) {
+            writeln!(out, "   {:<14} not attached: it saw nothing", escape_control(&a.probe))?;
+            continue;
+        }
+        let causes: Vec<String> =
+            a.lost.iter().filter(|(_, n)| **n > 0).map(|(c, n)| format!("{} {n}", escape_control(c))).collect();
+        let causes = if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) };
+        let text = format!(
+            "{:<14} seen {} = stored {} + lost {}{causes}",
+            escape_control(&a.probe),
+            a.seen,
+            a.stored,
+            a.lost()
+        );
+        let wrong = if b.missing == 0 { String::new() } else { format!("; DOES NOT ADD UP: {} missing", b.missing) };
+        let style = if a.lost() > 0 || b.missing != 0 { theme::FAILED } else { anstyle::Style::new() };
+        writeln!(out, "   {}", theme::paint(style, text + &wrong))?;
+    }
+    match run.meta.end_ns {
+        Some(_) => Ok(()),
+        None => writeln!(out, "   the recording was cut off: its last account is not final"),
+    }
+}
+
+fn fidelity(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+    part(out, "fidelity")?;
+    if run.meta.probes.is_empty() {
+        return writeln!(out, "   not known: the trace does not list its probes");
+    }
+    let mut inexact = account::inexact(&run.meta).peekable();
+    if inexact.peek().is_none() {
+        return writeln!(out, "   every probe was attached and exact");
+    }
+    for p in inexact {
+        let what = p.field.as_ref().map_or_else(|| p.probe.clone(), |field| format!("{}.{field}", p.probe));
+        let fidelity = if p.attached.is_none() { "unavailable" } else { p.fidelity.as_str() };
+        let why = p.error.as_deref().or(p.attached.as_deref()).unwrap_or("no reason given");
+        let why = why.trim_end_matches(['\n', ' ', ';']);
+        writeln!(out, "   {:<20} {}: {}", escape_control(&what), escape_control(fidelity), escape_control(why))?;
+    }
+    Ok(())
+}
+
+fn counters(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+    part(out, "the kernel's counters (/proc/vmstat, of the whole system) beside this trace")?;
+    let all = reconcile::reconcile(run);
+    if all.is_empty() {
+        return writeln!(out, "   not known: the trace does not hold them");
+    }
+    for r in &all {
+        let verdict = match r.difference() {
+            0 => "equal".into(),
+            more if more > 0 => {
+                format!("{more} more in the system than in this trace: of other processes, filtered, or lost")
+            }
+            _ => theme::paint(theme::FAILED, "LESS in the system than in this trace: one of the two is wrong"),
+        };
+        writeln!(out, "   {:<18} {:>8}  traced {:>8}  {verdict} ({})", r.counter, r.gained, r.traced, r.meaning)?;
+    }
+    Ok(())
+}
