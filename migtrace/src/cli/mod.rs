@@ -7,8 +7,10 @@ mod export;
 mod load;
 mod log;
 mod memtoy;
+mod progress;
 mod record;
 mod recover;
+mod stop;
 
 use std::{io, process::ExitCode};
 

@@ -1,26 +1,23 @@
 //! `migtrace record`: the running kernel into a trace.
 
 use std::{
-    io::{IsTerminal, Write},
     path::PathBuf,
     process::{ExitCode, ExitStatus},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 use migtrace::{
-    event::{Body, Event},
+    event::Event,
     probe::{support, vmstat},
     ring::clock,
     source::{Live, Scope, SourceError},
     trace::{Writer, meta::Meta},
     workload::{Workload, shell_status},
 };
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    task::JoinHandle,
-    time::interval,
-};
+use tokio::time::interval;
+
+use super::{progress::Progress, stop::Stop};
 
 /// Record what the kernel does with pages into a trace
 ///
@@ -194,118 +191,6 @@ impl Recording {
         let command = args.command.first().map_or("", String::as_str);
         let code = status.with_context(|| format!("running {command}"))?.map_or(0, shell_status);
         Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
-    }
-}
-
-/// What ends a recording: the command's end, or a signal.
-struct Stop {
-    command: Option<JoinHandle<std::io::Result<ExitStatus>>>,
-    command_pid: Option<u32>,
-    signals: [Signal; 3],
-}
-
-impl Stop {
-    fn new(workload: Option<Workload>) -> Result<Self> {
-        let listen = |kind| signal(kind).context("listening for signals");
-        let command_pid = workload.as_ref().map(|workload| workload.pid);
-        Ok(Self {
-            command: workload.map(|workload| tokio::task::spawn_blocking(move || workload.wait())),
-            command_pid,
-            signals: [
-                listen(SignalKind::interrupt())?,
-                listen(SignalKind::terminate())?,
-                listen(SignalKind::hangup())?,
-            ],
-        })
-    }
-
-    /// Waits for the first of them. A signal ends the command too.
-    async fn wait(&mut self) -> Result<Option<ExitStatus>> {
-        let [interrupt, terminate, hangup] = &mut self.signals;
-        let command = async {
-            match &mut self.command {
-                Some(command) => command.await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            status = command => {
-                self.command = None;
-                return Ok(Some(status.context("waiting for its end")??));
-            }
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-        if let Some(pid) = self.command_pid {
-            // SAFETY: a signal to a child that has not been waited for, so the number is still its own.
-            unsafe { libc::kill(pid as i32, libc::SIGTERM) };
-        }
-        self.exit_on_next_signal();
-        self.command_ended().await
-    }
-
-    /// The command's status once it has ended; `None` where there is none.
-    async fn command_ended(&mut self) -> Result<Option<ExitStatus>> {
-        match self.command.take() {
-            Some(command) => Ok(Some(command.await.context("waiting for its end")??)),
-            None => Ok(None),
-        }
-    }
-
-    /// From now on a signal ends the program at once; the segments written so far stay.
-    fn exit_on_next_signal(&self) {
-        for kind in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-            // SAFETY: sets the default action, which has no preconditions.
-            unsafe { libc::signal(kind, libc::SIG_DFL) };
-        }
-    }
-}
-
-/// The line on stderr that says how it goes, where somebody looks at it.
-struct Progress {
-    shown: bool,
-    since: Instant,
-    last: (Instant, u64),
-    events: u64,
-    lost: u64,
-}
-
-impl Progress {
-    fn new(quiet: bool) -> Self {
-        let now = Instant::now();
-        Self { shown: !quiet && std::io::stderr().is_terminal(), since: now, last: (now, 0), events: 0, lost: 0 }
-    }
-
-    fn count(&mut self, batch: &[Event]) {
-        for event in batch {
-            match &event.body {
-                Body::Loss(loss) => self.lost += loss.count,
-                _ => self.events += 1,
-            }
-        }
-    }
-
-    fn show(&mut self, bytes: u64) {
-        if !self.shown {
-            return;
-        }
-        let rate = (self.events - self.last.1) as f64 / self.last.0.elapsed().as_secs_f64().max(1e-3);
-        self.last = (Instant::now(), self.events);
-        eprint!(
-            "\r\x1b[Krecording {:.0} s: {} events, {rate:.0}/s, {} lost, {} KiB on disk",
-            self.since.elapsed().as_secs_f64(),
-            self.events,
-            self.lost,
-            bytes / 1024
-        );
-        let _ = std::io::stderr().flush();
-    }
-
-    fn clear(&self) {
-        if self.shown {
-            eprint!("\r\x1b[K");
-        }
     }
 }
 
