@@ -6,33 +6,31 @@
 
 use std::{
     fs::{self, File},
-    io::BufWriter,
+    io::{self, BufWriter},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
-use arrow::array::RecordBatch;
-use bytes::Bytes;
 use parquet::{
-    arrow::{
-        ArrowSchemaConverter,
-        arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder},
-    },
+    arrow::ArrowSchemaConverter,
     column::writer::ColumnCloseResult,
     errors::ParquetError,
     file::{
         metadata::{KeyValue, RowGroupMetaData},
-        reader::ChunkReader,
         writer::SerializedFileWriter,
     },
 };
 
 use super::{
+    checksum::{self, TAIL},
+    container::{Container, GroupBytes, rows_of},
     error::{Error, Result},
-    meta::Meta,
+    guard::guarded,
+    meta::{META_KEY, Meta},
     partial::{self, Partial},
-    reader, schema,
-    writer::{META_KEY, encode_batches, to_json},
+    schema,
+    segment::Segment,
+    writer::to_json,
 };
 
 /// Row groups below this many rows are encoded together.
@@ -72,7 +70,7 @@ pub(super) fn join(segments: &[PathBuf], partial: &Partial, path: &Path, meta: &
 }
 
 /// Makes a rename last.
-fn sync_parent(path: &Path) -> std::io::Result<()> {
+fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent)?.sync_all()
 }
@@ -81,23 +79,10 @@ fn sync_parent(path: &Path) -> std::io::Result<()> {
 struct Join<'a> {
     path: &'a Path,
     out: SerializedFileWriter<BufWriter<File>>,
+    checksums: Vec<u32>,
     /// Small row groups that wait for more: segment and number in it.
-    small: Vec<(Segment, usize)>,
+    small: Vec<(Container, usize)>,
     small_rows: usize,
-}
-
-/// A segment that was opened.
-#[derive(Clone)]
-struct Segment {
-    path: PathBuf,
-    file: Arc<File>,
-    metadata: ArrowReaderMetadata,
-}
-
-impl Segment {
-    fn row_group(&self, number: usize) -> &RowGroupMetaData {
-        self.metadata.metadata().row_group(number)
-    }
 }
 
 impl<'a> Join<'a> {
@@ -107,17 +92,17 @@ impl<'a> Join<'a> {
         let parquet_schema = ArrowSchemaConverter::new().convert(&schema::schema()).map_err(Error::encode(path))?;
         let out = SerializedFileWriter::new(BufWriter::new(file), parquet_schema.root_schema_ptr(), properties.into())
             .map_err(Error::encode(path))?;
-        Ok(Self { path, out, small: Vec::new(), small_rows: 0 })
+        Ok(Self { path, out, checksums: Vec::new(), small: Vec::new(), small_rows: 0 })
     }
 
     fn add(&mut self, segment: &Path) -> Result<()> {
-        let (file, metadata) = reader::open_parquet(segment)?;
-        let segment = Segment { path: segment.to_owned(), file: Arc::new(file), metadata };
-        for number in 0..segment.metadata.metadata().num_row_groups() {
-            let rows = reader::rows_of(segment.row_group(number));
+        let segment = Container::open(segment)?;
+        segment.check_footer()?;
+        for (number, group) in segment.groups().iter().enumerate() {
+            let rows = rows_of(group);
             if rows >= SMALL_ROWS {
                 self.add_small()?;
-                splice(&mut self.out, &*segment.file, segment.row_group(number)).map_err(Error::encode(self.path))?;
+                self.take_over(&segment, number)?;
                 continue;
             }
             self.small.push((segment.clone(), number));
@@ -129,48 +114,64 @@ impl<'a> Join<'a> {
         Ok(())
     }
 
+    /// Copies a row group as it is.
+    fn take_over(&mut self, segment: &Container, number: usize) -> Result<()> {
+        let group = &segment.groups()[number];
+        let bytes = segment.group(number)?;
+        let place = || format!("row group {number}");
+        let checksum = checksum::of_group(group, &bytes.data, bytes.base)
+            .ok_or_else(|| Error::damaged(segment.path(), place(), "it lies outside of the file"))?;
+        self.splice(&bytes, group, checksum)
+    }
+
     /// Writes the row groups that wait as one.
     fn add_small(&mut self) -> Result<()> {
         self.small_rows = 0;
         let small = std::mem::take(&mut self.small);
-        match small.as_slice() {
-            [] => Ok(()),
-            [(segment, number)] => {
-                splice(&mut self.out, &*segment.file, segment.row_group(*number)).map_err(Error::encode(self.path))
-            }
-            _ => {
-                let mut batches = Vec::new();
-                for (segment, number) in &small {
-                    decode(segment, *number, &mut batches)?;
-                }
-                let bytes = Bytes::from(encode_batches(&batches, self.path)?);
-                let metadata = reader::parquet_metadata(&bytes, self.path)?;
-                for row_group in metadata.metadata().row_groups() {
-                    splice(&mut self.out, &bytes, row_group).map_err(Error::encode(self.path))?;
-                }
-                Ok(())
+        if let [(segment, number)] = small.as_slice() {
+            return self.take_over(segment, *number);
+        }
+        let mut together = Segment::new("", self.path)?;
+        for (segment, number) in &small {
+            let damaged = |why| Error::damaged(segment.path(), format!("row group {number}"), why);
+            let mut reader = segment.full_reader(*number)?;
+            while let Some(batch) = guarded(|| reader.next().transpose()).map_err(damaged)? {
+                together.write(&batch)?;
             }
         }
+        let (bytes, groups) = together.into_groups()?;
+        for (group, checksum) in &groups {
+            self.splice(&bytes, group, *checksum)?;
+        }
+        Ok(())
+    }
+
+    fn splice(&mut self, from: &GroupBytes, group: &RowGroupMetaData, checksum: u32) -> Result<()> {
+        self.checksums.push(checksum);
+        splice(&mut self.out, from, group).map_err(Error::encode(self.path))
     }
 
     fn finish(mut self) -> Result<File> {
         self.add_small()?;
+        self.out.append_key_value_metadata(checksum::entry(&self.checksums));
         let buffered = self.out.into_inner().map_err(Error::encode(self.path))?;
-        buffered.into_inner().map_err(|e| Error::write(self.path)(e.into_error()))
+        let file = buffered.into_inner().map_err(|e| Error::write(self.path)(e.into_error()))?;
+        seal(&file).map_err(Error::write(self.path))?;
+        Ok(file)
     }
 }
 
 /// Copies a row group's encoded columns.
 fn splice(
     out: &mut SerializedFileWriter<BufWriter<File>>,
-    from: &impl ChunkReader,
-    row_group: &RowGroupMetaData,
+    from: &GroupBytes,
+    group: &RowGroupMetaData,
 ) -> std::result::Result<(), ParquetError> {
     let mut to = out.next_row_group()?;
-    for column in row_group.columns() {
+    for column in group.columns() {
         let close = ColumnCloseResult {
             bytes_written: column.compressed_size() as u64,
-            rows_written: row_group.num_rows() as u64,
+            rows_written: group.num_rows() as u64,
             metadata: column.clone(),
             bloom_filter: None,
             column_index: None,
@@ -182,16 +183,14 @@ fn splice(
     Ok(())
 }
 
-/// Reads a row group.
-fn decode(segment: &Segment, number: usize, into: &mut Vec<RecordBatch>) -> Result<()> {
-    let damaged = |e: &dyn ToString| Error::damaged(&segment.path, format!("row group {number}"), e.to_string());
-    let file = segment.file.try_clone().map_err(Error::read(&segment.path))?;
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, segment.metadata.clone())
-        .with_row_groups(vec![number])
-        .build()
-        .map_err(|e| damaged(&e))?;
-    for batch in reader {
-        into.push(batch.map_err(|e| damaged(&e))?);
-    }
-    Ok(())
+/// Fills in the checksum of the footer of a file that was just written.
+fn seal(file: &File) -> io::Result<()> {
+    let end = file.metadata()?.len() - TAIL as u64;
+    let mut tail = [0; TAIL];
+    file.read_exact_at(&mut tail, end)?;
+    let bytes = checksum::footer_bytes(tail).ok_or(io::ErrorKind::InvalidData)?;
+    let mut footer = vec![0; bytes as usize];
+    file.read_exact_at(&mut footer, end - bytes)?;
+    checksum::seal(&mut footer);
+    file.write_all_at(&footer, end - bytes)
 }

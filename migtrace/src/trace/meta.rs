@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// Version of the trace format; a file with a larger one is refused.
 pub const FORMAT_VERSION: u32 = 1;
 
+/// The key of [`Meta`], as JSON, in a file's metadata.
+pub(super) const META_KEY: &str = "migtrace";
+
 /// The metadata of one recording.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Meta {

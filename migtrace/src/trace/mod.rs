@@ -5,15 +5,20 @@
 //! [`Trace`] reads either.
 
 mod cells;
+mod checksum;
+mod container;
 mod decode;
 mod encode;
 mod error;
+mod guard;
 mod join;
 pub mod meta;
 mod partial;
 mod reader;
 mod recover;
+mod rows;
 mod schema;
+mod segment;
 mod writer;
 
 #[cfg(test)]
@@ -21,7 +26,8 @@ mod tests;
 
 pub use cells::Value;
 pub use error::{Error, Result};
-pub use reader::{Events, Rows, Trace};
+pub use reader::Trace;
 pub use recover::{Recovered, recover};
+pub use rows::{Events, Rows};
 pub use schema::{COLUMNS, Column, RowBatch};
 pub use writer::{Summary, Writer};

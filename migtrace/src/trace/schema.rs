@@ -18,6 +18,9 @@ use parquet::{
 
 use super::cells::{Buffer, Cell, Cells, Value};
 
+/// What files say of their writer begins so.
+pub(super) const CREATED_BY_PREFIX: &str = "migtrace ";
+
 /// One column of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
@@ -188,7 +191,7 @@ pub(super) fn properties() -> WriterPropertiesBuilder {
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true)
-        .set_created_by(concat!("migtrace ", env!("CARGO_PKG_VERSION")).to_owned());
+        .set_created_by(format!("{CREATED_BY_PREFIX}{}", env!("CARGO_PKG_VERSION")));
     for column in COLUMNS.iter().filter(|c| c.delta) {
         builder = builder
             .set_column_dictionary_enabled(ColumnPath::from(column.name), false)

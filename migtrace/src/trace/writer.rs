@@ -6,24 +6,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arrow::array::RecordBatch;
-use parquet::{
-    arrow::{ArrowWriter, arrow_writer::ArrowWriterOptions},
-    file::metadata::KeyValue,
-};
-
 use super::{
     encode,
     error::{Error, Result},
     join,
     meta::Meta,
     partial::{self, Partial},
-    schema::{self, Buffers},
+    schema::Buffers,
+    segment::Segment,
 };
 use crate::event::Event;
 
-/// The key of [`Meta`], as JSON, in a file's metadata.
-pub(super) const META_KEY: &str = "migtrace";
 /// Age of the oldest event at which a segment is closed. With the caller's tick at most 200 ms apart, no event is more than
 /// a second from the disk.
 const SEGMENT_AGE: Duration = Duration::from_millis(800);
@@ -50,7 +43,7 @@ pub struct Writer {
     /// JSON of the metadata that segments carry.
     meta: String,
     buffers: Buffers,
-    segment: Option<ArrowWriter<Vec<u8>>>,
+    segment: Option<Segment>,
     /// When the first row since the last segment came.
     oldest: Option<Instant>,
     /// Rows since the last segment that the encoder has.
@@ -76,8 +69,7 @@ impl Writer {
         let meta = to_json(meta, path)?;
         let partial = Partial::create(path)?;
         // Without rows: a recording says what it is from its first moment, and a disk that cannot be written to is found now.
-        let empty = arrow_writer(Vec::new(), &meta, path)?.into_inner().map_err(Error::encode(path))?;
-        partial.write("000000.parquet", &empty)?;
+        partial.write("000000.parquet", &Segment::new(&meta, path)?.finish()?)?;
         Ok(Self {
             path: path.to_owned(),
             partial,
@@ -130,7 +122,7 @@ impl Writer {
         self.oldest = None;
         self.segment_rows = 0;
         let Some(segment) = self.segment.take() else { return Ok(()) };
-        let bytes = segment.into_inner().map_err(Error::encode(&self.path))?;
+        let bytes = segment.finish()?;
         self.partial.write(&format!("{:06}.parquet", self.segments), &bytes)?;
         self.segments += 1;
         self.bytes += bytes.len() as u64;
@@ -178,33 +170,12 @@ impl Writer {
         let batch = self.buffers.take().map_err(|e| Error::encode(&self.path)(e.into()))?;
         let segment = match &mut self.segment {
             Some(segment) => segment,
-            None => self.segment.insert(arrow_writer(Vec::new(), &self.meta, &self.path)?),
+            None => self.segment.insert(Segment::new(&self.meta, &self.path)?),
         };
-        segment.write(&batch).map_err(Error::encode(&self.path))?;
+        segment.write(&batch)?;
         self.segment_rows += batch.num_rows();
         Ok(())
     }
-}
-
-/// A Parquet writer of the table; the file will say of itself what `meta` says.
-fn arrow_writer(to: Vec<u8>, meta: &str, path: &Path) -> Result<ArrowWriter<Vec<u8>>> {
-    let meta = KeyValue::new(META_KEY.to_owned(), meta.to_owned());
-    let properties = schema::properties().set_key_value_metadata(Some(vec![meta])).build();
-    // Without the arrow schema: the Parquet types say all, and the file holds nothing that is not documented.
-    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-    ArrowWriter::try_new_with_options(to, schema::schema(), options).map_err(Error::encode(path))
-}
-
-/// Batches as a Parquet file in memory.
-///
-/// # Errors
-/// The encoder refuses them, in the name of `path`.
-pub(super) fn encode_batches(batches: &[RecordBatch], path: &Path) -> Result<Vec<u8>> {
-    let mut writer = arrow_writer(Vec::new(), "", path)?;
-    for batch in batches {
-        writer.write(batch).map_err(Error::encode(path))?;
-    }
-    writer.into_inner().map_err(Error::encode(path))
 }
 
 /// `meta` as the text that goes into a file.

@@ -125,7 +125,7 @@ fn a_damaged_segment_costs_only_itself() {
     assert_eq!((trace.event_count(), trace.left_out().len()), (20, 1));
     let recovered = recover(&path, None).expect("recovered");
     assert_eq!((recovered.events, recovered.left_out.len()), (20, 1));
-    assert!(recovered.left_out[0].to_string().contains("000002.parquet: damaged at its footer"));
+    assert!(recovered.left_out[0].to_string().contains("000002.parquet: damaged at its end"));
     assert!(partial.is_dir(), "what could not be read is kept");
 }
 

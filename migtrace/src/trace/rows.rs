@@ -1,0 +1,133 @@
+//! Walks through the events of a trace, row group by row group.
+
+use std::path::Path;
+
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+
+use super::{
+    container::{Container, rows_of},
+    decode::RowReader,
+    error::{Error, Result},
+    guard::guarded,
+    schema::RowBatch,
+};
+use crate::event::Event;
+
+/// The rows of a trace in batches; see [`super::Trace::rows`].
+pub struct Rows<'a> {
+    parts: &'a [Container],
+    part: usize,
+    next_group: usize,
+    /// The row group that is being read.
+    group: Option<Group>,
+}
+
+struct Group {
+    number: usize,
+    reader: ParquetRecordBatchReader,
+    /// Rows of it that were read.
+    rows: usize,
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn new(parts: &'a [Container]) -> Self {
+        Self { parts, part: 0, next_group: 0, group: None }
+    }
+
+    fn next_batch(&mut self) -> Result<Option<RowBatch>> {
+        while let Some(part) = self.parts.get(self.part) {
+            if let Some(group) = &mut self.group {
+                if let Some(batch) = group.next_batch(part)? {
+                    return Ok(Some(batch));
+                }
+                self.group = None;
+            }
+            if self.next_group < part.groups().len() {
+                self.group = Some(Group { number: self.next_group, reader: part.reader(self.next_group)?, rows: 0 });
+                self.next_group += 1;
+            } else {
+                self.part += 1;
+                self.next_group = 0;
+            }
+        }
+        Ok(None)
+    }
+
+    /// The error for row `row` of the batch that was read last.
+    fn damaged(&self, row: usize, batch_rows: usize, why: impl ToString) -> Error {
+        let path = self.parts.get(self.part).map_or(Path::new(""), Container::path);
+        let (group, before) = self.group.as_ref().map_or((0, 0), |g| (g.number, g.rows - batch_rows));
+        Error::damaged(path, format!("row group {group}, row {}", before + row), why)
+    }
+
+    fn stop(&mut self) {
+        self.part = self.parts.len();
+        self.group = None;
+    }
+}
+
+impl Group {
+    fn next_batch(&mut self, part: &Container) -> Result<Option<RowBatch>> {
+        let damaged =
+            |rows, why| Error::damaged(part.path(), format!("row group {}, near row {rows}", self.number), why);
+        let batch = guarded(|| self.reader.next().transpose()).map_err(|why| damaged(self.rows, why))?;
+        let Some(batch) = batch else {
+            let promised = rows_of(&part.groups()[self.number]);
+            if self.rows != promised {
+                return Err(damaged(self.rows, format!("it ends there, and was to have {promised} rows")));
+            }
+            return Ok(None);
+        };
+        self.rows += batch.num_rows();
+        Ok(Some(RowBatch::new(&batch)))
+    }
+}
+
+impl Iterator for Rows<'_> {
+    type Item = Result<RowBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let batch = self.next_batch();
+        if batch.is_err() {
+            self.stop();
+        }
+        batch.transpose()
+    }
+}
+
+/// The events of a trace; see [`super::Trace::events`].
+pub struct Events<'a> {
+    rows: Rows<'a>,
+    decoder: RowReader,
+    batch: Option<RowBatch>,
+    next_row: usize,
+}
+
+impl<'a> Events<'a> {
+    pub(super) fn new(rows: Rows<'a>) -> Self {
+        Self { rows, decoder: RowReader::default(), batch: None, next_row: 0 }
+    }
+}
+
+impl Iterator for Events<'_> {
+    type Item = Result<Event>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(batch) = self.batch.as_ref().filter(|b| self.next_row < b.rows()) {
+                let row = self.next_row;
+                self.next_row += 1;
+                return Some(self.decoder.event(batch, row).map_err(|why| {
+                    let error = self.rows.damaged(row, batch.rows(), why);
+                    self.rows.stop();
+                    self.next_row = usize::MAX;
+                    error
+                }));
+            }
+            match self.rows.next()? {
+                Ok(batch) => (self.batch, self.next_row) = (Some(batch), 0),
+                Err(e) => return Some(Err(e)),
+            }
+        }
+    }
+}
