@@ -43,6 +43,8 @@ pub struct Writer {
     /// JSON of the metadata that segments carry.
     meta: String,
     buffers: Buffers,
+    /// [`SEGMENT_AGE`].
+    segment_age: Duration,
     segment: Option<Segment>,
     /// When the first row since the last segment came.
     oldest: Option<Instant>,
@@ -75,6 +77,7 @@ impl Writer {
             partial,
             meta,
             buffers: Buffers::default(),
+            segment_age: SEGMENT_AGE,
             segment: None,
             oldest: None,
             segment_rows: 0,
@@ -107,7 +110,7 @@ impl Writer {
     /// As [`Writer::push`].
     pub fn tick(&mut self) -> Result<()> {
         let rows = self.segment_rows + self.buffers.rows();
-        if rows >= SEGMENT_ROWS || self.oldest.is_some_and(|t| t.elapsed() >= SEGMENT_AGE) {
+        if rows >= SEGMENT_ROWS || self.oldest.is_some_and(|t| t.elapsed() >= self.segment_age) {
             self.flush()?;
         }
         Ok(())
@@ -160,6 +163,12 @@ impl Writer {
         let events = self.events;
         self.partial.remove()?;
         Ok(Summary { events, bytes })
+    }
+
+    /// Lets segments become as old as `age`, so that a test does not depend on how fast the machine is.
+    #[cfg(test)]
+    pub(super) fn set_segment_age(&mut self, age: Duration) {
+        self.segment_age = age;
     }
 
     /// Hands the buffered rows to the encoder.

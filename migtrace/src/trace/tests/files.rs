@@ -37,10 +37,12 @@ fn a_recording_is_readable_while_it_goes_on() {
     let empty = Trace::open(&path).expect("opened from its first moment");
     assert!(empty.truncated() && empty.event_count() == 0 && *empty.meta() == meta());
 
+    writer.set_segment_age(Duration::MAX);
     writer.push(&fault(1, 1)).expect("pushed");
     writer.tick().expect("not due");
     assert_eq!(Trace::open(&path).expect("opened").event_count(), 0);
-    std::thread::sleep(Duration::from_millis(850));
+    writer.set_segment_age(Duration::from_millis(5));
+    std::thread::sleep(Duration::from_millis(6));
     writer.tick().expect("due");
     for name in [path.clone(), dir.path().join("run.parquet.partial")] {
         let trace = Trace::open(&name).expect("opened");
@@ -159,6 +161,7 @@ fn a_full_disk_is_an_error_and_what_was_written_stays() {
 fn small_segments_are_joined_into_one_row_group_and_large_ones_are_taken_over() {
     let (_dir, path) = temporary();
     let mut writer = Writer::create(&path, &meta()).expect("a writer");
+    writer.set_segment_age(Duration::MAX);
     let sizes = [5, 7, 40_000, 1, 2];
     let mut n = 0;
     for size in sizes {
