@@ -9,7 +9,11 @@ use crate::{command, paths::Paths};
 /// The cargo that started this task, in the checkout.
 pub(crate) fn cargo(paths: &Paths) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(&paths.checkout).env("MIGTRACE_BPF_OBJECT", paths.bpf_object());
+    command.current_dir(&paths.checkout);
+    // Where the collector looks by itself nothing is set: a changed variable would have it compiled anew.
+    if paths.target != paths.checkout.join("target") {
+        command.env("MIGTRACE_BPF_OBJECT", paths.bpf_object());
+    }
     command
 }
 

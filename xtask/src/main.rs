@@ -2,12 +2,14 @@
 
 mod cargo;
 mod command;
+mod demo;
 mod ebpf;
 mod exit;
 mod kernel;
 mod paths;
 mod progress;
 mod setup;
+mod test;
 mod vm;
 
 use std::process::ExitCode;
@@ -30,6 +32,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    Demo(demo::Options),
+    Test(test::Options),
     Setup(setup::Options),
     Ebpf(ebpf::Options),
     Kernel(kernel::Options),
@@ -48,6 +52,8 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result<u8> {
     let paths = Paths::find()?;
     match task {
+        Task::Demo(options) => options.run(&paths),
+        Task::Test(options) => options.run(&paths),
         Task::Setup(options) => options.run(&paths),
         Task::Ebpf(options) => options.run(&paths),
         Task::Kernel(options) => options.run(&paths),

@@ -13,6 +13,7 @@ use crate::{exit::Failure, paths::Paths};
 pub(super) struct Manifest {
     source: BTreeMap<String, Source>,
     kernel: BTreeMap<String, Kernel>,
+    stock: BTreeMap<String, Stock>,
 }
 
 /// Where a source tree comes from.
@@ -44,6 +45,15 @@ pub(super) struct Kernel {
     pub(super) slowness: u32,
 }
 
+/// One kernel that the distribution built.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stock {
+    pub(super) about: String,
+    /// What the names of its packages begin with; a version and the architecture follow.
+    pub(super) package_prefix: String,
+}
+
 fn one() -> u32 {
     1
 }
@@ -65,13 +75,20 @@ impl Manifest {
         Ok((kernel, source))
     }
 
+    /// The distribution's kernel of that name, if it is one.
+    pub(super) fn stock(&self, name: &str) -> Option<&Stock> {
+        self.stock.get(name)
+    }
+
     /// Debian's packages of kernel source, and the files that they install.
     pub(super) fn debian_sources(self) -> impl Iterator<Item = (String, PathBuf)> {
         self.source.into_values().map(|source| (source.debian_package, source.debian_tarball))
     }
 
     fn unknown(&self, name: &str) -> Failure {
-        let known: Vec<_> = self.kernel.iter().map(|(name, kernel)| format!("{name} ({})", kernel.about)).collect();
+        let built = self.kernel.iter().map(|(name, kernel)| (name, &kernel.about));
+        let stock = self.stock.iter().map(|(name, stock)| (name, &stock.about));
+        let known: Vec<_> = built.chain(stock).map(|(name, about)| format!("{name} ({about})")).collect();
         Failure::Usage(format!("--kernel: there is no kernel {name}; there are {}", known.join(", ")))
     }
 }
@@ -90,5 +107,7 @@ mod tests {
         assert!(patched.series);
         let error = manifest.kernel("nightly").expect_err("no such kernel");
         assert!(error.to_string().contains("debug (patched, with"), "{error}");
+        assert!(error.to_string().contains("stock-6.1 (Debian's own Linux 6.1)"), "{error}");
+        assert!(manifest.stock("stock-6.12").is_some() && manifest.stock("patched").is_none());
     }
 }

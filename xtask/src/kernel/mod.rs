@@ -7,6 +7,7 @@ mod config;
 mod manifest;
 mod series;
 mod source;
+mod stock;
 mod store;
 
 use std::path::PathBuf;
@@ -33,7 +34,7 @@ pub(crate) const DEFAULT: &str = "patched";
 /// Patch, configure and build a kernel for the test machine
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Kernel to build: patched, debug, unpatched
+    /// Kernel to build: patched, debug, unpatched; to fetch: stock-6.12, stock-6.1
     #[arg(long, value_name = "NAME", default_value = DEFAULT)]
     kernel: String,
 }
@@ -54,9 +55,12 @@ pub(crate) fn debian_sources(paths: &Paths) -> Result<Vec<(String, PathBuf)>> {
 /// The kernel of that name, built if need be.
 pub(crate) fn image(paths: &Paths, name: &str) -> Result<Image> {
     let manifest = Manifest::read(paths)?;
+    let store = Store::at(&paths.cache.join("kernel"));
+    if let Some(stock) = manifest.stock(name) {
+        return stock::image(&store, name, stock);
+    }
     let (kernel, source) = manifest.kernel(name)?;
     setup::ensure(paths, &[Purpose::Kernel])?;
-    let store = Store::at(&paths.cache.join("kernel"));
     let pinned = Pinned::find(source, &store.downloads())?;
     let patches = if kernel.series { series::read(&paths.kernel_sources().join("patches"))? } else { Vec::new() };
     let fragments = config::read(&paths.kernel_sources().join("config"), &kernel.fragments)?;
@@ -65,7 +69,7 @@ pub(crate) fn image(paths: &Paths, name: &str) -> Result<Image> {
     if let Some(bzimage) = store.find(name, &key) {
         return Ok(image(bzimage));
     }
-    let _lock = store.lock()?;
+    let _lock = store.lock("built")?;
     if let Some(bzimage) = store.find(name, &key) {
         return Ok(image(bzimage));
     }

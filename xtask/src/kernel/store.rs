@@ -88,31 +88,54 @@ impl Store {
     }
 
     /// Waits until no other task builds; holds the others off for as long as the file lives.
-    pub(super) fn lock(&self) -> Result<File> {
+    pub(super) fn lock(&self, what: &str) -> Result<File> {
         create_dir(&self.root)?;
-        let path = self.root.join("lock");
+        let path = self.root.join(format!("lock-{what}"));
         let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
         if file.try_lock().is_err() {
-            say("waits for another task that builds a kernel");
+            say("waits for another task that is busy with the {what} kernel");
             file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
         }
         Ok(file)
     }
 
-    /// Copies a finished build into the store, in one step for those who look.
+    /// The newest of the kernels of that name.
+    pub(super) fn find_any(&self, name: &str) -> Option<PathBuf> {
+        let prefix = format!("{name}-");
+        let entries = fs::read_dir(self.root.join("built")).ok()?.flatten();
+        let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix));
+        let age = |path: &PathBuf| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+        named.map(|entry| entry.path()).filter(|place| place.join("bzImage").exists()).max_by_key(age)
+    }
+
+    /// Copies a finished build into the store.
     pub(super) fn publish(&self, objects: &Path, name: &str, key: &str) -> Result<PathBuf> {
+        let keep = |place: &Path| {
+            for (from, to) in KEPT {
+                let from = objects.join(from);
+                fs::copy(&from, place.join(to)).with_context(|| format!("cannot keep {}", from.display()))?;
+            }
+            Ok(())
+        };
+        Ok(self.publish_with(name, key, keep)?.join("bzImage"))
+    }
+
+    /// Has a kernel's directory filled; those who look see all of it or nothing.
+    pub(super) fn publish_with(
+        &self,
+        name: &str,
+        key: &str,
+        fill: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<PathBuf> {
         let place = self.place(name, key);
         let built = self.root.join("built");
         create_dir(&built)?;
         let new = tempfile::Builder::new().prefix(".new-").tempdir_in(&built);
         let new = new.with_context(|| format!("cannot create a directory in {}", built.display()))?;
-        for (from, to) in KEPT {
-            let from = objects.join(from);
-            fs::copy(&from, new.path().join(to)).with_context(|| format!("cannot keep {}", from.display()))?;
-        }
+        fill(new.path())?;
         let new = new.keep();
         fs::rename(&new, &place).with_context(|| format!("cannot move the kernel to {}", place.display()))?;
-        Ok(place.join("bzImage"))
+        Ok(place)
     }
 }
 

@@ -72,7 +72,7 @@ fn passed(name: &str) -> bool {
 }
 
 /// The collector that was built last, if one is.
-pub(super) fn collector(paths: &Paths) -> Option<PathBuf> {
+pub(crate) fn collector(paths: &Paths) -> Option<PathBuf> {
     let built = ["release", "debug"].map(|profile| paths.target.join(profile).join("migtrace"));
     let age = |path: &PathBuf| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
     built.into_iter().filter(|path| path.is_file()).max_by_key(age)

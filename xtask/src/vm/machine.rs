@@ -23,6 +23,13 @@ pub(crate) struct Machine {
     pub(crate) mem: u64,
 }
 
+impl Default for Machine {
+    /// What the options' defaults say.
+    fn default() -> Machine {
+        Machine { nodes: 4, cpus: 4, mem: 4 << 30 }
+    }
+}
+
 /// Bytes of `4G`, `512M`, `65536K`; a plain number is in MiB, as QEMU has it.
 fn size(text: &str) -> Result<u64, String> {
     let (digits, unit) = match text.trim_end_matches(['i', 'B']).strip_suffix(['K', 'k', 'M', 'm', 'G', 'g']) {
@@ -86,6 +93,18 @@ mod tests {
 
     fn machine(nodes: u32, cpus: u32, mem: u64) -> Machine {
         Machine { nodes, cpus, mem }
+    }
+
+    #[test]
+    fn the_default_is_what_the_options_say() {
+        #[derive(clap::Parser)]
+        struct Options {
+            #[command(flatten)]
+            machine: Machine,
+        }
+        let parsed = <Options as clap::Parser>::parse_from(["vm"]).machine;
+        let default = Machine::default();
+        assert_eq!((parsed.nodes, parsed.cpus, parsed.mem), (default.nodes, default.cpus, default.mem));
     }
 
     #[test]

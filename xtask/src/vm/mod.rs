@@ -4,7 +4,7 @@
 
 mod accel;
 pub(crate) mod console;
-mod guest;
+pub(crate) mod guest;
 pub(crate) mod initramfs;
 pub(crate) mod machine;
 mod qemu;
@@ -20,22 +20,22 @@ use std::{
     fs, io,
     os::fd::{AsFd, BorrowedFd},
     path::PathBuf,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
 use xtask_guest::job::Job;
 
-use self::{
+pub(crate) use self::{
     initramfs::Module,
+    task::Options,
+    verdict::{Ended, Outcome},
+};
+use self::{
     machine::Machine,
     qemu::{Boot, Qemu},
     session::{Limits, Streams},
     sink::Sink,
-};
-pub(crate) use self::{
-    task::Options,
-    verdict::{Ended, Outcome},
 };
 use crate::{
     paths::{Paths, create_dir},
@@ -67,6 +67,8 @@ pub(crate) struct Request<'a> {
     pub(crate) argv: Vec<OsString>,
     /// Beside the usual environment.
     pub(crate) env: Vec<(OsString, OsString)>,
+    /// The `migtrace` that comes first on the PATH.
+    pub(crate) collector: Option<PathBuf>,
     pub(crate) cwd: PathBuf,
     /// Pass this process's standard input, and its terminal if it has one.
     pub(crate) interactive: bool,
@@ -82,7 +84,7 @@ pub(crate) fn run(paths: &Paths, request: Request<'_>) -> Result<Outcome> {
     let init = guest::init(paths)?;
     let terminal = if request.interactive { terminal::of_caller() } else { None };
     let cwd = request.cwd.clone();
-    let mut variables = guest::environment(guest::collector(paths).as_deref());
+    let mut variables = guest::environment(request.collector.as_deref());
     variables.extend(request.env);
     let job = Job {
         argv: request.argv,
@@ -106,7 +108,6 @@ pub(crate) fn run(paths: &Paths, request: Request<'_>) -> Result<Outcome> {
     let initramfs = write_initramfs(&job)?;
     let console = work.path().join("console.log");
 
-    let began = Instant::now();
     let boot = Boot {
         kernel: &image.bzimage,
         initramfs: &initramfs,
@@ -127,7 +128,7 @@ pub(crate) fn run(paths: &Paths, request: Request<'_>) -> Result<Outcome> {
         Limits { boot: BOOT_LIMIT * image.slowness, silence: SILENCE_LIMIT * image.slowness, job: request.timeout };
     let end = session::run(&qemu.port, streams, limits)?;
     let qemu_said = qemu.stop();
-    Ok(Outcome::new(end, console::read(&console), &qemu_said, limits, began.elapsed()))
+    Ok(Outcome::new(end, console::read(&console), &qemu_said, limits))
 }
 
 /// The least that shows that a guest comes up.

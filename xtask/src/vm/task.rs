@@ -12,8 +12,9 @@ use std::{
 use anyhow::{Context, Result};
 use clap::Args;
 
-use super::{Ended, Image, Outcome, Request, machine::Machine, run};
+use super::{Ended, Image, Outcome, Request, guest, machine::Machine, run};
 use crate::{
+    demo, ebpf,
     exit::{FINDING, FINE},
     kernel,
     paths::Paths,
@@ -55,6 +56,7 @@ impl Options {
                 machine: &self.machine,
                 argv,
                 env: Vec::new(),
+                collector: collector(paths),
                 cwd: env::current_dir().context("cannot find the working directory")?,
                 interactive: true,
                 stdout: io::stdout().as_fd(),
@@ -64,6 +66,15 @@ impl Options {
         )?;
         judge(paths, &outcome)
     }
+}
+
+/// The collector that was built last, or one that is built now: the guest has it on its PATH. A collector that does not
+/// compile keeps nobody from booting.
+fn collector(paths: &Paths) -> Option<PathBuf> {
+    guest::collector(paths).or_else(|| {
+        let built = ebpf::build(paths).and_then(|()| demo::build_collector(paths));
+        built.inspect_err(|error| say(format!("no `migtrace` in the guest: {error:#}"))).ok()
+    })
 }
 
 /// The caller's shell where the guest can have it, else the one that is everywhere.

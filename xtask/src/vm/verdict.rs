@@ -1,6 +1,6 @@
 //! What a boot's end means: the job's status, or what went wrong with the machine.
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use anyhow::Result;
 
@@ -34,11 +34,10 @@ pub(crate) struct Outcome {
     /// What the kernel complained about, in order.
     pub(crate) splats: Vec<Splat>,
     pub(crate) console: String,
-    pub(crate) took: Duration,
 }
 
 impl Outcome {
-    pub(super) fn new(end: End, console: String, qemu_said: &str, limits: Limits, took: Duration) -> Outcome {
+    pub(super) fn new(end: End, console: String, qemu_said: &str, limits: Limits) -> Outcome {
         let splats = console::splats(&console);
         let ended = match end {
             End::Exited(status) => Ended::Job(status),
@@ -54,7 +53,7 @@ impl Outcome {
                 Ended::Broken(format!("the command did not end within --timeout {}", humantime::format_duration(limit)))
             }
         };
-        Outcome { ended, splats, console, took }
+        Outcome { ended, splats, console }
     }
 
     /// The complaints that are the kernel's fault for certain; a stall may be the host's.
@@ -102,13 +101,15 @@ fn death(splats: &[Splat], console: &str, qemu_said: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const LIMITS: Limits =
         Limits { boot: Duration::from_secs(90), silence: Duration::from_secs(60), job: Some(Duration::from_secs(5)) };
 
     fn ended(end: End, console: &str, qemu_said: &str) -> Ended {
-        Outcome::new(end, console.to_owned(), qemu_said, LIMITS, Duration::ZERO).ended
+        Outcome::new(end, console.to_owned(), qemu_said, LIMITS).ended
     }
 
     #[test]
@@ -127,8 +128,7 @@ mod tests {
 
     #[test]
     fn a_jobs_status_stands_whatever_the_console_says() {
-        let outcome =
-            Outcome::new(End::Exited(7), "[1.0] WARNING: CPU: 0 PID: 1 at x\n".into(), "", LIMITS, LIMITS.boot);
+        let outcome = Outcome::new(End::Exited(7), "[1.0] WARNING: CPU: 0 PID: 1 at x\n".into(), "", LIMITS);
         assert_eq!(outcome.ended, Ended::Job(7));
         assert_eq!(outcome.faults().count(), 1);
     }
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn a_stall_is_no_fault_of_the_kernel_for_certain() {
         let log = "[9.0] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\n";
-        let outcome = Outcome::new(End::Exited(0), log.into(), "", LIMITS, LIMITS.boot);
+        let outcome = Outcome::new(End::Exited(0), log.into(), "", LIMITS);
         assert_eq!((outcome.splats.len(), outcome.faults().count()), (1, 0));
     }
 }

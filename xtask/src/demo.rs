@@ -1,0 +1,163 @@
+//! `cargo xtask demo`: the 8-page segment, moved directly and lazily, on the emulated four-node machine.
+
+use std::{
+    fs, io,
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::{
+    cargo, command, ebpf,
+    exit::{FINE, Failure},
+    kernel,
+    paths::{Paths, create_dir},
+    progress::{clock, elapsed, say, step},
+    setup::{self, Purpose},
+    vm::{self, Ended, Request, machine::Machine},
+};
+
+/// Both recordings take seconds; a machine that needs longer is broken.
+const GUEST_LIMIT: Duration = Duration::from_secs(300);
+/// The two ways to move the segment: scripts in xtask/demo.
+const ARMS: [&str; 2] = ["direct", "lazy"];
+
+/// From nothing to the annotated log: build everything, record a direct and a lazy migration, compare them
+#[derive(Args, Debug)]
+pub(crate) struct Options {}
+
+impl Options {
+    /// Leaves traces, log, comparison and plots in target/demo.
+    pub(crate) fn run(&self, paths: &Paths) -> Result<u8> {
+        setup::ensure(paths, &[Purpose::Kernel, Purpose::Machine, Purpose::Bpf])?;
+        let image = kernel::image(paths, kernel::DEFAULT)?;
+        ebpf::build(paths)?;
+        let migtrace = build_collector(paths)?;
+        let place = paths.target.join("demo");
+        clear(&place)?;
+        step("boots the four-node machine and records both ways to move a segment", || {
+            record(paths, &image, &migtrace, &place)
+        })?;
+        let log = show(&place.join("demo.log"), |log| {
+            for arm in ARMS {
+                log.push_str(&command::output(quiet(&migtrace).arg("log").arg(trace(&place, arm)))?);
+                log.push('\n');
+            }
+            Ok(())
+        });
+        log.context("cannot write the annotated log")?;
+        let comparison = show(&place.join("compare.txt"), |text| {
+            text.push_str(&command::output(&mut compare(&migtrace, &place, "timeline.svg"))?);
+            // The same once more as a picture that every program shows.
+            command::output(&mut compare(&migtrace, &place, "timeline.png")).map(drop)
+        });
+        comparison.context("cannot compare the recordings")?;
+        list(&place)?;
+        say(format!("done after {}", clock(elapsed())));
+        Ok(FINE)
+    }
+}
+
+/// The release build of the collector.
+pub(crate) fn build_collector(paths: &Paths) -> Result<PathBuf> {
+    step("builds migtrace", || {
+        let mut cargo = cargo::cargo(paths);
+        cargo.args(["build", "--release", "--package", "migtrace", "--bin", "migtrace"]).arg(cargo::NAMES_EXECUTABLES);
+        cargo::build_executable(&mut cargo).context("cannot build migtrace")
+    })
+}
+
+/// An earlier demo's files must not pass for this one's.
+fn clear(place: &Path) -> Result<()> {
+    match fs::remove_dir_all(place) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", place.display()))
+        }
+        _ => create_dir(place),
+    }
+}
+
+fn trace(place: &Path, arm: &str) -> PathBuf {
+    place.join(arm).with_extension("parquet")
+}
+
+/// One boot for both recordings. What the guest says goes to standard error.
+fn record(paths: &Paths, image: &vm::Image, migtrace: &Path, place: &Path) -> Result<()> {
+    let scripts = paths.checkout.join("xtask/demo");
+    let mut lines = vec!["set -e".to_owned()];
+    for arm in ARMS {
+        let script = scripts.join(arm).with_extension("memtoy");
+        lines.push(format!(
+            "echo '--- {arm}'\nmigtrace record -o {} -- migtrace memtoy {}",
+            command::quoted(trace(place, arm).as_os_str()),
+            command::quoted(script.as_os_str())
+        ));
+    }
+    let outcome = vm::run(
+        paths,
+        Request {
+            image,
+            machine: &Machine::default(),
+            argv: vec!["/bin/sh".into(), "-c".into(), lines.join("\n").into()],
+            env: Vec::new(),
+            collector: Some(migtrace.to_owned()),
+            cwd: paths.checkout.clone(),
+            interactive: false,
+            stdout: io::stderr().as_fd(),
+            stderr: io::stderr().as_fd(),
+            timeout: Some(GUEST_LIMIT),
+        },
+    )?;
+    for splat in outcome.splats.iter().take(10) {
+        say(format!("the guest's kernel complained: {splat}"));
+    }
+    match &outcome.ended {
+        Ended::Job(FINE) => Ok(()),
+        Ended::Job(status) => {
+            Err(Failure::Finding(format!("recording in the guest failed with status {status}")).into())
+        }
+        Ended::Stopped(status) => Err(Failure::Finding(format!("stopped, status {status}")).into()),
+        Ended::Broken(why) => Err(outcome.broken(paths, why)),
+    }
+}
+
+/// The collector, writing for a file.
+fn quiet(migtrace: &Path) -> Command {
+    let mut command = Command::new(migtrace);
+    command.env("NO_COLOR", "1");
+    command
+}
+
+fn compare(migtrace: &Path, place: &Path, plot: &str) -> Command {
+    let [direct, lazy] = ARMS.map(|arm| trace(place, arm));
+    let mut command = quiet(migtrace);
+    command.arg("compare").arg(direct).arg("--vs").arg(lazy).arg("--plot").arg(place.join(plot));
+    command
+}
+
+/// Writes a text to a file and to standard output; what there is of it also when making it fails half-way.
+fn show(file: &Path, make: impl FnOnce(&mut String) -> Result<()>) -> Result<()> {
+    let mut text = String::new();
+    let made = make(&mut text);
+    print!("{text}");
+    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    made
+}
+
+/// Says what the demo left behind; fails when a part is missing.
+fn list(place: &Path) -> Result<()> {
+    let files = ["direct.parquet", "lazy.parquet", "demo.log", "compare.txt", "timeline.svg", "timeline.png"];
+    say(format!("in {}:", place.display()));
+    for file in files {
+        let length = fs::metadata(place.join(file)).map(|metadata| metadata.len()).unwrap_or(0);
+        if length == 0 {
+            return Err(Failure::Finding(format!("the demo left no {file}")).into());
+        }
+        say(format!("  {file:<15} {length:>9} bytes"));
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! The distribution's own kernels: fetched, unpacked beside the built ones, never installed.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+
+use super::{manifest::Stock, store::Store};
+use crate::{
+    command,
+    exit::Failure,
+    paths::create_dir,
+    progress::step,
+    vm::{Image, Module},
+};
+
+/// Modules without which a distribution's kernel does not get to the host's root directory and to the host.
+const MODULES: [&str; 5] = ["virtio_pci", "virtio_console", "virtio_rng", "9pnet_virtio", "9p"];
+
+/// The kernel, fetched if need be. A newer version is fetched only when the store has none.
+pub(super) fn image(store: &Store, name: &str, stock: &Stock) -> Result<Image> {
+    if let Some(place) = store.find_any(name) {
+        return load(&place);
+    }
+    let _lock = store.lock("stock")?;
+    if let Some(place) = store.find_any(name) {
+        return load(&place);
+    }
+    let package = newest(stock)?;
+    let place = store.publish_with(name, &package, |place| {
+        step(&format!("fetches and unpacks {package}"), || unpack(&package, place))
+    })?;
+    load(&place)
+}
+
+/// The image and its modules, as [`unpack`] left them.
+fn load(place: &Path) -> Result<Image> {
+    let directory = place.join("modules");
+    let entries = fs::read_dir(&directory).with_context(|| format!("cannot read {}", directory.display()))?;
+    let mut files: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    // Numbered in the order of loading.
+    files.sort();
+    let module = |host_file: PathBuf| {
+        let name = host_file.file_name().unwrap_or_default().to_string_lossy();
+        Module { name: format!("/modules/{name}"), host_file }
+    };
+    Ok(Image {
+        bzimage: place.join("bzImage"),
+        modules: files.into_iter().map(module).collect(),
+        zram: false,
+        slowness: 2,
+    })
+}
+
+/// The newest of the packages that the distribution offers.
+fn newest(stock: &Stock) -> Result<String> {
+    let names = command::output(Command::new("apt-cache").args(["pkgnames", &stock.package_prefix]));
+    let names = names.context(Failure::Environment("stock kernels come from Debian's packages".into()))?;
+    let newest = names.lines().filter_map(|name| Some((version(name, &stock.package_prefix)?, name))).max();
+    newest.map(|(_, name)| name.to_owned()).ok_or_else(|| {
+        let text = format!("no package {}*-amd64 is offered here: try `apt-get update`", stock.package_prefix);
+        Failure::Environment(text).into()
+    })
+}
+
+/// The numbers in the name of a plain image; none for its variants (cloud, rt, debug symbols, unsigned).
+fn version(name: &str, prefix: &str) -> Option<Vec<u32>> {
+    let middle = name.strip_prefix(prefix)?.strip_suffix("-amd64")?;
+    let parts = middle.split(['.', '-', '+']).map(|part| part.strip_prefix("deb").unwrap_or(part).parse());
+    parts.collect::<Result<_, _>>().ok()
+}
+
+fn unpack(package: &str, place: &Path) -> Result<()> {
+    let work = tempfile::tempdir().context("cannot create a temporary directory")?;
+    let root = work.path().join("root");
+    create_dir(&root)?;
+    let mut download = Command::new("apt-get");
+    download.args(["--quiet=2", "download", package]).current_dir(work.path());
+    command::run(&mut download).with_context(|| Failure::Environment(format!("cannot fetch the package {package}")))?;
+    let deb = only_entry(work.path(), |name| name.ends_with(".deb"))?;
+    command::run(Command::new("dpkg").arg("--extract").arg(deb).arg(&root))?;
+    // Newer packages have /usr/lib only; depmod and modprobe look in /lib.
+    if !root.join("lib").exists() {
+        std::os::unix::fs::symlink("usr/lib", root.join("lib")).context("cannot link lib to usr/lib")?;
+    }
+    let image = only_entry(&root.join("boot"), |name| name.starts_with("vmlinuz-"))?;
+    fs::copy(&image, place.join("bzImage")).with_context(|| format!("cannot keep {}", image.display()))?;
+    let release = only_entry(&root.join("lib/modules"), |_| true)?;
+    let release = release.file_name().unwrap_or_default();
+    fs::write(place.join("release"), release.as_encoded_bytes()).context("cannot keep the kernel's release")?;
+
+    let mut depmod = Command::new("depmod");
+    command::run(with_system_path(&mut depmod).arg("--basedir").arg(&root).arg(release))?;
+    let mut modprobe = Command::new("modprobe");
+    with_system_path(&mut modprobe).args(["--show-depends", "--ignore-install", "--all", "--dirname"]);
+    let needed = command::output(modprobe.arg(&root).arg("--set-version").arg(release).args(MODULES))?;
+    let modules = place.join("modules");
+    create_dir(&modules)?;
+    for (number, file) in insmods(&needed).into_iter().enumerate() {
+        let name = module_name(file);
+        fs::write(modules.join(format!("{number:02}-{name}.ko")), decompressed(Path::new(file))?)
+            .with_context(|| format!("cannot keep module {name}"))?;
+    }
+    Ok(())
+}
+
+fn with_system_path(command: &mut Command) -> &mut Command {
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{path}:/usr/sbin:/sbin"))
+}
+
+fn only_entry(directory: &Path, wanted: impl Fn(&str) -> bool) -> Result<PathBuf> {
+    let entries = fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
+    let mut found = entries.flatten().filter(|entry| wanted(&entry.file_name().to_string_lossy()));
+    match (found.next(), found.next()) {
+        (Some(entry), None) => Ok(entry.path()),
+        _ => bail!("the package has not the one file that it should have in {}", directory.display()),
+    }
+}
+
+/// Files of modules in what modprobe says, each once, in the order of loading.
+fn insmods(said: &str) -> Vec<&str> {
+    let mut files = Vec::new();
+    for file in said.lines().filter_map(|line| line.strip_prefix("insmod ")?.split_whitespace().next()) {
+        if !files.contains(&file) {
+            files.push(file);
+        }
+    }
+    files
+}
+
+/// `9p` for `/lib/modules/6.12/kernel/fs/9p/9p.ko.xz`.
+fn module_name(file: &str) -> &str {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    name.split(".ko").next().unwrap_or(name)
+}
+
+fn decompressed(file: &Path) -> Result<Vec<u8>> {
+    let program = match file.extension().and_then(|extension| extension.to_str()) {
+        Some("xz") => "xz",
+        Some("zst") => "zstd",
+        Some("gz") => "gzip",
+        _ => return fs::read(file).with_context(|| format!("cannot read {}", file.display())),
+    };
+    let output = Command::new(program).args(["--decompress", "--stdout"]).arg(file).output();
+    let output = output.with_context(|| format!("cannot start {program} to unpack {}", file.display()))?;
+    if !output.status.success() {
+        bail!("{program} cannot unpack {}", file.display());
+    }
+    Ok(output.stdout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_images_are_ordered_by_their_numbers() {
+        let prefix = "linux-image-6.12.";
+        let of = |name: &str| version(name, prefix);
+        assert!(of("linux-image-6.12.117+deb12-amd64") > of("linux-image-6.12.99+deb12-amd64"));
+        for variant in ["cloud-amd64", "rt-amd64", "amd64-dbg", "amd64-unsigned"] {
+            assert_eq!(of(&format!("linux-image-6.12.117+deb12-{variant}")), None, "{variant}");
+        }
+        assert_eq!(version("linux-image-6.12.117+deb12-amd64", "linux-image-6.1."), None);
+        assert_eq!(version("linux-image-6.1.0-56-amd64", "linux-image-6.1."), Some(vec![0, 56]));
+    }
+
+    #[test]
+    fn modules_are_loaded_once_and_in_order() {
+        let said = "builtin virtio_pci\ninsmod /r/lib/modules/6/kernel/net/9p/9pnet.ko.xz \n\
+                    insmod /r/lib/modules/6/kernel/net/9p/9pnet_virtio.ko.xz \n\
+                    insmod /r/lib/modules/6/kernel/net/9p/9pnet.ko.xz \ninsmod /r/lib/modules/6/kernel/fs/9p/9p.ko\n";
+        let names: Vec<_> = insmods(said).into_iter().map(module_name).collect();
+        assert_eq!(names, ["9pnet", "9pnet_virtio", "9p"]);
+    }
+}

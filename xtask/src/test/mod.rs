@@ -1,0 +1,171 @@
+//! `cargo xtask test`: all tests, on this host and inside the virtual machine.
+//!
+//! A failing test is told apart from a machine that broke and from an environment that lacks something.
+
+mod tally;
+
+use std::{
+    io,
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use self::tally::{Tally, Tee};
+use crate::{
+    cargo, command, ebpf,
+    exit::{FINDING, FINE},
+    kernel,
+    paths::Paths,
+    progress::{clock, elapsed, say},
+    setup::{self, Purpose},
+    vm::{self, Ended, Request, machine::Machine},
+};
+
+/// Run all tests: on the host, then inside the virtual machine
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// Only tests whose name contains this
+    filter: Option<String>,
+    /// Kernel of the virtual machine: patched, debug, unpatched
+    #[arg(long, value_name = "NAME", default_value = kernel::DEFAULT)]
+    kernel: String,
+    /// Only the tests on the host
+    #[arg(long, conflicts_with = "vm")]
+    host: bool,
+    /// Only the tests inside the virtual machine
+    #[arg(long)]
+    vm: bool,
+    /// End the virtual machine when its tests take longer; exit status 69
+    #[arg(long, value_name = "TIME", default_value = "20m", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+}
+
+/// How one set of tests went.
+struct Report {
+    set: &'static str,
+    took: Duration,
+    tally: Tally,
+    /// What went wrong beside tests that failed and were counted.
+    problem: Option<String>,
+}
+
+impl Report {
+    fn is_fine(&self) -> bool {
+        self.problem.is_none() && self.tally.failed == 0
+    }
+}
+
+impl Options {
+    /// Fine when every test passed and no kernel complained.
+    pub(crate) fn run(&self, paths: &Paths) -> Result<u8> {
+        setup::ensure(paths, &[Purpose::Kernel, Purpose::Machine, Purpose::Bpf])?;
+        ebpf::build(paths)?;
+        let mut reports = Vec::new();
+        if !self.vm {
+            reports.push(self.on_host(paths)?);
+        }
+        if !self.host {
+            reports.extend(self.in_machine(paths)?);
+        }
+        Ok(summarize(&reports))
+    }
+
+    fn on_host(&self, paths: &Paths) -> Result<Report> {
+        say("tests on the host");
+        let began = Instant::now();
+        let mut cargo = cargo::cargo(paths);
+        cargo.args(["test", "--workspace", "--exclude", "migtrace-ebpf", "--no-fail-fast"]).args(&self.filter);
+        let tee = Tee::start()?;
+        let output = tee.writer.try_clone().context("cannot duplicate a pipe")?;
+        let status = cargo.stdin(Stdio::null()).stdout(output).status();
+        let status = status.with_context(|| format!("cannot start `{}`", command::shown(&cargo)))?;
+        drop(cargo);
+        let tally = tee.finish();
+        let problem = (!status.success() && tally.failed == 0).then(|| format!("cargo test failed: {status}"));
+        Ok(Report { set: "host", took: began.elapsed(), tally, problem })
+    }
+
+    /// None where the filter leaves no test.
+    fn in_machine(&self, paths: &Paths) -> Result<Option<Report>> {
+        let program = build_tests(paths)?;
+        if count(&program, self.filter.as_deref())? == 0 {
+            say("no test inside the virtual machine has a name like that");
+            return Ok(None);
+        }
+        let image = kernel::image(paths, &self.kernel)?;
+        say(format!("tests inside the virtual machine, {} kernel", self.kernel));
+        let began = Instant::now();
+        let tee = Tee::start()?;
+        let mut argv = vec![program.into_os_string(), "--test-threads=1".into()];
+        argv.extend(self.filter.iter().map(Into::into));
+        let outcome = vm::run(
+            paths,
+            Request {
+                image: &image,
+                machine: &Machine::default(),
+                argv,
+                env: Vec::new(),
+                collector: Some(paths.target.join("debug/migtrace")),
+                cwd: paths.checkout.join("migtrace"),
+                interactive: false,
+                stdout: tee.writer.as_fd(),
+                stderr: io::stderr().as_fd(),
+                timeout: Some(self.timeout),
+            },
+        )?;
+        let tally = tee.finish();
+        let problem = match &outcome.ended {
+            Ended::Broken(why) => {
+                return Err(outcome.broken(paths, &format!("{why}, after {} tests that passed", tally.passed)));
+            }
+            Ended::Stopped(status) => Some(format!("stopped, status {status}")),
+            Ended::Job(FINE) => None,
+            Ended::Job(_) if tally.failed > 0 => None,
+            Ended::Job(status) => Some(format!("the tests ended with status {status}")),
+        };
+        let faults: Vec<_> = outcome.faults().map(|splat| format!("\n  {splat}")).collect();
+        let problem = match (problem, faults.is_empty()) {
+            (problem, true) => problem,
+            (problem, false) => Some(format!(
+                "{}the kernel complained (all of it: {}):{}",
+                problem.map(|problem| problem + "; ").unwrap_or_default(),
+                outcome.keep_console(paths)?,
+                faults.concat()
+            )),
+        };
+        Ok(Some(Report { set: "virtual machine", took: began.elapsed(), tally, problem }))
+    }
+}
+
+/// The test program for the virtual machine.
+fn build_tests(paths: &Paths) -> Result<PathBuf> {
+    let mut cargo = cargo::cargo(paths);
+    cargo.args(["test", "--package", "migtrace", "--test", "kernel", "--no-run"]).arg(cargo::NAMES_EXECUTABLES);
+    cargo::build_executable(&mut cargo).context("cannot build the tests for the virtual machine")
+}
+
+/// How many tests the filter leaves. Listing them runs none.
+fn count(program: &Path, filter: Option<&str>) -> Result<usize> {
+    let listed = command::output(Command::new(program).args(["--list", "--format=terse"]).args(filter))?;
+    Ok(listed.lines().filter(|line| line.ends_with(": test")).count())
+}
+
+/// Says how all went; the last line of standard output is the total.
+fn summarize(reports: &[Report]) -> u8 {
+    for report in reports {
+        let verdict = if report.is_fine() { "fine" } else { "FAILED" };
+        say(format!("{}: {verdict}, {} ({})", report.set, report.tally, clock(report.took)));
+        if let Some(problem) = &report.problem {
+            say(format!("  {problem}"));
+        }
+    }
+    say(format!("all together {}", clock(elapsed())));
+    let total = reports.iter().fold(Tally::default(), |total, report| total + report.tally);
+    println!("{total}");
+    if reports.iter().all(Report::is_fine) { FINE } else { FINDING }
+}
