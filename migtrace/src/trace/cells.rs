@@ -39,10 +39,15 @@ pub(super) trait Collect {
     fn rows(&self) -> usize;
     fn append_nulls(&mut self, count: usize);
     fn take(&mut self) -> ArrayRef;
+    /// One that takes `rows` rows without growing.
+    fn with_room(rows: usize) -> Self;
 }
 
+/// Bytes of a usual word, for the first guess of what a column of text takes.
+const WORD_BYTES: usize = 8;
+
 macro_rules! cells {
-    ($($native:ty, $owned:ty, $array:ty, $builder:ty, $data_type:ident, $value:expr;)*) => {$(
+    ($($native:ty, $owned:ty, $array:ty, $builder:ty, $data_type:ident, $value:expr, $with_room:expr;)*) => {$(
         impl Cell for $owned {
             type Native<'a> = $native;
             type Array = $array;
@@ -74,29 +79,38 @@ macro_rules! cells {
             fn take(&mut self) -> ArrayRef {
                 Arc::new(self.finish())
             }
+
+            fn with_room(rows: usize) -> Self {
+                $with_room(rows)
+            }
         }
     )*};
 }
 
 cells! {
-    bool, bool, BooleanArray, BooleanBuilder, Boolean, Value::Bool;
-    i32, i32, Int32Array, Int32Builder, Int32, |v| Value::Signed(i64::from(v));
-    i64, i64, Int64Array, Int64Builder, Int64, Value::Signed;
-    u32, u32, UInt32Array, UInt32Builder, UInt32, |v| Value::Unsigned(u64::from(v));
-    u64, u64, UInt64Array, UInt64Builder, UInt64, Value::Unsigned;
-    &'a str, String, StringArray, StringBuilder, Utf8, Value::Text;
+    bool, bool, BooleanArray, BooleanBuilder, Boolean, Value::Bool, BooleanBuilder::with_capacity;
+    i32, i32, Int32Array, Int32Builder, Int32, |v| Value::Signed(i64::from(v)), Int32Builder::with_capacity;
+    i64, i64, Int64Array, Int64Builder, Int64, Value::Signed, Int64Builder::with_capacity;
+    u32, u32, UInt32Array, UInt32Builder, UInt32, |v| Value::Unsigned(u64::from(v)), UInt32Builder::with_capacity;
+    u64, u64, UInt64Array, UInt64Builder, UInt64, Value::Unsigned, UInt64Builder::with_capacity;
+    &'a str, String, StringArray, StringBuilder, Utf8, Value::Text, |rows| StringBuilder::with_capacity(rows, rows * WORD_BYTES);
 }
 
 /// Values of one column on their way into a batch. Rows that were not put are null; the nulls are appended in one go when
 /// the next value comes, so that a column that a kind of event does not use costs nothing.
 #[derive(Default)]
-pub(super) struct Buffer<C: Cell>(C::Builder);
+pub(super) struct Buffer<C: Cell> {
+    builder: C::Builder,
+    /// Whether the rows so far hold a value.
+    used: bool,
+}
 
 impl<C: Cell> Buffer<C> {
     /// The value of row `row`, which is none of those put before.
     pub(super) fn put(&mut self, row: usize, value: C::Native<'_>) {
         self.pad(row);
-        C::append(&mut self.0, value);
+        self.used = true;
+        C::append(&mut self.builder, value);
     }
 
     /// The value of row `row`, or null.
@@ -108,16 +122,21 @@ impl<C: Cell> Buffer<C> {
 
     /// Appends nulls up to `rows` rows.
     fn pad(&mut self, rows: usize) {
-        let missing = rows - self.0.rows();
+        let missing = rows - self.builder.rows();
         if missing > 0 {
-            self.0.append_nulls(missing);
+            self.builder.append_nulls(missing);
         }
     }
 
     /// The values of `rows` rows; none are left.
     pub(super) fn take(&mut self, rows: usize) -> ArrayRef {
         self.pad(rows);
-        self.0.take()
+        let array = self.builder.take();
+        if std::mem::take(&mut self.used) {
+            // The next batch will use this column as well.
+            self.builder = C::Builder::with_room(rows);
+        }
+        array
     }
 }
 

@@ -23,7 +23,7 @@ const SEGMENT_AGE: Duration = Duration::from_millis(800);
 /// Rows at which a segment is closed before its time: at 16 bytes a row this bounds what is buffered to some 4 MB.
 const SEGMENT_ROWS: usize = 1 << 18;
 /// Rows handed to the encoder at once.
-const BATCH_ROWS: usize = 1 << 13;
+const BATCH_ROWS: usize = 1 << 12;
 
 /// What a finished trace holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
