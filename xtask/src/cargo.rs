@@ -20,23 +20,28 @@ pub(crate) fn cargo(paths: &Paths) -> Command {
 /// The option with which cargo names what it built, for [`build_executable`].
 pub(crate) const NAMES_EXECUTABLES: &str = "--message-format=json-render-diagnostics";
 
-/// Runs a cargo command that builds one executable, given [`NAMES_EXECUTABLES`], and says where that is.
+/// Runs a cargo command that builds, given [`NAMES_EXECUTABLES`]; says where the executable of a target is.
 ///
-/// Compiler messages go to standard error as cargo prints them.
-pub(crate) fn build_executable(command: &mut Command) -> Result<PathBuf> {
+/// `kind` is cargo's: bin, test. Compiler messages go to standard error as cargo prints them.
+pub(crate) fn build_executable(command: &mut Command, kind: &str, name: &str) -> Result<PathBuf> {
     let output = command.stderr(std::process::Stdio::inherit()).output();
     let output = output.with_context(|| format!("cannot start `{}`", command::shown(command)))?;
     if !output.status.success() {
         bail!("`{}` failed: {}", command::shown(command), output.status);
     }
-    let found = executable_in(&String::from_utf8_lossy(&output.stdout));
-    found.with_context(|| format!("`{}` named no executable", command::shown(command)))
+    let found = executable_in(&String::from_utf8_lossy(&output.stdout), kind, name);
+    found.with_context(|| format!("`{}` named no executable of the {kind} {name}", command::shown(command)))
 }
 
-/// The last executable that cargo's JSON messages name.
-fn executable_in(messages: &str) -> Option<PathBuf> {
+/// A target's executable in cargo's JSON messages. A test's build names the program that it tests, too.
+fn executable_in(messages: &str, kind: &str, name: &str) -> Option<PathBuf> {
     let parse = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok();
-    messages.lines().rev().filter_map(parse).find_map(|message| message["executable"].as_str().map(PathBuf::from))
+    messages.lines().filter_map(parse).find_map(|message| {
+        let target = &message["target"];
+        let of_kind = target["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|other| other == kind));
+        let path = message["executable"].as_str().filter(|_| of_kind && target["name"] == name);
+        path.map(PathBuf::from)
+    })
 }
 
 #[cfg(test)]
@@ -45,11 +50,13 @@ mod tests {
 
     #[test]
     fn the_executable_is_found_among_cargos_messages() {
-        let messages = r#"{"reason":"compiler-artifact","target":{"name":"libc"},"executable":null}
+        let messages = r#"{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"libc"},"executable":null}
 not json
-{"reason":"compiler-artifact","target":{"name":"kernel"},"executable":"/t/debug/deps/kernel-1f"}
+{"reason":"compiler-artifact","target":{"kind":["test"],"name":"kernel"},"executable":"/t/debug/deps/kernel-1f"}
+{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"migtrace"},"executable":"/t/debug/migtrace"}
 {"reason":"build-finished","success":true}"#;
-        assert_eq!(executable_in(messages), Some(PathBuf::from("/t/debug/deps/kernel-1f")));
-        assert_eq!(executable_in(r#"{"reason":"build-finished","success":false}"#), None);
+        assert_eq!(executable_in(messages, "test", "kernel"), Some(PathBuf::from("/t/debug/deps/kernel-1f")));
+        assert_eq!(executable_in(messages, "bin", "migtrace"), Some(PathBuf::from("/t/debug/migtrace")));
+        assert_eq!(executable_in(messages, "bin", "kernel"), None);
     }
 }

@@ -67,7 +67,7 @@ pub(crate) fn build_collector(paths: &Paths) -> Result<PathBuf> {
     step("builds migtrace", || {
         let mut cargo = cargo::cargo(paths);
         cargo.args(["build", "--release", "--package", "migtrace", "--bin", "migtrace"]).arg(cargo::NAMES_EXECUTABLES);
-        cargo::build_executable(&mut cargo).context("cannot build migtrace")
+        cargo::build_executable(&mut cargo, "bin", "migtrace").context("cannot build migtrace")
     })
 }
 

@@ -40,7 +40,7 @@ pub(crate) fn build(paths: &Paths) -> Result<()> {
     command.current_dir(&paths.checkout).args(["build", "--package", PACKAGE, "--bins", "--release"]);
     command.args(["--target", TARGET, "--target-dir"]).arg(paths.target.join("bpf-build"));
     command.args(compiler.build_arguments()).arg(cargo::NAMES_EXECUTABLES);
-    let built = cargo::build_executable(&mut command).with_context(|| match compiler {
+    let built = cargo::build_executable(&mut command, "bin", "migtrace").with_context(|| match compiler {
         Toolchain::Debian => "cannot compile the BPF programs with Debian's Rust",
         Toolchain::Nightly => "cannot compile the BPF programs with rustup's nightly",
     })?;

@@ -73,7 +73,10 @@ pub(crate) fn image(paths: &Paths, name: &str) -> Result<Image> {
     if let Some(bzimage) = store.find(name, &key) {
         return Ok(image(bzimage));
     }
-    say(format!("the {name} kernel ({}) is not built yet: about 10 minutes on two processors", kernel.about));
+    say(format!(
+        "the {name} kernel ({}) is not built yet (recipe {key}): about 10 minutes on two processors",
+        kernel.about
+    ));
     let workshop = Workshop::new(&store.trees(), &pinned, kernel.series);
     workshop.prepare(&pinned, &patches)?;
     let objects = workshop.objects(name);

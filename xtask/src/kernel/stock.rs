@@ -78,7 +78,7 @@ fn unpack(package: &str, place: &Path) -> Result<()> {
     let root = work.path().join("root");
     create_dir(&root)?;
     let mut download = Command::new("apt-get");
-    download.args(["--quiet=2", "download", package]).current_dir(work.path());
+    download.args(["--quiet=2", "--option=APT::Sandbox::User=root", "download", package]).current_dir(work.path());
     command::run(&mut download).with_context(|| Failure::Environment(format!("cannot fetch the package {package}")))?;
     let deb = only_entry(work.path(), |name| name.ends_with(".deb"))?;
     command::run(Command::new("dpkg").arg("--extract").arg(deb).arg(&root))?;

@@ -146,7 +146,7 @@ impl Options {
 fn build_tests(paths: &Paths) -> Result<PathBuf> {
     let mut cargo = cargo::cargo(paths);
     cargo.args(["test", "--package", "migtrace", "--test", "kernel", "--no-run"]).arg(cargo::NAMES_EXECUTABLES);
-    cargo::build_executable(&mut cargo).context("cannot build the tests for the virtual machine")
+    cargo::build_executable(&mut cargo, "test", "kernel").context("cannot build the tests for the virtual machine")
 }
 
 /// How many tests the filter leaves. Listing them runs none.

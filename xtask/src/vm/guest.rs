@@ -22,7 +22,7 @@ pub(super) fn init(paths: &Paths) -> Result<Vec<u8>> {
         .arg(cargo::NAMES_EXECUTABLES);
     // A target directory of its own: its builds neither wait for others nor throw theirs away.
     command.args(["--target", TARGET, "--target-dir"]).arg(paths.target.join("guest"));
-    let program = cargo::build_executable(command.args(LINKED_STATICALLY))
+    let program = cargo::build_executable(command.args(LINKED_STATICALLY), "bin", "guest-init")
         .context("cannot build the guest's first process (static linking needs libc.a, Debian: libc6-dev)")?;
     fs::read(&program).with_context(|| format!("cannot read {}", program.display()))
 }
