@@ -89,7 +89,10 @@ impl<'a> Join<'a> {
     fn new(file: File, path: &'a Path, meta: &str) -> Result<Self> {
         let meta = KeyValue::new(META_KEY.to_owned(), meta.to_owned());
         let properties = schema::properties().set_key_value_metadata(Some(vec![meta])).build();
-        let parquet_schema = ArrowSchemaConverter::new().convert(&schema::schema()).map_err(Error::encode(path))?;
+        let parquet_schema = ArrowSchemaConverter::new()
+            .schema_root(schema::TABLE)
+            .convert(&schema::schema())
+            .map_err(Error::encode(path))?;
         let out = SerializedFileWriter::new(BufWriter::new(file), parquet_schema.root_schema_ptr(), properties.into())
             .map_err(Error::encode(path))?;
         Ok(Self { path, out, checksums: Vec::new(), small: Vec::new(), small_rows: 0 })

@@ -18,6 +18,9 @@ use parquet::{
 
 use super::cells::{Buffer, Cell, Cells, Value};
 
+/// The table's name in the file.
+pub(super) const TABLE: &str = "events";
+
 /// What files say of their writer begins so.
 pub(super) const CREATED_BY_PREFIX: &str = "migtrace ";
 

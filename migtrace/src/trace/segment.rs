@@ -32,7 +32,10 @@ impl Segment {
         let meta = KeyValue::new(META_KEY.to_owned(), meta.to_owned());
         let properties = schema::properties().set_key_value_metadata(Some(vec![meta])).build();
         // Without the arrow schema: the Parquet types say all, and the file holds nothing that is not documented.
-        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties)
+            .with_schema_root(schema::TABLE.to_owned())
+            .with_skip_arrow_metadata(true);
         let writer =
             ArrowWriter::try_new_with_options(Vec::new(), schema::schema(), options).map_err(Error::encode(path))?;
         Ok(Self { writer, path: path.to_owned() })

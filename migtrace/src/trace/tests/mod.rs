@@ -1,6 +1,7 @@
 //! Tests of the format: round trips, files and directories, damage.
 
 mod damage;
+mod document;
 mod files;
 mod round_trip;
 
