@@ -33,7 +33,8 @@ fn has_candidate(policy: &str) -> bool {
 
 /// Brings the package lists up to date.
 fn update() -> Result<()> {
-    step("apt-get update", || command::run(as_root("apt-get")?.args(["--quiet=2", "update"])))
+    step("apt-get update", || command::output(as_root("apt-get")?.args(["--quiet=2", "update"])))
+        .map(drop)
         .context(Failure::Environment("the package lists cannot be updated".into()))
 }
 
@@ -44,7 +45,8 @@ pub(super) fn install(packages: &[&str]) -> Result<()> {
     step(&text, || {
         let mut command = as_root("apt-get")?;
         command.args(["--quiet=2", "--yes", "--no-install-recommends", "--no-remove", "install"]).args(packages);
-        command::run(&mut command)
+        // What dpkg says is of interest when it fails only.
+        command::output(&mut command).map(drop)
     })
     .with_context(|| Failure::Environment(format!("packages cannot be installed: {}", packages.join(" "))))
 }

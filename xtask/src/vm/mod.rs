@@ -4,6 +4,7 @@
 
 mod accel;
 pub(crate) mod console;
+mod end;
 pub(crate) mod guest;
 pub(crate) mod initramfs;
 pub(crate) mod machine;
@@ -26,16 +27,17 @@ use std::{
 use anyhow::{Context, Result};
 use xtask_guest::job::Job;
 
+use self::{
+    end::Limits,
+    machine::Machine,
+    qemu::{Boot, Qemu},
+    session::Streams,
+    sink::Sink,
+};
 pub(crate) use self::{
     initramfs::Module,
     task::Options,
     verdict::{Ended, Outcome},
-};
-use self::{
-    machine::Machine,
-    qemu::{Boot, Qemu},
-    session::{Limits, Streams},
-    sink::Sink,
 };
 use crate::{
     paths::{Paths, create_dir},

@@ -21,39 +21,10 @@ use nix::{
 use xtask_guest::frame::{self, Decoder, Frame, STDIN_WINDOW};
 
 use super::{
+    end::{End, Limits},
     sink::Sink,
     terminal::{self, Raw},
 };
-
-/// How long to wait for what.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    /// From power on to the job's start.
-    pub(super) boot: Duration,
-    /// Between two signs of life. The guest gives one a second.
-    pub(super) silence: Duration,
-    /// For the job as a whole.
-    pub(super) job: Option<Duration>,
-}
-
-/// How a session ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// The job ended with this status.
-    Exited(u8),
-    /// The guest could not start the job.
-    Failed(String),
-    /// The machine stopped without a report.
-    Died,
-    /// The machine did not come up in time.
-    NeverUp,
-    /// The machine gave no sign of life.
-    Silent,
-    /// The job took longer than it may.
-    TimedOut,
-    /// This process was told to end, twice or before the job started.
-    Interrupted(Signal),
-}
 
 /// Where the job's streams come from and go to.
 pub(super) struct Streams<'a> {
@@ -137,7 +108,9 @@ impl Session<'_> {
             if !listening {
                 self.heard = Instant::now();
             }
-            if let Some(end) = self.overdue() {
+            if self.end.is_none()
+                && let Some(end) = self.limits.overdue(self.up, self.began, self.heard)
+            {
                 return Ok(end);
             }
             let ready = self.wait(listening, stdout, stderr)?;
@@ -162,16 +135,6 @@ impl Session<'_> {
                     self.outbox.extend(Frame::Closed(number).encode());
                 }
             }
-        }
-    }
-
-    fn overdue(&self) -> Option<End> {
-        let past = |since: Instant, limit: Duration| since.elapsed() > limit;
-        match (self.end.is_some(), self.up) {
-            (true, _) => None,
-            (false, false) => past(self.began, self.limits.boot).then_some(End::NeverUp),
-            (false, true) if self.limits.job.is_some_and(|limit| past(self.began, limit)) => Some(End::TimedOut),
-            (false, true) => past(self.heard, self.limits.silence).then_some(End::Silent),
         }
     }
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::{
     console::{self, Kind, Splat},
-    session::{End, Limits},
+    end::{End, Limits},
 };
 use crate::{
     exit::Failure,

@@ -1,0 +1,70 @@
+//! How a session with a guest ends, on its own or by a time limit.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+/// How long to wait for what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// From power on to the job's start.
+    pub(super) boot: Duration,
+    /// Between two signs of life. The guest gives one a second.
+    pub(super) silence: Duration,
+    /// For the job as a whole.
+    pub(super) job: Option<Duration>,
+}
+
+/// How a session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The job ended with this status.
+    Exited(u8),
+    /// The guest could not start the job.
+    Failed(String),
+    /// The machine stopped without a report.
+    Died,
+    /// The machine did not come up in time.
+    NeverUp,
+    /// The machine gave no sign of life.
+    Silent,
+    /// The job took longer than it may.
+    TimedOut,
+    /// This process was told to end, twice or before the job started.
+    Interrupted(Signal),
+}
+
+impl Limits {
+    /// The end that a time limit brings: `up` says whether the job runs, `began` since when (or since when the machine
+    /// does), `heard` when the last sign of life came.
+    pub(super) fn overdue(&self, up: bool, began: Instant, heard: Instant) -> Option<End> {
+        if !up {
+            (began.elapsed() > self.boot).then_some(End::NeverUp)
+        } else if self.job.is_some_and(|limit| began.elapsed() > limit) {
+            Some(End::TimedOut)
+        } else {
+            (heard.elapsed() > self.silence).then_some(End::Silent)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_brings_its_own_end() {
+        let limits = |boot, silence, job: Option<u64>| Limits {
+            boot: Duration::from_secs(boot),
+            silence: Duration::from_secs(silence),
+            job: job.map(Duration::from_secs),
+        };
+        let now = Instant::now();
+        let ago = |seconds| now.checked_sub(Duration::from_secs(seconds)).expect("this machine is up for so long");
+        assert_eq!(limits(5, 1, Some(1)).overdue(false, ago(3), ago(3)), None);
+        assert_eq!(limits(5, 1, None).overdue(false, ago(9), ago(9)), Some(End::NeverUp));
+        assert_eq!(limits(1, 5, None).overdue(true, ago(9), ago(3)), None);
+        assert_eq!(limits(1, 5, None).overdue(true, ago(9), ago(9)), Some(End::Silent));
+        assert_eq!(limits(1, 5, Some(4)).overdue(true, ago(9), now), Some(End::TimedOut));
+    }
+}
