@@ -9,6 +9,7 @@ mod checksum;
 mod container;
 mod decode;
 mod encode;
+mod encoder;
 mod error;
 mod guard;
 mod join;

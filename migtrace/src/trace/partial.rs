@@ -113,7 +113,7 @@ impl Partial {
     ///
     /// # Errors
     /// Whatever the file system says.
-    pub(super) fn remove(self) -> Result<()> {
+    pub(super) fn remove(&self) -> Result<()> {
         fs::remove_dir_all(&self.dir).map_err(Error::write(&self.dir))
     }
 }

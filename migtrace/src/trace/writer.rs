@@ -3,11 +3,13 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{
     encode,
+    encoder::Encoder,
     error::{Error, Result},
     join,
     meta::Meta,
@@ -17,9 +19,9 @@ use super::{
 };
 use crate::event::Event;
 
-/// Age of the oldest event at which a segment is closed. With the caller's tick at most 200 ms apart, no event is more than
+/// Age of the oldest event at which a segment is closed. With the caller's ticks at most 250 ms apart, no event is more than
 /// a second from the disk.
-const SEGMENT_AGE: Duration = Duration::from_millis(800);
+const SEGMENT_AGE: Duration = Duration::from_millis(700);
 /// Rows at which a segment is closed before its time: at 16 bytes a row this bounds what is buffered to some 4 MB.
 const SEGMENT_ROWS: usize = 1 << 18;
 /// Rows handed to the encoder at once.
@@ -33,27 +35,24 @@ pub struct Summary {
     pub bytes: u64,
 }
 
-/// A trace that is being recorded.
+/// A trace that is being recorded. Encoding and the disk are a thread's, which the first batch starts.
 ///
 /// Dropped without [`Writer::finish`], it leaves the partial directory with all segments that are complete, from which
 /// [`super::recover()`] makes a trace; [`Writer::flush`] first loses nothing.
 pub struct Writer {
     path: PathBuf,
-    partial: Partial,
-    /// JSON of the metadata that segments carry.
+    partial: Arc<Partial>,
+    /// JSON of the metadata that segments carry, until the encoder has it.
     meta: String,
     buffers: Buffers,
+    encoder: Option<Encoder>,
     /// [`SEGMENT_AGE`].
     segment_age: Duration,
-    segment: Option<Segment>,
     /// When the first row since the last segment came.
     oldest: Option<Instant>,
     /// Rows since the last segment that the encoder has.
     segment_rows: usize,
-    segments: u64,
     events: u64,
-    /// Bytes of all segments so far.
-    bytes: u64,
 }
 
 impl Writer {
@@ -74,23 +73,22 @@ impl Writer {
         partial.write("000000.parquet", &Segment::new(&meta, path)?.finish()?)?;
         Ok(Self {
             path: path.to_owned(),
-            partial,
+            partial: Arc::new(partial),
             meta,
             buffers: Buffers::default(),
+            encoder: None,
             segment_age: SEGMENT_AGE,
-            segment: None,
             oldest: None,
             segment_rows: 0,
-            segments: 1,
             events: 0,
-            bytes: 0,
         })
     }
 
-    /// Adds an event. Events should come in the order of their time; the file keeps the order they came in.
+    /// Adds an event. Events should come in the order of their time; the file keeps the order they came in. Waits when the
+    /// disk is far behind.
     ///
     /// # Errors
-    /// A segment was due and could not be written. The trace up to the last complete segment stays readable.
+    /// A segment could not be written. The trace up to the last complete segment stays readable.
     pub fn push(&mut self, event: &Event) -> Result<()> {
         encode::append(&mut self.buffers, event);
         self.events += 1;
@@ -98,47 +96,42 @@ impl Writer {
             self.oldest = Some(Instant::now());
         }
         if self.buffers.rows() == BATCH_ROWS {
-            self.encode()?;
+            self.hand_over()?;
             self.tick()?;
         }
         Ok(())
     }
 
-    /// Closes the segment when it is due; to be called at least five times a second, whether or not events come.
+    /// Closes the segment when it is due, without waiting for it; to be called at least four times a second, whether or not
+    /// events come.
     ///
     /// # Errors
     /// As [`Writer::push`].
     pub fn tick(&mut self) -> Result<()> {
         let rows = self.segment_rows + self.buffers.rows();
         if rows >= SEGMENT_ROWS || self.oldest.is_some_and(|t| t.elapsed() >= self.segment_age) {
-            self.flush()?;
+            self.close()?;
         }
         Ok(())
     }
 
-    /// Closes the segment now: every event pushed so far is on the disk.
+    /// Closes the segment now: when this returns, every event pushed so far is on the disk.
     ///
     /// # Errors
     /// As [`Writer::push`].
     pub fn flush(&mut self) -> Result<()> {
-        self.encode()?;
-        self.oldest = None;
-        self.segment_rows = 0;
-        let Some(segment) = self.segment.take() else { return Ok(()) };
-        let bytes = segment.finish()?;
-        self.partial.write(&format!("{:06}.parquet", self.segments), &bytes)?;
-        self.segments += 1;
-        self.bytes += bytes.len() as u64;
-        Ok(())
+        self.close()?;
+        self.encoder.as_mut().map_or(Ok(()), Encoder::wait)
     }
 
-    /// Metadata for the segments from now on: what a recovered trace says about itself is what its last segment says.
+    /// Metadata for the segments that begin from now on: what a recovered trace says about itself is what its last segment
+    /// says.
     ///
     /// # Errors
-    /// The metadata cannot be JSON.
+    /// The metadata cannot be JSON, or as [`Writer::push`].
     pub fn set_meta(&mut self, meta: &Meta) -> Result<()> {
         self.meta = to_json(meta, &self.path)?;
-        Ok(())
+        self.encoder.as_mut().map_or(Ok(()), |encoder| encoder.set_meta(self.meta.clone()))
     }
 
     /// Events pushed so far.
@@ -147,10 +140,10 @@ impl Writer {
         self.events
     }
 
-    /// Bytes on the disk so far.
+    /// Bytes of all complete segments so far.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.encoder.as_ref().map_or(0, Encoder::bytes)
     }
 
     /// Joins the segments into the one file, which carries `meta`, and removes the partial directory.
@@ -160,9 +153,8 @@ impl Writer {
     pub fn finish(mut self, meta: &Meta) -> Result<Summary> {
         self.flush()?;
         let bytes = join::join(&partial::segments(&self.partial.dir)?, &self.partial, &self.path, meta)?;
-        let events = self.events;
         self.partial.remove()?;
-        Ok(Summary { events, bytes })
+        Ok(Summary { events: self.events, bytes })
     }
 
     /// Lets segments become as old as `age`, so that a test does not depend on how fast the machine is.
@@ -171,19 +163,25 @@ impl Writer {
         self.segment_age = age;
     }
 
+    fn close(&mut self) -> Result<()> {
+        self.hand_over()?;
+        self.oldest = None;
+        self.segment_rows = 0;
+        self.encoder.as_mut().map_or(Ok(()), Encoder::close)
+    }
+
     /// Hands the buffered rows to the encoder.
-    fn encode(&mut self) -> Result<()> {
+    fn hand_over(&mut self) -> Result<()> {
         if self.buffers.rows() == 0 {
             return Ok(());
         }
         let batch = self.buffers.take().map_err(|e| Error::encode(&self.path)(e.into()))?;
-        let segment = match &mut self.segment {
-            Some(segment) => segment,
-            None => self.segment.insert(Segment::new(&self.meta, &self.path)?),
-        };
-        segment.write(&batch)?;
         self.segment_rows += batch.num_rows();
-        Ok(())
+        let encoder = match &mut self.encoder {
+            Some(encoder) => encoder,
+            None => self.encoder.insert(Encoder::start(self.partial.clone(), self.meta.clone(), &self.path)?),
+        };
+        encoder.rows(batch)
     }
 }
 

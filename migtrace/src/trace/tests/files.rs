@@ -2,7 +2,7 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{fault, final_meta, meta, write};
@@ -44,6 +44,10 @@ fn a_recording_is_readable_while_it_goes_on() {
     writer.set_segment_age(Duration::from_millis(5));
     std::thread::sleep(Duration::from_millis(6));
     writer.tick().expect("due");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while writer.bytes() == 0 && Instant::now() < deadline {
+        std::thread::yield_now();
+    }
     for name in [path.clone(), dir.path().join("run.parquet.partial")] {
         let trace = Trace::open(&name).expect("opened");
         assert!(trace.truncated());
@@ -151,7 +155,9 @@ fn a_full_disk_is_an_error_and_what_was_written_stays() {
     // The next segment's name is taken by a directory that cannot be replaced: rename fails as it would on a full disk.
     fs::create_dir_all(dir.path().join("run.parquet.partial/000002.parquet/x")).expect("made");
     writer.push(&fault(2, 2)).expect("pushed");
-    assert!(matches!(writer.flush(), Err(Error::Write { .. })));
+    assert!(matches!(writer.flush(), Err(Error::Write { error, .. }) if error.raw_os_error() == Some(libc::EISDIR)));
+    let again = writer.flush().expect_err("it stays broken").to_string();
+    assert!(again.ends_with("an earlier error has ended the writing"), "{again}");
     assert!(!dir.path().join("run.parquet.partial/000002.parquet.tmp").exists(), "nothing half-written stays");
     drop(writer);
     assert_eq!(Trace::open(&path).and_then(|t| t.read_all()).expect("read"), [fault(1, 1)]);
