@@ -37,8 +37,8 @@ pub struct Summary {
 
 /// A trace that is being recorded. Encoding and the disk are a thread's, which the first batch starts.
 ///
-/// Dropped without [`Writer::finish`], it leaves the partial directory with all segments that are complete, from which
-/// [`super::recover()`] makes a trace; [`Writer::flush`] first loses nothing.
+/// Dropped without [`Writer::finish`], as when recording ends with an error, it leaves the partial directory with all that
+/// was pushed, from which [`super::recover()`] makes a trace. Killed, it leaves the segments that were complete.
 pub struct Writer {
     path: PathBuf,
     partial: Arc<Partial>,
@@ -182,6 +182,13 @@ impl Writer {
             None => self.encoder.insert(Encoder::start(self.partial.clone(), self.meta.clone(), &self.path)?),
         };
         encoder.rows(batch)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // After `finish` there is nothing left to do; otherwise an error is on its way already.
+        let _ = self.flush();
     }
 }
 

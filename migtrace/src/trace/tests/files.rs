@@ -27,7 +27,15 @@ fn killed(path: &Path, segments: u64, rows: u64) {
             writer.flush().expect("flushed");
         }
     }
-    writer.push(&fault(u64::MAX, 0)).expect("pushed");
+}
+
+#[test]
+fn a_writer_that_is_dropped_keeps_what_was_pushed() {
+    let (_dir, path) = temporary();
+    let mut writer = Writer::create(&path, &meta()).expect("a writer");
+    writer.push(&fault(1, 1)).expect("pushed");
+    drop(writer);
+    assert_eq!(Trace::open(&path).and_then(|t| t.read_all()).expect("read"), [fault(1, 1)]);
 }
 
 #[test]

@@ -22,6 +22,20 @@ fn events_of_every_kind_come_back_as_they_were() {
     assert_eq!(kinds.len(), 10, "every kind is tested");
 }
 
+/// A trace of format 1 with every kind of event, as `write` made it. When the format changes, so does its version; this
+/// file stays, and what it then reads as is written down here.
+const FORMAT_1: &[u8] = include_bytes!("format-1.parquet");
+
+#[test]
+fn a_trace_of_format_1_is_read() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("run.parquet");
+    std::fs::write(&path, FORMAT_1).expect("written");
+    let trace = Trace::open(&path).expect("opened");
+    assert_eq!(trace.read_all().expect("read"), every_kind());
+    assert_eq!(*trace.meta(), final_meta());
+}
+
 #[test]
 fn an_event_says_its_columns_and_no_others() {
     let dir = tempfile::tempdir().expect("a directory");
