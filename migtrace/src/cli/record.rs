@@ -168,7 +168,8 @@ impl Recording {
         meta.command_status = status.as_ref().ok().copied().flatten().map(shell_status);
         let summary = self.writer.finish(meta).context("closing the trace")?;
         self.progress.clear();
-        if !args.quiet {
+        // A command that could not be executed is the one thing to say then.
+        if !args.quiet && status.is_ok() {
             eprintln!(
                 "migtrace: recorded {} events ({} lost) in {:.1} s to {} ({} bytes)",
                 summary.events,
