@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use parquet::errors::ParquetError;
+
 use super::meta::FORMAT_VERSION;
 
 /// Result of reading or writing a trace.
@@ -70,9 +72,15 @@ impl Error {
         move |error| Self::Write { path: path.to_owned(), error }
     }
 
-    /// Of the Parquet library while it writes: its own complaints are about the disk, or else a defect of this program.
-    pub(super) fn encode(path: &Path) -> impl FnOnce(parquet::errors::ParquetError) -> Self + '_ {
-        move |e| Self::Write { path: path.to_owned(), error: io::Error::other(e) }
+    /// Of the Parquet library while it writes: its complaints are the disk's, or else a defect of this program.
+    pub(super) fn encode(path: &Path) -> impl FnOnce(ParquetError) -> Self + '_ {
+        move |e| {
+            let error = match e {
+                ParquetError::External(e) => e.downcast::<io::Error>().map_or_else(io::Error::other, |e| *e),
+                other => io::Error::other(other),
+            };
+            Self::Write { path: path.to_owned(), error }
+        }
     }
 
     pub(super) fn damaged(path: &Path, place: impl Into<String>, why: impl ToString) -> Self {

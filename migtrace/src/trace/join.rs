@@ -27,8 +27,7 @@ use super::{
     error::{Error, Result},
     guard::guarded,
     meta::{META_KEY, Meta},
-    partial::{self, Partial},
-    schema,
+    partial, schema,
     segment::Segment,
     writer::to_json,
 };
@@ -40,15 +39,13 @@ const GATHERED_ROWS: usize = 1 << 17;
 
 /// Writes `path` with the rows of `segments`, in their order, and the metadata `meta`. Returns the file's size in bytes.
 ///
-/// The file is made inside the partial directory and then renamed, so `path` is the old file or the whole new one.
+/// The file is made as `temporary`, on the same file system, and then renamed, so `path` is the old file or the whole new
+/// one.
 ///
 /// # Errors
 /// A segment cannot be read, or the file cannot be written.
-pub(super) fn join(segments: &[PathBuf], partial: &Partial, path: &Path, meta: &Meta) -> Result<u64> {
-    let temporary = partial.dir.join("joined.tmp");
-    // Of an earlier attempt; a missing one is as good as a removed one.
-    let _ = fs::remove_file(&temporary);
-    let file = partial::create_new(&temporary).map_err(Error::write(&temporary))?;
+pub(super) fn join(segments: &[PathBuf], temporary: &Path, path: &Path, meta: &Meta) -> Result<u64> {
+    let file = partial::create_new(temporary).map_err(Error::write(temporary))?;
     let meta = to_json(meta, path)?;
     let written = Join::new(file, path, &meta).and_then(|mut join| {
         for segment in segments {
@@ -58,13 +55,13 @@ pub(super) fn join(segments: &[PathBuf], partial: &Partial, path: &Path, meta: &
     });
     let renamed = written.and_then(|file| {
         let bytes = file.sync_all().and_then(|()| file.metadata()).map_err(Error::write(path))?.len();
-        fs::rename(&temporary, path).map_err(Error::write(path))?;
+        fs::rename(temporary, path).map_err(Error::write(path))?;
         sync_parent(path).map_err(Error::write(path))?;
         Ok(bytes)
     });
     if renamed.is_err() {
         // The first error is the one to report.
-        let _ = fs::remove_file(&temporary);
+        let _ = fs::remove_file(temporary);
     }
     renamed
 }

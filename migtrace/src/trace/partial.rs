@@ -12,8 +12,13 @@ use super::error::{Error, Result};
 
 /// `run.parquet.partial` for `run.parquet`.
 pub(super) fn path_of(trace: &Path) -> PathBuf {
-    let mut name = OsString::from(trace);
-    name.push(".partial");
+    with_suffix(trace, ".partial")
+}
+
+/// `path` with `suffix` after all of its name.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
     PathBuf::from(name)
 }
 
@@ -107,6 +112,14 @@ impl Partial {
             let _ = fs::remove_file(&temporary);
             Error::write(&self.dir.join(name))(e)
         })
+    }
+
+    /// Where in the directory the one file is made; what an earlier attempt left there is removed.
+    pub(super) fn temporary(&self) -> PathBuf {
+        let path = self.dir.join("joined.tmp");
+        // A missing one is as good as a removed one, any other error comes again when the file is made.
+        let _ = fs::remove_file(&path);
+        path
     }
 
     /// Removes the directory and all that is in it.

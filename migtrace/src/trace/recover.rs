@@ -49,7 +49,9 @@ pub fn recover(path: &Path, out: Option<&Path>) -> Result<Recovered> {
         }
     }
     let Some(meta) = meta else { return Err(Error::NothingToRecover { path: partial.dir }) };
-    let bytes = join::join(&whole, &partial, out, &meta)?;
+    // Another name may be on another disk: the usual reason to give one is that this one is full.
+    let temporary = if out == trace { partial.temporary() } else { partial::with_suffix(out, ".joining") };
+    let bytes = join::join(&whole, &temporary, out, &meta)?;
     if left_out.is_empty() {
         partial.remove()?;
     }

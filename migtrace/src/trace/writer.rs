@@ -152,7 +152,7 @@ impl Writer {
     /// The file cannot be written. The partial directory stays as it is.
     pub fn finish(mut self, meta: &Meta) -> Result<Summary> {
         self.flush()?;
-        let bytes = join::join(&partial::segments(&self.partial.dir)?, &self.partial, &self.path, meta)?;
+        let bytes = join::join(&partial::segments(&self.partial.dir)?, &self.partial.temporary(), &self.path, meta)?;
         self.partial.remove()?;
         Ok(Summary { events: self.events, bytes })
     }
