@@ -1,7 +1,7 @@
 //! Checksums of a trace file: of every row group's data, and of the footer that says where it is.
 //!
 //! Parquet has checksums of pages, but the library does not write them, and none of the footer. Without, one flipped bit in
-//! twenty went unnoticed and changed what events said. They stand in the file's metadata under [`KEY`]:
+//! ten went unnoticed and changed what events said. They stand in the file's metadata under [`KEY`]:
 //! `footer:9ae0daaf groups:7f2c5b1e,00c4f3a2`.
 
 use parquet::file::metadata::{KeyValue, RowGroupMetaData};
