@@ -98,6 +98,9 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
     if let Some(workload) = &mut workload {
         workload.go().context("starting the command")?;
     }
+    if args.command.is_empty() && !args.quiet {
+        eprintln!("migtrace: recording into {}; Ctrl-C ends it", args.output.display());
+    }
     let mut recording = Recording { writer, progress: Progress::new(args.quiet) };
     let status = recording.run(live, workload, &mut meta, &before).await?;
     recording.finish(args, &mut meta, status)
