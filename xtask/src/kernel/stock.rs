@@ -14,6 +14,7 @@ use crate::{
     exit::Failure,
     paths::create_dir,
     progress::step,
+    setup,
     vm::{Image, Module},
 };
 
@@ -77,9 +78,7 @@ fn unpack(package: &str, place: &Path) -> Result<()> {
     let work = tempfile::tempdir().context("cannot create a temporary directory")?;
     let root = work.path().join("root");
     create_dir(&root)?;
-    let mut download = Command::new("apt-get");
-    download.args(["--quiet=2", "--option=APT::Sandbox::User=root", "download", package]).current_dir(work.path());
-    command::run(&mut download).with_context(|| Failure::Environment(format!("cannot fetch the package {package}")))?;
+    setup::download(&[package], work.path())?;
     let deb = only_entry(work.path(), |name| name.ends_with(".deb"))?;
     command::run(Command::new("dpkg").arg("--extract").arg(deb).arg(&root))?;
     // Newer packages have /usr/lib only; depmod and modprobe look in /lib.

@@ -1,6 +1,6 @@
 //! Installing packages on Debian and its relatives.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use anyhow::{Context, Result};
 use nix::unistd::Uid;
@@ -51,6 +51,48 @@ pub(super) fn install(packages: &[&str]) -> Result<()> {
     .with_context(|| Failure::Environment(format!("packages cannot be installed: {}", packages.join(" "))))
 }
 
+/// What installing a package would do, without doing it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// Packages that would come, as `name=version`.
+    pub(super) installs: Vec<String>,
+    /// Packages that would have to go.
+    pub(super) removes: Vec<String>,
+}
+
+/// Asks apt what it would do.
+pub(super) fn plan(package: &str) -> Result<Plan> {
+    let mut command = Command::new("apt-get");
+    command.env("LC_ALL", "C.UTF-8").args(["--simulate", "--no-install-recommends", "install", package]);
+    Ok(parse_plan(&command::output(&mut command)?))
+}
+
+/// Of lines like `Inst flex (2.6.4-8.2 Debian:12.15/oldstable [amd64])`, `Inst qemu-utils [7.1] (7.2 ...)` and
+/// `Remv qemu-utils [10.0]`.
+fn parse_plan(said: &str) -> Plan {
+    let mut plan = Plan::default();
+    for line in said.lines() {
+        let mut words = line.split_whitespace();
+        match (words.next(), words.next()) {
+            (Some("Inst"), Some(name)) => {
+                let version = words.find_map(|word| word.strip_prefix('('));
+                plan.installs.extend(version.map(|version| format!("{name}={version}")));
+            }
+            (Some("Remv"), Some(name)) => plan.removes.push(name.to_owned()),
+            _ => {}
+        }
+    }
+    plan
+}
+
+/// Fetches packages into a directory, without installing them. Any user can.
+pub(crate) fn download(packages: &[&str], into: &Path) -> Result<()> {
+    let mut download = Command::new("apt-get");
+    download.args(["--quiet=2", "--option=APT::Sandbox::User=root", "download"]).args(packages).current_dir(into);
+    command::run(&mut download)
+        .with_context(|| Failure::Environment(format!("packages cannot be fetched: {}", packages.join(" "))))
+}
+
 /// The command as root: as it is, or with sudo.
 fn as_root(program: &str) -> Result<Command> {
     let mut command = if Uid::effective().is_root() {
@@ -70,6 +112,16 @@ fn as_root(program: &str) -> Result<Command> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_would_come_and_go_is_read_from_a_simulation() {
+        let said = "Reading package lists...\nRemv qemu-utils [1:10.0.2+ds-2]\n\
+                    Inst cpio (2.13+dfsg-7.1 Debian:12.15/oldstable [amd64])\n\
+                    Inst libfdt1 [1.6.0] (1.6.1-4+b1 Debian:12.15/oldstable [amd64]) []\nConf cpio (2.13)\n";
+        let plan = parse_plan(said);
+        assert_eq!(plan.removes, ["qemu-utils"]);
+        assert_eq!(plan.installs, ["cpio=2.13+dfsg-7.1", "libfdt1=1.6.1-4+b1"]);
+    }
 
     #[test]
     fn a_package_without_a_version_is_not_offered() {

@@ -5,13 +5,14 @@
 
 mod apt;
 mod bpf;
+mod emulator;
 mod need;
 
 use anyhow::Result;
 use clap::Args;
 
 use self::need::Need;
-pub(crate) use self::need::Purpose;
+pub(crate) use self::{apt::download, need::Purpose};
 use crate::{
     exit::{FINE, Failure},
     kernel,
@@ -34,9 +35,10 @@ impl Options {
 
 /// Installs what these purposes need and the machine lacks; does and says nothing when nothing is missing.
 pub(crate) fn ensure(paths: &Paths, purposes: &[Purpose]) -> Result<()> {
-    let missing: Vec<&Need> = need::missing(purposes).collect();
+    let is_private = |need: &&Need| need.package == EMULATOR && emulator::is_here(paths);
+    let missing: Vec<&Need> = need::missing(purposes).filter(|need| !is_private(need)).collect();
     if !missing.is_empty() {
-        install(&missing)?;
+        install(paths, &missing)?;
     }
     if purposes.contains(&Purpose::Kernel) {
         install_kernel_source(paths)?;
@@ -58,7 +60,10 @@ fn install_kernel_source(paths: &Paths) -> Result<()> {
     Ok(())
 }
 
-fn install(missing: &[&Need]) -> Result<()> {
+/// The package of the emulator.
+const EMULATOR: &str = "qemu-system-x86";
+
+fn install(paths: &Paths, missing: &[&Need]) -> Result<()> {
     if !apt::is_here() {
         return Err(Failure::Environment(unknown_distribution(missing)).into());
     }
@@ -67,8 +72,18 @@ fn install(missing: &[&Need]) -> Result<()> {
     }
     let mut packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
     packages.dedup();
-    apt::install(&packages)?;
-    let still: Vec<_> = missing.iter().filter(|need| !need.is_met()).map(|need| need.what).collect();
+    if packages.contains(&EMULATOR) && apt::offers(EMULATOR)? {
+        let plan = apt::plan(EMULATOR)?;
+        if !plan.removes.is_empty() {
+            emulator::unpack(paths, EMULATOR, &plan)?;
+            packages.retain(|&package| package != EMULATOR);
+        }
+    }
+    if !packages.is_empty() {
+        apt::install(&packages)?;
+    }
+    let is_there = |need: &&&Need| need.is_met() || (need.package == EMULATOR && emulator::is_here(paths));
+    let still: Vec<_> = missing.iter().filter(|need| !is_there(need)).map(|need| need.what).collect();
     if still.is_empty() {
         return Ok(());
     }

@@ -45,13 +45,14 @@ impl Accelerator {
 /// The better of the two that works on this host.
 pub(super) fn choose(
     paths: &Paths,
+    program: &Path,
     kernel: &Path,
     trial_initramfs: impl FnOnce() -> Result<PathBuf>,
 ) -> Result<Accelerator> {
     if fs::File::options().read(true).write(true).open("/dev/kvm").is_err() {
         return Ok(Accelerator::Emulated);
     }
-    let answer_file = paths.cache.join("accelerator").join(host_key()?);
+    let answer_file = paths.cache.join("accelerator").join(host_key(program)?);
     match fs::read_to_string(&answer_file).as_deref() {
         Ok("kvm\n") => return Ok(Accelerator::Kvm),
         Ok("tcg\n") => return Ok(Accelerator::Emulated),
@@ -62,7 +63,7 @@ pub(super) fn choose(
         clock(TRIAL)
     ));
     let began = Instant::now();
-    let (accelerator, word) = if boots_under_kvm(kernel, &trial_initramfs()?)? {
+    let (accelerator, word) = if boots_under_kvm(program, kernel, &trial_initramfs()?)? {
         (Accelerator::Kvm, "kvm\n")
     } else {
         (Accelerator::Emulated, "tcg\n")
@@ -75,19 +76,20 @@ pub(super) fn choose(
 }
 
 /// What the answer depends on: the running host kernel, this boot of it, and QEMU.
-fn host_key() -> Result<String> {
+fn host_key(program: &Path) -> Result<String> {
     let mut hash = Sha256::new();
     for file in ["/proc/sys/kernel/random/boot_id", "/proc/sys/kernel/osrelease"] {
         hash.update(fs::read(file).unwrap_or_default());
     }
-    hash.update(qemu::version()?);
+    hash.update(qemu::version(program)?);
     Ok(format!("{:x}", hash.finalize())[..16].to_owned())
 }
 
-fn boots_under_kvm(kernel: &Path, initramfs: &Path) -> Result<bool> {
+fn boots_under_kvm(program: &Path, kernel: &Path, initramfs: &Path) -> Result<bool> {
     let console = tempfile::NamedTempFile::new()?;
     let machine = Machine { nodes: 1, cpus: 2, mem: 512 << 20 };
     let qemu = Qemu::start(&Boot {
+        program,
         kernel,
         initramfs,
         console: console.path(),

@@ -8,7 +8,7 @@ mod end;
 pub(crate) mod guest;
 pub(crate) mod initramfs;
 pub(crate) mod machine;
-mod qemu;
+pub(crate) mod qemu;
 mod session;
 mod share;
 mod sink;
@@ -106,11 +106,13 @@ pub(crate) fn run(paths: &Paths, request: Request<'_>) -> Result<Outcome> {
             .with_context(|| format!("cannot write {}", file.display()))?;
         Ok(file)
     };
-    let accelerator = accel::choose(paths, &image.bzimage, || write_initramfs(&trial(&job)))?;
+    let program = qemu::program(paths);
+    let accelerator = accel::choose(paths, &program, &image.bzimage, || write_initramfs(&trial(&job)))?;
     let initramfs = write_initramfs(&job)?;
     let console = work.path().join("console.log");
 
     let boot = Boot {
+        program: &program,
         kernel: &image.bzimage,
         initramfs: &initramfs,
         console: &console,

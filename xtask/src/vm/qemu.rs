@@ -6,7 +6,7 @@ use std::{
         fd::{AsRawFd, OwnedFd},
         unix::{net::UnixStream, process::CommandExt},
     },
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -18,13 +18,24 @@ use xtask_guest::{
 };
 
 use super::{accel::Accelerator, machine::Machine};
-use crate::{command, exit::Failure};
+use crate::{command, exit::Failure, paths::Paths};
 
 /// The emulator's name.
-pub(super) const PROGRAM: &str = "qemu-system-x86_64";
+pub(crate) const PROGRAM: &str = "qemu-system-x86_64";
+
+/// The emulator: the machine's own, or the one that setup unpacked beside it.
+pub(super) fn program(paths: &Paths) -> PathBuf {
+    command::find(PROGRAM).unwrap_or_else(|| private(paths))
+}
+
+/// Where setup puts an emulator that cannot be installed.
+pub(crate) fn private(paths: &Paths) -> PathBuf {
+    paths.cache.join("qemu").join(PROGRAM)
+}
 
 /// What one boot needs.
 pub(super) struct Boot<'a> {
+    pub(super) program: &'a Path,
     pub(super) kernel: &'a Path,
     pub(super) initramfs: &'a Path,
     pub(super) console: &'a Path,
@@ -45,7 +56,7 @@ impl Qemu {
     pub(super) fn start(boot: &Boot<'_>) -> Result<Qemu> {
         let (port, guest_end) = UnixStream::pair().context("cannot open a pair of sockets")?;
         let guest_end = OwnedFd::from(guest_end);
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(boot.program);
         command.args(arguments(boot, guest_end.as_raw_fd())?);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         // A group of its own: Ctrl-C is for the job in the guest.
@@ -132,8 +143,8 @@ fn option(value: &str) -> String {
 }
 
 /// QEMU's version, as a part of what an answer about this host depends on.
-pub(super) fn version() -> Result<String> {
-    let text = command::output(Command::new(PROGRAM).arg("--version"))?;
+pub(super) fn version(program: &Path) -> Result<String> {
+    let text = command::output(Command::new(program).arg("--version"))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
@@ -145,6 +156,7 @@ mod tests {
     fn the_root_is_read_only_and_only_a_writable_share_is_not() {
         let share = |tag: &str, path: &str, writable| Share { tag: tag.into(), path: path.into(), writable };
         let boot = Boot {
+            program: Path::new(PROGRAM),
             kernel: Path::new("/c/bzImage"),
             initramfs: Path::new("/c/initramfs"),
             console: Path::new("/c/a,b.log"),

@@ -1,0 +1,67 @@
+//! An emulator of one's own where the distribution's cannot be installed.
+//!
+//! A machine may hold parts of another QEMU (from backports, say), which would have to go if the distribution's came in.
+//! Setup removes nothing: there QEMU and the libraries that it lacks are unpacked into the cache, and started from there.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+
+use anyhow::{Context, Result};
+
+use super::apt;
+use crate::{
+    command,
+    paths::{Paths, create_dir, write_atomically},
+    progress::{say, step},
+    vm::qemu,
+};
+
+/// Whether that emulator is there already.
+pub(super) fn is_here(paths: &Paths) -> bool {
+    qemu::private(paths).exists()
+}
+
+/// Unpacks the packages of an emulator which `plan` would install.
+pub(super) fn unpack(paths: &Paths, package: &str, plan: &apt::Plan) -> Result<()> {
+    say(format!(
+        "{package} cannot be installed beside {}: QEMU is unpacked into {} instead, and nothing is removed",
+        plan.removes.join(", "),
+        paths.cache.join("qemu").display()
+    ));
+    step(&format!("fetches and unpacks {package} and {} libraries", plan.installs.len().saturating_sub(1)), || {
+        create_dir(&paths.cache)?;
+        let work = tempfile::tempdir_in(&paths.cache).context("cannot create a directory in the cache")?;
+        let debs = work.path().join("debs");
+        let root = work.path().join("root");
+        create_dir(&debs)?;
+        create_dir(&root)?;
+        apt::download(&plan.installs.iter().map(String::as_str).collect::<Vec<_>>(), &debs)?;
+        for deb in fs::read_dir(&debs).context("cannot read what was fetched")?.flatten() {
+            command::run(Command::new("dpkg").arg("--extract").arg(deb.path()).arg(&root))?;
+        }
+        publish(paths, &root)
+    })
+}
+
+/// Puts the files where [`qemu::private`] starts them.
+fn publish(paths: &Paths, root: &Path) -> Result<()> {
+    let wrapper = qemu::private(paths);
+    let home = wrapper.parent().expect("it lies in the cache");
+    create_dir(home)?;
+    let place = home.join("root");
+    // What an earlier attempt left.
+    if place.exists() {
+        fs::remove_dir_all(&place).with_context(|| format!("cannot remove {}", place.display()))?;
+    }
+    fs::rename(root, &place).with_context(|| format!("cannot move QEMU to {}", place.display()))?;
+    let program = qemu::PROGRAM;
+    let script = format!(
+        "#!/bin/sh\n\
+         # Starts the QEMU that lies beside this file, with its own libraries and firmware.\n\
+         root=$(dirname \"$0\")/root/usr\n\
+         export LD_LIBRARY_PATH=\"$root/lib/x86_64-linux-gnu${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}\"\n\
+         exec \"$root/bin/{program}\" -L \"$root/share/qemu\" -L \"$root/share/seabios\" -L \"$root/lib/ipxe/qemu\" \"$@\"\n"
+    );
+    write_atomically(&wrapper, script.as_bytes())?;
+    let executable = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(&wrapper, executable).with_context(|| format!("cannot make {} executable", wrapper.display()))
+}
