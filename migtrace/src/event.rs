@@ -3,7 +3,7 @@
 //! This module owns the vocabulary: its enums print as exactly the words that the trace's columns hold. It knows no
 //! ring, no file and no terminal. A field that the kernel did not give is `None`, never 0.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, num::NonZeroU32, sync::Arc};
 
 use strum::{AsRefStr, Display, EnumString, IntoStaticStr};
 
@@ -21,10 +21,43 @@ pub struct Event {
     pub tid: u32,
     pub comm: Comm,
     pub cgroup_id: u64,
+    /// CLOCK_BOOTTIME, ns, when the process started: with `pid` it names the process for good, for numbers are used again.
+    pub process_start_ns: Option<u64>,
+    /// Events that this one stands for, where the kernel side took a sample; see [`Event::weight`].
+    pub weight: Option<NonZeroU32>,
+    /// Symbols joined by `;`, outermost first.
+    pub kernel_stack: Option<Arc<str>>,
+    /// As `kernel_stack`.
+    pub user_stack: Option<Arc<str>>,
     pub body: Body,
 }
 
 impl Event {
+    /// An event of which nothing is known but what it is and when: no task, CPU 0.
+    #[must_use]
+    pub fn at(ts_ns: u64, body: Body) -> Self {
+        Self {
+            ts_ns,
+            cpu: 0,
+            cpu_node: None,
+            pid: 0,
+            tid: 0,
+            comm: Comm::default(),
+            cgroup_id: 0,
+            process_start_ns: None,
+            weight: None,
+            kernel_stack: None,
+            user_stack: None,
+            body,
+        }
+    }
+
+    /// Events that this one stands for: itself, or more where the recording took a sample.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        self.weight.map_or(1, |w| w.get().into())
+    }
+
     /// How long it took, ns, where it has a length.
     #[must_use]
     pub fn latency_ns(&self) -> Option<u64> {
@@ -261,6 +294,8 @@ pub struct Task {
     pub to_node: Option<i32>,
     /// The new process of a fork.
     pub target_pid: Option<u32>,
+    /// Pages that the process of a task that moved left on `from_node`.
+    pub pages: Option<u64>,
 }
 
 /// A mapping as it was when first seen.

@@ -21,7 +21,7 @@ fn migtrace() -> Command {
 }
 
 fn event(ts_ns: u64, body: Body) -> Event {
-    Event { ts_ns, cpu: 1, cpu_node: None, pid: 7, tid: 8, comm: Comm::from("a,\u{1b}b"), cgroup_id: 9, body }
+    Event { cpu: 1, pid: 7, tid: 8, comm: Comm::from("a,\u{1b}b"), cgroup_id: 9, ..Event::at(ts_ns, body) }
 }
 
 fn events() -> Vec<Event> {

@@ -30,16 +30,7 @@ impl Tape {
     pub(crate) fn push(&mut self, body: Body) {
         let comm = Comm::from("memtoy");
         let cgroup_id = 1;
-        self.events.push(Event {
-            ts_ns: self.now,
-            cpu: 0,
-            cpu_node: Some(0),
-            pid: PID,
-            tid: PID,
-            comm,
-            cgroup_id,
-            body,
-        });
+        self.events.push(Event { cpu_node: Some(0), pid: PID, tid: PID, comm, cgroup_id, ..Event::at(self.now, body) });
     }
 
     pub(crate) fn wait(&mut self, ns: u64) {
@@ -53,7 +44,7 @@ impl Tape {
     }
 
     pub(crate) fn task(&mut self, what: TaskEvent) {
-        self.push(Body::Task(Task { what, from_node: None, to_node: None, target_pid: None }));
+        self.push(Body::Task(Task { what, from_node: None, to_node: None, target_pid: None, pages: None }));
         self.wait(1_000);
     }
 
@@ -284,8 +275,7 @@ pub(crate) fn lossy() -> (Meta, Vec<Event>) {
     let at = events.len() - 2;
     let body = Body::Loss(Loss { probe: "lazy_migrate".into(), cause: "ring_full".into(), count: 3 });
     let ts_ns = events[at].ts_ns;
-    events
-        .insert(at, Event { ts_ns, cpu: 0, cpu_node: None, pid: 0, tid: 0, comm: Comm::default(), cgroup_id: 0, body });
+    events.insert(at, Event::at(ts_ns, body));
     for account in meta.account.iter_mut().filter(|a| a.probe == "lazy_migrate") {
         account.stored = account.seen - 3;
         account.lost.insert("ring_full".into(), 3);

@@ -14,7 +14,7 @@ pub(crate) fn meta(events: &[Event], end_ns: u64) -> Meta {
         ["fault", "check", "mark", "lazy_migrate", "direct_migrate", "batch", "lazy_batch", "request", "task", "phase"];
     let stored = |name: &str| events.iter().filter(|e| probe_of(&e.body) == name).count() as u64;
     Meta {
-        format_version: 1,
+        format_version: FORMAT_VERSION,
         migtrace_version: "0.1.0".into(),
         kernel_release: "6.12.117-migtrace".into(),
         kernel_patched: true,
@@ -29,6 +29,7 @@ pub(crate) fn meta(events: &[Event], end_ns: u64) -> Meta {
         wall_offset_ns: 1_790_000_000_000_000_000,
         account: names.iter().map(|name| account(name, stored(name))).collect(),
         vmstat_delta: vmstat(events),
+        ..Meta::default()
     }
 }
 

@@ -68,6 +68,10 @@ pub fn decode(bytes: &[u8], names: &Names) -> Result<Event, DecodeError> {
         tid: header.tid,
         comm: Comm::from_bytes(header.comm),
         cgroup_id: header.cgroup_id,
+        process_start_ns: None,
+        weight: None,
+        kernel_stack: None,
+        user_stack: None,
         body,
     })
 }
@@ -237,6 +241,7 @@ fn task(r: &record::Task) -> Result<Body, DecodeError> {
         from_node: node(r.from_node),
         to_node: node(r.to_node),
         target_pid: (r.child_pid != 0).then_some(r.child_pid),
+        pages: None,
     }))
 }
 

@@ -83,16 +83,7 @@ impl Account {
 
 fn event(ts_ns: u64, loss: Loss) -> Event {
     let pid = std::process::id();
-    Event {
-        ts_ns,
-        cpu: 0,
-        cpu_node: None,
-        pid,
-        tid: pid,
-        comm: Comm::from("migtrace"),
-        cgroup_id: 0,
-        body: Body::Loss(loss),
-    }
+    Event { pid, tid: pid, comm: Comm::from("migtrace"), ..Event::at(ts_ns, Body::Loss(loss)) }
 }
 
 #[cfg(test)]

@@ -87,11 +87,11 @@ impl Ord for Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Body, Comm, Phase};
+    use crate::event::{Body, Phase};
 
     fn at(ts_ns: u64) -> Event {
         let body = Body::Phase(Phase { text: String::new() });
-        Event { ts_ns, cpu: 0, cpu_node: None, pid: 1, tid: 1, comm: Comm::default(), cgroup_id: 0, body }
+        Event::at(ts_ns, body)
     }
 
     fn times(events: &[Event]) -> Vec<u64> {

@@ -3,14 +3,14 @@
 //! Nothing is trusted: a row that lacks what its kind needs, or holds a word or a number that its column cannot have, is an
 //! error that names the column.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{collections::HashSet, fmt, num::NonZeroU32, str::FromStr, sync::Arc};
 
 use super::{
     cells::{Cell, Cells},
     schema::RowBatch,
 };
 use crate::event::{
-    self, Body, Check, Comm, Event, Fault, Loss, Mark, Migrate, NodeMask, Phase, Reason, Region, Request, Task,
+    self, Body, Check, Comm, Event, Fault, Loss, Mark, Migrate, NodeMask, Phase, Region, Request, Task,
 };
 
 /// Largest order that a folio can have: more is damage, and would overflow its number of pages.
@@ -39,11 +39,30 @@ impl fmt::Display for BadRow {
 #[derive(Default)]
 pub(super) struct RowReader {
     /// Words that were seen: events share them.
-    reasons: Vec<Reason>,
+    reasons: Shared,
+    stacks: Shared,
 }
 
-/// Words that a reader keeps: a trace has a dozen, a damaged one any number.
-const REASONS: usize = 64;
+/// Texts that a reader keeps so that events share them: of words a trace has a dozen, of stacks hundreds, a damaged one any
+/// number of either.
+#[derive(Default)]
+struct Shared(HashSet<Arc<str>>);
+
+/// Texts that are kept of each sort.
+const SHARED: usize = 4096;
+
+impl Shared {
+    fn get(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(text) {
+            return known.clone();
+        }
+        let new: Arc<str> = Arc::from(text);
+        if self.0.len() < SHARED {
+            self.0.insert(new.clone());
+        }
+        new
+    }
+}
 
 impl RowReader {
     /// The event in row `row` of `batch`, which must have that row.
@@ -60,6 +79,10 @@ impl RowReader {
             tid: r.need(&batch.tid)?,
             comm: Comm::from(r.need(&batch.comm)?),
             cgroup_id: r.need(&batch.cgroup_id)?,
+            process_start_ns: batch.process_start_ns.get(row),
+            weight: r.weight()?,
+            kernel_stack: batch.kernel_stack.get(row).map(|s| self.stacks.get(s)),
+            user_stack: batch.user_stack.get(row).map(|s| self.stacks.get(s)),
             body: self.body(&r)?,
         })
     }
@@ -89,7 +112,7 @@ impl RowReader {
             major: r.need(&r.batch.major)?,
             nid: r.batch.nid.get(r.row),
             latency_ns: r.need(&r.batch.latency_ns)?,
-            result: self.reason(r.need(&r.batch.result)?),
+            result: self.reasons.get(r.need(&r.batch.result)?),
         })
     }
 
@@ -104,7 +127,7 @@ impl RowReader {
             interleaved: r.need(&r.batch.interleaved)?,
             lazy: r.need(&r.batch.lazy)?,
             verdict: r.word(&r.batch.verdict)?,
-            reason: r.batch.reason.get(r.row).map(|w| self.reason(w)),
+            reason: r.batch.reason.get(r.row).map(|w| self.reasons.get(w)),
         })
     }
 
@@ -115,7 +138,7 @@ impl RowReader {
             nid: r.need(&r.batch.nid)?,
             order: r.order()?,
             result: r.word(&r.batch.result)?,
-            reason: r.batch.reason.get(r.row).map(|w| self.reason(w)),
+            reason: r.batch.reason.get(r.row).map(|w| self.reasons.get(w)),
         })
     }
 
@@ -129,7 +152,7 @@ impl RowReader {
             dst_nid: r.batch.dst_nid.get(r.row),
             cause: r.word(&r.batch.cause)?,
             result: r.word(&r.batch.result)?,
-            reason: r.batch.reason.get(r.row).map(|w| self.reason(w)),
+            reason: r.batch.reason.get(r.row).map(|w| self.reasons.get(w)),
             latency_ns: r.batch.latency_ns.get(r.row),
             unmap_ns: r.batch.unmap_ns.get(r.row),
             copy_ns: r.batch.copy_ns.get(r.row),
@@ -143,21 +166,9 @@ impl RowReader {
             succeeded: r.need(&r.batch.succeeded)?,
             failed: r.need(&r.batch.failed)?,
             cause: r.word(&r.batch.cause)?,
-            mode: self.reason(r.need(&r.batch.mode)?),
+            mode: self.reasons.get(r.need(&r.batch.mode)?),
             latency_ns: r.need(&r.batch.latency_ns)?,
         })
-    }
-
-    /// `word`, shared with the events that had it before.
-    fn reason(&mut self, word: &str) -> Reason {
-        if let Some(known) = self.reasons.iter().find(|r| r.as_ref() == word) {
-            return known.clone();
-        }
-        let new: Reason = Arc::from(word);
-        if self.reasons.len() < REASONS {
-            self.reasons.push(new.clone());
-        }
-        new
     }
 }
 
@@ -181,6 +192,7 @@ fn task(r: &Row<'_>) -> Result<Task, BadRow> {
         from_node: r.batch.from_node.get(r.row),
         to_node: r.batch.to_node.get(r.row),
         target_pid: r.batch.target_pid.get(r.row),
+        pages: r.batch.pages.get(r.row),
     })
 }
 
@@ -220,6 +232,12 @@ impl<'a> Row<'a> {
     fn word_if<T: FromStr>(&self, cells: &Cells<String>) -> Result<Option<T>, BadRow> {
         let parse = |word: &str| word.parse().map_err(|_| BadRow { column: cells.name, found: Some(word.to_owned()) });
         cells.get(self.row).map(parse).transpose()
+    }
+
+    fn weight(&self) -> Result<Option<NonZeroU32>, BadRow> {
+        let Some(weight) = self.batch.weight.get(self.row) else { return Ok(None) };
+        let none = || BadRow { column: "weight", found: Some(weight.to_string()) };
+        NonZeroU32::new(weight).map(Some).ok_or_else(none)
     }
 
     fn order(&self) -> Result<u32, BadRow> {

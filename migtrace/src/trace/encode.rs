@@ -1,5 +1,7 @@
 //! Events as rows: which kind uses which column.
 
+use std::num::NonZeroU32;
+
 use super::schema::Buffers;
 use crate::event::{Batch, Body, Check, Event, Fault, Loss, Mark, Migrate, NodeMask, Region, Request, Task};
 
@@ -14,6 +16,10 @@ pub(super) fn append(to: &mut Buffers, event: &Event) {
     to.comm.put(row, &String::from_utf8_lossy(event.comm.as_bytes()));
     to.cgroup_id.put(row, event.cgroup_id);
     to.kind.put(row, event.body.kind());
+    to.process_start_ns.put_if(row, event.process_start_ns);
+    to.weight.put_if(row, event.weight.map(NonZeroU32::get));
+    to.kernel_stack.put_if(row, event.kernel_stack.as_deref());
+    to.user_stack.put_if(row, event.user_stack.as_deref());
     match &event.body {
         Body::Fault(e) => append_fault(to, row, e),
         Body::Check(e) => append_check(to, row, e),
@@ -104,6 +110,7 @@ fn append_task(to: &mut Buffers, row: usize, e: &Task) {
     to.from_node.put_if(row, e.from_node);
     to.to_node.put_if(row, e.to_node);
     to.target_pid.put_if(row, e.target_pid);
+    to.pages.put_if(row, e.pages);
 }
 
 fn append_region(to: &mut Buffers, row: usize, e: &Region) {

@@ -2,7 +2,7 @@
 //!
 //! Row groups are taken over as they are, without encoding again. Only small ones, of a quiet recording whose every second
 //! was a segment, are encoded together: each row group costs a footer entry per column, and Parquet allows 32767 of them,
-//! which are nine hours.
+//! which are nine hours. So are those of an older version of the format, to which columns are added.
 
 use std::{
     fs::{self, File},
@@ -27,7 +27,8 @@ use super::{
     error::{Error, Result},
     guard::guarded,
     meta::{META_KEY, Meta},
-    partial, schema,
+    partial,
+    schema::{self, COLUMNS},
     segment::Segment,
     writer::to_json,
 };
@@ -77,7 +78,7 @@ struct Join<'a> {
     path: &'a Path,
     out: SerializedFileWriter<BufWriter<File>>,
     checksums: Vec<u32>,
-    /// Small row groups that wait for more: segment and number in it.
+    /// Row groups that are small, or lack columns of this version, and wait for more: segment and number in it.
     small: Vec<(Container, usize)>,
     small_rows: usize,
 }
@@ -100,7 +101,7 @@ impl<'a> Join<'a> {
         segment.check_footer()?;
         for (number, group) in segment.groups().iter().enumerate() {
             let rows = rows_of(group);
-            if rows >= SMALL_ROWS {
+            if rows >= SMALL_ROWS && group.num_columns() == COLUMNS.len() {
                 self.add_small()?;
                 self.take_over(&segment, number)?;
                 continue;
@@ -128,15 +129,17 @@ impl<'a> Join<'a> {
     fn add_small(&mut self) -> Result<()> {
         self.small_rows = 0;
         let small = std::mem::take(&mut self.small);
-        if let [(segment, number)] = small.as_slice() {
+        if let [(segment, number)] = small.as_slice()
+            && segment.groups()[*number].num_columns() == COLUMNS.len()
+        {
             return self.take_over(segment, *number);
         }
         let mut together = Segment::new("", self.path)?;
         for (segment, number) in &small {
-            let damaged = |why| Error::damaged(segment.path(), format!("row group {number}"), why);
+            let damaged = |why: String| Error::damaged(segment.path(), format!("row group {number}"), why);
             let mut reader = segment.full_reader(*number)?;
             while let Some(batch) = guarded(|| reader.next().transpose()).map_err(damaged)? {
-                together.write(&batch)?;
+                together.write(&schema::widen(&batch).map_err(|e| damaged(e.to_string()))?)?;
             }
         }
         let (bytes, groups) = together.into_groups()?;

@@ -1,11 +1,11 @@
 //! What a trace says about itself: kernel, machine, probes, clock, and the account of every event seen.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroU32};
 
 use serde::{Deserialize, Serialize};
 
-/// Version of the trace format; a file with a larger one is refused.
-pub const FORMAT_VERSION: u32 = 1;
+/// Version of the trace format; a file with a larger one is refused, older ones are read.
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The key of [`Meta`], as JSON, in a file's metadata.
 pub(super) const META_KEY: &str = "migtrace";
@@ -42,6 +42,18 @@ pub struct Meta {
     pub account: Vec<ProbeAccount>,
     /// What /proc/vmstat gained from start to end, system-wide, for the counters of migration and migrate-on-fault.
     pub vmstat_delta: BTreeMap<String, i64>,
+    /// What the recording itself cost; `None` where nothing measured it.
+    #[serde(default)]
+    pub own_cost: Option<OwnCost>,
+    /// Paths of the cgroups whose ids the events have, below the root of cgroup v2.
+    #[serde(default)]
+    pub cgroups: BTreeMap<u64, String>,
+    /// The filter as it was given; `None`: none was.
+    #[serde(default)]
+    pub filter: Option<String>,
+    /// One event of so many was recorded; `None`: all were. An event's own weight says what it stands for.
+    #[serde(default)]
+    pub sample: Option<NonZeroU32>,
 }
 
 impl Meta {
@@ -50,6 +62,36 @@ impl Meta {
     pub fn lost(&self) -> u64 {
         self.account.iter().map(ProbeAccount::lost).sum()
     }
+}
+
+/// What a recording cost the machine, as far as the kernel told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnCost {
+    #[serde(default)]
+    pub programs: Vec<ProgramCost>,
+    /// CPU time of the threads that read the rings, ns.
+    #[serde(default)]
+    pub reader_cpu_ns: Option<u64>,
+    /// CPU time of the threads that encode and write the trace, ns.
+    #[serde(default)]
+    pub writer_cpu_ns: Option<u64>,
+    /// Largest resident size of the recorder, bytes.
+    #[serde(default)]
+    pub max_rss_bytes: Option<u64>,
+}
+
+/// What one BPF program cost: the kernel's statistics of it (kernel.bpf_stats_enabled).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramCost {
+    pub name: String,
+    /// Time in the program, ns, for all its runs.
+    #[serde(default)]
+    pub run_ns: Option<u64>,
+    #[serde(default)]
+    pub run_count: Option<u64>,
+    /// Times that the kernel did not run it because it ran already.
+    #[serde(default)]
+    pub missed: Option<u64>,
 }
 
 /// The machine's nodes.

@@ -121,7 +121,7 @@ fn open_part(path: &Path) -> Result<(Container, Meta)> {
     let container = Container::open(path)?;
     let meta = read_meta(&container)?;
     container.check_footer()?;
-    check_schema(&container)?;
+    check_schema(&container, meta.format_version)?;
     Ok((container, meta))
 }
 
@@ -144,11 +144,13 @@ fn read_meta(container: &Container) -> Result<Meta> {
     serde_json::from_str(text).map_err(damaged)
 }
 
-fn check_schema(container: &Container) -> Result<()> {
+/// Checks that a file of format `version` has the columns of that version, and those of later ones in none but their type.
+fn check_schema(container: &Container, version: u32) -> Result<()> {
     for column in COLUMNS {
         let why = match container.metadata().schema().field_with_name(column.name) {
             Ok(found) if *found.data_type() == column.data_type => continue,
             Ok(found) => format!("column {} holds {}, not {}", column.name, found.data_type(), column.data_type),
+            Err(_) if column.since > version => continue,
             Err(_) => format!("there is no column {}", column.name),
         };
         return Err(Error::damaged(container.path(), "its schema", why));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{
     error::{Error, Result},
     join,
+    meta::{FORMAT_VERSION, Meta},
     partial::{self, Partial},
     reader::Trace,
 };
@@ -48,6 +49,8 @@ pub fn recover(path: &Path, out: Option<&Path>) -> Result<Recovered> {
             Err(e) => left_out.push(e),
         }
     }
+    // Joined, it has this version's columns.
+    let meta = meta.map(|meta| Meta { format_version: FORMAT_VERSION, ..meta });
     let Some(meta) = meta else { return Err(Error::NothingToRecover { path: partial.dir }) };
     // Another name may be on another disk: the usual reason to give one is that this one is full.
     let temporary = if out == trace { partial.temporary() } else { partial::with_suffix(out, ".joining") };

@@ -6,7 +6,7 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow::{
-    array::RecordBatch,
+    array::{RecordBatch, new_null_array},
     datatypes::{DataType, Field, Schema, SchemaRef},
     error::ArrowError,
 };
@@ -33,6 +33,8 @@ pub struct Column {
     pub optional: bool,
     /// DELTA_BINARY_PACKED; otherwise a dictionary (booleans: run lengths).
     pub delta: bool,
+    /// The first version of the format that has it: in older files it is missing and reads as null.
+    pub since: u32,
 }
 
 macro_rules! is_optional {
@@ -54,13 +56,14 @@ macro_rules! is_delta {
 }
 
 macro_rules! columns {
-    ($($name:ident: $cell:ty, $presence:ident, $encoding:ident;)*) => {
+    ($($name:ident: $cell:ty, $presence:ident, $encoding:ident, since $since:literal;)*) => {
         /// Every column, in the order of the file.
         pub const COLUMNS: &[Column] = &[$(Column {
             name: stringify!($name),
             data_type: <$cell as Cell>::TYPE,
             optional: is_optional!($presence),
             delta: is_delta!($encoding),
+            since: $since,
         }),*];
 
         /// A batch of rows that is being filled.
@@ -107,54 +110,58 @@ macro_rules! columns {
 }
 
 columns! {
-    ts_ns: u64, required, delta;
-    cpu: u32, required, words;
-    cpu_node: i32, optional, words;
-    pid: u32, required, words;
-    tid: u32, required, words;
-    comm: String, required, words;
-    cgroup_id: u64, required, words;
-    kind: String, required, words;
-    addr: u64, optional, delta;
-    ip: u64, optional, delta;
-    access: String, optional, words;
-    class: String, optional, words;
-    major: bool, optional, words;
-    nid: i32, optional, words;
-    latency_ns: u64, optional, delta;
-    result: String, optional, words;
-    pfn: u64, optional, delta;
-    order: u32, optional, words;
-    src_nid: i32, optional, words;
-    dst_nid: i32, optional, words;
-    policy: String, optional, words;
-    interleaved: bool, optional, words;
-    lazy: bool, optional, words;
-    verdict: String, optional, words;
-    reason: String, optional, words;
-    old_pfn: u64, optional, delta;
-    new_pfn: u64, optional, delta;
-    pages: u64, optional, words;
-    cause: String, optional, words;
-    unmap_ns: u64, optional, delta;
-    copy_ns: u64, optional, delta;
-    remap_ns: u64, optional, delta;
-    asked: u64, optional, words;
-    succeeded: u64, optional, words;
-    failed: u64, optional, words;
-    mode: String, optional, words;
-    name: String, optional, words;
-    len: u64, optional, words;
-    flags: String, optional, words;
-    nodemask: String, optional, words;
-    target_pid: u32, optional, words;
-    ret: i64, optional, words;
-    what: String, optional, words;
-    from_node: i32, optional, words;
-    to_node: i32, optional, words;
-    text: String, optional, words;
-    probe: String, optional, words;
-    count: u64, optional, words;
+    ts_ns: u64, required, delta, since 1;
+    cpu: u32, required, words, since 1;
+    cpu_node: i32, optional, words, since 1;
+    pid: u32, required, words, since 1;
+    tid: u32, required, words, since 1;
+    comm: String, required, words, since 1;
+    cgroup_id: u64, required, words, since 1;
+    kind: String, required, words, since 1;
+    addr: u64, optional, delta, since 1;
+    ip: u64, optional, delta, since 1;
+    access: String, optional, words, since 1;
+    class: String, optional, words, since 1;
+    major: bool, optional, words, since 1;
+    nid: i32, optional, words, since 1;
+    latency_ns: u64, optional, delta, since 1;
+    result: String, optional, words, since 1;
+    pfn: u64, optional, delta, since 1;
+    order: u32, optional, words, since 1;
+    src_nid: i32, optional, words, since 1;
+    dst_nid: i32, optional, words, since 1;
+    policy: String, optional, words, since 1;
+    interleaved: bool, optional, words, since 1;
+    lazy: bool, optional, words, since 1;
+    verdict: String, optional, words, since 1;
+    reason: String, optional, words, since 1;
+    old_pfn: u64, optional, delta, since 1;
+    new_pfn: u64, optional, delta, since 1;
+    pages: u64, optional, words, since 1;
+    cause: String, optional, words, since 1;
+    unmap_ns: u64, optional, delta, since 1;
+    copy_ns: u64, optional, delta, since 1;
+    remap_ns: u64, optional, delta, since 1;
+    asked: u64, optional, words, since 1;
+    succeeded: u64, optional, words, since 1;
+    failed: u64, optional, words, since 1;
+    mode: String, optional, words, since 1;
+    name: String, optional, words, since 1;
+    len: u64, optional, words, since 1;
+    flags: String, optional, words, since 1;
+    nodemask: String, optional, words, since 1;
+    target_pid: u32, optional, words, since 1;
+    ret: i64, optional, words, since 1;
+    what: String, optional, words, since 1;
+    from_node: i32, optional, words, since 1;
+    to_node: i32, optional, words, since 1;
+    text: String, optional, words, since 1;
+    probe: String, optional, words, since 1;
+    count: u64, optional, words, since 1;
+    process_start_ns: u64, optional, words, since 2;
+    weight: u32, optional, words, since 2;
+    kernel_stack: String, optional, words, since 2;
+    user_stack: String, optional, words, since 2;
 }
 
 impl Buffers {
@@ -185,6 +192,17 @@ pub(super) fn schema() -> SchemaRef {
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     });
     SCHEMA.clone()
+}
+
+/// The rows of an older file with all columns of this version: those that it lacks are null.
+///
+/// # Errors
+/// A column lacks that every version has.
+pub(super) fn widen(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let rows = batch.num_rows();
+    let column =
+        |c: &Column| batch.column_by_name(c.name).cloned().unwrap_or_else(|| new_null_array(&c.data_type, rows));
+    RecordBatch::try_new(schema(), COLUMNS.iter().map(column).collect())
 }
 
 /// How files are written: encodings as [`COLUMNS`] says, zstd, statistics by row group (a reader skips columns that are

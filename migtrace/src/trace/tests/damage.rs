@@ -138,7 +138,7 @@ fn a_parquet_file_of_another_program_is_called_so() {
 fn a_newer_format_is_refused_before_anything_else_is_looked_at() {
     let error = error(&foreign(Some(r#"{"format_version": 99, "unheard": "of"}"#)));
     assert!(matches!(error, Error::Newer { found: 99, .. }), "{error}");
-    assert!(error.to_string().contains("trace format 99 is newer than this migtrace, which reads up to 1"), "{error}");
+    assert!(error.to_string().contains("trace format 99 is newer than this migtrace, which reads up to 2"), "{error}");
 }
 
 #[test]
@@ -150,6 +150,18 @@ fn metadata_that_cannot_be_read_and_columns_that_lack_are_damage() {
     assert!(place("{").starts_with("its metadata: "), "{}", place("{"));
     let meta = serde_json::to_string(&Meta { format_version: FORMAT_VERSION, ..Meta::default() }).expect("JSON");
     assert_eq!(place(&meta), "its schema: there is no column cpu");
+}
+
+#[test]
+fn a_column_that_an_older_version_lacks_is_damage_in_this_one() {
+    let (_dir, path) = file(include_bytes!("format-1.parquet"));
+    let mut writer =
+        ArrowWriter::try_new(Vec::new(), Container::open(&path).expect("opened").metadata().schema().clone(), None)
+            .expect("a writer");
+    let meta = serde_json::to_string(&final_meta()).expect("JSON");
+    writer.append_key_value_metadata(KeyValue::new(META_KEY.to_owned(), meta));
+    let error = error(&writer.into_inner().expect("a file")).to_string();
+    assert!(error.ends_with("damaged at its schema: there is no column process_start_ns"), "{error}");
 }
 
 #[test]
@@ -204,6 +216,12 @@ fn rows_that_cannot_be_are_named() {
             b.result.put(row, "ok");
         })
     };
+    let weightless = impossible(|b, row| {
+        b.weight.put(row, 0);
+        b.kind.put(row, "phase");
+        b.text.put(row, "");
+    });
+    assert_eq!(weightless, "damaged at row group 0, row 0: column weight holds \"0\"");
     assert_eq!(mark(64), "damaged at row group 0, row 0: column order holds \"64\"");
 }
 

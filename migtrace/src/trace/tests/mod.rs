@@ -31,7 +31,15 @@ fn final_meta() -> Meta {
 }
 
 fn event(ts_ns: u64, body: Body) -> Event {
-    Event { ts_ns, cpu: 3, cpu_node: Some(1), pid: 10, tid: 11, comm: Comm::from("memtoy"), cgroup_id: 1 << 40, body }
+    Event {
+        cpu: 3,
+        cpu_node: Some(1),
+        pid: 10,
+        tid: 11,
+        comm: Comm::from("memtoy"),
+        cgroup_id: 1 << 40,
+        ..Event::at(ts_ns, body)
+    }
 }
 
 fn fault(ts_ns: u64, addr: u64) -> Event {
@@ -139,8 +147,8 @@ fn others() -> Vec<Event> {
         latency_ns: u64::MAX,
     };
     let uncounted = Batch { asked: None, ..batch.clone() };
-    let task = Task { what: TaskEvent::Fork, from_node: None, to_node: None, target_pid: Some(12) };
-    let moved = Task { what: TaskEvent::Moved, from_node: Some(0), to_node: Some(3), target_pid: None };
+    let task = Task { what: TaskEvent::Fork, from_node: None, to_node: None, target_pid: Some(12), pages: None };
+    let moved = Task { what: TaskEvent::Moved, from_node: Some(0), to_node: Some(3), target_pid: None, pages: None };
     let region = Region {
         addr: 0x1000,
         len: 0x2000,

@@ -1,9 +1,13 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, num::NonZeroU32};
 
 use super::{every_kind, fault, final_meta, migrate, request, write};
 use crate::{
-    event::{Body, Comm, Event},
-    trace::{COLUMNS, Trace, Value},
+    event::{Body, Comm, Event, Task, TaskEvent},
+    trace::{
+        COLUMNS, Trace, Value, Writer,
+        meta::{FORMAT_VERSION, Meta, OwnCost, ProgramCost},
+        recover,
+    },
 };
 
 #[test]
@@ -22,8 +26,7 @@ fn events_of_every_kind_come_back_as_they_were() {
     assert_eq!(kinds.len(), 10, "every kind is tested");
 }
 
-/// A trace of format 1 with every kind of event, as `write` made it. When the format changes, so does its version; this
-/// file stays, and what it then reads as is written down here.
+/// A trace of format 1 with every kind of event, as `write` of that version made it.
 const FORMAT_1: &[u8] = include_bytes!("format-1.parquet");
 
 #[test]
@@ -33,7 +36,51 @@ fn a_trace_of_format_1_is_read() {
     std::fs::write(&path, FORMAT_1).expect("written");
     let trace = Trace::open(&path).expect("opened");
     assert_eq!(trace.read_all().expect("read"), every_kind());
-    assert_eq!(*trace.meta(), final_meta());
+    assert_eq!(*trace.meta(), Meta { format_version: 1, ..final_meta() });
+}
+
+#[test]
+fn what_format_2_added_comes_back() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("run.parquet");
+    let moved =
+        Task { what: TaskEvent::Moved, from_node: Some(0), to_node: Some(1), target_pid: None, pages: Some(12) };
+    let events = every_kind().into_iter().chain([Event::at(1, Body::Task(moved))]).map(|event| Event {
+        process_start_ns: Some(u64::MAX),
+        weight: NonZeroU32::new(7),
+        kernel_stack: Some("entry;asm_exc_page_fault;handle_mm_fault".into()),
+        user_stack: Some("main;touch \u{e9}".into()),
+        ..event
+    });
+    let events = events.collect::<Vec<_>>();
+    let program = ProgramCost { name: "fault".into(), run_ns: Some(1), run_count: None, missed: Some(2) };
+    let meta = Meta {
+        own_cost: Some(OwnCost { programs: vec![program], max_rss_bytes: Some(3), ..OwnCost::default() }),
+        cgroups: [(1 << 40, "/user.slice".to_owned())].into(),
+        filter: Some("pid == 7".into()),
+        sample: NonZeroU32::new(7),
+        ..final_meta()
+    };
+    let mut writer = Writer::create(&path, &meta).expect("a writer");
+    events.iter().for_each(|e| writer.push(e).expect("pushed"));
+    writer.finish(&meta).expect("finished");
+
+    let trace = Trace::open(&path).expect("opened");
+    assert_eq!(trace.read_all().expect("read"), events);
+    assert_eq!(*trace.meta(), meta);
+}
+
+#[test]
+fn a_recording_of_format_1_is_recovered_in_this_version() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("run.parquet");
+    let partial = dir.path().join("run.parquet.partial");
+    std::fs::create_dir(&partial).expect("made");
+    std::fs::write(partial.join("000001.parquet"), FORMAT_1).expect("written");
+    recover(&path, None).expect("recovered");
+    let trace = Trace::open(&path).expect("opened");
+    assert_eq!(trace.read_all().expect("read"), every_kind());
+    assert_eq!(trace.meta().format_version, FORMAT_VERSION);
 }
 
 #[test]
