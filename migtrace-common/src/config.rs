@@ -23,8 +23,10 @@ pub struct Config {
     pub page_offset_base: u64,
     /// Address of `shmem_vm_ops`, `shmem_anon_vm_ops` and `shm_vm_ops`, 0 where unknown.
     pub shmem_vm_ops: [u64; 3],
-    /// Nonzero: only processes in the map of traced ones, and the children that they have.
+    /// Nonzero: only processes whose byte in the map of traced ones is set, and the children that they have.
     pub only_traced: u32,
+    /// Rings that the collector made: a CPU uses the one of its number, modulo this.
+    pub rings: u32,
     /// The collector's own process, never traced.
     pub self_pid: u32,
     /// sizeof(struct page).
@@ -43,8 +45,27 @@ pub struct Config {
     pub vma_vm_file: u32,
     pub vma_vm_ops: u32,
     pub mm_pgd: u32,
+    pub vma_start: u32,
+    pub vma_end: u32,
+    pub vma_flags: u32,
+    pub vma_policy: u32,
+    pub policy_mode: u32,
+    pub mm_start_brk: u32,
+    pub mm_brk: u32,
+    pub mm_start_stack: u32,
+    /// From a struct file: its path's directory entry.
+    pub file_dentry: u32,
+    /// From a struct file: its inode.
+    pub file_inode: u32,
+    pub inode_number: u32,
+    /// From a directory entry: the pointer to its name.
+    pub dentry_name: u32,
     pub task_pid: u32,
     pub task_tgid: u32,
+    pub task_comm: u32,
+    /// Where a task's CPU number lies.
+    pub task_cpu: u32,
+    pub task_start: u32,
     pub task_signal: u32,
     pub signal_live: u32,
     pub regs_ip: u32,
@@ -56,7 +77,9 @@ pub struct Config {
     pub mof_migrate: MofMigrateOffsets,
     pub mof_lazy: MofLazyOffsets,
     pub mm_migrate_pages: MigratePagesOffsets,
-    pub pad: u32,
+    pub syscall_enter: SyscallEnterOffsets,
+    pub syscall_exit: SyscallExitOffsets,
+    pub page_fault: PageFaultOffsets,
 }
 
 macro_rules! offsets {
@@ -86,6 +109,12 @@ offsets! {
     MofLazyOffsets { nr_queued, nr_unmapped, nr_failed, latency_ns }
     /// `struct trace_event_raw_mm_migrate_pages`.
     MigratePagesOffsets { succeeded, failed, mode, reason }
+    /// `struct syscall_trace_enter`.
+    SyscallEnterOffsets { args }
+    /// `struct syscall_trace_exit`.
+    SyscallExitOffsets { ret }
+    /// `struct trace_event_raw_exceptions`.
+    PageFaultOffsets { address, ip, error_code }
 }
 
 #[cfg(feature = "user")]

@@ -14,11 +14,13 @@ pub enum Probe {
     Request = 7,
     Task = 8,
     Phase = 9,
+    HintingCheck = 10,
+    Region = 11,
 }
 
 impl Probe {
     /// Every probe, in the order of its index.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Fault,
         Self::Check,
         Self::Mark,
@@ -29,6 +31,8 @@ impl Probe {
         Self::Request,
         Self::Task,
         Self::Phase,
+        Self::HintingCheck,
+        Self::Region,
     ];
 
     /// The name that traces and views use.
@@ -45,11 +49,25 @@ impl Probe {
             Self::Request => "request",
             Self::Task => "task",
             Self::Phase => "phase",
+            Self::HintingCheck => "hinting_check",
+            Self::Region => "region",
         }
     }
 }
 
-/// One probe's counts on one CPU. `seen = stored + ring_full + map_full`, where every event that passed the filter is seen.
+/// Programs that can count for one probe, at most.
+///
+/// Each counts for itself: the kernel runs a program once at a time on a CPU (a second start is a miss, which it counts),
+/// but may preempt it for another program, which could swallow a count of both.
+pub const PROGRAMS_PER_PROBE: u32 = 8;
+
+/// Index of a program's counters: `program` is its number among those of the probe.
+#[must_use]
+pub const fn counters_index(probe: Probe, program: u32) -> u32 {
+    probe as u32 * PROGRAMS_PER_PROBE + program
+}
+
+/// One program's counts on one CPU. `seen = stored + ring_full + no_start`, where every event that passed the filter is seen.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProbeCounters {
@@ -59,8 +77,8 @@ pub struct ProbeCounters {
     pub stored: u64,
     /// Records refused because the ring was full.
     pub ring_full: u64,
-    /// Events given up because a map of events under way was full, or its entry had been pushed out.
-    pub map_full: u64,
+    /// Events given up because their begin was not seen: it came before the probe did, or the kernel had no memory for it.
+    pub no_start: u64,
     /// Events that the filter left out.
     pub filtered: u64,
 }
@@ -69,7 +87,7 @@ impl ProbeCounters {
     /// Events seen that the trace does not hold.
     #[must_use]
     pub const fn lost(&self) -> u64 {
-        self.ring_full + self.map_full
+        self.ring_full + self.no_start
     }
 }
 

@@ -24,6 +24,34 @@ kinds! {
         REQUEST = 6,
         TASK = 7,
         PHASE = 8,
+        REGION = 9,
+    }
+
+    /// Where a fault was seen, which says what its record's `flags` are and what it lacks.
+    FaultWay(u8) {
+        /// handle_mm_fault(): FAULT_FLAG_* bits; class, latency, result and node are there.
+        HANDLED = 1,
+        /// The exception: the CPU's error code; it is not known yet what will become of it.
+        EXCEPTION = 2,
+    }
+
+    /// Who checked a folio against policy.
+    CheckPath(u8) {
+        /// migrate-on-fault: `reason` is the kernel's enum mof_reason.
+        LAZY_FAULT = 1,
+        /// A NUMA hinting fault, in mpol_misplaced(): no reason, a target where the kernel wants it to move.
+        HINTING = 2,
+    }
+
+    /// What a mapping is.
+    RegionClass(u8) {
+        OTHER = 0,
+        ANON = 1,
+        FILE = 2,
+        SHMEM = 3,
+        HUGETLB = 4,
+        STACK = 5,
+        HEAP = 6,
     }
 
     /// What a fault was about.

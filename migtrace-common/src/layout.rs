@@ -7,19 +7,21 @@ use crate::{config::Config, counters::ProbeCounters, record::*};
 const _: () = assert!(size_of::<Header>() == 56 && align_of::<Header>() == 8);
 const _: () = assert!(offset_of!(Header, kind) == 32 && offset_of!(Header, comm) == 40);
 const _: () = assert!(size_of::<Fault>() == 56 + 40);
-const _: () = assert!(size_of::<Check>() == 56 + 40);
+const _: () = assert!(size_of::<Check>() == 56 + 48);
 const _: () = assert!(size_of::<Mark>() == 56 + 32);
 const _: () = assert!(size_of::<Migrate>() == 56 + 80);
 const _: () = assert!(size_of::<Batch>() == 56 + 48);
 const _: () = assert!(size_of::<Request>() == 56 + 56 + 8 * MASK_WORDS + 8);
-const _: () = assert!(size_of::<Task>() == 56 + 16);
+const _: () = assert!(size_of::<Task>() == 56 + 24);
+const _: () = assert!(size_of::<Region>() == 56 + 40 + REGION_NAME);
 const _: () = assert!(size_of::<Phase>() == 56 + 8 + PHASE_TEXT);
 const _: () = assert!(size_of::<ProbeCounters>() == 40);
 // No padding: the collector hands the bytes over as they are.
-const _: () =
-    assert!(size_of::<Config>() == 7 * 8 + (5 + 12 + 6 + 10 + 5 + 9 + 4 + 4 + 1) * 4 && align_of::<Config>() == 8);
+const _: () = assert!(
+    size_of::<Config>() == 7 * 8 + (6 + 27 + 6 + 10 + 5 + 9 + 4 + 4 + 1 + 1 + 3) * 4 && align_of::<Config>() == 8
+);
 
 macro_rules! open_with_a_header {
     ($($record:ident)*) => { $(const _: () = assert!(offset_of!($record, header) == 0);)* };
 }
-open_with_a_header! { Fault Check Mark Migrate Batch Request Task Phase }
+open_with_a_header! { Fault Check Mark Migrate Batch Request Task Region Phase }

@@ -10,10 +10,14 @@ pub const NO_ADDR: u64 = u64::MAX;
 pub const NO_PFN: u64 = u64::MAX;
 /// No node: the kernel's own NUMA_NO_NODE.
 pub const NO_NODE: i32 = -1;
+/// No policy mode known.
+pub const NO_MODE: u16 = u16::MAX;
 /// A stage whose time is not known.
 pub const NO_TIME: u64 = u64::MAX;
 /// Longest text of a [`Phase`], in bytes.
 pub const PHASE_TEXT: usize = 232;
+/// Longest name of a [`Region`]'s file, in bytes.
+pub const REGION_NAME: usize = 64;
 /// Words of a node mask in a [`Request`]: 1024 nodes, the largest NODES_SHIFT that Linux has.
 pub const MASK_WORDS: usize = 16;
 /// `prctl(2)` option by which a workload names its phase: `prctl(PR_MIGTRACE_PHASE, text, length)`. The kernel refuses it
@@ -72,7 +76,7 @@ records! {
         /// User instruction, 0 where the fault did not come from one (get_user_pages).
         pub ip: u64,
         pub latency_ns: u64,
-        /// FAULT_FLAG_* bits.
+        /// FAULT_FLAG_* bits, or the CPU's error code: by `way`.
         pub flags: u32,
         /// VM_FAULT_* bits.
         pub result: u32,
@@ -80,7 +84,9 @@ records! {
         pub nid: i32,
         /// [`crate::kinds::FaultClass`].
         pub class: u8,
-        pub pad: [u8; 3],
+        /// [`crate::kinds::FaultWay`].
+        pub way: u8,
+        pub pad: [u8; 2],
     }
 
     /// A folio was checked against policy in the fault path.
@@ -95,10 +101,13 @@ records! {
         pub flags: u32,
         /// The kernel's enum mof_reason.
         pub reason: i32,
-        /// MPOL_* mode.
+        /// MPOL_* mode, [`NO_MODE`] where the kernel does not show it.
         pub mode: u16,
         pub interleave: u8,
         pub lazy: u8,
+        /// [`crate::kinds::CheckPath`].
+        pub path: u8,
+        pub pad: [u8; 7],
     }
 
     /// A folio was unmapped for lazy migration, or could not be.
@@ -178,9 +187,11 @@ records! {
         pub target_pid: u32,
     }
 
-    /// The life of a task.
+    /// The life of a task. A task that moves is the header's, whoever moves it.
     pub struct Task {
         pub header: Header,
+        /// CLOCK_BOOTTIME, ns, when the new process of a fork was made, else 0.
+        pub child_start_ns: u64,
         /// [`crate::kinds::TaskEvent`].
         pub what: u8,
         pub pad: [u8; 3],
@@ -188,6 +199,23 @@ records! {
         pub child_pid: u32,
         pub from_node: i32,
         pub to_node: i32,
+    }
+
+    /// A mapping in which a fault was seen for the first time.
+    pub struct Region {
+        pub header: Header,
+        pub addr: u64,
+        pub len: u64,
+        /// VM_* bits.
+        pub flags: u64,
+        pub inode: u64,
+        /// MPOL_* mode of the mapping's own policy, [`NO_MODE`] for none.
+        pub mode: u16,
+        /// [`crate::kinds::RegionClass`].
+        pub class: u8,
+        pub pad: [u8; 5],
+        /// Name of the mapped file, without its directory; padded with zeroes.
+        pub name: [u8; REGION_NAME],
     }
 
     /// The workload says what it does now.

@@ -1,4 +1,4 @@
-//! The only way into the ring. Every event is counted here: stored, or refused and why.
+//! The only way into the rings. Every event is counted here: stored, or refused and why.
 
 use core::mem::{MaybeUninit, offset_of};
 
@@ -11,18 +11,23 @@ use aya_ebpf::{
 };
 use migtrace_common::{
     ABI_VERSION,
-    counters::{Probe, ProbeCounters},
+    counters::{Probe, ProbeCounters, counters_index},
     kinds::RecordKind,
     record::Header,
 };
 
 use crate::{
+    config::config,
     filter::Task,
-    maps::{COUNTERS, RING},
+    maps::{COUNTERS, RINGS},
 };
 
 /// Length of a task's name.
 const COMM_BYTES: u32 = 16;
+
+/// Who counts an event: a probe, and the number of the program among those that count for it.
+#[derive(Clone, Copy)]
+pub struct Counted(pub Probe, pub u32);
 
 /// CLOCK_BOOTTIME, ns: one clock with the collector's, that goes on while the machine is suspended.
 #[inline(always)]
@@ -52,46 +57,59 @@ pub fn header(task: Task, kind: RecordKind, probe: Probe, ts_ns: u64) -> Header 
     }
 }
 
-/// Counts an event of `probe` and puts the record that `fill` makes of it into the ring; a full ring is counted.
+/// Counts an event and puts the record that `fill` makes of it into this CPU's ring, with the running task's
+/// name; a full ring is counted.
 ///
 /// `fill` gets memory that is not initialized and must write every byte of it.
 #[inline(always)]
-pub fn commit<T: 'static>(probe: Probe, fill: impl FnOnce(&mut MaybeUninit<T>)) {
-    count(probe, |c| c.seen += 1);
-    let Some(mut entry) = RING.reserve::<T>(0) else {
-        count(probe, |c| c.ring_full += 1);
+pub fn commit<T: 'static>(by: Counted, fill: impl FnOnce(&mut MaybeUninit<T>)) {
+    commit_named(by, |record| {
+        fill(record);
+        // Every record opens with its header (layout.rs asserts it). The helper writes the name into the ring itself: a
+        // copy through the stack would be done byte by byte.
+        // SAFETY: within the reserved record.
+        unsafe { bpf_get_current_comm(record.as_mut_ptr().byte_add(offset_of!(Header, comm)).cast(), COMM_BYTES) };
+    });
+}
+
+/// As [`commit`], for a record whose header has its name already.
+#[inline(always)]
+pub fn commit_named<T: 'static>(by: Counted, fill: impl FnOnce(&mut MaybeUninit<T>)) {
+    let Some(counters) = counters(by) else { return };
+    counters.seen += 1;
+    // SAFETY: the helper has no preconditions.
+    let cpu = unsafe { bpf_get_smp_processor_id() };
+    let entry = RINGS.get(cpu % config!(rings)).and_then(|ring| ring.reserve_untyped::<T>(0));
+    let Some(mut entry) = entry else {
+        counters.ring_full += 1;
         return;
     };
     fill(&mut entry);
-    // Every record opens with its header (layout.rs asserts it). The helper writes the name into the ring itself: a copy
-    // through the stack would be done byte by byte.
-    // SAFETY: within the reserved record.
-    unsafe { bpf_get_current_comm(entry.as_mut_ptr().byte_add(offset_of!(Header, comm)).cast(), COMM_BYTES) };
     // The collector polls on a timer: a wakeup per record would cost the traced program twenty times the record.
     entry.submit(BPF_RB_NO_WAKEUP.into());
-    count(probe, |c| c.stored += 1);
+    counters.stored += 1;
 }
 
-/// Counts an event that must be given up because what began it is not in its map.
+/// Counts an event that must be given up because its begin was not seen.
 #[inline(always)]
-pub fn lost_in_map(probe: Probe) {
-    count(probe, |c| {
-        c.seen += 1;
-        c.map_full += 1;
-    });
+pub fn lost_start(by: Counted) {
+    if let Some(counters) = counters(by) {
+        counters.seen += 1;
+        counters.no_start += 1;
+    }
 }
 
 /// Counts an event that the filter leaves out.
 #[inline(always)]
-pub fn filtered(probe: Probe) {
-    count(probe, |c| c.filtered += 1);
+pub fn filtered(by: Counted) {
+    if let Some(counters) = counters(by) {
+        counters.filtered += 1;
+    }
 }
 
 #[inline(always)]
-fn count(probe: Probe, update: impl FnOnce(&mut ProbeCounters)) {
-    if let Some(counters) = COUNTERS.get_ptr_mut(probe as u32) {
-        // SAFETY: the map's own memory of this CPU. A program that interrupts this one between load and store could
-        // swallow a count; tracing programs do not nest on one CPU for one probe but in softirq, where none of ours runs.
-        update(unsafe { &mut *counters });
-    }
+fn counters(by: Counted) -> Option<&'static mut ProbeCounters> {
+    // SAFETY: the map's own memory of this CPU, which lives as long as the program. No other program uses these counters,
+    // and the kernel runs this one once at a time on a CPU.
+    COUNTERS.get_ptr_mut(counters_index(by.0, by.1)).map(|counters| unsafe { &mut *counters })
 }

@@ -9,64 +9,132 @@ mod emit;
 mod filter;
 mod hooks;
 mod maps;
+mod task_storage;
 
 use aya_ebpf::{
-    macros::{btf_tracepoint, fentry, fexit, tracepoint},
-    programs::{BtfTracePointContext, FEntryContext, FExitContext, TracePointContext},
+    macros::{btf_tracepoint, fentry, fexit, kprobe, kretprobe, tracepoint},
+    programs::{BtfTracePointContext, FEntryContext, FExitContext, ProbeContext, RetProbeContext, TracePointContext},
 };
+use hooks::request;
 use migtrace_common::kinds::{FaultClass, RequestName};
 
-/// `fn $name(ctx)` attached by `$attach`, which runs `$body` and lets the kernel go on.
-macro_rules! programs {
-    ($($attach:ident $name:ident($ctx:ident: $context:ty) => $body:expr;)*) => {$(
-        #[$attach]
-        pub fn $name($ctx: $context) -> i32 {
+/// Programs at the start of a function, in two forms: `fentry` and, for kernels that refuse it, `kprobe`.
+macro_rules! at_entry {
+    ($($fentry:ident $kprobe:ident($ctx:ident) => $body:expr;)*) => {$(
+        #[fentry]
+        pub fn $fentry($ctx: FEntryContext) -> i32 {
+            $body;
+            0
+        }
+
+        #[kprobe]
+        pub fn $kprobe($ctx: ProbeContext) -> u32 {
             $body;
             0
         }
     )*};
 }
 
-programs! {
-    fentry handle_mm_fault_entry(ctx: FEntryContext) => hooks::fault::begin(&ctx);
-    fexit handle_mm_fault_exit(ctx: FExitContext) => hooks::fault::end(&ctx);
-    fentry do_swap_page(_ctx: FEntryContext) => hooks::fault::classify(FaultClass::SWAP);
-    fentry do_wp_page(_ctx: FEntryContext) => hooks::fault::classify(FaultClass::COW);
-    fentry task_numa_fault(_ctx: FEntryContext) => hooks::fault::classify(FaultClass::HINTING);
-    fentry do_huge_pmd_anonymous_page(_ctx: FEntryContext) => hooks::fault::classify(FaultClass::HUGE);
-
-    fentry try_to_unmap_one(ctx: FEntryContext) => hooks::mark::unmapping(&ctx);
-
-    fentry migrate_pages_entry(ctx: FEntryContext) => hooks::migrate::batch_begin(&ctx);
-    fexit migrate_pages_exit(_ctx: FExitContext) => hooks::migrate::batch_end();
-    fentry try_to_migrate(ctx: FEntryContext) => hooks::migrate::unmap_begin(&ctx);
-    btf_tracepoint set_migration_pte(ctx: BtfTracePointContext) => hooks::migrate::entry_set(&ctx);
-    btf_tracepoint set_migration_pmd(ctx: BtfTracePointContext) => hooks::migrate::entry_set(&ctx);
-    btf_tracepoint remove_migration_pte(ctx: BtfTracePointContext) => hooks::migrate::entry_removed(&ctx);
-    btf_tracepoint remove_migration_pmd(ctx: BtfTracePointContext) => hooks::migrate::entry_removed(&ctx);
-    fentry move_to_new_folio(_ctx: FEntryContext) => hooks::migrate::copy_begin();
-    fentry folio_migrate_flags(ctx: FEntryContext) => hooks::migrate::moved(&ctx);
-
-    fentry mbind_entry(ctx: FEntryContext) => hooks::request::begin(&ctx, RequestName::MBIND);
-    fexit mbind_exit(ctx: FExitContext) => hooks::request::end(&ctx, RequestName::MBIND);
-    fentry set_mempolicy_entry(ctx: FEntryContext) => hooks::request::begin(&ctx, RequestName::SET_MEMPOLICY);
-    fexit set_mempolicy_exit(ctx: FExitContext) => hooks::request::end(&ctx, RequestName::SET_MEMPOLICY);
-    fentry get_mempolicy_entry(ctx: FEntryContext) => hooks::request::begin(&ctx, RequestName::GET_MEMPOLICY);
-    fexit get_mempolicy_exit(ctx: FExitContext) => hooks::request::end(&ctx, RequestName::GET_MEMPOLICY);
-    fentry move_pages_entry(ctx: FEntryContext) => hooks::request::begin(&ctx, RequestName::MOVE_PAGES);
-    fexit move_pages_exit(ctx: FExitContext) => hooks::request::end(&ctx, RequestName::MOVE_PAGES);
-    fentry migrate_pages_call_entry(ctx: FEntryContext) => hooks::request::begin(&ctx, RequestName::MIGRATE_PAGES);
-    fexit migrate_pages_call_exit(ctx: FExitContext) => hooks::request::end(&ctx, RequestName::MIGRATE_PAGES);
-    fentry home_node_entry(ctx: FEntryContext) => hooks::request::begin(&ctx, RequestName::SET_MEMPOLICY_HOME_NODE);
-    fexit home_node_exit(ctx: FExitContext) => hooks::request::end(&ctx, RequestName::SET_MEMPOLICY_HOME_NODE);
-    fentry prctl(ctx: FEntryContext) => hooks::request::phase(&ctx);
-
-    btf_tracepoint sched_process_fork(ctx: BtfTracePointContext) => hooks::sched::fork(&ctx);
-    btf_tracepoint sched_process_exec(_ctx: BtfTracePointContext) => hooks::sched::exec();
-    btf_tracepoint sched_process_exit(ctx: BtfTracePointContext) => hooks::sched::exit(&ctx);
+at_entry! {
+    handle_mm_fault_entry handle_mm_fault_kprobe(ctx) => hooks::fault::begin(&ctx);
+    do_swap_page do_swap_page_kprobe(_ctx) => hooks::fault::classify(FaultClass::SWAP);
+    do_wp_page do_wp_page_kprobe(_ctx) => hooks::fault::classify(FaultClass::COW);
+    task_numa_fault task_numa_fault_kprobe(_ctx) => hooks::fault::classify(FaultClass::HINTING);
+    do_huge_pmd_anonymous_page do_huge_pmd_anonymous_page_kprobe(_ctx) => hooks::fault::classify(FaultClass::HUGE);
+    mpol_misplaced_entry mpol_misplaced_kprobe(ctx) => hooks::check::hinting_begin(&ctx);
+    try_to_unmap_one try_to_unmap_one_kprobe(ctx) => hooks::mark::unmapping(&ctx);
+    migrate_pages_entry migrate_pages_kprobe(ctx) => hooks::migrate::batch_begin(&ctx);
+    try_to_migrate try_to_migrate_kprobe(ctx) => hooks::migrate::unmap_begin(&ctx);
+    move_to_new_folio move_to_new_folio_kprobe(_ctx) => hooks::migrate::copy_begin();
+    folio_migrate_flags folio_migrate_flags_kprobe(ctx) => hooks::migrate::moved(&ctx);
+    prctl prctl_kprobe(ctx) => request::phase(&ctx, request::args_of_call(&ctx));
 }
 
-/// The same for classic tracepoints, whose programs return u32.
+/// Programs at the end of a function: `fexit` and `kretprobe`.
+macro_rules! at_exit {
+    ($($fexit:ident $kretprobe:ident($ctx:ident) => $body:expr;)*) => {$(
+        #[fexit]
+        pub fn $fexit($ctx: FExitContext) -> i32 {
+            $body;
+            0
+        }
+
+        #[kretprobe]
+        pub fn $kretprobe($ctx: RetProbeContext) -> u32 {
+            $body;
+            0
+        }
+    )*};
+}
+
+at_exit! {
+    handle_mm_fault_exit handle_mm_fault_kretprobe(ctx) => hooks::fault::end(&ctx);
+    mpol_misplaced_exit mpol_misplaced_kretprobe(ctx) => hooks::check::hinting_end(&ctx);
+    migrate_pages_exit migrate_pages_kretprobe(_ctx) => hooks::migrate::batch_end();
+}
+
+/// The five forms of a placement system call: begin and end as functions, in two ways each, and as trace events.
+macro_rules! requests {
+    ($($name:ident: $entry:ident $exit:ident $kprobe:ident $kretprobe:ident $enter_event:ident $exit_event:ident;)*) => {
+        at_entry! { $($entry $kprobe(ctx) => request::begin(request::args_of_call(&ctx), RequestName::$name);)* }
+        at_exit! { $($exit $kretprobe(ctx) => request::end(request::ret_of_call(&ctx), RequestName::$name);)* }
+        $(
+            #[tracepoint]
+            pub fn $enter_event(ctx: TracePointContext) -> u32 {
+                request::begin(request::args_of_event(&ctx), RequestName::$name);
+                0
+            }
+
+            #[tracepoint]
+            pub fn $exit_event(ctx: TracePointContext) -> u32 {
+                request::end(request::ret_of_event(&ctx), RequestName::$name);
+                0
+            }
+        )*
+    };
+}
+
+requests! {
+    MBIND: mbind_entry mbind_exit mbind_kprobe mbind_kretprobe mbind_enter_event mbind_exit_event;
+    SET_MEMPOLICY: set_mempolicy_entry set_mempolicy_exit set_mempolicy_kprobe set_mempolicy_kretprobe
+        set_mempolicy_enter_event set_mempolicy_exit_event;
+    GET_MEMPOLICY: get_mempolicy_entry get_mempolicy_exit get_mempolicy_kprobe get_mempolicy_kretprobe
+        get_mempolicy_enter_event get_mempolicy_exit_event;
+    MOVE_PAGES: move_pages_entry move_pages_exit move_pages_kprobe move_pages_kretprobe
+        move_pages_enter_event move_pages_exit_event;
+    MIGRATE_PAGES: migrate_pages_call_entry migrate_pages_call_exit migrate_pages_call_kprobe
+        migrate_pages_call_kretprobe migrate_pages_call_enter_event migrate_pages_call_exit_event;
+    SET_MEMPOLICY_HOME_NODE: home_node_entry home_node_exit home_node_kprobe home_node_kretprobe
+        home_node_enter_event home_node_exit_event;
+}
+
+/// Programs on tracepoints with their raw arguments.
+macro_rules! btf_tracepoints {
+    ($($name:ident($ctx:ident) => $body:expr;)*) => {$(
+        #[btf_tracepoint]
+        pub fn $name($ctx: BtfTracePointContext) -> i32 {
+            $body;
+            0
+        }
+    )*};
+}
+
+btf_tracepoints! {
+    page_fault_user(ctx) => hooks::fault::user_exception(&ctx);
+    page_fault_kernel(ctx) => hooks::fault::kernel_exception(&ctx);
+    mm_migrate_pages_start(ctx) => hooks::migrate::batch_start_event(&ctx);
+    mm_migrate_pages_end(ctx) => hooks::migrate::batch_end_event(&ctx);
+    set_migration_pte(ctx) => hooks::migrate::entry_set(&ctx);
+    set_migration_pmd(ctx) => hooks::migrate::entry_set(&ctx);
+    remove_migration_pte(ctx) => hooks::migrate::pte_removed(&ctx);
+    remove_migration_pmd(ctx) => hooks::migrate::pmd_removed(&ctx);
+    sched_process_fork(ctx) => hooks::sched::fork(&ctx);
+    sched_process_exec(_ctx) => hooks::sched::exec();
+    sched_process_exit(ctx) => hooks::sched::exit(&ctx);
+    sched_migrate_task(ctx) => hooks::sched::migrate(&ctx);
+}
+
+/// Programs on classic trace events.
 macro_rules! tracepoints {
     ($($name:ident => $body:path;)*) => {$(
         #[tracepoint]
@@ -83,6 +151,15 @@ tracepoints! {
     mof_migrate => hooks::check::migrate;
     mof_lazy => hooks::mark::batch;
     mm_migrate_pages => hooks::migrate::batch_counts;
+    page_fault_user_event => hooks::fault::user_exception_event;
+    page_fault_kernel_event => hooks::fault::kernel_exception_event;
+}
+
+/// prctl as a trace event: syscalls:sys_enter_prctl.
+#[tracepoint]
+pub fn prctl_event(ctx: TracePointContext) -> u32 {
+    request::phase(&ctx, request::args_of_event(&ctx));
+    0
 }
 
 /// Several helpers that the programs use are for GPL-compatible programs only.

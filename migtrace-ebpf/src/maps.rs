@@ -1,42 +1,60 @@
-//! All maps: the ring, the counters, who is traced, and what is under way in each thread.
+//! All maps: the rings, the counters, who is traced, and what is under way in each thread.
 
 use aya_ebpf::{
-    macros::map,
-    maps::{HashMap, LruHashMap, PerCpuArray, RingBuf},
+    btf_maps::{ArrayOfMaps, RingBuf},
+    macros::{btf_map, map},
+    maps::{Array, LruHashMap, PerCpuArray},
 };
-use migtrace_common::counters::{Probe, ProbeCounters};
+use migtrace_common::counters::{PROGRAMS_PER_PROBE, Probe, ProbeCounters};
 
-/// Threads that can be inside a traced fault, request or batch at once.
-const THREADS: u32 = 1 << 14;
+use crate::task_storage::TaskStorage;
+
 /// Folios that can be between unmapping and remapping at once: a batch holds 512.
 const FOLIOS: u32 = 1 << 15;
+/// Mappings that are remembered as seen.
+const REGIONS: u32 = 1 << 14;
+/// The collector makes as many rings as there are CPUs, at most these.
+const RINGS_MAX: usize = 1;
+/// Only says what kind of map a ring is: the collector makes each with the size that it wants.
+const RING_TEMPLATE_BYTES: usize = 4096;
 
-/// Records on their way to the collector, which sets the size.
-#[map]
-pub static RING: RingBuf = RingBuf::with_byte_size(1 << 22, 0);
+/// Records on their way to the collector, a ring for each CPU, so that CPUs do not wait for each other. The collector sets
+/// the number of rings and puts them in.
+#[btf_map]
+pub static RINGS: ArrayOfMaps<RingBuf<u64, RING_TEMPLATE_BYTES>, RINGS_MAX> = ArrayOfMaps::new();
 
-/// By [`Probe`].
+/// By [`migtrace_common::counters::counters_index`].
 #[map]
-pub static COUNTERS: PerCpuArray<ProbeCounters> = PerCpuArray::with_max_entries(Probe::ALL.len() as u32, 0);
+pub static COUNTERS: PerCpuArray<ProbeCounters> =
+    PerCpuArray::with_max_entries(Probe::ALL.len() as u32 * PROGRAMS_PER_PROBE, 0);
 
-/// Traced processes (tgid) where not everything is traced.
+/// Processes whose bytes lie in one value of [`TRACED`].
+pub const PIDS_PER_VALUE: u32 = 4096;
+/// The largest process id that Linux gives, and one (PID_MAX_LIMIT on 64 bits).
+const PIDS: u32 = 1 << 22;
+
+/// A byte for each process id, nonzero where it is traced. A hash would be smaller, and cost every process that is not
+/// traced a search on each of its faults.
 #[map]
-pub static TRACED: HashMap<u32, u8> = HashMap::with_max_entries(1 << 16, 0);
+pub static TRACED: Array<[u8; PIDS_PER_VALUE as usize]> = Array::with_max_entries(PIDS / PIDS_PER_VALUE, 0);
+
+/// By CPU: its node, [`migtrace_common::record::NO_NODE`] where it is not known. The collector fills it.
+#[map]
+pub static CPU_NODES: Array<i32> = Array::with_max_entries(1, 0);
 
 /// A fault under way.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct FaultStart {
+    /// 0: none.
     pub start_ns: u64,
+    pub addr: u64,
+    pub regs: u64,
     /// The address space's top page table.
     pub pgd: u64,
-    pub class: u8,
-    pub pad: [u8; 7],
+    pub flags: u32,
+    pub class: u32,
 }
-
-/// By thread.
-#[map]
-pub static FAULTS: LruHashMap<u32, FaultStart> = LruHashMap::with_max_entries(THREADS, 0);
 
 /// A placement system call under way.
 #[repr(C)]
@@ -44,30 +62,24 @@ pub static FAULTS: LruHashMap<u32, FaultStart> = LruHashMap::with_max_entries(TH
 pub struct RequestStart {
     pub start_ns: u64,
     pub args: [u64; 6],
-    /// [`migtrace_common::kinds::RequestName`].
+    /// [`migtrace_common::kinds::RequestName`], 0: none.
     pub name: u64,
 }
-
-/// By thread.
-#[map]
-pub static REQUESTS: LruHashMap<u32, RequestStart> = LruHashMap::with_max_entries(THREADS, 0);
 
 /// The mapping that a thread has just taken away in order to mark a folio.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Unmapping {
+    /// 0: none.
     pub folio: u64,
     pub addr: u64,
 }
-
-/// By thread.
-#[map]
-pub static UNMAPPING: LruHashMap<u32, Unmapping> = LruHashMap::with_max_entries(THREADS, 0);
 
 /// A run of migrate_pages() under way.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct BatchStart {
+    /// 0: none.
     pub start_ns: u64,
     pub succeeded: u64,
     pub failed: u64,
@@ -91,9 +103,32 @@ pub struct BatchStart {
     pub request: u32,
 }
 
-/// By thread.
-#[map]
-pub static BATCHES: LruHashMap<u32, BatchStart> = LruHashMap::with_max_entries(THREADS, 0);
+/// A check by policy under way.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct CheckStart {
+    /// Page or folio, 0: none.
+    pub page: u64,
+    pub addr: u64,
+}
+
+/// All that is under way in one thread. New threads begin with zeroes.
+#[repr(C)]
+pub struct TaskState {
+    pub fault: FaultStart,
+    pub request: RequestStart,
+    pub unmapping: Unmapping,
+    pub batch: BatchStart,
+    pub check: CheckStart,
+    /// The mapping of its last fault.
+    pub region_start: u64,
+    pub region_end: u64,
+}
+
+/// By thread; the kernel frees it with the thread.
+#[unsafe(link_section = ".maps")]
+#[unsafe(export_name = "TASKS")]
+pub static TASKS: TaskStorage<TaskState> = TaskStorage::new();
 
 /// A folio between unmapping and remapping.
 #[repr(C)]
@@ -107,3 +142,16 @@ pub struct FolioUnderway {
 /// By address of the old folio's struct.
 #[map]
 pub static FOLIOS_UNDERWAY: LruHashMap<u64, FolioUnderway> = LruHashMap::with_max_entries(FOLIOS, 0);
+
+/// A mapping of a process.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct RegionKey {
+    pub start: u64,
+    pub pid: u32,
+    pub pad: u32,
+}
+
+/// Mappings that have a record, with their ends.
+#[map]
+pub static REGIONS_SEEN: LruHashMap<RegionKey, u64> = LruHashMap::with_max_entries(REGIONS, 0);

@@ -62,7 +62,7 @@ impl Event {
     #[must_use]
     pub fn latency_ns(&self) -> Option<u64> {
         match &self.body {
-            Body::Fault(f) => Some(f.latency_ns),
+            Body::Fault(f) => f.latency_ns,
             Body::Migrate(m) => m.latency_ns,
             Body::Batch(b) => Some(b.latency_ns),
             Body::Request(r) => Some(r.latency_ns),
@@ -181,14 +181,15 @@ pub struct Fault {
     /// The instruction that faulted; `None` where the kernel faulted on its own account (get_user_pages).
     pub ip: Option<u64>,
     pub access: Access,
-    pub class: FaultClass,
+    /// `None`, as all that follows, where the recording saw the CPU's exception only, and not what the kernel made of it.
+    pub class: Option<FaultClass>,
     /// The kernel read from a device or swap.
-    pub major: bool,
+    pub major: Option<bool>,
     /// Node of the page that is mapped afterwards.
     pub nid: Option<i32>,
-    pub latency_ns: u64,
+    pub latency_ns: Option<u64>,
     /// `ok`, `retry`, or the kernel's error (`oom`, `sigbus`, `sigsegv`, `hwpoison`).
-    pub result: Reason,
+    pub result: Option<Reason>,
 }
 
 /// A folio was checked against policy.
@@ -303,7 +304,8 @@ pub struct Task {
 pub struct Region {
     pub addr: u64,
     pub len: u64,
-    pub class: FaultClass,
+    pub class: RegionClass,
+    /// Name of the mapped file, without its directory; empty for none.
     pub name: String,
     pub policy: Option<Policy>,
 }
@@ -340,10 +342,13 @@ macro_rules! words {
 }
 
 words! {
+    /// What a mapping is.
+    RegionClass { Anon, File, Shmem, Hugetlb, Stack, Heap, Other }
+
     /// How memory was touched.
     Access { Read, Write, Exec }
 
-    /// What a fault, or a mapping, is about.
+    /// What a fault is about.
     FaultClass { Anon, File, Shmem, Swap, Hinting, Cow, Huge, Other }
 
     /// A memory policy's mode.

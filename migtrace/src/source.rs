@@ -1,12 +1,15 @@
 //! A live source of events: the programs in the running kernel, and the reader of their ring.
 
+use std::{collections::HashMap, os::fd::OwnedFd};
+
+use aya::sys::{Stats, enable_stats};
 use thiserror::Error;
 
 use crate::{
     event::Event,
     probe::{
         kernel::Kernel,
-        load::{LoadError, Loaded, Options},
+        load::{LoadError, Loaded, Options, Ran},
         machine,
         names::Names,
         offsets,
@@ -17,7 +20,7 @@ use crate::{
         clock,
         reader::{Closing, Reader},
     },
-    trace::meta::{FORMAT_VERSION, Meta},
+    trace::meta::{FORMAT_VERSION, Meta, OwnCost, ProbeAccount, ProgramCost},
 };
 
 /// Why tracing cannot begin, or went wrong.
@@ -38,18 +41,31 @@ pub enum SourceError {
 pub struct Scope {
     /// Only these processes and the children that they have from now on; `None`: everything but migtrace itself.
     pub processes: Option<Vec<u32>>,
-    /// Size of the ring, bytes: a power of two, and whole pages.
-    pub ring_bytes: u32,
+    /// Size of each CPU's ring, bytes: a power of two, and whole pages; `None`: so that all of them take
+    /// [`RINGS_BYTES`].
+    pub ring_bytes: Option<u32>,
     /// Whether the programs' own diagnostics are wanted.
     pub diagnostics: bool,
 }
+
+/// What all rings take, bytes, where nobody says anything else.
+pub const RINGS_BYTES: u32 = 64 << 20;
+/// Largest and smallest ring of a CPU, bytes, where nobody says anything else.
+const RING_BYTES: (u32, u32) = (256 << 10, 4 << 20);
 
 /// Tracing under way.
 pub struct Live {
     loaded: Loaded,
     reader: Reader,
     diagnostics: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
+    /// While it is held the kernel measures the programs.
+    measuring: Option<OwnedFd>,
+    ticks: u64,
 }
+
+/// Of so many ticks the kernel measures the programs in the first: to measure all the time would cost every program two
+/// looks at the clock.
+const TICKS_PER_MEASURE: u64 = 40;
 
 impl Live {
     /// Attaches the probes and begins to read. Also gives what a trace must say about this recording, as far as it is
@@ -60,19 +76,21 @@ impl Live {
     pub fn start(scope: &Scope) -> Result<(Self, Meta), SourceError> {
         support::check()?;
         let kernel = Kernel::running()?;
-        let mut config = offsets::config(&kernel)?;
-        config.only_traced = scope.processes.is_some().into();
-        config.self_pid = std::process::id();
-        let options = Options { config, ring_bytes: scope.ring_bytes, diagnostics: scope.diagnostics };
+        let offsets = offsets::offsets(&kernel)?;
+        let ring_bytes = scope.ring_bytes.unwrap_or_else(default_ring_bytes);
+        let options = Options {
+            kernel: &kernel,
+            offsets: &offsets,
+            processes: scope.processes.as_deref(),
+            ring_bytes,
+            diagnostics: scope.diagnostics,
+        };
         let mut loaded = Loaded::load(&options)?;
-        for &pid in scope.processes.iter().flatten() {
-            loaded.trace_process(pid)?;
-        }
         let diagnostics = if scope.diagnostics { loaded.diagnostics().ok() } else { None };
-        let reader = Reader::start(loaded.take_ring()?, loaded.take_counters()?, Names::of(&kernel))
+        let reader = Reader::start(loaded.take_rings(), loaded.take_counters()?, Names::of(&kernel))
             .map_err(SourceError::Reader)?;
         let meta = meta(&kernel, &loaded);
-        Ok((Self { loaded, reader, diagnostics }, meta))
+        Ok((Self { loaded, reader, diagnostics, measuring: None, ticks: 0 }, meta))
     }
 
     /// The next batch of events, in order of time; `None` after the last.
@@ -80,27 +98,55 @@ impl Live {
         self.reader.events.recv().await
     }
 
-    /// Passes the programs' own diagnostics on to the log.
-    pub fn flush_diagnostics(&mut self) {
+    /// To be called about four times a second: passes the programs' own diagnostics on to the log, and has the kernel
+    /// measure the programs now and then.
+    pub fn tick(&mut self) {
         if let Some(diagnostics) = &mut self.diagnostics {
             diagnostics.flush();
         }
+        self.measuring = match self.ticks % TICKS_PER_MEASURE {
+            // A kernel that does not measure leaves the cost unknown.
+            0 => enable_stats(Stats::RunTime).ok(),
+            _ => None,
+        };
+        self.ticks += 1;
     }
 
-    /// Takes the programs out of the kernel and has the ring drained for the last time. Events still come until
+    /// Takes the programs out of the kernel and has the rings drained for the last time. Events still come until
     /// [`Stopped::next`] ends.
     #[must_use]
     pub fn stop(mut self) -> Stopped {
-        self.flush_diagnostics();
+        if let Some(diagnostics) = &mut self.diagnostics {
+            diagnostics.flush();
+        }
+        let ran = self.loaded.ran();
         drop(self.loaded);
         self.reader.stop();
-        Stopped { reader: self.reader }
+        Stopped { reader: self.reader, ran }
     }
+}
+
+/// So that all rings together take [`RINGS_BYTES`], within the limits of one.
+fn default_ring_bytes() -> u32 {
+    let cpus = topology::NodesOfCpus::read().possible_cpus();
+    let (smallest, largest) = RING_BYTES;
+    (RINGS_BYTES / cpus.next_power_of_two()).clamp(smallest, largest)
 }
 
 /// Tracing that has ended, its last events not read yet.
 pub struct Stopped {
     reader: Reader,
+    ran: Vec<Ran>,
+}
+
+/// What is known of a recording when all is read.
+#[derive(Debug)]
+pub struct End {
+    pub account: Vec<ProbeAccount>,
+    /// Events that came out after a later one.
+    pub late: u64,
+    /// As far as the source knows it.
+    pub own_cost: OwnCost,
 }
 
 impl Stopped {
@@ -113,8 +159,25 @@ impl Stopped {
     ///
     /// # Errors
     /// Where the counters cannot be read.
-    pub fn close(self) -> Result<Closing, SourceError> {
-        self.reader.join().map_err(SourceError::Counters)
+    pub fn close(self) -> Result<End, SourceError> {
+        let Closing { mut account, late, cpu_ns } = self.reader.join().map_err(SourceError::Counters)?;
+        let mut missed = HashMap::<_, u64>::new();
+        for ran in &self.ran {
+            *missed.entry(ran.probe.name()).or_default() += ran.runs.missed;
+        }
+        for account in &mut account {
+            account.missed = missed.get(&*account.probe).copied();
+        }
+        let measured = |count| (count > 0).then_some(count);
+        let cost = |ran: &Ran| ProgramCost {
+            name: ran.program.to_owned(),
+            run_ns: measured(ran.runs.run_count).map(|_| ran.runs.run_ns),
+            run_count: measured(ran.runs.run_count),
+            missed: Some(ran.runs.missed),
+        };
+        let programs = self.ran.iter().map(cost).collect();
+        let own_cost = OwnCost { programs, reader_cpu_ns: Some(cpu_ns), ..OwnCost::default() };
+        Ok(End { account, late, own_cost })
     }
 }
 

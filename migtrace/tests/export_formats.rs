@@ -8,7 +8,7 @@ use std::{
 
 use assert_cmd::Command;
 use migtrace::{
-    event::{Body, Cause, Comm, Event, FaultClass, Migrate, Outcome, Phase, Region},
+    event::{Body, Cause, Comm, Event, Migrate, Outcome, Phase, Region, RegionClass},
     trace::{
         COLUMNS, Trace, Writer,
         meta::{FORMAT_VERSION, Meta},
@@ -40,7 +40,7 @@ fn events() -> Vec<Event> {
         copy_ns: None,
         remap_ns: None,
     };
-    let region = Region { addr: 1, len: 2, class: FaultClass::File, name: "a\nb \"c\"".into(), policy: None };
+    let region = Region { addr: 1, len: 2, class: RegionClass::File, name: "a\nb \"c\"".into(), policy: None };
     vec![
         event(1, Body::Phase(Phase { text: "x".into() })),
         event(2, Body::Migrate(migrate)),

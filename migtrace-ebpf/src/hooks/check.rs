@@ -1,21 +1,27 @@
-//! Migrate-on-fault's own trace events in the fault path: the check, and the move that may follow.
+//! Checks against policy: migrate-on-fault's own trace events in the fault path, with the move that may follow; and
+//! mpol_misplaced(), which NUMA hinting faults ask on every kernel.
 
 use aya_ebpf::programs::TracePointContext;
 use migtrace_common::{
     counters::Probe,
-    kinds::{MigratePath, RecordKind},
-    record::{Check, Migrate, NO_TIME},
+    kinds::{CheckPath, MigratePath, RecordKind},
+    record::{Check, Migrate, NO_MODE, NO_TIME},
 };
 
-use super::{read_kernel, request};
-use crate::{config::config, emit, filter};
+use super::{Args, Returned, field, folio::Folio, request};
+use crate::{
+    config::config,
+    emit::{self, Counted},
+    filter,
+    maps::{CheckStart, TASKS},
+};
 
 /// mof:mof_check.
 #[inline(always)]
 pub fn check(ctx: &TracePointContext) {
-    let Some(task) = filter::traced(Probe::Check) else { return };
+    let Some(task) = filter::traced(Counted(Probe::Check, 0)) else { return };
     let ts_ns = emit::now();
-    emit::commit(Probe::Check, |record| {
+    emit::commit(Counted(Probe::Check, 0), |record| {
         record.write(Check {
             header: emit::header(task, RecordKind::CHECK, Probe::Check, ts_ns),
             addr: field(ctx, config!(mof_check.address)),
@@ -28,6 +34,8 @@ pub fn check(ctx: &TracePointContext) {
             mode: field(ctx, config!(mof_check.mode)),
             interleave: field(ctx, config!(mof_check.interleave)),
             lazy: field(ctx, config!(mof_check.lazy)),
+            path: CheckPath::LAZY_FAULT.0,
+            pad: [0; 7],
         });
     });
 }
@@ -35,9 +43,9 @@ pub fn check(ctx: &TracePointContext) {
 /// mof:mof_migrate.
 #[inline(always)]
 pub fn migrate(ctx: &TracePointContext) {
-    let Some(task) = filter::traced(Probe::LazyMigrate) else { return };
+    let Some(task) = filter::traced(Counted(Probe::LazyMigrate, 0)) else { return };
     let ts_ns = emit::now();
-    emit::commit(Probe::LazyMigrate, |record| {
+    emit::commit(Counted(Probe::LazyMigrate, 0), |record| {
         let rc: i32 = field(ctx, config!(mof_migrate.rc));
         let latency_ns: u64 = field(ctx, config!(mof_migrate.latency_ns));
         record.write(Migrate {
@@ -58,15 +66,53 @@ pub fn migrate(ctx: &TracePointContext) {
             mof_reason: field(ctx, config!(mof_migrate.reason)),
             moved: (rc == 0).into(),
             path: MigratePath::LAZY_FAULT.0,
-            request: request::underway(task.tid),
+            request: request::underway(),
             pad: 0,
         });
     });
 }
 
-/// A field of the trace event's own record, which always can be read; zero would need a kernel fault.
+/// mpol_misplaced(page or folio, vma or fault, address) begins.
 #[inline(always)]
-pub fn field<T: Default>(ctx: &TracePointContext, offset: u32) -> T {
-    use aya_ebpf::EbpfContext as _;
-    read_kernel(ctx.as_ptr() as u64, offset).unwrap_or_default()
+pub fn hinting_begin(ctx: &impl Args) {
+    if filter::traced_uncounted().is_none() {
+        return;
+    }
+    // A failure shows at the exit, where it is counted.
+    if let Some(state) = TASKS.of_current_or_new() {
+        state.check = CheckStart { page: ctx.number(0), addr: ctx.number(2) };
+    }
+}
+
+/// mpol_misplaced() returned the node that the page should be on, or NUMA_NO_NODE.
+#[inline(always)]
+pub fn hinting_end(ctx: &impl Returned) {
+    let Some(task) = filter::traced(Counted(Probe::HintingCheck, 0)) else { return };
+    let ts_ns = emit::now();
+    let Some(state) = TASKS.of_current() else { return emit::lost_start(Counted(Probe::HintingCheck, 0)) };
+    let start = state.check;
+    state.check.page = 0;
+    if start.page == 0 {
+        return emit::lost_start(Counted(Probe::HintingCheck, 0));
+    }
+    let flags = state.fault.flags;
+    let folio = Folio(start.page);
+    let dst_nid = ctx.ret(3) as i32;
+    emit::commit(Counted(Probe::HintingCheck, 0), |record| {
+        record.write(Check {
+            header: emit::header(task, RecordKind::CHECK, Probe::HintingCheck, ts_ns),
+            addr: start.addr,
+            pfn: folio.pfn(),
+            src_nid: folio.nid(),
+            dst_nid,
+            order: folio.order(),
+            flags,
+            reason: 0,
+            mode: NO_MODE,
+            interleave: 0,
+            lazy: 0,
+            path: CheckPath::HINTING.0,
+            pad: [0; 7],
+        });
+    });
 }

@@ -1,85 +1,177 @@
-//! Page faults: handle_mm_fault() from entry to exit, classified by what runs inside.
+//! Page faults: handle_mm_fault() from entry to exit, classified by what runs inside; or, where the kernel lets nobody in
+//! there, the exceptions themselves.
 
-use aya_ebpf::programs::{FEntryContext, FExitContext};
+use aya_ebpf::programs::TracePointContext;
 use migtrace_common::{
     counters::Probe,
-    kinds::{FaultClass, RecordKind},
-    record::Fault,
+    kinds::{FaultClass, FaultWay, RecordKind},
+    record::{Fault, NO_NODE, NO_TIME},
 };
 
-use super::{folio, read_kernel};
+use super::{Args, Returned, field, folio, read_kernel, region};
 use crate::{
     config::config,
-    emit, filter,
-    maps::{FAULTS, FaultStart},
+    emit::{self, Counted},
+    filter::{self, Task},
+    maps::{FaultStart, TASKS},
 };
+
+/// The programs that count faults.
+const HANDLED: Counted = Counted(Probe::Fault, 0);
+const USER: Counted = Counted(Probe::Fault, 1);
+const KERNEL: Counted = Counted(Probe::Fault, 2);
 
 /// handle_mm_fault(vma, address, flags, regs) begins.
 #[inline(always)]
-pub fn begin(ctx: &FEntryContext) {
+pub fn begin(ctx: &impl Args) {
     let Some(task) = filter::traced_uncounted() else { return };
-    let vma: u64 = ctx.arg(0);
-    let mm: u64 = read_kernel(vma, config!(vma_mm)).unwrap_or(0);
-    let start = FaultStart {
-        start_ns: emit::now(),
-        pgd: read_kernel(mm, config!(mm_pgd)).unwrap_or(0),
-        class: class_of(vma).0,
-        pad: [0; 7],
-    };
     // A failure shows at the exit, where it is counted.
-    let _ = FAULTS.insert(task.tid, start, 0);
+    let Some(state) = TASKS.of_current_or_new() else { return };
+    let vma = ctx.arg(0);
+    let mapping = Mapping::of(vma);
+    region::seen(task, state, vma, mapping);
+    let mm: u64 = read_kernel(vma, config!(vma_mm)).unwrap_or(0);
+    state.fault = FaultStart {
+        start_ns: emit::now(),
+        addr: ctx.number(1),
+        regs: ctx.number(3),
+        pgd: read_kernel(mm, config!(mm_pgd)).unwrap_or(0),
+        flags: ctx.number(2) as u32,
+        class: mapping.class().0.into(),
+    };
 }
 
 /// Something below says what the fault under way in this thread is about.
 #[inline(always)]
 pub fn classify(class: FaultClass) {
-    if let Some(fault) = FAULTS.get_ptr_mut(filter::current().tid) {
-        // SAFETY: the map's own memory; only this thread uses its entry.
-        unsafe { (*fault).class = class.0 };
+    if let Some(state) = TASKS.of_current() {
+        state.fault.class = class.0.into();
     }
 }
 
 /// handle_mm_fault() returned.
 #[inline(always)]
-pub fn end(ctx: &FExitContext) {
-    let Some(task) = filter::traced(Probe::Fault) else { return };
+pub fn end(ctx: &impl Returned) {
+    let Some(task) = filter::traced(HANDLED) else { return };
     let ts_ns = emit::now();
-    let Some(start) = FAULTS.get_ptr(task.tid) else {
-        return emit::lost_in_map(Probe::Fault);
-    };
-    // SAFETY: the map's own memory; only this thread uses its entry.
-    let start = unsafe { *start };
-    let _ = FAULTS.remove(task.tid);
-    let addr: u64 = ctx.arg(1);
-    let regs: u64 = ctx.arg(3);
-    let nid = folio::nid_mapped(start.pgd, addr);
-    emit::commit(Probe::Fault, |record| {
+    let Some(state) = TASKS.of_current() else { return emit::lost_start(HANDLED) };
+    let start = state.fault;
+    state.fault.start_ns = 0;
+    if start.start_ns == 0 {
+        return emit::lost_start(HANDLED);
+    }
+    let result = ctx.ret(4) as u32;
+    let nid = folio::nid_mapped(start.pgd, start.addr);
+    emit::commit(HANDLED, |record| {
         record.write(Fault {
             header: emit::header(task, RecordKind::FAULT, Probe::Fault, ts_ns),
-            addr,
-            ip: if regs == 0 { 0 } else { read_kernel(regs, config!(regs_ip)).unwrap_or(0) },
+            addr: start.addr,
+            ip: if start.regs == 0 { 0 } else { read_kernel(start.regs, config!(regs_ip)).unwrap_or(0) },
             latency_ns: ts_ns - start.start_ns,
-            flags: ctx.arg::<u64>(2) as u32,
-            result: ctx.arg::<u64>(4) as u32,
+            flags: start.flags,
+            result,
             nid,
-            class: start.class,
-            pad: [0; 3],
+            class: start.class as u8,
+            way: FaultWay::HANDLED.0,
+            pad: [0; 2],
         });
     });
 }
 
-/// What a mapping is: the class of a fault in it, as long as nothing more telling happens.
+/// exceptions:page_fault_user(address, regs, error_code).
 #[inline(always)]
-fn class_of(vma: u64) -> FaultClass {
-    let ops: u64 = read_kernel(vma, config!(vma_vm_ops)).unwrap_or(0);
-    if ops == 0 {
-        return FaultClass::ANON;
+pub fn user_exception(ctx: &impl Args) {
+    let Some(task) = filter::traced(USER) else { return };
+    let ip = read_kernel(ctx.number(1), config!(regs_ip)).unwrap_or(0);
+    exception(USER, task, ctx.number(0), ip, ctx.number(2) as u32);
+}
+
+/// exceptions:page_fault_kernel(address, regs, error_code): of interest where the kernel touches a process's memory.
+#[inline(always)]
+pub fn kernel_exception(ctx: &impl Args) {
+    let addr = ctx.number(0);
+    if addr >> 63 == 1 {
+        return;
     }
-    if ops == config!(shmem_vm_ops[0]) || ops == config!(shmem_vm_ops[1]) || ops == config!(shmem_vm_ops[2]) {
-        return FaultClass::SHMEM;
+    if let Some(task) = filter::traced(KERNEL) {
+        exception(KERNEL, task, addr, 0, ctx.number(2) as u32);
     }
-    match read_kernel::<u64>(vma, config!(vma_vm_file)) {
-        Some(file) if file != 0 => FaultClass::FILE,
-        _ => FaultClass::OTHER,
+}
+
+/// The same as a classic tracepoint.
+#[inline(always)]
+pub fn user_exception_event(ctx: &TracePointContext) {
+    let Some(task) = filter::traced(USER) else { return };
+    let addr = field(ctx, config!(page_fault.address));
+    let error_code: u64 = field(ctx, config!(page_fault.error_code));
+    exception(USER, task, addr, field(ctx, config!(page_fault.ip)), error_code as u32);
+}
+
+/// The same as a classic tracepoint.
+#[inline(always)]
+pub fn kernel_exception_event(ctx: &TracePointContext) {
+    let addr: u64 = field(ctx, config!(page_fault.address));
+    if addr >> 63 == 1 {
+        return;
+    }
+    if let Some(task) = filter::traced(KERNEL) {
+        let error_code: u64 = field(ctx, config!(page_fault.error_code));
+        exception(KERNEL, task, addr, 0, error_code as u32);
+    }
+}
+
+#[inline(always)]
+fn exception(by: Counted, task: Task, addr: u64, ip: u64, error_code: u32) {
+    let ts_ns = emit::now();
+    emit::commit(by, |record| {
+        record.write(Fault {
+            header: emit::header(task, RecordKind::FAULT, Probe::Fault, ts_ns),
+            addr,
+            ip,
+            latency_ns: NO_TIME,
+            flags: error_code,
+            result: 0,
+            nid: NO_NODE,
+            class: FaultClass::OTHER.0,
+            way: FaultWay::EXCEPTION.0,
+            pad: [0; 2],
+        });
+    });
+}
+
+/// What is mapped where a fault happens.
+#[derive(Clone, Copy)]
+pub struct Mapping {
+    pub anon: bool,
+    pub shmem: bool,
+    /// The file's struct, 0 for none.
+    pub file: u64,
+}
+
+impl Mapping {
+    #[inline(always)]
+    fn of(vma: u64) -> Self {
+        let ops: u64 = read_kernel(vma, config!(vma_vm_ops)).unwrap_or(0);
+        let is_shmem =
+            |n: usize| ops == [config!(shmem_vm_ops[0]), config!(shmem_vm_ops[1]), config!(shmem_vm_ops[2])][n];
+        Self {
+            anon: ops == 0,
+            shmem: ops != 0 && (is_shmem(0) || is_shmem(1) || is_shmem(2)),
+            file: if ops == 0 { 0 } else { read_kernel(vma, config!(vma_vm_file)).unwrap_or(0) },
+        }
+    }
+
+    /// The class of a fault in it, as long as nothing more telling happens.
+    #[inline(always)]
+    fn class(self) -> FaultClass {
+        if self.anon {
+            FaultClass::ANON
+        } else if self.shmem {
+            FaultClass::SHMEM
+        } else if self.file != 0 {
+            FaultClass::FILE
+        } else {
+            FaultClass::OTHER
+        }
     }
 }

@@ -7,7 +7,7 @@
 //! all its mappings are back. (remove_migration_ptes() would be the one place for that, but compilers inline it where it
 //! matters.) A folio that could not be moved gets its own entries back without having moved, and its record at once.
 
-use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, TracePointContext};
+use aya_ebpf::programs::TracePointContext;
 use migtrace_common::{
     counters::Probe,
     kinds::{MigratePath, RecordKind},
@@ -15,23 +15,54 @@ use migtrace_common::{
 };
 
 use super::{
-    arg_number,
-    check::field,
+    Args, field,
     folio::{self, Folio},
-    request,
 };
 use crate::{
     config::config,
-    emit,
+    emit::{self, Counted},
     filter::{self, Task},
-    maps::{BATCHES, BatchStart, FOLIOS_UNDERWAY, FolioUnderway},
+    maps::{BatchStart, FOLIOS_UNDERWAY, FolioUnderway, TASKS},
 };
+
+/// The programs that count batches, and folios that moved or did not.
+const BATCH: Counted = Counted(Probe::Batch, 0);
+const AT_END: Counted = Counted(Probe::DirectMigrate, 0);
+const AT_COPY: Counted = Counted(Probe::DirectMigrate, 1);
+const AT_MOVE: Counted = Counted(Probe::DirectMigrate, 2);
+const AT_PTE: Counted = Counted(Probe::DirectMigrate, 3);
+const AT_PMD: Counted = Counted(Probe::DirectMigrate, 4);
 
 /// migrate_pages(from, get_new, put_new, private, mode, reason, ...) begins.
 #[inline(always)]
-pub fn batch_begin(ctx: &FEntryContext) {
-    let Some(task) = filter::traced_uncounted() else { return };
-    let start = BatchStart {
+pub fn batch_begin(ctx: &impl Args) {
+    begin(ctx.number(4) as i32, ctx.number(5) as i32);
+}
+
+/// migrate:mm_migrate_pages_start(mode, reason), for kernels that let nobody into the function.
+#[inline(always)]
+pub fn batch_start_event(ctx: &impl Args) {
+    begin(ctx.number(0) as i32, ctx.number(1) as i32);
+}
+
+/// migrate:mm_migrate_pages(succeeded, failed, ...), likewise: both the counts and the end.
+#[inline(always)]
+pub fn batch_end_event(ctx: &impl Args) {
+    if let Some(batch) = underway() {
+        batch.succeeded = ctx.number(0);
+        batch.failed = ctx.number(1);
+        batch.counted = 1;
+    }
+    batch_end();
+}
+
+#[inline(always)]
+fn begin(mode: i32, reason: i32) {
+    if filter::traced_uncounted().is_none() {
+        return;
+    }
+    let Some(state) = TASKS.of_current_or_new() else { return };
+    state.batch = BatchStart {
         start_ns: emit::now(),
         succeeded: 0,
         failed: 0,
@@ -43,18 +74,17 @@ pub fn batch_begin(ctx: &FEntryContext) {
         moved_ns: 0,
         copy_ns: NO_TIME,
         remapped_ns: 0,
-        mode: ctx.arg::<u64>(4) as i32,
-        reason: ctx.arg::<u64>(5) as i32,
+        mode,
+        reason,
         counted: 0,
-        request: request::underway(task.tid).into(),
+        request: state.request.name as u32,
     };
-    let _ = BATCHES.insert(task.tid, start, 0);
 }
 
 /// migrate:mm_migrate_pages: the kernel's own counts, in pages, just before migrate_pages() returns.
 #[inline(always)]
 pub fn batch_counts(ctx: &TracePointContext) {
-    let Some(batch) = batch_of(filter::current()) else { return };
+    let Some(batch) = underway() else { return };
     batch.succeeded = field(ctx, config!(mm_migrate_pages.succeeded));
     batch.failed = field(ctx, config!(mm_migrate_pages.failed));
     batch.counted = 1;
@@ -63,22 +93,22 @@ pub fn batch_counts(ctx: &TracePointContext) {
 /// migrate_pages() returned.
 #[inline(always)]
 pub fn batch_end() {
-    let Some(task) = filter::traced(Probe::Batch) else { return };
+    let Some(task) = filter::traced(BATCH) else { return };
     let ts_ns = emit::now();
-    let Some(batch) = batch_of(task) else { return emit::lost_in_map(Probe::Batch) };
-    flush_moved(task, batch);
-    let batch = *batch;
-    let _ = BATCHES.remove(task.tid);
+    let Some(batch) = underway() else { return emit::lost_start(BATCH) };
+    flush_moved(AT_END, task, batch);
+    let start_ns = batch.start_ns;
+    batch.start_ns = 0;
     if batch.counted == 0 {
-        return emit::lost_in_map(Probe::Batch);
+        return emit::lost_start(BATCH);
     }
-    emit::commit(Probe::Batch, |record| {
+    emit::commit(BATCH, |record| {
         record.write(Batch {
             header: emit::header(task, RecordKind::BATCH, Probe::Batch, ts_ns),
             asked: u64::MAX,
             succeeded: batch.succeeded,
             failed: batch.failed,
-            latency_ns: ts_ns - batch.start_ns,
+            latency_ns: ts_ns - start_ns,
             mode: batch.mode,
             migrate_reason: batch.reason,
             request: batch.request as u8,
@@ -89,50 +119,62 @@ pub fn batch_end() {
 
 /// try_to_migrate(folio, flags) begins to take a folio's mappings away.
 #[inline(always)]
-pub fn unmap_begin(ctx: &FEntryContext) {
-    if let Some(batch) = batch_of(filter::current()) {
-        batch.unmapping = ctx.arg(0);
+pub fn unmap_begin(ctx: &impl Args) {
+    if let Some(batch) = underway() {
+        batch.unmapping = ctx.number(0);
         batch.unmapping_ns = emit::now();
     }
 }
 
 /// migrate:set_migration_pte(address, pte, order): that folio's mapping at `address` is gone.
 #[inline(always)]
-pub fn entry_set(ctx: &BtfTracePointContext) {
-    let Some(batch) = batch_of(filter::current()) else { return };
-    let folio = FolioUnderway { addr: ctx.arg(0), start_ns: batch.unmapping_ns, unmapped_ns: emit::now() };
+pub fn entry_set(ctx: &impl Args) {
+    let Some(batch) = underway() else { return };
+    let folio = FolioUnderway { addr: ctx.number(0), start_ns: batch.unmapping_ns, unmapped_ns: emit::now() };
     let _ = FOLIOS_UNDERWAY.insert(batch.unmapping, folio, 0);
 }
 
 /// move_to_new_folio() begins: the copy, and the replacement in the mapping.
 #[inline(always)]
 pub fn copy_begin() {
+    let Some(batch) = underway() else { return };
     let task = filter::current();
-    let Some(batch) = batch_of(task) else { return };
-    flush_moved(task, batch);
+    flush_moved(AT_COPY, task, batch);
     batch.copying_ns = emit::now();
 }
 
 /// folio_migrate_flags(new, old): the folio has moved.
 #[inline(always)]
-pub fn moved(ctx: &FEntryContext) {
+pub fn moved(ctx: &impl Args) {
+    let Some(batch) = underway() else { return };
     let task = filter::current();
-    let Some(batch) = batch_of(task) else { return };
-    flush_moved(task, batch);
+    flush_moved(AT_MOVE, task, batch);
     batch.moved_ns = emit::now();
     batch.copy_ns = if batch.copying_ns == 0 { NO_TIME } else { batch.moved_ns - batch.copying_ns };
     batch.remapped_ns = 0;
-    batch.moved_new = arg_number(ctx, 0);
-    batch.moved_old = arg_number(ctx, 1);
+    batch.moved_new = ctx.number(0);
+    batch.moved_old = ctx.number(1);
 }
 
-/// migrate:remove_migration_pte(address, pte, order): a mapping is back, of the folio that has just moved, or of one that
+/// migrate:remove_migration_pte(address, pte, order).
+#[inline(always)]
+pub fn pte_removed(ctx: &impl Args) {
+    entry_removed(AT_PTE, ctx);
+}
+
+/// migrate:remove_migration_pmd(address, pmd).
+#[inline(always)]
+pub fn pmd_removed(ctx: &impl Args) {
+    entry_removed(AT_PMD, ctx);
+}
+
+/// A mapping is back, of the folio that has just moved, or of one that
 /// could not be moved.
 #[inline(always)]
-pub fn entry_removed(ctx: &BtfTracePointContext) {
+fn entry_removed(by: Counted, ctx: &impl Args) {
+    let Some(batch) = underway() else { return };
     let task = filter::current();
-    let Some(batch) = batch_of(task) else { return };
-    let pfn = folio::entry_pfn(ctx.arg(1));
+    let pfn = folio::entry_pfn(ctx.number(1));
     let ts_ns = emit::now();
     let new = Folio(batch.moved_new);
     if batch.moved_old != 0 && pfn >= new.pfn() && pfn - new.pfn() < 1 << (new.order() & 31) {
@@ -145,12 +187,12 @@ pub fn entry_removed(ctx: &BtfTracePointContext) {
     let underway = unsafe { *underway };
     let _ = FOLIOS_UNDERWAY.remove(old.0);
     let times = Times { ts_ns, copy_ns: NO_TIME, remap_ns: NO_TIME };
-    record(task, batch, old, None, Some(&underway), &times);
+    record(by, task, batch, old, None, Some(&underway), &times);
 }
 
 /// Makes the record of the folio that moved last, now that all its mappings are back.
 #[inline(always)]
-fn flush_moved(task: Task, batch: &mut BatchStart) {
+fn flush_moved(by: Counted, task: Task, batch: &mut BatchStart) {
     if batch.moved_old == 0 {
         return;
     }
@@ -167,7 +209,7 @@ fn flush_moved(task: Task, batch: &mut BatchStart) {
     if underway.is_some() {
         let _ = FOLIOS_UNDERWAY.remove(old.0);
     }
-    record(task, batch, old, Some(new), underway.as_ref(), &times);
+    record(by, task, batch, old, Some(new), underway.as_ref(), &times);
 }
 
 /// When a folio's move ended, and what its stages took.
@@ -179,6 +221,7 @@ struct Times {
 
 #[inline(always)]
 fn record(
+    by: Counted,
     task: Task,
     batch: &BatchStart,
     old: Folio,
@@ -186,7 +229,7 @@ fn record(
     underway: Option<&FolioUnderway>,
     times: &Times,
 ) {
-    emit::commit(Probe::DirectMigrate, |record| {
+    emit::commit(by, |record| {
         record.write(Migrate {
             header: emit::header(task, RecordKind::MIGRATE, Probe::DirectMigrate, times.ts_ns),
             addr: underway.map_or(NO_ADDR, |u| u.addr),
@@ -211,9 +254,9 @@ fn record(
     });
 }
 
-/// The batch under way in a thread.
+/// The batch under way in the running thread.
 #[inline(always)]
-fn batch_of(task: Task) -> Option<&'static mut BatchStart> {
-    // SAFETY: the map's own memory, which outlives the program's run; only this thread uses its entry.
-    BATCHES.get_ptr_mut(task.tid).map(|batch| unsafe { &mut *batch })
+fn underway() -> Option<&'static mut BatchStart> {
+    let state = TASKS.of_current()?;
+    (state.batch.start_ns != 0).then_some(&mut state.batch)
 }

@@ -5,10 +5,15 @@ pub mod fault;
 pub mod folio;
 pub mod mark;
 pub mod migrate;
+pub mod region;
 pub mod request;
 pub mod sched;
 
-use aya_ebpf::{EbpfContext, helpers::bpf_probe_read_kernel};
+use aya_ebpf::{
+    EbpfContext,
+    helpers::bpf_probe_read_kernel,
+    programs::{BtfTracePointContext, FEntryContext, FExitContext, ProbeContext, RetProbeContext, TracePointContext},
+};
 
 /// Reads a `T` at `base + offset` of kernel memory; `None` where there is nothing.
 #[inline(always)]
@@ -17,11 +22,67 @@ pub fn read_kernel<T>(base: u64, offset: u32) -> Option<T> {
     unsafe { bpf_probe_read_kernel((base + u64::from(offset)) as *const T) }.ok()
 }
 
-/// Argument `n` of a traced function as a mere number.
-///
-/// `ctx.arg()` gives a pointer whose type the verifier knows, and with which it forbids to calculate ("math between ptr_
-/// pointer and ... is not allowed"); what is read from the same memory by a helper is only a number to it.
+/// A field of a classic trace event's own record. It can always be read: programs of events whose record lacks a field are
+/// not attached (the collector checks it), so the default is never seen.
 #[inline(always)]
-pub fn arg_number(ctx: &impl EbpfContext, n: u32) -> u64 {
-    read_kernel(ctx.as_ptr() as u64, n * 8).unwrap_or(0)
+pub fn field<T: Default>(ctx: &TracePointContext, offset: u32) -> T {
+    read_kernel(ctx.as_ptr() as u64, offset).unwrap_or_default()
+}
+
+/// Arguments of a traced function or tracepoint, however the program is attached.
+pub trait Args {
+    /// Argument `n`. For programs that the kernel checks by types, a pointer is one: nothing but a known offset may be
+    /// added to it.
+    fn arg(&self, n: usize) -> u64;
+
+    /// Argument `n` as a mere number, with which one may calculate ("math between ptr_ pointer and ... is not allowed"
+    /// says the verifier of a typed one); what is read from the same memory by a helper is only a number to it.
+    fn number(&self, n: usize) -> u64 {
+        self.arg(n)
+    }
+}
+
+/// The end of a traced function of `args` arguments, however the program is attached.
+pub trait Returned {
+    /// What it returned.
+    fn ret(&self, args: usize) -> u64;
+}
+
+macro_rules! typed_args {
+    ($($context:ty)*) => {$(
+        impl Args for $context {
+            #[inline(always)]
+            fn arg(&self, n: usize) -> u64 {
+                self.arg(n)
+            }
+
+            #[inline(always)]
+            fn number(&self, n: usize) -> u64 {
+                read_kernel(self.as_ptr() as u64, n as u32 * 8).unwrap_or(0)
+            }
+        }
+    )*};
+}
+
+typed_args! { FEntryContext BtfTracePointContext }
+
+impl Args for ProbeContext {
+    #[inline(always)]
+    fn arg(&self, n: usize) -> u64 {
+        self.arg(n).unwrap_or(0)
+    }
+}
+
+impl Returned for FExitContext {
+    #[inline(always)]
+    fn ret(&self, args: usize) -> u64 {
+        self.arg(args)
+    }
+}
+
+impl Returned for RetProbeContext {
+    #[inline(always)]
+    fn ret(&self, _args: usize) -> u64 {
+        self.ret()
+    }
 }

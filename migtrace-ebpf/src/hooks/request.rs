@@ -1,9 +1,8 @@
 //! Placement system calls with arguments, return value and time, and the phases that a workload names.
 
 use aya_ebpf::{
-    helpers::bpf_probe_read_user,
-    helpers::generated::bpf_probe_read_user as read_user_raw,
-    programs::{FEntryContext, FExitContext},
+    EbpfContext, helpers::bpf_probe_read_user, helpers::generated::bpf_probe_read_user as read_user_raw,
+    programs::TracePointContext,
 };
 use aya_log_ebpf::debug;
 use migtrace_common::{
@@ -12,43 +11,72 @@ use migtrace_common::{
     record::{MASK_WORDS, PHASE_TEXT, PR_MIGTRACE_PHASE, Phase, Request},
 };
 
-use super::read_kernel;
+use super::{Args, Returned, field, read_kernel};
 use crate::{
     config::config,
-    emit, filter,
-    maps::{REQUESTS, RequestStart},
+    emit::{self, Counted},
+    filter,
+    maps::{RequestStart, TASKS},
 };
 
-/// `__x64_sys_*(regs)` begins.
+/// Where the arguments of a system call lie: of `__x64_sys_*(regs)` in the caller's registers.
 #[inline(always)]
-pub fn begin(ctx: &FEntryContext, name: RequestName) {
-    let Some(task) = filter::traced_uncounted() else { return };
-    let regs: u64 = ctx.arg(0);
-    let args = [arg(regs, 0), arg(regs, 1), arg(regs, 2), arg(regs, 3), arg(regs, 4), arg(regs, 5)];
-    let _ = REQUESTS.insert(task.tid, RequestStart { start_ns: emit::now(), args, name: name.0.into() }, 0);
+pub fn args_of_call(ctx: &impl Args) -> [u64; 6] {
+    let regs = ctx.arg(0);
+    let arg = |n: usize| read_kernel(regs, config!(regs_args)[n]).unwrap_or(0);
+    [arg(0), arg(1), arg(2), arg(3), arg(4), arg(5)]
 }
 
-/// The placement system call that a thread is in, as [`RequestName`]'s number; 0 for none.
+/// The same of a trace event syscalls:sys_enter_*.
 #[inline(always)]
-pub fn underway(tid: u32) -> u8 {
-    // SAFETY: the map's own memory; only this thread uses its entry.
-    REQUESTS.get_ptr(tid).map_or(0, |request| unsafe { (*request).name as u8 })
+pub fn args_of_event(ctx: &TracePointContext) -> [u64; 6] {
+    field(ctx, config!(syscall_enter.args))
 }
 
-/// `__x64_sys_*(regs)` returned.
+/// What a trace event syscalls:sys_exit_* says was returned.
 #[inline(always)]
-pub fn end(ctx: &FExitContext, name: RequestName) {
-    let Some(task) = filter::traced(Probe::Request) else { return };
+pub fn ret_of_event(ctx: &TracePointContext) -> i64 {
+    field(ctx, config!(syscall_exit.ret))
+}
+
+/// What `__x64_sys_*(regs)` returned.
+#[inline(always)]
+pub fn ret_of_call(ctx: &impl Returned) -> i64 {
+    ctx.ret(1) as i64
+}
+
+/// A placement system call begins.
+#[inline(always)]
+pub fn begin(args: [u64; 6], name: RequestName) {
+    if filter::traced_uncounted().is_none() {
+        return;
+    }
+    // A failure shows at the end, where it is counted.
+    if let Some(state) = TASKS.of_current_or_new() {
+        state.request = RequestStart { start_ns: emit::now(), args, name: name.0.into() };
+    }
+}
+
+/// The placement system call that the running thread is in, as [`RequestName`]'s number; 0 for none.
+#[inline(always)]
+pub fn underway() -> u8 {
+    TASKS.of_current().map_or(0, |state| state.request.name as u8)
+}
+
+/// It returned `ret`.
+#[inline(always)]
+pub fn end(ret: i64, name: RequestName) {
+    let by = Counted(Probe::Request, u32::from(name.0) - 1);
+    let Some(task) = filter::traced(by) else { return };
     let ts_ns = emit::now();
-    let Some(start) = REQUESTS.get_ptr(task.tid) else {
-        return emit::lost_in_map(Probe::Request);
-    };
-    // SAFETY: the map's own memory; only this thread uses its entry.
-    let start = unsafe { *start };
-    let _ = REQUESTS.remove(task.tid);
+    let Some(state) = TASKS.of_current() else { return emit::lost_start(by) };
+    let start = state.request;
+    state.request.name = 0;
+    if start.name != u64::from(name.0) {
+        return emit::lost_start(by);
+    }
     let call = Call::of(name, &start.args);
-    let ret: i64 = ctx.arg::<u64>(1) as i64;
-    emit::commit(Probe::Request, |record| {
+    emit::commit(by, |record| {
         let record: *mut Request = record.as_mut_ptr();
         // SAFETY: in bounds of the reserved record, every field of which is written.
         unsafe {
@@ -112,15 +140,15 @@ impl Call {
 
 /// prctl(PR_MIGTRACE_PHASE, text, length).
 #[inline(always)]
-pub fn phase(ctx: &FEntryContext) {
-    let regs: u64 = ctx.arg(0);
-    if arg(regs, 0) as i32 != PR_MIGTRACE_PHASE {
+pub fn phase(ctx: &impl EbpfContext, args: [u64; 6]) {
+    if args[0] as i32 != PR_MIGTRACE_PHASE {
         return;
     }
-    let Some(task) = filter::traced(Probe::Phase) else { return };
+    let Some(task) = filter::traced(Counted(Probe::Phase, 0)) else { return };
     let ts_ns = emit::now();
-    let (text, len) = (arg(regs, 1), arg(regs, 2).min(PHASE_TEXT as u64) as u32);
-    emit::commit(Probe::Phase, |record| {
+    // The mask says the same again, for verifiers that do not follow the comparison (Linux 6.1).
+    let (text, len) = (args[1], (args[2].min(PHASE_TEXT as u64) & 0xff) as u32);
+    emit::commit(Counted(Probe::Phase, 0), |record| {
         let record: *mut Phase = record.as_mut_ptr();
         // SAFETY: in bounds of the reserved record, every byte of which is written: the text is zeroed, then overwritten.
         unsafe {
@@ -134,10 +162,4 @@ pub fn phase(ctx: &FEntryContext) {
             }
         }
     });
-}
-
-/// A system call's argument.
-#[inline(always)]
-fn arg(regs: u64, n: usize) -> u64 {
-    read_kernel(regs, config!(regs_args[n])).unwrap_or(0)
 }

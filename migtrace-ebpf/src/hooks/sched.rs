@@ -1,57 +1,111 @@
 //! The life of traced processes; children of a traced process are traced.
 
-use aya_ebpf::programs::BtfTracePointContext;
 use migtrace_common::{
     counters::Probe,
     kinds::{RecordKind, TaskEvent},
-    record::{NO_NODE, Task},
+    record::{Header, NO_NODE, Task},
 };
 
-use super::read_kernel;
-use crate::{config::config, emit, filter, maps::TRACED};
+use super::{Args, read_kernel};
+use crate::{
+    config::config,
+    emit::{self, Counted},
+    filter,
+    maps::CPU_NODES,
+};
+
+/// The programs that count what happens to tasks.
+const FORK: Counted = Counted(Probe::Task, 0);
+const EXEC: Counted = Counted(Probe::Task, 1);
+const EXIT: Counted = Counted(Probe::Task, 2);
+const MOVED: Counted = Counted(Probe::Task, 3);
 
 /// sched_process_fork(parent, child), in the parent.
 #[inline(always)]
-pub fn fork(ctx: &BtfTracePointContext) {
-    let Some(task) = filter::traced(Probe::Task) else { return };
-    let child: u64 = ctx.arg(1);
+pub fn fork(ctx: &impl Args) {
+    let Some(task) = filter::traced(FORK) else { return };
+    let child = ctx.arg(1);
     let Some(child_pid) = read_kernel::<u32>(child, config!(task_tgid)) else { return };
     if child_pid == task.pid {
         // A new thread: its process is traced already.
         return;
     }
-    if config!(only_traced) != 0 && TRACED.insert(child_pid, 1, 0).is_err() {
-        emit::lost_in_map(Probe::Task);
+    if config!(only_traced) != 0 {
+        filter::set_traced(child_pid, true);
     }
-    record(task, TaskEvent::FORK, child_pid);
+    record(FORK, task, TaskEvent::FORK, child_pid, read_kernel(child, config!(task_start)).unwrap_or(0));
 }
 
 /// sched_process_exec, in the task.
 #[inline(always)]
 pub fn exec() {
-    if let Some(task) = filter::traced(Probe::Task) {
-        record(task, TaskEvent::EXEC, 0);
+    if let Some(task) = filter::traced(EXEC) {
+        record(EXEC, task, TaskEvent::EXEC, 0, 0);
     }
 }
 
 /// sched_process_exit(task), in the task: the process ends with its last thread.
 #[inline(always)]
-pub fn exit(ctx: &BtfTracePointContext) {
-    let Some(task) = filter::traced(Probe::Task) else { return };
-    let signal: u64 = read_kernel(ctx.arg::<u64>(0), config!(task_signal)).unwrap_or(0);
+pub fn exit(ctx: &impl Args) {
+    let Some(task) = filter::traced(EXIT) else { return };
+    let signal: u64 = read_kernel(ctx.arg(0), config!(task_signal)).unwrap_or(0);
     if read_kernel::<i32>(signal, config!(signal_live)).unwrap_or(0) > 0 {
         return;
     }
-    record(task, TaskEvent::EXIT, 0);
-    let _ = TRACED.remove(task.pid);
+    record(EXIT, task, TaskEvent::EXIT, 0, 0);
+    if config!(only_traced) != 0 {
+        filter::set_traced(task.pid, false);
+    }
+}
+
+/// sched_migrate_task(task, cpu), in whoever moves it: recorded where the CPU belongs to another node.
+#[inline(always)]
+pub fn migrate(ctx: &impl Args) {
+    let moved = ctx.arg(0);
+    let Some(from_node) = read_kernel(moved, config!(task_cpu)).and_then(node_of) else { return };
+    let Some(to_node) = node_of(ctx.number(1) as u32) else { return };
+    if from_node == to_node {
+        return;
+    }
+    let (Some(pid), Some(tid)) = (read_kernel(moved, config!(task_tgid)), read_kernel(moved, config!(task_pid))) else {
+        return;
+    };
+    if pid == 0 || !filter::is_traced(pid) {
+        return emit::filtered(MOVED);
+    }
+    let ts_ns = emit::now();
+    emit::commit_named(MOVED, |entry| {
+        entry.write(Task {
+            header: Header {
+                // The mover's would be another's; the task's own is not shown without walking its cgroups.
+                cgroup_id: 0,
+                comm: read_kernel(moved, config!(task_comm)).unwrap_or_default(),
+                ..emit::header(filter::Task { pid, tid }, RecordKind::TASK, Probe::Task, ts_ns)
+            },
+            child_start_ns: 0,
+            what: TaskEvent::MOVED.0,
+            pad: [0; 3],
+            child_pid: 0,
+            from_node,
+            to_node,
+        });
+    });
+}
+
+/// The node of a CPU, where it is known.
+#[inline(always)]
+fn node_of(cpu: u32) -> Option<i32> {
+    // SAFETY: the map's own memory, which the collector fills before the programs run.
+    CPU_NODES.get(cpu).copied().filter(|&node| node != NO_NODE)
 }
 
 #[inline(always)]
-fn record(task: filter::Task, what: TaskEvent, child_pid: u32) {
+fn record(by: Counted, task: filter::Task, what: TaskEvent, child_pid: u32, child_start_ns: u64) {
     let ts_ns = emit::now();
-    emit::commit(Probe::Task, |entry| {
+    emit::commit(by, |entry| {
         entry.write(Task {
             header: emit::header(task, RecordKind::TASK, Probe::Task, ts_ns),
+            child_start_ns,
             what: what.0,
             pad: [0; 3],
             child_pid,

@@ -12,7 +12,10 @@ use migtrace::{
     probe::{support, vmstat},
     ring::clock,
     source::{Live, Scope, SourceError},
-    trace::{Writer, meta::Meta},
+    trace::{
+        Writer,
+        meta::{Meta, OwnCost},
+    },
     workload::{Workload, shell_status},
 };
 use tokio::time::interval;
@@ -36,9 +39,10 @@ pub(crate) struct Args {
     /// Record this process and the children that it has from now on; may be repeated
     #[arg(short, long, value_name = "PID", conflicts_with = "command")]
     pid: Vec<u32>,
-    /// Size of the ring between the kernel and migtrace, rounded up to a power of two: 64k, 8m
-    #[arg(long, value_name = "SIZE", default_value = "8m", value_parser = ring_bytes)]
-    ring_size: u32,
+    /// Size of each CPU's ring between the kernel and migtrace, rounded up to a power of two: 64k, 8m. Without, 64m for
+    /// all CPUs together, at least 256k and at most 4m each
+    #[arg(long, value_name = "SIZE", value_parser = ring_bytes)]
+    ring_size: Option<u32>,
     /// Print no progress and no summary
     #[arg(short, long)]
     quiet: bool,
@@ -138,7 +142,7 @@ impl Recording {
                 },
                 status = stop.wait() => break status,
                 _ = tick.tick() => {
-                    live.flush_diagnostics();
+                    live.tick();
                     self.writer.tick().context("writing the trace")?;
                     self.progress.show(self.writer.bytes());
                 }
@@ -155,6 +159,7 @@ impl Recording {
             log::warn!("{} events are out of order in the trace", closing.late);
         }
         meta.account = closing.account;
+        meta.own_cost = Some(OwnCost { max_rss_bytes: max_rss_bytes(), ..closing.own_cost });
         Ok(status)
     }
 
@@ -196,6 +201,15 @@ impl Recording {
         let code = status.with_context(|| format!("running {command}"))?.map_or(0, shell_status);
         Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
     }
+}
+
+/// The largest resident size that this process had, bytes.
+fn max_rss_bytes() -> Option<u64> {
+    // SAFETY: plain integers, for which all zeroes is a valid value.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: `usage` is a valid place for the answer.
+    let ret = unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) };
+    (ret == 0).then(|| usage.ru_maxrss as u64 * 1024)
 }
 
 #[cfg(test)]

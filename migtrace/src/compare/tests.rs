@@ -20,7 +20,7 @@ fn stretched((meta, mut events): (Meta, Vec<Event>), percent: u64) -> (Meta, Vec
     for event in &mut events {
         match &mut event.body {
             Body::Request(r) => r.latency_ns = r.latency_ns * percent / 100,
-            Body::Fault(f) => f.latency_ns = f.latency_ns * percent / 100,
+            Body::Fault(f) => f.latency_ns = f.latency_ns.map(|ns| ns * percent / 100),
             _ => {}
         }
     }

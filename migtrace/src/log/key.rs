@@ -49,13 +49,13 @@ const ENTRIES: [Entry; 15] = [
         has(run, |b| matches!(b, Body::Check(c) if c.verdict == Verdict::Skipped))
     }),
     ("class anon", "first touch of memory that belongs to no file: the kernel finds and clears a page", |run| {
-        has(run, |b| matches!(b, Body::Fault(f) if f.class == FaultClass::Anon))
+        has(run, |b| matches!(b, Body::Fault(f) if f.class == Some(FaultClass::Anon)))
     }),
     ("class swap", "touch of an unmapped page: of a marked one, found in memory by way of the swap cache", |run| {
-        has(run, |b| matches!(b, Body::Fault(f) if f.class == FaultClass::Swap))
+        has(run, |b| matches!(b, Body::Fault(f) if f.class == Some(FaultClass::Swap)))
     }),
     ("not major", "nothing was read from a device or from swap", |run| {
-        has(run, |b| matches!(b, Body::Fault(f) if !f.major))
+        has(run, |b| matches!(b, Body::Fault(f) if f.major == Some(false)))
     }),
     (
         "moved",

@@ -46,29 +46,38 @@ fn is_beside_the_point(run: &Run, index: usize) -> bool {
         Body::Check(c) => c.verdict == Verdict::Misplaced,
         _ => true,
     };
-    matches!(&*fault.result, "ok" | "retry")
-        && fault.class != FaultClass::Hinting
+    matches!(fault.result.as_deref(), None | Some("ok" | "retry"))
+        && fault.class != Some(FaultClass::Hinting)
         && run.segments.place(event.pid, fault.addr).is_none()
         && !run.nest.children(index).iter().any(matters)
 }
 
 fn left_out(run: &Run, faults: &[usize]) -> String {
-    let mut total_ns = 0;
-    let mut counts: BTreeMap<FaultClass, u64> = BTreeMap::new();
+    let mut total_ns = Some(0);
+    let mut counts: FaultClasses = BTreeMap::new();
     for &i in faults {
         if let Body::Fault(f) = &run.events[i].body {
             *counts.entry(f.class).or_default() += 1;
-            total_ns += f.latency_ns;
+            total_ns = total_ns.zip(f.latency_ns).map(|(total, ns)| total + ns);
         }
     }
     let (many, classes) = (words::count(faults.len() as u64, "fault"), classes(&counts));
-    let took = words::duration(total_ns);
+    let took = took(total_ns);
     format!("left out: {many} ({classes}) on other pages, where nothing moved, {took} in all; --all shows them")
 }
 
+/// Faults by class, `None` where it was not seen.
+type FaultClasses = BTreeMap<Option<FaultClass>, u64>;
+
 /// `4 anon, 2 file`.
-fn classes(counts: &BTreeMap<FaultClass, u64>) -> String {
-    counts.iter().map(|(class, n)| format!("{n} {class}")).collect::<Vec<_>>().join(", ")
+fn classes(counts: &FaultClasses) -> String {
+    let word = |class: &Option<FaultClass>| class.map_or("of unknown class", FaultClass::word);
+    counts.iter().map(|(class, n)| format!("{n} {}", word(class))).collect::<Vec<_>>().join(", ")
+}
+
+/// A time, or that a part of it was not seen.
+fn took(ns: Option<u64>) -> String {
+    ns.map_or_else(|| "an unknown time".into(), words::duration)
 }
 
 /// What the phase came to, in a sentence or two.
@@ -89,7 +98,7 @@ fn prose(run: &Run, section: &Section) -> String {
         let many = words::count(seen.faults, "fault");
         let whose = if run.segments.is_empty() { "" } else { " on the requested pages" };
         let classes = classes(&seen.fault_classes);
-        parts.push(format!("{many}{whose} ({classes}) took {}", words::duration(seen.fault_ns)));
+        parts.push(format!("{many}{whose} ({classes}) took {}", took(seen.fault_ns)));
     }
     for ((from, to, in_fault), pages) in &seen.moved {
         let (pages, to) = (words::count(*pages, "page"), to.map_or_else(|| "?".into(), |n| n.to_string()));
@@ -133,8 +142,9 @@ struct Seen {
     requests: BTreeMap<&'static str, (u64, u64)>,
     marked: u64,
     faults: u64,
-    fault_ns: u64,
-    fault_classes: BTreeMap<FaultClass, u64>,
+    /// `None`: a part of it was not seen.
+    fault_ns: Option<u64>,
+    fault_classes: FaultClasses,
     /// Pages by source, destination, and whether a fault moved them.
     moved: BTreeMap<(i32, Option<i32>, bool), u64>,
     failed: u64,
@@ -154,7 +164,8 @@ impl Seen {
                 in_fault = true;
                 if !is_beside_the_point(run, index) {
                     self.faults += 1;
-                    self.fault_ns += f.latency_ns;
+                    self.fault_ns = if self.faults == 1 { Some(0) } else { self.fault_ns };
+                    self.fault_ns = self.fault_ns.zip(f.latency_ns).map(|(total, ns)| total + ns);
                     *self.fault_classes.entry(f.class).or_default() += 1;
                 }
             }

@@ -34,19 +34,23 @@ pub(super) fn of_event(run: &Run, index: usize) -> String {
 fn fault(run: &Run, index: usize, f: &Fault) -> String {
     let page = page::of_event(run, index);
     let who = f.ip.map_or_else(|| " by the kernel".into(), |ip| format!(" at ip {ip:#x}"));
-    let major = if f.major { "major" } else { "not major" };
-    let took = words::duration(f.latency_ns);
-    let node = match (f.nid, &*f.result) {
+    let Some(class) = f.class else {
+        return format!("{page} touched ({}){who}: page fault; what became of it was not recorded", f.access);
+    };
+    let major = if f.major == Some(true) { "major" } else { "not major" };
+    let took = f.latency_ns.map_or_else(String::new, |ns| format!(", {}", words::duration(ns)));
+    let result = f.result.as_deref().unwrap_or("ok");
+    let node = match (f.nid, result) {
         (Some(nid), _) => format!(", page now on node {nid}"),
         (None, "ok") => ", node of the page not known".into(),
         (None, _) => String::new(),
     };
-    let result = match &*f.result {
+    let result = match result {
         "ok" => String::new(),
         "retry" => ", to be tried again".into(),
         other => theme::paint(theme::FAILED, format!(", ended with {}", escape_control(other))),
     };
-    format!("{page} touched ({}){who}: fault of class {}, {major}{node}{result}, {took}", f.access, f.class)
+    format!("{page} touched ({}){who}: fault of class {class}, {major}{node}{result}{took}", f.access)
 }
 
 fn check(c: &Check, page: &str) -> String {

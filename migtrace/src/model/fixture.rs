@@ -67,11 +67,11 @@ impl Tape {
             addr,
             ip: Some(0x40_1234),
             access,
-            class,
-            major: false,
+            class: Some(class),
+            major: Some(false),
             nid,
-            latency_ns: self.now - began,
-            result: "ok".into(),
+            latency_ns: Some(self.now - began),
+            result: Some("ok".into()),
         }));
     }
 

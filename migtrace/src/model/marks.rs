@@ -107,7 +107,7 @@ impl Follow {
             }
             Body::Check(check) => self.check(event.pid, check),
             Body::Migrate(migrate) => self.migrate(event.pid, migrate),
-            Body::Fault(f) if f.class == FaultClass::Swap => self.fault(event.pid, f.addr, f.major),
+            Body::Fault(f) if f.class == Some(FaultClass::Swap) => self.fault(event.pid, f.addr, f.major == Some(true)),
             Body::Task(t) if t.what == TaskEvent::Exit || t.what == TaskEvent::Exec => {
                 self.seen_at.retain(|_, (pid, _)| *pid != event.pid || event.tid != event.pid);
             }
@@ -289,7 +289,7 @@ mod tests {
         for event in &mut events {
             match &mut event.body {
                 Body::Mark(m) => m.addr = Some(fixture::SEGMENT),
-                Body::Fault(f) if f.class == FaultClass::Swap => f.major = true,
+                Body::Fault(f) if f.class == Some(FaultClass::Swap) => f.major = Some(true),
                 _ => {}
             }
         }

@@ -61,7 +61,7 @@ const COUNTERS: [(&str, &str, &str, Counted); 8] = [
         _ => 0,
     }),
     ("numa_hint_faults", "NUMA hinting faults", "fault", |b| match b {
-        Body::Fault(f) if f.class == FaultClass::Hinting => 1,
+        Body::Fault(f) if f.class == Some(FaultClass::Hinting) => 1,
         _ => 0,
     }),
 ];

@@ -13,7 +13,7 @@ pub struct Kernel {
     symbols: HashMap<String, u64>,
 }
 
-/// Symbols whose addresses programs need.
+/// Symbols whose addresses programs need, and one that shows whether addresses are shown.
 const SYMBOLS: [&str; 6] =
     ["vmemmap_base", "page_offset_base", "shmem_vm_ops", "shmem_anon_vm_ops", "shm_vm_ops", "handle_mm_fault"];
 
@@ -59,6 +59,31 @@ impl Kernel {
     #[must_use]
     pub fn offset(&self, name: &str, field: &str) -> Option<u32> {
         self.structs(name).find_map(|s| self.member_bits(&s, field)).map(|bits| bits / 8)
+    }
+
+    /// Byte offset of a field in a field of a structure, and so on: `[("file", "f_path"), ("path", "dentry")]`.
+    #[must_use]
+    pub fn nested_offset(&self, path: &[(&str, &str)]) -> Option<u32> {
+        path.iter().map(|(of, field)| self.offset(of, field)).sum()
+    }
+
+    /// Elements of the array `field` in struct `name`.
+    #[must_use]
+    pub fn array_len(&self, name: &str, field: &str) -> Option<usize> {
+        self.structs(name).find_map(|s| {
+            let member = s.members.iter().find(|m| self.btf.resolve_name(*m).is_ok_and(|n| n == field))?;
+            match self.btf.resolve_chained_type(member) {
+                Ok(Type::Array(array)) => Some(array.len()),
+                _ => None,
+            }
+        })
+    }
+
+    /// Whether its type information has a function of that name: one that was not inlined everywhere.
+    #[must_use]
+    pub fn has_function(&self, name: &str) -> bool {
+        let types = self.btf.resolve_types_by_name(name).unwrap_or_default();
+        types.iter().any(|t| matches!(t, Type::Func(_)))
     }
 
     /// Enumerators of enum `name` with their values; empty where this kernel has none of that name.

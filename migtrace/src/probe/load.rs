@@ -1,23 +1,33 @@
 //! Loading the BPF object into the running kernel and attaching it by the catalog.
 
-use std::{collections::HashMap, path::Path};
+use std::{collections::HashMap, os::fd::AsFd, path::Path};
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
-    maps::{HashMap as BpfHashMap, MapData, MapError, PerCpuArray, RingBuf},
-    programs::{BtfTracePoint, FEntry, FExit, TracePoint},
+    maps::{Array, ArrayOfMaps, Map, MapData, MapError, MapFd, PerCpuArray, RingBuf},
+    programs::{BtfTracePoint, FEntry, FExit, KProbe, Program, ProgramError, TracePoint},
 };
+use aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_RINGBUF;
 use migtrace_common::{
-    config::{CONFIG_GLOBAL, Config},
-    counters::{Probe, ProbeCounters},
+    config::CONFIG_GLOBAL,
+    counters::{PROGRAMS_PER_PROBE, Probe, ProbeCounters, counters_index},
 };
 use thiserror::Error;
 
-use super::catalog::{CATALOG, Entry, Gives, Hook};
+use super::{
+    catalog::{CATALOG, Gives, Hook, Placed, Role, Way},
+    kernel::Kernel,
+    offsets::Offsets,
+    program_info::{self, Runs},
+    topology::NodesOfCpus,
+};
 use crate::trace::meta::ProbeInfo;
 
 /// The compiled programs.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("MIGTRACE_BPF_OBJECT"));
+
+/// Processes whose bytes lie in one value of the map of traced ones.
+const PIDS_PER_VALUE: usize = 4096;
 
 /// Why the programs could not be loaded at all.
 #[derive(Debug, Error)]
@@ -30,13 +40,18 @@ pub enum LoadError {
     Map { name: &'static str, source: MapError },
     #[error("no probe could be attached; the first refusal: {0}")]
     NothingAttached(String),
+    #[error("process ids go to {max}, and {pid} is none")]
+    Pid { pid: u32, max: usize },
 }
 
 /// What the caller decides.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    pub config: Config,
-    /// Size of the ring, bytes: a power of two, and whole pages.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    pub kernel: &'a Kernel,
+    pub offsets: &'a Offsets,
+    /// Only these processes and the children that they have from now on; `None`: everything but this process.
+    pub processes: Option<&'a [u32]>,
+    /// Size of each CPU's ring, bytes: a power of two, and whole pages.
     pub ring_bytes: u32,
     /// Whether the programs' own diagnostics are wanted.
     pub diagnostics: bool,
@@ -45,8 +60,19 @@ pub struct Options {
 /// The programs in the kernel. They leave it when this is dropped.
 pub struct Loaded {
     ebpf: Ebpf,
-    /// How each program was attached, or why not.
+    rings: Vec<RingBuf<MapData>>,
+    /// How each role was filled, or why not.
     pub probes: Vec<ProbeInfo>,
+    /// The programs that are attached.
+    attached: Vec<(&'static str, Probe)>,
+}
+
+/// How often an attached program ran.
+#[derive(Clone, Copy, Debug)]
+pub struct Ran {
+    pub program: &'static str,
+    pub probe: Probe,
+    pub runs: Runs,
 }
 
 impl Loaded {
@@ -54,31 +80,44 @@ impl Loaded {
     ///
     /// # Errors
     /// Where the kernel refuses the maps, or every program.
-    pub fn load(options: &Options) -> Result<Self, LoadError> {
+    pub fn load(options: &Options<'_>) -> Result<Self, LoadError> {
+        let nodes_of_cpus = NodesOfCpus::read();
+        let cpus = nodes_of_cpus.possible_cpus();
+        let mut config = options.offsets.config;
+        config.only_traced = options.processes.is_some().into();
+        config.self_pid = std::process::id();
+        config.rings = cpus;
         let log_level = if options.diagnostics { aya_log::Level::Trace as u8 } else { 0 };
         let mut ebpf = EbpfLoader::new()
-            .override_global(CONFIG_GLOBAL, &options.config, true)
+            // Task storage, which aya does not know, and nobody here reads.
+            .allow_unsupported_maps()
+            .override_global(CONFIG_GLOBAL, &config, true)
             .override_global(aya_log::LEVEL, &log_level, false)
-            .map_max_entries("RING", options.ring_bytes)
+            .map_max_entries("RINGS", cpus)
+            .map_max_entries("CPU_NODES", cpus)
             .load(OBJECT)?;
-        let btf = Btf::from_sys_fs()?;
-        let outcomes: Vec<_> = CATALOG.iter().map(|entry| (entry, attach(&mut ebpf, entry, &btf))).collect();
-        if let Some((_, Err(first))) = outcomes.first()
-            && outcomes.iter().all(|(_, outcome)| outcome.is_err())
-        {
-            return Err(LoadError::NothingAttached(first.clone()));
+        let rings = make_rings(&mut ebpf, cpus, options.ring_bytes)
+            .map_err(|source| LoadError::Map { name: "RINGS", source })?;
+        fill_nodes(&mut ebpf, &nodes_of_cpus).map_err(|source| LoadError::Map { name: "CPU_NODES", source })?;
+        for &pid in options.processes.unwrap_or_default() {
+            trace_process(&mut ebpf, pid)?;
         }
-        let probes = outcomes.iter().map(|(entry, outcome)| info(entry, outcome)).collect();
-        Ok(Self { ebpf, probes })
+        let btf = Btf::from_sys_fs()?;
+        let mut attaching =
+            Attaching { ebpf: &mut ebpf, options, btf: &btf, attached: Vec::new(), lacks: HashMap::new() };
+        let probes: Vec<ProbeInfo> = CATALOG.iter().flat_map(|role| attaching.fill(role)).collect();
+        let attached = attaching.attached;
+        if attached.is_empty() {
+            let first = probes.into_iter().find_map(|probe| probe.error);
+            return Err(LoadError::NothingAttached(first.unwrap_or_default()));
+        }
+        Ok(Self { ebpf, rings, probes, attached })
     }
 
-    /// The ring, once.
-    ///
-    /// # Errors
-    /// Where it cannot be mapped.
-    pub fn take_ring(&mut self) -> Result<RingBuf<MapData>, LoadError> {
-        let map = self.ebpf.take_map("RING").expect("the object has a map RING");
-        map.try_into().map_err(|source| LoadError::Map { name: "RING", source })
+    /// The rings, once.
+    #[must_use]
+    pub fn take_rings(&mut self) -> Vec<RingBuf<MapData>> {
+        std::mem::take(&mut self.rings)
     }
 
     /// The counters, once.
@@ -90,15 +129,14 @@ impl Loaded {
         map.try_into().map(Counters).map_err(|source| LoadError::Map { name: "COUNTERS", source })
     }
 
-    /// From now on a process is traced, and its children.
-    ///
-    /// # Errors
-    /// Where the map is full.
-    pub fn trace_process(&mut self, pid: u32) -> Result<(), LoadError> {
-        let map = self.ebpf.map_mut("TRACED").expect("the object has a map TRACED");
-        BpfHashMap::<_, u32, u8>::try_from(map)
-            .and_then(|mut traced| traced.insert(pid, 1, 0))
-            .map_err(|source| LoadError::Map { name: "TRACED", source })
+    /// The kernel's account of each attached program's runs; one that cannot be asked about is left out.
+    #[must_use]
+    pub fn ran(&self) -> Vec<Ran> {
+        let of = |&(program, probe): &(&'static str, Probe)| {
+            let fd = self.ebpf.program(program)?.fd().ok()?;
+            Some(Ran { program, probe, runs: program_info::runs(fd.as_fd()).ok()? })
+        };
+        self.attached.iter().filter_map(of).collect()
     }
 
     /// The programs' own diagnostics.
@@ -110,75 +148,205 @@ impl Loaded {
     }
 }
 
+/// A ring for each CPU.
+fn make_rings(ebpf: &mut Ebpf, cpus: u32, bytes: u32) -> Result<Vec<RingBuf<MapData>>, MapError> {
+    let map = ebpf.map_mut("RINGS").expect("the object has a map RINGS");
+    let mut of_cpus = ArrayOfMaps::<_, MapFd>::try_from(map)?;
+    let make = |cpu| {
+        let ring = aya_obj::Map::new_from_params(BPF_MAP_TYPE_RINGBUF as u32, 0, 0, bytes, 0);
+        let ring = MapData::create(ring, "migtrace_ring", None)?;
+        of_cpus.set(cpu, ring.fd(), 0)?;
+        RingBuf::try_from(Map::RingBuf(ring))
+    };
+    (0..cpus).map(make).collect()
+}
+
+fn fill_nodes(ebpf: &mut Ebpf, nodes: &NodesOfCpus) -> Result<(), MapError> {
+    let map = ebpf.map_mut("CPU_NODES").expect("the object has a map CPU_NODES");
+    let mut of_cpus = Array::<_, i32>::try_from(map)?;
+    nodes.iter().try_for_each(|(cpu, node)| of_cpus.set(cpu, node, 0))
+}
+
+/// From now on a process is traced, and its children. To be called before the programs run: they change the same bytes.
+fn trace_process(ebpf: &mut Ebpf, pid: u32) -> Result<(), LoadError> {
+    let map = ebpf.map_mut("TRACED").expect("the object has a map TRACED");
+    let failed = |source| LoadError::Map { name: "TRACED", source };
+    let mut traced = Array::<_, [u8; PIDS_PER_VALUE]>::try_from(map).map_err(failed)?;
+    let (index, byte) = (pid / PIDS_PER_VALUE as u32, pid as usize % PIDS_PER_VALUE);
+    if index >= traced.len() {
+        return Err(LoadError::Pid { pid, max: traced.len() as usize * PIDS_PER_VALUE });
+    }
+    let mut value = traced.get(&index, 0).map_err(failed)?;
+    value[byte] = 1;
+    traced.set(index, value, 0).map_err(failed)
+}
+
 /// The programs' per-CPU counters.
 pub struct Counters(PerCpuArray<MapData, ProbeCounters>);
 
 impl Counters {
-    /// Sums over all CPUs, by probe.
+    /// Sums over all CPUs and programs, by probe.
     ///
     /// # Errors
     /// Where the map cannot be read.
     pub fn read(&self) -> Result<HashMap<&'static str, ProbeCounters>, MapError> {
-        Probe::ALL.iter().map(|probe| Ok((probe.name(), sum(&self.0.get(&(*probe as u32), 0)?)))).collect()
+        Probe::ALL.iter().map(|&probe| Ok((probe.name(), self.of(probe)?))).collect()
+    }
+
+    fn of(&self, probe: Probe) -> Result<ProbeCounters, MapError> {
+        (0..PROGRAMS_PER_PROBE).try_fold(ProbeCounters::default(), |total, program| {
+            let per_cpu = self.0.get(&counters_index(probe, program), 0)?;
+            Ok(per_cpu.iter().fold(total, |total, cpu| ProbeCounters {
+                seen: total.seen + cpu.seen,
+                stored: total.stored + cpu.stored,
+                ring_full: total.ring_full + cpu.ring_full,
+                no_start: total.no_start + cpu.no_start,
+                filtered: total.filtered + cpu.filtered,
+            }))
+        })
     }
 }
 
-fn sum(per_cpu: &[ProbeCounters]) -> ProbeCounters {
-    per_cpu.iter().fold(ProbeCounters::default(), |total, cpu| ProbeCounters {
-        seen: total.seen + cpu.seen,
-        stored: total.stored + cpu.stored,
-        ring_full: total.ring_full + cpu.ring_full,
-        map_full: total.map_full + cpu.map_full,
-        filtered: total.filtered + cpu.filtered,
-    })
+/// Fills one role after the other.
+struct Attaching<'a> {
+    ebpf: &'a mut Ebpf,
+    options: &'a Options<'a>,
+    btf: &'a Btf,
+    attached: Vec<(&'static str, Probe)>,
+    /// By probe: the fields that its records lack by the way that was taken.
+    lacks: HashMap<&'static str, &'static [&'static str]>,
 }
 
-/// Loads and attaches one program; the error is what the kernel or aya said, on one line.
-fn attach(ebpf: &mut Ebpf, entry: &Entry, btf: &Btf) -> Result<(), String> {
-    let program = ebpf.program_mut(entry.program).ok_or("it is not in the BPF object")?;
-    if let Hook::Tracepoint(category, name) = entry.hook
-        && !Path::new("/sys/kernel/tracing/events").join(category).join(name).exists()
-    {
-        return Err("this kernel has no such trace event".to_owned());
-    }
-    let result: Result<(), aya::programs::ProgramError> = (|| {
-        match entry.hook {
-            Hook::Tracepoint(category, name) => {
-                let program: &mut TracePoint = program.try_into()?;
-                program.load()?;
-                program.attach(category, name)?;
-            }
-            Hook::BtfTracepoint(name) => {
-                let program: &mut BtfTracePoint = program.try_into()?;
-                program.load(name, btf)?;
-                program.attach()?;
-            }
-            Hook::Fentry(function) => {
-                let program: &mut FEntry = program.try_into()?;
-                program.load(function, btf)?;
-                program.attach()?;
-            }
-            Hook::Fexit(function) => {
-                let program: &mut FExit = program.try_into()?;
-                program.load(function, btf)?;
-                program.attach()?;
+impl Attaching<'_> {
+    /// Takes the first way that the kernel accepts; what is to be said about the role, and about fields that go with it.
+    fn fill(&mut self, role: &'static Role) -> Vec<ProbeInfo> {
+        let probe = role.probe.name();
+        if let Gives::Field(field) = role.gives
+            && self.lacks.get(probe).is_some_and(|lacks| lacks.contains(&field))
+        {
+            // Said when the records' way was taken.
+            return Vec::new();
+        }
+        let mut refusals = Vec::new();
+        for way in role.ways {
+            match self.take(role.probe, way) {
+                Ok(places) => {
+                    let mut said = vec![info(role, Ok(places.clone()))];
+                    if role.gives == Gives::Records {
+                        self.lacks.insert(probe, way.lacks);
+                        let why = format!("not to be seen by {places}; better ways: {}", refusals.join("; "));
+                        said.extend(way.lacks.iter().map(|field| lacking(role, field, &why)));
+                    }
+                    return said;
+                }
+                Err(refusal) => refusals.push(refusal),
             }
         }
-        Ok(())
-    })();
-    result.map_err(|error| {
-        log::trace!("{} ({}): {error:?}", entry.program, entry.hook);
-        refusal(&error)
-    })
+        vec![info(role, Err(refusals.join("; ")))]
+    }
+
+    /// Attaches all programs of a way, or none; the places, or the first refusal.
+    fn take(&mut self, probe: Probe, way: &'static Way) -> Result<String, String> {
+        let mut places = Vec::new();
+        for (number, placed) in way.programs.iter().enumerate() {
+            match self.attach(placed) {
+                Ok(place) => places.push(place),
+                Err(refusal) => {
+                    way.programs[..number].iter().for_each(|(program, _)| self.unload(program));
+                    return Err(refusal);
+                }
+            }
+        }
+        self.attached.extend(way.programs.iter().map(|(program, _)| (*program, probe)));
+        Ok(places.join(", "))
+    }
+
+    fn unload(&mut self, program: &str) {
+        // One that cannot be unloaded is dropped with the object.
+        let _ = match self.ebpf.program_mut(program) {
+            Some(Program::TracePoint(program)) => program.unload(),
+            Some(Program::BtfTracePoint(program)) => program.unload(),
+            Some(Program::FEntry(program)) => program.unload(),
+            Some(Program::FExit(program)) => program.unload(),
+            Some(Program::KProbe(program)) => program.unload(),
+            _ => Ok(()),
+        };
+    }
+
+    /// Loads and attaches one program: the place, or what the kernel or aya said, on one line.
+    fn attach(&mut self, (name, hook): &'static Placed) -> Result<String, String> {
+        let function = self.function_of(hook)?;
+        let place = hook.shown(function);
+        self.offered(hook).map_err(|why| format!("{place}: {why}"))?;
+        let program = self.ebpf.program_mut(name).ok_or_else(|| format!("{name} is not in the BPF object"))?;
+        load_and_attach(program, hook, function, self.btf).map_err(|error| {
+            log::trace!("{name} ({place}): {error:?}");
+            format!("{place}: {}", refusal(&error))
+        })?;
+        Ok(place)
+    }
+
+    /// Which of its function's names this kernel has; nothing for a tracepoint.
+    fn function_of(&self, hook: &Hook) -> Result<&'static str, String> {
+        let names = hook.functions();
+        let Some(first) = names.first() else { return Ok("") };
+        names.iter().find(|name| self.options.kernel.has_function(name)).copied().ok_or_else(|| {
+            format!("{}: this kernel has no such function, or has it inlined everywhere", hook.shown(first))
+        })
+    }
+
+    /// Whether the kernel has the trace event, with all fields that the program reads.
+    fn offered(&self, hook: &Hook) -> Result<(), String> {
+        let Hook::Tracepoint(category, name, record) = hook else { return Ok(()) };
+        if !Path::new("/sys/kernel/tracing/events").join(category).join(name).exists() {
+            return Err("this kernel has no such trace event".to_owned());
+        }
+        match self.options.offsets.lacking(record) {
+            Some(fields) => Err(format!("its record has no {fields}")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn load_and_attach(program: &mut Program, hook: &Hook, function: &str, btf: &Btf) -> Result<(), ProgramError> {
+    match hook {
+        Hook::Tracepoint(category, name, _) => {
+            let program: &mut TracePoint = program.try_into()?;
+            program.load()?;
+            program.attach(category, name)?;
+        }
+        Hook::BtfTracepoint(name) => {
+            let program: &mut BtfTracePoint = program.try_into()?;
+            program.load(name, btf)?;
+            program.attach()?;
+        }
+        Hook::Fentry(_) => {
+            let program: &mut FEntry = program.try_into()?;
+            program.load(function, btf)?;
+            program.attach()?;
+        }
+        Hook::Fexit(_) => {
+            let program: &mut FExit = program.try_into()?;
+            program.load(function, btf)?;
+            program.attach()?;
+        }
+        Hook::Kprobe(_) | Hook::Kretprobe(_) => {
+            let program: &mut KProbe = program.try_into()?;
+            program.load()?;
+            program.attach(function, 0)?;
+        }
+    }
+    Ok(())
 }
 
 /// What the kernel said, on one line: of a verifier's log, the line before its statistics, which holds the reason.
-fn refusal(error: &aya::programs::ProgramError) -> String {
-    use aya::programs::ProgramError::LoadError;
-    if let LoadError { io_error, verifier_log } = error {
+fn refusal(error: &ProgramError) -> String {
+    if let ProgramError::LoadError { io_error, verifier_log } = error {
         let log = verifier_log.to_string();
         let reason = log.lines().take_while(|line| !line.starts_with("verification time")).last().unwrap_or_default();
-        return format!("the kernel refused it: {io_error}; {}", reason.trim());
+        let reason = reason.trim();
+        let separator = if reason.is_empty() { "" } else { "; " };
+        return format!("the kernel refused it: {io_error}{separator}{reason}");
     }
     let mut chain = vec![error.to_string()];
     let mut source = std::error::Error::source(error);
@@ -190,17 +358,28 @@ fn refusal(error: &aya::programs::ProgramError) -> String {
     chain.join(": ")
 }
 
-fn info(entry: &Entry, outcome: &Result<(), String>) -> ProbeInfo {
-    let field = match entry.gives {
+fn info(role: &Role, outcome: Result<String, String>) -> ProbeInfo {
+    let field = match role.gives {
         Gives::Records => None,
         Gives::Field(field) => Some(field.to_owned()),
     };
     let fidelity = if outcome.is_ok() { "exact" } else { "unavailable" };
     ProbeInfo {
-        probe: entry.probe.name().to_owned(),
+        probe: role.probe.name().to_owned(),
         field,
-        attached: outcome.is_ok().then(|| entry.hook.to_string()),
-        error: outcome.as_ref().err().map(|error| format!("{}: {error}", entry.hook)),
+        attached: outcome.as_ref().ok().cloned(),
+        error: outcome.err(),
         fidelity: fidelity.to_owned(),
+    }
+}
+
+/// A field that the records' way does not show.
+fn lacking(role: &Role, field: &str, why: &str) -> ProbeInfo {
+    ProbeInfo {
+        probe: role.probe.name().to_owned(),
+        field: Some(field.to_owned()),
+        attached: None,
+        error: Some(why.to_owned()),
+        fidelity: "unavailable".to_owned(),
     }
 }

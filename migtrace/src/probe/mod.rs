@@ -8,6 +8,7 @@ pub mod load;
 pub mod machine;
 pub mod names;
 pub mod offsets;
+pub mod program_info;
 pub mod support;
 pub mod topology;
 pub mod vmstat;

@@ -1,6 +1,9 @@
 //! The words for the kernel's numbers, taken from the running kernel's own enums.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
 
 use super::kernel::Kernel;
 use crate::event::{Cause, Reason};
@@ -27,6 +30,13 @@ impl Names {
             vm_fault: words("vm_fault_reason", "VM_FAULT_"),
             fault_flag: words("fault_flag", "FAULT_FLAG_"),
         }
+    }
+
+    /// That nothing went wrong: `ok`.
+    #[must_use]
+    pub fn ok(&self) -> Reason {
+        static OK: LazyLock<Reason> = LazyLock::new(|| "ok".into());
+        OK.clone()
     }
 
     /// Why migrate-on-fault did what it did: `misplaced`, `migrated`, `refs`, ...

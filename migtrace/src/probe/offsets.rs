@@ -1,9 +1,10 @@
 //! The settings of the BPF programs for the running kernel: offsets from its BTF, constants from its configuration.
 
-use std::{fs, io::Read};
+use std::{collections::HashMap, fs, io::Read};
 
 use migtrace_common::config::{
     ABSENT, Config, MigratePagesOffsets, MofCheckOffsets, MofLazyOffsets, MofMigrateOffsets, MofUnmapOffsets,
+    PageFaultOffsets, SyscallEnterOffsets, SyscallExitOffsets,
 };
 
 use super::{kernel::Kernel, support::Unsupported};
@@ -13,13 +14,33 @@ use super::{kernel::Kernel, support::Unsupported};
 const CONSTANT_BASES: [(u32, u64, u64); 2] =
     [(4, 0xffff_ea00_0000_0000, 0xffff_8880_0000_0000), (5, 0xffd4_0000_0000_0000, 0xff11_0000_0000_0000)];
 
+/// The settings of the programs, and what this kernel does not have of them.
+#[derive(Clone, Debug)]
+pub struct Offsets {
+    pub config: Config,
+    /// Fields that records of trace events lack, by the record's structure: their programs must not be attached.
+    lacks: HashMap<&'static str, Vec<&'static str>>,
+}
+
+impl Offsets {
+    /// The fields that the record `of` lacks, joined by commas.
+    #[must_use]
+    pub fn lacking(&self, of: &str) -> Option<String> {
+        self.lacks.get(of).filter(|fields| !fields.is_empty()).map(|fields| fields.join(", "))
+    }
+}
+
 /// The settings for this kernel. Who is traced is the caller's to add.
 ///
 /// # Errors
 /// [`Unsupported::Btf`] where a structure that every program needs is not there.
-pub fn config(kernel: &Kernel) -> Result<Config, Unsupported> {
-    let offset = |of: &'static str, field: &'static str| {
-        kernel.offset(of, field).ok_or_else(|| Unsupported::Btf(format!("it has no {field} in struct {of}")))
+pub fn offsets(kernel: &Kernel) -> Result<Offsets, Unsupported> {
+    let missing = |of: &str, field: &str| Unsupported::Btf(format!("it has no {field} in struct {of}"));
+    let offset = |of: &str, field: &str| kernel.offset(of, field).ok_or_else(|| missing(of, field));
+    let nested = |path: &[(&str, &str)]| {
+        kernel
+            .nested_offset(path)
+            .ok_or_else(|| missing(path[0].0, &path.iter().map(|p| p.1).collect::<Vec<_>>().join(".")))
     };
     let optional = |of: &str, field: &str| kernel.offset(of, field).unwrap_or(ABSENT);
     let symbol = |name: &str| kernel.symbol(name).unwrap_or(0);
@@ -28,40 +49,86 @@ pub fn config(kernel: &Kernel) -> Result<Config, Unsupported> {
     for (slot, register) in regs_args.iter_mut().zip(["di", "si", "dx", "r10", "r8", "r9"]) {
         *slot = offset("pt_regs", register)?;
     }
-    Ok(Config {
+    let mut events = Events { kernel, lacks: HashMap::new() };
+    let config = Config {
         vmemmap_base_addr: symbol("vmemmap_base"),
         vmemmap_base: bases.vmemmap,
         page_offset_base_addr: symbol("page_offset_base"),
         page_offset_base: bases.page_offset,
         shmem_vm_ops: [symbol("shmem_vm_ops"), symbol("shmem_anon_vm_ops"), symbol("shm_vm_ops")],
         sizeof_page: kernel.struct_size("page").unwrap_or(ABSENT),
-        nodes_shift: nodes_shift(&kernel.release).unwrap_or(ABSENT),
+        nodes_shift: nodes_shift(kernel).unwrap_or(ABSENT),
         page_table_levels: page_table_levels(),
-        folio_flags: offset("folio", "flags")?,
+        // A folio was a page up to 5.15.
+        folio_flags: offset("folio", "flags").or_else(|_| offset("page", "flags"))?,
         pg_head: enumerator(kernel, "pageflags", "PG_head")?,
-        folio_order: kernel.offset("folio", "_flags_1").unwrap_or_else(|| optional("folio", "_folio_order")),
+        folio_order: folio_order(kernel),
         vma_mm: offset("vm_area_struct", "vm_mm")?,
         vma_vm_file: offset("vm_area_struct", "vm_file")?,
         vma_vm_ops: offset("vm_area_struct", "vm_ops")?,
+        vma_start: offset("vm_area_struct", "vm_start")?,
+        vma_end: offset("vm_area_struct", "vm_end")?,
+        vma_flags: offset("vm_area_struct", "vm_flags")?,
+        // Not there without CONFIG_NUMA.
+        vma_policy: optional("vm_area_struct", "vm_policy"),
+        policy_mode: optional("mempolicy", "mode"),
+        mm_start_brk: offset("mm_struct", "start_brk")?,
+        mm_brk: offset("mm_struct", "brk")?,
+        mm_start_stack: offset("mm_struct", "start_stack")?,
+        file_dentry: nested(&[("file", "f_path"), ("path", "dentry")])?,
+        file_inode: offset("file", "f_inode")?,
+        inode_number: offset("inode", "i_ino")?,
+        dentry_name: nested(&[("dentry", "d_name"), ("qstr", "name")])?,
         mm_pgd: offset("mm_struct", "pgd")?,
         task_pid: offset("task_struct", "pid")?,
         task_tgid: offset("task_struct", "tgid")?,
+        task_comm: offset("task_struct", "comm")?,
+        // In the task itself up to 5.15.
+        task_cpu: nested(&[("task_struct", "thread_info"), ("thread_info", "cpu")])
+            .or_else(|_| offset("task_struct", "cpu"))?,
+        task_start: offset("task_struct", "start_boottime")?,
         task_signal: offset("task_struct", "signal")?,
         signal_live: offset("signal_struct", "live")?,
         regs_ip: offset("pt_regs", "ip")?,
         regs_args,
-        mof_check: event(kernel, "trace_event_raw_mof_check", MofCheckOffsets::resolve),
-        mof_unmap: event(kernel, "trace_event_raw_mof_unmap", MofUnmapOffsets::resolve),
-        mof_migrate: event(kernel, "trace_event_raw_mof_migrate", MofMigrateOffsets::resolve),
-        mof_lazy: event(kernel, "trace_event_raw_mof_lazy", MofLazyOffsets::resolve),
-        mm_migrate_pages: event(kernel, "trace_event_raw_mm_migrate_pages", MigratePagesOffsets::resolve),
+        mof_check: events.of("trace_event_raw_mof_check", MofCheckOffsets::resolve),
+        mof_unmap: events.of("trace_event_raw_mof_unmap", MofUnmapOffsets::resolve),
+        mof_migrate: events.of("trace_event_raw_mof_migrate", MofMigrateOffsets::resolve),
+        mof_lazy: events.of("trace_event_raw_mof_lazy", MofLazyOffsets::resolve),
+        mm_migrate_pages: events.of("trace_event_raw_mm_migrate_pages", MigratePagesOffsets::resolve),
+        syscall_enter: events.of("syscall_trace_enter", SyscallEnterOffsets::resolve),
+        syscall_exit: events.of("syscall_trace_exit", SyscallExitOffsets::resolve),
+        page_fault: events.of("trace_event_raw_exceptions", PageFaultOffsets::resolve),
         ..Config::default()
-    })
+    };
+    Ok(Offsets { config, lacks: events.lacks })
 }
 
-/// A trace event's offsets; a field that it does not have is [`ABSENT`].
-fn event<T>(kernel: &Kernel, of: &str, resolve: fn(&mut dyn FnMut(&'static str) -> u32) -> T) -> T {
-    resolve(&mut |field| kernel.offset(of, field).unwrap_or(ABSENT))
+/// Looks up the records of trace events, and notes what they lack.
+struct Events<'a> {
+    kernel: &'a Kernel,
+    lacks: HashMap<&'static str, Vec<&'static str>>,
+}
+
+impl Events<'_> {
+    /// A record's offsets; a field that it does not have is [`ABSENT`].
+    fn of<T>(&mut self, of: &'static str, resolve: fn(&mut dyn FnMut(&'static str) -> u32) -> T) -> T {
+        let lacks = self.lacks.entry(of).or_default();
+        resolve(&mut |field| {
+            self.kernel.offset(of, field).unwrap_or_else(|| {
+                lacks.push(field);
+                ABSENT
+            })
+        })
+    }
+}
+
+/// Where a large folio keeps its order: in the low byte of its second page's flags, or, up to 6.5, in a byte of its own.
+fn folio_order(kernel: &Kernel) -> u32 {
+    let second_page = || Some(kernel.struct_size("page")? + kernel.offset("page", "compound_order")?);
+    let of_folio = |field: &str| kernel.offset("folio", field);
+    // 6.1 to 6.5 have both: there _flags_1 is only flags.
+    of_folio("_folio_order").or_else(|| of_folio("_flags_1")).or_else(second_page).unwrap_or(ABSENT)
 }
 
 fn enumerator(kernel: &Kernel, of: &str, name: &str) -> Result<u32, Unsupported> {
@@ -91,10 +158,12 @@ fn page_table_levels() -> u32 {
     if flags.split_ascii_whitespace().any(|flag| flag == "la57") { 5 } else { 4 }
 }
 
-/// CONFIG_NODES_SHIFT of the running kernel: bits of a node id in page flags. 0 without NUMA, `None` where no
-/// configuration is to be found.
-fn nodes_shift(release: &str) -> Option<u32> {
-    parse_nodes_shift(&kernel_config(release)?)
+/// Bits that a node id takes in page flags (CONFIG_NODES_SHIFT). From the kernel's own structures: arrays with an element
+/// for each node that there can be; else from its configuration, where that is to be found. `None` where neither says it.
+fn nodes_shift(kernel: &Kernel) -> Option<u32> {
+    const BY_NODE: [(&str, &str); 2] = [("kmem_cache", "node"), ("hstate", "hugepage_freelists")];
+    let nodes = BY_NODE.iter().find_map(|(of, field)| kernel.array_len(of, field)).filter(|n| n.is_power_of_two());
+    nodes.map(usize::ilog2).or_else(|| parse_nodes_shift(&kernel_config(&kernel.release)?))
 }
 
 fn kernel_config(release: &str) -> Option<String> {

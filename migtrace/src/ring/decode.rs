@@ -5,7 +5,7 @@ use migtrace_common::{
     ABI_VERSION,
     counters::Probe,
     kinds::{self, RecordKind, RequestName as RequestKind},
-    record::{self, Header, NO_ADDR, NO_NODE, NO_PFN, NO_TIME},
+    record::{self, Header, NO_ADDR, NO_MODE, NO_NODE, NO_PFN, NO_TIME},
 };
 use thiserror::Error;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
@@ -13,7 +13,7 @@ use zerocopy::{FromBytes, Immutable, KnownLayout};
 use crate::{
     event::{
         Access, Batch, Body, Cause, Check, Comm, Event, Fault, FaultClass, Mark, Migrate, NodeMask, Outcome, Phase,
-        Request, RequestName, Task, TaskEvent, Verdict, escape_control,
+        Reason, Region, RegionClass, Request, RequestName, Task, TaskEvent, Verdict, escape_control,
     },
     probe::names::Names,
 };
@@ -50,14 +50,15 @@ pub fn decode(bytes: &[u8], names: &Names) -> Result<Event, DecodeError> {
         return Err(DecodeError::Abi { found: header.abi });
     }
     let body = match RecordKind(header.kind) {
-        RecordKind::FAULT => fault(&read(bytes)?, names),
-        RecordKind::CHECK => check(&read(bytes)?, names),
+        RecordKind::FAULT => fault(&read(bytes)?, names)?,
+        RecordKind::CHECK => check(&read(bytes)?, names, node(header.cpu_node))?,
         RecordKind::MARK => mark(&read(bytes)?, names),
         RecordKind::MIGRATE => migrate(&read(bytes)?, names)?,
         RecordKind::BATCH => batch(&read(bytes)?, names),
         RecordKind::REQUEST => request(&read(bytes)?)?,
         RecordKind::TASK => task(&read(bytes)?)?,
         RecordKind::PHASE => phase(&read(bytes)?),
+        RecordKind::REGION => region(&read(bytes)?),
         RecordKind(kind) => return Err(DecodeError::Kind(kind)),
     };
     Ok(Event {
@@ -81,26 +82,44 @@ fn read<T: FromBytes + KnownLayout + Immutable>(bytes: &[u8]) -> Result<T, Decod
     T::read_from_prefix(bytes).map(|(record, _)| record).map_err(short)
 }
 
-fn fault(r: &record::Fault, names: &Names) -> Body {
-    let access = if names.fault_flags_have(r.flags, "write") {
+/// Bits of the CPU's error code (Intel SDM vol. 3, 4.7).
+const ERROR_WRITE: u32 = 1 << 1;
+const ERROR_FETCH: u32 = 1 << 4;
+
+fn fault(r: &record::Fault, names: &Names) -> Result<Body, DecodeError> {
+    let (write, exec, handled) = match kinds::FaultWay(r.way) {
+        kinds::FaultWay::HANDLED => {
+            (names.fault_flags_have(r.flags, "write"), names.fault_flags_have(r.flags, "instruction"), true)
+        }
+        kinds::FaultWay::EXCEPTION => (r.flags & ERROR_WRITE != 0, r.flags & ERROR_FETCH != 0, false),
+        kinds::FaultWay(way) => return Err(DecodeError::Value { what: "way to see a fault", value: way.into() }),
+    };
+    let access = if write {
         Access::Write
-    } else if names.fault_flags_have(r.flags, "instruction") {
+    } else if exec {
         Access::Exec
     } else {
         Access::Read
     };
-    let errors = ["oom", "sigbus", "sigsegv", "hwpoison", "hwpoison_large", "retry"];
-    let result = errors.into_iter().find(|word| names.fault_result_has(r.result, word)).unwrap_or("ok");
-    Body::Fault(Fault {
+    Ok(Body::Fault(Fault {
         addr: r.addr,
         ip: (r.ip != 0).then_some(r.ip),
         access,
-        class: fault_class(kinds::FaultClass(r.class)),
-        major: names.fault_result_has(r.result, "major"),
+        class: handled.then(|| fault_class(kinds::FaultClass(r.class))),
+        major: handled.then(|| names.fault_result_has(r.result, "major")),
         nid: node(r.nid),
-        latency_ns: r.latency_ns,
-        result: result.into(),
-    })
+        latency_ns: known(r.latency_ns, NO_TIME),
+        result: handled.then(|| fault_result(r.result, names)),
+    }))
+}
+
+/// What became of a fault: the worst that its VM_FAULT_* bits say.
+fn fault_result(bits: u32, names: &Names) -> Reason {
+    let errors = ["oom", "sigbus", "sigsegv", "hwpoison", "hwpoison_large", "retry"];
+    match errors.into_iter().find(|word| names.fault_result_has(bits, word)) {
+        Some(error) => error.into(),
+        None => names.ok(),
+    }
 }
 
 fn fault_class(class: kinds::FaultClass) -> FaultClass {
@@ -116,28 +135,42 @@ fn fault_class(class: kinds::FaultClass) -> FaultClass {
     }
 }
 
-fn check(r: &record::Check, names: &Names) -> Body {
-    let word = names.mof_reason(r.reason);
-    let (verdict, reason) = match &*word {
-        "placed" => (Verdict::Placed, None),
-        "misplaced" => (Verdict::Misplaced, None),
-        _ => (Verdict::Skipped, Some(word)),
+fn check(r: &record::Check, names: &Names, cpu_node: Option<i32>) -> Result<Body, DecodeError> {
+    let dst_nid = node(r.dst_nid);
+    let (verdict, reason) = match kinds::CheckPath(r.path) {
+        kinds::CheckPath::LAZY_FAULT => {
+            let word = names.mof_reason(r.reason);
+            match &*word {
+                "placed" => (Verdict::Placed, None),
+                "misplaced" => (Verdict::Misplaced, None),
+                _ => (Verdict::Skipped, Some(word)),
+            }
+        }
+        kinds::CheckPath::HINTING if dst_nid.is_some() => (Verdict::Misplaced, None),
+        kinds::CheckPath::HINTING if cpu_node == Some(r.src_nid) => (Verdict::Placed, None),
+        // mpol_misplaced() gives no target where policy is content, and where it puts the move off until the page is
+        // touched from here again; from outside the two are the same.
+        kinds::CheckPath::HINTING => (Verdict::Skipped, Some(PLACED_OR_DEFERRED.into())),
+        kinds::CheckPath(path) => return Err(DecodeError::Value { what: "way to check", value: path.into() }),
     };
     // A check that is skipped before policy is asked has no target, and its mode says nothing.
-    let asked = verdict != Verdict::Skipped || node(r.dst_nid).is_some();
-    Body::Check(Check {
+    let asked = (verdict != Verdict::Skipped || dst_nid.is_some()) && r.mode != NO_MODE;
+    Ok(Body::Check(Check {
         addr: r.addr,
         pfn: r.pfn,
         order: r.order,
         src_nid: r.src_nid,
-        dst_nid: node(r.dst_nid),
+        dst_nid,
         policy: asked.then(|| policy::mode(u64::from(r.mode))).flatten(),
         interleaved: r.interleave != 0,
         lazy: r.lazy != 0,
         verdict,
         reason,
-    })
+    }))
 }
+
+/// Why a hinting fault's check did not ask for a move, as far as it shows.
+const PLACED_OR_DEFERRED: &str = "placed_or_deferred";
 
 fn mark(r: &record::Mark, names: &Names) -> Body {
     let word = names.mof_reason(r.reason);
@@ -248,6 +281,26 @@ fn task(r: &record::Task) -> Result<Body, DecodeError> {
 fn phase(r: &record::Phase) -> Body {
     let len = (r.len as usize).min(r.text.len());
     Body::Phase(Phase { text: escape_control(&String::from_utf8_lossy(&r.text[..len])) })
+}
+
+fn region(r: &record::Region) -> Body {
+    let class = match kinds::RegionClass(r.class) {
+        kinds::RegionClass::ANON => RegionClass::Anon,
+        kinds::RegionClass::FILE => RegionClass::File,
+        kinds::RegionClass::SHMEM => RegionClass::Shmem,
+        kinds::RegionClass::HUGETLB => RegionClass::Hugetlb,
+        kinds::RegionClass::STACK => RegionClass::Stack,
+        kinds::RegionClass::HEAP => RegionClass::Heap,
+        _ => RegionClass::Other,
+    };
+    let name = r.name.split(|&byte| byte == 0).next().unwrap_or_default();
+    Body::Region(Region {
+        addr: r.addr,
+        len: r.len,
+        class,
+        name: escape_control(&String::from_utf8_lossy(name)),
+        policy: if r.mode == NO_MODE { None } else { policy::mode(u64::from(r.mode)) },
+    })
 }
 
 fn known(value: u64, unknown: u64) -> Option<u64> {

@@ -60,7 +60,14 @@ impl Account {
             if unread > 0 {
                 lost.insert("unread".to_owned(), unread);
             }
-            ProbeAccount { probe: name.to_owned(), seen: counted.seen, stored, lost, filtered: counted.filtered }
+            ProbeAccount {
+                probe: name.to_owned(),
+                seen: counted.seen,
+                stored,
+                lost,
+                filtered: counted.filtered,
+                missed: None,
+            }
         };
         Probe::ALL.iter().map(account).collect()
     }
@@ -73,7 +80,7 @@ impl Account {
             let undecodable = self.undecodable.get(name).copied().unwrap_or(0);
             [
                 (name, "ring_full", counted.ring_full),
-                (name, "map_full", counted.map_full),
+                (name, "no_start", counted.no_start),
                 (name, "undecodable", undecodable),
             ]
         });
@@ -92,7 +99,7 @@ mod tests {
 
     #[test]
     fn seen_is_stored_plus_lost() {
-        let counted = ProbeCounters { seen: 10, stored: 7, ring_full: 2, map_full: 1, filtered: 5 };
+        let counted = ProbeCounters { seen: 10, stored: 7, ring_full: 2, no_start: 1, filtered: 5 };
         let counters = HashMap::from([("fault", counted)]);
         let mut account = Account::default();
         (0..5).for_each(|_| account.decoded("fault"));
@@ -101,7 +108,7 @@ mod tests {
         assert_eq!(told.len(), 3);
         assert!(account.new_losses(2, &counters).is_empty(), "each loss is told once");
         let fault = account.close(&counters).into_iter().find(|a| a.probe == "fault").expect("every probe is there");
-        let expected = [("map_full", 1), ("ring_full", 2), ("undecodable", 1), ("unread", 1)];
+        let expected = [("no_start", 1), ("ring_full", 2), ("undecodable", 1), ("unread", 1)];
         assert_eq!(fault.lost, expected.map(|(cause, n)| (cause.to_owned(), n)).into());
         assert_eq!(fault.seen, fault.stored + fault.lost());
         assert_eq!(fault.filtered, 5);

@@ -1,7 +1,8 @@
-//! From the ring to events: drained on a thread of its own by a timer, decoded, put in order of time, and accounted for.
+//! From the rings to events: drained on a thread of its own by a timer, decoded, put in order of time, and accounted for.
 
 pub mod clock;
 pub mod decode;
+pub mod identity;
 pub mod loss;
 pub mod policy;
 pub mod reader;

@@ -1,4 +1,4 @@
-//! The thread that drains the ring: by a timer, never woken by a record.
+//! The thread that drains the rings: by a timer, never woken by a record.
 
 use std::{
     sync::{
@@ -15,8 +15,9 @@ use tokio::sync::mpsc;
 use super::{
     clock,
     decode::{decode, probe_of},
+    identity::Processes,
     loss::Account,
-    reorder::Reorder,
+    reorder::{Reorder, WINDOW_NS},
 };
 use crate::{
     event::Event,
@@ -24,15 +25,16 @@ use crate::{
     trace::meta::ProbeAccount,
 };
 
-/// How often the ring is drained. At a million records a second, 5 ms fill about half a MiB of it.
+/// How often the rings are drained. At a million records a second on one CPU, 5 ms fill about half a MiB of its ring.
 const PERIOD: Duration = Duration::from_millis(5);
 /// Drains between two looks at the counters of loss: about a second.
 const DRAINS_PER_LOSS: u32 = 200;
-/// Batches that may wait for the consumer. When they are full the reader waits, the ring fills, and the programs count
+/// Batches that may wait for the consumer. When they are full the reader waits, the rings fill, and the programs count
 /// what they refuse: one place of loss, and it is exact.
 const QUEUE: usize = 64;
-/// Events per batch at most, so that the consumer begins while a full ring is still being drained.
-const BATCH: usize = 1 << 14;
+/// Records taken from one ring in one go at most, so that the others are not forgotten and the consumer begins while full
+/// rings are still being drained.
+const SHARE: usize = 1 << 14;
 
 /// A reader at work.
 pub struct Reader {
@@ -49,6 +51,8 @@ pub struct Closing {
     pub account: Vec<ProbeAccount>,
     /// Events that came out after a later one.
     pub late: u64,
+    /// CPU time of the reader's thread, ns.
+    pub cpu_ns: u64,
 }
 
 impl Reader {
@@ -56,11 +60,22 @@ impl Reader {
     ///
     /// # Errors
     /// Where no thread can be had.
-    pub fn start(ring: RingBuf<MapData>, counters: Counters, names: Names) -> std::io::Result<Self> {
+    pub fn start(rings: Vec<RingBuf<MapData>>, counters: Counters, names: Names) -> std::io::Result<Self> {
         let (sender, events) = mpsc::channel(QUEUE);
         let stop = Arc::new(AtomicBool::new(false));
-        let mut drain =
-            Drain { ring, counters, names, sender, account: Account::default(), reorder: Reorder::default() };
+        let mut drain = Drain {
+            rings,
+            counters,
+            sender,
+            reorder: Reorder::default(),
+            decoding: Decoding {
+                names,
+                processes: Processes::running(),
+                account: Account::default(),
+                losses: Vec::new(),
+                out: Vec::new(),
+            },
+        };
         let stopping = Arc::clone(&stop);
         let thread = thread::Builder::new().name("migtrace-ring".to_owned()).spawn(move || drain.run(&stopping))?;
         Ok(Self { events, stop, thread })
@@ -81,12 +96,11 @@ impl Reader {
 }
 
 struct Drain {
-    ring: RingBuf<MapData>,
+    rings: Vec<RingBuf<MapData>>,
     counters: Counters,
-    names: Names,
     sender: mpsc::Sender<Vec<Event>>,
-    account: Account,
     reorder: Reorder,
+    decoding: Decoding,
 }
 
 impl Drain {
@@ -94,68 +108,96 @@ impl Drain {
         let mut drains = 0;
         loop {
             let last = stop.load(Ordering::Acquire);
-            let mut out = Vec::new();
-            let empty_ns = self.drain(&mut out);
+            let drained = self.drain();
             drains += 1;
-            if last || drains % DRAINS_PER_LOSS == 0 {
-                self.tell_losses()?;
+            let ends = last && drained.emptied;
+            let until_ns = if ends { u64::MAX } else { drained.taken_ns.saturating_sub(WINDOW_NS) };
+            self.reorder.release_until(until_ns, |record| self.decoding.take(record));
+            if ends || drains % DRAINS_PER_LOSS == 0 {
+                self.decoding.tell_losses(&self.counters)?;
             }
-            if last {
-                self.reorder.finish(&mut out);
-            } else {
-                self.reorder.release(empty_ns, &mut out);
-            }
+            let out = self.decoding.take_out(until_ns);
             if !out.is_empty() && self.sender.blocking_send(out).is_err() {
                 // The consumer gave up: nobody is left to read for.
                 break;
             }
-            if last {
+            if ends {
                 break;
             }
-            thread::sleep(PERIOD);
+            if drained.emptied {
+                thread::sleep(PERIOD);
+            }
         }
-        Ok(Closing { account: self.account.close(&self.counters.read()?), late: self.reorder.late() })
+        let account = self.decoding.account.close(&self.counters.read()?);
+        Ok(Closing { account, late: self.reorder.late(), cpu_ns: clock::thread_cpu_ns() })
     }
 
-    /// Empties the ring; returns when it was found empty, or when a batch is full, with the time before that look.
-    fn drain(&mut self, out: &mut Vec<Event>) -> u64 {
-        loop {
+    /// Takes from every ring what is in it, or its share.
+    fn drain(&mut self) -> Drained {
+        let mut drained = Drained { taken_ns: clock::boot_ns(), emptied: true };
+        for ring in &mut self.rings {
             let (mut taken, mut newest_ns) = (0, 0);
-            let before_ns = clock::boot_ns();
-            while let Some(record) = self.ring.next() {
-                match decode(&record, &self.names) {
-                    Ok(event) => {
-                        self.account.decoded(probe_of(&record).unwrap_or("unknown"));
-                        newest_ns = newest_ns.max(event.ts_ns);
-                        self.reorder.push(event);
-                    }
-                    Err(error) => {
-                        log::debug!("a record was left out: {error}");
-                        self.account.undecodable(probe_of(&record).unwrap_or("unknown"));
-                    }
-                }
+            while let Some(record) = ring.next() {
+                newest_ns = record.first_chunk::<8>().map_or(newest_ns, |ts| newest_ns.max(u64::from_ne_bytes(*ts)));
+                self.reorder.push(&record);
                 taken += 1;
-                if taken == BATCH {
+                if taken == SHARE {
+                    // What is still in this ring was reserved after all that was taken from it.
+                    drained = Drained { taken_ns: drained.taken_ns.min(newest_ns), emptied: false };
                     break;
                 }
             }
-            if taken < BATCH {
-                return before_ns;
+        }
+        drained
+    }
+}
+
+/// How far a drain got.
+struct Drained {
+    /// All records that were reserved before are in.
+    taken_ns: u64,
+    /// Every ring was seen empty.
+    emptied: bool,
+}
+
+/// Makes events of records that leave in order.
+struct Decoding {
+    names: Names,
+    processes: Processes,
+    account: Account,
+    /// Not put in order yet.
+    losses: Vec<Event>,
+    out: Vec<Event>,
+}
+
+impl Decoding {
+    fn take(&mut self, record: &[u8]) {
+        match decode(record, &self.names) {
+            Ok(mut event) => {
+                event.process_start_ns = self.processes.started_ns(event.pid);
+                self.processes.learn(record);
+                self.account.decoded(probe_of(record).unwrap_or("unknown"));
+                self.out.push(event);
             }
-            // What is still in the ring was reserved after all that was taken from it.
-            self.reorder.release(newest_ns, out);
-            if !out.is_empty() {
-                // A failure shows at the next send.
-                let _ = self.sender.blocking_send(std::mem::take(out));
+            Err(error) => {
+                log::debug!("a record was left out: {error}");
+                self.account.undecodable(probe_of(record).unwrap_or("unknown"));
             }
         }
     }
 
-    fn tell_losses(&mut self) -> Result<(), MapError> {
-        let counters = self.counters.read()?;
-        for loss in self.account.new_losses(clock::boot_ns(), &counters) {
-            self.reorder.push(loss);
-        }
+    fn tell_losses(&mut self, counters: &Counters) -> Result<(), MapError> {
+        self.losses.extend(self.account.new_losses(clock::boot_ns(), &counters.read()?));
         Ok(())
+    }
+
+    /// The events so far, in order, with the losses that were told up to `until_ns`.
+    fn take_out(&mut self, until_ns: u64) -> Vec<Event> {
+        let mut out = std::mem::take(&mut self.out);
+        if self.losses.iter().any(|loss| loss.ts_ns <= until_ns) {
+            out.extend(self.losses.extract_if(.., |loss| loss.ts_ns <= until_ns));
+            out.sort_by_key(|event| event.ts_ns);
+        }
+        out
     }
 }

@@ -1,114 +1,158 @@
-//! Puts events of several CPUs in order of time.
+//! Puts records of several rings in order of time.
 //!
-//! Records enter the ring in the order in which their space was reserved, a little after their time was read, so
-//! neighbours of different CPUs can be swapped. Release rule: an event leaves when all records that were reserved up to
-//! [`WINDOW_NS`] after its own time have been taken in. A record that took longer from clock to ring comes out late, and
-//! is counted.
+//! Records enter a ring in the order in which their space was reserved, a little after their time was read; rings are
+//! drained one after the other. Release rule: a record leaves when all records that were reserved up to [`WINDOW_NS`] after
+//! its own time have been taken in from every ring. One that took longer from clock to ring comes out late, and is counted.
+//!
+//! Records wait as the bytes that they are, and are decoded when they leave: what is sorted is small.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::collections::VecDeque;
 
-use crate::event::Event;
-
-/// How long an event waits for earlier ones, ns. From reading the clock to reserving, a program runs some microseconds;
-/// an interrupt in between, or a virtual CPU that loses its host, makes it milliseconds.
+/// How long a record waits for earlier ones, ns. From reading the clock to reserving, a program runs some microseconds; an
+/// interrupt in between, another thread, or a virtual CPU that loses its host, makes it milliseconds.
 pub const WINDOW_NS: u64 = 50_000_000;
 
-/// Events waiting for their turn.
+/// Bytes of one chunk, about: when it is full the next one is begun.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// Records waiting for their turn.
 #[derive(Default)]
 pub struct Reorder {
-    waiting: BinaryHeap<Reverse<Waiting>>,
-    arrived: u64,
+    /// The records' bytes. The first chunk has the number `first_chunk`.
+    chunks: VecDeque<Chunk>,
+    first_chunk: u32,
+    /// In order of time up to where the last release ended, then in the order in which they came.
+    waiting: Vec<Waiting>,
+    spare: Vec<Vec<u8>>,
     released_ns: u64,
     late: u64,
 }
 
+#[derive(Default)]
+struct Chunk {
+    bytes: Vec<u8>,
+    /// Records in it that have not left.
+    left: u32,
+}
+
+/// A record's place and time.
+#[derive(Clone, Copy)]
+struct Waiting {
+    ts_ns: u64,
+    chunk: u32,
+    offset: u32,
+    len: u32,
+}
+
+/// Chunks that are kept for use again.
+const SPARE_CHUNKS: usize = 8;
+
 impl Reorder {
-    /// Takes an event in.
-    pub fn push(&mut self, event: Event) {
-        self.arrived += 1;
-        self.waiting.push(Reverse(Waiting { ts_ns: event.ts_ns, arrived: self.arrived, event }));
+    /// Takes a record in, which opens with its time.
+    pub fn push(&mut self, record: &[u8]) {
+        // One that is too short to have a time leaves at once, and is counted as undecodable.
+        let ts_ns = record.first_chunk::<8>().map_or(0, |bytes| u64::from_ne_bytes(*bytes));
+        if self.chunks.back().is_none_or(|chunk| chunk.bytes.len() >= CHUNK_BYTES) {
+            let bytes = self.spare.pop().unwrap_or_default();
+            self.chunks.push_back(Chunk { bytes, left: 0 });
+        }
+        let number = self.first_chunk.wrapping_add(self.chunks.len() as u32 - 1);
+        let chunk = self.chunks.back_mut().expect("there is one now");
+        let offset = chunk.bytes.len() as u32;
+        chunk.bytes.extend_from_slice(record);
+        chunk.left += 1;
+        self.waiting.push(Waiting { ts_ns, chunk: number, offset, len: record.len() as u32 });
     }
 
-    /// Lets out what can have nothing before it any more, given that all records reserved before `taken_ns` are in.
-    pub fn release(&mut self, taken_ns: u64, out: &mut Vec<Event>) {
-        self.release_until(taken_ns.saturating_sub(WINDOW_NS), out);
-    }
-
-    /// Lets out all that is left.
-    pub fn finish(&mut self, out: &mut Vec<Event>) {
-        self.release_until(u64::MAX, out);
-    }
-
-    /// Events that came out after a later one.
+    /// Records that came out after a later one.
     #[must_use]
     pub fn late(&self) -> u64 {
         self.late
     }
 
-    fn release_until(&mut self, until_ns: u64, out: &mut Vec<Event>) {
-        while self.waiting.peek().is_some_and(|Reverse(first)| first.ts_ns <= until_ns) {
-            let Some(Reverse(first)) = self.waiting.pop() else { break };
-            if first.ts_ns < self.released_ns {
+    /// Lets out the records up to that time: [`WINDOW_NS`] before the time up to which all that was reserved is in.
+    pub fn release_until(&mut self, until_ns: u64, mut out: impl FnMut(&[u8])) {
+        // Stable, and fast on what is a few runs in order: the old rest, and what each ring gave since.
+        self.waiting.sort_by_key(|waiting| waiting.ts_ns);
+        let leaving = self.waiting.partition_point(|waiting| waiting.ts_ns <= until_ns);
+        for waiting in &self.waiting[..leaving] {
+            if waiting.ts_ns < self.released_ns {
                 self.late += 1;
             }
-            self.released_ns = self.released_ns.max(first.ts_ns);
-            out.push(first.event);
+            self.released_ns = self.released_ns.max(waiting.ts_ns);
+            let chunk = &mut self.chunks[waiting.chunk.wrapping_sub(self.first_chunk) as usize];
+            chunk.left -= 1;
+            out(&chunk.bytes[waiting.offset as usize..][..waiting.len as usize]);
         }
-    }
-}
-
-/// An event with its place: by time, then by arrival.
-struct Waiting {
-    ts_ns: u64,
-    arrived: u64,
-    event: Event,
-}
-
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Self) -> bool {
-        (self.ts_ns, self.arrived) == (other.ts_ns, other.arrived)
-    }
-}
-
-impl Eq for Waiting {}
-
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Waiting {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.ts_ns, self.arrived).cmp(&(other.ts_ns, other.arrived))
+        self.waiting.drain(..leaving);
+        while self.chunks.front().is_some_and(|chunk| chunk.left == 0) {
+            let chunk = self.chunks.pop_front().expect("there is one");
+            self.first_chunk = self.first_chunk.wrapping_add(1);
+            if self.spare.len() < SPARE_CHUNKS {
+                let mut bytes = chunk.bytes;
+                bytes.clear();
+                self.spare.push(bytes);
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Body, Phase};
 
-    fn at(ts_ns: u64) -> Event {
-        let body = Body::Phase(Phase { text: String::new() });
-        Event::at(ts_ns, body)
+    fn at(ts_ns: u64) -> Vec<u8> {
+        let mut record = ts_ns.to_ne_bytes().to_vec();
+        record.extend_from_slice(b"the rest");
+        record
     }
 
-    fn times(events: &[Event]) -> Vec<u64> {
-        events.iter().map(|e| e.ts_ns).collect()
+    fn time(record: &[u8]) -> u64 {
+        u64::from_ne_bytes(*record.first_chunk().expect("a time"))
     }
 
     #[test]
     fn neighbours_are_put_in_order_and_late_ones_counted() {
         let (mut reorder, mut out) = (Reorder::default(), Vec::new());
         for ts in [WINDOW_NS + 20, WINDOW_NS + 10, 3 * WINDOW_NS] {
-            reorder.push(at(ts));
+            reorder.push(&at(ts));
         }
-        reorder.release(2 * WINDOW_NS + 15, &mut out);
-        assert_eq!(times(&out), [WINDOW_NS + 10]);
-        reorder.push(at(5));
-        reorder.finish(&mut out);
-        assert_eq!(times(&out), [WINDOW_NS + 10, 5, WINDOW_NS + 20, 3 * WINDOW_NS]);
+        reorder.release_until(WINDOW_NS + 15, |record| out.push(time(record)));
+        assert_eq!(out, [WINDOW_NS + 10]);
+        reorder.push(&at(5));
+        reorder.release_until(u64::MAX, |record| out.push(time(record)));
+        assert_eq!(out, [WINDOW_NS + 10, 5, WINDOW_NS + 20, 3 * WINDOW_NS]);
         assert_eq!(reorder.late(), 1);
+    }
+
+    #[test]
+    fn chunks_are_freed_when_their_last_record_has_left() {
+        let mut reorder = Reorder::default();
+        let mut left = 0;
+        // Two rings, one an even and one an odd step behind, over many chunks.
+        for round in 0..200u64 {
+            for ring in 0..2 {
+                for step in 0..1000 {
+                    reorder.push(&at((round * 1000 + step) * 1000 + ring));
+                }
+            }
+            let mut last = 0;
+            reorder.release_until((round * 1_000_000).saturating_sub(WINDOW_NS), |record| {
+                assert!(time(record) >= last);
+                last = time(record);
+                left += 1;
+            });
+        }
+        assert!(reorder.chunks.len() <= 4, "{} chunks", reorder.chunks.len());
+        reorder.release_until(u64::MAX, |_| left += 1);
+        assert_eq!((left, reorder.late(), reorder.chunks.len()), (400_000, 0, 0));
+    }
+
+    #[test]
+    fn a_record_without_a_time_leaves_at_once() {
+        let (mut reorder, mut out) = (Reorder::default(), 0);
+        reorder.push(b"short");
+        reorder.release_until(0, |record| out += record.len());
+        assert_eq!(out, 5);
     }
 }

@@ -108,11 +108,11 @@ impl RowReader {
             addr: r.need(&r.batch.addr)?,
             ip: r.batch.ip.get(r.row),
             access: r.word(&r.batch.access)?,
-            class: r.word(&r.batch.class)?,
-            major: r.need(&r.batch.major)?,
+            class: r.word_if(&r.batch.class)?,
+            major: r.batch.major.get(r.row),
             nid: r.batch.nid.get(r.row),
-            latency_ns: r.need(&r.batch.latency_ns)?,
-            result: self.reasons.get(r.need(&r.batch.result)?),
+            latency_ns: r.batch.latency_ns.get(r.row),
+            result: r.batch.result.get(r.row).map(|w| self.reasons.get(w)),
         })
     }
 

@@ -38,11 +38,11 @@ fn append_fault(to: &mut Buffers, row: usize, e: &Fault) {
     to.addr.put(row, e.addr);
     to.ip.put_if(row, e.ip);
     to.access.put(row, e.access.word());
-    to.class.put(row, e.class.word());
-    to.major.put(row, e.major);
+    to.class.put_if(row, e.class.map(|c| c.word()));
+    to.major.put_if(row, e.major);
     to.nid.put_if(row, e.nid);
-    to.latency_ns.put(row, e.latency_ns);
-    to.result.put(row, &e.result);
+    to.latency_ns.put_if(row, e.latency_ns);
+    to.result.put_if(row, e.result.as_deref());
 }
 
 fn append_check(to: &mut Buffers, row: usize, e: &Check) {

@@ -138,6 +138,10 @@ pub struct ProbeAccount {
     pub lost: BTreeMap<String, u64>,
     /// Events that the filter left out.
     pub filtered: u64,
+    /// Times that the kernel did not run the probe's programs because one was running on that CPU, so that they saw
+    /// nothing; `None` where it does not say.
+    #[serde(default)]
+    pub missed: Option<u64>,
 }
 
 impl ProbeAccount {

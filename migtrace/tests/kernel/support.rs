@@ -192,7 +192,10 @@ pub(crate) fn assert_lazy_moves(run: &Run, pages: &[u64]) {
         let (fault_event, fault) = faults.iter().find(|(_, f)| f.addr & !(PAGE - 1) == *page).unwrap();
         let (check_event, check) = checks.iter().find(|(_, c)| c.addr == *page).unwrap();
         let (move_event, moved) = moves.iter().find(|(_, m)| m.addr == Some(*page)).unwrap();
-        assert_eq!((fault.class, fault.major, fault.nid, &*fault.result), (FaultClass::Swap, false, Some(2), "ok"));
+        assert_eq!(
+            (fault.class, fault.major, fault.nid, fault.result.as_deref()),
+            (Some(FaultClass::Swap), Some(false), Some(2), Some("ok"))
+        );
         assert_eq!((check.verdict, check.src_nid, check.dst_nid, check.lazy), (Verdict::Misplaced, 1, Some(2), true));
         assert_eq!((moved.cause, moved.result), (Cause::LazyFault, Outcome::Ok), "{moved:?}");
         assert_eq!((moved.src_nid, moved.dst_nid, moved.old_pfn), (1, Some(2), check.pfn));

@@ -10,7 +10,7 @@ use std::path::Path;
 use super::{Writer, meta::Meta};
 use crate::event::{
     Access, Batch, Body, Cause, Check, Comm, Event, Fault, FaultClass, Loss, Mark, Migrate, Outcome, Phase, Policy,
-    Region, Request, RequestName, Task, TaskEvent, Verdict,
+    Region, RegionClass, Request, RequestName, Task, TaskEvent, Verdict,
 };
 
 /// Metadata as a recording would have it.
@@ -47,11 +47,11 @@ fn fault(ts_ns: u64, addr: u64) -> Event {
         addr,
         ip: Some(0x40_1000),
         access: Access::Read,
-        class: FaultClass::Anon,
-        major: false,
+        class: Some(FaultClass::Anon),
+        major: Some(false),
         nid: Some(2),
-        latency_ns: 900,
-        result: "ok".into(),
+        latency_ns: Some(900),
+        result: Some("ok".into()),
     };
     event(ts_ns, Body::Fault(body))
 }
@@ -97,7 +97,14 @@ fn every_kind() -> Vec<Event> {
     sparse.cpu_node = None;
     sparse.comm = Comm::default();
     if let Body::Fault(f) = &mut sparse.body {
-        *f = Fault { ip: None, nid: None, major: true, access: Access::Exec, result: "reason#17".into(), ..f.clone() };
+        *f = Fault {
+            ip: None,
+            nid: None,
+            major: Some(true),
+            access: Access::Exec,
+            result: Some("reason#17".into()),
+            ..f.clone()
+        };
     }
     few.push(sparse);
     let mut sparse = migrate(9);
@@ -152,7 +159,7 @@ fn others() -> Vec<Event> {
     let region = Region {
         addr: 0x1000,
         len: 0x2000,
-        class: FaultClass::File,
+        class: RegionClass::File,
         name: "/tmp/\u{1b}x é".into(),
         policy: Some(Policy::Local),
     };

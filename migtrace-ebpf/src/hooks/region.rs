@@ -1,0 +1,113 @@
+//! Mappings: a record of each when a fault is first seen in it.
+
+use aya_ebpf::helpers::bpf_probe_read_kernel_str_bytes;
+use migtrace_common::{
+    config::ABSENT,
+    counters::Probe,
+    kinds::{RecordKind, RegionClass},
+    record::{NO_MODE, REGION_NAME, Region},
+};
+
+use super::{fault::Mapping, read_kernel};
+use crate::{
+    config::config,
+    emit::{self, Counted},
+    filter::Task,
+    maps::{REGIONS_SEEN, RegionKey, TaskState},
+};
+
+/// VM_HUGETLB of include/linux/mm.h: the same bit since Linux 2.6.
+const VM_HUGETLB: u64 = 0x0040_0000;
+
+/// A fault happens in `vma`: records the mapping, unless it has a record already.
+#[inline(always)]
+pub fn seen(task: Task, state: &mut TaskState, vma: u64, mapping: Mapping) {
+    let (Some(start), Some(end)) =
+        (read_kernel::<u64>(vma, config!(vma_start)), read_kernel::<u64>(vma, config!(vma_end)))
+    else {
+        return;
+    };
+    if state.region_start == start && state.region_end == end {
+        return;
+    }
+    state.region_start = start;
+    state.region_end = end;
+    let key = RegionKey { start, pid: task.pid, pad: 0 };
+    // SAFETY: copied at once.
+    if REGIONS_SEEN.get_ptr(key).is_some_and(|known| unsafe { *known } == end) {
+        return;
+    }
+    let _ = REGIONS_SEEN.insert(key, end, 0);
+    record(task, vma, start, end, mapping);
+}
+
+#[inline(always)]
+fn record(task: Task, vma: u64, start: u64, end: u64, mapping: Mapping) {
+    let ts_ns = emit::now();
+    let flags: u64 = read_kernel(vma, config!(vma_flags)).unwrap_or(0);
+    let file = mapping.file;
+    let inode: u64 = if file == 0 { 0 } else { read_kernel(file, config!(file_inode)).unwrap_or(0) };
+    let dentry: u64 = if file == 0 { 0 } else { read_kernel(file, config!(file_dentry)).unwrap_or(0) };
+    let class = class_of(vma, start, end, flags, mapping);
+    let number = if inode == 0 { 0 } else { read_kernel(inode, config!(inode_number)).unwrap_or(0) };
+    let name: u64 = if dentry == 0 { 0 } else { read_kernel(dentry, config!(dentry_name)).unwrap_or(0) };
+    let mode = mode_of(vma);
+    emit::commit(Counted(Probe::Region, 0), |record| {
+        let record: *mut Region = record.as_mut_ptr();
+        // SAFETY: in bounds of the reserved record, every byte of which is written: the name is zeroed, then overwritten.
+        unsafe {
+            (*record).header = emit::header(task, RecordKind::REGION, Probe::Region, ts_ns);
+            (*record).addr = start;
+            (*record).len = end - start;
+            (*record).flags = flags;
+            (*record).inode = number;
+            (*record).mode = mode;
+            (*record).class = class.0;
+            (*record).pad = [0; 5];
+            (*record).name = [0; REGION_NAME];
+            if name != 0 {
+                // A name that cannot be read stays empty.
+                let _ = bpf_probe_read_kernel_str_bytes(name as *const u8, &mut (*record).name);
+            }
+        }
+    });
+}
+
+/// The mode of the mapping's own policy.
+#[inline(always)]
+fn mode_of(vma: u64) -> u16 {
+    if config!(vma_policy) == ABSENT || config!(policy_mode) == ABSENT {
+        return NO_MODE;
+    }
+    match read_kernel::<u64>(vma, config!(vma_policy)) {
+        Some(policy) if policy != 0 => read_kernel(policy, config!(policy_mode)).unwrap_or(NO_MODE),
+        _ => NO_MODE,
+    }
+}
+
+#[inline(always)]
+fn class_of(vma: u64, start: u64, end: u64, flags: u64, mapping: Mapping) -> RegionClass {
+    if flags & VM_HUGETLB != 0 {
+        return RegionClass::HUGETLB;
+    }
+    if mapping.shmem {
+        return RegionClass::SHMEM;
+    }
+    if mapping.file != 0 {
+        return RegionClass::FILE;
+    }
+    if !mapping.anon {
+        return RegionClass::OTHER;
+    }
+    let mm: u64 = read_kernel(vma, config!(vma_mm)).unwrap_or(0);
+    let of_mm = |offset: u32| read_kernel::<u64>(mm, offset).unwrap_or(0);
+    let stack = of_mm(config!(mm_start_stack));
+    if start <= stack && stack < end {
+        return RegionClass::STACK;
+    }
+    // As /proc/PID/maps tells the heap (vma_is_initial_heap).
+    if start < of_mm(config!(mm_brk)) && end > of_mm(config!(mm_start_brk)) {
+        return RegionClass::HEAP;
+    }
+    RegionClass::ANON
+}

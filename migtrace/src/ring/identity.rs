@@ -1,0 +1,110 @@
+//! When processes started: with its number that names a process for good, for numbers are used again.
+//!
+//! New processes say it in the record of their fork; those that were there before are looked up in /proc, to the 10 ms
+//! that it has.
+
+use std::{collections::HashMap, fs};
+
+use migtrace_common::{
+    kinds::{RecordKind, TaskEvent},
+    record::{Header, Task},
+};
+use zerocopy::FromBytes;
+
+/// Start times by process.
+#[derive(Default)]
+pub struct Processes {
+    /// `None`: it is not known, and will not be.
+    started_ns: HashMap<u32, Option<u64>>,
+    /// The last one asked for: most events come in runs of one process.
+    last: Option<(u32, Option<u64>)>,
+}
+
+impl Processes {
+    /// All that are there now. Processes made after the probes were attached say it themselves.
+    #[must_use]
+    pub fn running() -> Self {
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        Self { started_ns: pids.map(|pid| (pid, look_up(pid))).collect(), last: None }
+    }
+
+    /// When the process of an event started, CLOCK_BOOTTIME in ns.
+    pub fn started_ns(&mut self, pid: u32) -> Option<u64> {
+        if let Some((last, started_ns)) = self.last
+            && last == pid
+        {
+            return started_ns;
+        }
+        // A process that nobody saw being made: it was made while the probes were attached.
+        let started_ns = *self.started_ns.entry(pid).or_insert_with(|| look_up(pid));
+        self.last = Some((pid, started_ns));
+        started_ns
+    }
+
+    /// Takes in what a record says about the lives of processes, after its own event was named.
+    pub fn learn(&mut self, record: &[u8]) {
+        let Ok((header, _)) = Header::read_from_prefix(record) else { return };
+        if RecordKind(header.kind) != RecordKind::TASK {
+            return;
+        }
+        let Ok((task, _)) = Task::read_from_prefix(record) else { return };
+        match TaskEvent(task.what) {
+            TaskEvent::FORK => {
+                let started_ns = (task.child_start_ns != 0).then_some(task.child_start_ns);
+                self.started_ns.insert(task.child_pid, started_ns);
+            }
+            TaskEvent::EXIT => {
+                self.started_ns.remove(&header.pid);
+            }
+            _ => return,
+        }
+        self.last = None;
+    }
+}
+
+fn look_up(pid: u32) -> Option<u64> {
+    started_ns(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Field 22 of /proc/PID/stat, in ticks of 10 ms (USER_HZ is 100 on x86). The name before it may hold anything.
+fn started_ns(stat: &str) -> Option<u64> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let ticks: u64 = rest.split_ascii_whitespace().nth(19)?.parse().ok()?;
+    Some(ticks * 10_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::IntoBytes;
+
+    use super::*;
+
+    #[test]
+    fn the_start_is_read_after_a_name_with_brackets() {
+        let stat = "4711 (a) b) S 1 4711 4711 0 -1 4194304 93 0 0 0 0 0 0 0 20 0 1 0 12345 2289664 0";
+        assert_eq!(started_ns(stat), Some(123_450_000_000));
+        assert_eq!(started_ns("4711 (a"), None);
+        assert!(look_up(std::process::id()).is_some_and(|ns| ns > 0));
+    }
+
+    #[test]
+    fn a_number_that_is_used_again_is_another_process() {
+        let record = |what: TaskEvent, pid, child_pid, child_start_ns| {
+            let mut task = Task::read_from_bytes(&[0; size_of::<Task>()]).expect("zeroes");
+            task.header.kind = RecordKind::TASK.0;
+            (task.header.pid, task.what, task.child_pid, task.child_start_ns) =
+                (pid, what.0, child_pid, child_start_ns);
+            task.as_bytes().to_vec()
+        };
+        // Above any number that Linux gives.
+        let (parent, child) = (5_000_000, 5_000_001);
+        let mut processes = Processes::default();
+        processes.learn(&record(TaskEvent::FORK, parent, child, 7));
+        assert_eq!(processes.started_ns(child), Some(7));
+        processes.learn(&record(TaskEvent::EXIT, child, 0, 0));
+        assert_eq!(processes.started_ns(child), None);
+        processes.learn(&record(TaskEvent::FORK, parent, child, 9));
+        assert_eq!(processes.started_ns(child), Some(9));
+    }
+}
