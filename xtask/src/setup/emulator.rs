@@ -15,9 +15,9 @@ use crate::{
     vm::qemu,
 };
 
-/// Whether that emulator is there already.
+/// Whether that emulator is there already. One with another wrapper, of an earlier version of this file, is not.
 pub(super) fn is_here(paths: &Paths) -> bool {
-    qemu::private(paths).exists()
+    fs::read_to_string(qemu::private(paths)).is_ok_and(|script| script == wrapper())
 }
 
 /// Unpacks the packages of an emulator which `plan` would install.
@@ -44,8 +44,8 @@ pub(super) fn unpack(paths: &Paths, package: &str, plan: &apt::Plan) -> Result<(
 
 /// Puts the files where [`qemu::private`] starts them.
 fn publish(paths: &Paths, root: &Path) -> Result<()> {
-    let wrapper = qemu::private(paths);
-    let home = wrapper.parent().expect("it lies in the cache");
+    let file = qemu::private(paths);
+    let home = file.parent().expect("it lies in the cache");
     create_dir(home)?;
     let place = home.join("root");
     // What an earlier attempt left.
@@ -53,15 +53,25 @@ fn publish(paths: &Paths, root: &Path) -> Result<()> {
         fs::remove_dir_all(&place).with_context(|| format!("cannot remove {}", place.display()))?;
     }
     fs::rename(root, &place).with_context(|| format!("cannot move QEMU to {}", place.display()))?;
+    let start = home.join(".try");
+    write_atomically(&start, wrapper().as_bytes())?;
+    let executable = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(&start, executable).with_context(|| format!("cannot make {} executable", start.display()))?;
+    // An emulator that does not start is none: it must not be found by the next task.
+    command::output(Command::new(&start).arg("--version")).context("the unpacked QEMU does not start")?;
+    fs::rename(&start, &file).with_context(|| format!("cannot put QEMU into {}", file.display()))
+}
+
+/// The script that starts it, with its own libraries and firmware. Packages put libraries into /lib as well as /usr/lib.
+fn wrapper() -> String {
     let program = qemu::PROGRAM;
-    let script = format!(
+    format!(
         "#!/bin/sh\n\
          # Starts the QEMU that lies beside this file, with its own libraries and firmware.\n\
-         root=$(dirname \"$0\")/root/usr\n\
-         export LD_LIBRARY_PATH=\"$root/lib/x86_64-linux-gnu${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}\"\n\
+         root=$(dirname \"$0\")/root\n\
+         libraries=\"$root/usr/lib/x86_64-linux-gnu:$root/lib/x86_64-linux-gnu\"\n\
+         export LD_LIBRARY_PATH=\"$libraries${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}\"\n\
+         root=$root/usr\n\
          exec \"$root/bin/{program}\" -L \"$root/share/qemu\" -L \"$root/share/seabios\" -L \"$root/lib/ipxe/qemu\" \"$@\"\n"
-    );
-    write_atomically(&wrapper, script.as_bytes())?;
-    let executable = fs::Permissions::from_mode(0o755);
-    fs::set_permissions(&wrapper, executable).with_context(|| format!("cannot make {} executable", wrapper.display()))
+    )
 }
