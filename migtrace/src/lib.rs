@@ -2,6 +2,7 @@
 //! views. docs/architecture.md draws it.
 
 pub mod compare;
+pub mod doctor;
 pub mod event;
 pub mod export;
 pub mod log;

@@ -3,6 +3,7 @@
 
 mod compare;
 mod completions;
+mod doctor;
 mod export;
 mod load;
 mod log;
@@ -32,6 +33,7 @@ struct Cli {
 enum Command {
     Compare(compare::Args),
     Completions(completions::Args),
+    Doctor(doctor::Args),
     Export(export::Args),
     Log(log::Args),
     Memtoy(memtoy::Args),
@@ -51,6 +53,7 @@ pub(crate) fn main() -> ExitCode {
     let result = match cli.command {
         Command::Compare(args) => compare::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Log(args) => log::run(&args),
         Command::Memtoy(args) => memtoy::run(&args),

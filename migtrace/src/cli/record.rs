@@ -112,7 +112,7 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
 
 /// Says which probes this kernel has no place for.
 fn report_missing(meta: &Meta) {
-    for error in meta.probes.iter().filter_map(|probe| probe.error.as_ref()) {
+    for error in meta.probes.iter().filter(|p| p.attached.is_none()).filter_map(|p| p.error.as_ref()) {
         log::info!("not attached: {error}");
     }
 }

@@ -33,6 +33,8 @@ pub struct Way {
     pub programs: &'static [Placed],
     /// Fields of the probe's records that they lack when made this way.
     pub lacks: &'static [&'static str],
+    /// Why.
+    pub because: &'static str,
 }
 
 /// What a probe needs.
@@ -59,7 +61,7 @@ use Hook::{BtfTracepoint, Fentry, Fexit, Kprobe, Kretprobe, Tracepoint};
 
 /// A way that lacks nothing.
 const fn whole(programs: &'static [Placed]) -> Way {
-    Way { programs, lacks: &[] }
+    Way { programs, lacks: &[], because: "" }
 }
 
 /// A role that the start of a function fills.
@@ -131,8 +133,10 @@ const EXCEPTIONS: &str = "trace_event_raw_exceptions";
 const BATCH_COUNTS: Placed =
     ("mm_migrate_pages", Tracepoint("migrate", "mm_migrate_pages", "trace_event_raw_mm_migrate_pages"));
 
-/// What an exception does not show of a fault: it has not been handled yet.
+/// What an exception does not show of a fault.
 const BEFORE_HANDLING: &[&str] = &["class", "major", "nid", "latency_ns", "result", "region"];
+
+const EXCEPTIONS_ONLY: &str = "faults are seen when the CPU raises them, before the kernel handles them";
 
 /// All roles, in the order in which they are filled. Records come before their fields. The traced command is started when
 /// all of them are, so what is under way at that moment belongs to processes that were there before (`--pid`), and counts
@@ -156,6 +160,7 @@ pub const CATALOG: &[Role] = &[
                     ("page_fault_kernel", BtfTracepoint("page_fault_kernel")),
                 ],
                 lacks: BEFORE_HANDLING,
+                because: EXCEPTIONS_ONLY,
             },
             Way {
                 programs: &[
@@ -163,6 +168,7 @@ pub const CATALOG: &[Role] = &[
                     ("page_fault_kernel_event", Tracepoint("exceptions", "page_fault_kernel", EXCEPTIONS)),
                 ],
                 lacks: BEFORE_HANDLING,
+                because: EXCEPTIONS_ONLY,
             }
         ),
     },

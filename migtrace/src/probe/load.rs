@@ -207,6 +207,9 @@ impl Counters {
     }
 }
 
+/// Where the kernel offers kprobes (CONFIG_KPROBE_EVENTS).
+pub const KPROBES: &str = "/sys/bus/event_source/devices/kprobe/type";
+
 /// Fills one role after the other.
 struct Attaching<'a> {
     ebpf: &'a mut Ebpf,
@@ -231,11 +234,12 @@ impl Attaching<'_> {
         for way in role.ways {
             match self.take(role.probe, way) {
                 Ok(places) => {
-                    let mut said = vec![info(role, Ok(places.clone()))];
+                    // Better ways were refused: that is worth knowing, though the role is filled.
+                    let refused = (!refusals.is_empty()).then(|| refusals.join("; "));
+                    let mut said = vec![ProbeInfo { error: refused, ..info(role, Ok(places)) }];
                     if role.gives == Gives::Records {
                         self.lacks.insert(probe, way.lacks);
-                        let why = format!("not to be seen by {places}; better ways: {}", refusals.join("; "));
-                        said.extend(way.lacks.iter().map(|field| lacking(role, field, &why)));
+                        said.extend(way.lacks.iter().map(|field| lacking(role, field, way.because)));
                     }
                     return said;
                 }
@@ -297,7 +301,13 @@ impl Attaching<'_> {
 
     /// Whether the kernel has the trace event, with all fields that the program reads.
     fn offered(&self, hook: &Hook) -> Result<(), String> {
-        let Hook::Tracepoint(category, name, record) = hook else { return Ok(()) };
+        let (category, name, record) = match hook {
+            Hook::Tracepoint(category, name, record) => (category, name, record),
+            Hook::Kprobe(_) | Hook::Kretprobe(_) if !Path::new(KPROBES).exists() => {
+                return Err("this kernel has no kprobes".to_owned());
+            }
+            _ => return Ok(()),
+        };
         if !Path::new("/sys/kernel/tracing/events").join(category).join(name).exists() {
             return Err("this kernel has no such trace event".to_owned());
         }

@@ -44,8 +44,7 @@ pub fn check() -> Result<(), Unsupported> {
     if std::env::consts::ARCH != "x86_64" {
         return Err(Unsupported::Architecture(std::env::consts::ARCH));
     }
-    let status = fs::read_to_string("/proc/self/status").map_err(Unsupported::NoProc)?;
-    let missing = missing_capabilities(effective_capabilities(&status));
+    let missing = missing_privilege()?;
     if !missing.is_empty() {
         return Err(Unsupported::Privilege(missing.join(", ")));
     }
@@ -56,6 +55,15 @@ pub fn check() -> Result<(), Unsupported> {
         return Err(Unsupported::NoTracefs(error));
     }
     Ok(())
+}
+
+/// The capabilities that tracing needs and this process lacks.
+///
+/// # Errors
+/// [`Unsupported::NoProc`].
+pub fn missing_privilege() -> Result<Vec<&'static str>, Unsupported> {
+    let status = fs::read_to_string("/proc/self/status").map_err(Unsupported::NoProc)?;
+    Ok(missing_capabilities(effective_capabilities(&status)))
 }
 
 /// The effective set out of /proc/PID/status.

@@ -120,7 +120,7 @@ pub struct ProbeInfo {
     pub field: Option<String>,
     /// How it is attached: `tracepoint mof:mof_check`, `fentry handle_mm_fault`.
     pub attached: Option<String>,
-    /// Why it is not attached.
+    /// Why it is not attached; of one that is, why better ways were refused.
     pub error: Option<String>,
     /// `exact`, `estimated` or `unavailable`.
     pub fidelity: String,

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where its premise does")]
 
 mod direct;
+mod doctor;
 mod environment;
 mod lazy;
 mod loss;

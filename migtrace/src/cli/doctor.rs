@@ -1,0 +1,42 @@
+//! `migtrace doctor`: what this kernel offers.
+
+use std::{
+    io::{self, BufWriter, Write},
+    process::ExitCode,
+};
+
+use anstream::AutoStream;
+use anyhow::{Context, Result};
+use migtrace::doctor;
+
+use super::EXIT_UNAVAILABLE;
+
+/// Say what can be traced on this machine, why not the rest, and what to do about it
+///
+/// Where this process may, every program is attached for a moment, tracing nobody. Exit status 69 where nothing can be
+/// traced.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  sudo migtrace doctor
+  migtrace doctor --json | jq '.views[] | select(.fidelity != \"exact\")'")]
+pub(crate) struct Args {
+    /// Show the hooks that are attached too
+    #[arg(short, long)]
+    all: bool,
+    /// Write JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let report = doctor::examine();
+    let mut out = BufWriter::new(AutoStream::auto(io::stdout().lock()));
+    if args.json {
+        serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from).context("writing the report")?;
+        writeln!(out)?;
+    } else {
+        doctor::write(&report, args.all, &mut out)?;
+    }
+    out.flush()?;
+    Ok(if report.can_trace { ExitCode::SUCCESS } else { ExitCode::from(EXIT_UNAVAILABLE) })
+}

@@ -1,0 +1,249 @@
+//! The conditions of tracing, one by one: what was found, whether it will do, and the remedy where it will not.
+
+use std::{fs, path::Path};
+
+use serde::Serialize;
+
+use crate::{
+    probe::{
+        kernel::Kernel,
+        load::KPROBES,
+        support::{self, Unsupported},
+        topology,
+    },
+    trace::meta::ProbeInfo,
+};
+
+/// One condition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    pub what: &'static str,
+    pub state: State,
+    /// What was found.
+    pub found: String,
+    /// What to do, where something is to be done.
+    pub remedy: Option<String>,
+}
+
+/// How good it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Nothing to be desired.
+    Fine,
+    /// Tracing works without it, and shows less or costs more.
+    Limits,
+    /// Tracing does not work without it.
+    Missing,
+}
+
+use State::{Fine, Limits, Missing};
+
+fn check(what: &'static str, state: State, found: impl Into<String>, remedy: Option<&str>) -> Check {
+    Check { what, state, found: found.into(), remedy: remedy.map(str::to_owned) }
+}
+
+/// All that can be said without loading a program.
+pub(super) fn all(kernel: Result<&Kernel, &Unsupported>) -> Vec<Check> {
+    let mut checks = vec![privilege(), type_information(kernel), trace_events(), lockdown()];
+    checks.extend(kernel.ok().map(addresses));
+    checks.extend([kprobes(), nodes(), balancing(), swap(), cgroups()]);
+    checks.extend(kernel.ok().map(migrate_on_fault));
+    checks
+}
+
+/// How the trial went.
+pub(super) fn programs(probes: &[ProbeInfo], tried: Result<(), String>) -> Check {
+    const WHAT: &str = "BPF programs";
+    if let Err(why) = tried {
+        return check(WHAT, Missing, why, None);
+    }
+    let attached = probes.iter().filter(|probe| probe.attached.is_some()).count();
+    let refused = probes.iter().filter_map(|probe| probe.error.as_deref()).find(|error| error.contains("refused"));
+    let found = format!("{attached} of {} roles filled", probes.len());
+    match refused {
+        None => check(WHAT, Fine, found, None),
+        Some(error) => check(WHAT, Limits, format!("{found}; the kernel refused some"), refusal_remedy(error)),
+    }
+}
+
+/// What to do about a refusal, as far as its text tells.
+fn refusal_remedy(error: &str) -> Option<&'static str> {
+    if error.contains("fentry") && error.contains("Operation not permitted") {
+        return Some(
+            "this process has the capabilities, so the kernel's own policy or build forbids fentry (lockdown, a security \
+             module, or no CONFIG_FUNCTION_TRACER); a kernel of a usual distribution allows it",
+        );
+    }
+    None
+}
+
+fn privilege() -> Check {
+    const WHAT: &str = "capabilities";
+    match support::missing_privilege() {
+        Ok(missing) if missing.is_empty() => check(WHAT, Fine, "CAP_BPF, CAP_PERFMON and CAP_SYSLOG are there", None),
+        Ok(missing) => {
+            check(WHAT, Missing, format!("this process lacks {}", missing.join(", ")), Some("run it with sudo"))
+        }
+        Err(why) => check(WHAT, Missing, why.to_string(), Some("mount -t proc proc /proc")),
+    }
+}
+
+fn type_information(kernel: Result<&Kernel, &Unsupported>) -> Check {
+    const WHAT: &str = "BTF";
+    match kernel {
+        Ok(_) => check(WHAT, Fine, format!("{} describes this kernel", support::BTF_PATH), None),
+        Err(why) => check(
+            WHAT,
+            Missing,
+            why.to_string(),
+            Some("use a kernel built with CONFIG_DEBUG_INFO_BTF=y; in a container, mount /sys"),
+        ),
+    }
+}
+
+fn trace_events() -> Check {
+    const WHAT: &str = "trace events";
+    match fs::read_dir("/sys/kernel/tracing/events") {
+        Ok(_) => check(WHAT, Fine, "/sys/kernel/tracing is mounted", None),
+        Err(why) => check(
+            WHAT,
+            Missing,
+            format!("/sys/kernel/tracing/events: {why}"),
+            Some("as root: mount -t tracefs tracefs /sys/kernel/tracing"),
+        ),
+    }
+}
+
+/// `[none] integrity confidentiality`: the word in brackets holds.
+fn lockdown() -> Check {
+    const WHAT: &str = "lockdown";
+    let Ok(text) = fs::read_to_string("/sys/kernel/security/lockdown") else {
+        return check(WHAT, Fine, "not in this kernel, or securityfs is not mounted", None);
+    };
+    let mode = text.split(['[', ']']).nth(1).unwrap_or("unknown");
+    match mode {
+        "confidentiality" => check(
+            WHAT,
+            Missing,
+            "confidentiality: BPF programs may not read kernel memory, so none can be loaded",
+            Some("boot with lockdown=integrity or without lockdown (Secure Boot turns it on)"),
+        ),
+        mode => check(WHAT, Fine, mode, None),
+    }
+}
+
+fn addresses(kernel: &Kernel) -> Check {
+    const WHAT: &str = "kernel addresses";
+    if kernel.shows_addresses() {
+        return check(WHAT, Fine, "/proc/kallsyms shows them", None);
+    }
+    check(
+        WHAT,
+        Limits,
+        "/proc/kallsyms hides them: page frames and nodes of pages are unknown",
+        Some("run with CAP_SYSLOG, and set kernel.kptr_restrict to 1 or 0"),
+    )
+}
+
+fn kprobes() -> Check {
+    const WHAT: &str = "kprobes";
+    if Path::new(KPROBES).exists() {
+        return check(WHAT, Fine, "the second way into functions is there", None);
+    }
+    check(
+        WHAT,
+        Limits,
+        "this kernel has none (CONFIG_KPROBE_EVENTS), so a function that refuses fentry cannot be traced at all",
+        None,
+    )
+}
+
+fn nodes() -> Check {
+    const WHAT: &str = "nodes";
+    match topology::topology().nodes.len() {
+        0 => check(WHAT, Limits, "this kernel knows no NUMA nodes: no page can lie on the wrong one", None),
+        1 => check(WHAT, Limits, "one node: no page can lie on the wrong one", None),
+        many => check(WHAT, Fine, format!("{many} nodes"), None),
+    }
+}
+
+fn balancing() -> Check {
+    const WHAT: &str = "NUMA balancing";
+    let value = fs::read_to_string("/proc/sys/kernel/numa_balancing").ok();
+    match value.as_deref().map(str::trim) {
+        None => check(WHAT, Limits, "not in this kernel: nothing checks pages against policy by itself", None),
+        Some("0") => check(
+            WHAT,
+            Limits,
+            "off: pages are not checked against where they are used, and there are no hinting faults",
+            Some("sysctl kernel.numa_balancing=1, if the machine is to move pages by itself"),
+        ),
+        Some(mode) => check(WHAT, Fine, format!("on (kernel.numa_balancing={mode})"), None),
+    }
+}
+
+fn swap() -> Check {
+    const WHAT: &str = "swap";
+    let swaps = fs::read_to_string("/proc/swaps").unwrap_or_default();
+    match swaps.lines().count().saturating_sub(1) {
+        0 => check(
+            WHAT,
+            Limits,
+            "none: anonymous pages cannot be marked for lazy migration",
+            Some("a small zram will do"),
+        ),
+        _ => check(WHAT, Fine, "there is some", None),
+    }
+}
+
+fn cgroups() -> Check {
+    const WHAT: &str = "cgroup v2";
+    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        return check(WHAT, Fine, "mounted at /sys/fs/cgroup: ids have paths", None);
+    }
+    check(WHAT, Limits, "not mounted at /sys/fs/cgroup: cgroups are known by number only", None)
+}
+
+fn migrate_on_fault(kernel: &Kernel) -> Check {
+    const WHAT: &str = "migrate-on-fault";
+    if !kernel.is_patched() {
+        return check(
+            WHAT,
+            Limits,
+            "not in this kernel: no lazy marks, and checks in NUMA hinting faults only",
+            Some("boot a kernel with the series in xtask/kernel/patches (cargo xtask kernel), if you want them"),
+        );
+    }
+    let value = fs::read_to_string("/proc/sys/vm/migrate_on_fault").unwrap_or_default();
+    match value.trim() {
+        "0" => check(WHAT, Limits, "in this kernel, and off", Some("sysctl vm.migrate_on_fault=1")),
+        mode => check(WHAT, Fine, format!("on (vm.migrate_on_fault={mode})"), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn probe(error: Option<&str>) -> ProbeInfo {
+        ProbeInfo {
+            probe: "fault".into(),
+            field: None,
+            attached: error.is_none().then(|| "fentry f".into()),
+            error: error.map(str::to_owned),
+            fidelity: "exact".into(),
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_a_limit_and_an_absence_is_none() {
+        let absent = probe(Some("tracepoint mof:mof_check: this kernel has no such trace event"));
+        assert_eq!(programs(&[probe(None), absent], Ok(())).state, Fine);
+        let refused = probe(Some("fentry f: the kernel refused it: Operation not permitted (os error 1)"));
+        let said = programs(&[probe(None), refused], Ok(()));
+        assert_eq!(said.state, Limits);
+        assert!(said.remedy.is_some_and(|remedy| remedy.contains("CONFIG_FUNCTION_TRACER")));
+        assert_eq!(programs(&[], Err("no".into())).state, Missing);
+    }
+}

@@ -1,0 +1,95 @@
+//! What this kernel and this process can trace, why not the rest, and what to do about it.
+//!
+//! The hooks are not guessed at: where the process may, every program is loaded and attached as a recording would, tracing
+//! nobody, and taken away again. This module finds out; text.rs says it to a person, serde to a program.
+
+mod checks;
+mod text;
+mod views;
+
+use serde::Serialize;
+
+pub use self::{checks::Check, text::write, views::View};
+use crate::{
+    probe::{
+        catalog::{CATALOG, Gives},
+        kernel::Kernel,
+        load::{Loaded, Options},
+        machine, offsets, support,
+    },
+    trace::meta::ProbeInfo,
+};
+
+/// All that doctor finds.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub migtrace_version: String,
+    /// `uname -r`.
+    pub kernel_release: String,
+    /// Whether it has migrate-on-fault; `None` where its type information cannot be read.
+    pub kernel_patched: Option<bool>,
+    /// What emulates or virtualises this machine.
+    pub machine: Option<String>,
+    /// Whether a recording would hold anything.
+    pub can_trace: bool,
+    pub checks: Vec<Check>,
+    /// Each role of the catalog: how its programs are attached, or the exact reason why not.
+    pub probes: Vec<ProbeInfo>,
+    pub views: Vec<View>,
+}
+
+/// Smallest ring that the kernel makes: nothing is going to be in it.
+const RING_BYTES: u32 = 4096;
+
+/// Looks at everything.
+#[must_use]
+pub fn examine() -> Report {
+    let kernel = Kernel::running();
+    let mut checks = checks::all(kernel.as_ref());
+    let (probes, tried) = match (support::check(), &kernel) {
+        (Ok(()), Ok(kernel)) => try_all(kernel),
+        (Err(why), _) => (untried(&why.to_string()), Err(why.to_string())),
+        (_, Err(why)) => (untried(&why.to_string()), Err(why.to_string())),
+    };
+    checks.push(checks::programs(&probes, tried));
+    let can_trace = probes.iter().any(|probe| probe.attached.is_some());
+    Report {
+        migtrace_version: env!("CARGO_PKG_VERSION").to_owned(),
+        kernel_release: std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
+        kernel_patched: kernel.as_ref().ok().map(Kernel::is_patched),
+        machine: machine::hypervisor(),
+        can_trace,
+        views: views::all(&probes),
+        checks,
+        probes,
+    }
+}
+
+/// Attaches everything, to nobody, and takes it away again.
+fn try_all(kernel: &Kernel) -> (Vec<ProbeInfo>, Result<(), String>) {
+    let loaded = offsets::offsets(kernel).map_err(|why| why.to_string()).and_then(|offsets| {
+        let options =
+            Options { kernel, offsets: &offsets, processes: Some(&[]), ring_bytes: RING_BYTES, diagnostics: false };
+        Loaded::load(&options).map_err(|why| why.to_string())
+    });
+    match loaded {
+        Ok(loaded) => (loaded.probes.clone(), Ok(())),
+        Err(why) => (untried(&why), Err(why)),
+    }
+}
+
+/// The catalog where nothing could be tried.
+fn untried(why: &str) -> Vec<ProbeInfo> {
+    let role = |probe: &str, field: Option<&str>| ProbeInfo {
+        probe: probe.to_owned(),
+        field: field.map(str::to_owned),
+        attached: None,
+        error: Some(format!("not tried: {why}")),
+        fidelity: "unavailable".to_owned(),
+    };
+    let of = |gives: Gives| match gives {
+        Gives::Records => None,
+        Gives::Field(field) => Some(field),
+    };
+    CATALOG.iter().map(|entry| role(entry.probe.name(), of(entry.gives))).collect()
+}

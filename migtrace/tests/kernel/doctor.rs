@@ -1,0 +1,68 @@
+//! What doctor says is what is: where all is there, and where something is missing.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::support::{migtrace, texts};
+
+/// `migtrace doctor --json`, started by another program.
+fn doctor_under(program: &str, args: &[&str]) -> (i32, Value) {
+    let mut command = Command::new(program);
+    command.args(args).arg(migtrace().get_program()).args(["doctor", "--json"]);
+    report(&command.output().unwrap())
+}
+
+fn report(output: &Output) -> (i32, Value) {
+    let (stdout, stderr) = texts(output);
+    let value = serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}\n{stderr}"));
+    (output.status.code().unwrap(), value)
+}
+
+/// A list's entries that have this value.
+fn with<'a>(report: &'a Value, list: &str, key: &str, value: &str) -> Vec<&'a Value> {
+    report[list].as_array().unwrap().iter().filter(|entry| entry[key] == value).collect()
+}
+
+#[test]
+fn every_hook_that_is_said_to_attach_does_in_a_recording() {
+    let (status, report) = report(&migtrace().args(["doctor", "--json"]).output().unwrap());
+    assert_eq!((status, &report["can_trace"]), (0, &Value::Bool(true)));
+    for probe in ["fault", "hinting_check", "batch", "direct_migrate", "request", "phase", "task"] {
+        let roles = with(&report, "probes", "probe", probe);
+        assert!(!roles.is_empty() && roles.iter().all(|role| role["attached"].is_string()), "{probe}: {roles:?}");
+    }
+    let run = crate::support::record("numa\n");
+    let recorded: Vec<_> = run.meta.probes.iter().map(|p| (p.probe.clone(), p.attached.clone())).collect();
+    let said: Vec<_> = report["probes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| (p["probe"].as_str().unwrap().to_owned(), p["attached"].as_str().map(str::to_owned)))
+        .collect();
+    assert_eq!(recorded, said);
+    assert!(with(&report, "checks", "state", "missing").is_empty(), "{report}");
+}
+
+#[test]
+fn without_privilege_it_names_the_capabilities() {
+    let args = ["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"];
+    let (status, report) = doctor_under("setpriv", &args);
+    assert_eq!((status, &report["can_trace"]), (69, &Value::Bool(false)));
+    let privilege = with(&report, "checks", "what", "capabilities")[0];
+    assert_eq!(privilege["state"], "missing");
+    assert!(privilege["found"].as_str().unwrap().contains("CAP_PERFMON"), "{privilege}");
+    assert!(privilege["remedy"].as_str().unwrap().contains("sudo"));
+    assert!(with(&report, "views", "fidelity", "exact").is_empty(), "{report}");
+}
+
+#[test]
+fn without_btf_it_names_the_file_and_the_option() {
+    let hide = "mount -t tmpfs none /sys/kernel/btf && exec \"$0\" \"$@\"";
+    let (status, report) = doctor_under("unshare", &["--mount", "sh", "-c", hide]);
+    assert_eq!(status, 69);
+    let btf = with(&report, "checks", "what", "BTF")[0];
+    assert_eq!(btf["state"], "missing");
+    assert!(btf["found"].as_str().unwrap().contains("/sys/kernel/btf/vmlinux"), "{btf}");
+    assert!(btf["remedy"].as_str().unwrap().contains("CONFIG_DEBUG_INFO_BTF"), "{btf}");
+}
