@@ -5,7 +5,7 @@
 
 use std::{fmt, num::NonZeroU32, sync::Arc};
 
-use strum::{AsRefStr, Display, EnumString, IntoStaticStr};
+use strum::{AsRefStr, Display, EnumDiscriminants, EnumString, IntoStaticStr, VariantArray, VariantNames};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -147,8 +147,14 @@ pub fn escape_control(text: &str) -> String {
 }
 
 /// What happened, by kind.
-#[derive(Clone, Debug, PartialEq, AsRefStr, IntoStaticStr)]
+#[derive(Clone, Debug, PartialEq, AsRefStr, IntoStaticStr, EnumDiscriminants)]
 #[strum(serialize_all = "snake_case")]
+#[strum_discriminants(
+    name(Kind),
+    derive(Hash, PartialOrd, Ord, Display, EnumString, IntoStaticStr, VariantArray, VariantNames),
+    strum(serialize_all = "snake_case"),
+    doc = "The kinds of events, without what they say."
+)]
 pub enum Body {
     Fault(Fault),
     Check(Check),
@@ -327,7 +333,7 @@ pub struct Loss {
 macro_rules! words {
     ($($(#[$meta:meta])* $name:ident { $($variant:ident),* $(,)? })*) => {$(
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, AsRefStr, Display, EnumString, IntoStaticStr)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, AsRefStr, Display, EnumString, IntoStaticStr, VariantArray, VariantNames)]
         #[strum(serialize_all = "snake_case")]
         pub enum $name { $($variant),* }
 

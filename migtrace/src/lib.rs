@@ -12,6 +12,8 @@ pub mod plot;
 pub mod probe;
 pub mod ring;
 pub mod source;
+pub mod summary;
+pub mod synth;
 pub mod trace;
 pub mod words;
 pub mod workload;

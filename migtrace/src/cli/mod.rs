@@ -1,6 +1,7 @@
 //! The command line: a file per subcommand, each with its clap struct and its run. This file only dispatches, and turns
 //! an error into one message and an exit status.
 
+mod bench;
 mod compare;
 mod completions;
 mod doctor;
@@ -12,6 +13,7 @@ mod progress;
 mod record;
 mod recover;
 mod stop;
+mod summary;
 
 use std::{io, process::ExitCode};
 
@@ -31,6 +33,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(hide = true)]
+    Bench(bench::Args),
     Compare(compare::Args),
     Completions(completions::Args),
     Doctor(doctor::Args),
@@ -39,6 +43,7 @@ enum Command {
     Memtoy(memtoy::Args),
     Record(record::Args),
     Recover(recover::Args),
+    Summary(summary::Args),
 }
 
 /// Exit status: bad usage or bad input.
@@ -51,6 +56,7 @@ pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(cli.verbose);
     let result = match cli.command {
+        Command::Bench(args) => bench::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Doctor(args) => doctor::run(&args),
@@ -59,6 +65,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Memtoy(args) => memtoy::run(&args),
         Command::Record(args) => record::run(&args, cli.verbose),
         Command::Recover(args) => recover::run(&args),
+        Command::Summary(args) => summary::run(&args),
     };
     result.unwrap_or_else(|error| {
         let status = exit_status(&error);

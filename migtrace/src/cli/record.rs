@@ -1,7 +1,8 @@
 //! `migtrace record`: the running kernel into a trace.
 
 use std::{
-    path::PathBuf,
+    io,
+    path::{Path, PathBuf},
     process::{ExitCode, ExitStatus},
     time::Duration,
 };
@@ -12,8 +13,9 @@ use migtrace::{
     probe::{support, vmstat},
     ring::clock,
     source::{Live, Scope, SourceError},
+    summary::Summary,
     trace::{
-        Writer,
+        Trace, Writer,
         meta::{Meta, OwnCost},
     },
     workload::{Workload, shell_status},
@@ -117,6 +119,12 @@ fn report_missing(meta: &Meta) {
     }
 }
 
+/// Says in a few lines what the trace holds.
+fn summarize(path: &Path) -> Result<()> {
+    let summary = Summary::of(&Trace::open(path)?)?;
+    Ok(summary.write_short(&mut io::stderr())?)
+}
+
 struct Recording {
     writer: Writer,
     progress: Progress,
@@ -186,6 +194,7 @@ impl Recording {
                 args.output.display(),
                 summary.bytes
             );
+            summarize(&args.output).unwrap_or_else(|error| log::warn!("no summary: {error:#}"));
         }
         for account in meta.account.iter().filter(|account| account.lost() > 0) {
             let causes: Vec<_> = account.lost.iter().map(|(cause, count)| format!("{cause} {count}")).collect();

@@ -6,25 +6,26 @@ use super::{summary::part, theme};
 use crate::{
     event::escape_control,
     model::{Run, account, reconcile},
+    trace::meta::Meta,
     words,
 };
 
 pub(super) fn write(run: &Run, out: &mut dyn Write) -> io::Result<()> {
-    loss(run, out)?;
-    fidelity(run, out)?;
+    loss(&run.meta, account::lost_by_events(&run.events), out)?;
+    fidelity(&run.meta, out)?;
     counters(run, out)
 }
 
-fn loss(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+/// The account by probe; `counted`: what the loss events count, for a trace without one.
+pub(crate) fn loss(meta: &Meta, counted: u64, out: &mut dyn Write) -> io::Result<()> {
     part(out, "loss, by probe")?;
-    let balances = account::balances(&run.meta);
+    let balances = account::balances(meta);
     if balances.is_empty() {
-        let counted = account::lost_by_events(&run.events);
         writeln!(out, "   no account in this trace; its loss events count {}", words::count(counted, "lost event"))?;
     }
     for b in &balances {
         let a = &b.account;
-        if a.seen == 0 && !run.attached(&a.probe) {
+        if a.seen == 0 && !account::is_attached(meta, &a.probe) {
             writeln!(out, "   {:<14} not attached: it saw nothing", escape_control(&a.probe))?;
             continue;
         }
@@ -42,18 +43,23 @@ fn loss(run: &Run, out: &mut dyn Write) -> io::Result<()> {
         let style = if a.lost() > 0 || b.missing != 0 { theme::FAILED } else { anstyle::Style::new() };
         writeln!(out, "   {}", theme::paint(style, text + &wrong))?;
     }
-    match run.meta.end_ns {
+    match meta.end_ns {
         Some(_) => Ok(()),
-        None => writeln!(out, "   the recording was cut off: its last account is not final"),
+        None => writeln!(
+            out,
+            "   the recording was cut off: its last account is not final; its loss events count {}",
+            words::count(counted, "lost event")
+        ),
     }
 }
 
-fn fidelity(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+/// What was not exact.
+pub(crate) fn fidelity(meta: &Meta, out: &mut dyn Write) -> io::Result<()> {
     part(out, "fidelity")?;
-    if run.meta.probes.is_empty() {
+    if meta.probes.is_empty() {
         return writeln!(out, "   not known: the trace does not list its probes");
     }
-    let mut inexact = account::inexact(&run.meta).peekable();
+    let mut inexact = account::inexact(meta).peekable();
     if inexact.peek().is_none() {
         return writeln!(out, "   every probe was attached and exact");
     }

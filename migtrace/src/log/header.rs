@@ -24,14 +24,18 @@ pub(super) fn write(run: &Run, name: &str, out: &mut dyn Write) -> io::Result<()
     Ok(())
 }
 
+/// When recording began, where the trace knows wall time.
+pub(crate) fn when(meta: &Meta) -> Option<String> {
+    let wall_ns = i128::from(meta.start_ns) + i128::from(meta.wall_offset_ns);
+    let ns = u64::try_from(wall_ns).ok().filter(|_| meta.wall_offset_ns != 0)?;
+    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_nanos(ns))?;
+    Some(humantime::format_rfc3339_seconds(time).to_string())
+}
+
 fn recorded(run: &Run) -> String {
     let meta = &run.meta;
     let host = if meta.hostname.is_empty() { "an unnamed host".into() } else { escape_control(&meta.hostname) };
-    let wall_ns = i128::from(meta.start_ns) + i128::from(meta.wall_offset_ns);
-    let when = u64::try_from(wall_ns).ok().filter(|_| meta.wall_offset_ns != 0).and_then(|ns| {
-        let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_nanos(ns))?;
-        Some(format!("{}, ", humantime::format_rfc3339_seconds(time)))
-    });
+    let when = when(meta).map(|when| when + ", ");
     let length = match meta.end_ns {
         Some(end) => words::duration(end.saturating_sub(run.zero_ns())),
         None => "cut off before its end".into(),
@@ -39,7 +43,7 @@ fn recorded(run: &Run) -> String {
     format!("{}on {host}, {}, {length}", when.unwrap_or_default(), words::count(run.events.len() as u64, "event"))
 }
 
-fn kernel(meta: &Meta) -> String {
+pub(crate) fn kernel(meta: &Meta) -> String {
     let patched = if meta.kernel_patched { "with migrate-on-fault" } else { "without migrate-on-fault" };
     format!(
         "Linux {}, {patched}; migtrace {}",
@@ -48,7 +52,7 @@ fn kernel(meta: &Meta) -> String {
     )
 }
 
-fn nodes(meta: &Meta) -> String {
+pub(crate) fn nodes(meta: &Meta) -> String {
     let nodes = &meta.topology.nodes;
     if nodes.is_empty() {
         return "not known".into();
@@ -73,7 +77,7 @@ fn ranges(cpus: &[u32]) -> String {
     text
 }
 
-fn command(meta: &Meta) -> String {
+pub(crate) fn command(meta: &Meta) -> String {
     let line = escape_control(&meta.command.join(" "));
     match meta.command_status {
         Some(0) | None => line,

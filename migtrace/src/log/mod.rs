@@ -3,15 +3,15 @@
 //! This module owns the text; what the events mean together is the model's business. It writes colours always and leaves
 //! it to the stream to strip them.
 
-mod account;
-mod header;
+pub(crate) mod account;
+pub(crate) mod header;
 mod key;
 mod page;
 mod request;
 mod section;
 mod sentence;
-mod summary;
-mod theme;
+pub(crate) mod summary;
+pub(crate) mod theme;
 mod tree;
 
 use std::io::{self, Write};

@@ -20,7 +20,7 @@ pub(super) fn write(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     account::write(run, out)
 }
 
-pub(super) fn part(out: &mut dyn Write, title: &str) -> io::Result<()> {
+pub(crate) fn part(out: &mut dyn Write, title: &str) -> io::Result<()> {
     writeln!(out, " {}", theme::paint(theme::TITLE, title))
 }
 

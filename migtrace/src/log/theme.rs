@@ -2,15 +2,15 @@
 
 use anstyle::{AnsiColor, Style};
 
-pub(super) const HEADING: Style = AnsiColor::Cyan.on_default().bold();
-pub(super) const TITLE: Style = Style::new().bold();
-pub(super) const DIM: Style = Style::new().dimmed();
-pub(super) const MOVED: Style = AnsiColor::Green.on_default();
-pub(super) const MARKED: Style = AnsiColor::Yellow.on_default();
-pub(super) const FAILED: Style = AnsiColor::Red.on_default().bold();
-pub(super) const REQUEST: Style = AnsiColor::Blue.on_default().bold();
+pub(crate) const HEADING: Style = AnsiColor::Cyan.on_default().bold();
+pub(crate) const TITLE: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) const MOVED: Style = AnsiColor::Green.on_default();
+pub(crate) const MARKED: Style = AnsiColor::Yellow.on_default();
+pub(crate) const FAILED: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const REQUEST: Style = AnsiColor::Blue.on_default().bold();
 
 /// The text in a style.
-pub(super) fn paint(style: Style, text: impl std::fmt::Display) -> String {
+pub(crate) fn paint(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }

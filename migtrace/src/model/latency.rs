@@ -25,8 +25,13 @@ impl Default for Latencies {
 impl Latencies {
     /// Takes one time.
     pub fn record(&mut self, ns: u64) {
-        self.histogram.saturating_record(ns);
-        self.total_ns = self.total_ns.saturating_add(ns);
+        self.record_many(ns, 1);
+    }
+
+    /// Takes one time that stands for `count` of them.
+    pub fn record_many(&mut self, ns: u64, count: u64) {
+        self.histogram.saturating_record_n(ns, count);
+        self.total_ns = self.total_ns.saturating_add(ns.saturating_mul(count));
         self.min_ns = self.min_ns.min(ns);
         self.max_ns = self.max_ns.max(ns);
     }
@@ -72,7 +77,13 @@ impl Latencies {
     /// The `percent`th percentile, ns; `None` where so few times were taken that it would be the greatest of them.
     #[must_use]
     pub fn percentile_ns(&self, percent: u32) -> Option<u64> {
-        let beyond = f64::from(100_u32.saturating_sub(percent)) / 100.0;
+        self.permille_ns(percent.saturating_mul(10))
+    }
+
+    /// As [`Self::percentile_ns`], of thousandths.
+    #[must_use]
+    pub fn permille_ns(&self, permille: u32) -> Option<u64> {
+        let beyond = f64::from(1000_u32.saturating_sub(permille)) / 1000.0;
         let enough = self.count() as f64 * beyond >= 1.0;
         enough.then(|| self.quantile_ns(1.0 - beyond)).flatten()
     }

@@ -1,15 +1,18 @@
 //! Columns by type: where a writer collects values, where a reader takes them from, and what an exporter sees.
 //!
+//! Text is read as the dictionaries that files have: a word is looked at once a batch by who wants to be fast, and never
+//! copied row by row.
+//!
 //! Which columns there are is schema.rs's business.
 
 use std::sync::Arc;
 
 use arrow::{
     array::{
-        Array, ArrayRef, BooleanArray, BooleanBuilder, Int32Array, Int32Builder, Int64Array, Int64Builder, RecordBatch,
-        StringArray, StringBuilder, UInt32Array, UInt32Builder, UInt64Array, UInt64Builder,
+        Array, ArrayRef, BooleanArray, BooleanBuilder, DictionaryArray, Int32Array, Int32Builder, Int64Array,
+        Int64Builder, RecordBatch, StringArray, StringBuilder, UInt32Array, UInt32Builder, UInt64Array, UInt64Builder,
     },
-    datatypes::DataType,
+    datatypes::{DataType, Int32Type},
 };
 
 /// One value of one row, as exporters take it.
@@ -23,19 +26,23 @@ pub enum Value<'a> {
 }
 
 /// What a column's type needs: where values are collected and where they are read.
-pub(super) trait Cell {
+pub(crate) trait Cell {
     type Native<'a>;
-    type Array: Array + Clone + 'static;
+    /// The values of a batch that was read.
+    type Values;
     type Builder: Collect + Default;
     const TYPE: DataType;
 
-    fn at(array: &Self::Array, row: usize) -> Self::Native<'_>;
+    /// The values of `array`; `None` where it is of another type.
+    fn values(array: &ArrayRef) -> Option<Self::Values>;
+    /// The value of row `row`, which must be one of the array's; `None` where it is null.
+    fn get(values: &Self::Values, row: usize) -> Option<Self::Native<'_>>;
     fn append(builder: &mut Self::Builder, value: Self::Native<'_>);
     fn value(native: Self::Native<'_>) -> Value<'_>;
 }
 
 /// An arrow builder, as far as a column uses it whatever its type.
-pub(super) trait Collect {
+pub(crate) trait Collect {
     fn rows(&self) -> usize;
     fn append_nulls(&mut self, count: usize);
     fn take(&mut self) -> ArrayRef;
@@ -47,15 +54,19 @@ pub(super) trait Collect {
 const WORD_BYTES: usize = 8;
 
 macro_rules! cells {
-    ($($native:ty, $owned:ty, $array:ty, $builder:ty, $data_type:ident, $value:expr, $with_room:expr;)*) => {$(
+    ($($native:ty, $owned:ty, $values:ty, $builder:ty, $data_type:ident, $value:expr, $with_room:expr;)*) => {$(
         impl Cell for $owned {
             type Native<'a> = $native;
-            type Array = $array;
+            type Values = $values;
             type Builder = $builder;
             const TYPE: DataType = DataType::$data_type;
 
-            fn at(array: &Self::Array, row: usize) -> Self::Native<'_> {
-                array.value(row)
+            fn values(array: &ArrayRef) -> Option<$values> {
+                array.as_any().downcast_ref::<$values>().cloned()
+            }
+
+            fn get(values: &$values, row: usize) -> Option<Self::Native<'_>> {
+                values.is_valid(row).then(|| values.value(row))
             }
 
             fn append(builder: &mut Self::Builder, value: Self::Native<'_>) {
@@ -93,7 +104,62 @@ cells! {
     i64, i64, Int64Array, Int64Builder, Int64, Value::Signed, Int64Builder::with_capacity;
     u32, u32, UInt32Array, UInt32Builder, UInt32, |v| Value::Unsigned(u64::from(v)), UInt32Builder::with_capacity;
     u64, u64, UInt64Array, UInt64Builder, UInt64, Value::Unsigned, UInt64Builder::with_capacity;
-    &'a str, String, StringArray, StringBuilder, Utf8, Value::Text, |rows| StringBuilder::with_capacity(rows, rows * WORD_BYTES);
+}
+
+impl Cell for String {
+    type Native<'a> = &'a str;
+    type Values = Texts;
+    type Builder = StringBuilder;
+    const TYPE: DataType = DataType::Utf8;
+
+    fn values(array: &ArrayRef) -> Option<Texts> {
+        let array = array.as_any().downcast_ref::<DictionaryArray<Int32Type>>()?;
+        let words = array.values().as_any().downcast_ref::<StringArray>()?;
+        Some(Texts { keys: array.keys().clone(), words: words.clone() })
+    }
+
+    fn get(values: &Texts, row: usize) -> Option<&str> {
+        values.key(row).map(|key| values.words.value(key))
+    }
+
+    fn append(builder: &mut StringBuilder, value: &str) {
+        builder.append_value(value);
+    }
+
+    fn value(native: Self::Native<'_>) -> Value<'_> {
+        Value::Text(native)
+    }
+}
+
+impl Collect for StringBuilder {
+    fn rows(&self) -> usize {
+        arrow::array::ArrayBuilder::len(self)
+    }
+
+    fn append_nulls(&mut self, count: usize) {
+        self.append_nulls(count);
+    }
+
+    fn take(&mut self) -> ArrayRef {
+        Arc::new(self.finish())
+    }
+
+    fn with_room(rows: usize) -> Self {
+        Self::with_capacity(rows, rows * WORD_BYTES)
+    }
+}
+
+/// A column of text: the batch's words, and which one each row has.
+pub(crate) struct Texts {
+    keys: Int32Array,
+    words: StringArray,
+}
+
+impl Texts {
+    /// Which of the words row `row` has; the library has checked that there is such a word.
+    fn key(&self, row: usize) -> Option<usize> {
+        self.keys.is_valid(row).then(|| self.keys.value(row) as usize)
+    }
 }
 
 /// Values of one column on their way into a batch. Rows that were not put are null; the nulls are appended in one go when
@@ -140,24 +206,35 @@ impl<C: Cell> Buffer<C> {
     }
 }
 
-/// One column of a batch that was read; without an array, all rows are null.
-pub(super) struct Cells<C: Cell> {
-    pub(super) name: &'static str,
-    array: Option<C::Array>,
+/// One column of a batch that was read; without values, all rows are null.
+pub(crate) struct Cells<C: Cell> {
+    pub(crate) name: &'static str,
+    values: Option<C::Values>,
 }
 
 impl<C: Cell> Cells<C> {
     pub(super) fn of(batch: &RecordBatch, name: &'static str) -> Self {
-        let array = batch.column_by_name(name).and_then(|a| a.as_any().downcast_ref::<C::Array>()).cloned();
-        Self { name, array }
+        Self { name, values: batch.column_by_name(name).and_then(C::values) }
     }
 
     /// The value of row `row`, which must be one of the batch's; `None` where it is null.
-    pub(super) fn get(&self, row: usize) -> Option<C::Native<'_>> {
-        self.array.as_ref().filter(|a| a.is_valid(row)).map(|a| C::at(a, row))
+    pub(crate) fn get(&self, row: usize) -> Option<C::Native<'_>> {
+        self.values.as_ref().and_then(|v| C::get(v, row))
     }
 
     pub(super) fn value(&self, row: usize) -> Value<'_> {
         self.get(row).map_or(Value::Null, C::value)
+    }
+}
+
+impl Cells<String> {
+    /// The batch's words, in the order of their keys; not all of them need be in use.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
+        self.values.iter().flat_map(|v| v.words.iter()).map(Option::unwrap_or_default)
+    }
+
+    /// Which of [`Cells::words`] row `row` has; `None` where it is null.
+    pub(crate) fn key(&self, row: usize) -> Option<usize> {
+        self.values.as_ref()?.key(row)
     }
 }

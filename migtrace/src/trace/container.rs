@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use bytes::{Buf, Bytes, buf};
 use parquet::{
     arrow::{
@@ -38,6 +39,8 @@ const BATCH_ROWS: usize = 1 << 13;
 pub(super) struct Container {
     path: PathBuf,
     metadata: ArrowReaderMetadata,
+    /// The same, but for text that is read as dictionaries.
+    dictionaries: ArrowReaderMetadata,
     /// Of the row groups; `None` in a file that another program has written anew.
     checksums: Option<Vec<u32>>,
     /// What is wrong with the footer although it could be read.
@@ -52,13 +55,16 @@ impl Container {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(Error::read(path))?;
         let footer = read_footer(&file, path)?;
-        let metadata = guarded(|| {
-            let metadata = ParquetMetaDataReader::decode_metadata(&footer)?;
+        let (metadata, dictionaries) = guarded(|| {
+            let metadata = Arc::new(ParquetMetaDataReader::decode_metadata(&footer)?);
             let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-            ArrowReaderMetadata::try_new(Arc::new(metadata), options)
+            let plain = ArrowReaderMetadata::try_new(metadata.clone(), options.clone())?;
+            let with_dictionaries = options.with_schema(with_dictionaries(plain.schema()));
+            let dictionaries = ArrowReaderMetadata::try_new(metadata, with_dictionaries)?;
+            Ok::<_, ParquetError>((plain, dictionaries))
         })
         .map_err(|why| Error::damaged(path, "its footer", why))?;
-        let mut container = Self { path: path.to_owned(), metadata, checksums: None, flaw: None };
+        let mut container = Self { path: path.to_owned(), metadata, dictionaries, checksums: None, flaw: None };
         let created_by = container.metadata.metadata().file_metadata().created_by();
         if created_by.is_some_and(|c| c.starts_with(CREATED_BY_PREFIX)) {
             let checksums = container.value(checksum::KEY).and_then(checksum::groups);
@@ -120,33 +126,40 @@ impl Container {
         Ok(GroupBytes { base: start, data: data.into() })
     }
 
-    /// Reads row group `number`, but not the columns that are null throughout.
+    /// Reads row group `number`: the columns that `wanted` says yes to, but not those that are null throughout. Text comes
+    /// as dictionaries.
     ///
     /// # Errors
     /// As [`Container::group`], or what the bytes say is impossible.
-    pub(super) fn reader(&self, number: usize) -> Result<ParquetRecordBatchReader> {
+    pub(super) fn reader(&self, number: usize, wanted: impl Fn(&str) -> bool) -> Result<ParquetRecordBatchReader> {
         let group = &self.groups()[number];
         let holds_values = |index: &usize| {
             let nulls = group.column(*index).statistics().and_then(|s| s.null_count_opt());
             nulls.is_none() || nulls != u64::try_from(group.num_rows()).ok()
         };
         let columns = self.metadata.parquet_schema();
-        let known = (0..columns.num_columns()).filter(|i| COLUMNS.iter().any(|c| c.name == columns.column(*i).name()));
-        self.reader_of(number, ProjectionMask::leaves(columns, known.filter(holds_values)))
+        let is_wanted = |name: &str| wanted(name) && COLUMNS.iter().any(|c| c.name == name);
+        let wanted = (0..columns.num_columns()).filter(|i| is_wanted(columns.column(*i).name()));
+        self.reader_of(number, &self.dictionaries, ProjectionMask::leaves(columns, wanted.filter(holds_values)))
     }
 
-    /// Reads row group `number` with all columns.
+    /// Reads row group `number` with all columns, as they were written.
     ///
     /// # Errors
     /// As [`Container::reader`].
     pub(super) fn full_reader(&self, number: usize) -> Result<ParquetRecordBatchReader> {
-        self.reader_of(number, ProjectionMask::all())
+        self.reader_of(number, &self.metadata, ProjectionMask::all())
     }
 
-    fn reader_of(&self, number: usize, columns: ProjectionMask) -> Result<ParquetRecordBatchReader> {
+    fn reader_of(
+        &self,
+        number: usize,
+        metadata: &ArrowReaderMetadata,
+        columns: ProjectionMask,
+    ) -> Result<ParquetRecordBatchReader> {
         let bytes = self.group(number)?;
         guarded(|| {
-            ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, self.metadata.clone())
+            ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata.clone())
                 .with_row_groups(vec![number])
                 .with_projection(columns)
                 .with_batch_size(BATCH_ROWS)
@@ -154,6 +167,17 @@ impl Container {
         })
         .map_err(|why| Error::damaged(&self.path, format!("row group {number}"), why))
     }
+}
+
+/// The schema with a dictionary for each column of text that a trace has.
+fn with_dictionaries(schema: &Schema) -> SchemaRef {
+    let is_text = |f: &Field| *f.data_type() == DataType::Utf8 && COLUMNS.iter().any(|c| c.name == f.name());
+    let dictionary = || DataType::Dictionary(DataType::Int32.into(), DataType::Utf8.into());
+    let fields = schema.fields().iter().map(|f| match is_text(f) {
+        true => Arc::new(f.as_ref().clone().with_data_type(dictionary())),
+        false => f.clone(),
+    });
+    Arc::new(Schema::new(fields.collect::<Fields>()))
 }
 
 /// Rows of a row group; a negative number is damage and reads as none.

@@ -20,10 +20,10 @@ const MAX_NODES: u32 = 1 << 10;
 
 /// What is wrong with a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct BadRow {
-    column: &'static str,
+pub(crate) struct BadRow {
+    pub(crate) column: &'static str,
     /// The value that it has, `None` where it has none.
-    found: Option<String>,
+    pub(crate) found: Option<String>,
 }
 
 impl fmt::Display for BadRow {

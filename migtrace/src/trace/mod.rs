@@ -4,10 +4,10 @@
 //! knows neither rings nor views. A [`Writer`] makes a trace, [`recover()`] makes one of a recording that did not end, a
 //! [`Trace`] reads either.
 
-mod cells;
+pub(crate) mod cells;
 mod checksum;
 mod container;
-mod decode;
+pub(crate) mod decode;
 mod encode;
 mod encoder;
 mod error;
@@ -18,7 +18,7 @@ mod partial;
 mod reader;
 mod recover;
 mod rows;
-mod schema;
+pub(crate) mod schema;
 mod segment;
 mod writer;
 
@@ -29,6 +29,6 @@ pub use cells::Value;
 pub use error::{Error, Result};
 pub use reader::Trace;
 pub use recover::{Recovered, recover};
-pub use rows::{Events, Rows};
+pub use rows::{Events, GroupRows, Rows};
 pub use schema::{COLUMNS, Column, RowBatch};
 pub use writer::{Summary, Writer};

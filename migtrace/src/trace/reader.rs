@@ -9,7 +9,7 @@ use super::{
     error::{Error, Result},
     meta::{FORMAT_VERSION, META_KEY, Meta},
     partial,
-    rows::{Events, Rows},
+    rows::{Events, GroupRows, Rows},
     schema::COLUMNS,
 };
 use crate::event::Event;
@@ -99,6 +99,28 @@ impl Trace {
     #[must_use]
     pub fn rows(&self) -> Rows<'_> {
         Rows::new(&self.parts)
+    }
+
+    /// Row groups in all: the pieces that threads can read side by side.
+    #[must_use]
+    pub fn group_count(&self) -> usize {
+        self.parts.iter().map(|part| part.groups().len()).sum()
+    }
+
+    /// The rows of row group `number`, below [`Trace::group_count`]: only these columns, the others read as null.
+    ///
+    /// # Errors
+    /// There is no such row group, it is damaged, or it cannot be read.
+    pub fn group_rows(&self, number: usize, columns: &[&str]) -> Result<GroupRows<'_>> {
+        let mut before = 0;
+        for part in &self.parts {
+            let groups = part.groups().len();
+            if number < before + groups {
+                return GroupRows::new(part, number - before, columns);
+            }
+            before += groups;
+        }
+        Err(Error::damaged(Path::new(""), format!("row group {number}"), "there is no such row group"))
     }
 
     /// The events, one by one; memory stays bounded by a row group. After an error there is nothing more.

@@ -22,6 +22,33 @@ pub struct Rows<'a> {
     group: Option<Group>,
 }
 
+/// The rows of one row group in batches; see [`super::Trace::group_rows`].
+pub struct GroupRows<'a> {
+    part: &'a Container,
+    group: Group,
+}
+
+impl<'a> GroupRows<'a> {
+    pub(super) fn new(part: &'a Container, number: usize, columns: &[&str]) -> Result<Self> {
+        let reader = part.reader(number, |name| columns.contains(&name))?;
+        Ok(Self { part, group: Group { number, reader, rows: 0 } })
+    }
+
+    /// The error for row `row` of the batch of `batch_rows` rows that was read last.
+    #[must_use]
+    pub fn damaged(&self, row: usize, batch_rows: usize, why: impl ToString) -> Error {
+        self.group.damaged(self.part, row, batch_rows, why)
+    }
+}
+
+impl Iterator for GroupRows<'_> {
+    type Item = Result<RowBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.group.next_batch(self.part).transpose()
+    }
+}
+
 struct Group {
     number: usize,
     reader: ParquetRecordBatchReader,
@@ -43,7 +70,8 @@ impl<'a> Rows<'a> {
                 self.group = None;
             }
             if self.next_group < part.groups().len() {
-                self.group = Some(Group { number: self.next_group, reader: part.reader(self.next_group)?, rows: 0 });
+                self.group =
+                    Some(Group { number: self.next_group, reader: part.reader(self.next_group, |_| true)?, rows: 0 });
                 self.next_group += 1;
             } else {
                 self.part += 1;
@@ -55,9 +83,10 @@ impl<'a> Rows<'a> {
 
     /// The error for row `row` of the batch that was read last.
     fn damaged(&self, row: usize, batch_rows: usize, why: impl ToString) -> Error {
-        let path = self.parts.get(self.part).map_or(Path::new(""), Container::path);
-        let (group, before) = self.group.as_ref().map_or((0, 0), |g| (g.number, g.rows - batch_rows));
-        Error::damaged(path, format!("row group {group}, row {}", before + row), why)
+        match (self.parts.get(self.part), &self.group) {
+            (Some(part), Some(group)) => group.damaged(part, row, batch_rows, why),
+            _ => Error::damaged(Path::new(""), "a row", why),
+        }
     }
 
     fn stop(&mut self) {
@@ -67,6 +96,12 @@ impl<'a> Rows<'a> {
 }
 
 impl Group {
+    /// The error for row `row` of the batch of `batch_rows` rows that was read last.
+    fn damaged(&self, part: &Container, row: usize, batch_rows: usize, why: impl ToString) -> Error {
+        let place = format!("row group {}, row {}", self.number, self.rows - batch_rows + row);
+        Error::damaged(part.path(), place, why)
+    }
+
     fn next_batch(&mut self, part: &Container) -> Result<Option<RowBatch>> {
         let damaged =
             |rows, why| Error::damaged(part.path(), format!("row group {}, near row {rows}", self.number), why);

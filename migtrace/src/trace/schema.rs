@@ -88,7 +88,7 @@ macro_rules! columns {
         /// Some rows of a trace, column by column.
         pub struct RowBatch {
             rows: usize,
-            $(pub(super) $name: Cells<$cell>,)*
+            $(pub(crate) $name: Cells<$cell>,)*
         }
 
         impl RowBatch {

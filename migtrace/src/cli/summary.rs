@@ -1,0 +1,51 @@
+//! `migtrace summary`: a trace in numbers.
+
+use std::{
+    io::{self, BufWriter, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use anyhow::Result;
+use migtrace::{
+    summary::{Summary, TOP_PROCESSES},
+    trace::Trace,
+};
+
+use super::load;
+
+/// Count what a trace holds: faults, moves, waits, processes, losses
+///
+/// Reads only the columns that it counts, and never the whole trace into memory. Counts of a sampled recording are of all
+/// events, estimated from the sample.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  migtrace summary run.parquet
+  migtrace summary run.parquet --json | jq .moves")]
+pub(crate) struct Args {
+    /// Trace to read
+    #[arg(value_name = "FILE", default_value = "run.parquet")]
+    file: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// How many processes to list
+    #[arg(long, value_name = "N", default_value_t = TOP_PROCESSES)]
+    top: usize,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let trace = Trace::open(&args.file)?;
+    load::warn(&trace, &args.file);
+    let summary = Summary::of(&trace)?;
+    let name = args.file.display().to_string();
+    let mut out = BufWriter::new(anstream::stdout().lock());
+    if args.json {
+        serde_json::to_writer_pretty(&mut out, &summary.to_json(&name, args.top)).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        summary.write(&name, args.top, &mut out)?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,47 @@
+//! Words of a batch as enums: each of its words is parsed once, each row only looks it up.
+
+use std::str::FromStr;
+
+use crate::trace::{cells::Cells, decode::BadRow};
+
+/// A column of words.
+pub(super) struct Codes<'a, T> {
+    cells: &'a Cells<String>,
+    /// By key; `None` for a word that the column cannot have.
+    codes: Vec<Option<T>>,
+}
+
+impl<'a, T: FromStr + Copy> Codes<'a, T> {
+    pub(super) fn of(cells: &'a Cells<String>) -> Self {
+        Self { cells, codes: cells.words().map(|word| word.parse().ok()).collect() }
+    }
+
+    /// What row `row` has; `None` where it is null.
+    ///
+    /// # Errors
+    /// It has a word that the column cannot have.
+    pub(super) fn get(&self, row: usize) -> Result<Option<T>, BadRow> {
+        match self.cells.key(row) {
+            None => Ok(None),
+            Some(key) => self.codes[key]
+                .map(Some)
+                .ok_or_else(|| BadRow { column: self.cells.name, found: self.cells.get(row).map(str::to_owned) }),
+        }
+    }
+
+    /// What row `row` has.
+    ///
+    /// # Errors
+    /// As [`Codes::get`], or it is null.
+    pub(super) fn need(&self, row: usize) -> Result<T, BadRow> {
+        self.get(row)?.ok_or(BadRow { column: self.cells.name, found: None })
+    }
+}
+
+/// The value of a column that row `row` must have.
+///
+/// # Errors
+/// It is null.
+pub(super) fn need<C: crate::trace::cells::Cell>(cells: &Cells<C>, row: usize) -> Result<C::Native<'_>, BadRow> {
+    cells.get(row).ok_or(BadRow { column: cells.name, found: None })
+}

@@ -1,0 +1,360 @@
+//! The counts, and how a batch of rows changes them.
+//!
+//! A row of a sampled recording counts as many times as it stands for. Moves are counted in pages, all else in events.
+
+use std::collections::BTreeMap;
+
+use super::{
+    codes::{Codes, need},
+    process::{Process, Processes},
+};
+use crate::{
+    event::{Cause, FaultClass, Kind, Outcome, RequestName, TaskEvent, Verdict},
+    model::latency::Latencies,
+    trace::{decode::BadRow, schema::RowBatch},
+};
+
+/// Words of one sort that are told apart; see [`Tally`].
+const WORDS: usize = 256;
+/// Pairs of nodes and causes that are told apart: 11 causes between 64 nodes.
+const PAIRS: usize = 11 * 64 * 64;
+/// Largest order that a folio can have.
+const MAX_ORDER: u32 = 63;
+
+/// What was counted.
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) first_ns: Option<u64>,
+    pub(super) last_ns: Option<u64>,
+    pub(super) kinds: BTreeMap<Kind, KindCount>,
+    /// Faults by class; `None`: the recording saw the CPU's exception only, and not what the kernel made of it.
+    pub(super) faults: BTreeMap<Option<FaultClass>, FaultCount>,
+    /// Faults by result.
+    pub(super) fault_results: Tally,
+    pub(super) moves: BTreeMap<Pair, MoveCount>,
+    /// Pages of pairs that came when there were [`PAIRS`] of them.
+    pub(super) other_moves: MoveCount,
+    pub(super) move_times: BTreeMap<Cause, Latencies>,
+    /// Pages by outcome, or by the reason why they were not marked.
+    pub(super) marks: Tally,
+    /// Checks by verdict, or by the reason why they were skipped.
+    pub(super) checks: Tally,
+    pub(super) requests: BTreeMap<RequestName, RequestCount>,
+    pub(super) batches: BTreeMap<Cause, BTreeMap<String, BatchCount>>,
+    pub(super) tasks: BTreeMap<TaskEvent, u64>,
+    /// Lost events, as loss rows tell: by probe and cause.
+    pub(super) lost: BTreeMap<String, Tally>,
+    pub(super) processes: Processes,
+}
+
+/// Why, from which node, to which node.
+pub(super) type Pair = (Cause, i32, Option<i32>);
+
+/// Rows of a kind, and the events that they stand for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct KindCount {
+    pub(super) rows: u64,
+    pub(super) events: u64,
+}
+
+/// Faults of one class.
+#[derive(Default)]
+pub(super) struct FaultCount {
+    pub(super) faults: u64,
+    /// Of the faults that say it.
+    pub(super) major: u64,
+    /// By where the page lies, seen from the CPU.
+    pub(super) local: u64,
+    pub(super) remote: u64,
+    pub(super) unknown: u64,
+    /// Of the faults that have one.
+    pub(super) times: Latencies,
+}
+
+/// Pages that moved, or did not.
+#[derive(Default)]
+pub(super) struct MoveCount {
+    pub(super) moved_pages: u64,
+    pub(super) moved_folios: u64,
+    pub(super) failed_pages: Tally,
+}
+
+/// Calls of one name.
+#[derive(Default)]
+pub(super) struct RequestCount {
+    pub(super) failed: u64,
+    pub(super) times: Latencies,
+}
+
+/// Batches of one cause and mode, in pages.
+#[derive(Default)]
+pub(super) struct BatchCount {
+    /// Of the batches that say it.
+    pub(super) asked_pages: u64,
+    pub(super) without_asked: u64,
+    pub(super) succeeded_pages: u64,
+    pub(super) failed_pages: u64,
+    pub(super) times: Latencies,
+}
+
+/// Counts by word. A trace has a dozen words of a sort; what a made-up one has beyond [`WORDS`] is counted as `...`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally(BTreeMap<String, u64>);
+
+impl Tally {
+    pub(super) fn add(&mut self, word: &str, count: u64) {
+        if let Some(known) = self.0.get_mut(word) {
+            *known = known.saturating_add(count);
+        } else {
+            let word = if self.0.len() < WORDS { word } else { "..." };
+            let others = self.0.entry(word.to_owned()).or_default();
+            *others = others.saturating_add(count);
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        other.0.iter().for_each(|(word, count)| self.add(word, *count));
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(word, count)| (word.as_str(), *count))
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        self.0.values().fold(0, |sum, n| sum.saturating_add(*n))
+    }
+}
+
+impl Counts {
+    /// Counts a batch.
+    ///
+    /// # Errors
+    /// A row that cannot be, by its number in the batch.
+    pub(super) fn add(&mut self, batch: &RowBatch) -> Result<(), (usize, BadRow)> {
+        let columns = Columns::of(batch);
+        for row in 0..batch.rows() {
+            self.add_row(&columns, row).map_err(|why| (row, why))?;
+        }
+        self.processes.end_batch(batch);
+        Ok(())
+    }
+
+    fn add_row(&mut self, c: &Columns<'_>, row: usize) -> Result<(), BadRow> {
+        let b = c.batch;
+        let ts_ns = need(&b.ts_ns, row)?;
+        self.first_ns = Some(self.first_ns.map_or(ts_ns, |first| first.min(ts_ns)));
+        self.last_ns = self.last_ns.max(Some(ts_ns));
+        let weight = b.weight.get(row).map_or(1, u64::from);
+        let kind = c.kind.need(row)?;
+        let count = self.kinds.entry(kind).or_default();
+        count.rows += 1;
+        count.events = count.events.saturating_add(weight);
+        if kind == Kind::Loss {
+            // Of no process but the recorder's.
+            let probe = need(&b.probe, row)?;
+            let probe = if self.lost.len() < WORDS || self.lost.contains_key(probe) { probe } else { "..." };
+            let by_cause = self.lost.entry(probe.to_owned()).or_default();
+            by_cause.add(need(&b.cause, row)?, need(&b.count, row)?);
+            return Ok(());
+        }
+        let pid = need(&b.pid, row)?;
+        let is_main = b.tid.get(row) == Some(pid);
+        let process = self.processes.of_row((pid, b.process_start_ns.get(row)), row, is_main);
+        process.events = process.events.saturating_add(weight);
+        match kind {
+            Kind::Fault => {
+                add_fault(self.faults.entry(c.class.get(row)?).or_default(), process, b, row, weight);
+                if let Some(result) = b.result.get(row) {
+                    self.fault_results.add(result, weight);
+                }
+            }
+            Kind::Migrate => {
+                let pages = pages(b, row)?.saturating_mul(weight);
+                let outcome = c.outcome.need(row)?;
+                if outcome == Outcome::Ok {
+                    process.moved_pages = process.moved_pages.saturating_add(pages);
+                }
+                self.add_migrate(c, row, outcome, pages, weight)?;
+            }
+            Kind::Request => {
+                let ns = need(&b.latency_ns, row)?;
+                process.stalled_ns = process.stalled_ns.saturating_add(ns.saturating_mul(weight));
+                let request = self.requests.entry(c.request.need(row)?).or_default();
+                request.failed += if need(&b.ret, row)? < 0 { weight } else { 0 };
+                request.times.record_many(ns, weight);
+            }
+            Kind::Batch => self.add_batch(c, row, weight)?,
+            Kind::Mark => {
+                let outcome = c.outcome.need(row)?;
+                let pages = pages(b, row)?.saturating_mul(weight);
+                self.marks.add(b.reason.get(row).unwrap_or(outcome.word()), pages);
+            }
+            Kind::Check => {
+                let verdict = c.verdict.need(row)?;
+                self.checks.add(b.reason.get(row).unwrap_or(verdict.word()), weight);
+            }
+            Kind::Task => *self.tasks.entry(c.task.need(row)?).or_default() += weight,
+            Kind::Region | Kind::Phase | Kind::Loss => {}
+        }
+        Ok(())
+    }
+
+    fn add_migrate(
+        &mut self,
+        c: &Columns<'_>,
+        row: usize,
+        outcome: Outcome,
+        pages: u64,
+        weight: u64,
+    ) -> Result<(), BadRow> {
+        let b = c.batch;
+        let cause = c.cause.need(row)?;
+        let pair = (cause, need(&b.src_nid, row)?, b.dst_nid.get(row));
+        let moves = if self.moves.len() < PAIRS || self.moves.contains_key(&pair) {
+            self.moves.entry(pair).or_default()
+        } else {
+            &mut self.other_moves
+        };
+        match outcome {
+            Outcome::Ok => {
+                moves.moved_pages = moves.moved_pages.saturating_add(pages);
+                moves.moved_folios = moves.moved_folios.saturating_add(weight);
+                if let Some(ns) = b.latency_ns.get(row) {
+                    self.move_times.entry(cause).or_default().record_many(ns, weight);
+                }
+            }
+            Outcome::Failed => moves.failed_pages.add(b.reason.get(row).unwrap_or("failed"), pages),
+        }
+        Ok(())
+    }
+
+    fn add_batch(&mut self, c: &Columns<'_>, row: usize, weight: u64) -> Result<(), BadRow> {
+        let b = c.batch;
+        let modes = self.batches.entry(c.cause.need(row)?).or_default();
+        let mode = need(&b.mode, row)?;
+        let mode = if modes.len() < WORDS || modes.contains_key(mode) { mode } else { "..." };
+        let batch = modes.entry(mode.to_owned()).or_default();
+        match b.asked.get(row) {
+            Some(pages) => batch.asked_pages = batch.asked_pages.saturating_add(pages.saturating_mul(weight)),
+            None => batch.without_asked += weight,
+        }
+        let succeeded = need(&b.succeeded, row)?.saturating_mul(weight);
+        batch.succeeded_pages = batch.succeeded_pages.saturating_add(succeeded);
+        batch.failed_pages = batch.failed_pages.saturating_add(need(&b.failed, row)?.saturating_mul(weight));
+        batch.times.record_many(need(&b.latency_ns, row)?, weight);
+        Ok(())
+    }
+
+    /// Takes another part's counts in.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.first_ns = [self.first_ns, other.first_ns].into_iter().flatten().min();
+        self.last_ns = self.last_ns.max(other.last_ns);
+        for (kind, count) in other.kinds {
+            let own = self.kinds.entry(kind).or_default();
+            own.rows += count.rows;
+            own.events = own.events.saturating_add(count.events);
+        }
+        other.faults.into_iter().for_each(|(class, count)| self.faults.entry(class).or_default().merge(&count));
+        self.fault_results.merge(other.fault_results);
+        other.moves.into_iter().for_each(|(pair, count)| self.moves.entry(pair).or_default().merge(count));
+        self.other_moves.merge(other.other_moves);
+        other.move_times.iter().for_each(|(cause, times)| self.move_times.entry(*cause).or_default().merge(times));
+        self.marks.merge(other.marks);
+        self.checks.merge(other.checks);
+        for (name, count) in other.requests {
+            let own = self.requests.entry(name).or_default();
+            own.failed += count.failed;
+            own.times.merge(&count.times);
+        }
+        for (cause, modes) in other.batches {
+            let own = self.batches.entry(cause).or_default();
+            modes.into_iter().for_each(|(mode, count)| own.entry(mode).or_default().merge(&count));
+        }
+        other.tasks.into_iter().for_each(|(what, count)| *self.tasks.entry(what).or_default() += count);
+        other.lost.into_iter().for_each(|(probe, tally)| self.lost.entry(probe).or_default().merge(tally));
+        self.processes.merge(other.processes);
+    }
+}
+
+fn add_fault(fault: &mut FaultCount, process: &mut Process, b: &RowBatch, row: usize, weight: u64) {
+    fault.faults += weight;
+    if let Some(ns) = b.latency_ns.get(row) {
+        fault.times.record_many(ns, weight);
+        process.stalled_ns = process.stalled_ns.saturating_add(ns.saturating_mul(weight));
+    }
+    fault.major += if b.major.get(row) == Some(true) { weight } else { 0 };
+    process.faults = process.faults.saturating_add(weight);
+    match (b.nid.get(row), b.cpu_node.get(row)) {
+        (Some(page), Some(cpu)) if page == cpu => fault.local += weight,
+        (Some(_), Some(_)) => {
+            fault.remote += weight;
+            process.remote_faults = process.remote_faults.saturating_add(weight);
+        }
+        _ => fault.unknown += weight,
+    }
+}
+
+/// Pages of the folio.
+fn pages(b: &RowBatch, row: usize) -> Result<u64, BadRow> {
+    let order = need(&b.order, row)?;
+    if order > MAX_ORDER {
+        return Err(BadRow { column: "order", found: Some(order.to_string()) });
+    }
+    Ok(1 << order)
+}
+
+impl FaultCount {
+    fn merge(&mut self, other: &Self) {
+        self.faults += other.faults;
+        self.major += other.major;
+        self.local += other.local;
+        self.remote += other.remote;
+        self.unknown += other.unknown;
+        self.times.merge(&other.times);
+    }
+}
+
+impl MoveCount {
+    fn merge(&mut self, other: Self) {
+        self.moved_pages = self.moved_pages.saturating_add(other.moved_pages);
+        self.moved_folios = self.moved_folios.saturating_add(other.moved_folios);
+        self.failed_pages.merge(other.failed_pages);
+    }
+}
+
+impl BatchCount {
+    fn merge(&mut self, other: &Self) {
+        self.asked_pages = self.asked_pages.saturating_add(other.asked_pages);
+        self.without_asked += other.without_asked;
+        self.succeeded_pages = self.succeeded_pages.saturating_add(other.succeeded_pages);
+        self.failed_pages = self.failed_pages.saturating_add(other.failed_pages);
+        self.times.merge(&other.times);
+    }
+}
+
+/// A batch, with its words parsed.
+struct Columns<'a> {
+    batch: &'a RowBatch,
+    kind: Codes<'a, Kind>,
+    class: Codes<'a, FaultClass>,
+    outcome: Codes<'a, Outcome>,
+    cause: Codes<'a, Cause>,
+    request: Codes<'a, RequestName>,
+    verdict: Codes<'a, Verdict>,
+    task: Codes<'a, TaskEvent>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(batch: &'a RowBatch) -> Self {
+        Self {
+            batch,
+            kind: Codes::of(&batch.kind),
+            class: Codes::of(&batch.class),
+            outcome: Codes::of(&batch.result),
+            cause: Codes::of(&batch.cause),
+            request: Codes::of(&batch.name),
+            verdict: Codes::of(&batch.verdict),
+            task: Codes::of(&batch.what),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The summary as JSON, for programs: null is what the recording does not know.
+
+use serde_json::{Value, json};
+
+use super::{
+    Summary,
+    count::{MoveCount, Tally},
+    process::Process,
+};
+use crate::{event::Kind, model::latency::Latencies, trace::meta::FORMAT_VERSION};
+
+impl Summary {
+    /// The counts as JSON, with the `top` processes that matter most. docs/summary.md lists the fields.
+    #[must_use]
+    pub fn to_json(&self, name: &str, top: usize) -> Value {
+        let (meta, counts) = (&self.meta, &self.counts);
+        let (known, remote, unknown) = self.first_touches();
+        let (moved_pages, failed_pages) = self.moved_pages();
+        let rows: u64 = counts.kinds.values().map(|k| k.rows).sum();
+        let kinds = counts.kinds.iter().filter(|(kind, _)| **kind != Kind::Loss);
+        json!({
+            "trace": name,
+            "reads_format": FORMAT_VERSION,
+            "truncated": self.truncated,
+            "recording": {
+                "format_version": meta.format_version,
+                "migtrace_version": meta.migtrace_version,
+                "kernel_release": meta.kernel_release,
+                "kernel_patched": meta.kernel_patched,
+                "hostname": meta.hostname,
+                "machine": meta.machine,
+                "command": meta.command,
+                "command_status": meta.command_status,
+                "start_ns": meta.start_ns,
+                "end_ns": meta.end_ns,
+                "wall_offset_ns": meta.wall_offset_ns,
+                "filter": meta.filter,
+                "sample": meta.sample,
+            },
+            "rows": rows,
+            "events": self.events(),
+            "first_ns": counts.first_ns,
+            "last_ns": counts.last_ns,
+            "kinds": kinds.map(|(k, n)| (k.to_string(), json!(n.events))).collect::<serde_json::Map<_, _>>(),
+            "faults": counts.faults.iter().map(|(class, f)| json!({
+                "class": class.map(|c| c.word()),
+                "faults": f.faults,
+                "major": class.map(|_| f.major),
+                "local": f.local,
+                "remote": f.remote,
+                "unknown_node": f.unknown,
+                "latency": times(&f.times),
+            })).collect::<Vec<_>>(),
+            "fault_results": tally(&counts.fault_results),
+            "first_touches": {
+                "fidelity": "estimated",
+                "known_node": known,
+                "remote": remote,
+                "unknown_node": unknown,
+            },
+            "moved_pages": moved_pages,
+            "failed_pages": failed_pages,
+            "moves": counts.moves.iter().map(|((cause, src, dst), m)| {
+                moves(json!({"cause": cause.word(), "src_nid": src, "dst_nid": dst}), m)
+            }).collect::<Vec<_>>(),
+            "move_latency": counts.move_times.iter().map(|(cause, t)| (cause.word().to_owned(), times(t)))
+                .collect::<serde_json::Map<_, _>>(),
+            "marks": tally(&counts.marks),
+            "checks": tally(&counts.checks),
+            "requests": counts.requests.iter().map(|(name, r)| json!({
+                "name": name.word(), "calls": r.times.count(), "failed": r.failed, "latency": times(&r.times),
+            })).collect::<Vec<_>>(),
+            "batches": counts.batches.iter().flat_map(|(cause, modes)| modes.iter().map(|(mode, b)| json!({
+                "cause": cause.word(),
+                "mode": mode,
+                "batches": b.times.count(),
+                "asked_pages": (b.without_asked == 0).then_some(b.asked_pages),
+                "succeeded_pages": b.succeeded_pages,
+                "failed_pages": b.failed_pages,
+                "latency": times(&b.times),
+            }))).collect::<Vec<_>>(),
+            "tasks": counts.tasks.iter().map(|(what, n)| (what.word().to_owned(), json!(n)))
+                .collect::<serde_json::Map<_, _>>(),
+            "processes": self.top_processes(top).into_iter().map(process).collect::<Vec<_>>(),
+            "process_count": counts.processes.list().len(),
+            "loss": {
+                "final": meta.end_ns.is_some(),
+                "account": meta.account,
+                "rows": counts.lost.iter().map(|(probe, causes)| (probe.clone(), tally(causes)))
+                    .collect::<serde_json::Map<_, _>>(),
+            },
+            "probes": meta.probes,
+            "own_cost": meta.own_cost,
+        })
+    }
+}
+
+fn moves(mut head: Value, moves: &MoveCount) -> Value {
+    head["moved_pages"] = json!(moves.moved_pages);
+    head["moved_folios"] = json!(moves.moved_folios);
+    head["failed_pages"] = tally(&moves.failed_pages);
+    head
+}
+
+fn process(p: &Process) -> Value {
+    json!({
+        "pid": p.identity.0,
+        "process_start_ns": p.identity.1,
+        "comm": p.comm,
+        "events": p.events,
+        "faults": p.faults,
+        "remote_faults": p.remote_faults,
+        "moved_pages": p.moved_pages,
+        "stalled_ns": p.stalled_ns,
+    })
+}
+
+fn times(t: &Latencies) -> Value {
+    json!({
+        "count": t.count(),
+        "total_ns": t.total_ns(),
+        "min_ns": t.min_ns(),
+        "p50_ns": t.median_ns(),
+        "p90_ns": t.percentile_ns(90),
+        "p99_ns": t.percentile_ns(99),
+        "p999_ns": t.permille_ns(999),
+        "max_ns": t.max_ns(),
+    })
+}
+
+fn tally(tally: &Tally) -> Value {
+    tally.iter().map(|(word, n)| (word.to_owned(), json!(n))).collect::<serde_json::Map<_, _>>().into()
+}

@@ -1,0 +1,134 @@
+//! What each process had a part in.
+
+use std::collections::HashMap;
+
+use crate::trace::schema::RowBatch;
+
+/// Processes that are told apart: more are counted together, so that no trace can ask for any amount of memory.
+const PROCESSES: usize = 1 << 18;
+/// Slots of the table of processes that were just looked up. Neighbouring rows are of few processes.
+const RECENT: usize = 256;
+
+/// A number and a start time: numbers are used again. Old traces, and kernels that do not show it, have no start time.
+pub(super) type Identity = (u32, Option<u64>);
+
+/// One process.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Process {
+    pub(super) identity: Identity,
+    /// The name that its main thread had last, or any thread where that one has no row.
+    pub(super) comm: String,
+    /// Whether `comm` is the main thread's, and when it had it.
+    named: (bool, u64),
+    pub(super) events: u64,
+    pub(super) faults: u64,
+    /// Faults whose page lies on another node than the CPU.
+    pub(super) remote_faults: u64,
+    pub(super) moved_pages: u64,
+    /// Time in page faults and in placement system calls, ns.
+    pub(super) stalled_ns: u64,
+}
+
+impl Process {
+    fn take(&mut self, other: Self) {
+        self.events += other.events;
+        self.faults += other.faults;
+        self.remote_faults += other.remote_faults;
+        self.moved_pages += other.moved_pages;
+        self.stalled_ns = self.stalled_ns.saturating_add(other.stalled_ns);
+        if other.named > self.named || self.comm.is_empty() {
+            (self.comm, self.named) = (other.comm, other.named);
+        }
+    }
+}
+
+/// All processes.
+pub(super) struct Processes {
+    list: Vec<Process>,
+    index: HashMap<Identity, usize>,
+    recent: Box<[(Identity, usize); RECENT]>,
+    /// All that came when the list was full.
+    pub(super) others: Process,
+    /// Of each process in the list: the last row of this batch, of its main thread where that has one.
+    last_rows: Vec<Option<(bool, usize)>>,
+    /// Processes that have rows in this batch.
+    touched: Vec<usize>,
+}
+
+impl Default for Processes {
+    fn default() -> Self {
+        Self {
+            list: Vec::new(),
+            index: HashMap::new(),
+            recent: Box::new([((0, None), usize::MAX); RECENT]),
+            others: Process::default(),
+            last_rows: Vec::new(),
+            touched: Vec::new(),
+        }
+    }
+}
+
+impl Processes {
+    /// The process of row `row` of a batch, to be counted in.
+    pub(super) fn of_row(&mut self, identity: Identity, row: usize, is_main: bool) -> &mut Process {
+        let slot = identity.0 as usize % RECENT;
+        let (known, mut at) = self.recent[slot];
+        if known != identity || at == usize::MAX {
+            let Some(found) = self.find(identity) else { return &mut self.others };
+            at = found;
+            self.recent[slot] = (identity, at);
+        }
+        let last = &mut self.last_rows[at];
+        match last {
+            None => {
+                *last = Some((is_main, row));
+                self.touched.push(at);
+            }
+            Some((true, _)) if !is_main => {}
+            Some(last) => *last = (is_main, row),
+        }
+        &mut self.list[at]
+    }
+
+    /// Takes the names from a batch that was counted.
+    pub(super) fn end_batch(&mut self, batch: &RowBatch) {
+        for at in self.touched.drain(..) {
+            let Some((is_main, row)) = self.last_rows[at].take() else { continue };
+            let named = (is_main, batch.ts_ns.get(row).unwrap_or(0));
+            let process = &mut self.list[at];
+            if named >= process.named || process.comm.is_empty() {
+                process.named = named;
+                process.comm.clear();
+                process.comm.push_str(batch.comm.get(row).unwrap_or_default());
+            }
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        for process in other.list {
+            match self.find(process.identity) {
+                Some(at) => self.list[at].take(process),
+                None => self.others.take(process),
+            }
+        }
+        self.others.take(other.others);
+    }
+
+    pub(super) fn list(&self) -> &[Process] {
+        &self.list
+    }
+
+    /// Where the process is in the list; `None` where it is full.
+    fn find(&mut self, identity: Identity) -> Option<usize> {
+        if let Some(at) = self.index.get(&identity) {
+            return Some(*at);
+        }
+        if self.list.len() == PROCESSES {
+            return None;
+        }
+        self.list.push(Process { identity, ..Process::default() });
+        self.last_rows.push(None);
+        self.index.insert(identity, self.list.len() - 1);
+        Some(self.list.len() - 1)
+    }
+}

@@ -1,0 +1,121 @@
+use std::{num::NonZeroU32, path::PathBuf};
+
+use super::Summary;
+use crate::{
+    event::{Body, Event, Loss},
+    model::fixture,
+    probe::names::Names,
+    ring::decode::decode,
+    synth::{Shape, Synth},
+    trace::{Trace, Writer, meta::Meta},
+};
+
+fn write(meta: &Meta, events: &[Event]) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("run.parquet");
+    let mut writer = Writer::create(&path, meta).expect("a writer");
+    events.iter().for_each(|e| writer.push(e).expect("pushed"));
+    writer.finish(meta).expect("finished");
+    (dir, path)
+}
+
+fn summary(meta: &Meta, events: &[Event]) -> Summary {
+    let (_dir, path) = write(meta, events);
+    Summary::of(&Trace::open(&path).expect("opened")).expect("counted")
+}
+
+fn text(summary: &Summary) -> String {
+    let mut out = Vec::new();
+    summary.write("run.parquet", 10, &mut out).expect("written");
+    anstream::adapter::strip_str(&String::from_utf8(out).expect("text")).to_string()
+}
+
+#[test]
+fn a_lazy_run() {
+    let (meta, events) = fixture::lazy(8, 0..8);
+    insta::assert_snapshot!(text(&summary(&meta, &events)));
+}
+
+#[test]
+fn the_document_lists_the_fields() {
+    let document = include_str!("../../../docs/summary.md");
+    let (meta, events) = fixture::direct(1);
+    let json = summary(&meta, &events).to_json("x", 1);
+    let fields = |json: &serde_json::Value| json.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
+    let places =
+        ["", "/faults/0", "/faults/0/latency", "/moves/0", "/requests/0", "/batches/0", "/processes/0", "/loss"];
+    for place in places {
+        let object = json.pointer(place).unwrap_or_else(|| panic!("no {place}"));
+        for field in fields(object) {
+            assert!(document.contains(&format!("`{field}")), "{place}/{field}");
+        }
+    }
+}
+
+#[test]
+fn loss_is_shown_by_probe_and_cause() {
+    let (meta, events) = fixture::lossy();
+    let summary = summary(&meta, &events);
+    assert_eq!(summary.lost_by_events(), 3);
+    let text = text(&summary);
+    assert!(text.contains("= stored 5 + lost 3 (ring_full 3)"), "{text}");
+    assert_eq!(summary.to_json("x", 1)["loss"]["rows"]["lazy_migrate"]["ring_full"], 3);
+}
+
+#[test]
+fn an_empty_trace_says_what_is_not_known_and_no_zero_for_it() {
+    let probes = fixture::direct(1).0.probes.into_iter().filter(|p| p.probe == "task").collect();
+    let text = text(&summary(&Meta { probes, ..Meta::default() }, &[]));
+    assert!(text.contains("not known: page faults were not recorded"), "{text}");
+    assert!(text.contains("not known: moves of single pages were not recorded"), "{text}");
+}
+
+#[test]
+fn a_sampled_event_counts_as_often_as_it_stands_for() {
+    let (meta, mut events) = fixture::direct(4);
+    let whole = summary(&meta, &events).to_json("x", 5);
+    events.iter_mut().for_each(|e| e.weight = NonZeroU32::new(10));
+    let sampled = summary(&Meta { sample: NonZeroU32::new(10), ..meta }, &events).to_json("x", 5);
+    for field in ["/events", "/kinds/fault", "/moves/0/moved_pages", "/faults/0/latency/count", "/processes/0/faults"] {
+        let [whole, sampled] = [&whole, &sampled].map(|j| j.pointer(field).and_then(serde_json::Value::as_u64));
+        assert!(whole.is_some_and(|n| n > 0), "{field}");
+        assert_eq!(whole.map(|n| n * 10), sampled, "{field}");
+    }
+    assert_eq!(whole["rows"], sampled["rows"]);
+}
+
+/// Counting by columns and by row groups in threads gives what counting events one by one does.
+#[test]
+fn many_row_groups_count_as_their_events_do() {
+    let mut synth = Synth::new(Shape::Mixed);
+    let names = Names::default();
+    let mut events = (0..270_000).map(|_| decode(synth.next_record(), &names).expect("a record")).collect::<Vec<_>>();
+    let loss = Loss { probe: "fault".into(), cause: "ring_full".into(), count: 7 };
+    events.push(Event::at(u64::MAX, Body::Loss(loss)));
+    let (_dir, path) = write(&Meta::default(), &events);
+    let trace = Trace::open(&path).expect("opened");
+    assert!(trace.group_count() > 1);
+    let json = Summary::of(&trace).expect("counted").to_json("x", 100);
+
+    let count = |wanted: fn(&Event) -> bool| events.iter().filter(|e| wanted(e)).count() as u64;
+    assert_eq!(json["kinds"]["fault"], count(|e| matches!(e.body, Body::Fault(_))));
+    assert_eq!(json["kinds"]["request"], count(|e| matches!(e.body, Body::Request(_))));
+    assert_eq!(json["events"], events.len() as u64 - 1);
+    let remote = count(|e| matches!(&e.body, Body::Fault(f) if f.nid != e.cpu_node));
+    let sum = |list: &str, field: &str| -> u64 {
+        json[list].as_array().expect("a list").iter().filter_map(|o| o[field].as_u64()).sum()
+    };
+    assert_eq!((sum("faults", "remote"), sum("processes", "remote_faults")), (remote, remote));
+    let moves = crate::model::moves::count(&events);
+    assert_eq!(json["moved_pages"], moves.values().map(|m| m.moved_pages).sum::<u64>());
+    let failed = moves.values().flat_map(|m| m.failed_pages.values()).sum::<u64>();
+    assert_eq!(
+        (json["failed_pages"].as_u64(), json["moves"].as_array().map(Vec::len)),
+        (Some(failed), Some(moves.len()))
+    );
+    let waited = events.iter().filter(|e| matches!(e.body, Body::Fault(_) | Body::Request(_)));
+    let waited = waited.filter_map(Event::latency_ns).sum::<u64>();
+    assert_eq!(sum("processes", "stalled_ns"), waited);
+    assert_eq!(json["loss"]["rows"]["fault"]["ring_full"], 7);
+    assert!(json["processes"][0]["comm"].as_str().is_some_and(|c| c.starts_with("worker-")));
+}

@@ -1,0 +1,50 @@
+//! What the recording itself cost, as far as the trace says.
+
+use std::io::{self, Write};
+
+use crate::{
+    event::escape_control,
+    log::summary::part,
+    trace::meta::{Meta, ProgramCost},
+    words,
+};
+
+pub(super) fn write(meta: &Meta, events: u64, out: &mut dyn Write) -> io::Result<()> {
+    let Some(cost) = &meta.own_cost else { return Ok(()) };
+    part(out, "what recording cost")?;
+    let each = |ns: u64| match events {
+        0 => String::new(),
+        n => format!(", {} an event", words::duration_f64(ns as f64 / n as f64)),
+    };
+    let cpu = |what: &str, ns: Option<u64>| match ns {
+        Some(ns) => format!("   {what}: {} of CPU time{}", words::duration(ns), each(ns)),
+        None => format!("   {what}: not known"),
+    };
+    writeln!(out, "{}", cpu("reading the rings", cost.reader_cpu_ns))?;
+    writeln!(out, "{}", cpu("encoding and writing", cost.writer_cpu_ns))?;
+    match cost.max_rss_bytes {
+        Some(bytes) => {
+            writeln!(out, "   memory of the recorder: {:.1} MiB at most", bytes as f64 / f64::from(1 << 20))?
+        }
+        None => writeln!(out, "   memory of the recorder: not known")?,
+    }
+    if cost.programs.is_empty() {
+        return writeln!(out, "   in the kernel: not known");
+    }
+    cost.programs.iter().try_for_each(|program| writeln!(out, "   {}", of_program(program)))
+}
+
+/// `fault: 1000 runs, 120 ns each; 2 missed`.
+fn of_program(program: &ProgramCost) -> String {
+    let name = escape_control(&program.name);
+    let time = match (program.run_count, program.run_ns) {
+        (Some(0), _) => "0 runs".into(),
+        (Some(runs), Some(ns)) => {
+            format!("{}, {} each", words::count(runs, "run"), words::duration_f64(ns as f64 / runs as f64))
+        }
+        (Some(runs), None) => format!("{}, time not measured", words::count(runs, "run")),
+        (None, _) => "runs not counted".into(),
+    };
+    let missed = program.missed.map_or_else(String::new, |n| format!("; {n} missed"));
+    format!("in the kernel, {name}: {time}{missed}")
+}
