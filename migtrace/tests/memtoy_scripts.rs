@@ -83,6 +83,29 @@ fn contents_outlive_policies_and_moves() {
 }
 
 #[test]
+fn pages_are_moved_one_by_one_pinned_and_advised() {
+    let text = "anon seg 8p\nmap seg\ntouch seg w\nmove seg 2p 3p to 0\npin seg 1p 2p\nloop 1 seg 0 3p w\nunpin seg\n\
+                madvise seg nohuge\ncpu 0\ncpu\nverify seg\n";
+    let printed = output(text);
+    assert!(printed.contains("memtoy:  move of seg [3 pages] took 0."), "{printed}");
+    assert!(printed.contains(" secs. 0 pages could not be moved\n"), "{printed}");
+    assert!(
+        predicate::str::is_match(r"touched 3 pages \d+ times? in 0\.").expect("a regex").eval(&printed),
+        "{printed}"
+    );
+    assert!(printed.contains("memtoy:  on processor 0 of node 0; may run on 0\n"), "{printed}");
+    // move_pages(2) of a page that is not there: the call succeeds, and says so for the page.
+    let absent = output("anon seg 2p\nmap seg\ntouch seg 1p w\nmove seg to 0\n");
+    assert!(absent.contains(" secs. 1 page could not be moved\n"), "{absent}");
+    let (_dir, path) = script("cpu 1023\n");
+    memtoy()
+        .arg(path)
+        .assert()
+        .code(1)
+        .stderr(predicate::str::ends_with(":1: sched_setaffinity: EINVAL (Invalid argument)\n"));
+}
+
+#[test]
 fn a_script_that_is_wrong_does_not_begin() {
     let (_dir, path) = script("pid\nanon seg 8p\nmbind seg preffered 1\n");
     let message = "test.memtoy:3: \"preffered\" is no policy: ";

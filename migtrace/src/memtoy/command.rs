@@ -3,6 +3,8 @@
 use std::fmt;
 
 use super::{
+    advice::Advice,
+    cpus::Cpus,
     policy::{Mode, Nodes},
     size::{Extent, Size},
 };
@@ -20,20 +22,26 @@ const fn usage(name: &'static str, arguments: &'static str, help: &'static str) 
 }
 
 /// Every command, as `help` lists them.
-pub(super) const USAGES: [Usage; 19] = [
+pub(super) const USAGES: [Usage; 25] = [
     usage("anon", "<seg> <size> [private|shared] [huge]", "name an anonymous segment; base pages unless huge"),
     usage("map", "<seg>", "map the segment; nothing is touched yet"),
     usage("unmap", "<seg>", "unmap it; its contents are gone"),
     usage("remove", "<seg>", "unmap it and forget its name"),
     usage("touch", "<seg> [<offset> [<length>]] [read|write]", "read a word of, or fill, every page"),
+    usage("loop", "<ms> <seg> [<offset> [<length>]] [read|write]", "touch the pages again and again for so long"),
     usage("verify", "<seg> [<offset> [<length>]]", "read every byte, compare it with what was written"),
     usage("mbind", "<seg> [<offset> [<length>]] <policy>[+move][+all][+lazy][+strict] [<nodes>|*]", "set a policy"),
+    usage("move", "<seg> [<offset> [<length>]] to <nodes>|*", "move each page, to the nodes in turn, by move_pages(2)"),
+    usage("madvise", "<seg> [<offset> [<length>]] <advice>", Advice::USAGE),
+    usage("pin", "<seg> [<offset> [<length>]]", "hold references to the pages, so that they cannot move"),
+    usage("unpin", "<seg>", "let go of them"),
     usage("where", "<seg> [<offset> [<length>]]", "the node of every page; touches none"),
     usage("getpol", "<seg> [<offset>]", "the node of a page by get_mempolicy(2), which touches it"),
     usage("show", "[<seg>]", "the segments"),
     usage("numa", "", "total and free memory of every node"),
     usage("migrate", "<nodes>|* [<nodes>|*]", "move all of this process's pages to nodes, from all or from some"),
     usage("mpol", "[<policy> [<nodes>|*]]", "set, or show, the policy of this task"),
+    usage("cpu", "[<cpus>|*]", "run on these processors only, or show on which this task may run"),
     usage("pid", "", "the process id"),
     usage("sleep", "<ms>", "wait so many milliseconds"),
     usage("snooze", "<seconds>", "wait so many seconds"),
@@ -50,18 +58,29 @@ pub enum Command {
     Unmap { name: String },
     Remove { name: String },
     Touch { name: String, extent: Option<Extent>, write: bool },
+    Loop { ms: u64, name: String, extent: Option<Extent>, write: bool },
     Verify { name: String, extent: Option<Extent> },
     Mbind { name: String, extent: Option<Extent>, mode: Mode, nodes: Option<Nodes> },
+    Move { name: String, extent: Option<Extent>, nodes: Nodes },
+    Madvise { name: String, extent: Option<Extent>, advice: Advice },
+    Pin { name: String, extent: Option<Extent> },
+    Unpin { name: String },
     Where { name: String, extent: Option<Extent> },
     Getpol { name: String, offset: Option<Size> },
     Show { name: Option<String> },
     Numa,
     Migrate { to: Nodes, from: Option<Nodes> },
     Mpol { policy: Option<(Mode, Option<Nodes>)> },
+    Cpu { cpus: Option<Cpus> },
     Pid,
     Sleep { ms: u64 },
     Help { topic: Option<String> },
     Exit,
+}
+
+/// How pages are touched.
+fn access(write: bool) -> &'static str {
+    if write { "write" } else { "read" }
 }
 
 /// ` argument`, or nothing.
@@ -84,12 +103,18 @@ impl fmt::Display for Command {
             Self::Map { name } => write!(f, "map {name}"),
             Self::Unmap { name } => write!(f, "unmap {name}"),
             Self::Remove { name } => write!(f, "remove {name}"),
-            Self::Touch { name, extent, write: true } => write!(f, "touch {name}{} write", After(extent)),
-            Self::Touch { name, extent, write: false } => write!(f, "touch {name}{} read", After(extent)),
+            Self::Touch { name, extent, write } => write!(f, "touch {name}{} {}", After(extent), access(*write)),
+            Self::Loop { ms, name, extent, write } => {
+                write!(f, "loop {ms} {name}{} {}", After(extent), access(*write))
+            }
             Self::Verify { name, extent } => write!(f, "verify {name}{}", After(extent)),
             Self::Mbind { name, extent, mode, nodes } => {
                 write!(f, "mbind {name}{} {mode}{}", After(extent), After(nodes))
             }
+            Self::Move { name, extent, nodes } => write!(f, "move {name}{} to {nodes}", After(extent)),
+            Self::Madvise { name, extent, advice } => write!(f, "madvise {name}{} {advice}", After(extent)),
+            Self::Pin { name, extent } => write!(f, "pin {name}{}", After(extent)),
+            Self::Unpin { name } => write!(f, "unpin {name}"),
             Self::Where { name, extent } => write!(f, "where {name}{}", After(extent)),
             Self::Getpol { name, offset } => write!(f, "getpol {name}{}", After(offset)),
             Self::Show { name } => write!(f, "show{}", After(name)),
@@ -97,6 +122,7 @@ impl fmt::Display for Command {
             Self::Migrate { to, from } => write!(f, "migrate {to}{}", After(from)),
             Self::Mpol { policy: None } => f.write_str("mpol"),
             Self::Mpol { policy: Some((mode, nodes)) } => write!(f, "mpol {mode}{}", After(nodes)),
+            Self::Cpu { cpus } => write!(f, "cpu{}", After(cpus)),
             Self::Pid => f.write_str("pid"),
             Self::Sleep { ms } => write!(f, "sleep {ms}"),
             Self::Help { topic } => write!(f, "help{}", After(topic)),

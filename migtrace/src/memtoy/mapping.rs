@@ -3,9 +3,13 @@
 //! A mapping lies between two guard pages, so that it is a mapping of its own: the kernel merges neighbours with equal
 //! rights, and a policy or a fault would then be the neighbour's as well.
 
-use std::{io, ops::Range};
+use std::{
+    io::{self, PipeReader, PipeWriter},
+    ops::Range,
+    os::fd::AsRawFd,
+};
 
-use super::{numa::CallError, size::page_size};
+use super::{advice::Advice, numa::CallError, size::page_size};
 
 /// Words of a page.
 const WORD: usize = size_of::<u64>();
@@ -20,6 +24,8 @@ pub(super) struct Mapping {
     addr: usize,
     /// How often each page was written: 0 for never.
     generations: Vec<u32>,
+    /// Pipes that hold references to pages.
+    pins: Vec<(PipeReader, PipeWriter)>,
 }
 
 /// Some pages of a mapping.
@@ -50,21 +56,46 @@ impl Mapping {
         let reserved = mmap(0, reserved_bytes, libc::PROT_NONE, libc::MAP_PRIVATE)?;
         let addr = (reserved + page_size()).next_multiple_of(alignment);
         // From here on dropping it unmaps the reservation.
-        let mapping = Self { reserved: (reserved, reserved_bytes), addr, generations: vec![0; pages] };
+        let mapping =
+            Self { reserved: (reserved, reserved_bytes), addr, generations: vec![0; pages], pins: Vec::new() };
         let sharing = if shared { libc::MAP_SHARED } else { libc::MAP_PRIVATE };
         mmap(addr, bytes, libc::PROT_READ | libc::PROT_WRITE, sharing | libc::MAP_FIXED)?;
-        mapping.advise(if huge { libc::MADV_HUGEPAGE } else { libc::MADV_NOHUGEPAGE })?;
-        Ok(mapping)
+        let sizes = if huge { Advice::Huge } else { Advice::NoHuge };
+        match mapping.pages(0..pages).advise(sizes) {
+            // A kernel without huge pages.
+            Ok(()) | Err(CallError { errno: libc::EINVAL, .. }) => Ok(mapping),
+            Err(error) => Err(error),
+        }
     }
 
-    fn advise(&self, advice: libc::c_int) -> Result<(), CallError> {
-        // SAFETY: the range is this mapping's; the advice is about the size of its pages, not about what they hold.
-        let ret = unsafe { libc::madvise(self.addr as *mut libc::c_void, self.bytes(), advice) };
-        match (ret, errno()) {
-            // A kernel without huge pages.
-            (-1, libc::EINVAL) | (0, _) => Ok(()),
-            (_, errno) => Err(CallError { call: "madvise", errno }),
+    /// Holds a reference to each of pages `range`, as a device that reads them does: the kernel cannot move them.
+    ///
+    /// # Errors
+    /// Those of pipe(2), fcntl(2) and vmsplice(2).
+    pub(super) fn pin(&mut self, range: Range<usize>) -> Result<(), CallError> {
+        let pages = self.pages(range);
+        let (addr, bytes) = (pages.addr(), pages.bytes());
+        let failed = |call| move |error: io::Error| CallError { call, errno: error.raw_os_error().unwrap_or(0) };
+        let (reader, writer) = io::pipe().map_err(failed("pipe"))?;
+        let room = libc::c_int::try_from(bytes).map_err(|_| CallError { call: "fcntl", errno: libc::EINVAL })?;
+        // SAFETY: the descriptor is the pipe's own; the size is a number.
+        if unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETPIPE_SZ, room) } < 0 {
+            return Err(CallError { call: "fcntl", errno: errno() });
         }
+        let mut done = 0;
+        while done < bytes {
+            let rest = libc::iovec { iov_base: (addr + done) as *mut libc::c_void, iov_len: bytes - done };
+            // SAFETY: the range is this mapping's, which is readable and outlives the pipe.
+            let ret = unsafe { libc::vmsplice(writer.as_raw_fd(), &raw const rest, 1, libc::SPLICE_F_NONBLOCK) };
+            done += usize::try_from(ret).map_err(|_| CallError { call: "vmsplice", errno: errno() })?;
+        }
+        self.pins.push((reader, writer));
+        Ok(())
+    }
+
+    /// Lets go of all that [`Mapping::pin`] holds.
+    pub(super) fn unpin(&mut self) {
+        self.pins.clear();
     }
 
     pub(super) fn addr(&self) -> usize {
@@ -112,6 +143,13 @@ impl Pages<'_> {
 
     pub(super) fn bytes(&self) -> usize {
         self.range.len() * page_size()
+    }
+
+    /// madvise(2).
+    pub(super) fn advise(&self, advice: Advice) -> Result<(), CallError> {
+        // SAFETY: the range is this mapping's; no advice that there is changes what pages hold.
+        let ret = unsafe { libc::madvise(self.addr() as *mut libc::c_void, self.bytes(), advice.number()) };
+        if ret == 0 { Ok(()) } else { Err(CallError { call: "madvise", errno: errno() }) }
     }
 
     /// Reads the first word of every page.

@@ -3,7 +3,9 @@
 //! It maps memory, touches it page by page, sets policies and asks where pages are, and tells a recording what it does
 //! now. [`parse`] makes a checked [`Script`] of text, a [`Session`] runs it. It knows nothing of traces.
 
+mod advice;
 mod command;
+mod cpus;
 mod errno;
 mod mapping;
 mod numa;

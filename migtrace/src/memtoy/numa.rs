@@ -19,6 +19,7 @@ pub(super) struct CallError {
 
 /// Bits of a node mask, as the kernel counts them: it takes one off before it reads.
 const MAX_NODE: u64 = MASK_WORDS as u64 * 64 + 1;
+const MPOL_MF_MOVE: u64 = 1 << 1;
 const MPOL_F_NODE: u64 = 1 << 0;
 const MPOL_F_ADDR: u64 = 1 << 1;
 const MPOL_F_MEMS_ALLOWED: u64 = 1 << 2;
@@ -53,8 +54,7 @@ pub(super) fn allowed() -> Result<NodeMask, CallError> {
 fn resolve(nodes: Option<&Nodes>) -> Result<Option<Words>, CallError> {
     Ok(match nodes {
         None => None,
-        Some(Nodes::These(mask)) => Some(words_of(mask)),
-        Some(Nodes::All) => Some(words_of(&allowed()?)),
+        Some(nodes) => Some(words_of(&listed(nodes)?)),
     })
 }
 
@@ -132,6 +132,34 @@ pub(super) fn nodes_of(addresses: &[usize], status: &mut [i32]) -> Result<(), Ca
         )
     };
     check("move_pages", ret).map(drop)
+}
+
+/// move_pages(2) of this process's pages, each to its node. Statuses that the kernel leaves alone stay as they are. Returns
+/// how many pages could not be moved or were not tried.
+pub(super) fn move_pages(addresses: &[usize], nodes: &[i32], status: &mut [i32]) -> Result<u64, CallError> {
+    assert!(addresses.len() == status.len() && addresses.len() == nodes.len(), "a node and a status for each page");
+    // SAFETY: the kernel reads as many addresses and nodes, and writes as many statuses, as the slices have; the place of
+    // pages does not change what they hold.
+    let ret = unsafe {
+        libc::syscall(
+            libc::SYS_move_pages,
+            0_i64,
+            addresses.len(),
+            addresses.as_ptr(),
+            nodes.as_ptr(),
+            status.as_mut_ptr(),
+            MPOL_MF_MOVE,
+        )
+    };
+    check("move_pages", ret)
+}
+
+/// The nodes of `nodes`, all that the task may use for `*`.
+pub(super) fn listed(nodes: &Nodes) -> Result<NodeMask, CallError> {
+    match nodes {
+        Nodes::These(mask) => Ok(mask.clone()),
+        Nodes::All => allowed(),
+    }
 }
 
 /// migrate_pages(2) of this process; returns the pages that stayed.

@@ -1,7 +1,9 @@
 //! Text as commands. All of a script is checked before any of it runs.
 
 use super::{
+    advice::Advice,
     command::{Command, USAGES, Usage},
+    cpus::Cpus,
     policy::{Mode, Nodes},
     size::{Extent, Size},
 };
@@ -101,10 +103,12 @@ fn arguments(words: &mut Words<'_>) -> Result<Command, String> {
         "map" => Command::Map { name: words.name()? },
         "unmap" => Command::Unmap { name: words.name()? },
         "remove" => Command::Remove { name: words.name()? },
-        "touch" => Command::Touch {
+        "touch" => Command::Touch { name: words.name()?, extent: words.extent()?, write: words.write() },
+        "loop" => Command::Loop {
+            ms: words.count("milliseconds")?,
             name: words.name()?,
             extent: words.extent()?,
-            write: words.choice(&["read", "write"]) == Some("write"),
+            write: words.write(),
         },
         "verify" => Command::Verify { name: words.name()?, extent: words.extent()? },
         "mbind" => {
@@ -114,12 +118,27 @@ fn arguments(words: &mut Words<'_>) -> Result<Command, String> {
             mode.with_nodes(nodes.as_ref())?;
             Command::Mbind { name, extent, mode, nodes }
         }
+        "move" => {
+            let (name, extent) = (words.name()?, words.extent()?);
+            if words.choice(&["to"]).is_none() {
+                return Err(words.wrong("`to` and nodes are missing"));
+            }
+            Command::Move { name, extent, nodes: Nodes::parse(words.need("nodes")?)? }
+        }
+        "madvise" => Command::Madvise {
+            name: words.name()?,
+            extent: words.extent()?,
+            advice: Advice::parse(words.need("an advice")?)?,
+        },
+        "pin" => Command::Pin { name: words.name()?, extent: words.extent()? },
+        "unpin" => Command::Unpin { name: words.name()? },
         "where" => Command::Where { name: words.name()?, extent: words.extent()? },
         "getpol" => Command::Getpol { name: words.name()?, offset: words.size()? },
         "show" => Command::Show { name: words.next().map(str::to_owned) },
         "numa" => Command::Numa,
         "migrate" => Command::Migrate { to: Nodes::parse(words.need("nodes")?)?, from: words.nodes()? },
         "mpol" => mpol(words)?,
+        "cpu" => Command::Cpu { cpus: words.next().map(Cpus::parse).transpose()? },
         "pid" => Command::Pid,
         "sleep" => Command::Sleep { ms: words.count("milliseconds")? },
         "snooze" => Command::Sleep { ms: words.count("seconds")?.saturating_mul(1000) },
@@ -195,6 +214,11 @@ impl<'a> Words<'a> {
         Some(found)
     }
 
+    /// Whether the next word says to write; reading is the default.
+    fn write(&mut self) -> bool {
+        self.choice(&["read", "write"]) == Some("write")
+    }
+
     fn count(&mut self, unit: &str) -> Result<u64, String> {
         let word = self.need(unit)?;
         word.parse().map_err(|_| self.wrong(&format!("{word:?} are no {unit}")))
@@ -224,6 +248,16 @@ mod tests {
             ("! mbind seg bind 99", "!mbind seg bind 99"),
             ("w seg 0 1g", "where seg 0 1g"),
             ("get seg 3p", "getpol seg 3p"),
+            ("l 50 seg 1p w", "loop 50 seg 1p write"),
+            ("mov seg to 0,2-3", "move seg to 0,2-3"),
+            ("move seg 2p 1p to *", "move seg 2p 1p to *"),
+            ("mad seg 2p nohuge", "madvise seg 2p nohuge"),
+            ("madvise seg page", "madvise seg pageout"),
+            ("pin seg 0 1p", "pin seg 0 1p"),
+            ("unp seg", "unpin seg"),
+            ("cpu", "cpu"),
+            ("cpu 3,1-2", "cpu 1-3"),
+            ("cpu *", "cpu *"),
             ("mig 2,3 0-1", "migrate 2-3 0-1"),
             ("mpol", "mpol"),
             ("mpol pref 1", "mpol preferred 1"),
@@ -264,6 +298,10 @@ mod tests {
             ("mbind a bind", "bind needs nodes: a list like 0,2-3, or * for all"),
             ("mbind a bind x", "\"x\" are no nodes: a list like 0,2-3, or * for all"),
             ("mpol bind+move 1", "the policy of a task takes no flags; usage: mpol [<policy> [<nodes>|*]]"),
+            ("move a 2", "`to` and nodes are missing; usage: move <seg> [<offset> [<length>]] to <nodes>|*"),
+            ("move a to x", "\"x\" are no nodes: a list like 0,2-3, or * for all"),
+            ("madvise a large", "\"large\" is no advice: huge, nohuge, collapse, cold, pageout, willneed"),
+            ("cpu x", "\"x\" are no processors: a list like 0,2-3, or * for all"),
             ("sleep x", "\"x\" are no milliseconds; usage: sleep <ms>"),
             ("!", "no command after !"),
             ("pid 1", "\"1\" is too much; usage: pid"),

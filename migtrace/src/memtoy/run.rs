@@ -6,7 +6,9 @@ use std::{
 };
 
 use super::{
+    advice::Advice,
     command::{Command, USAGES},
+    cpus::{self, Cpus},
     errno,
     mapping::Mismatch,
     numa::{self, CallError},
@@ -20,6 +22,8 @@ use crate::words;
 
 /// Pages that `where` lists when it is not told which.
 const WHERE_PAGES: usize = 64;
+/// The status of a page that the kernel did not come to: no node, and no error.
+const NO_ANSWER: i32 = i32::MIN;
 /// What begins a line of output.
 const PREFIX: &str = "memtoy: ";
 
@@ -107,16 +111,25 @@ impl<W: Write> Session<W> {
             }
             Command::Remove { name } => self.segments.remove(name).map_err(Failure::Input)?,
             Command::Touch { name, extent, write } => self.touch(name, extent.as_ref(), *write)?,
+            Command::Loop { ms, name, extent, write } => self.touch_for(*ms, name, extent.as_ref(), *write)?,
             Command::Verify { name, extent } => self.verify(name, extent.as_ref())?,
             Command::Mbind { name, extent, mode, nodes } => {
                 self.mbind(name, extent.as_ref(), *mode, nodes.as_ref())?;
             }
+            Command::Move { name, extent, nodes } => self.move_pages(name, extent.as_ref(), nodes)?,
+            Command::Madvise { name, extent, advice } => self.madvise(name, extent.as_ref(), *advice)?,
+            Command::Pin { name, extent } => {
+                let part = part(&mut self.out, &mut self.segments, name, extent.as_ref())?;
+                part.mapping.pin(part.range)?;
+            }
+            Command::Unpin { name } => part(&mut self.out, &mut self.segments, name, None)?.mapping.unpin(),
             Command::Where { name, extent } => self.whereabouts(name, extent.as_ref())?,
             Command::Getpol { name, offset } => self.getpol(name, offset.as_ref())?,
             Command::Show { name } => self.show(name.as_deref())?,
             Command::Numa => self.numa()?,
             Command::Migrate { to, from } => self.migrate(to, from.as_ref())?,
             Command::Mpol { policy } => self.mpol(policy.as_ref())?,
+            Command::Cpu { cpus } => self.cpu(cpus.as_ref())?,
             Command::Pid => writeln!(self.out, "{PREFIX} pid = {}", std::process::id())?,
             Command::Sleep { ms } => numa::sleep(*ms),
             Command::Help { topic } => self.help(topic.as_deref())?,
@@ -144,6 +157,22 @@ impl<W: Write> Session<W> {
         }
         let took = start.elapsed();
         Ok(writeln!(self.out, "{PREFIX} touched {} in {} secs", count(pages), seconds(took))?)
+    }
+
+    fn touch_for(&mut self, ms: u64, name: &str, extent: Option<&Extent>, write: bool) -> Result<(), Failure> {
+        let part = part(&mut self.out, &mut self.segments, name, extent)?;
+        let pages = part.range.len();
+        let (start, mut turns) = (Instant::now(), 0);
+        while turns == 0 || start.elapsed() < Duration::from_millis(ms) {
+            if write {
+                part.mapping.write(part.range.clone());
+            } else {
+                part.mapping.pages(part.range.clone()).read();
+            }
+            turns += 1;
+        }
+        let (times, took) = (words::count(turns, "time"), seconds(start.elapsed()));
+        Ok(writeln!(self.out, "{PREFIX} touched {} {times} in {took} secs", count(pages))?)
     }
 
     fn verify(&mut self, name: &str, extent: Option<&Extent>) -> Result<(), Failure> {
@@ -174,6 +203,39 @@ impl<W: Write> Session<W> {
             writeln!(self.out, "{PREFIX} {what} of {name} [{asked}] took {} secs", seconds(took))?;
         }
         Ok(())
+    }
+
+    fn move_pages(&mut self, name: &str, extent: Option<&Extent>, nodes: &Nodes) -> Result<(), Failure> {
+        let part = part(&mut self.out, &mut self.segments, name, extent)?;
+        let asked = count(part.range.len());
+        let first = part.mapping.pages(part.range.clone()).addr();
+        let addresses: Vec<usize> = (0..part.range.len()).map(|page| first + page * page_size()).collect();
+        let in_turn = numa::listed(nodes)?;
+        let wanted: Vec<i32> = in_turn.nodes().iter().map(|&node| node as i32).cycle().take(addresses.len()).collect();
+        let mut status = vec![NO_ANSWER; addresses.len()];
+        let start = Instant::now();
+        numa::move_pages(&addresses, &wanted, &mut status)?;
+        let took = seconds(start.elapsed());
+        let stayed = status.iter().zip(&wanted).filter(|(status, wanted)| status != wanted).count();
+        Ok(writeln!(
+            self.out,
+            "{PREFIX} move of {name} [{asked}] took {took} secs. {} could not be moved",
+            count(stayed)
+        )?)
+    }
+
+    fn madvise(&mut self, name: &str, extent: Option<&Extent>, advice: Advice) -> Result<(), Failure> {
+        let part = part(&mut self.out, &mut self.segments, name, extent)?;
+        Ok(part.mapping.pages(part.range).advise(advice)?)
+    }
+
+    fn cpu(&mut self, wanted: Option<&Cpus>) -> Result<(), Failure> {
+        if let Some(wanted) = wanted {
+            return Ok(cpus::run_on(wanted)?);
+        }
+        let (cpu, node) = cpus::current()?;
+        let allowed = cpus::allowed()?;
+        Ok(writeln!(self.out, "{PREFIX} on processor {cpu} of node {node}; may run on {allowed}")?)
     }
 
     fn whereabouts(&mut self, name: &str, extent: Option<&Extent>) -> Result<(), Failure> {

@@ -1,0 +1,56 @@
+//! Advices of madvise(2), as scripts write them: those that leave alone what pages hold.
+
+use std::fmt;
+
+/// An advice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Advice {
+    Huge,
+    NoHuge,
+    Collapse,
+    Cold,
+    PageOut,
+    WillNeed,
+}
+
+/// By the names that scripts use. Where a name abbreviates several, the first one is meant.
+const ADVICES: [(&str, Advice, libc::c_int); 6] = [
+    ("huge", Advice::Huge, libc::MADV_HUGEPAGE),
+    ("nohuge", Advice::NoHuge, libc::MADV_NOHUGEPAGE),
+    ("collapse", Advice::Collapse, libc::MADV_COLLAPSE),
+    ("cold", Advice::Cold, libc::MADV_COLD),
+    ("pageout", Advice::PageOut, libc::MADV_PAGEOUT),
+    ("willneed", Advice::WillNeed, libc::MADV_WILLNEED),
+];
+
+impl Advice {
+    /// What `help` says.
+    pub(super) const USAGE: &str = "advise huge, nohuge, collapse, cold, pageout or willneed, by madvise(2)";
+
+    /// Of a name, which may be cut short.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let found = ADVICES.iter().find(|a| !text.is_empty() && a.0.starts_with(text));
+        found.map(|a| a.1).ok_or_else(|| {
+            let known = ADVICES.iter().map(|a| a.0).collect::<Vec<_>>().join(", ");
+            format!("{text:?} is no advice: {known}")
+        })
+    }
+
+    fn entry(self) -> &'static (&'static str, Advice, libc::c_int) {
+        ADVICES.iter().find(|a| a.1 == self).expect("every advice is in the table")
+    }
+
+    /// Its number in the kernel's ABI.
+    pub(super) fn number(self) -> libc::c_int {
+        self.entry().2
+    }
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.entry().0)
+    }
+}
