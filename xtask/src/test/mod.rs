@@ -26,28 +26,34 @@ use crate::{
     vm::{self, Ended, Request, machine::Machine},
 };
 
+/// The kernels on which tests run.
+const KERNELS: [&str; 3] = [kernel::DEFAULT, "stock-6.12", "stock-6.1"];
+/// Memory of the test machine's slow node.
+const SLOW: u64 = 256 << 20;
+
 /// Run all tests: on the host, then inside the virtual machine
 #[derive(Args, Debug)]
 pub(crate) struct Options {
     /// Only tests whose name contains this
     filter: Option<String>,
-    /// Kernel of the virtual machine: patched, debug, unpatched
-    #[arg(long, value_name = "NAME", default_value = kernel::DEFAULT)]
-    kernel: String,
+    /// Kernel of the virtual machine, all of patched, stock-6.12 and stock-6.1 unless said otherwise; may be repeated:
+    /// patched, debug, unpatched, stock-6.12, stock-6.1
+    #[arg(long, value_name = "NAME", default_values = KERNELS, hide_default_value = true)]
+    kernel: Vec<String>,
     /// Only the tests on the host
     #[arg(long, conflicts_with = "vm")]
     host: bool,
     /// Only the tests inside the virtual machine
     #[arg(long)]
     vm: bool,
-    /// End the virtual machine when its tests take longer; exit status 69
+    /// End a virtual machine when its tests take longer; exit status 69
     #[arg(long, value_name = "TIME", default_value = "20m", value_parser = humantime::parse_duration)]
     timeout: Duration,
 }
 
 /// How one set of tests went.
 struct Report {
-    set: &'static str,
+    set: String,
     took: Duration,
     tally: Tally,
     /// What went wrong beside tests that failed and were counted.
@@ -70,7 +76,7 @@ impl Options {
             reports.push(self.on_host(paths)?);
         }
         if !self.host {
-            reports.extend(self.in_machine(paths)?);
+            self.in_machines(paths, &mut reports)?;
         }
         Ok(summarize(&reports))
     }
@@ -87,27 +93,41 @@ impl Options {
         drop(cargo);
         let tally = tee.finish();
         let problem = (!status.success() && tally.failed == 0).then(|| format!("cargo test failed: {status}"));
-        Ok(Report { set: "host", took: began.elapsed(), tally, problem })
+        Ok(Report { set: "host".to_owned(), took: began.elapsed(), tally, problem })
     }
 
-    /// None where the filter leaves no test.
-    fn in_machine(&self, paths: &Paths) -> Result<Option<Report>> {
+    /// One boot for each kernel; none where the filter leaves no test. What a kernel lacks, its tests skip.
+    fn in_machines(&self, paths: &Paths, reports: &mut Vec<Report>) -> Result<()> {
         let program = build_tests(paths)?;
         if count(&program, self.filter.as_deref())? == 0 {
             say("no test inside the virtual machine has a name like that");
-            return Ok(None);
+            return Ok(());
         }
-        let image = kernel::image(paths, &self.kernel)?;
-        say(format!("tests inside the virtual machine, {} kernel", self.kernel));
+        for kernel in &self.kernel {
+            // The reports so far are worth more than none, whatever breaks later.
+            match self.in_machine(paths, &program, kernel) {
+                Ok(report) => reports.push(report),
+                Err(error) => {
+                    summarize(reports);
+                    return Err(error.context(format!("tests inside the virtual machine, {kernel} kernel")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn in_machine(&self, paths: &Paths, program: &Path, kernel: &str) -> Result<Report> {
+        let image = kernel::image(paths, kernel)?;
+        say(format!("tests inside the virtual machine, {kernel} kernel"));
         let began = Instant::now();
         let tee = Tee::start()?;
-        let mut argv = vec![program.into_os_string(), "--test-threads=1".into()];
+        let mut argv = vec![program.into(), "--test-threads=1".into()];
         argv.extend(self.filter.iter().map(Into::into));
         let outcome = vm::run(
             paths,
             Request {
                 image: &image,
-                machine: &Machine::default(),
+                machine: &Machine { slow: Some(SLOW), ..Machine::default() },
                 argv,
                 env: Vec::new(),
                 collector: Some(paths.target.join("debug/migtrace")),
@@ -138,7 +158,7 @@ impl Options {
                 faults.concat()
             )),
         };
-        Ok(Some(Report { set: "virtual machine", took: began.elapsed(), tally, problem }))
+        Ok(Report { set: format!("virtual machine, {kernel} kernel"), took: began.elapsed(), tally, problem })
     }
 }
 

@@ -9,12 +9,18 @@ use std::{
 
 use anyhow::{Context, Result};
 
+/// What a test prints, behind its name, when the machine lacks what it is about: `test a::b ... skipped: needs x`.
+const SKIPPED: &str = " ... skipped: ";
+
 /// Numbers of tests by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) passed: u64,
     pub(super) failed: u64,
     pub(super) ignored: u64,
+    /// Tests that ended early because the machine lacks what they are about, until their closing line tells them apart
+    /// from those that passed.
+    skipping: u64,
 }
 
 impl Add for Tally {
@@ -25,6 +31,7 @@ impl Add for Tally {
             passed: self.passed + other.passed,
             failed: self.failed + other.failed,
             ignored: self.ignored + other.ignored,
+            skipping: self.skipping + other.skipping,
         }
     }
 }
@@ -36,16 +43,27 @@ impl fmt::Display for Tally {
 }
 
 impl Tally {
-    /// What a closing line of libtest says, nothing for other lines.
-    fn of_line(line: &str) -> Tally {
-        let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else {
-            return Tally::default();
-        };
+    /// Takes a line in: of interest are a test's `skipped: WHY` and libtest's closing line, which counts such a test as
+    /// passed.
+    fn add_line(&mut self, line: &str) {
+        if line.starts_with("test ") && line.contains(SKIPPED) {
+            self.skipping += 1;
+        }
+        if let Some(closing) = Tally::of_closing(line) {
+            let skipped = std::mem::take(&mut self.skipping).min(closing.passed);
+            let own = Tally { passed: closing.passed - skipped, ignored: closing.ignored + skipped, ..closing };
+            *self = *self + own;
+        }
+    }
+
+    /// What a closing line of libtest says; none for other lines.
+    fn of_closing(line: &str) -> Option<Tally> {
+        let (_, counts) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "))?;
         let number = |what| {
             let part = counts.split("; ").find_map(|part| part.strip_suffix(what));
             part.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
         };
-        Tally { passed: number("passed"), failed: number("failed"), ignored: number("ignored") }
+        Some(Tally { passed: number("passed"), failed: number("failed"), ignored: number("ignored"), skipping: 0 })
     }
 }
 
@@ -72,7 +90,7 @@ impl Tee {
 fn pass_on(reader: PipeReader) -> Tally {
     let mut tally = Tally::default();
     for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
-        tally = tally + Tally::of_line(&String::from_utf8_lossy(&line));
+        tally.add_line(&String::from_utf8_lossy(&line));
         let mut stdout = io::stdout().lock();
         // Counting goes on when nobody reads the text.
         let _ = stdout.write_all(&line).and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush());
@@ -84,18 +102,33 @@ fn pass_on(reader: PipeReader) -> Tally {
 mod tests {
     use super::*;
 
+    fn tally(lines: &[&str]) -> Tally {
+        let mut tally = Tally::default();
+        lines.iter().for_each(|line| tally.add_line(line));
+        tally
+    }
+
     #[test]
     fn closing_lines_are_counted_and_others_are_not() {
         let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 4 filtered out; finished in 1s";
-        assert_eq!(Tally::of_line(line), Tally { passed: 12, failed: 3, ignored: 1 });
+        assert_eq!(tally(&[line]), Tally { passed: 12, failed: 3, ignored: 1, skipping: 0 });
         for line in ["test result::tests::ok ... ok", "running 3 tests", "", "test result: ok"] {
-            assert_eq!(Tally::of_line(line), Tally::default(), "{line}");
+            assert_eq!(tally(&[line]), Tally::default(), "{line}");
         }
     }
 
     #[test]
+    fn a_test_that_says_why_it_was_skipped_has_not_passed() {
+        let closing = "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 1s";
+        let lines = ["test lazy::a ... skipped: needs migrate-on-fault", "ok", "test direct::b ... ok", closing];
+        assert_eq!(tally(&lines).to_string(), "2 passed, 0 failed, 2 skipped");
+        assert_eq!(tally(&[&lines[..], &lines[..]].concat()).to_string(), "4 passed, 0 failed, 4 skipped");
+    }
+
+    #[test]
     fn the_total_is_one_plain_line() {
-        let total = Tally { passed: 1, failed: 0, ignored: 2 } + Tally { passed: 3, failed: 4, ignored: 0 };
+        let tally = |passed, failed, ignored| Tally { passed, failed, ignored, skipping: 0 };
+        let total = tally(1, 0, 2) + tally(3, 4, 0);
         assert_eq!(total.to_string(), "4 passed, 4 failed, 2 skipped");
     }
 }

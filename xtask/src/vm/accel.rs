@@ -87,7 +87,7 @@ fn host_key(program: &Path) -> Result<String> {
 
 fn boots_under_kvm(program: &Path, kernel: &Path, initramfs: &Path) -> Result<bool> {
     let console = tempfile::NamedTempFile::new()?;
-    let machine = Machine { nodes: 1, cpus: 2, mem: 512 << 20 };
+    let machine = Machine { nodes: 1, cpus: 2, mem: 512 << 20, slow: None };
     let qemu = Qemu::start(&Boot {
         program,
         kernel,

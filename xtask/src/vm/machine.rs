@@ -21,12 +21,16 @@ pub(crate) struct Machine {
     /// Memory in all, in equal parts on each node: 4G, 1536M
     #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = size)]
     pub(crate) mem: u64,
+    /// One node more, with memory only, which the firmware's tables (ACPI HMAT) call slow: 256M. Linux 6.12 puts it into a
+    /// lower tier
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) slow: Option<u64>,
 }
 
 impl Default for Machine {
     /// What the options' defaults say.
     fn default() -> Machine {
-        Machine { nodes: 4, cpus: 4, mem: 4 << 30 }
+        Machine { nodes: 4, cpus: 4, mem: 4 << 30, slow: None }
     }
 }
 
@@ -53,7 +57,9 @@ impl Machine {
             let least = u64::from(self.nodes) * SECTION / MIB;
             return Err(Failure::Usage(format!("--mem: {} nodes need at least {least}M", self.nodes)).into());
         }
-        let mut arguments = vec!["-m".to_owned(), format!("{}M", node_bytes * u64::from(self.nodes) / MIB)];
+        let slow_bytes = self.slow.map_or(0, |bytes| bytes.next_multiple_of(SECTION));
+        let all_bytes = node_bytes * u64::from(self.nodes) + slow_bytes;
+        let mut arguments = vec!["-m".to_owned(), format!("{}M", all_bytes / MIB)];
         // One socket per node, where that comes out even: else the kernel warns about its topology.
         let sockets = if self.cpus.is_multiple_of(self.nodes) { self.nodes } else { self.cpus };
         let cores = self.cpus / sockets;
@@ -66,7 +72,32 @@ impl Machine {
                 format!("node,nodeid={node},memdev=node{node}{cpus}"),
             ]);
         }
+        if slow_bytes > 0 {
+            arguments.extend(self.slow_node(slow_bytes));
+        }
         Ok(arguments)
+    }
+
+    /// A node of memory only behind all others, and what it costs each node with processors to reach each node.
+    fn slow_node(&self, bytes: u64) -> Vec<String> {
+        let slow = self.nodes;
+        let mut arguments = ["-machine", "hmat=on", "-object"].map(str::to_owned).to_vec();
+        arguments.push(format!("memory-backend-ram,id=node{slow},size={}M", bytes / MIB));
+        let mut numa = vec![format!("node,nodeid={slow},memdev=node{slow},initiator=0")];
+        for initiator in 0..self.nodes.min(self.cpus) {
+            for target in 0..=slow {
+                let (latency, bandwidth) = match target {
+                    _ if target == initiator => (10, "10G"),
+                    _ if target == slow => (100, "1G"),
+                    _ => (20, "5G"),
+                };
+                let pair = format!("hmat-lb,initiator={initiator},target={target},hierarchy=memory");
+                numa.push(format!("{pair},data-type=access-latency,latency={latency}"));
+                numa.push(format!("{pair},data-type=access-bandwidth,bandwidth={bandwidth}"));
+            }
+        }
+        arguments.extend(numa.into_iter().flat_map(|numa| ["-numa".to_owned(), numa]));
+        arguments
     }
 
     /// For each node, its part of `-numa node`.
@@ -92,7 +123,7 @@ mod tests {
     use super::*;
 
     fn machine(nodes: u32, cpus: u32, mem: u64) -> Machine {
-        Machine { nodes, cpus, mem }
+        Machine { nodes, cpus, mem, slow: None }
     }
 
     #[test]
@@ -104,7 +135,8 @@ mod tests {
         }
         let parsed = <Options as clap::Parser>::parse_from(["vm"]).machine;
         let default = Machine::default();
-        assert_eq!((parsed.nodes, parsed.cpus, parsed.mem), (default.nodes, default.cpus, default.mem));
+        let shape = |machine: Machine| (machine.nodes, machine.cpus, machine.mem, machine.slow);
+        assert_eq!(shape(parsed), shape(default));
     }
 
     #[test]
@@ -123,6 +155,21 @@ mod tests {
         assert!(arguments.starts_with("-m 4096M -smp 4,sockets=4,cores=1,threads=1 "), "{arguments}");
         assert!(arguments.contains("-object memory-backend-ram,id=node3,size=1024M"), "{arguments}");
         assert!(arguments.ends_with("-numa node,nodeid=3,memdev=node3,cpus=3"), "{arguments}");
+    }
+
+    #[test]
+    fn a_slow_node_comes_last_and_has_memory_only() {
+        let arguments =
+            Machine { slow: Some(100 << 20), ..machine(2, 2, 1 << 30) }.arguments().expect("fits").join(" ");
+        assert!(arguments.starts_with("-m 1152M "), "{arguments}");
+        assert!(
+            arguments.contains("memory-backend-ram,id=node2,size=128M -numa node,nodeid=2,memdev=node2,initiator=0")
+        );
+        let latency =
+            |target| format!("initiator=1,target={target},hierarchy=memory,data-type=access-latency,latency=");
+        for (target, ns) in [(0, 20), (1, 10), (2, 100)] {
+            assert!(arguments.contains(&format!("{}{ns}", latency(target))), "{arguments}");
+        }
     }
 
     #[test]

@@ -160,7 +160,7 @@ mod tests {
             kernel: Path::new("/c/bzImage"),
             initramfs: Path::new("/c/initramfs"),
             console: Path::new("/c/a,b.log"),
-            machine: &Machine { nodes: 1, cpus: 1, mem: 1 << 30 },
+            machine: &Machine { nodes: 1, cpus: 1, mem: 1 << 30, slow: None },
             accelerator: Accelerator::Emulated,
             shares: &[share("share0", "/tmp/m", false), share("share1", "/tmp/m/target", true)],
         };
