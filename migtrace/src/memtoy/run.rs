@@ -214,9 +214,11 @@ impl<W: Write> Session<W> {
         let wanted: Vec<i32> = in_turn.nodes().iter().map(|&node| node as i32).cycle().take(addresses.len()).collect();
         let mut status = vec![NO_ANSWER; addresses.len()];
         let start = Instant::now();
-        numa::move_pages(&addresses, &wanted, &mut status)?;
+        let untried = numa::move_pages(&addresses, &wanted, &mut status)?;
         let took = seconds(start.elapsed());
-        let stayed = status.iter().zip(&wanted).filter(|(status, wanted)| status != wanted).count();
+        // Where pages fail in the kernel's migrate_pages(), it counts them, gives up, and leaves statuses alone.
+        let refused = status.iter().zip(&wanted).filter(|(status, wanted)| **status != NO_ANSWER && status != wanted);
+        let stayed = untried as usize + refused.count();
         Ok(writeln!(
             self.out,
             "{PREFIX} move of {name} [{asked}] took {took} secs. {} could not be moved",
