@@ -27,7 +27,7 @@ pub(crate) struct Options {}
 impl Options {
     /// Everything, for all tasks.
     pub(crate) fn run(&self, paths: &Paths) -> Result<u8> {
-        ensure(paths, &[Purpose::Kernel, Purpose::Machine, Purpose::Bpf])?;
+        ensure(paths, &[Purpose::Kernel, Purpose::Machine, Purpose::Bpf, Purpose::Bench])?;
         say("everything is there");
         Ok(FINE)
     }

@@ -13,6 +13,8 @@ pub(crate) enum Purpose {
     Machine,
     /// Building the BPF programs. The toolchain itself is `super::bpf`'s.
     Bpf,
+    /// Tracers to be compared with.
+    Bench,
 }
 
 /// How to see that a need is met.
@@ -72,6 +74,8 @@ const NEEDS: &[Need] = &[
         purpose: Purpose::Machine,
         sign: Sign::File(&["/usr/lib/x86_64-linux-gnu/libc.a", "/usr/lib64/libc.a", "/usr/lib/libc.a"]),
     },
+    program("perf", "is measured beside migtrace", "linux-perf", Purpose::Bench),
+    program("bpftrace", "is measured beside migtrace", "bpftrace", Purpose::Bench),
 ];
 
 /// Directories of programs that are not on every user's PATH.
