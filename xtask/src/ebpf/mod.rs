@@ -2,7 +2,7 @@
 
 pub(crate) mod toolchain;
 
-use std::fs;
+use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -31,25 +31,29 @@ impl Options {
     }
 }
 
-/// Compiles what changed. The object is written anew only when it is another one: the collector embeds it.
+/// Compiles what changed of the collector's programs.
 pub(crate) fn build(paths: &Paths) -> Result<()> {
+    build_object(paths, PACKAGE, "migtrace", &paths.bpf_object())
+}
+
+/// Compiles the BPF object `name` of a package. It is written anew only when it is another one: the collector embeds its.
+pub(crate) fn build_object(paths: &Paths, package: &str, name: &str, place: &Path) -> Result<()> {
     setup::ensure(paths, &[Purpose::Bpf])?;
     let (compiler, linker) =
         toolchain::find().ok_or_else(|| Failure::Environment("no BPF toolchain: `cargo xtask setup`".into()))?;
     let mut command = compiler.cargo(&linker);
-    command.current_dir(&paths.checkout).args(["build", "--package", PACKAGE, "--bins", "--release"]);
+    command.current_dir(&paths.checkout).args(["build", "--package", package, "--bin", name, "--release"]);
     command.args(["--target", TARGET, "--target-dir"]).arg(paths.target.join("bpf-build"));
     command.args(compiler.build_arguments()).arg(cargo::NAMES_EXECUTABLES);
-    let built = cargo::build_executable(&mut command, "bin", "migtrace").with_context(|| match compiler {
+    let built = cargo::build_executable(&mut command, "bin", name).with_context(|| match compiler {
         Toolchain::Debian => "cannot compile the BPF programs with Debian's Rust",
         Toolchain::Nightly => "cannot compile the BPF programs with rustup's nightly",
     })?;
     let object = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
-    let place = paths.bpf_object();
-    if fs::read(&place).is_ok_and(|old| old == object) {
+    if fs::read(place).is_ok_and(|old| old == object) {
         return Ok(());
     }
-    write_atomically(&place, &object)?;
+    write_atomically(place, &object)?;
     say(format!("BPF programs: {} bytes in {}", object.len(), place.display()));
     Ok(())
 }

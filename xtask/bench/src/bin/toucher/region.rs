@@ -1,0 +1,53 @@
+//! Anonymous memory of small pages that can be touched, given back, and touched again.
+
+use std::{num::NonZeroUsize, ptr::NonNull};
+
+use anyhow::{Context, Result};
+use nix::{
+    libc::c_void,
+    sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous},
+    unistd::{SysconfVar, sysconf},
+};
+
+/// Mapped until the process ends.
+pub(crate) struct Region {
+    start: NonNull<c_void>,
+    pages: u64,
+    page_bytes: usize,
+}
+
+impl Region {
+    /// Maps it. A huge page would take one fault for hundreds of pages: there are none in it.
+    pub(crate) fn new(pages: u64) -> Result<Region> {
+        let page_bytes =
+            sysconf(SysconfVar::PAGE_SIZE).ok().flatten().context("the size of a page is unknown")? as usize;
+        let bytes = (pages as usize).checked_mul(page_bytes).and_then(NonZeroUsize::new);
+        let bytes = bytes.context("so many pages cannot be mapped")?;
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: a new mapping at an address that the kernel chooses.
+        let start = unsafe { mmap_anonymous(None, bytes, protection, MapFlags::MAP_PRIVATE) };
+        let region = Region { start: start.context("cannot map memory")?, pages, page_bytes };
+        // A kernel without huge pages refuses the advice, and needs none.
+        let _ = region.advise(MmapAdvise::MADV_NOHUGEPAGE);
+        Ok(region)
+    }
+
+    /// Writes a byte to each of these pages.
+    pub(crate) fn touch(&mut self, pages: impl Iterator<Item = u64>) {
+        for page in pages {
+            assert!(page < self.pages, "page {page} of {}", self.pages);
+            // SAFETY: within the mapping, by the line above. Volatile, for nobody reads it.
+            unsafe { self.start.cast::<u8>().add(page as usize * self.page_bytes).write_volatile(1) };
+        }
+    }
+
+    /// Gives the pages back: each will fault again.
+    pub(crate) fn discard(&mut self) -> Result<()> {
+        self.advise(MmapAdvise::MADV_DONTNEED).context("cannot give pages back")
+    }
+
+    fn advise(&self, advice: MmapAdvise) -> nix::Result<()> {
+        // SAFETY: the mapping is this value's own, and nothing refers to what lies in it.
+        unsafe { madvise(self.start, self.pages as usize * self.page_bytes, advice) }
+    }
+}
