@@ -1,5 +1,6 @@
 //! `cargo xtask`: the project's own tasks, from a fresh machine to tests in a four-node virtual machine.
 
+mod bench;
 mod cargo;
 mod command;
 mod demo;
@@ -21,8 +22,8 @@ use crate::paths::Paths;
 
 /// Tasks of the migtrace workspace
 ///
-/// Exit status: 0 fine, 1 a finding (a test failed), 2 wrong use, 69 the environment lacks something or the virtual
-/// machine broke; `vm` ends with its command's status.
+/// Exit status: 0 fine, 1 a finding (a test failed; with `bench --gate`, a limit was missed), 2 wrong use, 69 the
+/// environment lacks something or the virtual machine broke; `vm` ends with its command's status.
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", disable_help_subcommand = true)]
 struct Cli {
@@ -34,6 +35,7 @@ struct Cli {
 enum Task {
     Demo(demo::Options),
     Test(test::Options),
+    Bench(bench::Options),
     Setup(setup::Options),
     Ebpf(ebpf::Options),
     Kernel(kernel::Options),
@@ -54,6 +56,7 @@ fn run(task: Task) -> Result<u8> {
     match task {
         Task::Demo(options) => options.run(&paths),
         Task::Test(options) => options.run(&paths),
+        Task::Bench(options) => options.run(&paths),
         Task::Setup(options) => options.run(&paths),
         Task::Ebpf(options) => options.run(&paths),
         Task::Kernel(options) => options.run(&paths),

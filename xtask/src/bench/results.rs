@@ -1,0 +1,170 @@
+//! The results of all benches of a call: as text, as JSON, and as an exit status.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    place::Place,
+    report::{Report, Verdict},
+    table,
+};
+use crate::{
+    exit::{self, FINDING, FINE},
+    paths::write_atomically,
+};
+
+/// All that was measured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Results {
+    pub(super) place: Place,
+    pub(super) repeats: u32,
+    pub(super) benches: Vec<Outcome>,
+}
+
+/// How one bench went: a report, or an error.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Outcome {
+    pub(super) bench: String,
+    pub(super) report: Option<Report>,
+    pub(super) error: Option<Failed>,
+}
+
+/// Why a bench could not run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Failed {
+    pub(super) why: String,
+    /// The exit status that it asks for.
+    pub(super) status: u8,
+}
+
+impl Outcome {
+    /// Of what a bench returned.
+    pub(super) fn new(bench: String, measured: Result<Report>) -> Outcome {
+        match measured {
+            Ok(report) => Outcome { bench, report: Some(report), error: None },
+            Err(error) => {
+                let failed = Failed { why: format!("{error:#}"), status: exit::status(&error) };
+                Outcome { bench, report: None, error: Some(failed) }
+            }
+        }
+    }
+}
+
+/// Where the virtual machine leaves its results for the host.
+pub(super) fn file(target: &Path) -> PathBuf {
+    target.join("bench/results.json")
+}
+
+impl Results {
+    /// Writes them as JSON.
+    pub(super) fn write(&self, file: &Path) -> Result<()> {
+        let mut json = serde_json::to_vec_pretty(self).context("cannot write JSON")?;
+        json.push(b'\n');
+        // A bare name lies in the working directory.
+        let file = std::path::absolute(file).with_context(|| format!("no such place: {}", file.display()))?;
+        write_atomically(&file, &json)
+    }
+
+    /// Reads what [`Results::write`] wrote.
+    pub(super) fn read(file: &Path) -> Result<Results> {
+        let json = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        serde_json::from_slice(&json).with_context(|| format!("{} holds no results", file.display()))
+    }
+
+    /// All tables.
+    pub(super) fn text(&self) -> String {
+        let runs = if self.repeats == 1 { "1 run" } else { &format!("{} runs, interleaved", self.repeats) };
+        let mut text = format!(
+            "{}\n{runs} of each arm: median (least to largest). A shared machine's times are not comparable with \
+             another's, nor with its own of another hour: compare ratios.\n",
+            self.place.text()
+        );
+        for outcome in &self.benches {
+            text.push_str(&format!("\n== {}\n", outcome.bench));
+            match (&outcome.report, &outcome.error) {
+                (Some(report), _) => text.push_str(&table::text(report)),
+                (None, Some(failed)) => text.push_str(&format!("could not run: {}\n", failed.why)),
+                (None, None) => text.push_str("nothing was measured\n"),
+            }
+        }
+        text
+    }
+
+    /// Of a bench that could not run if there is one; with `gate`, a finding where a limit is not known to be met.
+    pub(super) fn status(&self, gate: bool) -> u8 {
+        if let Some(failed) = self.benches.iter().find_map(|outcome| outcome.error.as_ref()) {
+            return failed.status;
+        }
+        let limits =
+            self.benches.iter().filter_map(|outcome| outcome.report.as_ref()).flat_map(|report| &report.limits);
+        if gate && limits.into_iter().any(|limit| limit.verdict != Verdict::Met) { FINDING } else { FINE }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+    use crate::{
+        bench::{
+            report::{Bound, Unit},
+            spread::Spread,
+        },
+        exit::{ENVIRONMENT, Failure},
+    };
+
+    fn results(measured: Vec<Result<Report>>) -> Results {
+        let place = Place {
+            place: "native".to_owned(),
+            kernel: "6.18.0".to_owned(),
+            processor: "a processor".to_owned(),
+            cpus: 2,
+            virtualized: true,
+        };
+        let benches = measured.into_iter().map(|measured| Outcome::new("it".to_owned(), measured)).collect();
+        Results { place, repeats: 5, benches }
+    }
+
+    fn report(value: f64) -> Report {
+        let mut report = Report::new(&[]);
+        report.limit("ratio", Unit::Ratio, Spread::of([Some(value)]), Bound::AtMost(1.0));
+        report
+    }
+
+    #[test]
+    fn a_missed_limit_counts_with_the_gate_only() {
+        let missed = results(vec![Ok(report(0.5)), Ok(report(1.5))]);
+        assert_eq!((missed.status(false), missed.status(true)), (FINE, FINDING));
+        assert_eq!(results(vec![Ok(report(0.5))]).status(true), FINE);
+    }
+
+    #[test]
+    fn a_bench_that_could_not_run_counts_always_and_hides_no_other() {
+        let lacking = anyhow!(Failure::Environment("no perf".into())).context("the arm");
+        let results = results(vec![Err(lacking), Ok(report(0.5))]);
+        assert_eq!(results.status(false), ENVIRONMENT);
+        let text = results.text();
+        assert!(text.contains("could not run: the arm: no perf") && text.contains("at most 1.00"), "{text}");
+        assert!(text.contains("itself a guest"), "{text}");
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("new/results.json");
+        let noise = Spread { median: 1.0, range: None, values: Vec::new() };
+        let mut report = report(0.25);
+        report.row("arm", [Some(noise), None]);
+        results(vec![Ok(report)]).write(&file).expect("writable");
+        let read = Results::read(&file).expect("readable");
+        let report = read.benches[0].report.as_ref().expect("a report");
+        assert_eq!(report.limits[0].value.as_ref().map(|value| value.median), Some(0.25));
+        assert_eq!(report.rows[0].cells[0].as_ref().map(|value| value.range), Some(None));
+    }
+}

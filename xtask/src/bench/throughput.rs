@@ -1,0 +1,85 @@
+//! `throughput`: what recording to disk costs beside the faulting CPU, at the full rate of faults; and how fast events
+//! are decoded and written when they come from memory.
+
+use anyhow::Result;
+
+use super::{
+    Scale,
+    lab::Lab,
+    replay::{self, Replay, Shape},
+    report::{Bound, Report, Unit},
+    series::{self, Arm},
+    spread::Spread,
+    watcher::Watcher,
+    workload::Workload,
+};
+
+const WATCHERS: [Watcher; 2] = [Watcher::Perf, Watcher::Migtrace];
+/// Reader and writer together, ns of CPU for an event.
+const AT_MOST_NS: f64 = 400.0;
+/// A recording is this many times as long as one for `overhead`.
+const LONGER: u64 = 4;
+/// Events that a core must decode in a second, and decode and write.
+const DECODED_AT_LEAST: f64 = 5e6;
+const WRITTEN_AT_LEAST: f64 = 3e6;
+const REPLAYED: u64 = 4_000_000;
+
+pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
+    let workload = Workload::new(vec![lab.faulting_cpu()], scale.faults * LONGER);
+    let arms = series::interleaved(lab, &workload, &WATCHERS, scale.repeats)?;
+    let mut report = Report::new(&[
+        ("CPU per event", Unit::Nanoseconds),
+        ("start and end", Unit::Nanoseconds),
+        ("rate", Unit::PerSecond),
+        ("events", Unit::Count),
+        ("lost", Unit::Count),
+    ]);
+    let mut costs = Vec::new();
+    for arm in &arms {
+        let idle = (0..scale.repeats).map(|_| arm.watcher.idle_cpu_ns(lab).map(|ns| Some(ns as f64)));
+        let idle = Spread::of(idle.collect::<Result<Vec<_>>>()?);
+        let cost = idle.as_ref().and_then(|idle| cost(arm, idle.median));
+        let rate = arm.spread(|run| Some(1e9 / run.wall_ns()?));
+        report.row(arm.watcher.name(), [cost.clone(), idle, rate, arm.events(), arm.lost()]);
+        costs.push(cost);
+    }
+    if let ([perf, migtrace], [_, arm]) = (&costs[..], &arms[..]) {
+        let ratio = migtrace.as_ref().zip(perf.as_ref()).and_then(|(migtrace, perf)| migtrace.over(perf));
+        report.limit("CPU per event: migtrace record / perf record", Unit::Ratio, ratio, Bound::Below(1.0));
+        let what = "CPU per event: migtrace record";
+        report.limit(what, Unit::Nanoseconds, migtrace.clone(), Bound::AtMost(AT_MOST_NS));
+        arm.limit_lost(&mut report);
+    }
+    let [decoded, written] = replayed(lab, scale)?;
+    for (name, runs, at_least) in
+        [("decoded", &decoded, DECODED_AT_LEAST), ("decoded and written", &written, WRITTEN_AT_LEAST)]
+    {
+        let rate = Spread::of(runs.iter().map(|run| Some(run.events_per_cpu_s)));
+        let cost = Spread::of(runs.iter().map(|run| Some(run.cpu_ns_per_event)));
+        let events = Spread::of([Some(REPLAYED as f64)]);
+        report.row(format!("replay: {name}"), [cost, None, rate.clone(), events, None]);
+        report.limit(format!("replay: {name}, on a core"), Unit::PerSecond, rate, Bound::AtLeast(at_least));
+    }
+    report.notes.push(
+        "rate: faults for the recorders; for the replays, events for each second of CPU of all threads together"
+            .to_owned(),
+    );
+    report.notes.push(
+        "CPU time of the recorder alone, without what it needs to record a command that does nothing (start and end)"
+            .to_owned(),
+    );
+    series::note_disturbance(&mut report, &arms);
+    Ok(report)
+}
+
+/// Records from memory: only decoded, and written too.
+fn replayed(lab: &Lab, scale: &Scale) -> Result<[Vec<Replay>; 2]> {
+    let run = |written| replay::run(lab, Shape::Regular, REPLAYED, written == 1);
+    let mut runs = series::in_turn(2, scale.repeats, run)?.into_iter();
+    Ok([runs.next().unwrap_or_default(), runs.next().unwrap_or_default()])
+}
+
+/// ns for an event beyond what starting and ending takes.
+fn cost(arm: &Arm, idle_ns: f64) -> Option<Spread> {
+    arm.spread(|run| Some((run.watcher_cpu_ns as f64 - idle_ns) / run.kept?.events as f64))
+}

@@ -1,0 +1,139 @@
+//! The arms: ways to watch a workload's faults, migtrace's and others'.
+
+mod bpftrace;
+mod floor;
+mod migtrace;
+pub(super) mod perf;
+
+use anyhow::{Context, Result, ensure};
+use xtask_bench::Touched;
+
+use super::{lab::Lab, spread::median, workload::Workload};
+
+/// Who watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Watcher {
+    Nobody,
+    /// A program that does nothing.
+    Empty,
+    /// A record in a ring, read and thrown away.
+    HandFloor,
+    BpftraceCount,
+    Perf,
+    /// With compression.
+    PerfZ,
+    Migtrace,
+    /// migtrace records another process.
+    MigtraceElsewhere,
+}
+
+/// How one run went.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    pub(super) touched: Vec<Touched>,
+    /// Events that the watcher has, and that it lost; None where it has none.
+    pub(super) kept: Option<Kept>,
+    /// CPU time of the watcher itself, ns, with its start and end.
+    pub(super) watcher_cpu_ns: u64,
+}
+
+/// What a watcher has of the faults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) events: u64,
+    pub(super) lost: u64,
+    /// Of its file.
+    pub(super) bytes: Option<u64>,
+}
+
+impl Watcher {
+    /// Its name in tables.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Watcher::Nobody => "nothing attached",
+            Watcher::Empty => "empty BPF program",
+            Watcher::HandFloor => "hand floor",
+            Watcher::BpftraceCount => "bpftrace count()",
+            Watcher::Perf => "perf record",
+            Watcher::PerfZ => "perf record -z",
+            Watcher::Migtrace => "migtrace record",
+            Watcher::MigtraceElsewhere => "left out by migtrace",
+        }
+    }
+
+    /// Runs the workload once under its eyes.
+    pub(super) fn run(self, lab: &Lab, workload: &Workload) -> Result<Run> {
+        let run = || match self {
+            Watcher::Nobody => nobody(lab, workload),
+            Watcher::Empty => floor::run(lab, workload, floor::Program::Empty),
+            Watcher::HandFloor => floor::run(lab, workload, floor::Program::Store),
+            Watcher::BpftraceCount => bpftrace::run(lab, workload),
+            Watcher::Perf => perf::run(lab, workload, false),
+            Watcher::PerfZ => perf::run(lab, workload, true),
+            Watcher::Migtrace => migtrace::run(lab, workload),
+            Watcher::MigtraceElsewhere => migtrace::run_elsewhere(lab, workload),
+        };
+        run().with_context(|| format!("the arm `{}`", self.name()))
+    }
+
+    /// CPU time, ns, that it needs to start and to end without having seen anything.
+    pub(super) fn idle_cpu_ns(self, lab: &Lab) -> Result<u64> {
+        match self {
+            Watcher::Perf => perf::idle(lab, false),
+            Watcher::PerfZ => perf::idle(lab, true),
+            Watcher::Migtrace => migtrace::idle(lab),
+            _ => anyhow::bail!("the arm `{}` has no idle run", self.name()),
+        }
+    }
+}
+
+impl Kept {
+    /// An error where the faults are neither kept nor lost: then the watcher did not see them.
+    fn covering(self, faults: u64) -> Result<Kept> {
+        ensure!(
+            self.events + self.lost >= faults,
+            "{} events were kept and {} lost of {faults} faults: not all were seen",
+            self.events,
+            self.lost
+        );
+        Ok(self)
+    }
+}
+
+impl Run {
+    fn new(used: &super::lab::Used, touched: Vec<Touched>, kept: Option<Kept>) -> Run {
+        let own: u64 = touched.iter().map(|one| one.process_cpu_ns).sum();
+        Run { touched, kept, watcher_cpu_ns: (used.cpu.as_nanos() as u64).saturating_sub(own) }
+    }
+
+    /// ns per fault, wall time: the median of all rounds of all CPUs.
+    pub(super) fn wall_ns(&self) -> Option<f64> {
+        self.per_fault(|round| round.wall_ns)
+    }
+
+    /// The same in CPU time of the faulting thread.
+    pub(super) fn cpu_ns(&self) -> Option<f64> {
+        self.per_fault(|round| round.cpu_ns)
+    }
+
+    fn per_fault(&self, time: impl Fn(&xtask_bench::Round) -> u64) -> Option<f64> {
+        let of = |one: &Touched| {
+            let pages = one.pages as f64;
+            one.rounds.iter().map(|round| time(round) as f64 / pages).collect::<Vec<_>>()
+        };
+        median(&self.touched.iter().flat_map(of).collect::<Vec<_>>())
+    }
+
+    /// The part of the time in which the faulting threads had no CPU: another program took it.
+    pub(super) fn share_waited(&self) -> f64 {
+        let rounds = self.touched.iter().flat_map(|one| &one.rounds);
+        let (wall, cpu) =
+            rounds.fold((0, 0), |(wall, cpu), round| (wall + round.wall_ns, cpu + round.cpu_ns.min(round.wall_ns)));
+        if wall == 0 { 0.0 } else { (wall - cpu) as f64 / wall as f64 }
+    }
+}
+
+fn nobody(lab: &Lab, workload: &Workload) -> Result<Run> {
+    let used = lab.run(lab.watching(workload.argv(lab)), "nobody")?;
+    Ok(Run::new(&used, workload.touched(lab)?, None))
+}
