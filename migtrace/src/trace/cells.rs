@@ -179,13 +179,6 @@ impl<C: Cell> Buffer<C> {
         C::append(&mut self.builder, value);
     }
 
-    /// The value of row `row`, or null.
-    pub(super) fn put_if(&mut self, row: usize, value: Option<C::Native<'_>>) {
-        if let Some(value) = value {
-            self.put(row, value);
-        }
-    }
-
     /// Appends nulls up to `rows` rows.
     fn pad(&mut self, rows: usize) {
         let missing = rows - self.builder.rows();

@@ -15,6 +15,7 @@ mod guard;
 mod join;
 pub mod meta;
 mod partial;
+mod pick;
 mod reader;
 mod recover;
 mod rows;
@@ -27,6 +28,7 @@ mod tests;
 
 pub use cells::Value;
 pub use error::{Error, Result};
+pub use pick::{Picked, columns_used, pick};
 pub use reader::Trace;
 pub use recover::{Recovered, recover};
 pub use rows::{Events, GroupRows, Rows};

@@ -37,6 +37,15 @@ pub struct Column {
     pub since: u32,
 }
 
+/// A column by a type of its own, so that a value that is given to it is known to have its type.
+pub(super) trait Named: Copy {
+    type Cell: Cell;
+    /// Its place in [`COLUMNS`].
+    const INDEX: usize;
+
+    fn buffer(buffers: &mut Buffers) -> &mut Buffer<Self::Cell>;
+}
+
 macro_rules! is_optional {
     (required) => {
         false
@@ -83,6 +92,30 @@ macro_rules! columns {
                 let arrays = vec![$(self.$name.take(rows)),*];
                 RecordBatch::try_new(schema(), arrays)
             }
+        }
+
+        /// The place of each column.
+        #[expect(non_camel_case_types, reason = "the columns' own names")]
+        enum Place { $($name),* }
+
+        /// A name for each column, as a type.
+        pub(super) mod column {
+            use super::{Buffer, Buffers, Named, Place};
+
+            $(
+                #[expect(non_camel_case_types, reason = "the column's own name")]
+                #[derive(Clone, Copy)]
+                pub(in super::super) struct $name;
+
+                impl Named for $name {
+                    type Cell = $cell;
+                    const INDEX: usize = Place::$name as usize;
+
+                    fn buffer(buffers: &mut Buffers) -> &mut Buffer<$cell> {
+                        &mut buffers.$name
+                    }
+                }
+            )*
         }
 
         /// Some rows of a trace, column by column.
