@@ -3,6 +3,8 @@
 //! Offsets come from the running kernel's BTF. A structure or field that this kernel does not have is [`ABSENT`], and the
 //! programs that need it are not loaded.
 
+use crate::record::MASK_WORDS;
+
 /// Offset of a field that this kernel does not have.
 pub const ABSENT: u32 = u32::MAX;
 
@@ -82,6 +84,90 @@ pub struct Config {
     pub page_fault: PageFaultOffsets,
 }
 
+/// Words of the mask of CPUs in a [`Filter`]: CPUs from 1024 on are left to user space.
+pub const CPU_WORDS: usize = 16;
+/// Names of tasks that a [`Filter`] can list.
+pub const FILTER_COMMS: usize = 4;
+/// Numbers of the kernel's enum migrate_reason that a [`Filter`] knows; it lets others through.
+pub const MIGRATE_REASONS: usize = 32;
+
+/// Bits of [`Filter::terms`].
+pub mod term {
+    /// [`super::Filter::kinds`].
+    pub const KIND: u32 = 1 << 0;
+    /// The process is in the map of wanted ones.
+    pub const PID: u32 = 1 << 1;
+    /// The cgroup is in the map of wanted ones.
+    pub const CGROUP: u32 = 1 << 2;
+    /// [`super::Filter::comms`].
+    pub const COMM: u32 = 1 << 3;
+    /// [`super::Filter::uid`].
+    pub const UID: u32 = 1 << 4;
+    /// [`super::Filter::cpus`].
+    pub const CPU: u32 = 1 << 5;
+    /// [`super::Filter::cpu_nodes`].
+    pub const CPU_NODE: u32 = 1 << 6;
+    /// [`super::Filter::touched_nodes`].
+    pub const TOUCHED: u32 = 1 << 7;
+    /// [`super::Filter::nodes`].
+    pub const NID: u32 = 1 << 8;
+    /// [`super::Filter::src_nodes`].
+    pub const SRC_NID: u32 = 1 << 9;
+    /// [`super::Filter::dst_nodes`].
+    pub const DST_NID: u32 = 1 << 10;
+    /// The page is on a node, and it is not the CPU's.
+    pub const REMOTE: u32 = 1 << 11;
+    /// [`super::Filter::addr_first`] to [`super::Filter::addr_last`].
+    pub const ADDR: u32 = 1 << 12;
+    /// [`super::Filter::latency_min_ns`] to [`super::Filter::latency_max_ns`].
+    pub const LATENCY: u32 = 1 << 13;
+    /// [`super::Filter::causes`].
+    pub const CAUSE: u32 = 1 << 14;
+    /// [`super::Filter::sample`].
+    pub const SAMPLE: u32 = 1 << 15;
+}
+
+/// Which records are wanted: all for which every term that applies holds. A value that a record does not have is in no set.
+/// All zero lets everything through.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// First and last address.
+    pub addr_first: u64,
+    pub addr_last: u64,
+    /// Shortest and longest latency, ns.
+    pub latency_min_ns: u64,
+    pub latency_max_ns: u64,
+    /// Bit n of word n / 64: CPU n.
+    pub cpus: [u64; CPU_WORDS],
+    /// The node of the CPU, the page, the source, or the destination; bits as in `cpus`.
+    pub touched_nodes: [u64; MASK_WORDS],
+    /// The CPU's node.
+    pub cpu_nodes: [u64; MASK_WORDS],
+    /// The page's node.
+    pub nodes: [u64; MASK_WORDS],
+    pub src_nodes: [u64; MASK_WORDS],
+    pub dst_nodes: [u64; MASK_WORDS],
+    /// Names of tasks, padded with zeroes; `comms_len` of them.
+    pub comms: [[u8; 16]; FILTER_COMMS],
+    /// By migrate_reason: bit n is for one that happened in the call [`crate::kinds::RequestName`] n, 0 for none.
+    pub causes: [u8; MIGRATE_REASONS],
+    /// The same for a request that marks its pages.
+    pub lazy_batch_causes: u8,
+    /// Nonzero: moves in a fault by migrate-on-fault.
+    pub lazy_fault_cause: u8,
+    pub pad: u16,
+    /// Which terms apply: bits of [`term`].
+    pub terms: u32,
+    /// Bit n: records of [`crate::kinds::RecordKind`] n.
+    pub kinds: u32,
+    pub comms_len: u32,
+    /// Real user id of the task.
+    pub uid: u32,
+    /// One of so many is recorded.
+    pub sample: u32,
+}
+
 macro_rules! offsets {
     ($($(#[$meta:meta])* $name:ident { $($field:ident),* $(,)? })*) => {$(
         $(#[$meta])*
@@ -120,3 +206,7 @@ offsets! {
 #[cfg(feature = "user")]
 // SAFETY: plain integers in C layout, padding spelled out (layout.rs asserts the size), any bit pattern is valid.
 unsafe impl aya::Pod for Config {}
+
+#[cfg(feature = "user")]
+// SAFETY: as above.
+unsafe impl aya::Pod for Filter {}

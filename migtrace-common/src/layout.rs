@@ -2,7 +2,11 @@
 
 use core::mem::{align_of, offset_of, size_of};
 
-use crate::{config::Config, counters::ProbeCounters, record::*};
+use crate::{
+    config::{CPU_WORDS, Config, FILTER_COMMS, Filter, MIGRATE_REASONS},
+    counters::ProbeCounters,
+    record::*,
+};
 
 const _: () = assert!(size_of::<Header>() == 56 && align_of::<Header>() == 8);
 const _: () = assert!(offset_of!(Header, kind) == 32 && offset_of!(Header, comm) == 40);
@@ -19,6 +23,10 @@ const _: () = assert!(size_of::<ProbeCounters>() == 40);
 // No padding: the collector hands the bytes over as they are.
 const _: () = assert!(
     size_of::<Config>() == 7 * 8 + (6 + 27 + 6 + 10 + 5 + 9 + 4 + 4 + 1 + 1 + 3) * 4 && align_of::<Config>() == 8
+);
+const _: () = assert!(
+    size_of::<Filter>() == 4 * 8 + (CPU_WORDS + 5 * MASK_WORDS) * 8 + FILTER_COMMS * 16 + MIGRATE_REASONS + 4 + 5 * 4
+        && align_of::<Filter>() == 8
 );
 
 macro_rules! open_with_a_header {

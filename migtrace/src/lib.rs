@@ -5,6 +5,7 @@ pub mod compare;
 pub mod doctor;
 pub mod event;
 pub mod export;
+pub mod filter;
 pub mod log;
 pub mod memtoy;
 pub mod model;

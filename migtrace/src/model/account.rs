@@ -1,7 +1,10 @@
 //! What the recording does not hold: loss by probe, and what this kernel could not show.
 
-use crate::event::{Body, Event};
-use crate::trace::meta::{Meta, ProbeAccount, ProbeInfo};
+use crate::{
+    event::{Body, Event, Kind},
+    filter::kinds::KindSet,
+    trace::meta::{Meta, ProbeAccount, ProbeInfo},
+};
 
 /// One probe's account, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +49,23 @@ pub fn is_attached(meta: &Meta, probe: &str) -> bool {
     }
 }
 
+/// Treats the probes of these kinds as if they had not been attached: a filter leaves all their events out.
+pub fn leave_out(meta: &mut Meta, kinds: KindSet) {
+    for probe in meta.probes.iter_mut().filter(|p| kind(&p.probe).is_some_and(|k| kinds.contains(k))) {
+        probe.attached = None;
+        probe.error = Some("left out by the filter".to_owned());
+    }
+}
+
+/// The kind of a probe's events.
+fn kind(probe: &str) -> Option<Kind> {
+    match probe {
+        "lazy_migrate" | "direct_migrate" => Some(Kind::Migrate),
+        "lazy_batch" => Some(Kind::Batch),
+        same => same.parse().ok(),
+    }
+}
+
 /// Hooks whose events are not exact: estimated, or not there at all.
 pub fn inexact(meta: &Meta) -> impl Iterator<Item = &ProbeInfo> {
     meta.probes.iter().filter(|p| p.fidelity != "exact" || p.attached.is_none())
@@ -84,6 +104,15 @@ mod tests {
         assert!(is_attached(&meta, "request"), "a kernel may lack a system call");
         assert!(!is_attached(&meta, "nonsense"));
         assert!(is_attached(&Meta::default(), "fault"));
+    }
+
+    #[test]
+    fn kinds_that_a_filter_leaves_out_count_as_not_recorded() {
+        let (mut meta, _) = fixture::direct(8);
+        leave_out(&mut meta, [Kind::Migrate, Kind::Batch].into_iter().collect());
+        let left: Vec<&str> = meta.probes.iter().filter(|p| p.attached.is_none()).map(|p| &*p.probe).collect();
+        assert!(left.contains(&"direct_migrate") && left.contains(&"batch"), "{left:?}");
+        assert!(is_attached(&meta, "fault") && !is_attached(&meta, "direct_migrate"));
     }
 
     #[test]

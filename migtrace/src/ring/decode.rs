@@ -224,7 +224,7 @@ fn batch(r: &record::Batch, names: &Names) -> Body {
 }
 
 /// The cause that a placement system call is.
-fn cause_of_call(request: u8) -> Cause {
+pub(crate) fn cause_of_call(request: u8) -> Cause {
     match RequestKind(request) {
         RequestKind::MBIND => Cause::Mbind,
         RequestKind::MOVE_PAGES => Cause::MovePages,

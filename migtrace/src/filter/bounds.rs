@@ -1,0 +1,134 @@
+//! What must be so of an event that a predicate wants, column by column: a box around the predicate.
+//!
+//! Everything that the predicate wants is in the box; not everything in the box is wanted. Both ways of joining keep that:
+//! "all of" cuts boxes, "any of" takes the smallest one around them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use strum::VariantArray;
+
+use super::{
+    field::Field,
+    kinds::{self, KindSet},
+    predicate::{Predicate, Relation, TextTest},
+    ranges::Ranges,
+};
+use crate::event::{Cause, Kind};
+
+/// A box. A column that is not in it can have any value, or none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Bounds {
+    numbers: BTreeMap<Field, Ranges>,
+    pub(super) comms: Option<BTreeSet<String>>,
+    pub(super) causes: Option<BTreeSet<Cause>>,
+    /// One of the four columns of nodes is in this set.
+    pub(super) touched: Option<Ranges>,
+    /// `nid` and `cpu_node` are known, and differ.
+    pub(super) is_remote: bool,
+}
+
+/// The columns of nodes that an event touches.
+pub(super) const NODES: [&str; 4] = ["cpu_node", "nid", "src_nid", "dst_nid"];
+
+impl Bounds {
+    /// What the number in the column of this name is within.
+    pub(super) fn number(&self, name: &str) -> Option<&Ranges> {
+        self.numbers.get(&Field::named(name))
+    }
+
+    /// What is in both; `None` where nothing can be.
+    fn and(mut self, other: Self) -> Option<Self> {
+        for (field, within) in other.numbers {
+            let both = self.numbers.get(&field).map_or_else(|| within.clone(), |w| w.and(&within));
+            if both.is_empty() {
+                return None;
+            }
+            self.numbers.insert(field, both);
+        }
+        self.comms = cut(self.comms, other.comms, |a, b| a & b);
+        self.causes = cut(self.causes, other.causes, |a, b| a & b);
+        // Different columns may satisfy the two, so they are not cut: either alone is a bound.
+        self.touched = self.touched.or(other.touched);
+        self.is_remote |= other.is_remote;
+        let nothing =
+            self.comms.as_ref().is_some_and(BTreeSet::is_empty) || self.causes.as_ref().is_some_and(BTreeSet::is_empty);
+        (!nothing).then_some(self)
+    }
+
+    /// What is in either, and more.
+    fn or(mut self, other: &Self) -> Self {
+        self.numbers = self
+            .numbers
+            .into_iter()
+            .filter_map(|(field, within)| Some((field, within.or(other.numbers.get(&field)?))))
+            .collect();
+        self.comms = self.comms.zip(other.comms.as_ref()).map(|(a, b)| &a | b);
+        self.causes = self.causes.zip(other.causes.as_ref()).map(|(a, b)| &a | b);
+        self.touched = self.touched.zip(other.touched.as_ref()).map(|(a, b)| a.or(b));
+        self.is_remote &= other.is_remote;
+        self
+    }
+}
+
+fn cut<T>(a: Option<T>, b: Option<T>, both: impl Fn(&T, &T) -> T) -> Option<T> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(both(&a, &b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// The kinds of which a predicate may want some events.
+pub(super) fn kinds(predicate: &Predicate) -> KindSet {
+    Kind::VARIANTS.iter().copied().filter(|kind| of_kind(predicate, *kind).is_some()).collect()
+}
+
+/// The box around the events of these kinds that a predicate wants; `None` where it wants none of them.
+pub(super) fn of_kinds(predicate: &Predicate, kinds: KindSet) -> Option<Bounds> {
+    kinds.iter().filter_map(|kind| of_kind(predicate, kind)).reduce(|a, b| a.or(&b))
+}
+
+fn of_kind(predicate: &Predicate, kind: Kind) -> Option<Bounds> {
+    match predicate {
+        Predicate::All(parts) => {
+            parts.iter().try_fold(Bounds::default(), |bounds, part| bounds.and(of_kind(part, kind)?))
+        }
+        Predicate::Any(parts) => parts.iter().filter_map(|part| of_kind(part, kind)).reduce(|a, b| a.or(&b)),
+        Predicate::Kind(kinds) => kinds.contains(kind).then(Bounds::default),
+        Predicate::Has { field, has } => (!has || kinds::has(kind, *field)).then(Bounds::default),
+        Predicate::Number { field, within } => kinds::has(kind, *field).then(|| of_number(*field, within)),
+        Predicate::Flag { field, .. } => kinds::has(kind, *field).then(Bounds::default),
+        Predicate::Text { field, test, holds } => kinds::has(kind, *field).then(|| of_text(*field, test, *holds))?,
+        Predicate::Pair { left, relation, right } => {
+            let has = kinds::has(kind, *left) && kinds::has(kind, *right);
+            let names = [left.name(), right.name()];
+            let is_remote =
+                *relation == Relation::NotEqual && (names == ["nid", "cpu_node"] || names == ["cpu_node", "nid"]);
+            has.then(|| Bounds { is_remote, ..Bounds::default() })
+        }
+    }
+}
+
+fn of_number(field: Field, within: &Ranges) -> Bounds {
+    Bounds {
+        touched: NODES.contains(&field.name()).then(|| within.clone()),
+        numbers: BTreeMap::from([(field, within.clone())]),
+        ..Bounds::default()
+    }
+}
+
+fn of_text(field: Field, test: &TextTest, holds: bool) -> Option<Bounds> {
+    let mut bounds = Bounds::default();
+    match (field.name(), test) {
+        ("comm", TextTest::OneOf(names)) if holds => bounds.comms = Some(names.iter().cloned().collect()),
+        ("cause", test) => {
+            let wanted = |c: &&Cause| test.holds(c.word()) == holds;
+            let causes: BTreeSet<Cause> = Cause::VARIANTS.iter().filter(wanted).copied().collect();
+            if causes.is_empty() {
+                return None;
+            }
+            bounds.causes = Some(causes);
+        }
+        _ => {}
+    }
+    Some(bounds)
+}

@@ -1,0 +1,89 @@
+//! A predicate on an event, or on a row of a trace.
+
+use super::{
+    field::Field,
+    predicate::{Predicate, Relation},
+};
+use crate::{
+    event::{Event, Kind},
+    trace::{Picked, Value, pick},
+};
+
+/// Something that has a value, or none, in every column.
+pub trait Columns {
+    /// The value in a column.
+    fn value(&self, field: Field) -> Picked<'_>;
+
+    /// Its kind, where it is one that this program knows.
+    fn kind(&self) -> Option<Kind>;
+}
+
+impl Columns for Event {
+    fn value(&self, field: Field) -> Picked<'_> {
+        pick(self, field.index())
+    }
+
+    fn kind(&self) -> Option<Kind> {
+        Some(Kind::from(&self.body))
+    }
+}
+
+/// A row's values, in the order of [`crate::trace::COLUMNS`].
+impl Columns for [Value<'_>] {
+    fn value(&self, field: Field) -> Picked<'_> {
+        Picked::Value(self.get(field.index()).copied().unwrap_or(Value::Null))
+    }
+
+    fn kind(&self) -> Option<Kind> {
+        match self.value(Field::kind()) {
+            Picked::Value(Value::Text(word)) => word.parse().ok(),
+            _ => None,
+        }
+    }
+}
+
+impl Predicate {
+    /// Whether it holds. Where the event has no value in a column, a test on it does not hold.
+    #[must_use]
+    pub fn holds(&self, of: &(impl Columns + ?Sized)) -> bool {
+        match self {
+            Self::All(parts) => parts.iter().all(|p| p.holds(of)),
+            Self::Any(parts) => parts.iter().any(|p| p.holds(of)),
+            Self::Has { field, has } => (of.value(*field) != Picked::Value(Value::Null)) == *has,
+            Self::Kind(kinds) => of.kind().is_some_and(|k| kinds.contains(k)),
+            Self::Number { field, within } => number(&of.value(*field)).is_some_and(|n| within.contains(n)),
+            Self::Flag { field, is } => of.value(*field) == Picked::Value(Value::Bool(*is)),
+            Self::Text { field, test, holds } => text(&of.value(*field)).is_some_and(|t| test.holds(t) == *holds),
+            Self::Pair { left, relation, right } => pair(&of.value(*left), *relation, &of.value(*right)),
+        }
+    }
+}
+
+fn number(value: &Picked<'_>) -> Option<i128> {
+    match value {
+        Picked::Value(Value::Unsigned(n)) => Some((*n).into()),
+        Picked::Value(Value::Signed(n)) => Some((*n).into()),
+        _ => None,
+    }
+}
+
+fn text<'a>(value: &'a Picked<'_>) -> Option<&'a str> {
+    match value {
+        Picked::Value(Value::Text(text)) => Some(text),
+        Picked::Made(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn pair(left: &Picked<'_>, relation: Relation, right: &Picked<'_>) -> bool {
+    if let (Some(left), Some(right)) = (number(left), number(right)) {
+        return relation.holds(&left, &right);
+    }
+    if let (Some(left), Some(right)) = (text(left), text(right)) {
+        return relation.holds(&left, &right);
+    }
+    match (left, right) {
+        (Picked::Value(Value::Bool(left)), Picked::Value(Value::Bool(right))) => relation.holds(left, right),
+        _ => false,
+    }
+}

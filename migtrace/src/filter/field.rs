@@ -1,0 +1,148 @@
+//! The columns of a trace as expressions see them: name, type, and the words that a column can hold.
+
+use std::{ops::RangeInclusive, sync::LazyLock};
+
+use arrow::datatypes::DataType;
+use strum::VariantNames;
+
+use super::quantity::Unit;
+use crate::{
+    event::{Access, Cause, Kind, Policy, RequestName, TaskEvent, Verdict},
+    trace::COLUMNS,
+};
+
+/// A column, by its number in [`COLUMNS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Field(usize);
+
+/// What a column holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// Whole numbers of this domain, counted in this unit.
+    Number {
+        domain: RangeInclusive<i128>,
+        unit: Unit,
+    },
+    Flag,
+    Text(Words),
+}
+
+/// What a column of text can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Words {
+    /// These, and no others.
+    Only(&'static [&'static str]),
+    /// These among others.
+    Among(&'static [&'static str]),
+    /// Anything.
+    Any,
+}
+
+/// What faults and mappings are about: the words of both.
+const CLASSES: &[&str] =
+    &["anon", "file", "shmem", "swap", "hinting", "cow", "huge", "hugetlb", "stack", "heap", "other"];
+/// How faults, marks and moves end.
+const RESULTS: &[&str] = &["ok", "failed", "retry", "oom", "sigbus", "sigsegv", "hwpoison", "hwpoison_large"];
+/// Modes of migrate_pages(), and of a request that only marks.
+const MODES: &[&str] = &["async", "sync_light", "sync", "sync_no_copy", "lazy"];
+
+impl Field {
+    /// The column of this name.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        COLUMNS.iter().position(|c| c.name == name).map(Self)
+    }
+
+    /// A column that is known to be there.
+    ///
+    /// # Panics
+    /// There is no such column.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self::by_name(name).expect("a column of the trace")
+    }
+
+    /// The column `kind`.
+    pub(super) fn kind() -> Self {
+        static KIND: LazyLock<Field> = LazyLock::new(|| Field::named("kind"));
+        *KIND
+    }
+
+    /// All columns.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..COLUMNS.len()).map(Self)
+    }
+
+    /// Its number in [`COLUMNS`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0
+    }
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        COLUMNS[self.0].name
+    }
+
+    #[must_use]
+    pub fn holds(self) -> Type {
+        let number = |domain| Type::Number { domain, unit: self.unit() };
+        match COLUMNS[self.0].data_type {
+            DataType::Boolean => Type::Flag,
+            DataType::Int32 => number(i32::MIN.into()..=i32::MAX.into()),
+            DataType::Int64 => number(i64::MIN.into()..=i64::MAX.into()),
+            DataType::UInt32 => number(0..=u32::MAX.into()),
+            DataType::UInt64 => number(0..=u64::MAX.into()),
+            _ => Type::Text(self.words()),
+        }
+    }
+
+    fn unit(self) -> Unit {
+        match self.name() {
+            "len" => Unit::Size,
+            name if name.ends_with("_ns") => Unit::Time,
+            _ => Unit::None,
+        }
+    }
+
+    fn words(self) -> Words {
+        match self.name() {
+            "kind" => Words::Only(Kind::VARIANTS),
+            "access" => Words::Only(Access::VARIANTS),
+            "class" => Words::Only(CLASSES),
+            "policy" => Words::Only(Policy::VARIANTS),
+            "verdict" => Words::Only(Verdict::VARIANTS),
+            // Loss has causes of its own, but no filter is asked about loss.
+            "cause" => Words::Only(Cause::VARIANTS),
+            "what" => Words::Only(TaskEvent::VARIANTS),
+            "result" => Words::Only(RESULTS),
+            "mode" => Words::Among(MODES),
+            "name" => Words::Among(RequestName::VARIANTS),
+            _ => Words::Any,
+        }
+    }
+}
+
+impl Words {
+    /// The words that it lists.
+    #[must_use]
+    pub fn listed(self) -> &'static [&'static str] {
+        match self {
+            Self::Only(words) | Self::Among(words) => words,
+            Self::Any => &[],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{FaultClass, Outcome, RegionClass};
+
+    #[test]
+    fn lists_that_are_written_out_hold_the_words_of_events() {
+        let has = |list: &[&str], words: &[&str]| words.iter().all(|w| list.contains(w));
+        assert!(has(CLASSES, FaultClass::VARIANTS) && has(CLASSES, RegionClass::VARIANTS));
+        assert!(has(RESULTS, Outcome::VARIANTS));
+    }
+}

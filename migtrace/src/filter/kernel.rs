@@ -1,0 +1,176 @@
+//! The part of a filter that the programs in the kernel can decide, before they make a record.
+//!
+//! It may let through what the filter does not want: user space asks the whole filter again, and counts what it leaves out.
+//! It never stops what the filter wants.
+
+use migtrace_common::{
+    config::{self, CPU_WORDS, FILTER_COMMS, MIGRATE_REASONS, term},
+    kinds::RecordKind,
+    record::MASK_WORDS,
+};
+use strum::VariantArray;
+
+use super::{
+    Filter,
+    bounds::{self, Bounds},
+    kinds::KindSet,
+    ranges::Ranges,
+};
+use crate::{
+    event::{Cause, Kind},
+    ring::decode::cause_of_call,
+};
+
+/// Processes or cgroups that the kernel side compares with, at most: more are left to user space.
+pub const MOST_IDS: usize = 1024;
+
+/// A filter for the kernel: the settings, and what goes into maps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelFilter {
+    pub settings: config::Filter,
+    /// The processes that [`term::PID`] is about.
+    pub pids: Vec<u32>,
+    /// The cgroups that [`term::CGROUP`] is about.
+    pub cgroups: Vec<u64>,
+}
+
+/// The part of `filter` that the kernel can decide. `cause` tells what the running kernel's migrate_reason numbers stand
+/// for, given the cause that the system call around it is.
+#[must_use]
+pub fn lower(filter: &Filter, cause: &dyn Fn(i32, Cause) -> Cause) -> KernelFilter {
+    let mut lowered = KernelFilter { settings: config::Filter::default(), pids: Vec::new(), cgroups: Vec::new() };
+    let wanted = filter.kinds();
+    let settings = &mut lowered.settings;
+    settings.kinds = kinds(wanted);
+    if wanted.complement().iter().any(|kind| kind_of_record(kind).is_some()) {
+        settings.terms |= term::KIND;
+    }
+    let recorded: KindSet = wanted.iter().filter(|kind| kind_of_record(*kind).is_some()).collect();
+    let Some(bounds) = bounds::of_kinds(filter.predicate(), recorded) else { return lowered };
+    ranges(settings, &bounds);
+    masks(settings, &bounds);
+    comms(settings, &bounds);
+    causes(settings, &bounds, cause);
+    if bounds.is_remote {
+        settings.terms |= term::REMOTE;
+    }
+    if let Some(pids) = ids(&bounds, "pid") {
+        lowered.pids = pids.into_iter().filter_map(|pid| pid.try_into().ok()).collect();
+        lowered.settings.terms |= term::PID;
+    }
+    if let Some(cgroups) = ids(&bounds, "cgroup_id") {
+        lowered.cgroups = cgroups.into_iter().filter_map(|id| id.try_into().ok()).collect();
+        lowered.settings.terms |= term::CGROUP;
+    }
+    lowered
+}
+
+/// The record that becomes an event of a kind.
+const fn kind_of_record(kind: Kind) -> Option<RecordKind> {
+    match kind {
+        Kind::Fault => Some(RecordKind::FAULT),
+        Kind::Check => Some(RecordKind::CHECK),
+        Kind::Mark => Some(RecordKind::MARK),
+        Kind::Migrate => Some(RecordKind::MIGRATE),
+        Kind::Batch => Some(RecordKind::BATCH),
+        Kind::Request => Some(RecordKind::REQUEST),
+        Kind::Task => Some(RecordKind::TASK),
+        Kind::Phase => Some(RecordKind::PHASE),
+        Kind::Region | Kind::Loss => None,
+    }
+}
+
+/// By record kind: all but those that become events of kinds that are not wanted.
+fn kinds(wanted: KindSet) -> u32 {
+    let unwanted = wanted.complement().iter().filter_map(kind_of_record);
+    unwanted.fold(u32::MAX, |mask, kind| mask & !(1 << kind.0))
+}
+
+fn ranges(settings: &mut config::Filter, bounds: &Bounds) {
+    let range = |name| {
+        let hull = bounds.number(name)?.hull()?;
+        Some((u64::try_from(*hull.start()).ok()?, u64::try_from(*hull.end()).ok()?))
+    };
+    if let Some((first, last)) = range("addr") {
+        (settings.addr_first, settings.addr_last) = (first, last);
+        settings.terms |= term::ADDR;
+    }
+    if let Some((min, max)) = range("latency_ns") {
+        (settings.latency_min_ns, settings.latency_max_ns) = (min, max);
+        settings.terms |= term::LATENCY;
+    }
+}
+
+fn masks(settings: &mut config::Filter, bounds: &Bounds) {
+    if let Some(cpus) = bounds.number("cpu") {
+        settings.cpus = mask::<CPU_WORDS>(cpus);
+        settings.terms |= term::CPU;
+    }
+    let nodes = [
+        (bounds.touched.as_ref(), &mut settings.touched_nodes, term::TOUCHED),
+        (bounds.number("cpu_node"), &mut settings.cpu_nodes, term::CPU_NODE),
+        (bounds.number("nid"), &mut settings.nodes, term::NID),
+        (bounds.number("src_nid"), &mut settings.src_nodes, term::SRC_NID),
+        (bounds.number("dst_nid"), &mut settings.dst_nodes, term::DST_NID),
+    ];
+    for (within, to, term) in nodes {
+        if let Some(within) = within {
+            *to = mask::<MASK_WORDS>(within);
+            settings.terms |= term;
+        }
+    }
+}
+
+/// A set as bits, cut where the words end.
+fn mask<const WORDS: usize>(within: &Ranges) -> [u64; WORDS] {
+    let mut words = [0; WORDS];
+    for (i, word) in words.iter_mut().enumerate() {
+        for bit in 0..64 {
+            *word |= u64::from(within.contains((i * 64 + bit) as i128)) << bit;
+        }
+    }
+    words
+}
+
+fn comms(settings: &mut config::Filter, bounds: &Bounds) {
+    let Some(names) = bounds.comms.as_ref().filter(|names| names.len() <= FILTER_COMMS) else { return };
+    // A byte that is no UTF-8 prints as U+FFFD, so what has that may be any name.
+    let exact = |name: &&String| name.len() < 16 && !name.contains(['\u{fffd}', '\0']);
+    if !names.iter().all(|name| exact(&name)) {
+        return;
+    }
+    for (to, name) in settings.comms.iter_mut().zip(names) {
+        to[..name.len()].copy_from_slice(name.as_bytes());
+    }
+    settings.comms_len = names.len() as u32;
+    settings.terms |= term::COMM;
+}
+
+fn causes(settings: &mut config::Filter, bounds: &Bounds, cause: &dyn Fn(i32, Cause) -> Cause) {
+    let Some(wanted) = &bounds.causes else { return };
+    let calls = |of: &dyn Fn(Cause) -> Cause| {
+        (0..8u8).fold(0, |mask, call| mask | u8::from(wanted.contains(&of(cause_of_call(call)))) << call)
+    };
+    for reason in 0..MIGRATE_REASONS {
+        settings.causes[reason] = calls(&|call| cause(reason as i32, call));
+    }
+    settings.lazy_batch_causes = calls(&|call| call);
+    settings.lazy_fault_cause = wanted.contains(&Cause::LazyFault).into();
+    settings.terms |= term::CAUSE;
+}
+
+fn ids(bounds: &Bounds, name: &str) -> Option<Vec<i128>> {
+    bounds.number(name)?.list(MOST_IDS)
+}
+
+/// Whether records of this kind can become events that the filter wants; kinds that are none of ours are.
+#[must_use]
+pub fn wants_records(settings: &config::Filter, kind: RecordKind) -> bool {
+    settings.terms & term::KIND == 0 || settings.kinds >> kind.0 & 1 == 1
+}
+
+/// All kinds that records become.
+#[must_use]
+pub fn recorded_kinds() -> KindSet {
+    Kind::VARIANTS.iter().copied().filter(|kind| kind_of_record(*kind).is_some()).collect()
+}

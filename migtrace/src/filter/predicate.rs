@@ -1,0 +1,198 @@
+//! What an expression comes to: tests on columns, joined by "all of" and "any of".
+//!
+//! There is no "not": it was carried down to the tests, each of which has a contrary. A test on a column that an event lacks
+//! is neither true nor false, and in a tree without "not" that is the same as false. So evaluation has only two outcomes
+//! and still does what SQL does.
+
+use regex::Regex;
+
+use super::{field::Field, kinds::KindSet, ranges::Ranges};
+
+/// A condition on an event.
+#[derive(Clone, Debug)]
+pub enum Predicate {
+    /// All hold; with none, always.
+    All(Vec<Predicate>),
+    /// One holds, or more; with none, never.
+    Any(Vec<Predicate>),
+    /// Whether the event has a value in the column.
+    Has {
+        field: Field,
+        has: bool,
+    },
+    Kind(KindSet),
+    Number {
+        field: Field,
+        within: Ranges,
+    },
+    Flag {
+        field: Field,
+        is: bool,
+    },
+    Text {
+        field: Field,
+        test: TextTest,
+        holds: bool,
+    },
+    /// Two columns against each other.
+    Pair {
+        left: Field,
+        relation: Relation,
+        right: Field,
+    },
+}
+
+/// A test on a text.
+#[derive(Clone, Debug)]
+pub enum TextTest {
+    OneOf(Vec<String>),
+    Matches(Regex),
+    StartsWith(String),
+    EndsWith(String),
+    Contains(String),
+}
+
+/// How two values stand to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+impl Relation {
+    /// The one that holds where this one does not.
+    #[must_use]
+    pub const fn contrary(self) -> Self {
+        match self {
+            Self::Equal => Self::NotEqual,
+            Self::NotEqual => Self::Equal,
+            Self::Less => Self::GreaterOrEqual,
+            Self::GreaterOrEqual => Self::Less,
+            Self::Greater => Self::LessOrEqual,
+            Self::LessOrEqual => Self::Greater,
+        }
+    }
+
+    /// The one that says the same with the sides exchanged.
+    #[must_use]
+    pub const fn exchanged(self) -> Self {
+        match self {
+            Self::Less => Self::Greater,
+            Self::Greater => Self::Less,
+            Self::LessOrEqual => Self::GreaterOrEqual,
+            Self::GreaterOrEqual => Self::LessOrEqual,
+            same => same,
+        }
+    }
+
+    /// Whether it holds.
+    #[must_use]
+    pub fn holds<T: Ord>(self, left: &T, right: &T) -> bool {
+        match self {
+            Self::Equal => left == right,
+            Self::NotEqual => left != right,
+            Self::Less => left < right,
+            Self::LessOrEqual => left <= right,
+            Self::Greater => left > right,
+            Self::GreaterOrEqual => left >= right,
+        }
+    }
+}
+
+impl TextTest {
+    /// Whether it holds.
+    #[must_use]
+    pub fn holds(&self, text: &str) -> bool {
+        match self {
+            Self::OneOf(words) => words.iter().any(|w| w == text),
+            Self::Matches(regex) => regex.is_match(text),
+            Self::StartsWith(part) => text.starts_with(part),
+            Self::EndsWith(part) => text.ends_with(part),
+            Self::Contains(part) => text.contains(part),
+        }
+    }
+}
+
+impl Predicate {
+    /// Holds for every event.
+    #[must_use]
+    pub const fn always() -> Self {
+        Self::All(Vec::new())
+    }
+
+    /// Whether all of `parts` hold, nested "all of" unfolded.
+    #[must_use]
+    pub fn all(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut flat = Vec::new();
+        for part in parts {
+            match part {
+                Self::All(inner) => flat.extend(inner),
+                other => flat.push(other),
+            }
+        }
+        if flat.len() == 1 { flat.remove(0) } else { Self::All(flat) }
+    }
+
+    /// Whether one of `parts` holds, nested "any of" unfolded.
+    #[must_use]
+    pub fn any(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut flat = Vec::new();
+        for part in parts {
+            match part {
+                Self::Any(inner) => flat.extend(inner),
+                other => flat.push(other),
+            }
+        }
+        if flat.len() == 1 { flat.remove(0) } else { Self::Any(flat) }
+    }
+
+    /// Whether the number in the column of this name is within `within`.
+    ///
+    /// # Panics
+    /// There is no such column.
+    #[must_use]
+    pub fn number(name: &str, within: Ranges) -> Self {
+        Self::Number { field: Field::named(name), within }
+    }
+
+    /// Whether the text in the column of this name is one of `words`.
+    ///
+    /// # Panics
+    /// There is no such column.
+    #[must_use]
+    pub fn one_of(name: &str, words: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let test = TextTest::OneOf(words.into_iter().map(Into::into).collect());
+        Self::Text { field: Field::named(name), test, holds: true }
+    }
+
+    /// Whether it holds for every event by its form.
+    #[must_use]
+    pub fn is_always(&self) -> bool {
+        matches!(self, Self::All(parts) if parts.is_empty())
+    }
+
+    /// The conditions of which all must hold.
+    #[must_use]
+    pub fn conjuncts(&self) -> &[Self] {
+        match self {
+            Self::All(parts) => parts,
+            other => std::slice::from_ref(other),
+        }
+    }
+
+    /// Whether it asks only about columns for which `of` is true.
+    #[must_use]
+    pub fn is_about(&self, of: &impl Fn(Field) -> bool) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().all(|p| p.is_about(of)),
+            Self::Kind(_) => of(Field::kind()),
+            Self::Has { field, .. } | Self::Number { field, .. } | Self::Flag { field, .. } => of(*field),
+            Self::Text { field, .. } => of(*field),
+            Self::Pair { left, right, .. } => of(*left) && of(*right),
+        }
+    }
+}
