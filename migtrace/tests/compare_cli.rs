@@ -70,3 +70,25 @@ fn what_cannot_be_read_or_drawn_is_status_2() {
     assert!(err.contains("must end in .svg or .png"), "{err}");
     assert_eq!(compare(&dir, &["direct.parquet"]).0, 2, "a side is missing");
 }
+
+#[test]
+fn a_filter_is_noted_and_what_it_leaves_out_is_not_known() {
+    let dir = both();
+    let files = ["direct.parquet", "--vs", "lazy.parquet"];
+    let with = |filter: &[&str]| compare(&dir, &[&files[..], filter].concat());
+    let (status, out, err) = with(&["--pid", "213"]);
+    assert_eq!((status, err.as_str()), (0, ""));
+    assert!(out.contains("Filter: pid == 213. Measured from these events alone: "), "{out}");
+    let json = |filter: &[&str]| {
+        let (_, out, _) = with(&[filter, &["--json"]].concat());
+        serde_json::from_str::<serde_json::Value>(&out).expect("JSON")
+    };
+    let whole = json(&[]);
+    assert_eq!(whole["a"]["runs"][0]["filter"], serde_json::Value::Null);
+    assert_eq!(json(&["--pid", "213"])["metrics"], whole["metrics"], "all events are of this process");
+    assert!(whole["metrics"]["faults"]["a"]["median"].is_number(), "{whole}");
+    let requests = json(&["--kind", "request"]);
+    assert_eq!(requests["metrics"]["request_ns"], whole["metrics"]["request_ns"]);
+    assert!(requests["metrics"]["faults"]["a"].is_null(), "left out is not none: {requests}");
+    assert!(requests["b"]["runs"][0]["events"].as_u64() < requests["b"]["runs"][0]["of_events"].as_u64());
+}

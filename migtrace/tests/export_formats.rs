@@ -181,3 +181,24 @@ fn shells_get_completions() {
         migtrace().args(["completions", shell]).assert().success().stdout(predicate::str::contains("recover"));
     }
 }
+
+#[test]
+fn a_filter_leaves_rows_out_and_says_how_many() {
+    let (_dir, path) = trace(true);
+    let export = |filter: &str| {
+        let mut command = migtrace();
+        command.args(["export", "--format", "jsonl", "--filter", filter]).arg(&path);
+        command.assert().success()
+    };
+    export("kind == migrate && dst_nid == 1 || text != null")
+        .stdout(predicates::str::contains("\n").count(2).and(predicates::str::contains("\"kind\":\"region\"").not()))
+        .stderr("migtrace: filter: (kind == migrate && dst_nid == 1) || text != null; 2 of 3 events written\n");
+    export("name.contains(\"b\")").stdout(predicates::str::starts_with("{\"ts_ns\":3,"));
+    export("false").stdout("").stderr(predicates::str::contains("0 of 3 events"));
+    let mut csv = migtrace();
+    csv.args(["export", "--format", "csv", "--kind", "region"]).arg(&path);
+    csv.assert().success().stdout(predicates::str::contains("region").and(predicates::str::contains("migrate").not()));
+    let mut wrong = migtrace();
+    wrong.args(["export", "--format", "csv", "--filter", "kind == regoin"]).arg(&path);
+    wrong.assert().code(2).stderr(predicates::str::contains("did you mean region?"));
+}

@@ -61,6 +61,57 @@ fn another_process_alone_leaves_no_line() {
 }
 
 #[test]
+fn a_filter_shows_less_and_says_so() {
+    let dir = TempDir::new().expect("a directory");
+    write(&dir, "run.parquet", fixture::lazy(8, 0..8));
+    let (_, whole, _) = log(dir.path(), &["--all"]);
+    let moves = |text: &str| text.lines().filter(|l| l.contains(" moved from node 1 to node 2, frame")).count();
+    assert!(moves(&whole) == 8 && !whole.contains("  filter"), "{whole}");
+    for options in [
+        &["--kind", "migrate"][..],
+        &["--cause", "lazy_fault"],
+        &["--node-pair", "1:2", "--filter", "kind != check"],
+        &["--filter", "kind == migrate && result == ok"],
+    ] {
+        let (status, out, err) = log(dir.path(), options);
+        assert_eq!((status, moves(&out), err.as_str()), (0, 8, ""), "{options:?}: {out}");
+        assert!(!out.contains("check: misplaced"), "{options:?}: {out}");
+        assert!(out.contains("\n  filter   ") && out.contains("\n           8 of "), "{options:?}: {out}");
+        assert!(out.contains("8 marked = 8 migrated"), "the summary is of all: {out}");
+    }
+    let (_, out, _) = log(dir.path(), &["--pid", "1", "--kind", "migrate"]);
+    assert!(out.contains("filter   pid == 1 && kind == migrate"), "{out}");
+    assert!(out.contains("prose and summary are of the 0 for which pid == 1"), "{out}");
+    assert!(!out.contains("8 marked"), "{out}");
+}
+
+#[test]
+fn a_mistake_in_a_filter_is_shown_before_the_trace_is_read() {
+    let dir = TempDir::new().expect("a directory");
+    let (status, out, err) = log(dir.path(), &["none.parquet", "--filter", "kind == fault && latency > 10us"]);
+    assert_eq!((status, out.as_str()), (2, ""));
+    for said in ["there is no column latency", "\n                   ^^^^^^^\n", "did you mean latency_ns?"] {
+        assert!(err.contains(said), "{said}: {err}");
+    }
+}
+
+#[test]
+fn a_cgroup_is_found_by_the_path_in_the_trace() {
+    let dir = TempDir::new().expect("a directory");
+    let (mut meta, events) = fixture::direct(8);
+    meta.cgroups = [(1, "/work.slice/a.service".to_owned())].into();
+    write(&dir, "run.parquet", (meta, events));
+    for path in ["/work.slice", "/sys/fs/cgroup/work.slice/a.service/", "1"] {
+        let (status, out, err) = log(dir.path(), &["--cgroup", path]);
+        assert_eq!(status, 0, "{err}");
+        assert!(out.contains("filter   cgroup_id == 1") && out.contains("page 1 of 8"), "{out}");
+    }
+    let (status, _, err) = log(dir.path(), &["--cgroup", "/work"]);
+    assert_eq!(status, 2);
+    assert!(err.contains("run.parquet: --cgroup work: the trace has no event"), "{err}");
+}
+
+#[test]
 fn bad_input_is_one_clear_message_and_status_2() {
     let dir = TempDir::new().expect("a directory");
     fs::write(dir.path().join("text.parquet"), "no trace at all, but longer than a footer").expect("written");

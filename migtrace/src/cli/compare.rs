@@ -8,24 +8,33 @@ use std::{
 
 use anyhow::{Context, Result};
 use migtrace::{
-    compare::{Comparison, gate::Gate, measure::Measure},
+    compare::{
+        Comparison,
+        gate::Gate,
+        measure::{Filtered, Measure},
+    },
     model::Run,
     plot,
 };
 
-use super::load;
+use super::{
+    filter::{self, FilterArgs},
+    load,
+};
 
 /// Set two sets of runs side by side: what moving pages cost inside the requests, and in page faults afterwards
 ///
 /// A run is measured by its requests to move pages (mbind with a move flag, move_pages, migrate_pages) and the page faults
 /// on those pages after them. With five runs or more a side, numbers come with an interval for their median.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:
+#[command(after_help = format!("Examples:
   migtrace compare direct.parquet --vs lazy.parquet --plot timeline.svg
   migtrace compare direct-*.parquet --vs lazy-*.parquet --json
   migtrace compare before.parquet --vs after.parquet --gate 'ratio.total_ns <= 1.1'
 
-Exit status: 0; 1 where a gate failed; 2 where a trace cannot be read.")]
+Exit status: 0; 1 where a gate failed; 2 where a trace cannot be read.
+
+{}", filter::EXAMPLES))]
 pub(crate) struct Args {
     /// Traces of the first side
     #[arg(required = true, value_name = "A")]
@@ -42,6 +51,8 @@ pub(crate) struct Args {
     /// Fail unless this holds: [a.|b.|ratio.]METRIC OP NUMBER, metrics named as in --json, of b if not said; may be repeated
     #[arg(long, value_name = "EXPR")]
     gate: Vec<Gate>,
+    #[command(flatten)]
+    filter: FilterArgs,
 }
 
 /// Exit status: a gate failed.
@@ -52,8 +63,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let names = load::names(&paths);
     let (mut measures, mut drawn) = (Vec::new(), Vec::new());
     for (i, (path, name)) in paths.iter().zip(&names).enumerate() {
-        let run = load::run(path, &[])?;
-        measures.push(Measure::new(&run, name));
+        let (trace, filter) = load::open(path, &args.filter)?;
+        let run = load::run(&trace, &filter)?;
+        let mut measure = Measure::new(&run, name);
+        if !filter.is_all() {
+            measure.filtered = Some(Filtered { filter: filter.to_string(), of_events: trace.event_count() });
+        }
+        measures.push(measure);
         if args.plot.is_some() && (i == 0 || i == args.a.len()) {
             drawn.push((name.as_str(), run));
         }

@@ -9,18 +9,23 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use migtrace::{export, trace::Trace};
+use migtrace::export::{self, Counts};
 
-use super::load;
+use super::{
+    filter::{self, FilterArgs},
+    load,
+};
 
 /// Write a trace as text for other programs
 ///
 /// One row an event; columns and words are those of the trace (docs/trace-format.md). Programs that read Parquet need no
 /// export. Control characters in names are escaped.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:
+#[command(after_help = format!("Examples:
   migtrace export run.parquet --format jsonl | jq 'select(.kind == \"migrate\")'
-  migtrace export run.parquet --format csv -o run.csv")]
+  migtrace export run.parquet --format csv -o run.csv
+
+{}", filter::EXAMPLES))]
 pub(crate) struct Args {
     /// Trace to read
     file: PathBuf,
@@ -30,6 +35,8 @@ pub(crate) struct Args {
     /// Where to write it; standard output without. A new file is readable by its owner alone
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    filter: FilterArgs,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -42,12 +49,14 @@ enum Format {
 
 /// Writes the export.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let trace = Trace::open(&args.file)?;
-    load::warn(&trace, &args.file);
+    let (trace, filter) = load::open(&args.file, &args.filter)?;
     let mut out = BufWriter::new(destination(args.output.as_deref())?);
-    match args.format {
-        Format::Jsonl => export::jsonl(&trace, &mut out)?,
-        Format::Csv => export::csv(&trace, &mut out)?,
+    let Counts { written, read } = match args.format {
+        Format::Jsonl => export::jsonl(&trace, &filter, &mut out)?,
+        Format::Csv => export::csv(&trace, &filter, &mut out)?,
+    };
+    if !filter.is_all() {
+        eprintln!("migtrace: filter: {filter}; {written} of {read} events written");
     }
     Ok(ExitCode::SUCCESS)
 }

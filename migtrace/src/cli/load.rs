@@ -2,21 +2,36 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use migtrace::{
-    event::{Body, Event, escape_control},
-    model::Run,
+    event::escape_control,
+    filter::Filter,
+    model::{Run, account},
     trace::Trace,
 };
 
-/// Reads a trace, only the events of these processes where any is given, and says on stderr what it does not hold.
-pub(super) fn run(path: &Path, pids: &[u32]) -> Result<Run> {
+use super::filter::FilterArgs;
+
+/// Opens a trace, says on stderr what it does not hold, and gives the filter that these options are for it.
+pub(super) fn open(path: &Path, args: &FilterArgs) -> Result<(Trace, Filter)> {
     let trace = Trace::open(path)?;
     warn(&trace, path);
-    let mut events = trace.read_all()?;
-    let wanted = |e: &Event| pids.contains(&e.pid) || matches!(e.body, Body::Loss(_));
-    events.retain(|e| pids.is_empty() || wanted(e));
-    Ok(Run::new(trace.meta().clone(), events))
+    let filter = args.filter(&trace.meta().cgroups).with_context(|| path.display().to_string())?;
+    Ok((trace, filter))
+}
+
+/// Reads the events that a filter wants. Kinds of which it wants none count as not recorded: their numbers are not known.
+pub(super) fn run(trace: &Trace, filter: &Filter) -> Result<Run> {
+    let mut events = Vec::new();
+    for event in trace.events() {
+        let event = event?;
+        if filter.wants(&event) {
+            events.push(event);
+        }
+    }
+    let mut meta = trace.meta().clone();
+    account::leave_out(&mut meta, filter.kinds().complement());
+    Ok(Run::new(meta, events))
 }
 
 /// Says on stderr what a trace does not hold.

@@ -11,17 +11,23 @@ use anyhow::Result;
 use clap::ValueEnum;
 use migtrace::log::{self, Options};
 
-use super::load;
+use super::{
+    filter::{self, FilterArgs},
+    load,
+};
 
 /// Tell in words what happened in a trace: a line per event, a key, a summary
 ///
 /// Events stand in the phases that the workload named, nested as they happened: what lies inside a system call or a page
-/// fault is indented below it. Long runs of equal lines are folded, and page faults beside the point only counted.
+/// fault is indented below it. Long runs of equal lines are folded, and page faults beside the point only counted. Of filters, those
+/// for whole tasks (--pid, --comm, --cgroup) also limit the summary; all others only what is shown.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:
+#[command(after_help = format!("Examples:
   migtrace log run.parquet
   migtrace log run.parquet --color always | less -R
-  migtrace log run.parquet --kind migrate --all")]
+  migtrace log run.parquet --kind migrate --all
+
+{}", filter::EXAMPLES))]
 pub(crate) struct Args {
     /// Trace to read
     #[arg(value_name = "FILE", default_value = "run.parquet")]
@@ -29,18 +35,12 @@ pub(crate) struct Args {
     /// Show every event: fold nothing and leave nothing out
     #[arg(short, long)]
     all: bool,
-    /// Show only events of this kind; may be repeated. The summary is of all
-    #[arg(short, long, value_name = "KIND", value_parser = KINDS)]
-    kind: Vec<String>,
-    /// Read only events of this process; may be repeated
-    #[arg(short, long, value_name = "PID")]
-    pid: Vec<u32>,
     /// When to colour: auto does on a terminal, unless NO_COLOR is set
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     color: When,
+    #[command(flatten)]
+    filter: FilterArgs,
 }
-
-const KINDS: [&str; 10] = ["fault", "check", "mark", "migrate", "batch", "request", "task", "region", "phase", "loss"];
 
 #[derive(Clone, Copy, ValueEnum)]
 enum When {
@@ -60,8 +60,10 @@ impl From<When> for ColorChoice {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let run = load::run(&args.file, &args.pid)?;
-    let options = Options { all: args.all, kinds: args.kind.clone() };
+    let (trace, filter) = load::open(&args.file, &args.filter)?;
+    // What an event means follows from what its task did around it, so all of that is read, and only what is shown is less.
+    let run = load::run(&trace, &filter.of_tasks())?;
+    let options = Options { all: args.all, filter, of_events: Some(trace.event_count()) };
     let mut out = BufWriter::new(AutoStream::new(io::stdout().lock(), args.color.into()));
     log::write(&run, &args.file.display().to_string(), &options, &mut out)?;
     out.flush()?;

@@ -6,6 +6,7 @@ mod compare;
 mod completions;
 mod doctor;
 mod export;
+mod filter;
 mod load;
 mod log;
 mod memtoy;

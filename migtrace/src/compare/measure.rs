@@ -35,6 +35,19 @@ pub struct Measure {
     pub funnel_holds: Option<bool>,
     /// What emulated the machine.
     pub machine: Option<String>,
+    /// Events that it was measured from.
+    pub events: u64,
+    /// What was left out of the recording before it was measured.
+    pub filtered: Option<Filtered>,
+}
+
+/// The filter that a run went through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filtered {
+    /// As an expression.
+    pub filter: String,
+    /// Events before.
+    pub of_events: u64,
 }
 
 impl Measure {
@@ -71,6 +84,8 @@ impl Measure {
             is_lossless: account::is_lossless(&run.meta),
             funnel_holds: seen.filter(|f| !f.is_empty()).map(|f| f.holds()),
             machine: run.meta.machine.clone(),
+            events: run.events.len() as u64,
+            filtered: None,
         }
     }
 

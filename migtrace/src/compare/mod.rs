@@ -91,6 +91,9 @@ fn side_json(side: &Side) -> Value {
         object.insert("lost_events".into(), json!(run.lost_events));
         object.insert("funnel_identity_holds".into(), json!(run.funnel_holds));
         object.insert("machine".into(), json!(run.machine));
+        object.insert("events".into(), json!(run.events));
+        object.insert("filter".into(), json!(run.filtered.as_ref().map(|f| &f.filter)));
+        object.insert("of_events".into(), json!(run.filtered.as_ref().map_or(run.events, |f| f.of_events)));
         Value::Object(object)
     });
     json!({ "label": side.label, "runs": runs.collect::<Vec<_>>() })

@@ -81,6 +81,7 @@ fn both(c: &Comparison) -> impl Iterator<Item = &Measure> {
 /// What limits the findings.
 pub(super) fn notes(c: &Comparison) -> Vec<String> {
     let mut notes = Vec::new();
+    notes.extend(filtered(c));
     notes.extend(runs(c));
     let machines: BTreeSet<&str> = both(c).filter_map(|r| r.machine.as_deref()).collect();
     notes.extend(machines.into_iter().map(|m| format!("Recorded on: {}.", words::machine(m))));
@@ -97,6 +98,15 @@ pub(super) fn notes(c: &Comparison) -> Vec<String> {
     }
     notes.push("A dash stands for what the trace cannot know, or what does not apply.".into());
     notes
+}
+
+/// Which events the numbers are of, where not all.
+fn filtered(c: &Comparison) -> Option<String> {
+    let filters: BTreeSet<&str> = both(c).filter_map(|r| Some(&*r.filtered.as_ref()?.filter)).collect();
+    let of = |r: &Measure| Some(format!("{} of {} in {}", r.events, r.filtered.as_ref()?.of_events, r.name));
+    let counts: Vec<String> = both(c).filter_map(of).collect();
+    let filters = filters.into_iter().collect::<Vec<_>>().join(" | ");
+    (!counts.is_empty()).then(|| format!("Filter: {filters}. Measured from these events alone: {}.", counts.join(", ")))
 }
 
 fn runs(c: &Comparison) -> Vec<String> {

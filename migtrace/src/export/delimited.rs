@@ -2,29 +2,28 @@
 
 use std::{borrow::Cow, io::Write};
 
-use super::Error;
+use super::{Counts, Error, each_row};
 use crate::{
     event::escape_control,
+    filter::Filter,
     trace::{COLUMNS, Trace, Value},
 };
 
-/// Writes every event as a row of CSV (RFC 4180, but with LF), after a row of the columns' names.
+/// Writes every event that the filter wants as a row of CSV (RFC 4180, but with LF), after a row of the columns' names.
 ///
 /// # Errors
 /// The trace is damaged, or `out` takes no more.
-pub fn csv(trace: &Trace, out: &mut impl Write) -> Result<(), Error> {
+pub fn csv(trace: &Trace, filter: &Filter, out: &mut impl Write) -> Result<Counts, Error> {
     let mut writer = ::csv::Writer::from_writer(out);
     writer.write_record(COLUMNS.iter().map(|c| c.name))?;
-    for batch in trace.rows() {
-        let batch = batch?;
-        for row in 0..batch.rows() {
-            for value in batch.values(row) {
-                writer.write_field(field(value).as_bytes())?;
-            }
-            writer.write_record(None::<&[u8]>)?;
+    let counts = each_row(trace, filter, |values| {
+        for value in values {
+            writer.write_field(field(*value).as_bytes())?;
         }
-    }
-    Ok(writer.flush()?)
+        Ok::<_, Error>(writer.write_record(None::<&[u8]>)?)
+    })?;
+    writer.flush()?;
+    Ok(counts)
 }
 
 fn field(value: Value<'_>) -> Cow<'_, str> {

@@ -2,21 +2,20 @@
 
 use std::io::{self, Write};
 
-use super::Error;
-use crate::trace::{COLUMNS, Trace, Value};
+use super::{Counts, Error, each_row};
+use crate::{
+    filter::Filter,
+    trace::{COLUMNS, Trace, Value},
+};
 
-/// Writes every event as a line with a flat JSON object. Numbers are whole; those above 2^53 need a reader that keeps them.
+/// Writes every event that the filter wants as a line with a flat JSON object. Numbers are whole; those above 2^53 need a reader that keeps them.
 ///
 /// # Errors
 /// The trace is damaged, or `out` takes no more.
-pub fn jsonl(trace: &Trace, out: &mut impl Write) -> Result<(), Error> {
-    for batch in trace.rows() {
-        let batch = batch?;
-        for row in 0..batch.rows() {
-            write_row(&batch.values(row), out)?;
-        }
-    }
-    Ok(out.flush()?)
+pub fn jsonl(trace: &Trace, filter: &Filter, out: &mut impl Write) -> Result<Counts, Error> {
+    let counts = each_row(trace, filter, |values| Ok::<_, Error>(write_row(values, out)?))?;
+    out.flush()?;
+    Ok(counts)
 }
 
 fn write_row(values: &[Value<'_>], out: &mut impl Write) -> io::Result<()> {

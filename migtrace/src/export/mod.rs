@@ -7,10 +7,42 @@ mod json_lines;
 
 use std::io;
 
-use crate::trace;
+use crate::{
+    filter::Filter,
+    trace::{self, Trace, Value},
+};
 
 pub use delimited::csv;
 pub use json_lines::jsonl;
+
+/// Events of an export.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub written: u64,
+    /// Those that the filter left out are among them.
+    pub read: u64,
+}
+
+/// Gives every row that the filter wants to `write`.
+fn each_row<E: From<trace::Error>>(
+    trace: &Trace,
+    filter: &Filter,
+    mut write: impl FnMut(&[Value<'_>]) -> Result<(), E>,
+) -> Result<Counts, E> {
+    let mut counts = Counts::default();
+    for batch in trace.rows() {
+        let batch = batch?;
+        for row in 0..batch.rows() {
+            let values = batch.values(row);
+            counts.read += 1;
+            if filter.wants(&values[..]) {
+                counts.written += 1;
+                write(&values)?;
+            }
+        }
+    }
+    Ok(counts)
+}
 
 /// Why an export stopped; what was written before is whole rows.
 #[derive(Debug, thiserror::Error)]

@@ -5,10 +5,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::theme;
+use super::{Options, theme};
 use crate::{event::escape_control, model::Run, trace::meta::Meta, words};
 
-pub(super) fn write(run: &Run, name: &str, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(run: &Run, name: &str, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let meta = &run.meta;
     writeln!(out, "{}", theme::paint(theme::TITLE, format!("migtrace log of {}", escape_control(name))))?;
     let mut line = |label: &str, text: String| writeln!(out, "  {label:<9}{text}");
@@ -21,6 +21,10 @@ pub(super) fn write(run: &Run, name: &str, out: &mut dyn Write) -> io::Result<()
     if !meta.command.is_empty() {
         line("command", command(meta))?;
     }
+    if !options.filter.is_all() {
+        line("filter", escape_control(&options.filter.to_string()))?;
+        line("", filtered(run, options))?;
+    }
     Ok(())
 }
 
@@ -30,6 +34,18 @@ pub(crate) fn when(meta: &Meta) -> Option<String> {
     let ns = u64::try_from(wall_ns).ok().filter(|_| meta.wall_offset_ns != 0)?;
     let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_nanos(ns))?;
     Some(humantime::format_rfc3339_seconds(time).to_string())
+}
+
+/// How many events the filter leaves, and what the summary is of.
+fn filtered(run: &Run, options: &Options) -> String {
+    let shown = run.events.iter().filter(|e| options.filter.wants(*e)).count();
+    let (read, all) = (run.events.len() as u64, options.of_events.unwrap_or(run.events.len() as u64));
+    let whole = if read == all {
+        "all of them".to_owned()
+    } else {
+        format!("the {read} for which {}", escape_control(&options.filter.of_tasks().to_string()))
+    };
+    format!("{shown} of {} shown; prose and summary are of {whole}", words::count(all, "event"))
 }
 
 fn recorded(run: &Run) -> String {

@@ -16,15 +16,17 @@ mod tree;
 
 use std::io::{self, Write};
 
-use crate::model::Run;
+use crate::{filter::Filter, model::Run};
 
 /// What to write.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Every event: no runs of equal lines folded, no faults beside the point left out.
     pub all: bool,
-    /// Only these kinds of events; empty: all. The summary is of everything.
-    pub kinds: Vec<String>,
+    /// Only these events. The summary is of all that the run holds.
+    pub filter: Filter,
+    /// Events of the trace, where not all of them are in the run.
+    pub of_events: Option<u64>,
 }
 
 /// Writes the log of a recording that has this name.
@@ -32,7 +34,7 @@ pub struct Options {
 /// # Errors
 /// Those of the stream.
 pub fn write(run: &Run, name: &str, options: &Options, out: &mut dyn Write) -> io::Result<()> {
-    header::write(run, name, out)?;
+    header::write(run, name, options, out)?;
     for section in &run.sections {
         section::write(run, section, options, out)?;
     }

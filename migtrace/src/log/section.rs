@@ -15,8 +15,9 @@ use crate::{
 pub(super) fn write(run: &Run, section: &Section, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     heading(out, &title(run, section))?;
     writeln!(out, "   {}", prose(run, section))?;
-    let (beside, shown): (Vec<usize>, Vec<usize>) =
+    let (mut beside, shown): (Vec<usize>, Vec<usize>) =
         section.roots.iter().partition(|&&i| !options.all && is_beside_the_point(run, i));
+    beside.retain(|&i| options.filter.wants(&run.events[i]));
     if !shown.is_empty() {
         writeln!(out, "{}", tree::columns())?;
         tree::siblings(run, &shown, 0, options, out)?;

@@ -64,7 +64,7 @@ fn all_shows_every_event() {
 
 #[test]
 fn a_kind_alone_keeps_the_summary() {
-    let options = Options { kinds: vec!["migrate".into()], ..Options::default() };
+    let options = Options { filter: "kind == migrate".parse().expect("a filter"), ..Options::default() };
     let text = log_with(fixture::lazy(8, 0..8), &options);
     assert_eq!(text.lines().filter(|l| l.contains(" moved from node 1 to node 2, frame")).count(), 8);
     assert!(!text.contains("check: misplaced"));

@@ -61,7 +61,7 @@ pub(super) fn siblings(
 fn visible(run: &Run, events: &[usize], options: &Options) -> Vec<usize> {
     let mut shown = Vec::new();
     for &i in events {
-        if options.kinds.is_empty() || options.kinds.iter().any(|k| k == run.events[i].body.kind()) {
+        if options.filter.wants(&run.events[i]) {
             shown.push(i);
         } else {
             shown.extend(visible(run, run.nest.children(i), options));

@@ -1,0 +1,261 @@
+//! The options by which every command is told which events are wanted. They all come to one [`Filter`].
+
+use std::{collections::BTreeMap, str::FromStr};
+
+use anyhow::{Result, bail};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use migtrace::{
+    event::{Cause, Kind},
+    filter::{Filter, kinds::KindSet, predicate::Predicate, quantity, ranges::Ranges},
+};
+use strum::VariantNames;
+
+/// Which events: all options must agree, of a repeated one any may.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Filters (all must agree, of a repeated one any may)")]
+pub(crate) struct FilterArgs {
+    /// Only events of this process; may be repeated
+    #[arg(short, long, value_name = "PID")]
+    pub(crate) pid: Vec<u32>,
+    /// Only events of tasks of this name (the kernel keeps 15 bytes of it); may be repeated
+    #[arg(long, value_name = "NAME", value_parser = comm)]
+    comm: Vec<Filter>,
+    /// Only events of tasks in this cgroup, by id, or by path with those below it; may be repeated
+    #[arg(long, value_name = "PATH|ID")]
+    pub(crate) cgroup: Vec<Cgroup>,
+    /// Only events on these CPUs: 0-3,8
+    #[arg(long, value_name = "LIST")]
+    cpu: Option<Ranges>,
+    /// Only events that touch these nodes: on their CPUs, or about a page that lies on them, leaves them or comes to them
+    #[arg(long, value_name = "LIST")]
+    node: Option<Ranges>,
+    /// Only events about a page's way from one node to another: 0:1, or lists of nodes 0-1:2-3; may be repeated
+    #[arg(long, value_name = "SRC:DST")]
+    node_pair: Vec<NodePair>,
+    /// Only events of this kind; may be repeated
+    #[arg(short, long, value_name = "KIND", value_parser = words::<Kind>(Kind::VARIANTS))]
+    kind: Vec<Kind>,
+    /// Only moves and batches for this cause; may be repeated
+    #[arg(long, value_name = "CAUSE", value_parser = words::<Cause>(Cause::VARIANTS))]
+    cause: Vec<Cause>,
+    /// Only events about addresses from the first up to, without, the last: 0x7f00-0x8000, or 0x7f00+4k; may be repeated
+    #[arg(long, value_name = "RANGE")]
+    addr: Vec<AddrRange>,
+    /// Only events that took as long or longer: 10us, 2ms
+    #[arg(long, value_name = "DURATION", value_parser = quantity::duration_ns)]
+    min_latency: Option<u64>,
+    /// Only events for which this holds, over the trace's columns (docs/filters.md): 'kind == fault && nid != cpu_node'
+    #[arg(long, value_name = "EXPR")]
+    filter: Option<Filter>,
+}
+
+/// What every command's help says about filters.
+pub(crate) const EXAMPLES: &str = "Filter examples:
+  --kind fault --min-latency 100us
+  --node-pair 0:1 --cause mbind
+  --filter 'kind == fault && nid != cpu_node'
+  --filter 'comm.matches(\"^kworker\") || cause in [compaction, demotion]'";
+
+impl FilterArgs {
+    /// The filter that the options are, where these are the paths of cgroups by id.
+    pub(crate) fn filter(&self, cgroups: &BTreeMap<u64, String>) -> Result<Filter> {
+        let pids = Ranges::points(self.pid.iter().map(|pid| i128::from(*pid)));
+        let pids = (!self.pid.is_empty()).then(|| Predicate::number("pid", pids).into());
+        Ok(Filter::both(pids.into_iter().chain(self.cgroups(cgroups)?).chain([self.but_scope()])))
+    }
+
+    /// The filter, but for whose events are wanted by process and cgroup.
+    pub(crate) fn but_scope(&self) -> Filter {
+        let nodes = |within: &Ranges| {
+            Predicate::any(
+                ["cpu_node", "nid", "src_nid", "dst_nid"].map(|name| Predicate::number(name, within.clone())),
+            )
+        };
+        let pairs = self.node_pair.iter().map(|p| {
+            Predicate::all([Predicate::number("src_nid", p.from.clone()), Predicate::number("dst_nid", p.to.clone())])
+        });
+        let addresses = Ranges::new(self.addr.iter().map(|a| a.first.into()..=i128::from(a.last)));
+        let kinds: KindSet = self.kind.iter().copied().collect();
+        let given = |is: bool, p: Predicate| is.then_some(p);
+        let parts = [
+            given(!self.comm.is_empty(), Predicate::any(self.comm.iter().map(|f| f.predicate().clone()))),
+            self.cpu.clone().map(|cpus| Predicate::number("cpu", cpus)),
+            self.node.as_ref().map(nodes),
+            given(!self.node_pair.is_empty(), Predicate::any(pairs)),
+            given(!self.kind.is_empty(), Predicate::Kind(kinds)),
+            given(!self.cause.is_empty(), Predicate::one_of("cause", self.cause.iter().map(|c| c.word()))),
+            given(!self.addr.is_empty(), Predicate::number("addr", addresses)),
+            self.min_latency.map(|ns| Predicate::number("latency_ns", Ranges::new([ns.into()..=u64::MAX.into()]))),
+            self.filter.as_ref().map(|f| f.predicate().clone()),
+        ];
+        Predicate::all(parts.into_iter().flatten()).into()
+    }
+
+    fn cgroups(&self, known: &BTreeMap<u64, String>) -> Result<Option<Filter>> {
+        let mut ids = Vec::new();
+        for cgroup in &self.cgroup {
+            match cgroup {
+                Cgroup::Id(id) => ids.push(*id),
+                Cgroup::Path(path) => {
+                    let before = ids.len();
+                    ids.extend(known.iter().filter(|(_, its)| is_below(its, path)).map(|(id, _)| *id));
+                    if ids.len() == before {
+                        bail!("--cgroup {path}: the trace has no event of that cgroup by its path; an id may do");
+                    }
+                }
+            }
+        }
+        let within = Ranges::points(ids.iter().map(|id| i128::from(*id)));
+        Ok((!ids.is_empty()).then(|| Predicate::number("cgroup_id", within).into()))
+    }
+}
+
+fn words<T: FromStr + Clone + Send + Sync + 'static>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
+}
+
+/// A task's name as a filter, or what the kernel would make of it.
+fn comm(name: &str) -> Result<Filter, String> {
+    if name.len() > 15 {
+        let cut: String = name.char_indices().take_while(|(i, c)| i + c.len_utf8() <= 15).map(|(_, c)| c).collect();
+        return Err(format!("the kernel keeps 15 bytes of a task's name: {cut}"));
+    }
+    Ok(Predicate::one_of("comm", [name]).into())
+}
+
+/// A cgroup as it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Cgroup {
+    Id(u64),
+    /// Below the root of cgroup v2, without slashes around it.
+    Path(String),
+}
+
+impl FromStr for Cgroup {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(id) = text.parse() {
+            return Ok(Self::Id(id));
+        }
+        let path = text.strip_prefix("/sys/fs/cgroup").unwrap_or(text).trim_matches('/');
+        let is_plain = !path.split('/').any(|part| part == "..");
+        if is_plain { Ok(Self::Path(path.to_owned())) } else { Err("a path of a cgroup has no ..".to_owned()) }
+    }
+}
+
+/// Whether a cgroup is the one of `path` or lies below it.
+fn is_below(cgroup: &str, path: &str) -> bool {
+    let rest = cgroup.trim_matches('/').strip_prefix(path);
+    rest.is_some_and(|rest| path.is_empty() || rest.is_empty() || rest.starts_with('/'))
+}
+
+/// `SRC:DST`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct NodePair {
+    from: Ranges,
+    to: Ranges,
+}
+
+impl FromStr for NodePair {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (from, to) = text.split_once(':').ok_or("a pair of nodes is SRC:DST, such as 0:1")?;
+        Ok(Self { from: from.parse()?, to: to.parse()? })
+    }
+}
+
+/// Addresses, both ends belong to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct AddrRange {
+    first: u64,
+    last: u64,
+}
+
+impl FromStr for AddrRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| quantity::parse(text.trim()).map(|q| q.value);
+        let (first, end) = if let Some((first, end)) = text.split_once('-') {
+            (number(first)?, number(end)?)
+        } else if let Some((first, size)) = text.split_once('+') {
+            let first = number(first)?;
+            (first, first.checked_add(number(size)?).ok_or("it ends beyond the last address")?)
+        } else {
+            return Err("a range is 0x7f00-0x8000 or 0x7f00+4k".to_owned());
+        };
+        match end.checked_sub(1) {
+            Some(last) if first <= last => Ok(Self { first, last }),
+            _ => Err("the range is empty".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: FilterArgs,
+    }
+
+    fn filter(options: &[&str]) -> String {
+        let cgroups = [(7, "/a/b"), (8, "/a"), (9, "/ab")].map(|(id, path)| (id, path.to_owned()));
+        let command = Command::try_parse_from(["x"].iter().chain(options)).unwrap_or_else(|e| panic!("{e}"));
+        command.args.filter(&cgroups.into()).expect("a filter").to_string()
+    }
+
+    #[test]
+    fn options_are_expressions() {
+        let is = |options: &[&str], expected: &str| assert_eq!(filter(options), expected);
+        is(&[], "true");
+        is(&["--pid", "1", "--pid", "7"], "pid in [1, 7]");
+        is(&["--comm", "a\"b", "--comm", "c"], r#"comm == "a\"b" || comm == "c""#);
+        is(&["--cgroup", "7"], "cgroup_id == 7");
+        is(&["--cgroup", "/sys/fs/cgroup/a/"], "cgroup_id in [7, 8]");
+        is(&["--cgroup", "/"], "cgroup_id in [7, 8, 9]");
+        is(&["--cpu", "0-3"], "cpu <= 3");
+        is(&["--cpu", "2-30,80"], "(cpu >= 2 && cpu <= 30) || cpu == 80");
+        is(&["--cpu", "2-3,8"], "cpu in [2, 3, 8]");
+        is(&["--node", "1"], "cpu_node == 1 || nid == 1 || src_nid == 1 || dst_nid == 1");
+        is(&["--node-pair", "0:1"], "src_nid == 0 && dst_nid == 1");
+        is(
+            &["--node-pair", "0:1", "--node-pair", "1:0,2"],
+            "(src_nid == 0 && dst_nid == 1) || (src_nid == 1 && dst_nid in [0, 2])",
+        );
+        is(&["--kind", "fault", "-k", "check", "--cause", "mbind"], "kind in [fault, check] && cause == mbind");
+        is(&["--addr", "0x1000-0x3000"], "addr >= 0x1000 && addr <= 0x2fff");
+        is(&["--addr", "0x1000+8k", "--min-latency", "10us"], "addr >= 0x1000 && addr <= 0x2fff && latency_ns >= 10us");
+        is(&["--pid", "1", "--filter", "major || nid == 2"], "pid == 1 && (major || nid == 2)");
+    }
+
+    #[test]
+    fn options_that_say_nothing_are_refused() {
+        for options in [
+            ["--cpu", "a"],
+            ["--node-pair", "1"],
+            ["--kind", "faul"],
+            ["--cause", "x"],
+            ["--addr", "0x2000-0x1000"],
+            ["--addr", "0x1000"],
+            ["--addr", "0xffffffffffffffff+2"],
+            ["--min-latency", "10"],
+            ["--comm", "longer-than-16-bytes"],
+            ["--cgroup", "/a/../b"],
+            ["--filter", "nonsense"],
+        ] {
+            assert!(Command::try_parse_from(["x"].iter().chain(&options)).is_err(), "{options:?}");
+        }
+        let command = Command::try_parse_from(["x", "--cgroup", "/none"]).expect("read");
+        assert!(command.args.filter(&BTreeMap::new()).is_err(), "no such cgroup in the trace");
+    }
+}
