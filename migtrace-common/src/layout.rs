@@ -8,17 +8,17 @@ use crate::{
     record::*,
 };
 
-const _: () = assert!(size_of::<Header>() == 56 && align_of::<Header>() == 8);
-const _: () = assert!(offset_of!(Header, kind) == 32 && offset_of!(Header, comm) == 40);
-const _: () = assert!(size_of::<Fault>() == 56 + 40);
-const _: () = assert!(size_of::<Check>() == 56 + 48);
-const _: () = assert!(size_of::<Mark>() == 56 + 32);
-const _: () = assert!(size_of::<Migrate>() == 56 + 80);
-const _: () = assert!(size_of::<Batch>() == 56 + 48);
-const _: () = assert!(size_of::<Request>() == 56 + 56 + 8 * MASK_WORDS + 8);
-const _: () = assert!(size_of::<Task>() == 56 + 24);
-const _: () = assert!(size_of::<Region>() == 56 + 40 + REGION_NAME);
-const _: () = assert!(size_of::<Phase>() == 56 + 8 + PHASE_TEXT);
+const _: () = assert!(size_of::<Header>() == 64 && align_of::<Header>() == 8);
+const _: () = assert!(offset_of!(Header, kind) == 32 && offset_of!(Header, comm) == 48);
+const _: () = assert!(size_of::<Fault>() == 64 + 40);
+const _: () = assert!(size_of::<Check>() == 64 + 48);
+const _: () = assert!(size_of::<Mark>() == 64 + 32);
+const _: () = assert!(size_of::<Migrate>() == 64 + 80);
+const _: () = assert!(size_of::<Batch>() == 64 + 48);
+const _: () = assert!(size_of::<Request>() == 64 + 56 + 8 * MASK_WORDS + 8);
+const _: () = assert!(size_of::<Task>() == 64 + 24);
+const _: () = assert!(size_of::<Region>() == 64 + 40 + REGION_NAME);
+const _: () = assert!(size_of::<Phase>() == 64 + 8 + PHASE_TEXT);
 const _: () = assert!(size_of::<ProbeCounters>() == 40);
 // No padding: the collector hands the bytes over as they are.
 const _: () = assert!(

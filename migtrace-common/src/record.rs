@@ -10,6 +10,8 @@ pub const NO_ADDR: u64 = u64::MAX;
 pub const NO_PFN: u64 = u64::MAX;
 /// No node: the kernel's own NUMA_NO_NODE.
 pub const NO_NODE: i32 = -1;
+/// No stack.
+pub const NO_STACK: i32 = -1;
 /// No policy mode known.
 pub const NO_MODE: u16 = u16::MAX;
 /// A stage whose time is not known.
@@ -64,7 +66,11 @@ records! {
         pub abi: u8,
         /// [`crate::counters::Probe`] that made the record.
         pub probe: u16,
-        pub pad: u32,
+        /// Events that this one stands for: 1, or more where a sample was taken.
+        pub weight: u32,
+        /// The kernel's number of the stack, [`NO_STACK`] where none was asked for or could be had.
+        pub kernel_stack: i32,
+        pub user_stack: i32,
         /// Task name, padded with zeroes.
         pub comm: [u8; 16],
     }

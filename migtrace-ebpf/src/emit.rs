@@ -13,7 +13,7 @@ use migtrace_common::{
     ABI_VERSION,
     counters::{Probe, ProbeCounters, counters_index},
     kinds::RecordKind,
-    record::Header,
+    record::{Header, NO_STACK},
 };
 
 use crate::{
@@ -52,7 +52,9 @@ pub fn header(task: Task, kind: RecordKind, probe: Probe, ts_ns: u64) -> Header 
         kind: kind.0,
         abi: ABI_VERSION,
         probe: probe as u16,
-        pad: 0,
+        weight: 1,
+        kernel_stack: NO_STACK,
+        user_stack: NO_STACK,
         comm: [0; COMM_BYTES as usize],
     }
 }

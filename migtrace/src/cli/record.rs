@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use migtrace::{
     event::Event,
-    probe::{support, vmstat},
+    probe::{cgroups::Cgroups, support, vmstat},
     ring::clock,
     source::{Live, Scope, SourceError},
     summary::Summary,
@@ -107,7 +107,7 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
     if args.command.is_empty() && !args.quiet {
         eprintln!("migtrace: recording into {}; Ctrl-C ends it", args.output.display());
     }
-    let mut recording = Recording { writer, progress: Progress::new(args.quiet) };
+    let mut recording = Recording { writer, progress: Progress::new(args.quiet), cgroups: Cgroups::running() };
     let status = recording.run(live, workload, &mut meta, &before).await?;
     recording.finish(args, &mut meta, status)
 }
@@ -128,6 +128,7 @@ fn summarize(path: &Path) -> Result<()> {
 struct Recording {
     writer: Writer,
     progress: Progress,
+    cgroups: Cgroups,
 }
 
 impl Recording {
@@ -166,6 +167,8 @@ impl Recording {
         if closing.late > 0 {
             log::warn!("{} events are out of order in the trace", closing.late);
         }
+        meta.late_events = closing.late;
+        meta.cgroups = self.cgroups.paths();
         meta.account = closing.account;
         meta.own_cost = Some(OwnCost { max_rss_bytes: max_rss_bytes(), ..closing.own_cost });
         Ok(status)
@@ -173,6 +176,7 @@ impl Recording {
 
     fn write(&mut self, batch: &[Event]) -> Result<()> {
         for event in batch {
+            self.cgroups.see(event.cgroup_id);
             self.writer.push(event).context("writing the trace")?;
         }
         self.progress.count(batch);

@@ -3,6 +3,7 @@
 //! Nothing here knows what a record means; that is [`crate::ring::decode`]'s.
 
 pub mod catalog;
+pub mod cgroups;
 pub mod kernel;
 pub mod load;
 pub mod machine;

@@ -1,6 +1,8 @@
 //! Records into events: length-checked, version-checked, kernel numbers turned into words. A bad record is an error here,
 //! and a count for the reader; it never stops the reading.
 
+use std::num::NonZeroU32;
+
 use migtrace_common::{
     ABI_VERSION,
     counters::Probe,
@@ -70,7 +72,7 @@ pub fn decode(bytes: &[u8], names: &Names) -> Result<Event, DecodeError> {
         comm: Comm::from_bytes(header.comm),
         cgroup_id: header.cgroup_id,
         process_start_ns: None,
-        weight: None,
+        weight: NonZeroU32::new(header.weight).filter(|weight| weight.get() > 1),
         kernel_stack: None,
         user_stack: None,
         body,

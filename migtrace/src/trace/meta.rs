@@ -48,6 +48,9 @@ pub struct Meta {
     /// Paths of the cgroups whose ids the events have, below the root of cgroup v2.
     #[serde(default)]
     pub cgroups: BTreeMap<u64, String>,
+    /// Events that stand behind later ones in the trace.
+    #[serde(default)]
+    pub late_events: u64,
     /// The filter as it was given; `None`: none was.
     #[serde(default)]
     pub filter: Option<String>,

@@ -1,0 +1,110 @@
+//! Paths of cgroups by the ids that events have. A cgroup can be gone when the recording ends, so its path is asked for when
+//! its id is first seen.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io,
+    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    path::{Path, PathBuf},
+};
+
+/// Where cgroup v2 is mounted, or, beside version 1, its unified hierarchy.
+const ROOTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+
+/// Type of a file handle that is a kernfs id (FILEID_KERNFS of include/linux/exportfs.h): the id alone.
+const FILEID_KERNFS: libc::c_int = 0xfe;
+
+/// `struct file_handle` with such an id.
+#[repr(C)]
+struct Handle {
+    handle_bytes: libc::c_uint,
+    handle_type: libc::c_int,
+    id: [u8; 8],
+}
+
+/// The paths so far.
+#[derive(Debug, Default)]
+pub struct Cgroups {
+    /// The mounted hierarchy; `None` where there is none, or it is not version 2's.
+    root: Option<(File, PathBuf)>,
+    /// Below the root, `/` for the root itself. An id that has no path is not asked for again.
+    paths: BTreeMap<u64, Option<String>>,
+    last: u64,
+}
+
+impl Cgroups {
+    /// Of the running machine.
+    #[must_use]
+    pub fn running() -> Self {
+        let is_v2 = |root: &&str| Path::new(root).join("cgroup.procs").exists();
+        let root = ROOTS.into_iter().find(is_v2).and_then(|root| Some((File::open(root).ok()?, PathBuf::from(root))));
+        Self { root, ..Self::default() }
+    }
+
+    /// An event has this id; 0 is none.
+    pub fn see(&mut self, id: u64) {
+        if id == 0 || id == self.last {
+            return;
+        }
+        self.last = id;
+        if !self.paths.contains_key(&id) {
+            let path = self.root.as_ref().and_then(|(mount, root)| path_of(mount, root, id).ok());
+            self.paths.insert(id, path);
+        }
+    }
+
+    /// Those that have a path.
+    #[must_use]
+    pub fn paths(&self) -> BTreeMap<u64, String> {
+        self.paths.iter().filter_map(|(id, path)| Some((*id, path.clone()?))).collect()
+    }
+}
+
+/// The path of a cgroup below the root. Needs CAP_DAC_READ_SEARCH.
+fn path_of(mount: &File, root: &Path, id: u64) -> io::Result<String> {
+    let mut handle = Handle { handle_bytes: 8, handle_type: FILEID_KERNFS, id: id.to_ne_bytes() };
+    // SAFETY: the handle is as long as it says, and lives until the call returns; the descriptor is open.
+    let fd = unsafe { libc::open_by_handle_at(mount.as_raw_fd(), (&raw mut handle).cast(), libc::O_PATH) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: just opened, and nobody else's.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    let path = fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))?;
+    let below = path.strip_prefix(root).map_err(io::Error::other)?;
+    Ok(format!("/{}", below.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    /// The id of a cgroup is the number of its directory.
+    #[test]
+    fn a_path_is_found_by_its_id() {
+        let mut cgroups = Cgroups::running();
+        let Some(root) = cgroups.root.as_ref().map(|(_, root)| root.clone()) else {
+            println!("skipped: cgroup v2 is not mounted");
+            return;
+        };
+        let id = fs::metadata(&root).expect("the root").ino();
+        cgroups.see(id);
+        cgroups.see(u64::MAX);
+        let paths = cgroups.paths();
+        // Only root may open by handle.
+        if !paths.is_empty() {
+            assert_eq!(paths, BTreeMap::from([(id, "/".to_owned())]));
+        }
+    }
+
+    #[test]
+    fn nothing_is_asked_for_without_a_hierarchy() {
+        let mut cgroups = Cgroups::default();
+        cgroups.see(1);
+        cgroups.see(0);
+        assert!(cgroups.paths().is_empty());
+    }
+}
