@@ -10,6 +10,7 @@ mod filter;
 mod load;
 mod log;
 mod memtoy;
+mod output;
 mod progress;
 mod record;
 mod recover;

@@ -15,14 +15,18 @@ use migtrace::{
     source::{Live, Scope, SourceError},
     summary::Summary,
     trace::{
-        Trace, Writer,
+        Output, Trace,
         meta::{Meta, OwnCost},
     },
+    words,
     workload::{Workload, shell_status},
 };
-use tokio::time::interval;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::interval,
+};
 
-use super::{progress::Progress, stop::Stop};
+use super::{output, progress::Progress, stop::Stop};
 
 /// Record what the kernel does with pages into a trace
 ///
@@ -33,7 +37,9 @@ use super::{progress::Progress, stop::Stop};
 #[command(after_help = "Examples:
   migtrace record -o run.parquet -- ./stream
   migtrace record --pid 4711
-  migtrace record -o lazy.parquet -- migtrace memtoy lazy.memtoy")]
+  migtrace record -o lazy.parquet -- migtrace memtoy lazy.memtoy
+  migtrace record --flight 30        (kill -USR1 writes the last 30 seconds)
+  migtrace record --rotate-size 1g --rotate-keep 8")]
 pub(crate) struct Args {
     /// Trace file to write; what is recorded lies in FILE.partial/ until the end
     #[arg(short, long, value_name = "FILE", default_value = "run.parquet")]
@@ -45,6 +51,8 @@ pub(crate) struct Args {
     /// all CPUs together, at least 256k and at most 4m each
     #[arg(long, value_name = "SIZE", value_parser = ring_bytes)]
     ring_size: Option<u32>,
+    #[command(flatten)]
+    files: output::Args,
     /// Print no progress and no summary
     #[arg(short, long)]
     quiet: bool,
@@ -57,16 +65,7 @@ const PAGE_BYTES: u64 = 4096;
 
 /// `64k`, `8m`: bytes, as the kernel takes a ring: a power of two, of at least one page.
 fn ring_bytes(text: &str) -> Result<u32, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..].to_ascii_lowercase()[..] {
-        "" => 1,
-        "k" | "kib" => 1 << 10,
-        "m" | "mib" => 1 << 20,
-        "g" | "gib" => 1 << 30,
-        unit => return Err(format!("unknown unit {unit}: use k, m or g")),
-    };
-    let bytes = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).ok_or("not a size such as 64k or 8m")?;
-    let bytes = bytes.max(PAGE_BYTES).checked_next_power_of_two().filter(|&b| b <= 1 << 30);
+    let bytes = output::bytes(text)?.max(PAGE_BYTES).checked_next_power_of_two().filter(|&b| b <= 1 << 30);
     bytes.map(|b| b as u32).ok_or_else(|| "a ring has at most 1g".to_owned())
 }
 
@@ -83,6 +82,7 @@ pub(crate) fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
 }
 
 async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
+    let plan = args.files.plan()?;
     let mut workload = match &args.command[..] {
         [] => None,
         argv => Some(Workload::hold(argv).with_context(|| format!("starting {}", argv[0]))?),
@@ -98,8 +98,8 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
     let (live, mut meta) = Live::start(&scope)?;
     report_missing(&meta);
     meta.command.clone_from(&args.command);
-    let writer =
-        Writer::create(&args.output, &meta).with_context(|| format!("creating the trace {}", args.output.display()))?;
+    let output = Output::create(&args.output, &meta, plan)
+        .with_context(|| format!("creating the trace {}", args.output.display()))?;
     let before = vmstat::read().context("reading /proc/vmstat")?;
     if let Some(workload) = &mut workload {
         workload.go().context("starting the command")?;
@@ -107,7 +107,14 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
     if args.command.is_empty() && !args.quiet {
         eprintln!("migtrace: recording into {}; Ctrl-C ends it", args.output.display());
     }
-    let mut recording = Recording { writer, progress: Progress::new(args.quiet), cgroups: Cgroups::running() };
+    let dump = plan.flight.map(|_| signal(SignalKind::user_defined1())).transpose().context("listening for signals")?;
+    let mut recording = Recording {
+        output,
+        dump,
+        progress: Progress::new(args.quiet),
+        cgroups: Cgroups::running(),
+        quiet: args.quiet,
+    };
     let status = recording.run(live, workload, &mut meta, &before).await?;
     recording.finish(args, &mut meta, status)
 }
@@ -119,6 +126,25 @@ fn report_missing(meta: &Meta) {
     }
 }
 
+/// Waits for a signal; forever where none is listened for.
+async fn signalled(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// `run.parquet`, or of several files the last and how many more.
+fn names(files: &[PathBuf]) -> String {
+    match files {
+        [] => "no file".to_owned(),
+        [one] => one.display().to_string(),
+        [others @ .., last] => {
+            format!("{} and {} before it", last.display(), words::count(others.len() as u64, "file"))
+        }
+    }
+}
+
 /// Says in a few lines what the trace holds.
 fn summarize(path: &Path) -> Result<()> {
     let summary = Summary::of(&Trace::open(path)?)?;
@@ -126,9 +152,12 @@ fn summarize(path: &Path) -> Result<()> {
 }
 
 struct Recording {
-    writer: Writer,
+    output: Output,
+    /// Asks a flight recording to be written.
+    dump: Option<Signal>,
     progress: Progress,
     cgroups: Cgroups,
+    quiet: bool,
 }
 
 impl Recording {
@@ -150,10 +179,11 @@ impl Recording {
                     None => break stop.command_ended().await,
                 },
                 status = stop.wait() => break status,
+                () = signalled(&mut self.dump) => self.write_held()?,
                 _ = tick.tick() => {
                     live.tick();
-                    self.writer.tick().context("writing the trace")?;
-                    self.progress.show(self.writer.bytes());
+                    self.output.tick().with_context(|| self.while_writing())?;
+                    self.progress.show(self.output.bytes());
                 }
             }
         };
@@ -170,35 +200,56 @@ impl Recording {
         meta.late_events = closing.late;
         meta.cgroups = self.cgroups.paths();
         meta.account = closing.account;
-        meta.own_cost = Some(OwnCost { max_rss_bytes: max_rss_bytes(), ..closing.own_cost });
+        let writer_cpu_ns = self.output.cpu_ns().with_context(|| self.while_writing())?;
+        meta.own_cost =
+            Some(OwnCost { writer_cpu_ns: Some(writer_cpu_ns), max_rss_bytes: max_rss_bytes(), ..closing.own_cost });
         Ok(status)
     }
 
     fn write(&mut self, batch: &[Event]) -> Result<()> {
         for event in batch {
             self.cgroups.see(event.cgroup_id);
-            self.writer.push(event).context("writing the trace")?;
+            self.output.push(event).with_context(|| self.while_writing())?;
         }
         self.progress.count(batch);
         Ok(())
     }
 
+    /// Writes what a flight recording holds.
+    fn write_held(&mut self) -> Result<()> {
+        let path = self.output.dump(clock::boot_ns()).with_context(|| self.while_writing())?;
+        self.progress.clear();
+        if !self.quiet {
+            eprintln!("migtrace: writing what was last to {}", path.display());
+        }
+        Ok(())
+    }
+
+    fn while_writing(&self) -> String {
+        let path = self.output.current_path().display().to_string();
+        format!("writing the trace; what was written is whole, `migtrace recover {path}` makes a trace of it")
+    }
+
     /// Closes the trace; the command's exit status is this program's.
     fn finish(self, args: &Args, meta: &mut Meta, status: Result<Option<ExitStatus>>) -> Result<ExitCode> {
         meta.command_status = status.as_ref().ok().copied().flatten().map(shell_status);
-        let summary = self.writer.finish(meta).context("closing the trace")?;
+        let written = self.output.finish(meta).context("closing the trace")?;
         self.progress.clear();
         // A command that could not be executed is the one thing to say then.
         if !args.quiet && status.is_ok() {
             eprintln!(
                 "migtrace: recorded {} events ({} lost) in {:.1} s to {} ({} bytes)",
-                summary.events,
+                written.events,
                 meta.lost(),
                 meta.end_ns.unwrap_or(meta.start_ns).saturating_sub(meta.start_ns) as f64 / 1e9,
-                args.output.display(),
-                summary.bytes
+                names(&written.files),
+                written.bytes
             );
-            summarize(&args.output).unwrap_or_else(|error| log::warn!("no summary: {error:#}"));
+            written
+                .files
+                .last()
+                .map_or(Ok(()), |last| summarize(last))
+                .unwrap_or_else(|error| log::warn!("no summary: {error:#}"));
         }
         for account in meta.account.iter().filter(|account| account.lost() > 0) {
             let causes: Vec<_> = account.lost.iter().map(|(cause, count)| format!("{cause} {count}")).collect();

@@ -1,6 +1,7 @@
 //! The thread that turns batches into segments on the disk, so that whoever reads the ring waits for neither.
 
 use std::{
+    collections::VecDeque,
     io,
     path::{Path, PathBuf},
     sync::{
@@ -12,12 +13,14 @@ use std::{
 };
 
 use arrow::array::RecordBatch;
+use bytes::Bytes;
 
 use super::{
     error::{Error, Result},
     partial::Partial,
     segment::Segment,
 };
+use crate::ring::clock;
 
 /// Batches that wait for the encoder, at most. When the disk is slower than that, the caller waits; the kernel's rings fill
 /// up then, and count what they refuse.
@@ -25,20 +28,43 @@ const QUEUE: usize = 32;
 
 enum Message {
     Rows(RecordBatch),
-    /// Close the segment, if there are rows in it.
-    Close,
+    /// Close the segment, if there are rows in it; its newest one is of that time.
+    Close(u64),
+    /// Tell what is held.
+    Hold(SyncSender<Held>),
     /// Metadata, JSON, for the segments that begin from now on.
     Meta(String),
     /// Answer when all before is done.
     Answer(SyncSender<()>),
 }
 
+/// What becomes of complete segments.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Keep {
+    /// They go to the disk.
+    All,
+    /// They stay in memory, until they are older than that against the newest event, ns, or all take more bytes.
+    Last { age_ns: u64, bytes: u64 },
+}
+
+/// Segments in memory.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Held {
+    /// Each a whole file, oldest first.
+    pub(super) segments: Vec<Bytes>,
+    pub(super) rows: u64,
+    /// Rows that were let go.
+    pub(super) evicted: u64,
+}
+
 /// The sending end. Dropped, it lets the thread finish what it was sent, except for a segment that was not closed.
 pub(super) struct Encoder {
     sender: Option<SyncSender<Message>>,
     thread: Option<JoinHandle<Result<()>>>,
-    /// Bytes of all segments on the disk.
+    /// Bytes of all segments on the disk, or that are held.
     bytes: Arc<AtomicU64>,
+    /// CPU time of the thread.
+    cpu_ns: Arc<AtomicU64>,
     path: PathBuf,
 }
 
@@ -48,17 +74,34 @@ impl Encoder {
     ///
     /// # Errors
     /// No thread can be started.
-    pub(super) fn start(partial: Arc<Partial>, meta: String, path: &Path) -> Result<Self> {
+    pub(super) fn start(partial: Arc<Partial>, meta: String, path: &Path, keep: Keep) -> Result<Self> {
         let (sender, receiver) = sync_channel(QUEUE);
-        let bytes = Arc::new(AtomicU64::new(0));
-        let worker = Worker { partial, meta, segment: None, segments: 1, bytes: bytes.clone(), path: path.to_owned() };
+        let (bytes, cpu_ns) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let worker = Worker {
+            partial,
+            meta,
+            segment: None,
+            segments: 1,
+            keep,
+            rows: 0,
+            held: VecDeque::new(),
+            evicted: 0,
+            bytes: bytes.clone(),
+            cpu_ns: cpu_ns.clone(),
+            path: path.to_owned(),
+        };
         let thread = thread::Builder::new().name("migtrace-writer".to_owned()).spawn(move || worker.run(&receiver));
         let thread = thread.map_err(Error::write(path))?;
-        Ok(Self { sender: Some(sender), thread: Some(thread), bytes, path: path.to_owned() })
+        Ok(Self { sender: Some(sender), thread: Some(thread), bytes, cpu_ns, path: path.to_owned() })
     }
 
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// CPU time of the thread up to the last segment that it closed, ns.
+    pub(super) fn cpu_ns(&self) -> u64 {
+        self.cpu_ns.load(Ordering::Relaxed)
     }
 
     /// Hands over rows; waits while [`QUEUE`] batches wait.
@@ -69,12 +112,22 @@ impl Encoder {
         self.send(Message::Rows(batch))
     }
 
-    /// Closes the segment, without waiting for it.
+    /// Closes the segment, without waiting for it. Its newest event is of the time `newest_ns`.
     ///
     /// # Errors
     /// As [`Encoder::rows`].
-    pub(super) fn close(&mut self) -> Result<()> {
-        self.send(Message::Close)
+    pub(super) fn close(&mut self, newest_ns: u64) -> Result<()> {
+        self.send(Message::Close(newest_ns))
+    }
+
+    /// The segments that are held, once all that was handed over is done.
+    ///
+    /// # Errors
+    /// As [`Encoder::rows`].
+    pub(super) fn held(&mut self) -> Result<Held> {
+        let (answer, held) = sync_channel(1);
+        self.send(Message::Hold(answer))?;
+        held.recv().map_err(|_| self.failure())
     }
 
     /// Changes the metadata.
@@ -127,8 +180,20 @@ struct Worker {
     segment: Option<Segment>,
     /// Segments so far, the one without rows included.
     segments: u64,
+    keep: Keep,
+    /// Rows of the segment.
+    rows: u64,
+    held: VecDeque<HeldSegment>,
+    evicted: u64,
     bytes: Arc<AtomicU64>,
+    cpu_ns: Arc<AtomicU64>,
     path: PathBuf,
+}
+
+struct HeldSegment {
+    bytes: Bytes,
+    rows: u64,
+    newest_ns: u64,
 }
 
 impl Worker {
@@ -136,7 +201,8 @@ impl Worker {
         for message in receiver {
             match message {
                 Message::Rows(batch) => self.write(&batch)?,
-                Message::Close => self.close()?,
+                Message::Close(newest_ns) => self.close(newest_ns)?,
+                Message::Hold(answer) => drop(answer.send(self.held())),
                 Message::Meta(meta) => self.meta = meta,
                 // One who does not wait any more needs no answer.
                 Message::Answer(answer) => drop(answer.send(())),
@@ -150,15 +216,49 @@ impl Worker {
             Some(segment) => segment,
             None => self.segment.insert(Segment::new(&self.meta, &self.path)?),
         };
+        self.rows += batch.num_rows() as u64;
         segment.write(batch)
     }
 
-    fn close(&mut self) -> Result<()> {
+    fn close(&mut self, newest_ns: u64) -> Result<()> {
         let Some(segment) = self.segment.take() else { return Ok(()) };
         let bytes = segment.finish()?;
-        self.partial.write(&format!("{:06}.parquet", self.segments), &bytes)?;
+        let rows = std::mem::take(&mut self.rows);
+        let size = bytes.len() as u64;
+        match self.keep {
+            Keep::All => {
+                self.partial.write(&format!("{:06}.parquet", self.segments), &bytes)?;
+                self.bytes.fetch_add(size, Ordering::Relaxed);
+            }
+            Keep::Last { age_ns, bytes: limit } => {
+                self.bytes.fetch_add(size, Ordering::Relaxed);
+                self.held.push_back(HeldSegment { bytes: bytes.into(), rows, newest_ns });
+                self.evict(newest_ns.saturating_sub(age_ns), limit);
+            }
+        }
         self.segments += 1;
-        self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.cpu_ns.store(clock::thread_cpu_ns(), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Lets go of segments that end before `from_ns`, and of more while all take more than `limit` bytes; the newest stays.
+    fn evict(&mut self, from_ns: u64, limit: u64) {
+        while self.held.len() > 1 {
+            let oldest = &self.held[0];
+            if oldest.newest_ns >= from_ns && self.bytes.load(Ordering::Relaxed) <= limit {
+                break;
+            }
+            self.evicted += oldest.rows;
+            self.bytes.fetch_sub(oldest.bytes.len() as u64, Ordering::Relaxed);
+            self.held.pop_front();
+        }
+    }
+
+    fn held(&self) -> Held {
+        Held {
+            segments: self.held.iter().map(|s| s.bytes.clone()).collect(),
+            rows: self.held.iter().map(|s| s.rows).sum(),
+            evicted: self.evicted,
+        }
     }
 }

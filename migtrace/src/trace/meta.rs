@@ -57,6 +57,13 @@ pub struct Meta {
     /// One event of so many was recorded; `None`: all were. An event's own weight says what it stands for.
     #[serde(default)]
     pub sample: Option<NonZeroU32>,
+    /// Events that a flight recording had and let go, because they were older than what it keeps. They were not lost: the
+    /// account has them as stored. `None`: the recording keeps all.
+    #[serde(default)]
+    pub evicted: Option<u64>,
+    /// Which file this is, from 0 on, of a recording into several; `None`: of one. Only the last of them has an account.
+    #[serde(default)]
+    pub part: Option<u32>,
 }
 
 impl Meta {

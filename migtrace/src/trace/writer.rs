@@ -7,9 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
+
 use super::{
     encode,
-    encoder::Encoder,
+    encoder::{Encoder, Held, Keep},
     error::{Error, Result},
     join,
     meta::Meta,
@@ -17,7 +19,7 @@ use super::{
     schema::Buffers,
     segment::Segment,
 };
-use crate::event::Event;
+use crate::{event::Event, ring::clock};
 
 /// Age of the oldest event at which a segment is closed. With the caller's ticks at most 250 ms apart, no event is more than
 /// a second from the disk.
@@ -33,6 +35,8 @@ pub struct Summary {
     pub events: u64,
     /// Size of the file.
     pub bytes: u64,
+    /// CPU time that went into encoding and writing it, ns; what pushing took is the caller's.
+    pub cpu_ns: u64,
 }
 
 /// A trace that is being recorded. Encoding and the disk are a thread's, which the first batch starts.
@@ -46,8 +50,11 @@ pub struct Writer {
     meta: String,
     buffers: Buffers,
     encoder: Option<Encoder>,
+    keep: Keep,
     /// [`SEGMENT_AGE`].
     segment_age: Duration,
+    /// Time of the newest event, ns.
+    newest_ns: u64,
     /// When the first row since the last segment came.
     oldest: Option<Instant>,
     /// Rows since the last segment that the encoder has.
@@ -62,11 +69,21 @@ impl Writer {
     /// `path` is something else than a regular file; a recording into `path` goes on or did not end; the directory cannot be
     /// written to.
     pub fn create(path: &Path, meta: &Meta) -> Result<Self> {
-        match fs::symlink_metadata(path) {
-            Ok(there) if !there.is_file() => return Err(Error::NotRegular { path: path.to_owned() }),
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::write(path)(e)),
-            _ => {}
-        }
+        Self::create_keeping(path, meta, Keep::All)
+    }
+
+    /// Begins a flight recording, which keeps its last events in memory until they are wanted: those of the last `age`, and
+    /// about a second more, unless they take more than `bytes`. What is older is let go, and counted.
+    ///
+    /// # Errors
+    /// As [`Writer::create`].
+    pub fn create_flight(path: &Path, meta: &Meta, age: Duration, bytes: u64) -> Result<Self> {
+        let age_ns = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
+        Self::create_keeping(path, meta, Keep::Last { age_ns, bytes })
+    }
+
+    fn create_keeping(path: &Path, meta: &Meta, keep: Keep) -> Result<Self> {
+        refuse_irregular(path)?;
         let meta = to_json(meta, path)?;
         let partial = Partial::create(path)?;
         // Without rows: a recording says what it is from its first moment, and a disk that cannot be written to is found now.
@@ -77,7 +94,9 @@ impl Writer {
             meta,
             buffers: Buffers::default(),
             encoder: None,
+            keep,
             segment_age: SEGMENT_AGE,
+            newest_ns: 0,
             oldest: None,
             segment_rows: 0,
             events: 0,
@@ -92,6 +111,7 @@ impl Writer {
     pub fn push(&mut self, event: &Event) -> Result<()> {
         encode::append(&mut self.buffers, event);
         self.events += 1;
+        self.newest_ns = self.newest_ns.max(event.ts_ns);
         if self.oldest.is_none() {
             self.oldest = Some(Instant::now());
         }
@@ -140,7 +160,19 @@ impl Writer {
         self.events
     }
 
-    /// Bytes of all complete segments so far.
+    /// CPU time of the thread that encodes and writes, up to the last complete segment, ns.
+    #[must_use]
+    pub fn cpu_ns(&self) -> u64 {
+        self.encoder.as_ref().map_or(0, Encoder::cpu_ns)
+    }
+
+    /// Time of the newest event, ns; 0 of none.
+    #[must_use]
+    pub fn newest_ns(&self) -> u64 {
+        self.newest_ns
+    }
+
+    /// Bytes of all complete segments so far; of a flight recording, of those in memory.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.encoder.as_ref().map_or(0, Encoder::bytes)
@@ -151,10 +183,36 @@ impl Writer {
     /// # Errors
     /// The file cannot be written. The partial directory stays as it is.
     pub fn finish(mut self, meta: &Meta) -> Result<Summary> {
+        if matches!(self.keep, Keep::Last { .. }) {
+            let path = self.path.clone();
+            let summary = self.held()?.write(&path, meta)?;
+            self.discard()?;
+            return Ok(summary);
+        }
         self.flush()?;
+        let began_ns = clock::thread_cpu_ns();
         let bytes = join::join(&partial::segments(&self.partial.dir)?, &self.partial.temporary(), &self.path, meta)?;
         self.partial.remove()?;
-        Ok(Summary { events: self.events, bytes })
+        Ok(Summary { events: self.events, bytes, cpu_ns: self.cpu_ns() + clock::thread_cpu_ns() - began_ns })
+    }
+
+    /// Ends a flight recording whose last events nobody wants any more.
+    ///
+    /// # Errors
+    /// The partial directory cannot be removed.
+    pub fn discard(mut self) -> Result<()> {
+        self.keep = Keep::All;
+        self.partial.remove()
+    }
+
+    /// What a flight recording holds at this moment, to be written while it goes on.
+    ///
+    /// # Errors
+    /// As [`Writer::push`].
+    pub fn held(&mut self) -> Result<Dump> {
+        self.close()?;
+        let held = self.encoder.as_mut().map_or_else(|| Ok(Held::default()), Encoder::held)?;
+        Ok(Dump { held, partial: self.partial.clone(), cpu_ns: self.cpu_ns() })
     }
 
     /// Lets segments become as old as `age`, so that a test does not depend on how fast the machine is.
@@ -167,7 +225,8 @@ impl Writer {
         self.hand_over()?;
         self.oldest = None;
         self.segment_rows = 0;
-        self.encoder.as_mut().map_or(Ok(()), Encoder::close)
+        let newest_ns = self.newest_ns;
+        self.encoder.as_mut().map_or(Ok(()), |encoder| encoder.close(newest_ns))
     }
 
     /// Hands the buffered rows to the encoder.
@@ -179,16 +238,66 @@ impl Writer {
         self.segment_rows += batch.num_rows();
         let encoder = match &mut self.encoder {
             Some(encoder) => encoder,
-            None => self.encoder.insert(Encoder::start(self.partial.clone(), self.meta.clone(), &self.path)?),
+            None => {
+                self.encoder.insert(Encoder::start(self.partial.clone(), self.meta.clone(), &self.path, self.keep)?)
+            }
         };
         encoder.rows(batch)
+    }
+}
+
+/// What a flight recording held at one moment.
+pub struct Dump {
+    held: Held,
+    partial: Arc<Partial>,
+    /// CPU time of encoding up to this moment.
+    cpu_ns: u64,
+}
+
+impl Dump {
+    /// Makes the trace `path` of it, on the disk of the recording's own trace; one dump after the other. The metadata gets
+    /// the number of events that the recording has let go.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(self, path: &Path, meta: &Meta) -> Result<Summary> {
+        refuse_irregular(path)?;
+        let began_ns = clock::thread_cpu_ns();
+        let meta = Meta { evicted: Some(self.held.evicted), ..meta.clone() };
+        let mut files = Vec::new();
+        for (number, segment) in self.held.segments.iter().enumerate() {
+            let name = format!("held-{number}");
+            self.partial.write(&name, segment)?;
+            files.push(self.partial.dir.join(name));
+        }
+        let bytes = join::join(&files, &self.partial.temporary(), path, &meta)?;
+        files.iter().try_for_each(fs::remove_file).map_err(Error::write(&self.partial.dir))?;
+        Ok(Summary { events: self.held.rows, bytes, cpu_ns: self.cpu_ns + clock::thread_cpu_ns() - began_ns })
+    }
+
+    /// Leaves what is held as segments of a recording that did not end.
+    fn leave(self) -> Result<()> {
+        let write = |(number, bytes): (usize, &Bytes)| self.partial.write(&format!("{:06}.parquet", number + 1), bytes);
+        self.held.segments.iter().enumerate().try_for_each(write)
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
         // After `finish` there is nothing left to do; otherwise an error is on its way already.
-        let _ = self.flush();
+        let _ = match self.keep {
+            Keep::All => self.flush(),
+            Keep::Last { .. } => self.held().and_then(Dump::leave),
+        };
+    }
+}
+
+/// An error where `path` is there and is something else than a regular file.
+fn refuse_irregular(path: &Path) -> Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(there) if !there.is_file() => Err(Error::NotRegular { path: path.to_owned() }),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::write(path)(e)),
+        _ => Ok(()),
     }
 }
 

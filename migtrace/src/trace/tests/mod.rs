@@ -3,6 +3,7 @@
 mod damage;
 mod document;
 mod files;
+mod output;
 mod round_trip;
 
 use std::path::Path;

@@ -1,0 +1,85 @@
+//! The options that say how a recording becomes files.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use migtrace::trace::{Flight, Plan};
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "Files")]
+pub(crate) struct Args {
+    /// Keep only the last so many seconds, in memory. They are written on SIGUSR1, as often as it comes, and at the end:
+    /// to FILE, then to FILE's name with a number
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with_all = ["rotate_size", "rotate_time"])]
+    flight: Option<Duration>,
+    /// Most memory that --flight takes, encoded; what is older is let go before its time then, and counted
+    #[arg(long, value_name = "SIZE", default_value = "256m", value_parser = bytes, requires = "flight")]
+    flight_size: u64,
+    /// Begin the next file, FILE's name with a number, when this one has so many bytes: 500m, 4g
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    rotate_size: Option<u64>,
+    /// Begin the next file when this one is so old: 90s, 10m, 1h
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    rotate_time: Option<Duration>,
+    /// Keep so many files, the one that is written included, and remove older ones of this recording
+    #[arg(long, value_name = "N")]
+    rotate_keep: Option<NonZeroUsize>,
+}
+
+impl Args {
+    /// What they come to.
+    ///
+    /// # Errors
+    /// Files to keep are given, and nothing that begins another.
+    pub(crate) fn plan(&self) -> anyhow::Result<Plan> {
+        if self.rotate_keep.is_some() && self.rotate_size.is_none() && self.rotate_time.is_none() {
+            anyhow::bail!("--rotate-keep: nothing begins another file without --rotate-size or --rotate-time");
+        }
+        Ok(Plan {
+            rotate_bytes: self.rotate_size,
+            rotate_age: self.rotate_time,
+            keep_files: self.rotate_keep,
+            flight: self.flight.map(|age| Flight { age, bytes: self.flight_size }),
+        })
+    }
+}
+
+/// `30`, `0.5`, or as others write times: `30s`, `2m`.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let plain = text.parse::<f64>().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
+    let time = plain.map_or_else(|| humantime::parse_duration(text).map_err(|e| e.to_string()), Ok)?;
+    if time.is_zero() { Err("nothing would be kept".to_owned()) } else { Ok(time) }
+}
+
+/// `64k`, `8m`, `4g`: bytes.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..].to_ascii_lowercase()[..] {
+        "" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        unit => return Err(format!("unknown unit {unit}: use k, m or g")),
+    };
+    let bytes = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
+    bytes.ok_or_else(|| "not a size such as 64k or 8m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_seconds_or_have_a_unit() {
+        assert_eq!(seconds("30"), Ok(Duration::from_secs(30)));
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(seconds("2m"), Ok(Duration::from_secs(120)));
+        assert!(seconds("0").is_err() && seconds("-1").is_err() && seconds("soon").is_err());
+    }
+
+    #[test]
+    fn sizes_have_a_unit_or_are_bytes() {
+        assert_eq!(bytes("64k"), Ok(65_536));
+        assert_eq!(bytes("3"), Ok(3));
+        assert!(bytes("8x").is_err() && bytes("").is_err() && bytes("99999999999g").is_err());
+    }
+}

@@ -1,0 +1,149 @@
+use std::{
+    fs,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{fault, final_meta, meta};
+use crate::trace::{Flight, Output, Plan, Trace, Writer, meta::Meta, recover};
+
+fn temporary() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("run.parquet");
+    (dir, path)
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let name = |e: std::io::Result<fs::DirEntry>| e.expect("an entry").file_name().into_string().expect("a name");
+    let mut names = fs::read_dir(dir).expect("listed").map(name).collect::<Vec<_>>();
+    names.sort();
+    names
+}
+
+fn times(path: &Path) -> Vec<u64> {
+    Trace::open(path).expect("opened").events().map(|e| e.expect("an event").ts_ns).collect()
+}
+
+/// Ten events a file, by their age: every tick ends one.
+fn rotated(path: &Path, files: u64, keep_files: Option<NonZeroUsize>) -> crate::trace::Written {
+    let plan = Plan { rotate_age: Some(Duration::ZERO), keep_files, ..Plan::default() };
+    let mut output = Output::create(path, &meta(), plan).expect("begun");
+    for file in 0..files {
+        (0..10).for_each(|n| output.push(&fault(2_000 + file * 10 + n, n)).expect("pushed"));
+        if file + 1 < files {
+            output.tick().expect("rotated");
+        }
+    }
+    assert_eq!(output.events(), files * 10);
+    output.finish(&final_meta()).expect("finished")
+}
+
+#[test]
+fn each_file_of_a_rotation_is_whole() {
+    let (dir, path) = temporary();
+    let written = rotated(&path, 3, None);
+    assert_eq!((written.events, written.files.len()), (30, 3));
+    assert_eq!(names(dir.path()), ["run.1.parquet", "run.2.parquet", "run.parquet"]);
+    for (number, file) in written.files.iter().enumerate() {
+        let first = 2_000 + 10 * number as u64;
+        assert_eq!(times(file), (first..first + 10).collect::<Vec<_>>());
+        let trace = Trace::open(file).expect("opened");
+        assert!(!trace.truncated());
+        assert_eq!(trace.meta().part, Some(number as u32));
+        assert_eq!(trace.meta().kernel_release, meta().kernel_release);
+    }
+    let spans = written.files.iter().map(|f| Trace::open(f).expect("opened").meta().clone());
+    let spans = spans.map(|m| (m.start_ns, m.end_ns)).collect::<Vec<_>>();
+    assert_eq!(spans, [(1_000, Some(2_009)), (2_009, Some(2_019)), (2_019, Some(9_000))], "one begins where one ends");
+}
+
+#[test]
+fn a_rotation_keeps_as_many_files_as_it_is_told() {
+    let (dir, path) = temporary();
+    let written = rotated(&path, 5, NonZeroUsize::new(2));
+    assert_eq!(written.events, 50);
+    assert_eq!(names(dir.path()), ["run.3.parquet", "run.4.parquet"]);
+    assert_eq!(written.files, [dir.path().join("run.3.parquet"), dir.path().join("run.4.parquet")]);
+}
+
+#[test]
+fn a_file_is_rotated_by_size() {
+    let (dir, path) = temporary();
+    let plan = Plan { rotate_bytes: Some(1), ..Plan::default() };
+    let mut output = Output::create(&path, &meta(), plan).expect("begun");
+    output.push(&fault(2_000, 1)).expect("pushed");
+    output.tick().expect("nothing is on the disk yet");
+    assert_eq!(names(dir.path()), ["run.parquet.partial"]);
+    output.cpu_ns().expect("flushed");
+    output.tick().expect("rotated");
+    output.push(&fault(2_001, 1)).expect("pushed");
+    output.finish(&final_meta()).expect("finished");
+    assert_eq!(names(dir.path()), ["run.1.parquet", "run.parquet"]);
+}
+
+fn flight(path: &Path, bytes: u64) -> Output {
+    let plan = Plan { flight: Some(Flight { age: Duration::from_nanos(100), bytes }), ..Plan::default() };
+    Output::create(path, &meta(), plan).expect("begun")
+}
+
+/// Events from `from` to `to`, a segment for each ten.
+fn fly(output: &mut Output, from: u64, to: u64) {
+    for ts_ns in from..to {
+        output.push(&fault(ts_ns, ts_ns)).expect("pushed");
+        if ts_ns % 10 == 9 {
+            output.cpu_ns().expect("flushed");
+        }
+    }
+}
+
+#[test]
+fn a_flight_keeps_what_was_last_and_counts_what_it_let_go() {
+    let (dir, path) = temporary();
+    let mut output = flight(&path, u64::MAX);
+    fly(&mut output, 1_000, 2_000);
+    assert_eq!(names(&dir.path().join("run.parquet.partial")), ["000000.parquet"], "events stay in memory");
+    let written = output.finish(&final_meta()).expect("finished");
+    // The segment that ends 1899 is 100 ns old against 1999.
+    assert_eq!(times(&path), (1_890..2_000).collect::<Vec<_>>());
+    let found = Trace::open(&path).expect("opened").meta().clone();
+    assert_eq!(found, Meta { evicted: Some(890), ..final_meta() });
+    assert_eq!((written.events, names(dir.path())), (110, vec!["run.parquet".to_owned()]));
+}
+
+#[test]
+fn a_flight_is_written_as_often_as_it_is_asked_for() {
+    let (dir, path) = temporary();
+    let mut output = flight(&path, u64::MAX);
+    fly(&mut output, 1_000, 1_200);
+    let first = output.dump(1_200).expect("dumped");
+    fly(&mut output, 1_200, 1_250);
+    let second = output.dump(1_250).expect("dumped");
+    fly(&mut output, 1_250, 1_500);
+    let written = output.finish(&final_meta()).expect("finished");
+    assert_eq!(written.files, [first.clone(), second.clone(), dir.path().join("run.2.parquet")]);
+    assert_eq!(times(&first), (1_090..1_200).collect::<Vec<_>>());
+    assert_eq!(times(&second), (1_140..1_250).collect::<Vec<_>>());
+    assert_eq!(times(&written.files[2]), (1_390..1_500).collect::<Vec<_>>());
+    assert_eq!(Trace::open(&first).expect("opened").meta().end_ns, Some(1_200));
+}
+
+#[test]
+fn a_flight_takes_no_more_memory_than_it_may() {
+    let (_dir, path) = temporary();
+    let mut output = flight(&path, 1);
+    fly(&mut output, 1_000, 1_100);
+    output.finish(&final_meta()).expect("finished");
+    assert_eq!(times(&path), (1_090..1_100).collect::<Vec<_>>(), "the newest segment stays whatever it takes");
+    assert_eq!(Trace::open(&path).expect("opened").meta().evicted, Some(90));
+}
+
+#[test]
+fn what_a_flight_held_when_it_broke_is_recovered() {
+    let (_dir, path) = temporary();
+    let mut writer = Writer::create_flight(&path, &meta(), Duration::MAX, u64::MAX).expect("a writer");
+    (0..20).for_each(|n| writer.push(&fault(n, n)).expect("pushed"));
+    drop(writer);
+    assert_eq!(recover(&path, None).expect("recovered").events, 20);
+    assert_eq!(times(&path), (0..20).collect::<Vec<_>>());
+}
