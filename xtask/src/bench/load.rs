@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use super::{
     Scale,
     lab::{Lab, Used},
-    report::{Bound, Report, Unit},
+    report::{Bound, Failed, Report, Unit},
     series,
     spread::Spread,
     watcher::{Watcher, perf},
@@ -51,7 +51,6 @@ pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
     }
     let runs = series::in_turn(readers.len(), scale.repeats, |reader| readers[reader].run(lab, &recordings));
     recordings.remove()?;
-    let runs = runs?;
     let mut report = Report::new(&[
         ("events", Unit::Count),
         ("time", Unit::Seconds),
@@ -61,7 +60,7 @@ pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
     let seconds = |used: &Used| used.wall.as_secs_f64();
     let spread = |reader: Reader, number: &dyn Fn(&Used) -> f64| {
         let place = readers.iter().position(|&other| other == reader)?;
-        Spread::of(runs[place].iter().map(|used| Some(number(used))))
+        Spread::of(runs[place].as_ref().ok()?.iter().map(|used| Some(number(used))))
     };
     for &reader in &readers {
         let events = reader.events(&recordings);
@@ -79,6 +78,7 @@ pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
         let ratio = spread(Reader::SummaryLong, &seconds).zip(time).and_then(|(long, short)| long.over(&short));
         report.limit("migtrace summary: 100 M / 10 M events", Unit::Ratio, ratio, Bound::AtMost(LONG_AT_MOST));
     }
+    report.failed.extend(runs.iter().filter_map(|runs| runs.as_ref().err()).map(Failed::of));
     report.notes.push(
         "wall time, nothing else running, the file in the page cache; migtrace reads a made-up trace of all kinds of \
          events, perf a recording of as many faults"

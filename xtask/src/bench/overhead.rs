@@ -3,7 +3,7 @@
 //! Measured in CPU time of the faulting thread, from which time is missing that other programs, or a hypervisor, took.
 //! On a quiet machine wall time, which stands beside it, is the same.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::{
     Scale,
@@ -35,8 +35,8 @@ const LIMITS: [(Watcher, Watcher, f64); 4] = [
 
 pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
     let workload = Workload::new(vec![lab.faulting_cpu()], scale.faults);
-    let arms = series::interleaved(lab, &workload, &WATCHERS, scale.repeats)?;
-    let base = cpu(&arms[0]).context("no run")?;
+    let arms = series::interleaved(lab, &workload, &WATCHERS, scale.repeats);
+    let base = arms[0].required(|run| run.cpu_ns())?;
     let added = |watcher| series::arm(&arms, watcher).and_then(cpu).and_then(|spread: Spread| spread.above(&base));
     let mut report = Report::new(&[
         ("wall time per fault", Unit::Nanoseconds),
@@ -64,7 +64,7 @@ pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
         lab.faulting_cpu(),
         lab.watching_cpu()
     ));
-    series::note_disturbance(&mut report, &arms);
+    series::close(&mut report, &arms);
     Ok(report)
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::spread::Spread;
+use crate::exit;
 
 /// One bench's result.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -12,6 +13,22 @@ pub(super) struct Report {
     pub(super) limits: Vec<Limit>,
     /// What must be known to read the numbers.
     pub(super) notes: Vec<String>,
+    /// Arms that could not run.
+    pub(super) failed: Vec<Failed>,
+}
+
+/// Why something could not be measured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Failed {
+    pub(super) why: String,
+    /// The exit status that it asks for.
+    pub(super) status: u8,
+}
+
+impl Failed {
+    pub(super) fn of(error: &anyhow::Error) -> Failed {
+        Failed { why: format!("{error:#}"), status: exit::status(error) }
+    }
 }
 
 /// What a column of numbers means.

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     place::Place,
-    report::{Report, Verdict},
+    report::{Failed, Report, Verdict},
     table,
 };
 use crate::{
-    exit::{self, FINDING, FINE},
+    exit::{FINDING, FINE},
     paths::write_atomically,
 };
 
@@ -34,23 +34,12 @@ pub(super) struct Outcome {
     pub(super) error: Option<Failed>,
 }
 
-/// Why a bench could not run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Failed {
-    pub(super) why: String,
-    /// The exit status that it asks for.
-    pub(super) status: u8,
-}
-
 impl Outcome {
     /// Of what a bench returned.
     pub(super) fn new(bench: String, measured: Result<Report>) -> Outcome {
         match measured {
             Ok(report) => Outcome { bench, report: Some(report), error: None },
-            Err(error) => {
-                let failed = Failed { why: format!("{error:#}"), status: exit::status(&error) };
-                Outcome { bench, report: None, error: Some(failed) }
-            }
+            Err(error) => Outcome { bench, report: None, error: Some(Failed::of(&error)) },
         }
     }
 }
@@ -95,7 +84,7 @@ impl Results {
         text
     }
 
-    /// Of a bench that could not run if there is one; with `gate`, a finding where a limit is not known to be met.
+    /// Of a bench or an arm that could not run if there is one; with `gate`, a finding where a limit is not known to be met.
     pub(super) fn status(&self, gate: bool) -> u8 {
         if let Some(failed) = self.benches.iter().find_map(|outcome| outcome.error.as_ref()) {
             return failed.status;
@@ -152,6 +141,15 @@ mod tests {
         let text = results.text();
         assert!(text.contains("could not run: the arm: no perf") && text.contains("at most 1.00"), "{text}");
         assert!(text.contains("itself a guest"), "{text}");
+    }
+
+    #[test]
+    fn so_does_an_arm() {
+        let mut report = report(0.5);
+        report.failed.push(Failed::of(&anyhow!(Failure::Environment("no bpftrace".into()))));
+        let results = results(vec![Ok(report)]);
+        assert_eq!(results.status(false), ENVIRONMENT);
+        assert!(results.text().contains("could not run: no bpftrace"), "{}", results.text());
     }
 
     #[test]

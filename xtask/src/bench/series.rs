@@ -2,27 +2,28 @@
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::{
     lab::Lab,
-    report::Report,
+    report::{Failed, Report},
     spread::Spread,
     watcher::{Run, Watcher},
     workload::Workload,
 };
 use crate::progress::{clock, say};
 
-/// All runs of one arm, one for each pass.
+/// All runs of one arm, one for each pass; none where one of them failed.
 pub(super) struct Arm {
     pub(super) watcher: Watcher,
     pub(super) runs: Vec<Run>,
+    error: Option<anyhow::Error>,
 }
 
 /// Runs every watcher once in each pass, each pass beginning with another one. The arms are in the watchers' order.
-pub(super) fn interleaved(lab: &Lab, workload: &Workload, watchers: &[Watcher], passes: u32) -> Result<Vec<Arm>> {
-    let [arms] = interleaved_with(lab, [workload], watchers, passes)?;
-    Ok(arms)
+pub(super) fn interleaved(lab: &Lab, workload: &Workload, watchers: &[Watcher], passes: u32) -> Vec<Arm> {
+    let [arms] = interleaved_with(lab, [workload], watchers, passes);
+    arms
 }
 
 /// The same with several workloads, all taking turns; a list of arms for each workload.
@@ -31,30 +32,37 @@ pub(super) fn interleaved_with<const N: usize>(
     workloads: [&Workload; N],
     watchers: &[Watcher],
     passes: u32,
-) -> Result<[Vec<Arm>; N]> {
+) -> [Vec<Arm>; N] {
     let run = |index: usize| watchers[index / N].run(lab, workloads[index % N]);
-    let mut runs = in_turn(N * watchers.len(), passes, run)?;
-    Ok(std::array::from_fn(|workload| {
-        let arm = |(place, &watcher): (usize, &Watcher)| Arm {
-            watcher,
-            runs: std::mem::take(&mut runs[place * N + workload]),
+    let mut runs: Vec<_> = in_turn(N * watchers.len(), passes, run).into_iter().map(Some).collect();
+    std::array::from_fn(|workload| {
+        let arm = |(place, &watcher): (usize, &Watcher)| match runs[place * N + workload].take() {
+            Some(Err(error)) => Arm { watcher, runs: Vec::new(), error: Some(error) },
+            runs => Arm { watcher, runs: runs.and_then(Result::ok).unwrap_or_default(), error: None },
         };
         watchers.iter().enumerate().map(arm).collect()
-    }))
+    })
 }
 
 /// Does each of so many things once in each pass, each pass beginning with another one. What each of them returned, pass
-/// by pass.
-pub(super) fn in_turn<T>(things: usize, passes: u32, mut run: impl FnMut(usize) -> Result<T>) -> Result<Vec<Vec<T>>> {
-    let mut results: Vec<_> = std::iter::repeat_with(Vec::new).take(things).collect();
+/// by pass; one that failed is not done again, and keeps no other from being done.
+pub(super) fn in_turn<T>(things: usize, passes: u32, mut run: impl FnMut(usize) -> Result<T>) -> Vec<Result<Vec<T>>> {
+    let mut results: Vec<_> = std::iter::repeat_with(|| Ok(Vec::new())).take(things).collect();
     for pass in 0..passes as usize {
         let began = Instant::now();
         for thing in order(things, pass) {
-            results[thing].push(run(thing)?);
+            let Ok(so_far) = &mut results[thing] else { continue };
+            match run(thing) {
+                Ok(result) => so_far.push(result),
+                Err(error) => {
+                    say(format!("  failed: {error:#}"));
+                    results[thing] = Err(error);
+                }
+            }
         }
         say(format!("  pass {} of {passes}: {}", pass + 1, clock(began.elapsed())));
     }
-    Ok(results)
+    results
 }
 
 /// The arms of a pass, in order.
@@ -71,6 +79,14 @@ impl Arm {
     /// A number of each run.
     pub(super) fn spread(&self, number: impl Fn(&Run) -> Option<f64>) -> Option<Spread> {
         Spread::of(self.runs.iter().map(number))
+    }
+
+    /// A number without which nothing can be said.
+    pub(super) fn required(&self, number: impl Fn(&Run) -> Option<f64>) -> Result<Spread> {
+        self.spread(number).with_context(|| match &self.error {
+            Some(error) => format!("{error:#}"),
+            None => format!("the arm `{}` measured nothing", self.watcher.name()),
+        })
     }
 
     pub(super) fn events(&self) -> Option<Spread> {
@@ -98,9 +114,12 @@ impl Arm {
 /// Of the time without a CPU from which on a run is said to be disturbed.
 const DISTURBED: f64 = 0.02;
 
-/// Says how disturbed the runs were by other programs.
-pub(super) fn note_disturbance(report: &mut Report, arms: &[Arm]) {
-    let most = arms.iter().flat_map(|arm| &arm.runs).map(Run::share_waited).fold(0.0, f64::max);
+/// Says which arms failed, and how disturbed the runs of one CPU were by other programs.
+pub(super) fn close(report: &mut Report, arms: &[Arm]) {
+    for error in arms.iter().filter_map(|arm| arm.error.as_ref()) {
+        report.failed.push(Failed::of(error));
+    }
+    let most = arms.iter().flat_map(|arm| &arm.runs).filter_map(Run::share_waited).fold(0.0, f64::max);
     if most > DISTURBED {
         report.notes.push(format!(
             "the machine was busy: in one run the faulting CPU was taken by other programs for {:.0} % of the time",
@@ -118,5 +137,17 @@ mod tests {
         assert_eq!(order(3, 0).collect::<Vec<_>>(), [0, 1, 2]);
         assert_eq!(order(3, 1).collect::<Vec<_>>(), [1, 2, 0]);
         assert_eq!(order(3, 5).collect::<Vec<_>>(), [2, 0, 1]);
+    }
+
+    #[test]
+    fn one_that_fails_is_not_tried_again_and_the_others_go_on() {
+        let mut tried = Vec::new();
+        let results = in_turn(2, 2, |thing| {
+            tried.push(thing);
+            if thing == 0 { Err(anyhow::anyhow!("no")) } else { Ok(tried.len()) }
+        });
+        assert!(results[0].is_err());
+        assert_eq!(results[1].as_ref().expect("both passes"), &[2, 3]);
+        assert_eq!(tried, [0, 1, 1]);
     }
 }

@@ -6,7 +6,7 @@ use super::{
     Scale,
     lab::Lab,
     replay::{self, Shape},
-    report::{Bound, Report, Unit},
+    report::{Bound, Failed, Report, Unit},
     series::{self, Arm},
     spread::Spread,
     watcher::Watcher,
@@ -22,7 +22,7 @@ const WATCHERS: [Watcher; 3] = [Watcher::Perf, Watcher::PerfZ, Watcher::Migtrace
 pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
     let regular = Workload::new(vec![lab.faulting_cpu()], scale.faults);
     let noise = regular.clone().shuffled();
-    let [regular, noise] = series::interleaved_with(lab, [&regular, &noise], &WATCHERS, scale.repeats)?;
+    let [regular, noise] = series::interleaved_with(lab, [&regular, &noise], &WATCHERS, scale.repeats);
     let mut report = Report::new(&[
         ("pages in order", Unit::Bytes),
         ("lost", Unit::Count),
@@ -34,7 +34,9 @@ pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
         report.row(regular.watcher.name(), cells);
     }
     // Shuffled pages are noise in a few bits of one column; here addresses and frames are, whole.
-    let noise_bytes = Spread::of([replay::run(lab, Shape::Noise, MADE_UP, true)?.file_bytes_per_event]);
+    let made_up = replay::run(lab, Shape::Noise, MADE_UP, true);
+    let noise_bytes = Spread::of([made_up.as_ref().ok().and_then(|made_up| made_up.file_bytes_per_event)]);
+    report.failed.extend(made_up.as_ref().err().map(Failed::of));
     report.row("migtrace, made-up noise", [None, None, noise_bytes.clone(), None]);
     if let ([perf, perf_z, migtrace], [.., shuffled]) = (&regular[..], &noise[..]) {
         let size = migtrace.bytes_per_event();
@@ -46,6 +48,8 @@ pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
         report.limit(what, Unit::Bytes, shuffled.bytes_per_event(), Bound::AtMost(NOISE_AT_MOST));
     }
     report.limit("made-up noise: migtrace", Unit::Bytes, noise_bytes, Bound::AtMost(NOISE_AT_MOST));
+    series::close(&mut report, &regular);
+    series::close(&mut report, &noise);
     report.notes.push("the whole file, divided by its events".to_owned());
     Ok(report)
 }

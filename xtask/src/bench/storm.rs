@@ -3,7 +3,7 @@
 //! Measured in CPU time of the faulting threads: what watches has no CPU of its own then, and takes theirs. Wall time
 //! stands beside it.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::{
     Scale,
@@ -22,8 +22,9 @@ const AT_MOST: f64 = 1.5;
 pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
     let one = Workload::new(vec![lab.faulting_cpu()], scale.faults);
     let all = Workload::new(lab.cpus.clone(), scale.faults);
-    let [calm, storm] = series::interleaved_with(lab, [&one, &all], &WATCHERS, scale.repeats)?;
-    let (calm_base, storm_base) = (cpu(&calm[0]).context("no run")?, cpu(&storm[0]).context("no run")?);
+    let [calm, storm] = series::interleaved_with(lab, [&one, &all], &WATCHERS, scale.repeats);
+    let base = |arms: &[Arm]| arms[0].required(|run| run.cpu_ns());
+    let (calm_base, storm_base) = (base(&calm)?, base(&storm)?);
     let mut report = Report::new(&[
         ("added, one CPU", Unit::Nanoseconds),
         ("added, all CPUs", Unit::Nanoseconds),
@@ -45,6 +46,8 @@ pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
         let wall = storm.spread(|run| run.wall_ns());
         report.row(calm.watcher.name(), [few, many, ratio, cpu(storm), wall, storm.lost()]);
     }
+    series::close(&mut report, &calm);
+    series::close(&mut report, &storm);
     report.notes.push(format!(
         "{} faults on each of {} CPUs at once, {} on one; CPU time of the faulting threads, for what watches takes \
          their CPUs",

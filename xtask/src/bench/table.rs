@@ -7,11 +7,14 @@ use super::{
     spread::Spread,
 };
 
-/// Both tables of a report, and its notes.
+/// Both tables of a report, what failed, and its notes.
 pub(super) fn text(report: &Report) -> String {
     let mut text = format!("{}\n", arms(report));
     if !report.limits.is_empty() {
         text.push_str(&format!("{}\n", limits(&report.limits)));
+    }
+    for failed in &report.failed {
+        text.push_str(&format!("  - could not run: {}\n", failed.why));
     }
     for note in &report.notes {
         text.push_str(&format!("  - {note}\n"));

@@ -6,8 +6,8 @@ use anyhow::Result;
 use super::{
     Scale,
     lab::Lab,
-    replay::{self, Replay, Shape},
-    report::{Bound, Report, Unit},
+    replay::{self, Shape},
+    report::{Bound, Failed, Report, Unit},
     series::{self, Arm},
     spread::Spread,
     watcher::Watcher,
@@ -26,7 +26,7 @@ const REPLAYED: u64 = 4_000_000;
 
 pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
     let workload = Workload::new(vec![lab.faulting_cpu()], scale.faults * LONGER);
-    let arms = series::interleaved(lab, &workload, &WATCHERS, scale.repeats)?;
+    let arms = series::interleaved(lab, &workload, &WATCHERS, scale.repeats);
     let mut report = Report::new(&[
         ("CPU per event", Unit::Nanoseconds),
         ("start and end", Unit::Nanoseconds),
@@ -36,8 +36,7 @@ pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
     ]);
     let mut costs = Vec::new();
     for arm in &arms {
-        let idle = (0..scale.repeats).map(|_| arm.watcher.idle_cpu_ns(lab).map(|ns| Some(ns as f64)));
-        let idle = Spread::of(idle.collect::<Result<Vec<_>>>()?);
+        let idle = Spread::of((0..scale.repeats).map(|_| Some(arm.watcher.idle_cpu_ns(lab).ok()? as f64)));
         let cost = idle.as_ref().and_then(|idle| cost(arm, idle.median));
         let rate = arm.spread(|run| Some(1e9 / run.wall_ns()?));
         report.row(arm.watcher.name(), [cost.clone(), idle, rate, arm.events(), arm.lost()]);
@@ -50,10 +49,12 @@ pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
         report.limit(what, Unit::Nanoseconds, migtrace.clone(), Bound::AtMost(AT_MOST_NS));
         arm.limit_lost(&mut report);
     }
-    let [decoded, written] = replayed(lab, scale)?;
-    for (name, runs, at_least) in
-        [("decoded", &decoded, DECODED_AT_LEAST), ("decoded and written", &written, WRITTEN_AT_LEAST)]
-    {
+    let replays = [("decoded", DECODED_AT_LEAST), ("decoded and written", WRITTEN_AT_LEAST)];
+    // Records from memory: only decoded, and written too.
+    let run = |written| replay::run(lab, Shape::Regular, REPLAYED, written == 1);
+    for (runs, (name, at_least)) in series::in_turn(replays.len(), scale.repeats, run).into_iter().zip(replays) {
+        report.failed.extend(runs.as_ref().err().map(Failed::of));
+        let runs = runs.unwrap_or_default();
         let rate = Spread::of(runs.iter().map(|run| Some(run.events_per_cpu_s)));
         let cost = Spread::of(runs.iter().map(|run| Some(run.cpu_ns_per_event)));
         let events = Spread::of([Some(REPLAYED as f64)]);
@@ -68,15 +69,8 @@ pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
         "CPU time of the recorder alone, without what it needs to record a command that does nothing (start and end)"
             .to_owned(),
     );
-    series::note_disturbance(&mut report, &arms);
+    series::close(&mut report, &arms);
     Ok(report)
-}
-
-/// Records from memory: only decoded, and written too.
-fn replayed(lab: &Lab, scale: &Scale) -> Result<[Vec<Replay>; 2]> {
-    let run = |written| replay::run(lab, Shape::Regular, REPLAYED, written == 1);
-    let mut runs = series::in_turn(2, scale.repeats, run)?.into_iter();
-    Ok([runs.next().unwrap_or_default(), runs.next().unwrap_or_default()])
 }
 
 /// ns for an event beyond what starting and ending takes.

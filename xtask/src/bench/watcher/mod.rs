@@ -125,11 +125,13 @@ impl Run {
     }
 
     /// The part of the time in which the faulting threads had no CPU: another program took it.
-    pub(super) fn share_waited(&self) -> f64 {
+    /// None with several CPUs: what watches needs one of them then.
+    pub(super) fn share_waited(&self) -> Option<f64> {
+        let [_] = self.touched[..] else { return None };
         let rounds = self.touched.iter().flat_map(|one| &one.rounds);
         let (wall, cpu) =
             rounds.fold((0, 0), |(wall, cpu), round| (wall + round.wall_ns, cpu + round.cpu_ns.min(round.wall_ns)));
-        if wall == 0 { 0.0 } else { (wall - cpu) as f64 / wall as f64 }
+        (wall > 0).then(|| (wall - cpu) as f64 / wall as f64)
     }
 }
 
