@@ -8,8 +8,9 @@ use crate::record::MASK_WORDS;
 /// Offset of a field that this kernel does not have.
 pub const ABSENT: u32 = u32::MAX;
 
-/// Global of the BPF object by this name.
+/// Globals of the BPF object by these names: a [`Config`] and a [`Filter`].
 pub const CONFIG_GLOBAL: &str = "CONFIG";
+pub const FILTER_GLOBAL: &str = "FILTER";
 
 /// Byte offsets in kernel structures.
 #[repr(C)]
@@ -84,6 +85,10 @@ pub struct Config {
     pub page_fault: PageFaultOffsets,
 }
 
+/// Processes, or cgroups, that a [`Filter`] compares with, at most.
+pub const FILTER_IDS: u32 = 1024;
+/// Depth to which cgroups are looked at.
+pub const CGROUP_LEVELS: u32 = 16;
 /// Words of the mask of CPUs in a [`Filter`]: CPUs from 1024 on are left to user space.
 pub const CPU_WORDS: usize = 16;
 /// Names of tasks that a [`Filter`] can list.
@@ -99,6 +104,8 @@ pub mod term {
     pub const PID: u32 = 1 << 1;
     /// The cgroup is in the map of wanted ones.
     pub const CGROUP: u32 = 1 << 2;
+    /// A cgroup above it, or itself, is in the map of wanted ones: [`super::Filter::cgroup_levels`].
+    pub const UNDER_CGROUP: u32 = 1 << 16;
     /// [`super::Filter::comms`].
     pub const COMM: u32 = 1 << 3;
     /// [`super::Filter::uid`].
@@ -148,8 +155,8 @@ pub struct Filter {
     pub nodes: [u64; MASK_WORDS],
     pub src_nodes: [u64; MASK_WORDS],
     pub dst_nodes: [u64; MASK_WORDS],
-    /// Names of tasks, padded with zeroes; `comms_len` of them.
-    pub comms: [[u8; 16]; FILTER_COMMS],
+    /// Names of tasks, 16 bytes each, padded with zeroes, as words; `comms_len` of them.
+    pub comms: [[u64; 2]; FILTER_COMMS],
     /// By migrate_reason: bit n is for one that happened in the call [`crate::kinds::RequestName`] n, 0 for none.
     pub causes: [u8; MIGRATE_REASONS],
     /// The same for a request that marks its pages.
@@ -164,8 +171,11 @@ pub struct Filter {
     pub comms_len: u32,
     /// Real user id of the task.
     pub uid: u32,
-    /// One of so many is recorded.
+    /// One of so many faults, checks, marks and moves is recorded.
     pub sample: u32,
+    /// Bit n: cgroups at depth n below the root can be in the map of those that must be above.
+    pub cgroup_levels: u32,
+    pub pad_end: u32,
 }
 
 macro_rules! offsets {

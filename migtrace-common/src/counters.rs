@@ -67,11 +67,12 @@ pub const fn counters_index(probe: Probe, program: u32) -> u32 {
     probe as u32 * PROGRAMS_PER_PROBE + program
 }
 
-/// One program's counts on one CPU. `seen = stored + ring_full + no_start`, where every event that passed the filter is seen.
+/// One program's counts on one CPU. `seen = stored + ring_full + no_start`, where every event that passed the filter and is
+/// in the sample is seen.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProbeCounters {
-    /// Events that passed the filter.
+    /// Events that passed the filter and are in the sample.
     pub seen: u64,
     /// Records committed to a ring.
     pub stored: u64,
@@ -81,6 +82,8 @@ pub struct ProbeCounters {
     pub no_start: u64,
     /// Events that the filter left out.
     pub filtered: u64,
+    /// Events that passed the filter and are not in the sample.
+    pub sampled_out: u64,
 }
 
 impl ProbeCounters {

@@ -13,4 +13,4 @@ pub mod layout;
 pub mod record;
 
 /// Version of this wire. The programs put it into every record, the collector refuses any other.
-pub const ABI_VERSION: u8 = 2;
+pub const ABI_VERSION: u8 = 3;

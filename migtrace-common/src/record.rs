@@ -66,7 +66,7 @@ records! {
         pub abi: u8,
         /// [`crate::counters::Probe`] that made the record.
         pub probe: u16,
-        /// Events that this one stands for: 1, or more where a sample was taken.
+        /// Events that this one stands for where the programs take a sample, else 0.
         pub weight: u32,
         /// The kernel's number of the stack, [`NO_STACK`] where none was asked for or could be had.
         pub kernel_stack: i32,

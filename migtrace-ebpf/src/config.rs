@@ -2,7 +2,7 @@
 
 use core::mem::MaybeUninit;
 
-use migtrace_common::config::Config;
+use migtrace_common::config::{Config, Filter};
 
 /// Overwritten by the collector before the programs are loaded.
 // SAFETY of every read: the collector always sets it, and all-zero, its content otherwise, is a valid Config.
@@ -18,4 +18,18 @@ macro_rules! config {
     };
 }
 
+/// Overwritten by the collector before the programs are loaded, where there is a filter.
+// SAFETY of every read: all-zero, its content otherwise, is a valid Filter, which lets everything through.
+#[unsafe(no_mangle)]
+pub static FILTER: MaybeUninit<Filter> = MaybeUninit::zeroed();
+
+/// One setting of the filter, as `config!`: `wanted!(terms)`, `wanted!(cpus[word])`.
+macro_rules! wanted {
+    ($($field:tt)+) => {
+        // SAFETY: as in config!; an index is checked by the compiler.
+        unsafe { core::ptr::read_volatile(&raw const (*$crate::config::FILTER.as_ptr()).$($field)+) }
+    };
+}
+
 pub(crate) use config;
+pub(crate) use wanted;

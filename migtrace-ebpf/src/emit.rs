@@ -6,18 +6,19 @@ use aya_ebpf::{
     bindings::BPF_RB_NO_WAKEUP,
     helpers::{
         bpf_get_current_cgroup_id, bpf_get_numa_node_id, bpf_get_smp_processor_id, bpf_ktime_get_boot_ns,
-        generated::bpf_get_current_comm,
+        generated::{bpf_get_current_comm, bpf_get_prandom_u32},
     },
 };
 use migtrace_common::{
     ABI_VERSION,
+    config::term,
     counters::{Probe, ProbeCounters, counters_index},
     kinds::RecordKind,
     record::{Header, NO_STACK},
 };
 
 use crate::{
-    config::config,
+    config::{config, wanted},
     filter::Task,
     maps::{COUNTERS, RINGS},
 };
@@ -52,7 +53,7 @@ pub fn header(task: Task, kind: RecordKind, probe: Probe, ts_ns: u64) -> Header 
         kind: kind.0,
         abi: ABI_VERSION,
         probe: probe as u16,
-        weight: 1,
+        weight: if is_sampled(kind) && applies_sample() { wanted!(sample) } else { 0 },
         kernel_stack: NO_STACK,
         user_stack: NO_STACK,
         comm: [0; COMM_BYTES as usize],
@@ -107,6 +108,28 @@ pub fn filtered(by: Counted) {
     if let Some(counters) = counters(by) {
         counters.filtered += 1;
     }
+}
+
+/// Whether an event that the filter wants is not in the sample; then it is counted so.
+#[inline(always)]
+pub fn sampled_out(by: Counted) -> bool {
+    // SAFETY: the helper has no preconditions.
+    let out = applies_sample() && wanted!(sample) != 0 && unsafe { bpf_get_prandom_u32() } % wanted!(sample) != 0;
+    if out && let Some(counters) = counters(by) {
+        counters.sampled_out += 1;
+    }
+    out
+}
+
+#[inline(always)]
+fn applies_sample() -> bool {
+    wanted!(terms) & term::SAMPLE != 0
+}
+
+/// Kinds of which there is one for every page: the others are few, and tell what those belong to.
+#[inline(always)]
+fn is_sampled(kind: RecordKind) -> bool {
+    matches!(kind, RecordKind::FAULT | RecordKind::CHECK | RecordKind::MARK | RecordKind::MIGRATE)
 }
 
 #[inline(always)]

@@ -3,9 +3,12 @@
 use aya_ebpf::{
     btf_maps::{ArrayOfMaps, RingBuf},
     macros::{btf_map, map},
-    maps::{Array, LruHashMap, PerCpuArray},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray},
 };
-use migtrace_common::counters::{PROGRAMS_PER_PROBE, Probe, ProbeCounters};
+use migtrace_common::{
+    config::FILTER_IDS,
+    counters::{PROGRAMS_PER_PROBE, Probe, ProbeCounters},
+};
 
 use crate::task_storage::TaskStorage;
 
@@ -37,6 +40,18 @@ const PIDS: u32 = 1 << 22;
 /// traced a search on each of its faults.
 #[map]
 pub static TRACED: Array<[u8; PIDS_PER_VALUE as usize]> = Array::with_max_entries(PIDS / PIDS_PER_VALUE, 0);
+
+/// Processes that the filter asks for by number, children not followed.
+#[map]
+pub static WANTED_PIDS: HashMap<u32, u8> = HashMap::with_max_entries(FILTER_IDS, 0);
+
+/// Cgroups that the filter asks for by id.
+#[map]
+pub static WANTED_CGROUPS: HashMap<u64, u8> = HashMap::with_max_entries(FILTER_IDS, 0);
+
+/// Cgroups that a task must be in, or below of.
+#[map]
+pub static ROOT_CGROUPS: HashMap<u64, u8> = HashMap::with_max_entries(FILTER_IDS, 0);
 
 /// By CPU: its node, [`migtrace_common::record::NO_NODE`] where it is not known. The collector fills it.
 #[map]

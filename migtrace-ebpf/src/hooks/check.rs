@@ -16,18 +16,31 @@ use crate::{
     maps::{CheckStart, TASKS},
 };
 
+/// The programs that count checks, and moves that follow them.
+const CHECK: Counted = Counted(Probe::Check, 0);
+const LAZY_MIGRATE: Counted = Counted(Probe::LazyMigrate, 0);
+const HINTING_CHECK: Counted = Counted(Probe::HintingCheck, 0);
+
 /// mof:mof_check.
 #[inline(always)]
 pub fn check(ctx: &TracePointContext) {
-    let Some(task) = filter::traced(Counted(Probe::Check, 0)) else { return };
+    let Some(task) = filter::traced(CHECK) else { return };
     let ts_ns = emit::now();
-    emit::commit(Counted(Probe::Check, 0), |record| {
+    let addr = field(ctx, config!(mof_check.address));
+    let (src_nid, dst_nid) = (field(ctx, config!(mof_check.src_nid)), field(ctx, config!(mof_check.dst_nid)));
+    if !wants_check(addr, src_nid, dst_nid) {
+        return emit::filtered(CHECK);
+    }
+    if emit::sampled_out(CHECK) {
+        return;
+    }
+    emit::commit(CHECK, |record| {
         record.write(Check {
             header: emit::header(task, RecordKind::CHECK, Probe::Check, ts_ns),
-            addr: field(ctx, config!(mof_check.address)),
+            addr,
             pfn: field(ctx, config!(mof_check.pfn)),
-            src_nid: field(ctx, config!(mof_check.src_nid)),
-            dst_nid: field(ctx, config!(mof_check.dst_nid)),
+            src_nid,
+            dst_nid,
             order: field(ctx, config!(mof_check.order)),
             flags: field(ctx, config!(mof_check.flags)),
             reason: field(ctx, config!(mof_check.reason)),
@@ -40,27 +53,46 @@ pub fn check(ctx: &TracePointContext) {
     });
 }
 
+#[inline(always)]
+fn wants_check(addr: u64, src_nid: i32, dst_nid: i32) -> bool {
+    filter::wants(RecordKind::CHECK) && filter::wants_addr(addr) && filter::wants_between(src_nid, dst_nid)
+}
+
 /// mof:mof_migrate.
 #[inline(always)]
 pub fn migrate(ctx: &TracePointContext) {
-    let Some(task) = filter::traced(Counted(Probe::LazyMigrate, 0)) else { return };
+    let Some(task) = filter::traced(LAZY_MIGRATE) else { return };
     let ts_ns = emit::now();
-    emit::commit(Counted(Probe::LazyMigrate, 0), |record| {
+    let addr = field(ctx, config!(mof_migrate.address));
+    let latency_ns: u64 = field(ctx, config!(mof_migrate.latency_ns));
+    // The kernel gives 0 where the event was switched on in the middle of the move.
+    let latency_ns = if latency_ns == 0 { NO_TIME } else { latency_ns };
+    let (src_nid, dst_nid) = (field(ctx, config!(mof_migrate.src_nid)), field(ctx, config!(mof_migrate.dst_nid)));
+    let wanted = filter::wants(RecordKind::MIGRATE)
+        && filter::wants_lazy_fault()
+        && filter::wants_addr(addr)
+        && filter::wants_latency(latency_ns)
+        && filter::wants_between(src_nid, dst_nid);
+    if !wanted {
+        return emit::filtered(LAZY_MIGRATE);
+    }
+    if emit::sampled_out(LAZY_MIGRATE) {
+        return;
+    }
+    emit::commit(LAZY_MIGRATE, |record| {
         let rc: i32 = field(ctx, config!(mof_migrate.rc));
-        let latency_ns: u64 = field(ctx, config!(mof_migrate.latency_ns));
         record.write(Migrate {
             header: emit::header(task, RecordKind::MIGRATE, Probe::LazyMigrate, ts_ns),
-            addr: field(ctx, config!(mof_migrate.address)),
+            addr,
             old_pfn: field(ctx, config!(mof_migrate.old_pfn)),
             new_pfn: field(ctx, config!(mof_migrate.new_pfn)),
-            // The kernel gives 0 where the event was switched on in the middle of the move.
-            latency_ns: if latency_ns == 0 { NO_TIME } else { latency_ns },
+            latency_ns,
             // The page was unmapped when it was marked, and is mapped again by the fault: the kernel shows no stages.
             unmap_ns: NO_TIME,
             copy_ns: NO_TIME,
             remap_ns: NO_TIME,
-            src_nid: field(ctx, config!(mof_migrate.src_nid)),
-            dst_nid: field(ctx, config!(mof_migrate.dst_nid)),
+            src_nid,
+            dst_nid,
             order: field(ctx, config!(mof_migrate.order)),
             migrate_reason: -1,
             mof_reason: field(ctx, config!(mof_migrate.reason)),
@@ -87,23 +119,29 @@ pub fn hinting_begin(ctx: &impl Args) {
 /// mpol_misplaced() returned the node that the page should be on, or NUMA_NO_NODE.
 #[inline(always)]
 pub fn hinting_end(ctx: &impl Returned) {
-    let Some(task) = filter::traced(Counted(Probe::HintingCheck, 0)) else { return };
+    let Some(task) = filter::traced(HINTING_CHECK) else { return };
     let ts_ns = emit::now();
-    let Some(state) = TASKS.of_current() else { return emit::lost_start(Counted(Probe::HintingCheck, 0)) };
+    let Some(state) = TASKS.of_current() else { return emit::lost_start(HINTING_CHECK) };
     let start = state.check;
     state.check.page = 0;
     if start.page == 0 {
-        return emit::lost_start(Counted(Probe::HintingCheck, 0));
+        return emit::lost_start(HINTING_CHECK);
     }
     let flags = state.fault.flags;
     let folio = Folio(start.page);
-    let dst_nid = ctx.ret(3) as i32;
-    emit::commit(Counted(Probe::HintingCheck, 0), |record| {
+    let (src_nid, dst_nid) = (folio.nid(), ctx.ret(3) as i32);
+    if !wants_check(start.addr, src_nid, dst_nid) {
+        return emit::filtered(HINTING_CHECK);
+    }
+    if emit::sampled_out(HINTING_CHECK) {
+        return;
+    }
+    emit::commit(HINTING_CHECK, |record| {
         record.write(Check {
             header: emit::header(task, RecordKind::CHECK, Probe::HintingCheck, ts_ns),
             addr: start.addr,
             pfn: folio.pfn(),
-            src_nid: folio.nid(),
+            src_nid,
             dst_nid,
             order: folio.order(),
             flags,

@@ -60,14 +60,24 @@ pub fn end(ctx: &impl Returned) {
     if start.start_ns == 0 {
         return emit::lost_start(HANDLED);
     }
+    let latency_ns = ts_ns - start.start_ns;
+    if !filter::wants(RecordKind::FAULT) || !filter::wants_addr(start.addr) || !filter::wants_latency(latency_ns) {
+        return emit::filtered(HANDLED);
+    }
     let result = ctx.ret(4) as u32;
     let nid = folio::nid_mapped(start.pgd, start.addr);
+    if !filter::wants_on(nid) {
+        return emit::filtered(HANDLED);
+    }
+    if emit::sampled_out(HANDLED) {
+        return;
+    }
     emit::commit(HANDLED, |record| {
         record.write(Fault {
             header: emit::header(task, RecordKind::FAULT, Probe::Fault, ts_ns),
             addr: start.addr,
             ip: if start.regs == 0 { 0 } else { read_kernel(start.regs, config!(regs_ip)).unwrap_or(0) },
-            latency_ns: ts_ns - start.start_ns,
+            latency_ns,
             flags: start.flags,
             result,
             nid,
@@ -122,6 +132,13 @@ pub fn kernel_exception_event(ctx: &TracePointContext) {
 
 #[inline(always)]
 fn exception(by: Counted, task: Task, addr: u64, ip: u64, error_code: u32) {
+    let unknown = filter::wants_latency(NO_TIME) && filter::wants_on(NO_NODE);
+    if !filter::wants(RecordKind::FAULT) || !filter::wants_addr(addr) || !unknown {
+        return emit::filtered(by);
+    }
+    if emit::sampled_out(by) {
+        return;
+    }
     let ts_ns = emit::now();
     emit::commit(by, |record| {
         record.write(Fault {

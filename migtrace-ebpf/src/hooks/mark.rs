@@ -26,10 +26,14 @@ pub fn unmapping(ctx: &impl Args) {
     }
 }
 
+/// The programs that count marks, and requests that marked pages.
+const MARK: Counted = Counted(Probe::Mark, 0);
+const BATCH: Counted = Counted(Probe::LazyBatch, 0);
+
 /// mof:mof_unmap.
 #[inline(always)]
 pub fn mark(ctx: &TracePointContext) {
-    let Some(task) = filter::traced(Counted(Probe::Mark, 0)) else { return };
+    let Some(task) = filter::traced(MARK) else { return };
     let ts_ns = emit::now();
     let pfn: u64 = field(ctx, config!(mof_unmap.pfn));
     let addr = match TASKS.of_current() {
@@ -39,12 +43,19 @@ pub fn mark(ctx: &TracePointContext) {
             NO_ADDR
         }
     };
-    emit::commit(Counted(Probe::Mark, 0), |record| {
+    let nid = field(ctx, config!(mof_unmap.nid));
+    if !filter::wants(RecordKind::MARK) || !filter::wants_addr(addr) || !filter::wants_on(nid) {
+        return emit::filtered(MARK);
+    }
+    if emit::sampled_out(MARK) {
+        return;
+    }
+    emit::commit(MARK, |record| {
         record.write(Mark {
             header: emit::header(task, RecordKind::MARK, Probe::Mark, ts_ns),
             addr,
             pfn,
-            nid: field(ctx, config!(mof_unmap.nid)),
+            nid,
             order: field(ctx, config!(mof_unmap.order)),
             reason: field(ctx, config!(mof_unmap.reason)),
             anon: u32::from(field::<u8>(ctx, config!(mof_unmap.anon))),
@@ -55,18 +66,27 @@ pub fn mark(ctx: &TracePointContext) {
 /// mof:mof_lazy.
 #[inline(always)]
 pub fn batch(ctx: &TracePointContext) {
-    let Some(task) = filter::traced(Counted(Probe::LazyBatch, 0)) else { return };
+    let Some(task) = filter::traced(BATCH) else { return };
     let ts_ns = emit::now();
-    emit::commit(Counted(Probe::LazyBatch, 0), |record| {
+    let latency_ns = field(ctx, config!(mof_lazy.latency_ns));
+    let request = request::underway();
+    let wanted = filter::wants(RecordKind::BATCH)
+        && filter::wants_latency(latency_ns)
+        && filter::wants_lazy_batch(request)
+        && filter::wants_nowhere();
+    if !wanted {
+        return emit::filtered(BATCH);
+    }
+    emit::commit(BATCH, |record| {
         record.write(Batch {
             header: emit::header(task, RecordKind::BATCH, Probe::LazyBatch, ts_ns),
             asked: field(ctx, config!(mof_lazy.nr_queued)),
             succeeded: field(ctx, config!(mof_lazy.nr_unmapped)),
             failed: field(ctx, config!(mof_lazy.nr_failed)),
-            latency_ns: field(ctx, config!(mof_lazy.latency_ns)),
+            latency_ns,
             mode: -1,
             migrate_reason: -1,
-            request: request::underway(),
+            request,
             pad: [0; 7],
         });
     });

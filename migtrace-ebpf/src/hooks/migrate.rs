@@ -102,13 +102,21 @@ pub fn batch_end() {
     if batch.counted == 0 {
         return emit::lost_start(BATCH);
     }
+    let latency_ns = ts_ns - start_ns;
+    let wanted = filter::wants(RecordKind::BATCH)
+        && filter::wants_latency(latency_ns)
+        && filter::wants_direct(batch.reason, batch.request as u8)
+        && filter::wants_nowhere();
+    if !wanted {
+        return emit::filtered(BATCH);
+    }
     emit::commit(BATCH, |record| {
         record.write(Batch {
             header: emit::header(task, RecordKind::BATCH, Probe::Batch, ts_ns),
             asked: u64::MAX,
             succeeded: batch.succeeded,
             failed: batch.failed,
-            latency_ns: ts_ns - start_ns,
+            latency_ns,
             mode: batch.mode,
             migrate_reason: batch.reason,
             request: batch.request as u8,
@@ -229,19 +237,34 @@ fn record(
     underway: Option<&FolioUnderway>,
     times: &Times,
 ) {
+    let addr = underway.map_or(NO_ADDR, |u| u.addr);
+    // From the start of unmapping until it is mapped again; other folios of the batch may come in between.
+    let latency_ns = underway.map_or(NO_TIME, |u| times.ts_ns - u.start_ns);
+    let (src_nid, dst_nid) = (old.nid(), new.map_or(NO_NODE, Folio::nid));
+    let wanted = filter::wants(RecordKind::MIGRATE)
+        && filter::wants_here()
+        && filter::wants_direct(batch.reason, batch.request as u8)
+        && filter::wants_addr(addr)
+        && filter::wants_latency(latency_ns)
+        && filter::wants_between(src_nid, dst_nid);
+    if !wanted {
+        return emit::filtered(by);
+    }
+    if emit::sampled_out(by) {
+        return;
+    }
     emit::commit(by, |record| {
         record.write(Migrate {
             header: emit::header(task, RecordKind::MIGRATE, Probe::DirectMigrate, times.ts_ns),
-            addr: underway.map_or(NO_ADDR, |u| u.addr),
+            addr,
             old_pfn: old.pfn(),
             new_pfn: new.map_or(NO_PFN, Folio::pfn),
-            // From the start of unmapping until it is mapped again; other folios of the batch may come in between.
-            latency_ns: underway.map_or(NO_TIME, |u| times.ts_ns - u.start_ns),
+            latency_ns,
             unmap_ns: underway.map_or(NO_TIME, |u| u.unmapped_ns - u.start_ns),
             copy_ns: times.copy_ns,
             remap_ns: times.remap_ns,
-            src_nid: old.nid(),
-            dst_nid: new.map_or(NO_NODE, Folio::nid),
+            src_nid,
+            dst_nid,
             // The old folio's order is gone with its content by now.
             order: new.unwrap_or(old).order(),
             migrate_reason: batch.reason,

@@ -12,9 +12,12 @@ use super::{fault::Mapping, read_kernel};
 use crate::{
     config::config,
     emit::{self, Counted},
-    filter::Task,
+    filter::{self, Task},
     maps::{REGIONS_SEEN, RegionKey, TaskState},
 };
+
+/// The program that counts mappings.
+const REGION: Counted = Counted(Probe::Region, 0);
 
 /// VM_HUGETLB of include/linux/mm.h: the same bit since Linux 2.6.
 const VM_HUGETLB: u64 = 0x0040_0000;
@@ -43,6 +46,13 @@ pub fn seen(task: Task, state: &mut TaskState, vma: u64, mapping: Mapping) {
 
 #[inline(always)]
 fn record(task: Task, vma: u64, start: u64, end: u64, mapping: Mapping) {
+    if !filter::wants(RecordKind::REGION)
+        || !filter::wants_here()
+        || !filter::wants_addr(start)
+        || !filter::wants_nowhere()
+    {
+        return emit::filtered(REGION);
+    }
     let ts_ns = emit::now();
     let flags: u64 = read_kernel(vma, config!(vma_flags)).unwrap_or(0);
     let file = mapping.file;
@@ -52,7 +62,7 @@ fn record(task: Task, vma: u64, start: u64, end: u64, mapping: Mapping) {
     let number = if inode == 0 { 0 } else { read_kernel(inode, config!(inode_number)).unwrap_or(0) };
     let name: u64 = if dentry == 0 { 0 } else { read_kernel(dentry, config!(dentry_name)).unwrap_or(0) };
     let mode = mode_of(vma);
-    emit::commit(Counted(Probe::Region, 0), |record| {
+    emit::commit(REGION, |record| {
         let record: *mut Region = record.as_mut_ptr();
         // SAFETY: in bounds of the reserved record, every byte of which is written: the name is zeroed, then overwritten.
         unsafe {

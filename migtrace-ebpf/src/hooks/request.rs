@@ -76,6 +76,14 @@ pub fn end(ret: i64, name: RequestName) {
         return emit::lost_start(by);
     }
     let call = Call::of(name, &start.args);
+    let latency_ns = ts_ns - start.start_ns;
+    let wanted = filter::wants(RecordKind::REQUEST)
+        && filter::wants_addr(call.addr)
+        && filter::wants_latency(latency_ns)
+        && filter::wants_nowhere();
+    if !wanted {
+        return emit::filtered(by);
+    }
     emit::commit(by, |record| {
         let record: *mut Request = record.as_mut_ptr();
         // SAFETY: in bounds of the reserved record, every field of which is written.
@@ -84,7 +92,7 @@ pub fn end(ret: i64, name: RequestName) {
             (*record).addr = call.addr;
             (*record).len = call.len;
             (*record).flags = call.flags;
-            (*record).latency_ns = ts_ns - start.start_ns;
+            (*record).latency_ns = latency_ns;
             (*record).ret = ret;
             (*record).policy = call.policy;
             (*record).maxnode = call.maxnode;
@@ -138,17 +146,23 @@ impl Call {
     }
 }
 
+/// The program that counts phases.
+const PHASE: Counted = Counted(Probe::Phase, 0);
+
 /// prctl(PR_MIGTRACE_PHASE, text, length).
 #[inline(always)]
 pub fn phase(ctx: &impl EbpfContext, args: [u64; 6]) {
     if args[0] as i32 != PR_MIGTRACE_PHASE {
         return;
     }
-    let Some(task) = filter::traced(Counted(Probe::Phase, 0)) else { return };
+    let Some(task) = filter::traced(PHASE) else { return };
+    if !filter::wants(RecordKind::PHASE) || !filter::wants_nowhere() {
+        return emit::filtered(PHASE);
+    }
     let ts_ns = emit::now();
     // The mask says the same again, for verifiers that do not follow the comparison (Linux 6.1).
     let (text, len) = (args[1], (args[2].min(PHASE_TEXT as u64) & 0xff) as u32);
-    emit::commit(Counted(Probe::Phase, 0), |record| {
+    emit::commit(PHASE, |record| {
         let record: *mut Phase = record.as_mut_ptr();
         // SAFETY: in bounds of the reserved record, every byte of which is written: the text is zeroed, then overwritten.
         unsafe {

@@ -23,7 +23,8 @@ const MOVED: Counted = Counted(Probe::Task, 3);
 /// sched_process_fork(parent, child), in the parent.
 #[inline(always)]
 pub fn fork(ctx: &impl Args) {
-    let Some(task) = filter::traced(FORK) else { return };
+    // Children of a traced process are traced whatever the filter says of this event.
+    let Some(task) = is_traced(FORK) else { return };
     let child = ctx.arg(1);
     let Some(child_pid) = read_kernel::<u32>(child, config!(task_tgid)) else { return };
     if child_pid == task.pid {
@@ -39,7 +40,7 @@ pub fn fork(ctx: &impl Args) {
 /// sched_process_exec, in the task.
 #[inline(always)]
 pub fn exec() {
-    if let Some(task) = filter::traced(EXEC) {
+    if let Some(task) = is_traced(EXEC) {
         record(EXEC, task, TaskEvent::EXEC, 0, 0);
     }
 }
@@ -47,7 +48,7 @@ pub fn exec() {
 /// sched_process_exit(task), in the task: the process ends with its last thread.
 #[inline(always)]
 pub fn exit(ctx: &impl Args) {
-    let Some(task) = filter::traced(EXIT) else { return };
+    let Some(task) = is_traced(EXIT) else { return };
     let signal: u64 = read_kernel(ctx.arg(0), config!(task_signal)).unwrap_or(0);
     if read_kernel::<i32>(signal, config!(signal_live)).unwrap_or(0) > 0 {
         return;
@@ -73,13 +74,18 @@ pub fn migrate(ctx: &impl Args) {
     if pid == 0 || !filter::is_traced(pid) {
         return emit::filtered(MOVED);
     }
+    let comm = read_kernel(moved, config!(task_comm)).unwrap_or_default();
+    let here = filter::wants_here() && filter::wants_nowhere();
+    if !filter::wants(RecordKind::TASK) || !filter::wants_other(pid, comm) || !here {
+        return emit::filtered(MOVED);
+    }
     let ts_ns = emit::now();
     emit::commit_named(MOVED, |entry| {
         entry.write(Task {
             header: Header {
                 // The mover's would be another's; the task's own is not shown without walking its cgroups.
                 cgroup_id: 0,
-                comm: read_kernel(moved, config!(task_comm)).unwrap_or_default(),
+                comm,
                 ..emit::header(filter::Task { pid, tid }, RecordKind::TASK, Probe::Task, ts_ns)
             },
             child_start_ns: 0,
@@ -92,6 +98,17 @@ pub fn migrate(ctx: &impl Args) {
     });
 }
 
+/// The running thread, if its process is traced, else counts the event as filtered. What the filter says of it comes later.
+#[inline(always)]
+fn is_traced(by: Counted) -> Option<filter::Task> {
+    let task = filter::current();
+    if filter::is_traced(task.pid) {
+        return Some(task);
+    }
+    emit::filtered(by);
+    None
+}
+
 /// The node of a CPU, where it is known.
 #[inline(always)]
 fn node_of(cpu: u32) -> Option<i32> {
@@ -101,6 +118,10 @@ fn node_of(cpu: u32) -> Option<i32> {
 
 #[inline(always)]
 fn record(by: Counted, task: filter::Task, what: TaskEvent, child_pid: u32, child_start_ns: u64) {
+    let here = filter::wants_here() && filter::wants_nowhere();
+    if !filter::wants(RecordKind::TASK) || !filter::wants_running(task.pid) || !here {
+        return emit::filtered(by);
+    }
     let ts_ns = emit::now();
     emit::commit(by, |entry| {
         entry.write(Task {

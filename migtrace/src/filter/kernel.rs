@@ -4,7 +4,7 @@
 //! It never stops what the filter wants.
 
 use migtrace_common::{
-    config::{self, CPU_WORDS, FILTER_COMMS, MIGRATE_REASONS, term},
+    config::{self, CPU_WORDS, FILTER_COMMS, FILTER_IDS, MIGRATE_REASONS, term},
     kinds::RecordKind,
     record::MASK_WORDS,
 };
@@ -20,9 +20,6 @@ use crate::{
     event::{Cause, Kind},
     ring::decode::cause_of_call,
 };
-
-/// Processes or cgroups that the kernel side compares with, at most: more are left to user space.
-pub const MOST_IDS: usize = 1024;
 
 /// A filter for the kernel: the settings, and what goes into maps.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +73,8 @@ const fn kind_of_record(kind: Kind) -> Option<RecordKind> {
         Kind::Request => Some(RecordKind::REQUEST),
         Kind::Task => Some(RecordKind::TASK),
         Kind::Phase => Some(RecordKind::PHASE),
-        Kind::Region | Kind::Loss => None,
+        Kind::Region => Some(RecordKind::REGION),
+        Kind::Loss => None,
     }
 }
 
@@ -140,7 +138,9 @@ fn comms(settings: &mut config::Filter, bounds: &Bounds) {
         return;
     }
     for (to, name) in settings.comms.iter_mut().zip(names) {
-        to[..name.len()].copy_from_slice(name.as_bytes());
+        let mut bytes = [[0; 8]; 2];
+        bytes.as_flattened_mut()[..name.len()].copy_from_slice(name.as_bytes());
+        *to = bytes.map(u64::from_ne_bytes);
     }
     settings.comms_len = names.len() as u32;
     settings.terms |= term::COMM;
@@ -160,7 +160,7 @@ fn causes(settings: &mut config::Filter, bounds: &Bounds, cause: &dyn Fn(i32, Ca
 }
 
 fn ids(bounds: &Bounds, name: &str) -> Option<Vec<i128>> {
-    bounds.number(name)?.list(MOST_IDS)
+    bounds.number(name)?.list(FILTER_IDS as usize)
 }
 
 /// Whether records of this kind can become events that the filter wants; kinds that are none of ours are.

@@ -31,7 +31,7 @@ fn what_the_kernel_can_decide_is_lowered() {
     let f = lowered("kind == fault && pid in [3, 4] && cgroup_id == 9 && comm == 'redis'").settings;
     assert_eq!(f.terms, term::KIND | term::PID | term::CGROUP | term::COMM);
     assert!(wants_records(&f, RecordKind::FAULT) && !wants_records(&f, RecordKind::TASK));
-    assert_eq!((f.comms_len, &f.comms[0][..7]), (1, &b"redis\0\0"[..]));
+    assert_eq!((f.comms_len, f.comms[0].map(u64::to_ne_bytes)), (1, [*b"redis\0\0\0", [0; 8]]));
     let l = lowered("pid in [3, 4] && cgroup_id == 9");
     assert_eq!((l.pids, l.cgroups), (vec![3, 4], vec![9]));
 
@@ -95,7 +95,8 @@ fn passes(l: &KernelFilter, event: &Event, origin: Origin) -> bool {
         Body::Request(_) => RecordKind::REQUEST,
         Body::Task(_) => RecordKind::TASK,
         Body::Phase(_) => RecordKind::PHASE,
-        Body::Region(_) | Body::Loss(_) => return true,
+        Body::Region(_) => RecordKind::REGION,
+        Body::Loss(_) => return true,
     };
     let (nid, src, dst) = match &event.body {
         Body::Fault(e) => (e.nid, None, None),
@@ -111,8 +112,9 @@ fn passes(l: &KernelFilter, event: &Event, origin: Origin) -> bool {
         Origin::Direct(reason, call) => f.causes[reason as usize] >> call & 1 == 1,
     };
     let on = |node: Option<i32>, mask: &[u64]| node.is_some_and(|n| has_bit(mask, n as u32));
-    let mut comm = [0; 16];
-    comm[..event.comm.as_bytes().len()].copy_from_slice(event.comm.as_bytes());
+    let mut comm = [[0; 8]; 2];
+    comm.as_flattened_mut()[..event.comm.as_bytes().len()].copy_from_slice(event.comm.as_bytes());
+    let comm = comm.map(u64::from_ne_bytes);
     let term = |bit: u32, holds: bool| f.terms & bit == 0 || holds;
     term(term::KIND, f.kinds >> kind.0 & 1 == 1)
         && term(term::PID, l.pids.contains(&event.pid))
