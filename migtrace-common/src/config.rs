@@ -30,6 +30,9 @@ pub struct Config {
     pub only_traced: u32,
     /// Rings that the collector made: a CPU uses the one of its number, modulo this.
     pub rings: u32,
+    /// Nonzero: records get the numbers of the stacks on which their events happened.
+    pub stacks: u32,
+    pub pad: u32,
     /// The collector's own process, never traced.
     pub self_pid: u32,
     /// sizeof(struct page).

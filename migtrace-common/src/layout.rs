@@ -22,7 +22,7 @@ const _: () = assert!(size_of::<Phase>() == 64 + 8 + PHASE_TEXT);
 const _: () = assert!(size_of::<ProbeCounters>() == 48);
 // No padding: the collector hands the bytes over as they are.
 const _: () = assert!(
-    size_of::<Config>() == 7 * 8 + (6 + 27 + 6 + 10 + 5 + 9 + 4 + 4 + 1 + 1 + 3) * 4 && align_of::<Config>() == 8
+    size_of::<Config>() == 7 * 8 + (8 + 27 + 6 + 10 + 5 + 9 + 4 + 4 + 1 + 1 + 3) * 4 && align_of::<Config>() == 8
 );
 const _: () = assert!(
     size_of::<Filter>() == 4 * 8 + (CPU_WORDS + 5 * MASK_WORDS) * 8 + FILTER_COMMS * 16 + MIGRATE_REASONS + 4 + 7 * 4

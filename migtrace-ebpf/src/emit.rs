@@ -3,11 +3,12 @@
 use core::mem::{MaybeUninit, offset_of};
 
 use aya_ebpf::{
-    bindings::BPF_RB_NO_WAKEUP,
+    bindings::{BPF_F_USER_STACK, BPF_RB_NO_WAKEUP},
     helpers::{
         bpf_get_current_cgroup_id, bpf_get_numa_node_id, bpf_get_smp_processor_id, bpf_ktime_get_boot_ns,
         generated::{bpf_get_current_comm, bpf_get_prandom_u32},
     },
+    programs::tracing::StackIdContext,
 };
 use migtrace_common::{
     ABI_VERSION,
@@ -20,7 +21,7 @@ use migtrace_common::{
 use crate::{
     config::{config, wanted},
     filter::Task,
-    maps::{COUNTERS, RINGS},
+    maps::{COUNTERS, RINGS, STACKS, TASKS},
 };
 
 /// Length of a task's name.
@@ -72,6 +73,30 @@ pub fn commit<T: 'static>(by: Counted, fill: impl FnOnce(&mut MaybeUninit<T>)) {
         // copy through the stack would be done byte by byte.
         // SAFETY: within the reserved record.
         unsafe { bpf_get_current_comm(record.as_mut_ptr().byte_add(offset_of!(Header, comm)).cast(), COMM_BYTES) };
+    });
+}
+
+/// As [`commit`], with the numbers of the stacks on which it happened, where they are wanted.
+#[inline(always)]
+pub fn commit_on_stack<T: 'static>(by: Counted, ctx: &impl StackIdContext, fill: impl FnOnce(&mut MaybeUninit<T>)) {
+    commit(by, |record| {
+        fill(record);
+        if config!(stacks) != 0 {
+            let number = |flags| ctx.get_stackid(&STACKS, flags).map_or(NO_STACK, |number| number as i32);
+            let mut state = TASKS.of_current_or_new();
+            if let Some(state) = &mut state {
+                state.unwinding = 1;
+            }
+            let header: *mut Header = record.as_mut_ptr().cast();
+            // SAFETY: within the reserved record, which opens with its header (layout.rs asserts it).
+            unsafe {
+                (*header).kernel_stack = number(0);
+                (*header).user_stack = number(BPF_F_USER_STACK.into());
+            }
+            if let Some(state) = &mut state {
+                state.unwinding = 0;
+            }
+        }
     });
 }
 

@@ -24,7 +24,8 @@ use crate::{
 macro_rules! has_bit {
     ($mask:ident, $nid:expr) => {{
         let nid: i32 = $nid;
-        (nid as u32) < MASK_WORDS as u32 * 64 && wanted!($mask[nid as usize / 64 % MASK_WORDS]) >> (nid as u32 % 64) & 1 == 1
+        (nid as u32) < MASK_WORDS as u32 * 64
+            && wanted!($mask[nid as usize / 64 % MASK_WORDS]) >> (nid as u32 % 64) & 1 == 1
     }};
 }
 
@@ -213,9 +214,8 @@ pub fn wants_on(nid: i32) -> bool {
 /// Whether records about a page on its way from `src_nid` to `dst_nid`, here, can be wanted.
 #[inline(always)]
 pub fn wants_between(src_nid: i32, dst_nid: i32) -> bool {
-    let touched = || {
-        has_bit!(touched_nodes, src_nid) || has_bit!(touched_nodes, dst_nid) || has_bit!(touched_nodes, cpu_node())
-    };
+    let touched =
+        || has_bit!(touched_nodes, src_nid) || has_bit!(touched_nodes, dst_nid) || has_bit!(touched_nodes, cpu_node());
     (!applies(term::SRC_NID) || has_bit!(src_nodes, src_nid))
         && (!applies(term::DST_NID) || has_bit!(dst_nodes, dst_nid))
         && (!applies(term::TOUCHED) || touched())

@@ -45,7 +45,7 @@ at_entry! {
     try_to_unmap_one try_to_unmap_one_kprobe(ctx) => hooks::mark::unmapping(&ctx);
     migrate_pages_entry migrate_pages_kprobe(ctx) => hooks::migrate::batch_begin(&ctx);
     try_to_migrate try_to_migrate_kprobe(ctx) => hooks::migrate::unmap_begin(&ctx);
-    move_to_new_folio move_to_new_folio_kprobe(_ctx) => hooks::migrate::copy_begin();
+    move_to_new_folio move_to_new_folio_kprobe(ctx) => hooks::migrate::copy_begin(&ctx);
     folio_migrate_flags folio_migrate_flags_kprobe(ctx) => hooks::migrate::moved(&ctx);
     prctl prctl_kprobe(ctx) => request::phase(&ctx, request::args_of_call(&ctx));
 }
@@ -70,14 +70,14 @@ macro_rules! at_exit {
 at_exit! {
     handle_mm_fault_exit handle_mm_fault_kretprobe(ctx) => hooks::fault::end(&ctx);
     mpol_misplaced_exit mpol_misplaced_kretprobe(ctx) => hooks::check::hinting_end(&ctx);
-    migrate_pages_exit migrate_pages_kretprobe(_ctx) => hooks::migrate::batch_end();
+    migrate_pages_exit migrate_pages_kretprobe(ctx) => hooks::migrate::batch_end(&ctx);
 }
 
 /// The five forms of a placement system call: begin and end as functions, in two ways each, and as trace events.
 macro_rules! requests {
     ($($name:ident: $entry:ident $exit:ident $kprobe:ident $kretprobe:ident $enter_event:ident $exit_event:ident;)*) => {
         at_entry! { $($entry $kprobe(ctx) => request::begin(request::args_of_call(&ctx), RequestName::$name);)* }
-        at_exit! { $($exit $kretprobe(ctx) => request::end(request::ret_of_call(&ctx), RequestName::$name);)* }
+        at_exit! { $($exit $kretprobe(ctx) => request::end(&ctx, request::ret_of_call(&ctx), RequestName::$name);)* }
         $(
             #[tracepoint]
             pub fn $enter_event(ctx: TracePointContext) -> u32 {
@@ -87,7 +87,7 @@ macro_rules! requests {
 
             #[tracepoint]
             pub fn $exit_event(ctx: TracePointContext) -> u32 {
-                request::end(request::ret_of_event(&ctx), RequestName::$name);
+                request::end(&ctx, request::ret_of_event(&ctx), RequestName::$name);
                 0
             }
         )*

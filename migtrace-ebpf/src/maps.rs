@@ -3,7 +3,7 @@
 use aya_ebpf::{
     btf_maps::{ArrayOfMaps, RingBuf},
     macros::{btf_map, map},
-    maps::{Array, HashMap, LruHashMap, PerCpuArray},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, StackTrace},
 };
 use migtrace_common::{
     config::FILTER_IDS,
@@ -56,6 +56,10 @@ pub static ROOT_CGROUPS: HashMap<u64, u8> = HashMap::with_max_entries(FILTER_IDS
 /// By CPU: its node, [`migtrace_common::record::NO_NODE`] where it is not known. The collector fills it.
 #[map]
 pub static CPU_NODES: Array<i32> = Array::with_max_entries(1, 0);
+
+/// Stacks, each kept once and known by a number. The collector sets the size, and 1 where it wants none.
+#[map]
+pub static STACKS: StackTrace = StackTrace::with_max_entries(1, 0);
 
 /// A fault under way.
 #[repr(C)]
@@ -135,6 +139,8 @@ pub struct TaskState {
     pub unmapping: Unmapping,
     pub batch: BatchStart,
     pub check: CheckStart,
+    /// Nonzero while its stack is walked for a record: what faults then is migtrace, not the thread.
+    pub unwinding: u64,
     /// The mapping of its last fault.
     pub region_start: u64,
     pub region_end: u64,

@@ -44,6 +44,8 @@ pub struct Scope {
     /// Size of each CPU's ring, bytes: a power of two, and whole pages; `None`: so that all of them take
     /// [`RINGS_BYTES`].
     pub ring_bytes: Option<u32>,
+    /// Whether events get the stacks on which they happened.
+    pub stacks: bool,
     /// Whether the programs' own diagnostics are wanted.
     pub diagnostics: bool,
 }
@@ -83,12 +85,14 @@ impl Live {
             offsets: &offsets,
             processes: scope.processes.as_deref(),
             ring_bytes,
+            stacks: scope.stacks,
             diagnostics: scope.diagnostics,
         };
         let mut loaded = Loaded::load(&options)?;
         let diagnostics = if scope.diagnostics { loaded.diagnostics().ok() } else { None };
-        let reader = Reader::start(loaded.take_rings(), loaded.take_counters()?, Names::of(&kernel))
-            .map_err(SourceError::Reader)?;
+        let reader =
+            Reader::start(loaded.take_rings(), loaded.take_stacks()?, loaded.take_counters()?, Names::of(&kernel))
+                .map_err(SourceError::Reader)?;
         let meta = meta(&kernel, &loaded);
         Ok((Self { loaded, reader, diagnostics, measuring: None, ticks: 0 }, meta))
     }

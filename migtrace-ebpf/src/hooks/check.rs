@@ -34,7 +34,7 @@ pub fn check(ctx: &TracePointContext) {
     if emit::sampled_out(CHECK) {
         return;
     }
-    emit::commit(CHECK, |record| {
+    emit::commit_on_stack(CHECK, ctx, |record| {
         record.write(Check {
             header: emit::header(task, RecordKind::CHECK, Probe::Check, ts_ns),
             addr,
@@ -79,7 +79,7 @@ pub fn migrate(ctx: &TracePointContext) {
     if emit::sampled_out(LAZY_MIGRATE) {
         return;
     }
-    emit::commit(LAZY_MIGRATE, |record| {
+    emit::commit_on_stack(LAZY_MIGRATE, ctx, |record| {
         let rc: i32 = field(ctx, config!(mof_migrate.rc));
         record.write(Migrate {
             header: emit::header(task, RecordKind::MIGRATE, Probe::LazyMigrate, ts_ns),
@@ -136,7 +136,7 @@ pub fn hinting_end(ctx: &impl Returned) {
     if emit::sampled_out(HINTING_CHECK) {
         return;
     }
-    emit::commit(HINTING_CHECK, |record| {
+    emit::commit_on_stack(HINTING_CHECK, ctx, |record| {
         record.write(Check {
             header: emit::header(task, RecordKind::CHECK, Probe::HintingCheck, ts_ns),
             addr: start.addr,

@@ -1,7 +1,7 @@
 //! Page faults: handle_mm_fault() from entry to exit, classified by what runs inside; or, where the kernel lets nobody in
 //! there, the exceptions themselves.
 
-use aya_ebpf::programs::TracePointContext;
+use aya_ebpf::programs::{TracePointContext, tracing::StackIdContext};
 use migtrace_common::{
     counters::Probe,
     kinds::{FaultClass, FaultWay, RecordKind},
@@ -72,7 +72,7 @@ pub fn end(ctx: &impl Returned) {
     if emit::sampled_out(HANDLED) {
         return;
     }
-    emit::commit(HANDLED, |record| {
+    emit::commit_on_stack(HANDLED, ctx, |record| {
         record.write(Fault {
             header: emit::header(task, RecordKind::FAULT, Probe::Fault, ts_ns),
             addr: start.addr,
@@ -93,18 +93,18 @@ pub fn end(ctx: &impl Returned) {
 pub fn user_exception(ctx: &impl Args) {
     let Some(task) = filter::traced(USER) else { return };
     let ip = read_kernel(ctx.number(1), config!(regs_ip)).unwrap_or(0);
-    exception(USER, task, ctx.number(0), ip, ctx.number(2) as u32);
+    exception(USER, ctx, task, ctx.number(0), ip, ctx.number(2) as u32);
 }
 
 /// exceptions:page_fault_kernel(address, regs, error_code): of interest where the kernel touches a process's memory.
 #[inline(always)]
 pub fn kernel_exception(ctx: &impl Args) {
     let addr = ctx.number(0);
-    if addr >> 63 == 1 {
+    if is_not_the_tasks(addr) {
         return;
     }
     if let Some(task) = filter::traced(KERNEL) {
-        exception(KERNEL, task, addr, 0, ctx.number(2) as u32);
+        exception(KERNEL, ctx, task, addr, 0, ctx.number(2) as u32);
     }
 }
 
@@ -114,24 +114,30 @@ pub fn user_exception_event(ctx: &TracePointContext) {
     let Some(task) = filter::traced(USER) else { return };
     let addr = field(ctx, config!(page_fault.address));
     let error_code: u64 = field(ctx, config!(page_fault.error_code));
-    exception(USER, task, addr, field(ctx, config!(page_fault.ip)), error_code as u32);
+    exception(USER, ctx, task, addr, field(ctx, config!(page_fault.ip)), error_code as u32);
 }
 
 /// The same as a classic tracepoint.
 #[inline(always)]
 pub fn kernel_exception_event(ctx: &TracePointContext) {
     let addr: u64 = field(ctx, config!(page_fault.address));
-    if addr >> 63 == 1 {
+    if is_not_the_tasks(addr) {
         return;
     }
     if let Some(task) = filter::traced(KERNEL) {
         let error_code: u64 = field(ctx, config!(page_fault.error_code));
-        exception(KERNEL, task, addr, 0, error_code as u32);
+        exception(KERNEL, ctx, task, addr, 0, error_code as u32);
     }
 }
 
+/// Whether a fault of the kernel has nothing to do with the running thread's memory, or is ours, walking its stack.
 #[inline(always)]
-fn exception(by: Counted, task: Task, addr: u64, ip: u64, error_code: u32) {
+fn is_not_the_tasks(addr: u64) -> bool {
+    addr >> 63 == 1 || (config!(stacks) != 0 && TASKS.of_current().is_some_and(|state| state.unwinding != 0))
+}
+
+#[inline(always)]
+fn exception(by: Counted, ctx: &impl StackIdContext, task: Task, addr: u64, ip: u64, error_code: u32) {
     let unknown = filter::wants_latency(NO_TIME) && filter::wants_on(NO_NODE);
     if !filter::wants(RecordKind::FAULT) || !filter::wants_addr(addr) || !unknown {
         return emit::filtered(by);
@@ -140,7 +146,7 @@ fn exception(by: Counted, task: Task, addr: u64, ip: u64, error_code: u32) {
         return;
     }
     let ts_ns = emit::now();
-    emit::commit(by, |record| {
+    emit::commit_on_stack(by, ctx, |record| {
         record.write(Fault {
             header: emit::header(task, RecordKind::FAULT, Probe::Fault, ts_ns),
             addr,

@@ -50,7 +50,7 @@ pub fn mark(ctx: &TracePointContext) {
     if emit::sampled_out(MARK) {
         return;
     }
-    emit::commit(MARK, |record| {
+    emit::commit_on_stack(MARK, ctx, |record| {
         record.write(Mark {
             header: emit::header(task, RecordKind::MARK, Probe::Mark, ts_ns),
             addr,
@@ -77,7 +77,7 @@ pub fn batch(ctx: &TracePointContext) {
     if !wanted {
         return emit::filtered(BATCH);
     }
-    emit::commit(BATCH, |record| {
+    emit::commit_on_stack(BATCH, ctx, |record| {
         record.write(Batch {
             header: emit::header(task, RecordKind::BATCH, Probe::LazyBatch, ts_ns),
             asked: field(ctx, config!(mof_lazy.nr_queued)),

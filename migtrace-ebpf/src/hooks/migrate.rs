@@ -7,7 +7,7 @@
 //! all its mappings are back. (remove_migration_ptes() would be the one place for that, but compilers inline it where it
 //! matters.) A folio that could not be moved gets its own entries back without having moved, and its record at once.
 
-use aya_ebpf::programs::TracePointContext;
+use aya_ebpf::programs::{TracePointContext, tracing::StackIdContext};
 use migtrace_common::{
     counters::Probe,
     kinds::{MigratePath, RecordKind},
@@ -53,7 +53,7 @@ pub fn batch_end_event(ctx: &impl Args) {
         batch.failed = ctx.number(1);
         batch.counted = 1;
     }
-    batch_end();
+    batch_end(ctx);
 }
 
 #[inline(always)]
@@ -92,11 +92,11 @@ pub fn batch_counts(ctx: &TracePointContext) {
 
 /// migrate_pages() returned.
 #[inline(always)]
-pub fn batch_end() {
+pub fn batch_end(ctx: &impl StackIdContext) {
     let Some(task) = filter::traced(BATCH) else { return };
     let ts_ns = emit::now();
     let Some(batch) = underway() else { return emit::lost_start(BATCH) };
-    flush_moved(AT_END, task, batch);
+    flush_moved(AT_END, ctx, task, batch);
     let start_ns = batch.start_ns;
     batch.start_ns = 0;
     if batch.counted == 0 {
@@ -110,7 +110,7 @@ pub fn batch_end() {
     if !wanted {
         return emit::filtered(BATCH);
     }
-    emit::commit(BATCH, |record| {
+    emit::commit_on_stack(BATCH, ctx, |record| {
         record.write(Batch {
             header: emit::header(task, RecordKind::BATCH, Probe::Batch, ts_ns),
             asked: u64::MAX,
@@ -144,10 +144,10 @@ pub fn entry_set(ctx: &impl Args) {
 
 /// move_to_new_folio() begins: the copy, and the replacement in the mapping.
 #[inline(always)]
-pub fn copy_begin() {
+pub fn copy_begin(ctx: &impl StackIdContext) {
     let Some(batch) = underway() else { return };
     let task = filter::current();
-    flush_moved(AT_COPY, task, batch);
+    flush_moved(AT_COPY, ctx, task, batch);
     batch.copying_ns = emit::now();
 }
 
@@ -156,7 +156,7 @@ pub fn copy_begin() {
 pub fn moved(ctx: &impl Args) {
     let Some(batch) = underway() else { return };
     let task = filter::current();
-    flush_moved(AT_MOVE, task, batch);
+    flush_moved(AT_MOVE, ctx, task, batch);
     batch.moved_ns = emit::now();
     batch.copy_ns = if batch.copying_ns == 0 { NO_TIME } else { batch.moved_ns - batch.copying_ns };
     batch.remapped_ns = 0;
@@ -195,12 +195,12 @@ fn entry_removed(by: Counted, ctx: &impl Args) {
     let underway = unsafe { *underway };
     let _ = FOLIOS_UNDERWAY.remove(old.0);
     let times = Times { ts_ns, copy_ns: NO_TIME, remap_ns: NO_TIME };
-    record(by, task, batch, old, None, Some(&underway), &times);
+    record(by, ctx, task, batch, old, None, Some(&underway), &times);
 }
 
 /// Makes the record of the folio that moved last, now that all its mappings are back.
 #[inline(always)]
-fn flush_moved(by: Counted, task: Task, batch: &mut BatchStart) {
+fn flush_moved(by: Counted, ctx: &impl StackIdContext, task: Task, batch: &mut BatchStart) {
     if batch.moved_old == 0 {
         return;
     }
@@ -217,7 +217,7 @@ fn flush_moved(by: Counted, task: Task, batch: &mut BatchStart) {
     if underway.is_some() {
         let _ = FOLIOS_UNDERWAY.remove(old.0);
     }
-    record(by, task, batch, old, Some(new), underway.as_ref(), &times);
+    record(by, ctx, task, batch, old, Some(new), underway.as_ref(), &times);
 }
 
 /// When a folio's move ended, and what its stages took.
@@ -230,6 +230,7 @@ struct Times {
 #[inline(always)]
 fn record(
     by: Counted,
+    ctx: &impl StackIdContext,
     task: Task,
     batch: &BatchStart,
     old: Folio,
@@ -253,7 +254,7 @@ fn record(
     if emit::sampled_out(by) {
         return;
     }
-    emit::commit(by, |record| {
+    emit::commit_on_stack(by, ctx, |record| {
         record.write(Migrate {
             header: emit::header(task, RecordKind::MIGRATE, Probe::DirectMigrate, times.ts_ns),
             addr,

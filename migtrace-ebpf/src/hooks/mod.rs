@@ -12,7 +12,10 @@ pub mod sched;
 use aya_ebpf::{
     EbpfContext,
     helpers::bpf_probe_read_kernel,
-    programs::{BtfTracePointContext, FEntryContext, FExitContext, ProbeContext, RetProbeContext, TracePointContext},
+    programs::{
+        BtfTracePointContext, FEntryContext, FExitContext, ProbeContext, RetProbeContext, TracePointContext,
+        tracing::StackIdContext,
+    },
 };
 
 /// Reads a `T` at `base + offset` of kernel memory; `None` where there is nothing.
@@ -30,7 +33,7 @@ pub fn field<T: Default>(ctx: &TracePointContext, offset: u32) -> T {
 }
 
 /// Arguments of a traced function or tracepoint, however the program is attached.
-pub trait Args {
+pub trait Args: StackIdContext {
     /// Argument `n`. For programs that the kernel checks by types, a pointer is one: nothing but a known offset may be
     /// added to it.
     fn arg(&self, n: usize) -> u64;
@@ -43,7 +46,7 @@ pub trait Args {
 }
 
 /// The end of a traced function of `args` arguments, however the program is attached.
-pub trait Returned {
+pub trait Returned: StackIdContext {
     /// What it returned.
     fn ret(&self, args: usize) -> u64;
 }

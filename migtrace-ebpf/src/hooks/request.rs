@@ -1,8 +1,10 @@
 //! Placement system calls with arguments, return value and time, and the phases that a workload names.
 
 use aya_ebpf::{
-    EbpfContext, helpers::bpf_probe_read_user, helpers::generated::bpf_probe_read_user as read_user_raw,
-    programs::TracePointContext,
+    EbpfContext,
+    helpers::bpf_probe_read_user,
+    helpers::generated::bpf_probe_read_user as read_user_raw,
+    programs::{TracePointContext, tracing::StackIdContext},
 };
 use aya_log_ebpf::debug;
 use migtrace_common::{
@@ -65,7 +67,7 @@ pub fn underway() -> u8 {
 
 /// It returned `ret`.
 #[inline(always)]
-pub fn end(ret: i64, name: RequestName) {
+pub fn end(ctx: &impl StackIdContext, ret: i64, name: RequestName) {
     let by = Counted(Probe::Request, u32::from(name.0) - 1);
     let Some(task) = filter::traced(by) else { return };
     let ts_ns = emit::now();
@@ -84,7 +86,7 @@ pub fn end(ret: i64, name: RequestName) {
     if !wanted {
         return emit::filtered(by);
     }
-    emit::commit(by, |record| {
+    emit::commit_on_stack(by, ctx, |record| {
         let record: *mut Request = record.as_mut_ptr();
         // SAFETY: in bounds of the reserved record, every field of which is written.
         unsafe {

@@ -96,3 +96,13 @@ fn exit_status(error: &anyhow::Error) -> u8 {
     }
     EXIT_USAGE
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

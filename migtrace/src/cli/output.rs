@@ -6,7 +6,7 @@ use migtrace::trace::{Flight, Plan};
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Files")]
-pub(crate) struct Args {
+pub(crate) struct OutputArgs {
     /// Keep only the last so many seconds, in memory. They are written on SIGUSR1, as often as it comes, and at the end:
     /// to FILE, then to FILE's name with a number
     #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with_all = ["rotate_size", "rotate_time"])]
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     rotate_keep: Option<NonZeroUsize>,
 }
 
-impl Args {
+impl OutputArgs {
     /// What they come to.
     ///
     /// # Errors

@@ -47,12 +47,15 @@ pub(crate) struct Args {
     /// Record this process and the children that it has from now on; may be repeated
     #[arg(short, long, value_name = "PID", conflicts_with = "command")]
     pid: Vec<u32>,
+    /// Record the stacks on which things happened, the kernel's and the program's, by the names of functions
+    #[arg(long)]
+    stacks: bool,
     /// Size of each CPU's ring between the kernel and migtrace, rounded up to a power of two: 64k, 8m. Without, 64m for
     /// all CPUs together, at least 256k and at most 4m each
     #[arg(long, value_name = "SIZE", value_parser = ring_bytes)]
     ring_size: Option<u32>,
     #[command(flatten)]
-    files: output::Args,
+    files: output::OutputArgs,
     /// Print no progress and no summary
     #[arg(short, long)]
     quiet: bool,
@@ -93,6 +96,7 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
             None => (!args.pid.is_empty()).then(|| args.pid.clone()),
         },
         ring_bytes: args.ring_size,
+        stacks: args.stacks,
         diagnostics: verbose,
     };
     let (live, mut meta) = Live::start(&scope)?;
@@ -108,13 +112,8 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
         eprintln!("migtrace: recording into {}; Ctrl-C ends it", args.output.display());
     }
     let dump = plan.flight.map(|_| signal(SignalKind::user_defined1())).transpose().context("listening for signals")?;
-    let mut recording = Recording {
-        output,
-        dump,
-        progress: Progress::new(args.quiet),
-        cgroups: Cgroups::running(),
-        quiet: args.quiet,
-    };
+    let mut recording =
+        Recording { output, dump, progress: Progress::new(args.quiet), cgroups: Cgroups::running(), quiet: args.quiet };
     let status = recording.run(live, workload, &mut meta, &before).await?;
     recording.finish(args, &mut meta, status)
 }

@@ -68,8 +68,14 @@ pub fn examine() -> Report {
 /// Attaches everything, to nobody, and takes it away again.
 fn try_all(kernel: &Kernel) -> (Vec<ProbeInfo>, Result<(), String>) {
     let loaded = offsets::offsets(kernel).map_err(|why| why.to_string()).and_then(|offsets| {
-        let options =
-            Options { kernel, offsets: &offsets, processes: Some(&[]), ring_bytes: RING_BYTES, diagnostics: false };
+        let options = Options {
+            kernel,
+            offsets: &offsets,
+            processes: Some(&[]),
+            ring_bytes: RING_BYTES,
+            stacks: false,
+            diagnostics: false,
+        };
         Loaded::load(&options).map_err(|why| why.to_string())
     });
     match loaded {

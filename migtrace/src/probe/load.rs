@@ -4,7 +4,7 @@ use std::{collections::HashMap, os::fd::AsFd, path::Path};
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
-    maps::{Array, ArrayOfMaps, Map, MapData, MapError, MapFd, PerCpuArray, RingBuf},
+    maps::{Array, ArrayOfMaps, Map, MapData, MapError, MapFd, PerCpuArray, RingBuf, StackTraceMap},
     programs::{BtfTracePoint, FEntry, FExit, KProbe, Program, ProgramError, TracePoint},
 };
 use aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_RINGBUF;
@@ -28,6 +28,9 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("MIGTRACE_BPF_OBJECT"));
 
 /// Processes whose bytes lie in one value of the map of traced ones.
 const PIDS_PER_VALUE: usize = 4096;
+
+/// Different stacks that the kernel keeps: two that fall on one place of its table leave the later one out.
+const STACKS: u32 = 1 << 14;
 
 /// Why the programs could not be loaded at all.
 #[derive(Debug, Error)]
@@ -53,6 +56,8 @@ pub struct Options<'a> {
     pub processes: Option<&'a [u32]>,
     /// Size of each CPU's ring, bytes: a power of two, and whole pages.
     pub ring_bytes: u32,
+    /// Whether events get the stacks on which they happened.
+    pub stacks: bool,
     /// Whether the programs' own diagnostics are wanted.
     pub diagnostics: bool,
 }
@@ -61,6 +66,7 @@ pub struct Options<'a> {
 pub struct Loaded {
     ebpf: Ebpf,
     rings: Vec<RingBuf<MapData>>,
+    stacks: bool,
     /// How each role was filled, or why not.
     pub probes: Vec<ProbeInfo>,
     /// The programs that are attached.
@@ -87,6 +93,7 @@ impl Loaded {
         config.only_traced = options.processes.is_some().into();
         config.self_pid = std::process::id();
         config.rings = cpus;
+        config.stacks = options.stacks.into();
         let log_level = if options.diagnostics { aya_log::Level::Trace as u8 } else { 0 };
         let mut ebpf = EbpfLoader::new()
             // Task storage, which aya does not know, and nobody here reads.
@@ -95,6 +102,7 @@ impl Loaded {
             .override_global(aya_log::LEVEL, &log_level, false)
             .map_max_entries("RINGS", cpus)
             .map_max_entries("CPU_NODES", cpus)
+            .map_max_entries("STACKS", if options.stacks { STACKS } else { 1 })
             .load(OBJECT)?;
         let rings = make_rings(&mut ebpf, cpus, options.ring_bytes)
             .map_err(|source| LoadError::Map { name: "RINGS", source })?;
@@ -111,13 +119,25 @@ impl Loaded {
             let first = probes.into_iter().find_map(|probe| probe.error);
             return Err(LoadError::NothingAttached(first.unwrap_or_default()));
         }
-        Ok(Self { ebpf, rings, probes, attached })
+        Ok(Self { ebpf, rings, stacks: options.stacks, probes, attached })
     }
 
     /// The rings, once.
     #[must_use]
     pub fn take_rings(&mut self) -> Vec<RingBuf<MapData>> {
         std::mem::take(&mut self.rings)
+    }
+
+    /// The stacks, once; `None` where none were asked for.
+    ///
+    /// # Errors
+    /// Where the map is not what it should be.
+    pub fn take_stacks(&mut self) -> Result<Option<StackTraceMap<MapData>>, LoadError> {
+        if !self.stacks {
+            return Ok(None);
+        }
+        let map = self.ebpf.take_map("STACKS").expect("the object has a map STACKS");
+        map.try_into().map(Some).map_err(|source| LoadError::Map { name: "STACKS", source })
     }
 
     /// The counters, once.
@@ -202,6 +222,7 @@ impl Counters {
                 ring_full: total.ring_full + cpu.ring_full,
                 no_start: total.no_start + cpu.no_start,
                 filtered: total.filtered + cpu.filtered,
+                sampled_out: total.sampled_out + cpu.sampled_out,
             }))
         })
     }

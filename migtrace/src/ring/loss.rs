@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn seen_is_stored_plus_lost() {
-        let counted = ProbeCounters { seen: 10, stored: 7, ring_full: 2, no_start: 1, filtered: 5 };
+        let counted = ProbeCounters { seen: 10, stored: 7, ring_full: 2, no_start: 1, filtered: 5, sampled_out: 0 };
         let counters = HashMap::from([("fault", counted)]);
         let mut account = Account::default();
         (0..5).for_each(|_| account.decoded("fault"));

@@ -7,3 +7,4 @@ pub mod loss;
 pub mod policy;
 pub mod reader;
 pub mod reorder;
+pub mod stacks;

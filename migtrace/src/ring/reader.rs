@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use aya::maps::{MapData, MapError, RingBuf};
+use aya::maps::{MapData, MapError, RingBuf, StackTraceMap};
 use tokio::sync::mpsc;
 
 use super::{
@@ -18,6 +18,7 @@ use super::{
     identity::Processes,
     loss::Account,
     reorder::{Reorder, WINDOW_NS},
+    stacks::Stacks,
 };
 use crate::{
     event::Event,
@@ -60,24 +61,27 @@ impl Reader {
     ///
     /// # Errors
     /// Where no thread can be had.
-    pub fn start(rings: Vec<RingBuf<MapData>>, counters: Counters, names: Names) -> std::io::Result<Self> {
+    pub fn start(
+        rings: Vec<RingBuf<MapData>>,
+        stacks: Option<StackTraceMap<MapData>>,
+        counters: Counters,
+        names: Names,
+    ) -> std::io::Result<Self> {
         let (sender, events) = mpsc::channel(QUEUE);
         let stop = Arc::new(AtomicBool::new(false));
-        let mut drain = Drain {
-            rings,
-            counters,
-            sender,
-            reorder: Reorder::default(),
-            decoding: Decoding {
+        let stopping = Arc::clone(&stop);
+        let run = move || {
+            let decoding = Decoding {
                 names,
                 processes: Processes::running(),
+                stacks: stacks.map(Stacks::new),
                 account: Account::default(),
                 losses: Vec::new(),
                 out: Vec::new(),
-            },
+            };
+            Drain { rings, counters, sender, reorder: Reorder::default(), decoding }.run(&stopping)
         };
-        let stopping = Arc::clone(&stop);
-        let thread = thread::Builder::new().name("migtrace-ring".to_owned()).spawn(move || drain.run(&stopping))?;
+        let thread = thread::Builder::new().name("migtrace-ring".to_owned()).spawn(run)?;
         Ok(Self { events, stop, thread })
     }
 
@@ -139,6 +143,9 @@ impl Drain {
             let (mut taken, mut newest_ns) = (0, 0);
             while let Some(record) = ring.next() {
                 newest_ns = record.first_chunk::<8>().map_or(newest_ns, |ts| newest_ns.max(u64::from_ne_bytes(*ts)));
+                if let Some(stacks) = &mut self.decoding.stacks {
+                    stacks.see(&record);
+                }
                 self.reorder.push(&record);
                 taken += 1;
                 if taken == SHARE {
@@ -164,6 +171,8 @@ struct Drained {
 struct Decoding {
     names: Names,
     processes: Processes,
+    /// Where stacks were asked for.
+    stacks: Option<Stacks>,
     account: Account,
     /// Not put in order yet.
     losses: Vec<Event>,
@@ -176,6 +185,9 @@ impl Decoding {
             Ok(mut event) => {
                 event.process_start_ns = self.processes.started_ns(event.pid);
                 self.processes.learn(record);
+                if let Some(stacks) = &mut self.stacks {
+                    (event.kernel_stack, event.user_stack) = stacks.of_record(record);
+                }
                 self.account.decoded(probe_of(record).unwrap_or("unknown"));
                 self.out.push(event);
             }
