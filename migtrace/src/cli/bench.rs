@@ -12,7 +12,7 @@ use migtrace::{
     ring::{clock, decode::decode},
     synth::{Shape, Synth},
     trace::{
-        Writer,
+        Trace, Writer,
         meta::{FORMAT_VERSION, Meta},
     },
 };
@@ -48,12 +48,15 @@ enum What {
         #[arg(short, long)]
         output: Option<PathBuf>,
     },
+    /// Open a trace and read what it says about itself, but no event
+    Open { file: PathBuf },
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     match &args.what {
         What::Synth { shape, events, output } => synth(*shape, *events, output)?,
         What::Replay { shape, events, output } => replay(*shape, *events, output.as_deref())?,
+        What::Open { file } => println!("format {}", Trace::open(file)?.meta().format_version),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -23,12 +23,14 @@ const EVENTS: u64 = 10_000_000;
 /// How many times as large the other one of `--long` is, and how much more it may cost.
 const LONG: u64 = 10;
 const LONG_AT_MOST: f64 = 11.0;
+const OPEN_AT_MOST_S: f64 = 0.05;
 const SUMMARY_AT_MOST_S: f64 = 1.5;
 const SUMMARY_AT_MOST_BYTES: f64 = 500e6;
 
 /// Who reads what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reader {
+    Open,
     Summary,
     SummaryLong,
     PerfReport,
@@ -45,7 +47,7 @@ struct Recordings {
 
 pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
     let recordings = Recordings::make(lab, scale)?;
-    let mut readers = vec![Reader::Summary, Reader::PerfReport, Reader::PerfScript];
+    let mut readers = vec![Reader::Open, Reader::Summary, Reader::PerfReport, Reader::PerfScript];
     if recordings.long_trace.is_some() {
         readers.push(Reader::SummaryLong);
     }
@@ -72,6 +74,8 @@ pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
     let time = spread(Reader::Summary, &seconds);
     let bytes = spread(Reader::Summary, &|used| used.max_rss_bytes as f64 / 1e6);
     let at_most = Bound::AtMost(SUMMARY_AT_MOST_BYTES / 1e6);
+    let open = spread(Reader::Open, &seconds);
+    report.limit("migtrace, opening only: time", Unit::Seconds, open, Bound::AtMost(OPEN_AT_MOST_S));
     report.limit("migtrace summary: time", Unit::Seconds, time.clone(), Bound::AtMost(SUMMARY_AT_MOST_S));
     report.limit("migtrace summary: memory", Unit::Megabytes, bytes, at_most);
     if recordings.long_trace.is_some() {
@@ -119,6 +123,7 @@ fn synthesize(lab: &Lab, events: u64) -> Result<PathBuf> {
 impl Reader {
     fn name(self) -> &'static str {
         match self {
+            Reader::Open => "migtrace, opening only",
             Reader::Summary | Reader::SummaryLong => "migtrace summary",
             Reader::PerfReport => "perf report",
             Reader::PerfScript => "perf script",
@@ -127,16 +132,16 @@ impl Reader {
 
     fn events(self, recordings: &Recordings) -> u64 {
         match self {
-            Reader::Summary => EVENTS,
+            Reader::Open | Reader::Summary => EVENTS,
             Reader::SummaryLong => EVENTS * LONG,
             Reader::PerfReport | Reader::PerfScript => recordings.samples,
         }
     }
 
     fn run(self, lab: &Lab, recordings: &Recordings) -> Result<Used> {
-        let migtrace = |trace: &Path| {
+        let migtrace = |arguments: &[&str], trace: &Path| {
             let mut command = lab.anywhere(&lab.tools.migtrace);
-            command.arg("summary").arg(trace);
+            command.args(arguments).arg(trace);
             command
         };
         let perf = |arguments: &[&str]| {
@@ -145,8 +150,11 @@ impl Reader {
             command
         };
         let command = match self {
-            Reader::Summary => migtrace(&recordings.trace),
-            Reader::SummaryLong => migtrace(recordings.long_trace.as_deref().context("there is no long trace")?),
+            Reader::Open => migtrace(&["bench", "open"], &recordings.trace),
+            Reader::Summary => migtrace(&["summary"], &recordings.trace),
+            Reader::SummaryLong => {
+                migtrace(&["summary"], recordings.long_trace.as_deref().context("there is no long trace")?)
+            }
             Reader::PerfReport => perf(&["report", "--stdio"]),
             Reader::PerfScript => perf(&["script"]),
         };

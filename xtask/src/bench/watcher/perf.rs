@@ -1,6 +1,10 @@
 //! perf record, to a file.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 
@@ -33,12 +37,14 @@ pub(super) fn idle(lab: &Lab, compressed: bool) -> Result<u64> {
     Ok(used.cpu.as_nanos() as u64)
 }
 
-fn record<I: AsRef<std::ffi::OsStr>>(
+fn record<I: AsRef<OsStr>>(
     lab: &Lab,
     file: &Path,
     compressed: bool,
     argv: impl IntoIterator<Item = I>,
 ) -> Result<lab::Used> {
+    // perf would keep it beside the new one.
+    let _ = fs::remove_file(file);
     let mut perf = lab.watching(["perf", "record", "--quiet", "--event", "exceptions:page_fault_user", "--output"]);
     perf.arg(file);
     if compressed {
