@@ -1,0 +1,109 @@
+//! Page faults of a process of this test's own, recorded on the machine that the tests run on, against what the kernel
+//! itself counts for that process (getrusage). A machine that lets nobody trace skips it, and says so.
+#![allow(clippy::unwrap_used, reason = "a test ends where its premise does")]
+
+use std::{
+    env, fs,
+    io::Write,
+    process::{Command, exit},
+};
+
+use migtrace::{
+    event::{Body, Event},
+    trace::Trace,
+};
+use nix::sys::{
+    mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous},
+    resource::{UsageWho, getrusage},
+};
+
+const PAGE: usize = 4096;
+const PAGES: usize = 3000;
+/// Set in the process that is recorded.
+const WORKLOAD: &str = "MIGTRACE_TEST_WORKLOAD";
+const TEST: &str = "as_many_faults_as_the_kernel_counts";
+
+#[test]
+fn as_many_faults_as_the_kernel_counts() {
+    if env::var_os(WORKLOAD).is_some() {
+        workload();
+    }
+    let Some(way) = way_to_see_faults() else {
+        // Past the test harness, which keeps what is printed of a test that passes.
+        writeln!(std::io::stdout(), "test {TEST} ... skipped: this machine lets this process trace no faults").unwrap();
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let trace = dir.path().join("run.parquet");
+    let mut record = Command::new(env!("CARGO_BIN_EXE_migtrace"));
+    record.env_remove("MIGTRACE_LOG").env(WORKLOAD, "1").args(["record", "--quiet", "-o"]).arg(&trace);
+    record.arg("--").arg(env::current_exe().unwrap()).args(["--exact", TEST, "--nocapture", "--test-threads=1"]);
+    let output = record.output().unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    let counted: usize = stdout.lines().find_map(|line| line.strip_prefix("counted ")).unwrap().parse().unwrap();
+    assert!(counted >= PAGES, "{counted}");
+
+    let trace = Trace::open(&trace).unwrap();
+    assert_eq!(trace.meta().lost(), 0);
+    let events = trace.read_all().unwrap();
+    let mark = |text: &str| events.iter().find(|e| matches!(&e.body, Body::Phase(p) if p.text == text)).unwrap();
+    let (begin, end) = (mark("begin"), mark("end"));
+    assert_eq!((begin.pid, begin.process_start_ns), (end.pid, end.process_start_ns));
+    assert!(begin.process_start_ns.is_some_and(|ns| ns < begin.ts_ns));
+    let inside = |e: &&Event| e.tid == begin.tid && (begin.ts_ns..end.ts_ns).contains(&e.ts_ns);
+    // A fault that is to be tried again comes once more, and the kernel counts it once.
+    let is_fault = |e: &&Event| matches!(&e.body, Body::Fault(f) if f.result.as_deref() != Some("retry"));
+    let seen = events.iter().filter(inside).filter(is_fault).count();
+    assert_eq!(seen, counted, "faults by way of {way}");
+}
+
+/// How `record` would see faults here; `None` where it cannot.
+fn way_to_see_faults() -> Option<String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_migtrace")).args(["doctor", "--json"]).output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let probes = report["probes"].as_array().unwrap();
+    // Marks of phases are needed too, to say where counting begins and ends.
+    let attached = |probe: &str| probes.iter().find(|p| p["probe"] == probe)?["attached"].as_str().map(str::to_owned);
+    attached("phase")?;
+    attached("fault")
+}
+
+/// Touches memory in three ways, and says how many faults the kernel has counted meanwhile.
+fn workload() -> ! {
+    let len = PAGES * PAGE;
+    let flags = MapFlags::MAP_PRIVATE;
+    // SAFETY: new memory at a place of the kernel's choice.
+    let memory = unsafe {
+        mmap_anonymous(None, len.try_into().unwrap(), ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, flags).unwrap()
+    };
+    // SAFETY: the memory of above. A huge page would be one fault for 512 pages: fine too, but the count would prove less.
+    unsafe { madvise(memory, len, MmapAdvise::MADV_NOHUGEPAGE).unwrap() };
+    let zero = fs::File::open("/dev/zero").unwrap();
+    // SAFETY: the memory of above, which nothing else uses.
+    let bytes = unsafe { std::slice::from_raw_parts_mut(memory.as_ptr().cast::<u8>(), len) };
+
+    let before = faults();
+    mark("begin");
+    let (written, rest) = bytes.split_at_mut(len / 3);
+    let (read, filled) = rest.split_at_mut(len / 3);
+    written.iter_mut().step_by(PAGE).for_each(|byte| *byte = 1);
+    let sum: u64 = read.iter().step_by(PAGE).map(|byte| u64::from(*byte)).sum();
+    // Here the kernel faults, on the process's account.
+    std::io::Read::read_exact(&mut &zero, filled).unwrap();
+    mark("end");
+    let after = faults();
+    println!("\ncounted {}", after - before + sum as i64);
+    exit(0);
+}
+
+fn faults() -> i64 {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
+    usage.minor_page_faults() + usage.major_page_faults()
+}
+
+fn mark(text: &str) {
+    let name = migtrace_common::record::PR_MIGTRACE_PHASE;
+    // SAFETY: the kernel knows no such option, and does nothing; a probe reads the text.
+    unsafe { libc::prctl(name, text.as_ptr(), text.len(), 0, 0) };
+}
