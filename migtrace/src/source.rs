@@ -3,12 +3,14 @@
 use std::{collections::HashMap, os::fd::OwnedFd};
 
 use aya::sys::{Stats, enable_stats};
+use migtrace_common::counters::Probe;
 use thiserror::Error;
 
 use crate::{
     event::Event,
     probe::{
         kernel::Kernel,
+        left_behind,
         load::{LoadError, Loaded, Options, Ran},
         machine,
         names::Names,
@@ -20,7 +22,7 @@ use crate::{
         clock,
         reader::{Closing, Reader},
     },
-    trace::meta::{FORMAT_VERSION, Meta, OwnCost, ProbeAccount, ProgramCost},
+    trace::meta::{FORMAT_VERSION, Meta, OwnCost, ProbeAccount, ProbeInfo, ProgramCost},
 };
 
 /// Why tracing cannot begin, or went wrong.
@@ -185,6 +187,18 @@ impl Stopped {
     }
 }
 
+/// What the programs show, and what is read beside them.
+fn probes(loaded: &Loaded) -> Vec<ProbeInfo> {
+    let left_behind = ProbeInfo {
+        probe: Probe::Task.name().to_owned(),
+        field: Some("pages".to_owned()),
+        attached: Some(left_behind::SOURCE.to_owned()),
+        error: None,
+        fidelity: "estimated".to_owned(),
+    };
+    loaded.probes.iter().cloned().chain([left_behind]).collect()
+}
+
 fn meta(kernel: &Kernel, loaded: &Loaded) -> Meta {
     Meta {
         format_version: FORMAT_VERSION,
@@ -194,7 +208,7 @@ fn meta(kernel: &Kernel, loaded: &Loaded) -> Meta {
         machine: machine::hypervisor(),
         hostname: std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned(),
         topology: topology::topology(),
-        probes: loaded.probes.clone(),
+        probes: probes(loaded),
         start_ns: clock::boot_ns(),
         wall_offset_ns: clock::wall_offset_ns(),
         ..Meta::default()

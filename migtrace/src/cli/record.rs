@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use migtrace::{
     event::Event,
-    probe::{cgroups::Cgroups, support, vmstat},
+    probe::{cgroups::Cgroups, left_behind::LeftBehind, support, vmstat},
     ring::clock,
     source::{Live, Scope, SourceError},
     summary::Summary,
@@ -112,8 +112,14 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
         eprintln!("migtrace: recording into {}; Ctrl-C ends it", args.output.display());
     }
     let dump = plan.flight.map(|_| signal(SignalKind::user_defined1())).transpose().context("listening for signals")?;
-    let mut recording =
-        Recording { output, dump, progress: Progress::new(args.quiet), cgroups: Cgroups::running(), quiet: args.quiet };
+    let mut recording = Recording {
+        output,
+        dump,
+        progress: Progress::new(args.quiet),
+        cgroups: Cgroups::running(),
+        left_behind: LeftBehind::default(),
+        quiet: args.quiet,
+    };
     let status = recording.run(live, workload, &mut meta, &before).await?;
     recording.finish(args, &mut meta, status)
 }
@@ -156,6 +162,7 @@ struct Recording {
     dump: Option<Signal>,
     progress: Progress,
     cgroups: Cgroups,
+    left_behind: LeftBehind,
     quiet: bool,
 }
 
@@ -174,7 +181,7 @@ impl Recording {
         let status = loop {
             tokio::select! {
                 batch = live.next() => match batch {
-                    Some(batch) => self.write(&batch)?,
+                    Some(batch) => self.write(batch)?,
                     None => break stop.command_ended().await,
                 },
                 status = stop.wait() => break status,
@@ -190,7 +197,7 @@ impl Recording {
         meta.end_ns = Some(clock::boot_ns());
         let mut stopped = live.stop();
         while let Some(batch) = stopped.next().await {
-            self.write(&batch)?;
+            self.write(batch)?;
         }
         let closing = stopped.close()?;
         if closing.late > 0 {
@@ -205,12 +212,13 @@ impl Recording {
         Ok(status)
     }
 
-    fn write(&mut self, batch: &[Event]) -> Result<()> {
-        for event in batch {
+    fn write(&mut self, mut batch: Vec<Event>) -> Result<()> {
+        for event in &mut batch {
             self.cgroups.see(event.cgroup_id);
+            self.left_behind.fill(event);
             self.output.push(event).with_context(|| self.while_writing())?;
         }
-        self.progress.count(batch);
+        self.progress.count(&batch);
         Ok(())
     }
 

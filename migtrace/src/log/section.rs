@@ -45,6 +45,7 @@ fn is_beside_the_point(run: &Run, index: usize) -> bool {
     let Body::Fault(fault) = &event.body else { return false };
     let matters = |&i: &usize| match &run.events[i].body {
         Body::Check(c) => c.verdict == Verdict::Misplaced,
+        Body::Region(_) => false,
         _ => true,
     };
     matches!(fault.result.as_deref(), None | Some("ok" | "retry"))

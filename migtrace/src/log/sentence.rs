@@ -139,7 +139,9 @@ fn task(t: &Task) -> String {
         TaskEvent::Exit => "exits".into(),
         TaskEvent::Moved => {
             let node = |nid: Option<i32>| nid.map_or_else(|| "an unknown node".into(), |nid| format!("node {nid}"));
-            format!("now runs on {}, before on {}", node(t.to_node), node(t.from_node))
+            let left =
+                t.pages.map(|pages| format!("; about {} of its process left behind", words::count(pages, "page")));
+            format!("now runs on {}, before on {}{}", node(t.to_node), node(t.from_node), left.unwrap_or_default())
         }
     }
 }

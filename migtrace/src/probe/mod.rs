@@ -5,6 +5,7 @@
 pub mod catalog;
 pub mod cgroups;
 pub mod kernel;
+pub mod left_behind;
 pub mod load;
 pub mod machine;
 pub mod names;
