@@ -8,6 +8,11 @@ use thiserror::Error;
 
 use crate::{
     event::Event,
+    filter::{
+        Filter,
+        kernel::{self, KernelScope},
+    },
+    model::account,
     probe::{
         kernel::Kernel,
         left_behind,
@@ -50,6 +55,10 @@ pub struct Scope {
     pub stacks: bool,
     /// Whether the programs' own diagnostics are wanted.
     pub diagnostics: bool,
+    /// Only these events.
+    pub filter: Filter,
+    /// And of them only those that the kernel lets through for more.
+    pub kernel: KernelScope,
 }
 
 /// What all rings take, bytes, where nobody says anything else.
@@ -82,6 +91,8 @@ impl Live {
         let kernel = Kernel::running()?;
         let offsets = offsets::offsets(&kernel)?;
         let ring_bytes = scope.ring_bytes.unwrap_or_else(default_ring_bytes);
+        let names = Names::of(&kernel);
+        let filter = kernel::lower(&scope.filter, &|reason, call| names.cause(reason, call)).within(&scope.kernel);
         let options = Options {
             kernel: &kernel,
             offsets: &offsets,
@@ -89,13 +100,22 @@ impl Live {
             ring_bytes,
             stacks: scope.stacks,
             diagnostics: scope.diagnostics,
+            filter: &filter,
         };
         let mut loaded = Loaded::load(&options)?;
         let diagnostics = if scope.diagnostics { loaded.diagnostics().ok() } else { None };
-        let reader =
-            Reader::start(loaded.take_rings(), loaded.take_stacks()?, loaded.take_counters()?, Names::of(&kernel))
-                .map_err(SourceError::Reader)?;
-        let meta = meta(&kernel, &loaded);
+        let reader = Reader::start(
+            loaded.take_rings(),
+            loaded.take_stacks()?,
+            loaded.take_counters()?,
+            names,
+            scope.filter.clone(),
+        )
+        .map_err(SourceError::Reader)?;
+        let mut meta = meta(&kernel, &loaded);
+        // Some programs run for what others make of it; their own records are not there all the same.
+        account::leave_out(&mut meta, scope.filter.kinds().complement());
+        meta.sample = scope.kernel.sample.filter(|n| n.get() > 1);
         Ok((Self { loaded, reader, diagnostics, measuring: None, ticks: 0 }, meta))
     }
 

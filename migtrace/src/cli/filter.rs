@@ -1,20 +1,24 @@
 //! The options by which every command is told which events are wanted. They all come to one [`Filter`].
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use migtrace::{
     event::{Cause, Kind},
-    filter::{Filter, kinds::KindSet, predicate::Predicate, quantity, ranges::Ranges},
+    filter::{Filter, kernel::RootCgroup, kinds::KindSet, predicate::Predicate, quantity, ranges::Ranges},
+    probe::cgroups,
 };
 use strum::VariantNames;
 
+/// Over the options' help.
+pub(crate) const HEADING: &str = "Filters (all must agree, of a repeated one any may)";
+
 /// Which events: all options must agree, of a repeated one any may.
 #[derive(clap::Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Filters (all must agree, of a repeated one any may)")]
+#[command(next_help_heading = HEADING)]
 pub(crate) struct FilterArgs {
-    /// Only events of this process; may be repeated
+    /// Only events of this process, while recording also of the children that it has from now on; may be repeated
     #[arg(short, long, value_name = "PID")]
     pub(crate) pid: Vec<u32>,
     /// Only events of tasks of this name (the kernel keeps 15 bytes of it); may be repeated
@@ -91,6 +95,18 @@ impl FilterArgs {
         Predicate::all(parts.into_iter().flatten()).into()
     }
 
+    /// The cgroups of this machine that tasks must be in or below.
+    pub(crate) fn root_cgroups(&self) -> Result<Vec<RootCgroup>> {
+        let root = |cgroup: &Cgroup| match cgroup {
+            Cgroup::Id(id) => Ok(RootCgroup { id: *id, level: None }),
+            Cgroup::Path(path) => {
+                let (id, level) = cgroups::find(path).context("--cgroup")?;
+                Ok(RootCgroup { id, level })
+            }
+        };
+        self.cgroup.iter().map(root).collect()
+    }
+
     fn cgroups(&self, known: &BTreeMap<u64, String>) -> Result<Option<Filter>> {
         let mut ids = Vec::new();
         for cgroup in &self.cgroup {
@@ -132,6 +148,15 @@ pub(crate) enum Cgroup {
     Id(u64),
     /// Below the root of cgroup v2, without slashes around it.
     Path(String),
+}
+
+impl fmt::Display for Cgroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => write!(f, "{id}"),
+            Self::Path(path) => write!(f, "/{path}"),
+        }
+    }
 }
 
 impl FromStr for Cgroup {

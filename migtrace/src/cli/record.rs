@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    num::NonZeroU32,
     path::{Path, PathBuf},
     process::{ExitCode, ExitStatus},
     time::Duration,
@@ -9,7 +10,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use migtrace::{
-    event::Event,
+    event::{Event, Kind},
+    filter::{Filter, kernel::KernelScope},
     probe::{cgroups::Cgroups, left_behind::LeftBehind, support, vmstat},
     ring::clock,
     source::{Live, Scope, SourceError},
@@ -26,27 +28,35 @@ use tokio::{
     time::interval,
 };
 
-use super::{output, progress::Progress, stop::Stop};
+use super::{
+    filter::{self, FilterArgs},
+    output,
+    progress::Progress,
+    stop::Stop,
+};
 
 /// Record what the kernel does with pages into a trace
 ///
 /// With a command, only it and its children are recorded, until it ends, and its exit status is this program's.
 /// With --pid, those processes and the children that they have from then on; with neither, the whole system. Without a
 /// command recording goes on until Ctrl-C.
+///
+/// Filters are decided in the kernel as far as they can be, before a record is made; what they leave out is counted.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:
+#[command(after_help = format!("Examples:
   migtrace record -o run.parquet -- ./stream
   migtrace record --pid 4711
   migtrace record -o lazy.parquet -- migtrace memtoy lazy.memtoy
+  migtrace record --cgroup /system.slice/db.service --filter 'kind != fault || nid != cpu_node'
+  migtrace record --sample 100 --uid 1000
   migtrace record --flight 30        (kill -USR1 writes the last 30 seconds)
-  migtrace record --rotate-size 1g --rotate-keep 8")]
+  migtrace record --rotate-size 1g --rotate-keep 8
+
+{}", filter::EXAMPLES))]
 pub(crate) struct Args {
     /// Trace file to write; what is recorded lies in FILE.partial/ until the end
     #[arg(short, long, value_name = "FILE", default_value = "run.parquet")]
     output: PathBuf,
-    /// Record this process and the children that it has from now on; may be repeated
-    #[arg(short, long, value_name = "PID", conflicts_with = "command")]
-    pid: Vec<u32>,
     /// Record the stacks on which things happened, the kernel's and the program's, by the names of functions
     #[arg(long)]
     stacks: bool,
@@ -59,9 +69,29 @@ pub(crate) struct Args {
     /// Print no progress and no summary
     #[arg(short, long)]
     quiet: bool,
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// Only events of tasks of this user
+    #[arg(long, value_name = "UID", help_heading = filter::HEADING)]
+    uid: Option<u32>,
+    /// Record one of N faults, checks, marks and moves of folios, chosen at random in the kernel; each says that it stands
+    /// for N. Requests, batches, tasks, phases and mappings are recorded all
+    #[arg(long, value_name = "N", help_heading = filter::HEADING)]
+    sample: Option<NonZeroU32>,
     /// Command to record, with its arguments
     #[arg(last = true, value_name = "CMD")]
     command: Vec<String>,
+}
+
+impl Args {
+    /// What of the events is wanted, in words, where not all: the filter, and what the kernel alone decides.
+    fn filter_text(&self, filter: &Filter) -> Option<String> {
+        let scope = self.filter.cgroup.iter().map(|cgroup| format!("in cgroup {cgroup}"));
+        let scope = scope.chain(self.uid.map(|uid| format!("of user {uid}")));
+        let filter = (!filter.is_all()).then(|| filter.to_string());
+        let parts: Vec<String> = filter.into_iter().chain(scope).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
 }
 
 const PAGE_BYTES: u64 = 4096;
@@ -74,8 +104,15 @@ fn ring_bytes(text: &str) -> Result<u32, String> {
 
 /// Runs the subcommand.
 pub(crate) fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
+    let filter = args.filter.but_scope();
+    if !filter.kinds().iter().any(|kind| kind != Kind::Loss) {
+        bail!("the filter {filter} wants no event at all");
+    }
+    if !args.filter.pid.is_empty() && !args.command.is_empty() {
+        bail!("--pid and a command exclude each other: a command is recorded with its children alone");
+    }
     support::check().map_err(SourceError::from)?;
-    for &pid in &args.pid {
+    for &pid in &args.filter.pid {
         if !PathBuf::from(format!("/proc/{pid}")).exists() {
             bail!("--pid {pid}: there is no such process");
         }
@@ -93,15 +130,18 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
     let scope = Scope {
         processes: match &workload {
             Some(workload) => Some(vec![workload.pid]),
-            None => (!args.pid.is_empty()).then(|| args.pid.clone()),
+            None => (!args.filter.pid.is_empty()).then(|| args.filter.pid.clone()),
         },
         ring_bytes: args.ring_size,
         stacks: args.stacks,
         diagnostics: verbose,
+        filter: args.filter.but_scope(),
+        kernel: KernelScope { cgroups: args.filter.root_cgroups()?, uid: args.uid, sample: args.sample },
     };
     let (live, mut meta) = Live::start(&scope)?;
     report_missing(&meta);
     meta.command.clone_from(&args.command);
+    meta.filter = args.filter_text(&scope.filter);
     let output = Output::create(&args.output, &meta, plan)
         .with_context(|| format!("creating the trace {}", args.output.display()))?;
     let before = vmstat::read().context("reading /proc/vmstat")?;
@@ -244,6 +284,14 @@ impl Recording {
         self.progress.clear();
         // A command that could not be executed is the one thing to say then.
         if !args.quiet && status.is_ok() {
+            if let Some(filter) = &meta.filter {
+                let filtered: u64 = meta.account.iter().map(|a| a.filtered).sum();
+                eprintln!("migtrace: filter: {filter}; {filtered} events of traced probes left out");
+            }
+            if let Some(sample) = meta.sample {
+                let out: u64 = meta.account.iter().map(|a| a.sampled_out).sum();
+                eprintln!("migtrace: sample: one of {sample}; {out} events not in it");
+            }
             eprintln!(
                 "migtrace: recorded {} events ({} lost) in {:.1} s to {} ({} bytes)",
                 written.events,

@@ -7,21 +7,23 @@ use std::{
 };
 
 use anyhow::Result;
-use migtrace::{
-    summary::{Summary, TOP_PROCESSES},
-    trace::Trace,
-};
+use migtrace::summary::{Summary, TOP_PROCESSES};
 
-use super::load;
+use super::{
+    filter::{self, FilterArgs},
+    load,
+};
 
 /// Count what a trace holds: faults, moves, waits, processes, losses
 ///
 /// Reads only the columns that it counts, and never the whole trace into memory. Counts of a sampled recording are of all
 /// events, estimated from the sample.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:
+#[command(after_help = format!("Examples:
   migtrace summary run.parquet
-  migtrace summary run.parquet --json | jq .moves")]
+  migtrace summary run.parquet --json | jq .moves
+
+{}", filter::EXAMPLES))]
 pub(crate) struct Args {
     /// Trace to read
     #[arg(value_name = "FILE", default_value = "run.parquet")]
@@ -32,12 +34,13 @@ pub(crate) struct Args {
     /// How many processes to list
     #[arg(long, value_name = "N", default_value_t = TOP_PROCESSES)]
     top: usize,
+    #[command(flatten)]
+    filter: FilterArgs,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let trace = Trace::open(&args.file)?;
-    load::warn(&trace, &args.file);
-    let summary = Summary::of(&trace)?;
+    let (trace, filter) = load::open(&args.file, &args.filter)?;
+    let summary = Summary::filtered(&trace, &filter)?;
     let name = args.file.display().to_string();
     let mut out = BufWriter::new(anstream::stdout().lock());
     if args.json {

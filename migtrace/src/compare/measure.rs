@@ -1,5 +1,7 @@
 //! One run in numbers: what its requests to move pages cost, inside them and in the faults afterwards.
 
+use std::num::NonZeroU32;
+
 use crate::{
     event::Body,
     model::{Run, account, latency::Latencies, work::Work},
@@ -37,6 +39,8 @@ pub struct Measure {
     pub machine: Option<String>,
     /// Events that it was measured from.
     pub events: u64,
+    /// One event of so many was recorded.
+    pub sample: Option<NonZeroU32>,
     /// What was left out of the recording before it was measured.
     pub filtered: Option<Filtered>,
 }
@@ -85,6 +89,7 @@ impl Measure {
             funnel_holds: seen.filter(|f| !f.is_empty()).map(|f| f.holds()),
             machine: run.meta.machine.clone(),
             events: run.events.len() as u64,
+            sample: run.meta.sample,
             filtered: None,
         }
     }

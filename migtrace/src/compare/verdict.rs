@@ -82,6 +82,11 @@ fn both(c: &Comparison) -> impl Iterator<Item = &Measure> {
 pub(super) fn notes(c: &Comparison) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(filtered(c));
+    let sampled = both(c).filter_map(|r| Some(format!("{} (one of {})", r.name, r.sample?)));
+    let sampled: Vec<String> = sampled.collect();
+    if !sampled.is_empty() {
+        notes.push(format!("Samples, whose counts and times are not of all events: {}.", sampled.join(", ")));
+    }
     notes.extend(runs(c));
     let machines: BTreeSet<&str> = both(c).filter_map(|r| r.machine.as_deref()).collect();
     notes.extend(machines.into_iter().map(|m| format!("Recorded on: {}.", words::machine(m))));

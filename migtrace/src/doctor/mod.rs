@@ -11,6 +11,7 @@ use serde::Serialize;
 
 pub use self::{checks::Check, text::write, views::View};
 use crate::{
+    filter::kernel::KernelFilter,
     probe::{
         catalog::{CATALOG, Gives},
         kernel::Kernel,
@@ -75,6 +76,7 @@ fn try_all(kernel: &Kernel) -> (Vec<ProbeInfo>, Result<(), String>) {
             ring_bytes: RING_BYTES,
             stacks: false,
             diagnostics: false,
+            filter: &KernelFilter::default(),
         };
         Loaded::load(&options).map_err(|why| why.to_string())
     });

@@ -8,7 +8,7 @@ mod json_lines;
 use std::io;
 
 use crate::{
-    filter::Filter,
+    filter::{Filter, Row},
     trace::{self, Trace, Value},
 };
 
@@ -33,11 +33,10 @@ fn each_row<E: From<trace::Error>>(
     for batch in trace.rows() {
         let batch = batch?;
         for row in 0..batch.rows() {
-            let values = batch.values(row);
             counts.read += 1;
-            if filter.wants(&values[..]) {
+            if filter.wants(&Row { batch: &batch, number: row }) {
                 counts.written += 1;
-                write(&values)?;
+                write(&batch.values(row))?;
             }
         }
     }

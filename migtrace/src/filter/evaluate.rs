@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     event::{Event, Kind},
-    trace::{Picked, Value, pick},
+    trace::{Picked, RowBatch, Value, pick},
 };
 
 /// Something that has a value, or none, in every column.
@@ -28,10 +28,16 @@ impl Columns for Event {
     }
 }
 
-/// A row's values, in the order of [`crate::trace::COLUMNS`].
-impl Columns for [Value<'_>] {
+/// One row of a trace.
+#[derive(Clone, Copy)]
+pub struct Row<'a> {
+    pub batch: &'a RowBatch,
+    pub number: usize,
+}
+
+impl Columns for Row<'_> {
     fn value(&self, field: Field) -> Picked<'_> {
-        Picked::Value(self.get(field.index()).copied().unwrap_or(Value::Null))
+        Picked::Value(self.batch.value(self.number, field.index()))
     }
 
     fn kind(&self) -> Option<Kind> {

@@ -3,6 +3,8 @@
 //! It may let through what the filter does not want: user space asks the whole filter again, and counts what it leaves out.
 //! It never stops what the filter wants.
 
+use std::num::NonZeroU32;
+
 use migtrace_common::{
     config::{self, CPU_WORDS, FILTER_COMMS, FILTER_IDS, MIGRATE_REASONS, term},
     kinds::RecordKind,
@@ -22,20 +24,64 @@ use crate::{
 };
 
 /// A filter for the kernel: the settings, and what goes into maps.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KernelFilter {
     pub settings: config::Filter,
     /// The processes that [`term::PID`] is about.
     pub pids: Vec<u32>,
     /// The cgroups that [`term::CGROUP`] is about.
     pub cgroups: Vec<u64>,
+    /// The cgroups that [`term::UNDER_CGROUP`] is about.
+    pub root_cgroups: Vec<u64>,
+}
+
+/// What the kernel alone can decide, for events do not show it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KernelScope {
+    /// Only tasks in these cgroups or below them; empty: in any.
+    pub cgroups: Vec<RootCgroup>,
+    /// Only tasks of this user.
+    pub uid: Option<u32>,
+    /// One of so many faults, checks, marks and moves is recorded.
+    pub sample: Option<NonZeroU32>,
+}
+
+/// A cgroup that tasks must be in or below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RootCgroup {
+    pub id: u64,
+    /// How deep below the root it lies, `None` where that does not show.
+    pub level: Option<u32>,
+}
+
+impl KernelFilter {
+    /// Adds what the kernel alone can decide.
+    #[must_use]
+    pub fn within(mut self, scope: &KernelScope) -> Self {
+        let settings = &mut self.settings;
+        if let Some(uid) = scope.uid {
+            settings.uid = uid;
+            settings.terms |= term::UID;
+        }
+        if let Some(sample) = scope.sample.filter(|n| n.get() > 1) {
+            settings.sample = sample.get();
+            settings.terms |= term::SAMPLE;
+        }
+        if !scope.cgroups.is_empty() {
+            let levels = scope.cgroups.iter().map(|c| c.level.map_or(u32::MAX, |level| 1 << level));
+            settings.cgroup_levels = levels.fold(0, |all, level| all | level);
+            settings.terms |= term::UNDER_CGROUP;
+            self.root_cgroups = scope.cgroups.iter().map(|c| c.id).collect();
+        }
+        self
+    }
 }
 
 /// The part of `filter` that the kernel can decide. `cause` tells what the running kernel's migrate_reason numbers stand
 /// for, given the cause that the system call around it is.
 #[must_use]
 pub fn lower(filter: &Filter, cause: &dyn Fn(i32, Cause) -> Cause) -> KernelFilter {
-    let mut lowered = KernelFilter { settings: config::Filter::default(), pids: Vec::new(), cgroups: Vec::new() };
+    let mut lowered = KernelFilter::default();
     let wanted = filter.kinds();
     let settings = &mut lowered.settings;
     settings.kinds = kinds(wanted);

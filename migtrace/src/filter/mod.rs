@@ -1,6 +1,6 @@
 //! Which events are wanted: one expression language for all commands, and the options that say common things shorter.
 //!
-//! This module owns the language (docs/filters.md) and what it means on an [`Event`], on a row of a trace, and, as far as
+//! This module owns the language (docs/filters.md) and what it means on an [`Event`](crate::event::Event), on a row of a trace, and, as far as
 //! they can decide it, for the programs in the kernel. What a column is, and which kind has which, is the trace's business.
 
 mod bounds;
@@ -23,10 +23,13 @@ mod tests;
 
 use std::{fmt, str::FromStr};
 
-pub use self::{error::FilterError, evaluate::Columns};
+pub use self::{
+    error::FilterError,
+    evaluate::{Columns, Row},
+};
 
 use self::{field::Field, kinds::KindSet, predicate::Predicate};
-use crate::event::{Event, Kind};
+use crate::event::Kind;
 
 /// Which events are wanted. Events that say what was lost always are.
 #[derive(Clone, Debug)]
@@ -82,13 +85,12 @@ impl Filter {
         bounds::kinds(&self.predicate).iter().chain([Kind::Loss]).collect()
     }
 
-    /// Leaves out what is not wanted, and says how many were there.
-    pub fn retain(&self, events: &mut Vec<Event>) -> usize {
-        let all = events.len();
-        if !self.is_all() {
-            events.retain(|e| self.wants(e));
-        }
-        all
+    /// The columns that it asks about.
+    #[must_use]
+    pub fn columns(&self) -> Vec<&'static str> {
+        let asks = |field: &Field| !self.predicate.is_about(&|other| other != *field);
+        // Of what is not wanted it is asked whether it tells of loss.
+        Field::all().filter(|f| *f == Field::kind() || asks(f)).map(Field::name).collect()
     }
 }
 

@@ -21,6 +21,15 @@ pub(super) fn write(run: &Run, name: &str, options: &Options, out: &mut dyn Writ
     if !meta.command.is_empty() {
         line("command", command(meta))?;
     }
+    if let Some(filter) = &meta.filter {
+        line("only", format!("{} was recorded", escape_control(filter)))?;
+    }
+    if let Some(sample) = meta.sample {
+        line(
+            "sample",
+            format!("one of {sample} faults, checks, marks and moves was recorded: counts below are of those"),
+        )?;
+    }
     if !options.filter.is_all() {
         line("filter", escape_control(&options.filter.to_string()))?;
         line("", filtered(run, options))?;

@@ -5,12 +5,18 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io,
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    os::{
+        fd::{AsRawFd, FromRawFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
     path::{Path, PathBuf},
 };
 
 /// Where cgroup v2 is mounted, or, beside version 1, its unified hierarchy.
 const ROOTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+
+/// The id of the hierarchy's own root: another one is the root of a namespace.
+const ROOT_ID: u64 = 1;
 
 /// Type of a file handle that is a kernfs id (FILEID_KERNFS of include/linux/exportfs.h): the id alone.
 const FILEID_KERNFS: libc::c_int = 0xfe;
@@ -21,6 +27,11 @@ struct Handle {
     handle_bytes: libc::c_uint,
     handle_type: libc::c_int,
     id: [u8; 8],
+}
+
+/// Where the hierarchy of version 2 is mounted, if it is.
+fn mounted() -> Option<&'static str> {
+    ROOTS.into_iter().find(|root| Path::new(root).join("cgroup.procs").exists())
 }
 
 /// The paths so far.
@@ -37,8 +48,7 @@ impl Cgroups {
     /// Of the running machine.
     #[must_use]
     pub fn running() -> Self {
-        let is_v2 = |root: &&str| Path::new(root).join("cgroup.procs").exists();
-        let root = ROOTS.into_iter().find(is_v2).and_then(|root| Some((File::open(root).ok()?, PathBuf::from(root))));
+        let root = mounted().and_then(|root| Some((File::open(root).ok()?, PathBuf::from(root))));
         Self { root, ..Self::default() }
     }
 
@@ -61,6 +71,21 @@ impl Cgroups {
     }
 }
 
+/// Id of the cgroup at `path` below the root, and how deep it lies where that shows.
+///
+/// # Errors
+/// There is no such cgroup, or no cgroup v2.
+pub fn find(path: &str) -> io::Result<(u64, Option<u32>)> {
+    let root = mounted().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "cgroup v2 is not mounted"))?;
+    let dir = Path::new(root).join(path.trim_start_matches('/'));
+    if !dir.join("cgroup.procs").exists() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, format!("there is no cgroup {}", dir.display())));
+    }
+    let is_real_root = fs::metadata(root)?.ino() == ROOT_ID;
+    let depth = path.split('/').filter(|part| !part.is_empty()).count();
+    Ok((fs::metadata(&dir)?.ino(), is_real_root.then_some(depth as u32)))
+}
+
 /// The path of a cgroup below the root. Needs CAP_DAC_READ_SEARCH.
 fn path_of(mount: &File, root: &Path, id: u64) -> io::Result<String> {
     let mut handle = Handle { handle_bytes: 8, handle_type: FILEID_KERNFS, id: id.to_ne_bytes() };
@@ -78,8 +103,6 @@ fn path_of(mount: &File, root: &Path, id: u64) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt;
-
     use super::*;
 
     /// The id of a cgroup is the number of its directory.

@@ -1,16 +1,17 @@
 //! Loading the BPF object into the running kernel and attaching it by the catalog.
 
-use std::{collections::HashMap, os::fd::AsFd, path::Path};
+use std::{collections, os::fd::AsFd, path::Path};
 
 use aya::{
-    Btf, Ebpf, EbpfLoader,
-    maps::{Array, ArrayOfMaps, Map, MapData, MapError, MapFd, PerCpuArray, RingBuf, StackTraceMap},
+    Btf, Ebpf, EbpfLoader, Pod,
+    maps::{Array, ArrayOfMaps, HashMap, Map, MapData, MapError, MapFd, PerCpuArray, RingBuf, StackTraceMap},
     programs::{BtfTracePoint, FEntry, FExit, KProbe, Program, ProgramError, TracePoint},
 };
 use aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_RINGBUF;
 use migtrace_common::{
-    config::CONFIG_GLOBAL,
+    config::{CONFIG_GLOBAL, FILTER_GLOBAL},
     counters::{PROGRAMS_PER_PROBE, Probe, ProbeCounters, counters_index},
+    kinds::RecordKind,
 };
 use thiserror::Error;
 
@@ -21,7 +22,10 @@ use super::{
     program_info::{self, Runs},
     topology::NodesOfCpus,
 };
-use crate::trace::meta::ProbeInfo;
+use crate::{
+    filter::kernel::{self, KernelFilter},
+    trace::meta::ProbeInfo,
+};
 
 /// The compiled programs.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("MIGTRACE_BPF_OBJECT"));
@@ -60,6 +64,8 @@ pub struct Options<'a> {
     pub stacks: bool,
     /// Whether the programs' own diagnostics are wanted.
     pub diagnostics: bool,
+    /// What of the filter the programs decide.
+    pub filter: &'a KernelFilter,
 }
 
 /// The programs in the kernel. They leave it when this is dropped.
@@ -99,6 +105,7 @@ impl Loaded {
             // Task storage, which aya does not know, and nobody here reads.
             .allow_unsupported_maps()
             .override_global(CONFIG_GLOBAL, &config, true)
+            .override_global(FILTER_GLOBAL, &options.filter.settings, true)
             .override_global(aya_log::LEVEL, &log_level, false)
             .map_max_entries("RINGS", cpus)
             .map_max_entries("CPU_NODES", cpus)
@@ -110,9 +117,10 @@ impl Loaded {
         for &pid in options.processes.unwrap_or_default() {
             trace_process(&mut ebpf, pid)?;
         }
+        fill_filter(&mut ebpf, options.filter)?;
         let btf = Btf::from_sys_fs()?;
         let mut attaching =
-            Attaching { ebpf: &mut ebpf, options, btf: &btf, attached: Vec::new(), lacks: HashMap::new() };
+            Attaching { ebpf: &mut ebpf, options, btf: &btf, attached: Vec::new(), lacks: collections::HashMap::new() };
         let probes: Vec<ProbeInfo> = CATALOG.iter().flat_map(|role| attaching.fill(role)).collect();
         let attached = attaching.attached;
         if attached.is_empty() {
@@ -187,6 +195,22 @@ fn fill_nodes(ebpf: &mut Ebpf, nodes: &NodesOfCpus) -> Result<(), MapError> {
     nodes.iter().try_for_each(|(cpu, node)| of_cpus.set(cpu, node, 0))
 }
 
+/// The ids that the filter asks for.
+fn fill_filter(ebpf: &mut Ebpf, filter: &KernelFilter) -> Result<(), LoadError> {
+    fill_set(ebpf, "WANTED_PIDS", &filter.pids)?;
+    fill_set(ebpf, "WANTED_CGROUPS", &filter.cgroups)?;
+    fill_set(ebpf, "ROOT_CGROUPS", &filter.root_cgroups)
+}
+
+fn fill_set<K: Pod>(ebpf: &mut Ebpf, name: &'static str, keys: &[K]) -> Result<(), LoadError> {
+    let map = ebpf.map_mut(name).expect("the object has the filter's maps");
+    let fill = || {
+        let mut set = HashMap::<_, K, u8>::try_from(map)?;
+        keys.iter().try_for_each(|key| set.insert(key, 1, 0))
+    };
+    fill().map_err(|source| LoadError::Map { name, source })
+}
+
 /// From now on a process is traced, and its children. To be called before the programs run: they change the same bytes.
 fn trace_process(ebpf: &mut Ebpf, pid: u32) -> Result<(), LoadError> {
     let map = ebpf.map_mut("TRACED").expect("the object has a map TRACED");
@@ -209,7 +233,7 @@ impl Counters {
     ///
     /// # Errors
     /// Where the map cannot be read.
-    pub fn read(&self) -> Result<HashMap<&'static str, ProbeCounters>, MapError> {
+    pub fn read(&self) -> Result<collections::HashMap<&'static str, ProbeCounters>, MapError> {
         Probe::ALL.iter().map(|&probe| Ok((probe.name(), self.of(probe)?))).collect()
     }
 
@@ -238,7 +262,7 @@ struct Attaching<'a> {
     btf: &'a Btf,
     attached: Vec<(&'static str, Probe)>,
     /// By probe: the fields that its records lack by the way that was taken.
-    lacks: HashMap<&'static str, &'static [&'static str]>,
+    lacks: collections::HashMap<&'static str, &'static [&'static str]>,
 }
 
 impl Attaching<'_> {
@@ -250,6 +274,9 @@ impl Attaching<'_> {
         {
             // Said when the records' way was taken.
             return Vec::new();
+        }
+        if !self.is_wanted(role.probe) {
+            return vec![info(role, Err("left out by the filter".to_owned()))];
         }
         let mut refusals = Vec::new();
         for way in role.ways {
@@ -268,6 +295,26 @@ impl Attaching<'_> {
             }
         }
         vec![info(role, Err(refusals.join("; ")))]
+    }
+
+    /// Whether the filter wants records that a probe makes, or that another makes with what this one knows.
+    fn is_wanted(&self, probe: Probe) -> bool {
+        use RecordKind as Kind;
+        let kinds: &[Kind] = match probe {
+            Probe::Fault | Probe::Region => &[Kind::FAULT, Kind::REGION],
+            Probe::Check | Probe::HintingCheck => &[Kind::CHECK],
+            Probe::Mark => &[Kind::MARK],
+            Probe::LazyMigrate | Probe::DirectMigrate => &[Kind::MIGRATE],
+            Probe::Batch => &[Kind::BATCH, Kind::MIGRATE],
+            Probe::LazyBatch => &[Kind::BATCH],
+            // What happens inside a request has its cause from it, and a mark its address.
+            Probe::Request => &[Kind::REQUEST, Kind::BATCH, Kind::MIGRATE, Kind::MARK],
+            // Children of traced processes are found by it.
+            Probe::Task if self.options.processes.is_some() => return true,
+            Probe::Task => &[Kind::TASK],
+            Probe::Phase => &[Kind::PHASE],
+        };
+        kinds.iter().any(|kind| kernel::wants_records(&self.options.filter.settings, *kind))
     }
 
     /// Attaches all programs of a way, or none; the places, or the first refusal.

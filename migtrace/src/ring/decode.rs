@@ -72,7 +72,7 @@ pub fn decode(bytes: &[u8], names: &Names) -> Result<Event, DecodeError> {
         comm: Comm::from_bytes(header.comm),
         cgroup_id: header.cgroup_id,
         process_start_ns: None,
-        weight: NonZeroU32::new(header.weight).filter(|weight| weight.get() > 1),
+        weight: NonZeroU32::new(header.weight),
         kernel_stack: None,
         user_stack: None,
         body,

@@ -14,6 +14,7 @@ use crate::{
 pub struct Account {
     decoded: HashMap<&'static str, u64>,
     undecodable: HashMap<&'static str, u64>,
+    filtered: HashMap<&'static str, u64>,
     told: HashMap<(&'static str, &'static str), u64>,
 }
 
@@ -21,6 +22,11 @@ impl Account {
     /// A record of `probe` became an event.
     pub fn decoded(&mut self, probe: &'static str) {
         *self.decoded.entry(probe).or_default() += 1;
+    }
+
+    /// A record of `probe` became an event that the filter leaves out.
+    pub fn filtered(&mut self, probe: &'static str) {
+        *self.filtered.entry(probe).or_default() += 1;
     }
 
     /// A record of `probe` could not be read.
@@ -55,17 +61,21 @@ impl Account {
                 .filter(|(probe, ..)| *probe == name)
                 .map(|(_, cause, count)| (cause.to_owned(), count))
                 .collect();
+            // What the programs let through and the whole filter does not is filtered as if they had not.
+            let filtered = self.filtered.get(name).copied().unwrap_or(0);
+            let seen = counted.seen.saturating_sub(filtered);
             // What the programs committed and nobody read: zero, or a fault of ours that must show.
-            let unread = counted.seen.saturating_sub(stored + lost.values().sum::<u64>());
+            let unread = seen.saturating_sub(stored + lost.values().sum::<u64>());
             if unread > 0 {
                 lost.insert("unread".to_owned(), unread);
             }
             ProbeAccount {
                 probe: name.to_owned(),
-                seen: counted.seen,
+                seen,
                 stored,
                 lost,
-                filtered: counted.filtered,
+                filtered: counted.filtered + filtered,
+                sampled_out: counted.sampled_out,
                 missed: None,
             }
         };
@@ -99,11 +109,12 @@ mod tests {
 
     #[test]
     fn seen_is_stored_plus_lost() {
-        let counted = ProbeCounters { seen: 10, stored: 7, ring_full: 2, no_start: 1, filtered: 5, sampled_out: 0 };
+        let counted = ProbeCounters { seen: 14, stored: 11, ring_full: 2, no_start: 1, filtered: 5, sampled_out: 6 };
         let counters = HashMap::from([("fault", counted)]);
         let mut account = Account::default();
         (0..5).for_each(|_| account.decoded("fault"));
         account.undecodable("fault");
+        (0..4).for_each(|_| account.filtered("fault"));
         let told = account.new_losses(1, &counters);
         assert_eq!(told.len(), 3);
         assert!(account.new_losses(2, &counters).is_empty(), "each loss is told once");
@@ -111,6 +122,6 @@ mod tests {
         let expected = [("no_start", 1), ("ring_full", 2), ("undecodable", 1), ("unread", 1)];
         assert_eq!(fault.lost, expected.map(|(cause, n)| (cause.to_owned(), n)).into());
         assert_eq!(fault.seen, fault.stored + fault.lost());
-        assert_eq!(fault.filtered, 5);
+        assert_eq!((fault.seen, fault.filtered, fault.sampled_out), (10, 5 + 4, 6));
     }
 }

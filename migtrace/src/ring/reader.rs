@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     event::Event,
+    filter::Filter,
     probe::{load::Counters, names::Names},
     trace::meta::ProbeAccount,
 };
@@ -66,6 +67,7 @@ impl Reader {
         stacks: Option<StackTraceMap<MapData>>,
         counters: Counters,
         names: Names,
+        filter: Filter,
     ) -> std::io::Result<Self> {
         let (sender, events) = mpsc::channel(QUEUE);
         let stop = Arc::new(AtomicBool::new(false));
@@ -73,6 +75,7 @@ impl Reader {
         let run = move || {
             let decoding = Decoding {
                 names,
+                filter,
                 processes: Processes::running(),
                 stacks: stacks.map(Stacks::new),
                 account: Account::default(),
@@ -170,6 +173,8 @@ struct Drained {
 /// Makes events of records that leave in order.
 struct Decoding {
     names: Names,
+    /// The programs decided what of it they can; here it is asked whole.
+    filter: Filter,
     processes: Processes,
     /// Where stacks were asked for.
     stacks: Option<Stacks>,
@@ -185,10 +190,15 @@ impl Decoding {
             Ok(mut event) => {
                 event.process_start_ns = self.processes.started_ns(event.pid);
                 self.processes.learn(record);
+                let probe = probe_of(record).unwrap_or("unknown");
+                if !self.filter.wants(&event) {
+                    self.account.filtered(probe);
+                    return;
+                }
                 if let Some(stacks) = &mut self.stacks {
                     (event.kernel_stack, event.user_stack) = stacks.of_record(record);
                 }
-                self.account.decoded(probe_of(record).unwrap_or("unknown"));
+                self.account.decoded(probe);
                 self.out.push(event);
             }
             Err(error) => {

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     event::{Cause, FaultClass, Kind, Outcome, RequestName, TaskEvent, Verdict},
+    filter::{Filter, Row},
     model::latency::Latencies,
     trace::{decode::BadRow, schema::RowBatch},
 };
@@ -126,13 +127,13 @@ impl Tally {
 }
 
 impl Counts {
-    /// Counts a batch.
+    /// Counts what a filter wants of a batch.
     ///
     /// # Errors
     /// A row that cannot be, by its number in the batch.
-    pub(super) fn add(&mut self, batch: &RowBatch) -> Result<(), (usize, BadRow)> {
+    pub(super) fn add(&mut self, batch: &RowBatch, filter: &Filter) -> Result<(), (usize, BadRow)> {
         let columns = Columns::of(batch);
-        for row in 0..batch.rows() {
+        for row in (0..batch.rows()).filter(|row| filter.wants(&Row { batch, number: *row })) {
             self.add_row(&columns, row).map_err(|why| (row, why))?;
         }
         self.processes.end_batch(batch);

@@ -38,6 +38,8 @@ impl Summary {
                 "sample": meta.sample,
             },
             "rows": rows,
+            "filter": self.filtered.as_ref().map(|f| &f.filter),
+            "of_rows": self.filtered.as_ref().map_or(rows, |f| f.of_rows),
             "events": self.events(),
             "first_ns": counts.first_ns,
             "last_ns": counts.last_ns,

@@ -23,6 +23,8 @@ use std::{
 use self::count::Counts;
 use crate::{
     event::Kind,
+    filter::Filter,
+    model::account,
     trace::{Error, Trace, meta::Meta},
 };
 
@@ -67,18 +69,37 @@ pub struct Summary {
     meta: Meta,
     truncated: bool,
     counts: Counts,
+    filtered: Option<Filtered>,
+}
+
+/// What was left out before counting.
+struct Filtered {
+    /// The filter as an expression.
+    filter: String,
+    /// Rows before.
+    of_rows: u64,
 }
 
 impl Summary {
-    /// Counts a trace, on as many threads as there are CPUs.
+    /// Counts a whole trace, on as many threads as there are CPUs.
     ///
     /// # Errors
     /// The trace is damaged, or cannot be read.
     pub fn of(trace: &Trace) -> Result<Self, Error> {
+        Self::filtered(trace, &Filter::all())
+    }
+
+    /// Counts what a filter wants of a trace. Kinds of which it wants none count as not recorded.
+    ///
+    /// # Errors
+    /// As [`Summary::of`].
+    pub fn filtered(trace: &Trace, filter: &Filter) -> Result<Self, Error> {
+        let columns: Vec<&str> = COLUMNS.iter().copied().chain(filter.columns()).collect();
         let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(trace.group_count());
         let next = AtomicUsize::new(0);
         let counted = thread::scope(|scope| {
-            let workers = (0..threads).map(|_| scope.spawn(|| count_groups(trace, &next))).collect::<Vec<_>>();
+            let workers =
+                (0..threads).map(|_| scope.spawn(|| count_groups(trace, filter, &columns, &next))).collect::<Vec<_>>();
             let join = |worker: thread::ScopedJoinHandle<'_, _>| worker.join().expect("counting does not panic");
             workers.into_iter().map(join).collect::<Vec<_>>()
         });
@@ -86,7 +107,10 @@ impl Summary {
         for part in counted {
             counts.merge(part?);
         }
-        Ok(Self { meta: trace.meta().clone(), truncated: trace.truncated(), counts })
+        let mut meta = trace.meta().clone();
+        account::leave_out(&mut meta, filter.kinds().complement());
+        let filtered = Filtered { filter: filter.to_string(), of_rows: trace.event_count() };
+        Ok(Self { meta, truncated: trace.truncated(), counts, filtered: (!filter.is_all()).then_some(filtered) })
     }
 
     /// Events that the trace's rows stand for, but for loss.
@@ -98,14 +122,14 @@ impl Summary {
 }
 
 /// Counts row groups until none is left.
-fn count_groups(trace: &Trace, next: &AtomicUsize) -> Result<Counts, Error> {
+fn count_groups(trace: &Trace, filter: &Filter, columns: &[&str], next: &AtomicUsize) -> Result<Counts, Error> {
     let mut counts = Counts::default();
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         if number >= trace.group_count() {
             return Ok(counts);
         }
-        let counted = count_group(trace, number, &mut counts);
+        let counted = count_group(trace, number, filter, columns, &mut counts);
         if counted.is_err() {
             // Nobody needs the rest.
             next.store(trace.group_count(), Ordering::Relaxed);
@@ -114,10 +138,16 @@ fn count_groups(trace: &Trace, next: &AtomicUsize) -> Result<Counts, Error> {
     }
 }
 
-fn count_group(trace: &Trace, number: usize, counts: &mut Counts) -> Result<(), Error> {
-    let mut rows = trace.group_rows(number, COLUMNS)?;
+fn count_group(
+    trace: &Trace,
+    number: usize,
+    filter: &Filter,
+    columns: &[&str],
+    counts: &mut Counts,
+) -> Result<(), Error> {
+    let mut rows = trace.group_rows(number, columns)?;
     while let Some(batch) = rows.next().transpose()? {
-        counts.add(&batch).map_err(|(row, why)| rows.damaged(row, batch.rows(), why))?;
+        counts.add(&batch, filter).map_err(|(row, why)| rows.damaged(row, batch.rows(), why))?;
     }
     Ok(())
 }

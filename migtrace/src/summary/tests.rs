@@ -119,3 +119,20 @@ fn many_row_groups_count_as_their_events_do() {
     assert_eq!(json["loss"]["rows"]["fault"]["ring_full"], 7);
     assert!(json["processes"][0]["comm"].as_str().is_some_and(|c| c.starts_with("worker-")));
 }
+
+#[test]
+fn a_filter_counts_less_says_so_and_makes_no_zero_of_what_it_leaves_out() {
+    let (meta, events) = fixture::lazy(8, 0..8);
+    let (_dir, path) = write(&meta, &events);
+    let trace = Trace::open(&path).expect("opened");
+    let of = |filter: &str| Summary::filtered(&trace, &filter.parse().expect("a filter")).expect("counted");
+    let whole = Summary::of(&trace).expect("counted").to_json("x", 10);
+    let moves = of("kind == migrate && dst_nid == 2").to_json("x", 10);
+    assert_eq!((moves["rows"].as_u64(), moves["of_rows"].as_u64()), (Some(8), whole["rows"].as_u64()));
+    assert_eq!(moves["filter"], "kind == migrate && dst_nid == 2");
+    assert_eq!((&whole["filter"], &whole["of_rows"]), (&serde_json::Value::Null, &whole["rows"]));
+    assert_eq!(moves["moves"], whole["moves"]);
+    let text = text(&of("kind == migrate"));
+    assert!(text.contains("8 of ") && text.contains("rows, for which kind == migrate"), "{text}");
+    assert!(text.contains("left out by the filter"), "faults were not counted, which is not to say none: {text}");
+}

@@ -107,6 +107,13 @@ impl Summary {
         if let Some(filter) = &meta.filter {
             line("filter", escape_control(filter))?;
         }
+        if let Some(filtered) = &self.filtered {
+            let rows: u64 = self.counts.kinds.values().map(|k| k.rows).sum();
+            line(
+                "counted",
+                format!("{rows} of {} rows, for which {}", filtered.of_rows, escape_control(&filtered.filter)),
+            )?;
+        }
         if let Some(sample) = meta.sample {
             line("sample", format!("one event of {sample}: all counts and times below are estimated from it"))?;
         }

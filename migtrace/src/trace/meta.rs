@@ -148,6 +148,9 @@ pub struct ProbeAccount {
     pub lost: BTreeMap<String, u64>,
     /// Events that the filter left out.
     pub filtered: u64,
+    /// Events that passed the filter and are not in the sample.
+    #[serde(default)]
+    pub sampled_out: u64,
     /// Times that the kernel did not run the probe's programs because one was running on that CPU, so that they saw
     /// nothing; `None` where it does not say.
     #[serde(default)]

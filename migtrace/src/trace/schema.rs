@@ -130,6 +130,17 @@ macro_rules! columns {
                 Self { rows: batch.num_rows(), $($name: Cells::of(batch, stringify!($name)),)* }
             }
 
+            /// The value of row `row` in the column that is number `column` of [`COLUMNS`].
+            ///
+            /// # Panics
+            /// There is no such row, or no such column.
+            #[must_use]
+            pub fn value(&self, row: usize, column: usize) -> Value<'_> {
+                type Get = for<'a> fn(&'a RowBatch, usize) -> Value<'a>;
+                const GET: [Get; COLUMNS.len()] = [$(|batch, row| batch.$name.value(row)),*];
+                GET[column](self, row)
+            }
+
             /// The values of row `row`, in the order of [`COLUMNS`].
             ///
             /// # Panics

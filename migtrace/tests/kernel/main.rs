@@ -7,6 +7,7 @@
 mod direct;
 mod doctor;
 mod environment;
+mod filters;
 mod lazy;
 mod loss;
 mod support;

@@ -7,7 +7,7 @@ use crate::{
         Access, Batch, Body, Cause, Check, Comm, Event, Fault, FaultClass, Kind, Mark, Migrate, Outcome, Phase, Policy,
         Request, RequestName, Task, TaskEvent, Verdict,
     },
-    filter::Filter,
+    filter::{Filter, Row},
     ring::decode::cause_of_call,
     trace::{COLUMNS, Trace, Writer, meta::Meta},
 };
@@ -253,8 +253,11 @@ proptest! {
         for batch in &rows {
             for row in 0..batch.rows() {
                 let values: [_; COLUMNS.len()] = batch.values(row);
+                for (column, value) in values.iter().enumerate() {
+                    prop_assert_eq!(batch.value(row, column), *value);
+                }
                 for filter in &filters {
-                    prop_assert_eq!(filter.wants(&values[..]), filter.wants(&events[read].0), "{}", filter);
+                    prop_assert_eq!(filter.wants(&Row { batch, number: row }), filter.wants(&events[read].0), "{}", filter);
                 }
                 read += 1;
             }

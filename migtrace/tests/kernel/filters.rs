@@ -1,0 +1,112 @@
+//! Filters and samples, decided in the kernel: what is recorded is what was asked for, and the rest is counted.
+
+use std::num::NonZeroU32;
+
+use migtrace::{
+    event::{Body, Cause, Event},
+    filter::Filter,
+};
+
+use crate::support::{PAGES, Run, WRITTEN_ON_1, migtrace, record_with, texts};
+
+/// Moves the segment from node 1 to node 2, and touches it.
+fn moved_to_2(options: &[&str], pages: u64) -> Run {
+    let written = WRITTEN_ON_1.replace("8p", &format!("{pages}p"));
+    record_with(options, &format!("{written}mbind seg bind+move 2\ntouch seg read\n"))
+}
+
+/// Asserts that every event of the recording is one that `filter` wants, and gives how many were left out.
+fn assert_only(run: &Run, filter: &str) -> u64 {
+    let filter: Filter = filter.parse().unwrap();
+    for event in &run.events {
+        assert!(filter.wants(event), "{filter} does not want {event:?}");
+    }
+    run.assert_lossless();
+    assert_eq!(run.meta.filter, Some(filter.to_string()));
+    run.meta.account.iter().map(|a| a.filtered).sum()
+}
+
+#[test]
+fn moves_alone_are_recorded_where_they_alone_are_asked_for() {
+    let options = ["--kind", "migrate", "--cause", "mbind", "--node-pair", "1:2"];
+    let run = moved_to_2(&options, PAGES);
+    let filtered = assert_only(&run, "src_nid == 1 && dst_nid == 2 && kind == migrate && cause == mbind");
+    assert_eq!(run.migrations().len() as u64, PAGES, "{:#?}", run.events);
+    assert!(filtered > 0, "the requests were seen, for the cause of moves, and left out");
+    let fault = run.meta.probes.iter().find(|p| p.probe == "fault").unwrap();
+    assert_eq!((fault.attached.as_deref(), fault.error.as_deref()), (None, Some("left out by the filter")));
+    let none = moved_to_2(&["--kind", "migrate", "--cause", "compaction"], PAGES);
+    assert_only(&none, "kind == migrate && cause == compaction");
+    assert!(none.migrations().is_empty());
+    assert!(none.meta.account.iter().any(|a| a.probe == "direct_migrate" && a.filtered == PAGES), "{:?}", none.meta);
+}
+
+#[test]
+fn terms_of_all_sorts_hold_on_every_event() {
+    for filter in [
+        "kind == fault && nid != cpu_node",
+        "kind == fault && latency_ns >= 100us && access == write",
+        "addr >= 0x7f0000000000 && addr < 0x7fffffffffff",
+        "cpu in [1, 2] || kind == phase",
+        "cpu in [0, 3]",
+        "cpu_node == 0 || nid == 1 || src_nid == 1 || dst_nid == 1",
+        "nid == 1",
+        "kind == request && flags.contains(\"move\")",
+        "cause != mbind",
+        "comm == \"migtrace\" && cgroup_id > 0",
+        "pid > 1 && tid > 1",
+        "major == false",
+    ] {
+        let run = moved_to_2(&["--filter", filter], PAGES);
+        assert_only(&run, filter);
+    }
+}
+
+#[test]
+fn what_the_kernel_cannot_decide_is_counted_as_filtered_too() {
+    let run = moved_to_2(&["--filter", "kind == request && flags.contains(\"move\")"], PAGES);
+    assert_eq!(run.requests().len(), 1, "{:#?}", run.events);
+    let account = run.meta.account.iter().find(|a| a.probe == "request").unwrap();
+    assert_eq!((account.seen, account.stored, account.filtered), (1, 1, 1), "the other mbind only sets a policy");
+}
+
+#[test]
+fn slower_than_anything_leaves_nothing_and_counts_all() {
+    let whole = moved_to_2(&["--kind", "fault"], PAGES);
+    let none = moved_to_2(&["--kind", "fault", "--min-latency", "100s"], PAGES);
+    assert!(none.faults().is_empty());
+    let filtered = none.meta.account.iter().find(|a| a.probe == "fault").unwrap().filtered;
+    assert!(filtered >= whole.faults().len() as u64 / 2, "{filtered} of about {}", whole.faults().len());
+}
+
+#[test]
+fn users_and_cgroups_are_told_apart() {
+    let ours = moved_to_2(&["--uid", "0", "--cgroup", "/"], PAGES);
+    assert_eq!(ours.migrations().len() as u64, PAGES);
+    assert_eq!(ours.meta.filter.as_deref(), Some("in cgroup /, of user 0"));
+    let nobodys = moved_to_2(&["--uid", "65534"], PAGES);
+    assert!(nobodys.events.is_empty(), "{:#?}", nobodys.events);
+    assert!(nobodys.meta.account.iter().any(|a| a.probe == "fault" && a.filtered > PAGES));
+    let output = migtrace().args(["record", "--cgroup", "/no/such", "--", "true"]).output().unwrap();
+    let (_, stderr) = texts(&output);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("there is no cgroup /sys/fs/cgroup/no/such"), "{stderr}");
+}
+
+#[test]
+fn a_sample_stands_for_the_whole() {
+    const MANY: u64 = 4096;
+    let run = moved_to_2(&["--sample", "4", "--ring-size", "1m"], MANY);
+    run.assert_lossless();
+    assert_eq!(run.meta.sample, NonZeroU32::new(4));
+    let estimated: u64 =
+        run.migrations().iter().filter(|(_, m)| m.cause == Cause::Mbind).map(|(e, _)| e.weight()).sum();
+    // One of four of 4096 has a standard deviation of 111.
+    assert!(estimated.abs_diff(MANY) < 6 * 111, "{estimated}");
+    let sampled = |e: &&Event| matches!(e.body, Body::Fault(_) | Body::Migrate(_));
+    assert!(run.events.iter().filter(sampled).all(|e| e.weight == NonZeroU32::new(4)));
+    assert!(run.requests().iter().all(|(e, _)| e.weight.is_none()), "requests are recorded all");
+    let moves = run.meta.account.iter().find(|a| a.probe == "direct_migrate").unwrap();
+    assert_eq!(moves.seen + moves.sampled_out, MANY, "{moves:?}");
+    assert_eq!(run.requests().len(), 2);
+}
