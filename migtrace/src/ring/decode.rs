@@ -15,7 +15,7 @@ use zerocopy::{FromBytes, Immutable, KnownLayout};
 use crate::{
     event::{
         Access, Batch, Body, Cause, Check, Comm, Event, Fault, FaultClass, Mark, Migrate, NodeMask, Outcome, Phase,
-        Reason, Region, RegionClass, Request, RequestName, Task, TaskEvent, Verdict, escape_control,
+        Region, RegionClass, Request, RequestName, Task, TaskEvent, Verdict, escape_control,
     },
     probe::names::Names,
 };
@@ -91,7 +91,8 @@ const ERROR_FETCH: u32 = 1 << 4;
 fn fault(r: &record::Fault, names: &Names) -> Result<Body, DecodeError> {
     let (write, exec, handled) = match kinds::FaultWay(r.way) {
         kinds::FaultWay::HANDLED => {
-            (names.fault_flags_have(r.flags, "write"), names.fault_flags_have(r.flags, "instruction"), true)
+            let (write, exec) = names.access(r.flags);
+            (write, exec, true)
         }
         kinds::FaultWay::EXCEPTION => (r.flags & ERROR_WRITE != 0, r.flags & ERROR_FETCH != 0, false),
         kinds::FaultWay(way) => return Err(DecodeError::Value { what: "way to see a fault", value: way.into() }),
@@ -108,20 +109,11 @@ fn fault(r: &record::Fault, names: &Names) -> Result<Body, DecodeError> {
         ip: (r.ip != 0).then_some(r.ip),
         access,
         class: handled.then(|| fault_class(kinds::FaultClass(r.class))),
-        major: handled.then(|| names.fault_result_has(r.result, "major")),
+        major: handled.then(|| names.is_major(r.result)),
         nid: node(r.nid),
         latency_ns: known(r.latency_ns, NO_TIME),
-        result: handled.then(|| fault_result(r.result, names)),
+        result: handled.then(|| names.fault_result(r.result)),
     }))
-}
-
-/// What became of a fault: the worst that its VM_FAULT_* bits say.
-fn fault_result(bits: u32, names: &Names) -> Reason {
-    let errors = ["oom", "sigbus", "sigsegv", "hwpoison", "hwpoison_large", "retry"];
-    match errors.into_iter().find(|word| names.fault_result_has(bits, word)) {
-        Some(error) => error.into(),
-        None => names.ok(),
-    }
 }
 
 fn fault_class(class: kinds::FaultClass) -> FaultClass {
