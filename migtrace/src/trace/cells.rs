@@ -1,19 +1,23 @@
-//! Columns by type: where a writer collects values, where a reader takes them from, and what an exporter sees.
+//! Columns by type: what a writer keeps of a value, where a reader takes it from, and what an exporter sees.
 //!
 //! Text is read as the dictionaries that files have: a word is looked at once a batch by who wants to be fast, and never
 //! copied row by row.
 //!
 //! Which columns there are is schema.rs's business.
 
-use std::sync::Arc;
-
 use arrow::{
     array::{
-        Array, ArrayRef, BooleanArray, BooleanBuilder, DictionaryArray, Int32Array, Int32Builder, Int64Array,
-        Int64Builder, RecordBatch, StringArray, StringBuilder, UInt32Array, UInt32Builder, UInt64Array, UInt64Builder,
+        Array, ArrayRef, BooleanArray, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array,
+        UInt64Array,
     },
-    datatypes::{DataType, Int32Type},
+    datatypes::{DataType, Int32Type as DictionaryKey},
 };
+use parquet::{
+    data_type::{AsBytes, BoolType, ByteArray, ByteArrayType, Int32Type, Int64Type},
+    file::statistics::Statistics,
+};
+
+use super::fill::{hash_of_number, hash_of_text};
 
 /// One value of one row, as exporters take it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,40 +29,48 @@ pub enum Value<'a> {
     Text(&'a str),
 }
 
-/// What a column's type needs: where values are collected and where they are read.
+/// What a column's type needs: where values are read from, and what a writer keeps.
 pub(crate) trait Cell {
-    type Native<'a>;
+    type Native<'a>: Copy;
     /// The values of a batch that was read.
     type Values;
-    type Builder: Collect + Default;
+    /// A value that a writer keeps.
+    type Owned: Owned;
     const TYPE: DataType;
 
     /// The values of `array`; `None` where it is of another type.
     fn values(array: &ArrayRef) -> Option<Self::Values>;
     /// The value of row `row`, which must be one of the array's; `None` where it is null.
     fn get(values: &Self::Values, row: usize) -> Option<Self::Native<'_>>;
-    fn append(builder: &mut Self::Builder, value: Self::Native<'_>);
     fn value(native: Self::Native<'_>) -> Value<'_>;
+
+    fn own(native: Self::Native<'_>) -> Self::Owned;
+    fn lend(owned: &Self::Owned) -> Self::Native<'_>;
+    fn is(owned: &Self::Owned, native: Self::Native<'_>) -> bool;
+    fn hash(native: Self::Native<'_>) -> u64;
+    /// Bytes of text that a value takes.
+    fn text_bytes(_: &Self::Owned) -> usize {
+        0
+    }
 }
 
-/// An arrow builder, as far as a column uses it whatever its type.
-pub(crate) trait Collect {
-    fn rows(&self) -> usize;
-    fn append_nulls(&mut self, count: usize);
-    fn take(&mut self) -> ArrayRef;
-    /// One that takes `rows` rows without growing.
-    fn with_room(rows: usize) -> Self;
-}
+/// A value as Parquet stores it.
+pub(crate) trait Owned: Ord + Send + 'static {
+    type Physical: parquet::data_type::DataType;
 
-/// Bytes of a usual word, for the first guess of what a column of text takes.
-const WORD_BYTES: usize = 8;
+    fn physical(&self) -> <Self::Physical as parquet::data_type::DataType>::T;
+    /// Adds the value as the encoding PLAIN has it.
+    fn plain(&self, out: &mut Vec<u8>);
+    /// Of a chunk whose least and greatest values these are.
+    fn statistics(range: Option<(&Self, &Self)>, nulls: u64) -> Statistics;
+}
 
 macro_rules! cells {
-    ($($native:ty, $owned:ty, $values:ty, $builder:ty, $data_type:ident, $value:expr, $with_room:expr;)*) => {$(
-        impl Cell for $owned {
-            type Native<'a> = $native;
+    ($($type:ty, $values:ty, $data_type:ident, $physical:ty as $bits:ty, $statistics:ident, $value:expr;)*) => {$(
+        impl Cell for $type {
+            type Native<'a> = $type;
             type Values = $values;
-            type Builder = $builder;
+            type Owned = $type;
             const TYPE: DataType = DataType::$data_type;
 
             fn values(array: &ArrayRef) -> Option<$values> {
@@ -69,83 +81,114 @@ macro_rules! cells {
                 values.is_valid(row).then(|| values.value(row))
             }
 
-            fn append(builder: &mut Self::Builder, value: Self::Native<'_>) {
-                builder.append_value(value);
-            }
-
             fn value(native: Self::Native<'_>) -> Value<'_> {
                 $value(native)
             }
+
+            fn own(native: Self::Native<'_>) -> $type {
+                native
+            }
+
+            fn lend(owned: &$type) -> Self::Native<'_> {
+                *owned
+            }
+
+            fn is(owned: &$type, native: Self::Native<'_>) -> bool {
+                *owned == native
+            }
+
+            fn hash(native: Self::Native<'_>) -> u64 {
+                hash_of_number(native as u64)
+            }
         }
 
-        impl Collect for $builder {
-            fn rows(&self) -> usize {
-                arrow::array::ArrayBuilder::len(self)
+        impl Owned for $type {
+            type Physical = $physical;
+
+            fn physical(&self) -> $bits {
+                *self as $bits
             }
 
-            fn append_nulls(&mut self, count: usize) {
-                self.append_nulls(count);
+            fn plain(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice(self.physical().as_bytes());
             }
 
-            fn take(&mut self) -> ArrayRef {
-                Arc::new(self.finish())
-            }
-
-            fn with_room(rows: usize) -> Self {
-                $with_room(rows)
+            fn statistics(range: Option<(&Self, &Self)>, nulls: u64) -> Statistics {
+                let range = range.map(|(min, max)| (min.physical(), max.physical()));
+                Statistics::$statistics(range.map(|r| r.0), range.map(|r| r.1), None, Some(nulls), false)
             }
         }
     )*};
 }
 
 cells! {
-    bool, bool, BooleanArray, BooleanBuilder, Boolean, Value::Bool, BooleanBuilder::with_capacity;
-    i32, i32, Int32Array, Int32Builder, Int32, |v| Value::Signed(i64::from(v)), Int32Builder::with_capacity;
-    i64, i64, Int64Array, Int64Builder, Int64, Value::Signed, Int64Builder::with_capacity;
-    u32, u32, UInt32Array, UInt32Builder, UInt32, |v| Value::Unsigned(u64::from(v)), UInt32Builder::with_capacity;
-    u64, u64, UInt64Array, UInt64Builder, UInt64, Value::Unsigned, UInt64Builder::with_capacity;
+    bool, BooleanArray, Boolean, BoolType as bool, boolean, Value::Bool;
+    i32, Int32Array, Int32, Int32Type as i32, int32, |v| Value::Signed(i64::from(v));
+    i64, Int64Array, Int64, Int64Type as i64, int64, Value::Signed;
+    u32, UInt32Array, UInt32, Int32Type as i32, int32, |v| Value::Unsigned(u64::from(v));
+    u64, UInt64Array, UInt64, Int64Type as i64, int64, Value::Unsigned;
 }
 
 impl Cell for String {
     type Native<'a> = &'a str;
     type Values = Texts;
-    type Builder = StringBuilder;
+    type Owned = Self;
     const TYPE: DataType = DataType::Utf8;
 
     fn values(array: &ArrayRef) -> Option<Texts> {
-        let array = array.as_any().downcast_ref::<DictionaryArray<Int32Type>>()?;
+        let array = array.as_any().downcast_ref::<DictionaryArray<DictionaryKey>>()?;
         let words = array.values().as_any().downcast_ref::<StringArray>()?;
         Some(Texts { keys: array.keys().clone(), words: words.clone() })
     }
 
-    fn get(values: &Texts, row: usize) -> Option<&str> {
+    fn get(values: &Texts, row: usize) -> Option<Self::Native<'_>> {
         values.key(row).map(|key| values.words.value(key))
-    }
-
-    fn append(builder: &mut StringBuilder, value: &str) {
-        builder.append_value(value);
     }
 
     fn value(native: Self::Native<'_>) -> Value<'_> {
         Value::Text(native)
     }
+
+    fn own(native: Self::Native<'_>) -> Self {
+        native.to_owned()
+    }
+
+    fn lend(owned: &Self) -> Self::Native<'_> {
+        owned
+    }
+
+    fn is(owned: &Self, native: Self::Native<'_>) -> bool {
+        owned == native
+    }
+
+    fn hash(native: Self::Native<'_>) -> u64 {
+        hash_of_text(native)
+    }
+
+    fn text_bytes(owned: &Self) -> usize {
+        owned.len()
+    }
 }
 
-impl Collect for StringBuilder {
-    fn rows(&self) -> usize {
-        arrow::array::ArrayBuilder::len(self)
+/// Longest text that stands in a chunk's statistics.
+const STATISTICS_BYTES: usize = 64;
+
+impl Owned for String {
+    type Physical = ByteArrayType;
+
+    fn physical(&self) -> ByteArray {
+        self.as_str().into()
     }
 
-    fn append_nulls(&mut self, count: usize) {
-        self.append_nulls(count);
+    fn plain(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&(self.len() as u32).to_le_bytes());
+        out.extend_from_slice(self.as_bytes());
     }
 
-    fn take(&mut self) -> ArrayRef {
-        Arc::new(self.finish())
-    }
-
-    fn with_room(rows: usize) -> Self {
-        Self::with_capacity(rows, rows * WORD_BYTES)
+    fn statistics(range: Option<(&Self, &Self)>, nulls: u64) -> Statistics {
+        let range = range.filter(|(min, max)| min.len().max(max.len()) <= STATISTICS_BYTES);
+        let (min, max) = range.map(|(min, max)| (min.physical(), max.physical())).unzip();
+        Statistics::byte_array(min, max, None, Some(nulls), false)
     }
 }
 
@@ -159,43 +202,6 @@ impl Texts {
     /// Which of the words row `row` has; the library has checked that there is such a word.
     fn key(&self, row: usize) -> Option<usize> {
         self.keys.is_valid(row).then(|| self.keys.value(row) as usize)
-    }
-}
-
-/// Values of one column on their way into a batch. Rows that were not put are null; the nulls are appended in one go when
-/// the next value comes, so that a column that a kind of event does not use costs nothing.
-#[derive(Default)]
-pub(super) struct Buffer<C: Cell> {
-    builder: C::Builder,
-    /// Whether the rows so far hold a value.
-    used: bool,
-}
-
-impl<C: Cell> Buffer<C> {
-    /// The value of row `row`, which is none of those put before.
-    pub(super) fn put(&mut self, row: usize, value: C::Native<'_>) {
-        self.pad(row);
-        self.used = true;
-        C::append(&mut self.builder, value);
-    }
-
-    /// Appends nulls up to `rows` rows.
-    fn pad(&mut self, rows: usize) {
-        let missing = rows - self.builder.rows();
-        if missing > 0 {
-            self.builder.append_nulls(missing);
-        }
-    }
-
-    /// The values of `rows` rows; none are left.
-    pub(super) fn take(&mut self, rows: usize) -> ArrayRef {
-        self.pad(rows);
-        let array = self.builder.take();
-        if std::mem::take(&mut self.used) {
-            // The next batch will use this column as well.
-            self.builder = C::Builder::with_room(rows);
-        }
-        array
     }
 }
 

@@ -12,24 +12,23 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use arrow::array::RecordBatch;
 use bytes::Bytes;
 
 use super::{
     error::{Error, Result},
     partial::Partial,
-    segment::Segment,
+    schema::Buffers,
+    segment,
 };
 use crate::ring::clock;
 
-/// Batches that wait for the encoder, at most. When the disk is slower than that, the caller waits; the kernel's rings fill
-/// up then, and count what they refuse.
-const QUEUE: usize = 32;
+/// Segments that wait for the encoder, at most: what is not encoded yet takes some 40 MB each where nothing repeats. When
+/// the disk is slower than that, the caller waits; the kernel's rings fill up then, and count what they refuse.
+const QUEUE: usize = 2;
 
 enum Message {
-    Rows(RecordBatch),
-    /// Close the segment, if there are rows in it; its newest one is of that time.
-    Close(u64),
+    /// The rows of a segment, and the time of the newest one.
+    Segment(Box<Buffers>, u64),
     /// Tell what is held.
     Hold(SyncSender<Held>),
     /// Metadata, JSON, for the segments that begin from now on.
@@ -57,7 +56,7 @@ pub(super) struct Held {
     pub(super) evicted: u64,
 }
 
-/// The sending end. Dropped, it lets the thread finish what it was sent, except for a segment that was not closed.
+/// The sending end. Dropped, it lets the thread finish what it was sent.
 pub(super) struct Encoder {
     sender: Option<SyncSender<Message>>,
     thread: Option<JoinHandle<Result<()>>>,
@@ -80,10 +79,8 @@ impl Encoder {
         let worker = Worker {
             partial,
             meta,
-            segment: None,
             segments: 1,
             keep,
-            rows: 0,
             held: VecDeque::new(),
             evicted: 0,
             bytes: bytes.clone(),
@@ -104,26 +101,18 @@ impl Encoder {
         self.cpu_ns.load(Ordering::Relaxed)
     }
 
-    /// Hands over rows; waits while [`QUEUE`] batches wait.
+    /// Hands over the rows of a segment, the newest of which is of the time `newest_ns`; waits while [`QUEUE`] segments wait.
     ///
     /// # Errors
     /// Earlier rows could not be written.
-    pub(super) fn rows(&mut self, batch: RecordBatch) -> Result<()> {
-        self.send(Message::Rows(batch))
-    }
-
-    /// Closes the segment, without waiting for it. Its newest event is of the time `newest_ns`.
-    ///
-    /// # Errors
-    /// As [`Encoder::rows`].
-    pub(super) fn close(&mut self, newest_ns: u64) -> Result<()> {
-        self.send(Message::Close(newest_ns))
+    pub(super) fn segment(&mut self, rows: Box<Buffers>, newest_ns: u64) -> Result<()> {
+        self.send(Message::Segment(rows, newest_ns))
     }
 
     /// The segments that are held, once all that was handed over is done.
     ///
     /// # Errors
-    /// As [`Encoder::rows`].
+    /// As [`Encoder::segment`].
     pub(super) fn held(&mut self) -> Result<Held> {
         let (answer, held) = sync_channel(1);
         self.send(Message::Hold(answer))?;
@@ -133,7 +122,7 @@ impl Encoder {
     /// Changes the metadata.
     ///
     /// # Errors
-    /// As [`Encoder::rows`].
+    /// As [`Encoder::segment`].
     pub(super) fn set_meta(&mut self, meta: String) -> Result<()> {
         self.send(Message::Meta(meta))
     }
@@ -141,7 +130,7 @@ impl Encoder {
     /// Waits until all that was handed over is done.
     ///
     /// # Errors
-    /// As [`Encoder::rows`].
+    /// As [`Encoder::segment`].
     pub(super) fn wait(&mut self) -> Result<()> {
         let (answer, done) = sync_channel(1);
         self.send(Message::Answer(answer))?;
@@ -177,12 +166,9 @@ impl Drop for Encoder {
 struct Worker {
     partial: Arc<Partial>,
     meta: String,
-    segment: Option<Segment>,
     /// Segments so far, the one without rows included.
     segments: u64,
     keep: Keep,
-    /// Rows of the segment.
-    rows: u64,
     held: VecDeque<HeldSegment>,
     evicted: u64,
     bytes: Arc<AtomicU64>,
@@ -200,8 +186,7 @@ impl Worker {
     fn run(mut self, receiver: &Receiver<Message>) -> Result<()> {
         for message in receiver {
             match message {
-                Message::Rows(batch) => self.write(&batch)?,
-                Message::Close(newest_ns) => self.close(newest_ns)?,
+                Message::Segment(rows, newest_ns) => self.write(*rows, newest_ns)?,
                 Message::Hold(answer) => drop(answer.send(self.held())),
                 Message::Meta(meta) => self.meta = meta,
                 // One who does not wait any more needs no answer.
@@ -211,19 +196,9 @@ impl Worker {
         Ok(())
     }
 
-    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let segment = match &mut self.segment {
-            Some(segment) => segment,
-            None => self.segment.insert(Segment::new(&self.meta, &self.path)?),
-        };
-        self.rows += batch.num_rows() as u64;
-        segment.write(batch)
-    }
-
-    fn close(&mut self, newest_ns: u64) -> Result<()> {
-        let Some(segment) = self.segment.take() else { return Ok(()) };
-        let bytes = segment.finish()?;
-        let rows = std::mem::take(&mut self.rows);
+    fn write(&mut self, mut rows: Buffers, newest_ns: u64) -> Result<()> {
+        let bytes = segment::encode(&mut rows, &self.meta, &self.path)?;
+        let rows = rows.rows() as u64;
         let size = bytes.len() as u64;
         match self.keep {
             Keep::All => {

@@ -12,7 +12,6 @@ use std::{
 };
 
 use parquet::{
-    arrow::ArrowSchemaConverter,
     column::writer::ColumnCloseResult,
     errors::ParquetError,
     file::{
@@ -87,11 +86,8 @@ impl<'a> Join<'a> {
     fn new(file: File, path: &'a Path, meta: &str) -> Result<Self> {
         let meta = KeyValue::new(META_KEY.to_owned(), meta.to_owned());
         let properties = schema::properties().set_key_value_metadata(Some(vec![meta])).build();
-        let parquet_schema = ArrowSchemaConverter::new()
-            .schema_root(schema::TABLE)
-            .convert(&schema::schema())
-            .map_err(Error::encode(path))?;
-        let out = SerializedFileWriter::new(BufWriter::new(file), parquet_schema.root_schema_ptr(), properties.into())
+        let out = schema::parquet_schema()
+            .and_then(|schema| SerializedFileWriter::new(BufWriter::new(file), schema, properties.into()))
             .map_err(Error::encode(path))?;
         Ok(Self { path, out, checksums: Vec::new(), small: Vec::new(), small_rows: 0 })
     }
@@ -134,7 +130,7 @@ impl<'a> Join<'a> {
         {
             return self.take_over(segment, *number);
         }
-        let mut together = Segment::new("", self.path)?;
+        let mut together = Segment::new(self.path)?;
         for (segment, number) in &small {
             let damaged = |why: String| Error::damaged(segment.path(), format!("row group {number}"), why);
             let mut reader = segment.full_reader(*number)?;

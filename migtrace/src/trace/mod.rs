@@ -6,12 +6,15 @@
 
 pub(crate) mod cells;
 mod checksum;
+mod chunk;
 mod container;
 pub(crate) mod decode;
 mod encode;
 mod encoder;
 mod error;
+mod fill;
 mod guard;
+mod hybrid;
 mod join;
 pub mod meta;
 mod output;

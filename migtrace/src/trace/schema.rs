@@ -11,12 +11,18 @@ use arrow::{
     error::ArrowError,
 };
 use parquet::{
+    arrow::ArrowSchemaConverter,
     basic::{Compression, Encoding, ZstdLevel},
+    errors::ParquetError,
     file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder},
-    schema::types::ColumnPath,
+    schema::types::{ColumnPath, TypePtr},
 };
 
-use super::cells::{Buffer, Cell, Cells, Value};
+use super::{
+    cells::{Cell, Cells, Value},
+    chunk::Chunks,
+    fill::Buffer,
+};
 
 /// The table's name in the file.
 pub(super) const TABLE: &str = "events";
@@ -75,22 +81,32 @@ macro_rules! columns {
             since: $since,
         }),*];
 
-        /// A batch of rows that is being filled.
-        #[derive(Default)]
+        /// A segment of rows that is being filled.
         pub(super) struct Buffers {
             rows: usize,
             $(pub(super) $name: Buffer<$cell>,)*
         }
 
+        impl Default for Buffers {
+            fn default() -> Self {
+                // The format has no dictionary of booleans.
+                Self { rows: 0, $($name: Buffer::new(!is_delta!($encoding) && <$cell as Cell>::TYPE != DataType::Boolean),)* }
+            }
+        }
+
         impl Buffers {
-            /// The rows so far as one batch; none are left.
+            /// Writes every column as a chunk.
             ///
             /// # Errors
-            /// A required column lacks a value: the caller has put an incomplete row.
-            pub(super) fn take(&mut self) -> Result<RecordBatch, ArrowError> {
-                let rows = std::mem::take(&mut self.rows);
-                let arrays = vec![$(self.$name.take(rows)),*];
-                RecordBatch::try_new(schema(), arrays)
+            /// A required column lacks a value: the caller has put an incomplete row. Or the library refuses.
+            pub(super) fn write(&mut self, chunks: &mut Chunks<'_>) -> Result<(), ParquetError> {
+                $(chunks.add(&COLUMNS[Place::$name as usize], &mut self.$name)?;)*
+                Ok(())
+            }
+
+            /// Bytes of text in the columns' dictionaries.
+            pub(super) fn text_bytes(&self) -> usize {
+                0 $(+ self.$name.text_bytes())*
             }
         }
 
@@ -236,6 +252,14 @@ pub(super) fn schema() -> SchemaRef {
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     });
     SCHEMA.clone()
+}
+
+/// The table's schema in Parquet's words.
+///
+/// # Errors
+/// The library refuses.
+pub(super) fn parquet_schema() -> Result<TypePtr, ParquetError> {
+    Ok(ArrowSchemaConverter::new().schema_root(TABLE).convert(&schema())?.root_schema_ptr())
 }
 
 /// The rows of an older file with all columns of this version: those that it lacks are null.

@@ -1,22 +1,65 @@
-//! Encodes rows as a Parquet file in memory: a segment, or a row group for one file of many segments.
+//! Encodes rows as a Parquet file in memory: a segment, or rows of several segments as a row group of one file.
 
 use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 use parquet::{
     arrow::{ArrowWriter, arrow_writer::ArrowWriterOptions},
-    file::metadata::{KeyValue, RowGroupMetaData},
+    file::{
+        metadata::{KeyValue, RowGroupMetaData},
+        writer::SerializedFileWriter,
+    },
 };
 
 use super::{
     checksum::{self, TAIL},
+    chunk::Chunks,
     container::GroupBytes,
     error::{Error, Result},
     meta::META_KEY,
-    schema,
+    schema::{self, Buffers},
 };
 
-/// A file that is being encoded.
+/// The rows of `buffers` as a file that says of itself what `meta`, JSON, says. Errors name the trace `path`.
+///
+/// # Errors
+/// A row lacks a value that it must have, or the library refuses.
+pub(super) fn encode(buffers: &mut Buffers, meta: &str, path: &Path) -> Result<Vec<u8>> {
+    let mut encode = || {
+        let properties = schema::properties().set_key_value_metadata(Some(vec![meta_entry(meta)])).build();
+        let mut file = SerializedFileWriter::new(Vec::new(), schema::parquet_schema()?, properties.into())?;
+        let columns = file.schema_descr().columns().to_vec();
+        if buffers.rows() > 0 {
+            let mut chunks = Chunks::new(file.next_row_group()?, &columns, buffers.rows())?;
+            buffers.write(&mut chunks)?;
+            chunks.close()?;
+        }
+        file.flush()?;
+        let of_group = |g: &RowGroupMetaData| checksum::of_group(g, file.inner(), 0);
+        let checksums = file.flushed_row_groups().iter().map(of_group).collect::<Option<Vec<_>>>();
+        let checksums = checksums.expect("a row group that was written lies inside of what was written");
+        file.append_key_value_metadata(checksum::entry(&checksums));
+        file.into_inner()
+    };
+    let mut bytes = encode().map_err(Error::encode(path))?;
+    seal(&mut bytes);
+    Ok(bytes)
+}
+
+fn meta_entry(meta: &str) -> KeyValue {
+    KeyValue::new(META_KEY.to_owned(), meta.to_owned())
+}
+
+/// Fills in the checksum of the footer of a file that was just written.
+fn seal(file: &mut [u8]) {
+    let footer_end = file.len() - TAIL;
+    let mut tail = [0; TAIL];
+    tail.copy_from_slice(&file[footer_end..]);
+    let footer_bytes = checksum::footer_bytes(tail).expect("the library has written a footer");
+    checksum::seal(&mut file[footer_end - footer_bytes as usize..footer_end]);
+}
+
+/// Row groups that are being encoded from rows of files.
 pub(super) struct Segment {
     writer: ArrowWriter<Vec<u8>>,
     /// The trace that it is for, as errors name it.
@@ -24,13 +67,12 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Begins a file; it will say of itself what `meta`, JSON, says.
+    /// Begins them.
     ///
     /// # Errors
     /// The library refuses.
-    pub(super) fn new(meta: &str, path: &Path) -> Result<Self> {
-        let meta = KeyValue::new(META_KEY.to_owned(), meta.to_owned());
-        let properties = schema::properties().set_key_value_metadata(Some(vec![meta])).build();
+    pub(super) fn new(path: &Path) -> Result<Self> {
+        let properties = schema::properties().build();
         // Without the arrow schema: the Parquet types say all, and the file holds nothing that is not documented.
         let options = ArrowWriterOptions::new()
             .with_properties(properties)
@@ -47,22 +89,6 @@ impl Segment {
     /// The library refuses.
     pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         self.writer.write(batch).map_err(Error::encode(&self.path))
-    }
-
-    /// The file's bytes, with checksums.
-    ///
-    /// # Errors
-    /// The library refuses.
-    pub(super) fn finish(mut self) -> Result<Vec<u8>> {
-        let checksums = self.flush()?;
-        self.writer.append_key_value_metadata(checksum::entry(&checksums));
-        let mut bytes = self.writer.into_inner().map_err(Error::encode(&self.path))?;
-        let footer_end = bytes.len() - TAIL;
-        let mut tail = [0; TAIL];
-        tail.copy_from_slice(&bytes[footer_end..]);
-        let footer_bytes = checksum::footer_bytes(tail).expect("the library has written a footer");
-        checksum::seal(&mut bytes[footer_end - footer_bytes as usize..footer_end]);
-        Ok(bytes)
     }
 
     /// The row groups alone, and their checksums.

@@ -17,17 +17,19 @@ use super::{
     meta::Meta,
     partial::{self, Partial},
     schema::Buffers,
-    segment::Segment,
+    segment,
 };
 use crate::{event::Event, ring::clock};
 
 /// Age of the oldest event at which a segment is closed. With the caller's ticks at most 250 ms apart, no event is more than
 /// a second from the disk.
 const SEGMENT_AGE: Duration = Duration::from_millis(700);
-/// Rows at which a segment is closed before its time: at 16 bytes a row this bounds what is buffered to some 4 MB.
+/// Rows at which a segment is closed before its time.
 const SEGMENT_ROWS: usize = 1 << 18;
-/// Rows handed to the encoder at once.
-const BATCH_ROWS: usize = 1 << 12;
+/// Bytes of different texts (stacks, names) at which a segment is closed before its time.
+const SEGMENT_TEXT_BYTES: usize = 8 << 20;
+/// Rows between two looks at whether the segment is due.
+const ROWS_PER_TICK: usize = 1 << 12;
 
 /// What a finished trace holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +41,7 @@ pub struct Summary {
     pub cpu_ns: u64,
 }
 
-/// A trace that is being recorded. Encoding and the disk are a thread's, which the first batch starts.
+/// A trace that is being recorded. Encoding and the disk are a thread's, which the first segment starts.
 ///
 /// Dropped without [`Writer::finish`], as when recording ends with an error, it leaves the partial directory with all that
 /// was pushed, from which [`super::recover()`] makes a trace. Killed, it leaves the segments that were complete.
@@ -48,7 +50,8 @@ pub struct Writer {
     partial: Arc<Partial>,
     /// JSON of the metadata that segments carry, until the encoder has it.
     meta: String,
-    buffers: Buffers,
+    /// Rows since the last segment.
+    buffers: Box<Buffers>,
     encoder: Option<Encoder>,
     keep: Keep,
     /// [`SEGMENT_AGE`].
@@ -57,8 +60,6 @@ pub struct Writer {
     newest_ns: u64,
     /// When the first row since the last segment came.
     oldest: Option<Instant>,
-    /// Rows since the last segment that the encoder has.
-    segment_rows: usize,
     events: u64,
 }
 
@@ -87,18 +88,17 @@ impl Writer {
         let meta = to_json(meta, path)?;
         let partial = Partial::create(path)?;
         // Without rows: a recording says what it is from its first moment, and a disk that cannot be written to is found now.
-        partial.write("000000.parquet", &Segment::new(&meta, path)?.finish()?)?;
+        partial.write("000000.parquet", &segment::encode(&mut Buffers::default(), &meta, path)?)?;
         Ok(Self {
             path: path.to_owned(),
             partial: Arc::new(partial),
             meta,
-            buffers: Buffers::default(),
+            buffers: Box::default(),
             encoder: None,
             keep,
             segment_age: SEGMENT_AGE,
             newest_ns: 0,
             oldest: None,
-            segment_rows: 0,
             events: 0,
         })
     }
@@ -115,8 +115,7 @@ impl Writer {
         if self.oldest.is_none() {
             self.oldest = Some(Instant::now());
         }
-        if self.buffers.rows() == BATCH_ROWS {
-            self.hand_over()?;
+        if self.buffers.rows().is_multiple_of(ROWS_PER_TICK) {
             self.tick()?;
         }
         Ok(())
@@ -128,8 +127,8 @@ impl Writer {
     /// # Errors
     /// As [`Writer::push`].
     pub fn tick(&mut self) -> Result<()> {
-        let rows = self.segment_rows + self.buffers.rows();
-        if rows >= SEGMENT_ROWS || self.oldest.is_some_and(|t| t.elapsed() >= self.segment_age) {
+        let is_large = self.buffers.rows() >= SEGMENT_ROWS || self.buffers.text_bytes() >= SEGMENT_TEXT_BYTES;
+        if is_large || self.oldest.is_some_and(|t| t.elapsed() >= self.segment_age) {
             self.close()?;
         }
         Ok(())
@@ -221,28 +220,21 @@ impl Writer {
         self.segment_age = age;
     }
 
+    /// Hands the rows since the last segment to the encoder.
     fn close(&mut self) -> Result<()> {
-        self.hand_over()?;
         self.oldest = None;
-        self.segment_rows = 0;
-        let newest_ns = self.newest_ns;
-        self.encoder.as_mut().map_or(Ok(()), |encoder| encoder.close(newest_ns))
-    }
-
-    /// Hands the buffered rows to the encoder.
-    fn hand_over(&mut self) -> Result<()> {
         if self.buffers.rows() == 0 {
             return Ok(());
         }
-        let batch = self.buffers.take().map_err(|e| Error::encode(&self.path)(e.into()))?;
-        self.segment_rows += batch.num_rows();
+        let rows = std::mem::take(&mut self.buffers);
         let encoder = match &mut self.encoder {
             Some(encoder) => encoder,
             None => {
-                self.encoder.insert(Encoder::start(self.partial.clone(), self.meta.clone(), &self.path, self.keep)?)
+                let encoder = Encoder::start(self.partial.clone(), self.meta.clone(), &self.path, self.keep)?;
+                self.encoder.insert(encoder)
             }
         };
-        encoder.rows(batch)
+        encoder.segment(rows, self.newest_ns)
     }
 }
 

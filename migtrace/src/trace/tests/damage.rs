@@ -10,8 +10,7 @@ use crate::{
         Error, Result, Trace, checksum,
         container::Container,
         meta::{FORMAT_VERSION, META_KEY, Meta},
-        schema,
-        segment::Segment,
+        schema, segment,
     },
 };
 
@@ -189,10 +188,9 @@ fn impossible(change: impl FnOnce(&mut schema::Buffers, usize)) -> String {
     buffers.comm.put(row, "x");
     buffers.cgroup_id.put(row, 1);
     change(&mut buffers, row);
-    let mut segment =
-        Segment::new(&serde_json::to_string(&final_meta()).expect("JSON"), Path::new("x")).expect("begun");
-    segment.write(&buffers.take().expect("a batch")).expect("written");
-    let error = error(&segment.finish().expect("a file")).to_string();
+    let meta = serde_json::to_string(&final_meta()).expect("JSON");
+    let file = segment::encode(&mut buffers, &meta, Path::new("x")).expect("a file");
+    let error = error(&file).to_string();
     error.split_once("run.parquet: ").expect("a message").1.to_owned()
 }
 
