@@ -84,7 +84,7 @@ pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
     }
     report.failed.extend(runs.iter().filter_map(|runs| runs.as_ref().err()).map(Failed::of));
     report.notes.push(
-        "wall time, nothing else running, the file in the page cache; migtrace reads a made-up trace of all kinds of \
+        "wall time, the file in the page cache; migtrace reads a made-up trace of all kinds of \
          events, perf a recording of as many faults"
             .to_owned(),
     );

@@ -39,8 +39,8 @@ pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
     let base = arms[0].required(|run| run.cpu_ns())?;
     let added = |watcher| series::arm(&arms, watcher).and_then(cpu).and_then(|spread: Spread| spread.above(&base));
     let mut report = Report::new(&[
-        ("wall time per fault", Unit::Nanoseconds),
-        ("CPU time per fault", Unit::Nanoseconds),
+        ("wall time", Unit::Nanoseconds),
+        ("CPU time", Unit::Nanoseconds),
         ("added", Unit::Nanoseconds),
         ("events", Unit::Count),
         ("lost", Unit::Count),
@@ -59,7 +59,7 @@ pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
         arm.limit_lost(&mut report);
     }
     report.notes.push(format!(
-        "{} faults a run and arm; faulting on CPU {}, watching on CPU {}",
+        "per fault; {} faults a run and arm, faulting on CPU {}, watching on CPU {}",
         workload.faults(),
         lab.faulting_cpu(),
         lab.watching_cpu()

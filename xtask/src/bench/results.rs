@@ -67,11 +67,11 @@ impl Results {
 
     /// All tables.
     pub(super) fn text(&self) -> String {
-        let runs = if self.repeats == 1 { "1 run" } else { &format!("{} runs, interleaved", self.repeats) };
         let mut text = format!(
-            "{}\n{runs} of each arm: median (least to largest). A shared machine's times are not comparable with \
-             another's, nor with its own of another hour: compare ratios.\n",
-            self.place.text()
+            "{}\nmedian (least..largest) of {} run(s) of each arm, which take turns; times of a shared machine are not \
+             comparable with another's, nor with its own of another hour: compare ratios\n",
+            self.place.text(),
+            self.repeats
         );
         for outcome in &self.benches {
             text.push_str(&format!("\n== {}\n", outcome.bench));
@@ -86,12 +86,13 @@ impl Results {
 
     /// Of a bench or an arm that could not run if there is one; with `gate`, a finding where a limit is not known to be met.
     pub(super) fn status(&self, gate: bool) -> u8 {
-        if let Some(failed) = self.benches.iter().find_map(|outcome| outcome.error.as_ref()) {
+        let reports = || self.benches.iter().filter_map(|outcome| outcome.report.as_ref());
+        let benches = self.benches.iter().filter_map(|outcome| outcome.error.as_ref());
+        if let Some(failed) = benches.chain(reports().flat_map(|report| &report.failed)).next() {
             return failed.status;
         }
-        let limits =
-            self.benches.iter().filter_map(|outcome| outcome.report.as_ref()).flat_map(|report| &report.limits);
-        if gate && limits.into_iter().any(|limit| limit.verdict != Verdict::Met) { FINDING } else { FINE }
+        let mut limits = reports().flat_map(|report| &report.limits);
+        if gate && limits.any(|limit| limit.verdict != Verdict::Met) { FINDING } else { FINE }
     }
 }
 

@@ -27,6 +27,11 @@ impl Spread {
         Spread::of(self.pairs(base).map(|(value, base)| Some(value - base)))
     }
 
+    /// Run by run the sum of both.
+    pub(super) fn plus(&self, other: &Spread) -> Option<Spread> {
+        Spread::of(self.pairs(other).map(|(value, other)| Some(value + other)))
+    }
+
     /// How many times `other` this is: the ratio of the medians, and the range of the ratios run by run. None where
     /// `other` is not above zero, which no cost can be: there is nothing to compare with then but noise.
     pub(super) fn over(&self, other: &Spread) -> Option<Spread> {

@@ -26,11 +26,11 @@ pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
     let base = |arms: &[Arm]| arms[0].required(|run| run.cpu_ns());
     let (calm_base, storm_base) = (base(&calm)?, base(&storm)?);
     let mut report = Report::new(&[
-        ("added, one CPU", Unit::Nanoseconds),
-        ("added, all CPUs", Unit::Nanoseconds),
+        ("one CPU: added", Unit::Nanoseconds),
+        ("all CPUs: added", Unit::Nanoseconds),
         ("ratio", Unit::Ratio),
-        ("per fault, all CPUs", Unit::Nanoseconds),
-        ("the same, wall time", Unit::Nanoseconds),
+        ("CPU time", Unit::Nanoseconds),
+        ("wall time", Unit::Nanoseconds),
         ("lost", Unit::Count),
     ]);
     for (calm, storm) in calm.iter().zip(&storm) {

@@ -31,10 +31,17 @@ fn empty() -> Table {
 
 fn arms(report: &Report) -> Table {
     let mut table = empty();
-    let titles = report.columns.iter().map(|column| column.title.clone());
+    let titles = report.columns.iter().map(|column| match suffix(column.unit) {
+        "" => column.title.clone(),
+        unit => format!("{} [{unit}]", column.title),
+    });
     table.set_header(std::iter::once(String::new()).chain(titles).collect::<Vec<_>>());
     for row in &report.rows {
-        let cells = row.cells.iter().zip(&report.columns).map(|(value, column)| cell(value.as_ref(), column.unit));
+        let cells = row
+            .cells
+            .iter()
+            .zip(&report.columns)
+            .map(|(value, column)| cell(value.as_ref(), |value| digits(value, column.unit)));
         table.add_row(std::iter::once(row.arm.clone()).chain(cells).collect::<Vec<_>>());
     }
     table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
@@ -55,30 +62,42 @@ fn limits(limits: &[Limit]) -> Table {
             Verdict::NotMet => "NOT MET",
             Verdict::Unknown => "unknown",
         };
-        table.add_row(vec![limit.what.clone(), cell(limit.value.as_ref(), limit.unit), bound, verdict.to_owned()]);
+        table.add_row(vec![
+            limit.what.clone(),
+            cell(limit.value.as_ref(), |value| digits(value, limit.unit)),
+            bound,
+            verdict.to_owned(),
+        ]);
     }
     table
 }
 
-/// `1290 ns (1270 to 1310)`; without the range where there is none; `-` where nothing is known.
-fn cell(value: Option<&Spread>, unit: Unit) -> String {
+/// `1290 (1270..1310)`; without the range where there is none; `-` where nothing is known.
+fn cell(value: Option<&Spread>, digits: impl Fn(f64) -> String) -> String {
     let Some(value) = value else { return "-".to_owned() };
-    let median = number(value.median, unit);
-    let Some([min, max]) = value.range else { return format!("{median} (spread unknown: noise)") };
-    let (min, max) = (digits(min, unit), digits(max, unit));
-    if min == max { median } else { format!("{median} ({min} to {max})") }
+    let median = digits(value.median);
+    let Some([min, max]) = value.range.map(|range| range.map(digits)) else {
+        return format!("{median} (range unknown: noise)");
+    };
+    if min == max { median } else { format!("{median} ({min}..{max})") }
 }
 
 fn number(value: f64, unit: Unit) -> String {
-    let suffix = match unit {
-        Unit::Nanoseconds => " ns",
-        Unit::Seconds => " s",
-        Unit::Bytes => " B",
-        Unit::Megabytes => " MB",
-        Unit::PerSecond => " M/s",
+    match suffix(unit) {
+        "" => digits(value, unit),
+        suffix => format!("{} {suffix}", digits(value, unit)),
+    }
+}
+
+fn suffix(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Nanoseconds => "ns",
+        Unit::Seconds => "s",
+        Unit::Bytes => "B",
+        Unit::Megabytes => "MB",
+        Unit::PerSecond => "M/s",
         Unit::Count | Unit::Ratio => "",
-    };
-    format!("{}{suffix}", digits(value, unit))
+    }
 }
 
 fn digits(value: f64, unit: Unit) -> String {
@@ -109,11 +128,12 @@ mod tests {
         report.notes.push("mind the gap".to_owned());
         let shown = text(&report);
         for line in [
-            "nothing attached   1290 ns (1270 to 1310)      - ",
-            "perf record                       2210 ns      0 ",
-            "migtrace / perf record   0.23 (0.20 to 0.25)   at most 0.30   met ",
+            "                   per fault [ns]   lost ",
+            "nothing attached   1290 (1270..1310)      - ",
+            "perf record                     2210      0 ",
+            "migtrace / perf record   0.23 (0.20..0.25)   at most 0.30   met ",
             "NOT MET",
-            "left out                 -                     at most 1.20   unknown ",
+            "left out                 -                   at most 1.20   unknown ",
             "  - mind the gap",
         ] {
             assert!(shown.contains(line), "no {line:?} in\n{shown}");
@@ -123,6 +143,6 @@ mod tests {
     #[test]
     fn a_range_that_is_noise_says_so() {
         let wide = Spread { median: 2.0, range: None, values: Vec::new() };
-        assert_eq!(cell(Some(&wide), Unit::Ratio), "2.00 (spread unknown: noise)");
+        assert_eq!(cell(Some(&wide), |value| value.to_string()), "2 (range unknown: noise)");
     }
 }

@@ -14,7 +14,7 @@ use super::{
     workload::Workload,
 };
 
-const WATCHERS: [Watcher; 2] = [Watcher::Perf, Watcher::Migtrace];
+const WATCHERS: [Watcher; 3] = [Watcher::Nobody, Watcher::Perf, Watcher::Migtrace];
 /// Reader and writer together, ns of CPU for an event.
 const AT_MOST_NS: f64 = 400.0;
 /// A recording is this many times as long as one for `overhead`.
@@ -27,26 +27,29 @@ const REPLAYED: u64 = 4_000_000;
 pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
     let workload = Workload::new(vec![lab.faulting_cpu()], scale.faults * LONGER);
     let arms = series::interleaved(lab, &workload, &WATCHERS, scale.repeats);
+    let base = arms[0].required(|run| run.cpu_ns())?;
     let mut report = Report::new(&[
-        ("CPU per event", Unit::Nanoseconds),
-        ("start and end", Unit::Nanoseconds),
+        ("recorder", Unit::Nanoseconds),
+        ("with what faults pay", Unit::Nanoseconds),
+        ("start and end", Unit::Seconds),
         ("rate", Unit::PerSecond),
         ("events", Unit::Count),
         ("lost", Unit::Count),
     ]);
     let mut costs = Vec::new();
-    for arm in &arms {
-        let idle = Spread::of((0..scale.repeats).map(|_| Some(arm.watcher.idle_cpu_ns(lab).ok()? as f64)));
-        let cost = idle.as_ref().and_then(|idle| cost(arm, idle.median));
+    for arm in arms.iter().filter(|arm| arm.watcher != Watcher::Nobody) {
+        let idle = Spread::of((0..scale.repeats).map(|_| Some(arm.watcher.idle_cpu_ns(lab).ok()? as f64 / 1e9)));
+        let cost = idle.as_ref().and_then(|idle| cost(arm, idle.median * 1e9));
+        let added = arm.spread(|run| run.cpu_ns()).and_then(|spread| spread.above(&base));
+        let all = cost.as_ref().zip(added.as_ref()).and_then(|(cost, added)| cost.plus(added));
         let rate = arm.spread(|run| Some(1e9 / run.wall_ns()?));
-        report.row(arm.watcher.name(), [cost.clone(), idle, rate, arm.events(), arm.lost()]);
+        report.row(arm.watcher.name(), [cost.clone(), all, idle, rate, arm.events(), arm.lost()]);
         costs.push(cost);
     }
-    if let ([perf, migtrace], [_, arm]) = (&costs[..], &arms[..]) {
+    if let ([perf, migtrace], [.., arm]) = (&costs[..], &arms[..]) {
         let ratio = migtrace.as_ref().zip(perf.as_ref()).and_then(|(migtrace, perf)| migtrace.over(perf));
-        report.limit("CPU per event: migtrace record / perf record", Unit::Ratio, ratio, Bound::Below(1.0));
-        let what = "CPU per event: migtrace record";
-        report.limit(what, Unit::Nanoseconds, migtrace.clone(), Bound::AtMost(AT_MOST_NS));
+        report.limit("recorder: migtrace record / perf record", Unit::Ratio, ratio, Bound::Below(1.0));
+        report.limit("recorder: migtrace record", Unit::Nanoseconds, migtrace.clone(), Bound::AtMost(AT_MOST_NS));
         arm.limit_lost(&mut report);
     }
     let replays = [("decoded", DECODED_AT_LEAST), ("decoded and written", WRITTEN_AT_LEAST)];
@@ -58,7 +61,7 @@ pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
         let rate = Spread::of(runs.iter().map(|run| Some(run.events_per_cpu_s)));
         let cost = Spread::of(runs.iter().map(|run| Some(run.cpu_ns_per_event)));
         let events = Spread::of([Some(REPLAYED as f64)]);
-        report.row(format!("replay: {name}"), [cost, None, rate.clone(), events, None]);
+        report.row(format!("replay: {name}"), [cost, None, None, rate.clone(), events, None]);
         report.limit(format!("replay: {name}, on a core"), Unit::PerSecond, rate, Bound::AtLeast(at_least));
     }
     report.notes.push(
@@ -66,7 +69,8 @@ pub(super) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
             .to_owned(),
     );
     report.notes.push(
-        "CPU time of the recorder alone, without what it needs to record a command that does nothing (start and end)"
+        "CPU time for an event: of the recorder alone, without what it needs to record a command that does nothing \
+         (start and end); and with what a fault pays for being watched"
             .to_owned(),
     );
     series::close(&mut report, &arms);
