@@ -31,19 +31,33 @@ pub(super) fn write(meta: &Meta, events: u64, out: &mut dyn Write) -> io::Result
     if cost.programs.is_empty() {
         return writeln!(out, "   in the kernel: not known");
     }
-    cost.programs.iter().try_for_each(|program| writeln!(out, "   {}", of_program(program)))
+    let (quiet, told): (Vec<_>, Vec<_>) = cost.programs.iter().partition(|program| says_nothing(program));
+    told.iter().try_for_each(|program| writeln!(out, "   {}", of_program(program)))?;
+    match quiet.len() as u64 {
+        0 => Ok(()),
+        n => {
+            let programs = if told.is_empty() { "program" } else { "more program" };
+            writeln!(out, "   in the kernel, {}: no run measured, none missed", words::count(n, programs))
+        }
+    }
 }
 
-/// `fault: 1000 runs, 120 ns each; 2 missed`.
+/// Whether a program did not run while the kernel measured, and was not kept from running.
+fn says_nothing(program: &ProgramCost) -> bool {
+    program.run_count.is_none() && program.missed == Some(0)
+}
+
+/// `fault: 1000 runs measured, 120 ns each; 2 missed`. The kernel measures a part of the time only.
 fn of_program(program: &ProgramCost) -> String {
     let name = escape_control(&program.name);
     let time = match (program.run_count, program.run_ns) {
         (Some(0), _) => "0 runs".into(),
         (Some(runs), Some(ns)) => {
-            format!("{}, {} each", words::count(runs, "run"), words::duration_f64(ns as f64 / runs as f64))
+            let each = words::duration_f64(ns as f64 / runs as f64);
+            format!("{} measured, {each} each", words::count(runs, "run"))
         }
         (Some(runs), None) => format!("{}, time not measured", words::count(runs, "run")),
-        (None, _) => "runs not counted".into(),
+        (None, _) => "no run measured".into(),
     };
     let missed = program.missed.map_or_else(String::new, |n| format!("; {n} missed"));
     format!("in the kernel, {name}: {time}{missed}")
