@@ -17,6 +17,9 @@ use crate::{
 /// Lines of the console log that a message about a broken machine shows.
 const TAIL_LINES: usize = 40;
 
+/// How the kernel names a breakpoint that it knows nothing of.
+const STALE_BREAKPOINT: &str = "Oops: int3:";
+
 /// How a boot ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -59,6 +62,13 @@ impl Outcome {
     /// The complaints that are the kernel's fault for certain; a stall may be the host's.
     pub(crate) fn faults(&self) -> impl Iterator<Item = &Splat> {
         self.splats.iter().filter(|splat| splat.kind > Kind::Stall)
+    }
+
+    /// Whether the machine broke because the emulator executed a breakpoint that the kernel had taken back already. The
+    /// kernel puts one over code that it patches, as attaching and detaching probes does, and a processor that is emulated
+    /// in several threads can have it in translated code for a little longer than a real one.
+    pub(crate) fn broke_by_stale_breakpoint(&self) -> bool {
+        matches!(self.ended, Ended::Broken(_)) && self.console.contains(STALE_BREAKPOINT)
     }
 
     /// The error for a machine that broke: why, what the kernel said, and where all of it is.
