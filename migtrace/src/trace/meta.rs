@@ -144,7 +144,7 @@ pub struct ProbeAccount {
     pub seen: u64,
     /// Events that the trace holds.
     pub stored: u64,
-    /// Events lost, by cause: `ring_full`, `map_full`, `undecodable`, ...
+    /// Events lost, by cause: `ring_full`, `no_start`, `undecodable`, ...
     pub lost: BTreeMap<String, u64>,
     /// Events that the filter left out.
     pub filtered: u64,
