@@ -25,6 +25,7 @@ use crate::{
     },
     ring::{
         clock,
+        identity::Processes,
         reader::{Closing, Reader},
     },
     trace::meta::{FORMAT_VERSION, Meta, OwnCost, ProbeAccount, ProbeInfo, ProgramCost},
@@ -102,6 +103,8 @@ impl Live {
             diagnostics: scope.diagnostics,
             filter: &filter,
         };
+        // Before the programs run: on a machine with many processes this takes a while, in which rings would fill.
+        let processes = Processes::running();
         let mut loaded = Loaded::load(&options)?;
         let diagnostics = if scope.diagnostics { loaded.diagnostics().ok() } else { None };
         let reader = Reader::start(
@@ -109,6 +112,7 @@ impl Live {
             loaded.take_stacks()?,
             loaded.take_counters()?,
             names,
+            processes,
             scope.filter.clone(),
         )
         .map_err(SourceError::Reader)?;

@@ -42,6 +42,13 @@ impl Processes {
         started_ns
     }
 
+    /// Forgets all processes. To be called now and then where a filter may leave out that they end, so that the start of one
+    /// that is gone does not stay with its number: then /proc is asked again, and has none for a process that has ended.
+    pub fn forget(&mut self) {
+        self.started_ns.clear();
+        self.last = None;
+    }
+
     /// Takes in what a record says about the lives of processes, after its own event was named.
     pub fn learn(&mut self, record: &[u8]) {
         let Ok((header, _)) = Header::read_from_prefix(record) else { return };

@@ -67,6 +67,7 @@ impl Reader {
         stacks: Option<StackTraceMap<MapData>>,
         counters: Counters,
         names: Names,
+        processes: Processes,
         filter: Filter,
     ) -> std::io::Result<Self> {
         let (sender, events) = mpsc::channel(QUEUE);
@@ -76,7 +77,7 @@ impl Reader {
             let decoding = Decoding {
                 names,
                 filter,
-                processes: Processes::running(),
+                processes,
                 stacks: stacks.map(Stacks::new),
                 account: Account::default(),
                 losses: Vec::new(),
@@ -122,6 +123,9 @@ impl Drain {
             self.reorder.release_until(until_ns, |record| self.decoding.take(record));
             if ends || drains % DRAINS_PER_LOSS == 0 {
                 self.decoding.tell_losses(&self.counters)?;
+            }
+            if drains % DRAINS_PER_LOSS == 0 && !self.decoding.filter.is_all() {
+                self.decoding.processes.forget();
             }
             let out = self.decoding.take_out(until_ns);
             if !out.is_empty() && self.sender.blocking_send(out).is_err() {
