@@ -21,11 +21,14 @@ use crate::{
 };
 
 /// Whether a node is in a mask of the filter; one that is not known is not.
+///
+/// The word is read before the node is compared: after it, the compiler would know that the index is small and not cut it,
+/// and the verifier, which does not ("R2 max value is outside of the allowed memory range"), would refuse the program.
 macro_rules! has_bit {
     ($mask:ident, $nid:expr) => {{
-        let nid: i32 = $nid;
-        (nid as u32) < MASK_WORDS as u32 * 64
-            && wanted!($mask[nid as usize / 64 % MASK_WORDS]) >> (nid as u32 % 64) & 1 == 1
+        let nid = $nid as u32;
+        let word = wanted!($mask[(nid / 64) as usize % MASK_WORDS]);
+        (nid < MASK_WORDS as u32 * 64) & (word >> (nid % 64) & 1 == 1)
     }};
 }
 
@@ -171,8 +174,9 @@ pub fn wants_here() -> bool {
     if applies(term::CPU) {
         // SAFETY: the helper has no preconditions.
         let cpu = unsafe { bpf_get_smp_processor_id() };
-        // A CPU beyond the mask is left to the collector.
-        if cpu < CPU_WORDS as u32 * 64 && wanted!(cpus[cpu as usize / 64 % CPU_WORDS]) >> (cpu % 64) & 1 == 0 {
+        // Read first, as in has_bit!. A CPU beyond the mask is left to the collector.
+        let word = wanted!(cpus[(cpu / 64) as usize % CPU_WORDS]);
+        if (cpu < CPU_WORDS as u32 * 64) & (word >> (cpu % 64) & 1 == 0) {
             return false;
         }
     }
@@ -230,11 +234,13 @@ pub fn wants_nowhere() -> bool {
 /// Whether records of direct migration for a migrate_reason, in the system call `request`, can be wanted.
 #[inline(always)]
 pub fn wants_direct(migrate_reason: i32, request: u8) -> bool {
+    if !applies(term::CAUSE) {
+        return true;
+    }
     let reason = migrate_reason as u32;
-    // Reasons that are not in the table are left to the collector.
-    !applies(term::CAUSE)
-        || reason >= MIGRATE_REASONS as u32
-        || wanted!(causes[reason as usize % MIGRATE_REASONS]) >> (request & 7) & 1 == 1
+    // Read first, as in has_bit!. Reasons that are not in the table are left to the collector.
+    let calls = wanted!(causes[reason as usize % MIGRATE_REASONS]);
+    (reason >= MIGRATE_REASONS as u32) | (calls >> (request & 7) & 1 == 1)
 }
 
 /// Whether records of moves by migrate-on-fault can be wanted.
