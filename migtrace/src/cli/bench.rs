@@ -8,6 +8,8 @@ use std::{
 
 use anyhow::{Context, Result};
 use migtrace::{
+    event::Event,
+    filter::Filter,
     probe::{kernel::Kernel, names::Names},
     ring::{clock, decode::decode},
     synth::{Shape, Synth},
@@ -50,6 +52,15 @@ enum What {
     },
     /// Open a trace and read what it says about itself, but no event
     Open { file: PathBuf },
+    /// Ask a filter about events; prints JSON. Times are of the CPU
+    Filter {
+        /// regular, noise, mixed
+        shape: Shape,
+        #[arg(long)]
+        events: u64,
+        /// What to ask
+        filter: Filter,
+    },
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
@@ -57,6 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         What::Synth { shape, events, output } => synth(*shape, *events, output)?,
         What::Replay { shape, events, output } => replay(*shape, *events, output.as_deref())?,
         What::Open { file } => println!("format {}", Trace::open(file)?.meta().format_version),
+        What::Filter { shape, events, filter } => ask(*shape, *events, filter)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -98,6 +110,26 @@ fn replay(shape: Shape, events: u64, output: Option<&Path>) -> Result<()> {
         "wall_ns_per_event": wall_ns as f64 / events as f64,
         "record_bytes_per_event": records.bytes.len() as f64 / records.ends.len() as f64,
         "file_bytes_per_event": summary.map(|s| s.bytes as f64 / s.events as f64),
+    });
+    println!("{report:#}");
+    Ok(())
+}
+
+fn ask(shape: Shape, events: u64, filter: &Filter) -> Result<()> {
+    let (records, names) = (Records::new(shape), names());
+    let decoded = (0..REPLAYED as u64).map(|n| decode(records.get(n), &names));
+    let decoded = decoded.collect::<Result<Vec<Event>, _>>().context("decoding a made-up record")?;
+    let began = clock::process_cpu_ns();
+    let asked = decoded.iter().cycle().take(events as usize);
+    let wanted = asked.filter(|event| filter.wants(*event)).count();
+    let cpu_ns = clock::process_cpu_ns() - began;
+    let report = json!({
+        "shape": shape.to_string(),
+        "filter": filter.to_string(),
+        "events": events,
+        "wanted": wanted,
+        "cpu_ns_per_event": cpu_ns as f64 / events as f64,
+        "events_per_cpu_s": events as f64 / cpu_ns as f64 * 1e9,
     });
     println!("{report:#}");
     Ok(())
