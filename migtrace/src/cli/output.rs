@@ -2,7 +2,11 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use migtrace::trace::{Flight, Plan};
+use migtrace::{
+    event::Event,
+    filter::Filter,
+    trace::{Flight, Plan},
+};
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Files")]
@@ -14,6 +18,10 @@ pub(crate) struct OutputArgs {
     /// Most memory that --flight takes, encoded; what is older is let go before its time then, and counted
     #[arg(long, value_name = "SIZE", default_value = "256m", value_parser = bytes, requires = "flight")]
     flight_size: u64,
+    /// Also write them when an event comes for which this holds, in the language of --filter: 'kind == fault && latency_ns
+    /// >= 10ms'. Not again before as much time has passed as --flight keeps
+    #[arg(long, value_name = "EXPR", requires = "flight")]
+    trigger: Option<Filter>,
     /// Begin the next file, FILE's name with a number, when this one has so many bytes: 500m, 4g
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     rotate_size: Option<u64>,
@@ -26,6 +34,12 @@ pub(crate) struct OutputArgs {
 }
 
 impl OutputArgs {
+    /// The trigger, where one is given.
+    pub(crate) fn trigger(&self) -> Option<Trigger> {
+        let (when, age) = (self.trigger.clone()?, self.flight?);
+        Some(Trigger { when, rest_ns: u64::try_from(age.as_nanos()).unwrap_or(u64::MAX), next_ns: 0 })
+    }
+
     /// What they come to.
     ///
     /// # Errors
@@ -40,6 +54,26 @@ impl OutputArgs {
             keep_files: self.rotate_keep,
             flight: self.flight.map(|age| Flight { age, bytes: self.flight_size }),
         })
+    }
+}
+
+/// Has a flight recording written when something happens.
+pub(crate) struct Trigger {
+    when: Filter,
+    /// Time between two of them, ns.
+    rest_ns: u64,
+    /// When an event may be the next one, ns.
+    next_ns: u64,
+}
+
+impl Trigger {
+    /// Whether the recording is to be written because of this event. One that says what was lost is as good as any other.
+    pub(crate) fn fires(&mut self, event: &Event) -> bool {
+        let fires = event.ts_ns >= self.next_ns && self.when.predicate().holds(event);
+        if fires {
+            self.next_ns = event.ts_ns.saturating_add(self.rest_ns);
+        }
+        fires
     }
 }
 
@@ -66,6 +100,8 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
+    use migtrace::event::{Body, Phase};
+
     use super::*;
 
     #[test]
@@ -74,6 +110,16 @@ mod tests {
         assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
         assert_eq!(seconds("2m"), Ok(Duration::from_secs(120)));
         assert!(seconds("0").is_err() && seconds("-1").is_err() && seconds("soon").is_err());
+    }
+
+    #[test]
+    fn a_trigger_fires_once_in_the_time_that_is_kept() {
+        let phase = |ts_ns, text: &str| Event::at(ts_ns, Body::Phase(Phase { text: text.into() }));
+        let when = "text == \"stall\"".parse().expect("a filter");
+        let mut trigger = Trigger { when, rest_ns: 100, next_ns: 0 };
+        let fired = [(1, "x"), (2, "stall"), (3, "stall"), (101, "stall"), (102, "stall")];
+        let fired = fired.map(|(ts_ns, text)| trigger.fires(&phase(ts_ns, text)));
+        assert_eq!(fired, [false, true, false, false, true]);
     }
 
     #[test]

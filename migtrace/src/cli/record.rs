@@ -30,7 +30,7 @@ use tokio::{
 
 use super::{
     filter::{self, FilterArgs},
-    output,
+    output::{self, Trigger},
     progress::Progress,
     stop::Stop,
 };
@@ -155,6 +155,7 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
     let mut recording = Recording {
         output,
         dump,
+        trigger: args.files.trigger(),
         progress: Progress::new(args.quiet),
         cgroups: Cgroups::running(),
         left_behind: LeftBehind::default(),
@@ -200,6 +201,7 @@ struct Recording {
     output: Output,
     /// Asks a flight recording to be written.
     dump: Option<Signal>,
+    trigger: Option<Trigger>,
     progress: Progress,
     cgroups: Cgroups,
     left_behind: LeftBehind,
@@ -257,6 +259,9 @@ impl Recording {
             self.cgroups.see(event.cgroup_id);
             self.left_behind.fill(event);
             self.output.push(event).with_context(|| self.while_writing())?;
+            if self.trigger.as_mut().is_some_and(|trigger| trigger.fires(event)) {
+                self.write_held()?;
+            }
         }
         self.progress.count(&batch);
         Ok(())
