@@ -3,7 +3,8 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
@@ -37,6 +38,9 @@ enum What {
         shape: Shape,
         #[arg(long)]
         events: u64,
+        /// No more than so many events a second, each with the time at which it is written
+        #[arg(long)]
+        per_second: Option<u64>,
         #[arg(short, long)]
         output: PathBuf,
     },
@@ -65,7 +69,7 @@ enum What {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     match &args.what {
-        What::Synth { shape, events, output } => synth(*shape, *events, output)?,
+        What::Synth { shape, events, per_second, output } => synth(*shape, *events, *per_second, output)?,
         What::Replay { shape, events, output } => replay(*shape, *events, output.as_deref())?,
         What::Open { file } => println!("format {}", Trace::open(file)?.meta().format_version),
         What::Filter { shape, events, filter } => ask(*shape, *events, filter)?,
@@ -73,12 +77,20 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn synth(shape: Shape, events: u64, output: &Path) -> Result<()> {
+fn synth(shape: Shape, events: u64, per_second: Option<u64>, output: &Path) -> Result<()> {
     let (mut synth, names) = (Synth::new(shape), names());
     let mut writer = Writer::create(output, &meta(None))?;
     let mut last_ns = 0;
-    for _ in 0..events {
-        let event = decode(synth.next_record(), &names).context("decoding a made-up record")?;
+    let began = Instant::now();
+    for n in 0..events {
+        let mut event = decode(synth.next_record(), &names).context("decoding a made-up record")?;
+        if let Some(per_second) = per_second {
+            while n >= (began.elapsed().as_secs_f64() * per_second as f64) as u64 {
+                writer.tick()?;
+                thread::sleep(Duration::from_millis(1));
+            }
+            event.ts_ns = clock::boot_ns();
+        }
         last_ns = event.ts_ns;
         writer.push(&event)?;
     }
