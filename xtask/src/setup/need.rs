@@ -67,6 +67,7 @@ const NEEDS: &[Need] = &[
         sign: Sign::File(&["/usr/include/openssl/ssl.h"]),
     },
     program("qemu-system-x86_64", "runs the virtual machine", "qemu-system-x86", Purpose::Machine),
+    program("python3", "has other engines count traces", "python3-venv", Purpose::Machine),
     Need {
         what: "libc.a",
         why: "links the virtual machine's first process",

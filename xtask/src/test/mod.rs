@@ -2,6 +2,7 @@
 //!
 //! A failing test is told apart from a machine that broke and from an environment that lacks something.
 
+mod engines;
 mod tally;
 
 use std::{
@@ -74,6 +75,7 @@ impl Options {
         let mut reports = Vec::new();
         if !self.vm {
             reports.push(self.on_host(paths)?);
+            reports.extend(engines::run(paths, self.filter.as_deref())?);
         }
         if !self.host {
             self.in_machines(paths, &mut reports)?;

@@ -1,0 +1,120 @@
+//! Engines that people query traces with, pyarrow and DuckDB, count as `migtrace summary --json` does.
+//!
+//! They come from PyPI, into an environment of their own in target/. Where PyPI cannot be reached and they are not there
+//! yet, the tests are skipped, and say so.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use anyhow::{Context, Result};
+
+use super::{Report, tally::Tally};
+use crate::{
+    cargo, command,
+    exit::Failure,
+    paths::{Paths, create_dir},
+    progress::say,
+};
+
+const SET: &str = "other engines";
+/// The engines, each a package of its name, at the versions that are known to work.
+const ENGINES: [(&str, &str); 2] = [("pyarrow", "26.0.1"), ("duckdb", "2.0.1")];
+/// Made-up recordings that they count.
+const SHAPES: [&str; 3] = ["regular", "mixed", "noise"];
+/// Enough for more than one row group.
+const EVENTS: &str = "300000";
+/// What pip says when it is not to be reached; all else is a failure.
+const UNREACHABLE: [&str; 6] = [
+    "Failed to establish a new connection",
+    "name resolution",
+    "Name or service not known",
+    "Network is unreachable",
+    "Max retries exceeded",
+    "Read timed out",
+];
+
+/// Runs the tests whose name contains `filter`; `None` where it leaves none.
+pub(super) fn run(paths: &Paths, filter: Option<&str>) -> Result<Option<Report>> {
+    let wanted = |engine: &str, shape: &str| filter.is_none_or(|f| name(engine, shape).contains(f));
+    let all = ENGINES.iter().flat_map(|(engine, _)| SHAPES.map(|shape| (*engine, shape)));
+    let tests = all.filter(|(engine, shape)| wanted(engine, shape)).collect::<Vec<_>>();
+    if tests.is_empty() {
+        return Ok(None);
+    }
+    say("tests with other engines");
+    let began = Instant::now();
+    let mut tally = Tally::default();
+    let python = match python(paths)? {
+        Ok(python) => python,
+        Err(why) => {
+            say(format!("  skipped {} tests: {why}", tests.len()));
+            tally.ignored = tests.len() as u64;
+            return Ok(Some(Report { set: SET.to_owned(), took: began.elapsed(), tally, problem: None }));
+        }
+    };
+    let migtrace = migtrace(paths)?;
+    let dir = paths.target.join("engines");
+    create_dir(&dir)?;
+    for (engine, shape) in tests {
+        let fine = test(paths, &python, &migtrace, &dir, engine, shape)?;
+        println!("test {} ... {}", name(engine, shape), if fine { "ok" } else { "FAILED" });
+        *if fine { &mut tally.passed } else { &mut tally.failed } += 1;
+    }
+    Ok(Some(Report { set: SET.to_owned(), took: began.elapsed(), tally, problem: None }))
+}
+
+fn name(engine: &str, shape: &str) -> String {
+    format!("{engine}_counts_a_{shape}_trace_as_migtrace_does")
+}
+
+fn test(paths: &Paths, python: &Path, migtrace: &Path, dir: &Path, engine: &str, shape: &str) -> Result<bool> {
+    let (trace, counts) = (dir.join(format!("{shape}.parquet")), dir.join(format!("{shape}.json")));
+    let synth = ["bench", "synth", shape, "--events", EVENTS, "--output"];
+    command::run(Command::new(migtrace).args(synth).arg(&trace))?;
+    let summary = command::output(Command::new(migtrace).args(["summary", "--json"]).arg(&trace))?;
+    fs::write(&counts, summary).with_context(|| format!("cannot write {}", counts.display()))?;
+    let script = paths.checkout.join("xtask/src/test/engines.py");
+    let mut count = Command::new(python);
+    count.arg(script).arg(engine).args([&trace, &counts]).stdin(Stdio::null());
+    let status = count.status().with_context(|| format!("cannot start `{}`", command::shown(&count)))?;
+    Ok(status.success())
+}
+
+fn migtrace(paths: &Paths) -> Result<PathBuf> {
+    let mut cargo = cargo::cargo(paths);
+    cargo.args(["build", "--package", "migtrace", "--bin", "migtrace"]).arg(cargo::NAMES_EXECUTABLES);
+    cargo::build_executable(&mut cargo, "bin", "migtrace").context("cannot build migtrace")
+}
+
+/// The Python that has the engines, or why it cannot be had.
+fn python(paths: &Paths) -> Result<Result<PathBuf, String>> {
+    let environment = paths.target.join("python");
+    let python = environment.join("bin/python");
+    let packages = ENGINES.map(|(engine, version)| format!("{engine}=={version}"));
+    let stamp = environment.join("installed");
+    if fs::read_to_string(&stamp).is_ok_and(|there| there == packages.join("\n")) {
+        return Ok(Ok(python));
+    }
+    say(format!("installing {} from PyPI into {}", packages.join(", "), environment.display()));
+    let venv = command::output(Command::new("python3").args(["-m", "venv"]).arg(&environment));
+    venv.map_err(|e| Failure::Environment(format!("{e:#}\nis there a package python3-venv to install?")))?;
+    let mut pip = Command::new(&python);
+    pip.args(["-m", "pip", "install", "--quiet", "--only-binary", ":all:"]).args(&packages);
+    match command::output(&mut pip) {
+        Ok(_) => {
+            fs::write(&stamp, packages.join("\n")).with_context(|| format!("cannot write {}", stamp.display()))?;
+            Ok(Ok(python))
+        }
+        Err(error) => {
+            let error = format!("{error:#}");
+            if UNREACHABLE.iter().any(|sign| error.contains(sign)) {
+                return Ok(Err("PyPI cannot be reached".to_owned()));
+            }
+            Err(anyhow::anyhow!(error))
+        }
+    }
+}
