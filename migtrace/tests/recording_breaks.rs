@@ -48,14 +48,14 @@ fn a_kill_costs_no_more_than_the_last_second() {
     assert!(lost.iter().any(|lost| *lost <= Duration::from_secs(1)), "{lost:?}");
 }
 
-/// Runs a shell script with a file system of its own, of 2 MiB, in `dir`.
+/// Runs a shell script with a file system of its own, of 8 MiB, in `dir`: room for one segment, however fast events come.
 fn on_a_small_disk(dir: &Path, script: &str) -> Option<Output> {
     let unshare = |script: &str| {
         let mut unshare = Command::new("unshare");
         unshare.args(["--mount", "--map-root-user", "sh", "-c", script, MIGTRACE]).arg(dir).stdin(Stdio::null());
         unshare.output().expect("unshare, of util-linux")
     };
-    let mount = "mount -t tmpfs -o size=2m none \"$1\"";
+    let mount = "mount -t tmpfs -o size=8m none \"$1\"";
     if !unshare(mount).status.success() {
         eprintln!("skipped: nobody but root may mount a small disk here");
         return None;
