@@ -28,6 +28,7 @@ use clap::{Args, ValueEnum};
 
 use self::{
     lab::{Lab, Tools},
+    place::Place,
     report::Report,
     results::{Outcome, Results},
 };
@@ -97,42 +98,47 @@ impl Options {
     pub(crate) fn run(&self, paths: &Paths) -> Result<u8> {
         if let Some(tools) = &self.inside {
             let tools: Tools = serde_json::from_str(tools).context("--inside is not for people")?;
-            let results = self.measure(&Lab::new(tools)?)?;
+            let results = self.measure(&Lab::new(tools)?, |_| ())?;
             results.write(&results::file(&paths.target))?;
             return Ok(FINE);
         }
         setup::ensure(paths, &[Purpose::Bench, Purpose::Bpf])?;
         let tools = programs::build(paths)?;
         let results = self.measure_somewhere(paths, tools)?;
-        print!("{}", results.text());
         if let Some(file) = &self.json {
             results.write(file)?;
         }
         Ok(results.status(self.gate))
     }
 
+    /// Prints the tables, too: of each bench when it is done, where this process measures.
     fn measure_somewhere(&self, paths: &Paths, tools: Tools) -> Result<Results> {
         let lab = Lab::new(tools)?;
         if !self.vm {
             match place::obstacle(&lab) {
-                None => return self.measure(&lab),
+                None => return self.measure(&lab, |text| print!("{text}")),
                 Some(why) => say(format!("not on this machine's own kernel: {why}")),
             }
         }
-        machine::measure(paths, self, &lab.tools)
+        let results = machine::measure(paths, self, &lab.tools)?;
+        print!("{}{}", results.head(), results.benches.iter().map(Outcome::text).collect::<String>());
+        Ok(results)
     }
 
     /// Runs the benches in this process. One that cannot run keeps no other from running.
-    fn measure(&self, lab: &Lab) -> Result<Results> {
+    fn measure(&self, lab: &Lab, show: impl Fn(&str)) -> Result<Results> {
         place::mount_tracefs()?;
         let scale = Scale { repeats: self.repeats, faults: self.faults, long: self.long };
         let names = if self.names.is_empty() { Name::value_variants() } else { &self.names };
-        let measure = |&name: &Name| {
+        let mut results = Results { place: Place::here(lab), repeats: self.repeats, benches: Vec::new() };
+        show(&results.head());
+        for name in names {
             let measured = step(&format!("bench {}", name.text()), || name.run(lab, &scale));
-            Outcome::new(name.text(), measured)
-        };
-        let outcomes = names.iter().map(measure).collect();
-        Ok(Results { place: place::Place::here(lab), repeats: self.repeats, benches: outcomes })
+            let outcome = Outcome::new(name.text(), measured);
+            show(&outcome.text());
+            results.benches.push(outcome);
+        }
+        Ok(results)
     }
 }
 

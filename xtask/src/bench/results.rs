@@ -44,6 +44,18 @@ impl Outcome {
     }
 }
 
+impl Outcome {
+    /// The bench's tables.
+    pub(super) fn text(&self) -> String {
+        let body = match (&self.report, &self.error) {
+            (Some(report), _) => table::text(report),
+            (None, Some(failed)) => format!("could not run: {}\n", failed.why),
+            (None, None) => "nothing was measured\n".to_owned(),
+        };
+        format!("\n== {}\n{body}", self.bench)
+    }
+}
+
 /// Where the virtual machine leaves its results for the host.
 pub(super) fn file(target: &Path) -> PathBuf {
     target.join("bench/results.json")
@@ -65,23 +77,14 @@ impl Results {
         serde_json::from_slice(&json).with_context(|| format!("{} holds no results", file.display()))
     }
 
-    /// All tables.
-    pub(super) fn text(&self) -> String {
-        let mut text = format!(
+    /// Where it was measured, and how to read it.
+    pub(super) fn head(&self) -> String {
+        format!(
             "{}\nmedian (least..largest) of {} run(s) of each arm, which take turns; times of a shared machine are not \
              comparable with another's, nor with its own of another hour: compare ratios\n",
             self.place.text(),
             self.repeats
-        );
-        for outcome in &self.benches {
-            text.push_str(&format!("\n== {}\n", outcome.bench));
-            match (&outcome.report, &outcome.error) {
-                (Some(report), _) => text.push_str(&table::text(report)),
-                (None, Some(failed)) => text.push_str(&format!("could not run: {}\n", failed.why)),
-                (None, None) => text.push_str("nothing was measured\n"),
-            }
-        }
-        text
+        )
     }
 
     /// Of a bench or an arm that could not run if there is one; with `gate`, a finding where a limit is not known to be met.
@@ -139,9 +142,9 @@ mod tests {
         let lacking = anyhow!(Failure::Environment("no perf".into())).context("the arm");
         let results = results(vec![Err(lacking), Ok(report(0.5))]);
         assert_eq!(results.status(false), ENVIRONMENT);
-        let text = results.text();
+        let text = results.benches.iter().map(Outcome::text).collect::<String>();
         assert!(text.contains("could not run: the arm: no perf") && text.contains("at most 1.00"), "{text}");
-        assert!(text.contains("itself a guest"), "{text}");
+        assert!(results.head().contains("itself a guest"), "{}", results.head());
     }
 
     #[test]
@@ -150,7 +153,8 @@ mod tests {
         report.failed.push(Failed::of(&anyhow!(Failure::Environment("no bpftrace".into()))));
         let results = results(vec![Ok(report)]);
         assert_eq!(results.status(false), ENVIRONMENT);
-        assert!(results.text().contains("could not run: no bpftrace"), "{}", results.text());
+        let text = results.benches[0].text();
+        assert!(text.contains("could not run: no bpftrace"), "{text}");
     }
 
     #[test]
