@@ -4,7 +4,10 @@ use std::fs;
 
 use migtrace::event::{Outcome, Verdict};
 
-use crate::support::{PAGES, Run, WRITTEN_ON_1, assert_inside, assert_lazy_moves, migtrace, record, texts};
+use crate::{
+    needs::needs,
+    support::{PAGES, Run, WRITTEN_ON_1, assert_inside, assert_lazy_moves, migtrace, record, texts},
+};
 
 /// Asserts that the request marked all pages, and moved none.
 fn assert_marked(run: &Run) {
@@ -23,6 +26,7 @@ fn assert_marked(run: &Run) {
 
 #[test]
 fn eight_pages_are_marked_and_each_moves_in_its_own_fault() {
+    needs!(migrate_on_fault);
     let run = record(&format!("{WRITTEN_ON_1}mbind seg bind+move+lazy 2\ntouch seg read\nverify seg\nwhere seg\n"));
     assert_marked(&run);
     assert_lazy_moves(&run, &run.segment());
@@ -32,29 +36,32 @@ fn eight_pages_are_marked_and_each_moves_in_its_own_fault() {
 
 #[test]
 fn pages_that_are_not_touched_stay_marked() {
+    needs!(migrate_on_fault);
     let touches = "touch seg 1p 1p read\ntouch seg 4p 1p read\n";
     let run = record(&format!("{WRITTEN_ON_1}mbind seg bind+move+lazy 2\n{touches}where seg\n"));
     assert_marked(&run);
     let segment = run.segment();
     assert_lazy_moves(&run, &[segment[1], segment[4]]);
     // move_pages(2), which does not fault, is the witness: two pages on node 2, six not present.
-    assert!(run.stdout.contains(&format!("{PAGES} pages: node 2: 2, absent: 6")), "{}", run.stdout);
+    assert!(run.ended.stdout.contains(&format!("{PAGES} pages: node 2: 2, absent: 6")), "{}", run.ended.stdout);
     run.assert_lossless();
     run.assert_counters();
 }
 
 #[test]
 fn pages_on_an_allowed_node_are_neither_marked_nor_moved() {
+    needs!(migrate_on_fault);
     let run = record(&format!("{WRITTEN_ON_1}mbind seg bind+move+lazy 1,2\ntouch seg read\nverify seg\nwhere seg\n"));
     assert_eq!(run.move_request().1.ret, 0);
     assert!(run.marks().is_empty() && run.migrations().is_empty(), "{:#?}", run.events);
     assert_eq!(run.later_faults(), []);
-    assert!(!run.stdout.contains("absent"), "{}", run.stdout);
+    assert!(!run.ended.stdout.contains("absent"), "{}", run.ended.stdout);
     run.assert_counters();
 }
 
 #[test]
 fn a_query_of_the_node_faults_and_so_moves_the_page() {
+    needs!(migrate_on_fault);
     let run = record(&format!("{WRITTEN_ON_1}mbind seg bind+move+lazy 2\ngetpol seg 3p\nwhere seg\n"));
     assert_marked(&run);
     assert_lazy_moves(&run, &[run.segment()[3]]);
@@ -67,6 +74,7 @@ fn a_query_of_the_node_faults_and_so_moves_the_page() {
 
 #[test]
 fn with_the_switch_off_nothing_is_checked_and_lazy_is_refused() {
+    needs!(migrate_on_fault);
     let switch = Switch::set("0");
     let run = record(&format!("{WRITTEN_ON_1}mbind seg bind 2\ntouch seg read\n"));
     assert!(run.checks().is_empty() && run.marks().is_empty() && run.migrations().is_empty());
@@ -93,6 +101,7 @@ fn lazy_without_move_is_refused() {
 
 #[test]
 fn checks_say_placed_where_the_page_is_where_policy_wants_it() {
+    needs!(migrate_on_fault);
     // Marked for node 2; then the policy names node 1 again, where the pages still are.
     let run =
         record(&format!("{WRITTEN_ON_1}mbind seg bind+move+lazy 2\nmbind seg bind+move+lazy 1\ntouch seg read\n"));

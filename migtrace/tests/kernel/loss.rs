@@ -20,7 +20,7 @@ fn with_a_ring_of_one_page_seen_is_stored_plus_lost() {
     assert_eq!(told, lost, "each loss is an event in the trace too");
     let held = run.events.iter().filter(|e| !matches!(e.body, Body::Loss(_))).count() as u64;
     assert_eq!(held, stored);
-    assert!(run.stderr.contains("lost"), "{}", run.stderr);
+    assert!(run.ended.stderr.contains("lost"), "{}", run.ended.stderr);
     let log = run.log();
     let faults = run.meta.account.iter().find(|a| a.probe == "fault").unwrap();
     assert!(log.contains(&faults.lost().to_string()), "the log's summary tells the loss:\n{log}");

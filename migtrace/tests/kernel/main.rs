@@ -10,4 +10,8 @@ mod environment;
 mod filters;
 mod lazy;
 mod loss;
+mod needs;
+mod recorder;
 mod support;
+mod witness;
+mod workloads;

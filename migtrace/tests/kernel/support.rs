@@ -2,16 +2,26 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     fs,
-    path::PathBuf,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 use migtrace::{
-    event::{Body, Cause, Check, Event, Fault, FaultClass, Mark, Migrate, Outcome, Request, RequestName, Verdict},
-    trace::{Trace, meta::Meta},
+    event::{
+        Batch, Body, Cause, Check, Event, Fault, FaultClass, Mark, Migrate, Outcome, Request, RequestName, Task,
+        Verdict,
+    },
+    model::moves,
+    trace::meta::{Meta, ProbeAccount},
 };
-use tempfile::TempDir;
+use tempfile::NamedTempFile;
+
+use crate::{
+    needs,
+    recorder::{Ended, Recorder},
+    witness::reason_of,
+};
 
 pub(crate) const PAGE: u64 = 4096;
 pub(crate) const PAGES: u64 = 8;
@@ -34,13 +44,7 @@ pub(crate) fn migtrace() -> Command {
 pub(crate) struct Run {
     pub(crate) meta: Meta,
     pub(crate) events: Vec<Event>,
-    /// What the workload printed.
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-    /// What /proc/vmstat gained, read by the test itself around the whole recording.
-    pub(crate) vmstat: BTreeMap<String, i64>,
-    trace: PathBuf,
-    _dir: TempDir,
+    pub(crate) ended: Ended,
 }
 
 /// Records a memtoy script, which must succeed.
@@ -50,37 +54,36 @@ pub(crate) fn record(script: &str) -> Run {
 
 /// Records a memtoy script with more options of `record`.
 pub(crate) fn record_with(options: &[&str], script: &str) -> Run {
-    let dir = tempfile::tempdir().unwrap();
-    let (trace, script_file) = (dir.path().join("run.parquet"), dir.path().join("script.memtoy"));
-    fs::write(&script_file, script).unwrap();
-    let before = vmstat();
-    let mut command = migtrace();
-    command.arg("record").args(options).arg("-o").arg(&trace);
-    command.arg("--").arg(env!("CARGO_BIN_EXE_migtrace")).arg("memtoy").arg(&script_file);
-    let output = command.output().unwrap();
-    let after = vmstat();
-    let (stdout, stderr) = texts(&output);
-    assert!(output.status.success(), "record failed: {}\n{stdout}\n{stderr}", output.status);
-    let opened = Trace::open(&trace).unwrap();
-    Run {
-        meta: opened.meta().clone(),
-        events: opened.read_all().unwrap(),
-        stdout,
-        stderr,
-        vmstat: after.iter().map(|(name, count)| (name.clone(), count - before.get(name).unwrap_or(&0))).collect(),
-        trace,
-        _dir: dir,
+    let script = Script::new(script);
+    Recorder::start(options, &script.argv()).finish()
+}
+
+/// A memtoy script in a file.
+pub(crate) struct Script(NamedTempFile);
+
+impl Script {
+    pub(crate) fn new(text: &str) -> Self {
+        let file = NamedTempFile::with_suffix(".memtoy").unwrap();
+        fs::write(&file, text).unwrap();
+        Self(file)
+    }
+
+    /// The command that runs it.
+    pub(crate) fn argv(&self) -> [&OsStr; 3] {
+        [env!("CARGO_BIN_EXE_migtrace").as_ref(), "memtoy".as_ref(), self.0.path().as_os_str()]
+    }
+
+    /// The same command, to be started beside a recording.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = migtrace();
+        command.args(&self.argv()[1..]).stdin(Stdio::null()).stdout(Stdio::null());
+        command
     }
 }
 
 pub(crate) fn texts(output: &Output) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(&output.stdout), text(&output.stderr))
-}
-
-fn vmstat() -> BTreeMap<String, i64> {
-    let text = fs::read_to_string("/proc/vmstat").unwrap();
-    text.lines().filter_map(|l| l.split_once(' ')).map(|(n, c)| (n.to_owned(), c.parse().unwrap())).collect()
 }
 
 /// An event with its common part.
@@ -108,12 +111,14 @@ by_kind! {
     marks: Mark;
     migrations: Migrate;
     requests: Request;
+    batches: Batch;
+    tasks: Task;
 }
 
 impl Run {
     /// The annotated log of this recording.
     pub(crate) fn log(&self) -> String {
-        let output = migtrace().arg("log").arg(&self.trace).output().unwrap();
+        let output = migtrace().arg("log").arg(&self.ended.trace).output().unwrap();
         let (stdout, stderr) = texts(&output);
         assert!(output.status.success(), "log failed: {stderr}");
         stdout
@@ -159,17 +164,68 @@ impl Run {
         let checked: i64 = self.checks().iter().map(|(_, c)| pages(c.order)).sum();
         let misplaced: i64 =
             self.checks().iter().filter(|(_, c)| c.verdict == Verdict::Misplaced).map(|(_, c)| pages(c.order)).sum();
-        let expected = [
-            ("pgmigrate_success", moved),
+        let mut expected = vec![("pgmigrate_success", moved)];
+        let lazy_counters = [
             ("mof_unmapped", marked),
             ("mof_checked", checked),
             ("mof_misplaced", misplaced),
             ("mof_migrated", lazily),
         ];
+        if needs::migrate_on_fault().is_none() {
+            expected.extend(lazy_counters);
+        }
         for (name, count) in expected {
-            assert_eq!(self.vmstat.get(name), Some(&count), "{name} in /proc/vmstat against the trace");
+            assert_eq!(self.ended.vmstat.get(name), Some(&count), "{name} in /proc/vmstat against the trace");
             assert_eq!(self.meta.vmstat_delta.get(name), Some(&count), "{name} in the trace's metadata");
         }
+    }
+
+    /// Pages that moved, by cause and pair of nodes.
+    pub(crate) fn moved(&self) -> BTreeMap<(Cause, i32, Option<i32>), u64> {
+        let counts = moves::count(&self.events).into_iter();
+        counts.map(|(key, moves)| (key, moves.moved_pages)).filter(|(_, pages)| *pages > 0).collect()
+    }
+
+    /// Asserts that ftrace saw the kernel move, and fail to move, as many pages for each reason as the trace has, and that
+    /// every page that a batch moved has its own event.
+    pub(crate) fn assert_witnessed(&self) {
+        let (mut witnessed, mut batched) = (BTreeMap::new(), BTreeMap::new());
+        for seen in self.ended.witness.iter().filter(|seen| seen.event == "mm_migrate_pages") {
+            let (ok, failed) = witnessed.entry(seen.fields["reason"].as_str()).or_insert((0, 0));
+            *ok += seen.number("nr_succeeded");
+            *failed += seen.number("nr_failed");
+        }
+        for (_, batch) in self.batches().iter().filter(|(_, batch)| &*batch.mode != "lazy") {
+            let (ok, failed) = batched.entry(reason_of(batch.cause)).or_insert((0, 0));
+            *ok += batch.succeeded;
+            *failed += batch.failed;
+        }
+        assert_eq!(batched, witnessed, "batches of the trace against ftrace (pages that moved, that did not)");
+        let mut moved: BTreeMap<&str, u64> = BTreeMap::new();
+        for migrate in self.ok_migrations().into_iter().filter(|m| m.cause != Cause::LazyFault) {
+            *moved.entry(reason_of(migrate.cause)).or_default() += migrate.pages();
+        }
+        let by_batch = batched.into_iter().map(|(reason, (ok, _))| (reason, ok)).filter(|(_, ok)| *ok > 0);
+        assert_eq!(moved, by_batch.collect(), "pages of migrate events against batches");
+        let failed: u64 = self.ended.witness.iter().map(|seen| seen.number("nr_failed")).sum();
+        assert_eq!(self.ended.vmstat["pgmigrate_fail"], failed as i64, "pgmigrate_fail in /proc/vmstat");
+    }
+
+    /// Asserts that the account of each probe adds up, whatever was lost.
+    pub(crate) fn assert_account(&self) {
+        let held: u64 = self.events.iter().filter(|e| !matches!(e.body, Body::Loss(_))).count() as u64;
+        let told: u64 = self.events.iter().map(|e| if let Body::Loss(l) = &e.body { l.count } else { 0 }).sum();
+        for account in &self.meta.account {
+            assert_eq!(account.seen, account.stored + account.lost(), "{account:?}");
+            assert_eq!(account.lost.get("unread"), None, "{account:?}");
+        }
+        assert_eq!(held, self.meta.account.iter().map(|a| a.stored).sum::<u64>(), "events against the account");
+        assert_eq!(told, self.meta.lost(), "each loss is an event in the trace too");
+    }
+
+    /// The account of one probe.
+    pub(crate) fn account(&self, probe: &str) -> &ProbeAccount {
+        self.meta.account.iter().find(|a| a.probe == probe).unwrap()
     }
 
     fn ok_migrations(&self) -> Vec<&Migrate> {

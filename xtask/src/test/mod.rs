@@ -48,7 +48,7 @@ pub(crate) struct Options {
     #[arg(long)]
     vm: bool,
     /// End a virtual machine when its tests take longer; exit status 69
-    #[arg(long, value_name = "TIME", default_value = "20m", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = humantime::parse_duration)]
     timeout: Duration,
 }
 

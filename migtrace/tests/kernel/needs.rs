@@ -1,0 +1,51 @@
+//! What a test needs of the machine, and that it says so where the machine does not have it.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::Path,
+};
+
+/// Ends the test, as skipped, unless the machine has all of these.
+macro_rules! needs {
+    ($($need:ident),+) => {
+        $(if let Some(lack) = crate::needs::$need() {
+            return crate::needs::skip(lack);
+        })+
+    };
+}
+
+pub(crate) use needs;
+
+/// Says behind the test's name why it does not run; `cargo xtask test` counts that. Written past libtest, which keeps the
+/// output of tests that pass to itself.
+pub(crate) fn skip(lack: &str) {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "skipped: needs {lack}").and_then(|()| stdout.flush()).unwrap();
+}
+
+fn lacks(what: &'static str, there: bool) -> Option<&'static str> {
+    (!there).then_some(what)
+}
+
+pub(crate) fn migrate_on_fault() -> Option<&'static str> {
+    lacks("migrate-on-fault", Path::new("/proc/sys/vm/migrate_on_fault").exists())
+}
+
+pub(crate) fn huge_pages() -> Option<&'static str> {
+    let enabled = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
+    lacks("transparent huge pages", enabled.contains("[madvise]") || enabled.contains("[always]"))
+}
+
+/// Linux makes a lower tier of a node that the firmware calls slow from 6.7 on, with CONFIG_ACPI_HMAT. Before that, of
+/// persistent memory only.
+pub(crate) fn two_tiers() -> Option<&'static str> {
+    let tiers = fs::read_dir("/sys/devices/virtual/memory_tiering").into_iter().flatten().flatten();
+    let tiers = tiers.filter(|entry| entry.path().join("nodelist").exists()).count();
+    lacks("two memory tiers", tiers > 1 && Path::new("/sys/kernel/mm/numa/demotion_enabled").exists())
+}
+
+/// Asks /proc for the next process's number.
+pub(crate) fn choosable_pids() -> Option<&'static str> {
+    lacks("CONFIG_CHECKPOINT_RESTORE", Path::new("/proc/sys/kernel/ns_last_pid").exists())
+}

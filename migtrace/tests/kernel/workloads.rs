@@ -1,0 +1,296 @@
+//! Workloads with known counts: the trace holds exactly those, by cause and pair of nodes, /proc/vmstat gained them, and
+//! ftrace saw them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use migtrace::event::{Body, Cause, FaultClass, Outcome, RequestName, TaskEvent, Verdict};
+
+use crate::{
+    needs::needs,
+    recorder::{Beside, Recorder},
+    support::{PAGE, PAGES, Run, Script, WRITTEN_ON_1, assert_inside, record},
+};
+
+/// Pages by cause and nodes.
+fn pages<const N: usize>(counts: [(Cause, i32, i32, u64); N]) -> BTreeMap<(Cause, i32, Option<i32>), u64> {
+    counts.into_iter().map(|(cause, from, to, pages)| ((cause, from, Some(to)), pages)).collect()
+}
+
+/// Asserts what holds for every workload that runs alone on the machine.
+fn assert_reconciled(run: &Run) {
+    run.assert_lossless();
+    run.assert_account();
+    run.assert_counters();
+    run.assert_witnessed();
+}
+
+/// Where the segment begins that a script has first given a policy.
+fn segment(run: &Run) -> u64 {
+    let requests = run.requests();
+    requests.iter().find(|(_, r)| r.name == RequestName::Mbind).and_then(|(_, r)| r.addr).unwrap()
+}
+
+#[test]
+fn mbind_moves_between_every_pair_of_nodes() {
+    let moves = "mbind seg bind+move 2\nmbind seg 4p bind+move 0\nmbind seg interleave+move 0,3\nwhere seg\n";
+    let run = record(&format!("{WRITTEN_ON_1}{moves}"));
+    // The last one leaves alone what lies on one of its nodes, and shares out the rest.
+    let expected = [(Cause::Mbind, 1, 2, 8), (Cause::Mbind, 2, 0, 4 + 2), (Cause::Mbind, 2, 3, 2)];
+    assert_eq!(run.moved(), pages(expected));
+    assert!(run.ended.stdout.contains("8 pages: node 0: 6, node 3: 2"), "{}", run.ended.stdout);
+    assert_reconciled(&run);
+}
+
+#[test]
+fn move_pages_moves_each_page_to_a_node_of_its_own() {
+    let run = record(&format!("{WRITTEN_ON_1}move seg to 0,2\nwhere seg\n"));
+    assert_eq!(run.moved(), pages([(Cause::MovePages, 1, 0, 4), (Cause::MovePages, 1, 2, 4)]));
+    let start = segment(&run);
+    for (event, moved) in run.migrations() {
+        let page = (moved.addr.unwrap() - start) / PAGE;
+        assert_eq!(moved.dst_nid, Some(if page % 2 == 0 { 0 } else { 2 }), "{moved:?}");
+        let requests = run.requests();
+        let (request, _) = requests.iter().find(|(_, r)| r.name == RequestName::MovePages).unwrap();
+        assert_inside(event, request);
+    }
+    assert_reconciled(&run);
+}
+
+#[test]
+fn migrate_pages_moves_all_that_a_process_has_on_a_node() {
+    let run = record(&format!("{WRITTEN_ON_1}migrate 2 1\nwhere seg\n"));
+    assert!(run.ended.stdout.contains("8 pages: node 2: 8"), "{}", run.ended.stdout);
+    let counts = run.moved();
+    assert_eq!(counts.keys().collect::<Vec<_>>(), [&(Cause::MigratePages, 1, Some(2))]);
+    // The program's own pages on that node move as well.
+    let start = segment(&run);
+    let inside = |addr: u64| (start..start + PAGES * PAGE).contains(&addr);
+    let moved = run.migrations().iter().filter(|(_, m)| m.addr.is_some_and(inside)).count() as u64;
+    assert_eq!(moved, PAGES);
+    assert_reconciled(&run);
+}
+
+#[test]
+fn a_huge_page_counts_as_512() {
+    needs!(huge_pages);
+    let run = record(
+        "anon seg 2m huge\nmap seg\nmbind seg preferred 1\ntouch seg 0 1p write\nmbind seg bind+move 2\nwhere seg\n",
+    );
+    assert_eq!(run.moved(), pages([(Cause::Mbind, 1, 2, 512)]));
+    let moves = run.migrations();
+    let (_, moved) = moves[0];
+    assert_eq!((moves.len(), moved.order, moved.addr), (1, 9, Some(segment(&run))));
+    assert_eq!(run.ended.vmstat["thp_migration_success"], 1);
+    let faults = run.faults();
+    let (_, first) = faults.iter().find(|(_, f)| f.addr & !(PAGE - 1) == segment(&run)).unwrap();
+    assert_eq!((first.class, first.nid), (Some(FaultClass::Huge), Some(1)));
+    assert_reconciled(&run);
+}
+
+#[test]
+fn a_page_that_is_held_does_not_move_and_counts_as_failed() {
+    let moves = "pin seg 2p 1p\nmbind seg bind+move 2\nwhere seg\n!mbind seg bind+move+strict 2\nunpin seg\nmbind seg bind+move 2\n";
+    let run = record(&format!("{WRITTEN_ON_1}{moves}"));
+    assert!(run.ended.stdout.contains("8 pages: node 1: 1, node 2: 7"), "{}", run.ended.stdout);
+    assert!(run.ended.stdout.contains("mbind failed, as it was to: EIO"), "{}", run.ended.stdout);
+    assert_eq!(run.moved(), pages([(Cause::Mbind, 1, 2, 8)]));
+    let batches: Vec<_> = run.batches().iter().map(|(_, b)| (b.succeeded, b.failed)).collect();
+    assert_eq!(batches, [(7, 1), (0, 1), (1, 0)]);
+    let migrations = run.migrations();
+    let failed: BTreeSet<_> =
+        migrations.iter().filter(|(_, m)| m.result == Outcome::Failed).map(|(_, m)| (m.addr, m.src_nid)).collect();
+    assert_eq!(failed, [(Some(segment(&run) + 2 * PAGE), 1)].into());
+    assert_eq!(run.ended.vmstat["pgmigrate_fail"], 2);
+    assert_reconciled(&run);
+}
+
+#[test]
+fn pages_follow_a_task_that_moved_to_another_node() {
+    let balancing = Balancing::on();
+    let run = record(
+        "mpol default\nanon seg 64p\nmap seg\nmbind seg default\ncpu 1\ntouch seg write\ncpu 2\nloop 2000 seg\nwhere seg\n",
+    );
+    drop(balancing);
+    let start = segment(&run);
+    let inside = |addr: u64| (start..start + 64 * PAGE).contains(&addr);
+    let is_move = |m: &migtrace::event::Migrate| m.cause == Cause::HintingFault && m.result == Outcome::Ok;
+    let migrations = run.migrations();
+    let followed: Vec<_> = migrations.iter().filter(|(_, m)| is_move(m) && m.addr.is_some_and(inside)).collect();
+    assert!(followed.iter().all(|(_, m)| (m.src_nid, m.dst_nid) == (1, Some(2))), "{followed:#?}");
+    // move_pages(2), which does not fault, is the witness.
+    let count = followed.len();
+    assert!(run.ended.stdout.contains(&format!("node 2: {count}")), "{count} moved: {}", run.ended.stdout);
+    assert!(count > 32, "{count} of 64 pages followed");
+    for (event, moved) in followed {
+        let faults = run.faults();
+        let page = moved.addr.unwrap();
+        let within =
+            |f: &migtrace::event::Event| f.tid == event.tid && f.start_ns() <= event.ts_ns && event.ts_ns <= f.ts_ns;
+        let (fault_event, fault) = faults.iter().find(|(e, f)| f.addr & !(PAGE - 1) == page && within(e)).unwrap();
+        assert_eq!((fault.class, fault.nid), (Some(FaultClass::Hinting), Some(2)));
+        let checks = run.checks();
+        let (check_event, check) = checks
+            .iter()
+            .find(|(e, c)| c.addr & !(PAGE - 1) == page && fault_event.start_ns() <= e.ts_ns && e.ts_ns <= event.ts_ns)
+            .unwrap();
+        assert_eq!((check.verdict, check.src_nid, check.dst_nid), (Verdict::Misplaced, 1, Some(2)));
+        assert_inside(check_event, fault_event);
+    }
+    let hinting = run.faults().iter().filter(|(_, f)| f.class == Some(FaultClass::Hinting)).count() as i64;
+    assert_eq!(run.ended.vmstat["numa_hint_faults"], hinting);
+    let moved: u64 = run.moved().iter().filter(|((cause, ..), _)| *cause == Cause::HintingFault).map(|(_, n)| n).sum();
+    assert_eq!(run.ended.vmstat["numa_pages_migrated"], moved as i64);
+    assert_reconciled(&run);
+}
+
+#[test]
+fn a_task_that_runs_on_another_node_is_told() {
+    let run = record("anon seg 1p\ncpu 1\npid\ncpu 2\npid\n");
+    let at = |text: &str| {
+        let is = |body: &Body| matches!(body, Body::Phase(phase) if phase.text == text);
+        run.events.iter().filter(|e| is(&e.body)).map(|e| (e.ts_ns, e.tid)).collect::<Vec<_>>()
+    };
+    let ((begin, tid), (end, _)) = (at("cpu 2")[0], at("pid")[1]);
+    let tasks = run.tasks();
+    let moves: Vec<_> = tasks
+        .iter()
+        .filter(|(e, t)| t.what == TaskEvent::Moved && e.tid == tid && (begin..end).contains(&e.ts_ns))
+        .map(|(_, t)| (t.from_node, t.to_node))
+        .collect();
+    assert_eq!(moves, [(Some(1), Some(2))]);
+}
+
+#[test]
+fn compaction_moves_pages_within_their_node() {
+    // Pages that lie scattered, because every second segment is given back.
+    let segments = 0..64;
+    let map = segments.clone().map(|n| format!("anon s{n} 32p\nmap s{n}\ntouch s{n} write\n")).collect::<String>();
+    let unmap = segments.step_by(2).map(|n| format!("unmap s{n}\n")).collect::<String>();
+    let script = Script::new(&format!("{map}{unmap}pid\nsnooze 600\n"));
+    let (read, write) = std::io::pipe().unwrap();
+    let holder = Beside::start(script.command().stdout(write));
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(read));
+    assert!(lines.any(|line| line.unwrap().contains("pid = ")), "memtoy holds its pages");
+    let run = Recorder::start(&[], &["sh", "-c", "echo 1 > /proc/sys/vm/compact_memory"]).finish();
+    drop(holder);
+    let counts = run.moved();
+    assert!(counts.values().sum::<u64>() > 0, "nothing to compact?");
+    for (cause, from, to) in counts.keys() {
+        assert_eq!((cause, Some(*from)), (&Cause::Compaction, *to), "{counts:?}");
+    }
+    assert_reconciled(&run);
+}
+
+#[test]
+fn demotion_moves_cold_pages_to_the_slow_tier() {
+    needs!(two_tiers);
+    let _demotion = Setting::set(Path::new("/sys/kernel/mm/numa/demotion_enabled"), "1");
+    let group = Group::new("demoted");
+    let slow = 4;
+    let script = Script::new("anon a 512p\nmap a\nmbind a preferred 1\ntouch a write\npid\nsnooze 600\n");
+    let (read, write) = std::io::pipe().unwrap();
+    let holder = Beside::start(group.start(&script.argv()).stdout(write));
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(read));
+    assert!(lines.any(|line| line.unwrap().contains("pid = ")), "memtoy has its pages");
+    let reclaim = format!("echo 256K > {}", group.0.join("memory.reclaim").display());
+    let run = Recorder::start(&[], &["sh", "-c", &reclaim]).finish();
+    drop(holder);
+    let counts = run.moved();
+    let demoted: u64 = counts.values().sum();
+    assert!(demoted >= 64, "{counts:?}");
+    for (cause, _, to) in counts.keys() {
+        assert_eq!((cause, to), (&Cause::Demotion, &Some(slow)), "{counts:?}");
+    }
+    let counters = run.ended.vmstat.iter().filter(|(name, _)| name.starts_with("pgdemote_"));
+    assert_eq!(counters.map(|(_, n)| n).sum::<i64>(), demoted as i64);
+    assert_reconciled(&run);
+}
+
+/// A file of the kernel's with another value, set back in the end.
+struct Setting {
+    file: PathBuf,
+    before: String,
+}
+
+impl Setting {
+    fn set(file: &Path, value: &str) -> Self {
+        let before = fs::read_to_string(file).unwrap();
+        fs::write(file, value).unwrap();
+        Self { file: file.to_owned(), before }
+    }
+}
+
+impl Drop for Setting {
+    fn drop(&mut self) {
+        fs::write(&self.file, self.before.trim()).unwrap();
+    }
+}
+
+/// NUMA balancing, fast, of the workload only: a policy without MPOL_F_MOF, which children inherit, keeps all else out of
+/// it, and `mpol default` lets the workload in.
+struct Balancing {
+    _settings: Vec<Setting>,
+}
+
+impl Balancing {
+    fn on() -> Self {
+        let every_node: u64 = 0b1_1111;
+        set_mempolicy(libc::MPOL_BIND, Some(&every_node));
+        let knobs = Path::new("/sys/kernel/debug/sched/numa_balancing");
+        let times = [("scan_delay_ms", "10"), ("scan_period_min_ms", "20"), ("scan_period_max_ms", "60")];
+        let mut settings: Vec<_> = times.iter().map(|(knob, ms)| Setting::set(&knobs.join(knob), ms)).collect();
+        settings.push(Setting::set(Path::new("/proc/sys/kernel/numa_balancing"), "1"));
+        // Set back in the order of the vector: the switch is to go first.
+        settings.reverse();
+        Self { _settings: settings }
+    }
+}
+
+impl Drop for Balancing {
+    fn drop(&mut self) {
+        set_mempolicy(libc::MPOL_DEFAULT, None);
+        // A scan that began ends.
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn set_mempolicy(mode: i32, nodes: Option<&u64>) {
+    // The kernel counts one bit more than there are.
+    let (nodes, bits) = nodes.map_or((std::ptr::null(), 0), |nodes| (std::ptr::from_ref(nodes), 65_u64));
+    // SAFETY: the kernel reads 64 bits of `nodes`, which has as many, or none.
+    let ret = unsafe { libc::syscall(libc::SYS_set_mempolicy, mode, nodes, bits) };
+    assert_eq!(ret, 0, "set_mempolicy: {}", std::io::Error::last_os_error());
+}
+
+/// A cgroup with a memory controller; removed in the end, when it must be empty.
+struct Group(PathBuf);
+
+impl Group {
+    fn new(name: &str) -> Self {
+        let root = Path::new("/sys/fs/cgroup");
+        fs::write(root.join("cgroup.subtree_control"), "+memory").unwrap();
+        let group = Self(root.join(name));
+        fs::create_dir(&group.0).unwrap();
+        group
+    }
+
+    /// A command that will run inside.
+    fn start(&self, argv: &[&std::ffi::OsStr]) -> std::process::Command {
+        let mut command = std::process::Command::new("sh");
+        let enter = format!("echo $$ > {} && exec \"$0\" \"$@\"", self.0.join("cgroup.procs").display());
+        command.arg("-c").arg(enter).args(argv).stdin(std::process::Stdio::null());
+        command
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
