@@ -1,0 +1,215 @@
+//! What a trusted tracer does when things go wrong: its reader stops, it is killed, it is told to end, it is not alone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    process::Stdio,
+    thread,
+    time::{Duration, Instant},
+};
+
+use migtrace::{
+    event::{Body, FaultClass},
+    ring::clock,
+    trace::Trace,
+};
+
+use crate::{
+    recorder::{Recorder, send},
+    support::{PAGE, Script, migtrace, record, texts},
+};
+
+/// Numbers of the BPF programs that the kernel has loaded.
+fn programs() -> BTreeSet<u32> {
+    aya::programs::loaded_programs().map(|program| program.unwrap().id()).collect()
+}
+
+/// Asserts that the kernel has no other programs than before; it frees them a little after their last user.
+fn assert_nothing_stays(before: &BTreeSet<u32>) {
+    let began = Instant::now();
+    while programs() != *before {
+        assert!(began.elapsed() < Duration::from_secs(20), "programs stay loaded: {:?} against {before:?}", programs());
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_stopped_reader_loses_events_and_the_account_is_exact() {
+    let pages = 20_000;
+    let script =
+        Script::new(&format!("anon seg {pages}p\nmap seg\npid\nsleep 1000\ntouch seg write\nshow\nsleep 1000\n"));
+    let recorder = Recorder::start(&["--ring-size", "64k"], &script.argv());
+    recorder.wait_for_output("pid = ");
+    recorder.signal(libc::SIGSTOP);
+    recorder.wait_for_output("touched 20000 pages");
+    recorder.signal(libc::SIGCONT);
+    let run = recorder.finish();
+    run.assert_account();
+    let faults = run.account("fault");
+    assert!(faults.seen >= pages, "every page was touched: {faults:?}");
+    assert!(faults.lost["ring_full"] > pages / 2, "a ring of 64k cannot hold {pages} faults: {faults:?}");
+    assert!(run.ended.stderr.contains("lost"), "{}", run.ended.stderr);
+}
+
+#[test]
+fn a_stopped_reader_with_room_in_the_ring_loses_nothing() {
+    let script = Script::new("anon seg 2000p\nmap seg\npid\nsleep 1000\ntouch seg write\nsleep 200\n");
+    let recorder = Recorder::start(&["--ring-size", "4m"], &script.argv());
+    recorder.wait_for_output("pid = ");
+    recorder.signal(libc::SIGSTOP);
+    recorder.wait_for_output("touched 2000 pages");
+    recorder.signal(libc::SIGCONT);
+    let run = recorder.finish();
+    run.assert_account();
+    run.assert_lossless();
+}
+
+/// Eight processes at once, each touching as many pages.
+fn storm(options: &[&str], pages: u64) -> crate::support::Run {
+    let script = Script::new(&format!("anon seg {pages}p\nmap seg\nmbind seg default\ntouch seg write\n"));
+    let [program, memtoy, file] = script.argv();
+    let all = "for i in 1 2 3 4 5 6 7 8; do \"$0\" \"$@\" & done; wait";
+    Recorder::start(options, &["sh".as_ref(), "-c".as_ref(), all.as_ref(), program, memtoy, file]).finish()
+}
+
+#[test]
+fn eight_processes_storming_are_recorded_whole() {
+    let pages = 1000;
+    let run = storm(&[], pages);
+    run.assert_account();
+    run.assert_lossless();
+    // By process: where its segment is, and how often it was touched first.
+    let mut segments = BTreeMap::new();
+    for (event, request) in run.requests().iter().filter(|(_, r)| r.name == migtrace::event::RequestName::Mbind) {
+        segments.insert(event.pid, request.addr.unwrap());
+    }
+    assert_eq!(segments.len(), 8);
+    for (pid, start) in segments {
+        let inside = |addr: u64| (start..start + pages * PAGE).contains(&addr);
+        let found = run.faults();
+        let touched: Vec<u64> = found
+            .iter()
+            .filter(|(e, f)| e.pid == pid && f.class == Some(FaultClass::Anon) && inside(f.addr))
+            .filter(|(_, f)| f.result.as_deref() == Some("ok"))
+            .map(|(_, f)| f.addr & !(PAGE - 1))
+            .collect();
+        let distinct: BTreeSet<_> = touched.iter().collect();
+        assert_eq!((touched.len() as u64, distinct.len() as u64), (pages, pages), "process {pid}");
+    }
+}
+
+#[test]
+fn eight_processes_storming_into_rings_of_one_page_add_up() {
+    let run = storm(&["--ring-size", "4k"], 1000);
+    run.assert_account();
+    let faults = run.account("fault");
+    assert!(faults.seen >= 8 * 1000 && faults.lost() > 0, "{faults:?}");
+}
+
+#[test]
+fn a_killed_recorder_leaves_what_it_flushed_and_nothing_in_the_kernel() {
+    let before = programs();
+    let turns = "touch seg 0 1p\nsleep 10\n".repeat(3000);
+    let script = Script::new(&format!("anon seg 8p\nmap seg\ntouch seg write\npid\n{turns}"));
+    let recorder = Recorder::start(&[], &script.argv());
+    recorder.wait_for_output("pid = ");
+    let workload = child_of(recorder.pid());
+    thread::sleep(Duration::from_secs(4));
+    assert_ne!(programs(), before, "its programs are loaded while it records");
+    recorder.signal(libc::SIGKILL);
+    let killed_ns = clock::boot_ns();
+    send(workload, libc::SIGKILL);
+    let ended = recorder.end();
+    assert_eq!(ended.shell_status(), 128 + libc::SIGKILL);
+    assert_nothing_stays(&before);
+
+    let trace = Trace::open(&ended.trace).unwrap();
+    assert!(trace.truncated());
+    let last_ns = trace.read_all().unwrap().iter().map(|e| e.ts_ns).max().unwrap();
+    let missing = Duration::from_nanos(killed_ns - last_ns);
+    assert!(missing < Duration::from_millis(1500), "at most about a second is lost: {missing:?}");
+
+    let recovered = migtrace().arg("recover").arg(&ended.trace).output().unwrap();
+    assert!(recovered.status.success(), "{}", texts(&recovered).1);
+    let recovered = Trace::open(&ended.trace).unwrap();
+    assert!(recovered.read_all().unwrap().iter().any(|e| matches!(e.body, Body::Phase(_))));
+
+    record("anon seg 1p\nmap seg\ntouch seg\n").assert_lossless();
+}
+
+#[test]
+fn signals_end_a_recording_in_good_order() {
+    let before = programs();
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        let script = Script::new("anon seg 8p\nmap seg\ntouch seg write\npid\nsnooze 600\n");
+        let recorder = Recorder::start(&[], &script.argv());
+        recorder.wait_for_output("pid = ");
+        let workload = child_of(recorder.pid());
+        recorder.signal(signal);
+        let ended = recorder.end();
+        assert_eq!(ended.shell_status(), 128 + libc::SIGTERM, "the command was told to end: {}", ended.stderr);
+        assert!(!fs::exists(format!("/proc/{workload}")).unwrap(), "it did");
+        assert!(!ended.dir.path().join("run.parquet.partial").exists());
+        let run = ended.run();
+        assert!(run.meta.end_ns.is_some());
+        run.assert_account();
+        run.assert_lossless();
+    }
+    assert_nothing_stays(&before);
+}
+
+#[test]
+fn two_recorders_beside_each_other_each_see_their_own() {
+    let before = programs();
+    let script = Script::new(
+        "anon seg 100p\nmap seg\nmbind seg preferred 1\ntouch seg write\nsleep 500\nmbind seg bind+move 2\n",
+    );
+    let recorders = [(); 2].map(|()| Recorder::start(&[], &script.argv()));
+    let runs = recorders.map(Recorder::finish);
+    let pids =
+        runs.each_ref().map(|run| run.events.iter().filter(|e| e.pid != 0).map(|e| e.pid).collect::<BTreeSet<_>>());
+    assert!(pids[0].is_disjoint(&pids[1]), "{pids:?}");
+    for run in &runs {
+        run.assert_account();
+        run.assert_lossless();
+        assert_eq!(run.moved().values().sum::<u64>(), 100);
+        let (_, request) = run.move_request();
+        let start = request.addr.unwrap();
+        let faults = run.faults();
+        let touched = faults.iter().filter(|(_, f)| (start..start + 100 * PAGE).contains(&f.addr)).count();
+        assert_eq!(touched, 100);
+    }
+    assert_nothing_stays(&before);
+}
+
+#[test]
+fn a_recording_of_the_whole_system_leaves_the_recorder_out() {
+    let recorder = Recorder::attached(&[]);
+    let pid = recorder.pid();
+    let script = Script::new("anon seg 64p\nmap seg\nmbind seg preferred 1\ntouch seg write\nmbind seg bind+move 2\n");
+    let workload = script.command().stderr(Stdio::piped()).spawn().unwrap();
+    let workload_pid = workload.id();
+    assert!(workload.wait_with_output().unwrap().status.success());
+    // Its segments are written, its own memory grows: it faults.
+    thread::sleep(Duration::from_millis(1500));
+    recorder.signal(libc::SIGINT);
+    let run = recorder.finish();
+    run.assert_account();
+    assert!(run.events.iter().all(|e| e.pid != pid || matches!(e.body, Body::Loss(_))), "its own events are in it");
+    assert!(run.account("fault").filtered > 0, "its own faults were seen, and left out: {:?}", run.account("fault"));
+    let moved = run.migrations().iter().filter(|(e, _)| e.pid == workload_pid).count();
+    assert_eq!(moved, 64);
+}
+
+/// The only child of a process.
+fn child_of(pid: u32) -> u32 {
+    let parent_of = |pid: u32| {
+        // What follows the name, which is in parentheses and can hold anything: state, parent.
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()
+    };
+    let all = fs::read_dir("/proc").unwrap().flatten().filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
+    let children: Vec<u32> = all.filter(|&other| parent_of(other) == Some(pid)).collect();
+    assert_eq!(children.len(), 1, "{children:?}");
+    children[0]
+}
