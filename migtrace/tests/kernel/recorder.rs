@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A recorder that was started and not waited for. It ends with this value.
 pub(crate) struct Recorder {
-    child: Child,
+    child: Beside,
     stdout: Heard,
     stderr: Heard,
     vmstat: BTreeMap<String, i64>,
@@ -61,7 +61,7 @@ impl Recorder {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = Heard::from(child.stdout.take().unwrap());
         let stderr = Heard::from(child.stderr.take().unwrap());
-        Self { child, stdout, stderr, vmstat, witness, trace, dir }
+        Self { child: Beside(child), stdout, stderr, vmstat, witness, trace, dir }
     }
 
     /// Starts a recording of the whole system, or of what `options` say, and waits until it is one.
@@ -72,7 +72,7 @@ impl Recorder {
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
     }
 
     /// Waits until the workload has printed this.
@@ -86,7 +86,7 @@ impl Recorder {
 
     /// Waits for its end, whatever that is.
     pub(crate) fn end(mut self) -> Ended {
-        let status = self.child.wait().unwrap();
+        let status = self.child.0.wait().unwrap();
         let after = vmstat();
         let gained = |(name, count): (&String, &i64)| (name.clone(), count - self.vmstat.get(name).unwrap_or(&0));
         Ended {
