@@ -215,6 +215,20 @@ pub struct Check {
     pub reason: Option<Reason>,
 }
 
+/// Why a hinting fault's check did not ask for a move, as far as it shows.
+pub const PLACED_OR_DEFERRED: &str = "placed_or_deferred";
+
+impl Check {
+    /// Whether a NUMA hinting fault asked, and not migrate-on-fault: mpol_misplaced() shows no policy.
+    #[must_use]
+    pub fn is_hinting(&self) -> bool {
+        match self.verdict {
+            Verdict::Skipped => self.reason.as_deref() == Some(PLACED_OR_DEFERRED),
+            Verdict::Placed | Verdict::Misplaced => self.policy.is_none(),
+        }
+    }
+}
+
 /// A page was unmapped for lazy migration, or could not be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mark {

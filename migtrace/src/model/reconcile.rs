@@ -35,11 +35,11 @@ const COUNTERS: [(&str, &str, &str, Counted); 8] = [
         _ => 0,
     }),
     ("mof_checked", "pages checked when touched", "check", |b| match b {
-        Body::Check(c) => 1 << c.order,
+        Body::Check(c) if !c.is_hinting() => 1 << c.order,
         _ => 0,
     }),
     ("mof_misplaced", "pages found misplaced", "check", |b| match b {
-        Body::Check(c) if c.verdict == Verdict::Misplaced => 1 << c.order,
+        Body::Check(c) if c.verdict == Verdict::Misplaced && !c.is_hinting() => 1 << c.order,
         _ => 0,
     }),
     ("mof_migrated", "pages moved when touched", "lazy_migrate", |b| match b {
@@ -90,6 +90,19 @@ mod tests {
         let all = reconcile(&Run::new(meta, events));
         let of = |name: &str| all.iter().find(|r| r.counter == name).expect("reconciled").difference();
         assert_eq!((of("mof_unmapped"), of("mof_migrated"), of("pgmigrate_success")), (0, 0, 3));
+    }
+
+    #[test]
+    fn checks_of_hinting_faults_are_not_migrate_on_faults() {
+        let (meta, mut events) = fixture::lazy(8, 0..8);
+        for event in &mut events {
+            if let Body::Check(check) = &mut event.body {
+                check.policy = None;
+            }
+        }
+        let all = reconcile(&Run::new(meta, events));
+        let traced = |name: &str| all.iter().find(|r| r.counter == name).expect("reconciled").traced;
+        assert_eq!((traced("mof_checked"), traced("mof_misplaced")), (0, 0));
     }
 
     #[test]

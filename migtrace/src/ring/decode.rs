@@ -14,8 +14,8 @@ use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 use crate::{
     event::{
-        Access, Batch, Body, Cause, Check, Comm, Event, Fault, FaultClass, Mark, Migrate, NodeMask, Outcome, Phase,
-        Region, RegionClass, Request, RequestName, Task, TaskEvent, Verdict, escape_control,
+        Access, Batch, Body, Cause, Check, Comm, Event, Fault, FaultClass, Mark, Migrate, NodeMask, Outcome,
+        PLACED_OR_DEFERRED, Phase, Region, RegionClass, Request, RequestName, Task, TaskEvent, Verdict, escape_control,
     },
     probe::names::Names,
 };
@@ -162,9 +162,6 @@ fn check(r: &record::Check, names: &Names, cpu_node: Option<i32>) -> Result<Body
         reason,
     }))
 }
-
-/// Why a hinting fault's check did not ask for a move, as far as it shows.
-const PLACED_OR_DEFERRED: &str = "placed_or_deferred";
 
 fn mark(r: &record::Mark, names: &Names) -> Body {
     let word = names.mof_reason(r.reason);

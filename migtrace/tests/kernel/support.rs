@@ -161,9 +161,10 @@ impl Run {
             self.ok_migrations().iter().filter(|m| m.cause == Cause::LazyFault).map(|m| m.pages() as i64).sum();
         let marked: i64 =
             self.marks().iter().filter(|(_, m)| m.result == Outcome::Ok).map(|(_, m)| pages(m.order)).sum();
-        let checked: i64 = self.checks().iter().map(|(_, c)| pages(c.order)).sum();
+        let checks: Vec<_> = self.checks().into_iter().filter(|(_, c)| !c.is_hinting()).collect();
+        let checked: i64 = checks.iter().map(|(_, c)| pages(c.order)).sum();
         let misplaced: i64 =
-            self.checks().iter().filter(|(_, c)| c.verdict == Verdict::Misplaced).map(|(_, c)| pages(c.order)).sum();
+            checks.iter().filter(|(_, c)| c.verdict == Verdict::Misplaced).map(|(_, c)| pages(c.order)).sum();
         let mut expected = vec![("pgmigrate_success", moved)];
         let lazy_counters = [
             ("mof_unmapped", marked),
