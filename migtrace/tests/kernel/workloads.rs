@@ -143,10 +143,13 @@ fn pages_follow_a_task_that_moved_to_another_node() {
         assert_inside(check_event, fault_event);
     }
     let hinting = run.faults().iter().filter(|(_, f)| f.class == Some(FaultClass::Hinting)).count() as i64;
-    assert_eq!(run.ended.vmstat["numa_hint_faults"], hinting);
+    // The counters are the system's, and processes that are not recorded, such as the machine's first one, take hinting
+    // faults too: what is exact here is what move_pages(2) says above.
+    assert!(run.ended.vmstat["numa_hint_faults"] >= hinting, "{hinting} traced");
     let moved: u64 = run.moved().iter().filter(|((cause, ..), _)| *cause == Cause::HintingFault).map(|(_, n)| n).sum();
-    assert_eq!(run.ended.vmstat["numa_pages_migrated"], moved as i64);
-    assert_reconciled(&run);
+    assert!(run.ended.vmstat["numa_pages_migrated"] >= moved as i64, "{moved} traced");
+    run.assert_lossless();
+    run.assert_account();
 }
 
 #[test]
