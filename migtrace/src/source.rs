@@ -74,8 +74,12 @@ pub struct Live {
     diagnostics: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
     /// While it is held the kernel measures the programs.
     measuring: Option<OwnedFd>,
+    measures_always: bool,
     ticks: u64,
 }
+
+/// What [`machine::hypervisor`] calls QEMU's emulation.
+const EMULATOR: &str = "tcg";
 
 /// Of so many ticks the kernel measures the programs in the first: to measure all the time would cost every program two
 /// looks at the clock.
@@ -105,6 +109,10 @@ impl Live {
         };
         // Before the programs run: on a machine with many processes this takes a while, in which rings would fill.
         let processes = Processes::running();
+        // To switch it patches code that every program runs through. QEMU's processors, emulated in several threads, can go on
+        // executing the breakpoint that covers the patch, for ever: there it is switched while no program runs.
+        let measures_always = machine::hypervisor().as_deref() == Some(EMULATOR);
+        let measuring = if measures_always { enable_stats(Stats::RunTime).ok() } else { None };
         let mut loaded = Loaded::load(&options)?;
         let diagnostics = if scope.diagnostics { loaded.diagnostics().ok() } else { None };
         let reader = Reader::start(
@@ -120,7 +128,7 @@ impl Live {
         // Some programs run for what others make of it; their own records are not there all the same.
         account::leave_out(&mut meta, scope.filter.kinds().complement());
         meta.sample = scope.kernel.sample.filter(|n| n.get() > 1);
-        Ok((Self { loaded, reader, diagnostics, measuring: None, ticks: 0 }, meta))
+        Ok((Self { loaded, reader, diagnostics, measuring, measures_always, ticks: 0 }, meta))
     }
 
     /// The next batch of events, in order of time; `None` after the last.
@@ -133,6 +141,9 @@ impl Live {
     pub fn tick(&mut self) {
         if let Some(diagnostics) = &mut self.diagnostics {
             diagnostics.flush();
+        }
+        if self.measures_always {
+            return;
         }
         self.measuring = match self.ticks % TICKS_PER_MEASURE {
             // A kernel that does not measure leaves the cost unknown.
