@@ -66,6 +66,13 @@ fn kind(probe: &str) -> Option<Kind> {
     }
 }
 
+/// Whether a probe's events could be recorded, and have this field.
+#[must_use]
+pub fn shows(meta: &Meta, probe: &str, field: &str) -> bool {
+    let lacks = |p: &ProbeInfo| p.probe == probe && p.field.as_deref() == Some(field) && p.attached.is_none();
+    is_attached(meta, probe) && !meta.probes.iter().any(lacks)
+}
+
 /// Hooks whose events are not exact: estimated, or not there at all.
 pub fn inexact(meta: &Meta) -> impl Iterator<Item = &ProbeInfo> {
     meta.probes.iter().filter(|p| p.fidelity != "exact" || p.attached.is_none())

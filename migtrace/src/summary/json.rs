@@ -60,8 +60,8 @@ impl Summary {
                 "remote": remote,
                 "unknown_node": unknown,
             },
-            "moved_pages": moved_pages,
-            "failed_pages": failed_pages,
+            "moved_pages": self.sees_moves().then_some(moved_pages),
+            "failed_pages": self.sees_moves().then_some(failed_pages),
             "moves": counts.moves.iter().map(|((cause, src, dst), m)| {
                 moves(json!({"cause": cause.word(), "src_nid": src, "dst_nid": dst}), m)
             }).collect::<Vec<_>>(),
@@ -83,7 +83,7 @@ impl Summary {
             }))).collect::<Vec<_>>(),
             "tasks": counts.tasks.iter().map(|(what, n)| (what.word().to_owned(), json!(n)))
                 .collect::<serde_json::Map<_, _>>(),
-            "processes": self.top_processes(top).into_iter().map(process).collect::<Vec<_>>(),
+            "processes": self.top_processes(top).into_iter().map(|p| process(self, p)).collect::<Vec<_>>(),
             "process_count": counts.processes.list().len(),
             "loss": {
                 "final": meta.end_ns.is_some(),
@@ -104,16 +104,16 @@ fn moves(mut head: Value, moves: &MoveCount) -> Value {
     head
 }
 
-fn process(p: &Process) -> Value {
+fn process(summary: &Summary, p: &Process) -> Value {
     json!({
         "pid": p.identity.0,
         "process_start_ns": p.identity.1,
         "comm": p.comm,
         "events": p.events,
         "faults": p.faults,
-        "remote_faults": p.remote_faults,
-        "moved_pages": p.moved_pages,
-        "stalled_ns": p.stalled_ns,
+        "remote_faults": summary.remote_faults(p),
+        "moved_pages": summary.moved_by(p),
+        "stalled_ns": summary.stalled_ns(p),
     })
 }
 

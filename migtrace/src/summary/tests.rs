@@ -7,7 +7,10 @@ use crate::{
     probe::names::Names,
     ring::decode::decode,
     synth::{Shape, Synth},
-    trace::{Trace, Writer, meta::Meta},
+    trace::{
+        Trace, Writer,
+        meta::{Meta, ProbeInfo},
+    },
 };
 
 fn write(meta: &Meta, events: &[Event]) -> (tempfile::TempDir, PathBuf) {
@@ -135,4 +138,30 @@ fn a_filter_counts_less_says_so_and_makes_no_zero_of_what_it_leaves_out() {
     let text = text(&of("kind == migrate"));
     assert!(text.contains("8 of ") && text.contains("rows, for which kind == migrate"), "{text}");
     assert!(text.contains("left out by the filter"), "faults were not counted, which is not to say none: {text}");
+}
+
+#[test]
+fn a_process_has_no_zero_for_what_its_faults_did_not_show() {
+    let (mut meta, mut events) = fixture::direct(4);
+    events.retain(|event| matches!(event.body, Body::Fault(_)));
+    for event in &mut events {
+        if let Body::Fault(fault) = &mut event.body {
+            (fault.class, fault.major, fault.nid, fault.latency_ns, fault.result) = (None, None, None, None, None);
+        }
+    }
+    meta.probes.retain(|probe| probe.probe == "fault" && probe.field.is_none());
+    for field in ["nid", "latency_ns"] {
+        let lacking = ProbeInfo { field: Some(field.into()), attached: None, ..meta.probes[0].clone() };
+        meta.probes.push(lacking);
+    }
+    let summary = summary(&meta, &events);
+    let json = summary.to_json("x", 5);
+    let process = &json["processes"][0];
+    for key in ["remote_faults", "moved_pages", "stalled_ns"] {
+        assert!(process[key].is_null(), "{key}: {process}");
+    }
+    assert!(json["moved_pages"].is_null() && json["failed_pages"].is_null());
+    assert_eq!(process["faults"], events.len());
+    let line = text(&summary).lines().rev().find(|line| line.contains("memtoy")).map(str::to_owned).expect("a line");
+    assert_eq!(line.matches('?').count(), 3, "{line}");
 }

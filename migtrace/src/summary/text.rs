@@ -179,8 +179,7 @@ impl Summary {
     fn write_moves(&self, out: &mut dyn Write) -> io::Result<()> {
         part(out, "pages moved, by cause and nodes")?;
         if self.counts.moves.is_empty() {
-            let seen = ["direct_migrate", "lazy_migrate"].iter().any(|p| account::is_attached(&self.meta, p));
-            let why = if seen { "none" } else { "not known: moves of single pages were not recorded" };
+            let why = if self.sees_moves() { "none" } else { "not known: moves of single pages were not recorded" };
             return writeln!(out, "   {why}");
         }
         let mut table = new_table(&["cause", "from", "to", "pages", "failed", "why"]);
@@ -279,9 +278,9 @@ impl Summary {
                 escape_control(&p.comm),
                 p.events.to_string(),
                 p.faults.to_string(),
-                p.remote_faults.to_string(),
-                p.moved_pages.to_string(),
-                words::duration(p.stalled_ns),
+                self.remote_faults(p).map_or_else(unknown, |n| n.to_string()),
+                self.moved_by(p).map_or_else(unknown, |n| n.to_string()),
+                self.stalled_ns(p).map_or_else(unknown, words::duration),
             ]);
         }
         print(&mut table, 2, out)?;
@@ -290,6 +289,27 @@ impl Summary {
             writeln!(out, "   more processes than are told apart: {} events of others", others.events)?;
         }
         Ok(())
+    }
+
+    /// Faults of a process on pages of another node; `None` where this recording shows no node of theirs.
+    pub(super) fn remote_faults(&self, p: &Process) -> Option<u64> {
+        account::shows(&self.meta, "fault", "nid").then_some(p.remote_faults)
+    }
+
+    /// Pages of a process that moved; `None` where this recording shows no moves.
+    pub(super) fn moved_by(&self, p: &Process) -> Option<u64> {
+        self.sees_moves().then_some(p.moved_pages)
+    }
+
+    /// Time that a process waited in faults and requests, ns; `None` where this recording shows no times of faults.
+    pub(super) fn stalled_ns(&self, p: &Process) -> Option<u64> {
+        account::shows(&self.meta, "fault", "latency_ns").then_some(p.stalled_ns)
+    }
+
+    /// Whether moves of single pages could be recorded, or were.
+    pub(super) fn sees_moves(&self) -> bool {
+        !self.counts.moves.is_empty()
+            || ["direct_migrate", "lazy_migrate"].iter().any(|p| account::is_attached(&self.meta, p))
     }
 
     /// The processes with the most remote faults and moved pages, then with the longest waits.
@@ -348,6 +368,11 @@ fn new_table(header: &[&str]) -> Table {
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header);
     table
+}
+
+/// What stands for a number that is not known.
+fn unknown() -> String {
+    "?".into()
 }
 
 /// Writes a table below a part's heading; the first `left` columns, and reasons, stand at the left.
