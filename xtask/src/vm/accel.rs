@@ -37,7 +37,7 @@ impl Accelerator {
     pub(super) fn arguments(self) -> &'static [&'static str] {
         match self {
             Accelerator::Kvm => &["-accel", "kvm", "-cpu", "host"],
-            Accelerator::Emulated => &["-accel", "tcg,thread=multi", "-cpu", "max,la57=off"],
+            Accelerator::Emulated => &["-accel", "tcg,thread=multi", "-cpu", "max,la57=off,-erms,-fsrm"],
         }
     }
 }
