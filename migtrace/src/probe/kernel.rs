@@ -3,6 +3,7 @@
 use std::{collections::HashMap, fs};
 
 use btf_rs::{Btf, Type};
+use memchr::{memmem, memrchr};
 
 use super::support::{BTF_PATH, Unsupported};
 
@@ -10,7 +11,7 @@ use super::support::{BTF_PATH, Unsupported};
 pub struct Kernel {
     pub release: String,
     btf: Btf,
-    symbols: HashMap<String, u64>,
+    symbols: HashMap<&'static str, u64>,
 }
 
 /// Symbols whose addresses programs need, and one that shows whether addresses are shown.
@@ -26,7 +27,7 @@ impl Kernel {
         // By bytes: older kernels cannot map the file.
         let bytes = fs::read(BTF_PATH).map_err(|source| Unsupported::NoBtf { path: BTF_PATH, source })?;
         let btf = Btf::from_bytes(&bytes).map_err(|error| Unsupported::Btf(error.to_string()))?;
-        let kallsyms = fs::read_to_string("/proc/kallsyms").unwrap_or_default();
+        let kallsyms = fs::read("/proc/kallsyms").unwrap_or_default();
         let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned();
         Ok(Self { release, btf, symbols: parse_kallsyms(&kallsyms) })
     }
@@ -126,15 +127,18 @@ impl Kernel {
 }
 
 /// The wanted symbols of /proc/kallsyms; addresses shown as zero are hidden, hence unknown.
-fn parse_kallsyms(text: &str) -> HashMap<String, u64> {
-    let parse = |line: &str| {
-        let mut words = line.split_ascii_whitespace();
-        let (addr, _type, name) = (words.next()?, words.next()?, words.next()?);
-        let wanted = SYMBOLS.contains(&name) && words.next().is_none();
-        let addr = u64::from_str_radix(addr, 16).ok().filter(|&a| a != 0)?;
-        wanted.then(|| (name.to_owned(), addr))
+///
+/// The file has more than 100,000 lines, of which six count: they are searched for, not come across.
+fn parse_kallsyms(text: &[u8]) -> HashMap<&'static str, u64> {
+    let address = |name: &'static str| {
+        // A module's symbol has the module's name after it.
+        let line_end = memmem::find(text, format!(" {name}\n").as_bytes())?;
+        let line = memrchr(b'\n', &text[..line_end]).map_or(0, |before| before + 1);
+        let digits = text[line..line_end].split(|&b| b == b' ').next()?;
+        let address = u64::from_str_radix(str::from_utf8(digits).ok()?, 16).ok().filter(|&a| a != 0)?;
+        Some((name, address))
     };
-    text.lines().filter_map(parse).collect()
+    SYMBOLS.into_iter().filter_map(address).collect()
 }
 
 #[cfg(test)]
@@ -143,7 +147,7 @@ mod tests {
 
     #[test]
     fn hidden_and_module_symbols_are_left_out() {
-        let text = "ffffffff81000000 T handle_mm_fault\n0000000000000000 D vmemmap_base\nffffffffc0000000 d shmem_vm_ops\t[x]\nffffffff82000000 T other\n";
+        let text = b"ffffffff81000000 T handle_mm_fault\n0000000000000000 D vmemmap_base\nffffffffc0000000 d shmem_vm_ops\t[x]\nffffffff82000000 T other\n";
         let symbols = parse_kallsyms(text);
         assert_eq!(symbols.len(), 1);
         assert_eq!(symbols["handle_mm_fault"], 0xffff_ffff_8100_0000);
