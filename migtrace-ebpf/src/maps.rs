@@ -68,7 +68,8 @@ pub struct FaultStart {
     /// 0: none.
     pub start_ns: u64,
     pub addr: u64,
-    pub regs: u64,
+    /// User instruction, 0 for none.
+    pub ip: u64,
     /// The address space's top page table.
     pub pgd: u64,
     pub flags: u32,

@@ -112,7 +112,7 @@ pub fn hinting_begin(ctx: &impl Args) {
     }
     // A failure shows at the exit, where it is counted.
     if let Some(state) = TASKS.of_current_or_new() {
-        state.check = CheckStart { page: ctx.number(0), addr: ctx.number(2) };
+        state.check = CheckStart { page: ctx.number(0), addr: ctx.arg(2) };
     }
 }
 

@@ -8,7 +8,7 @@ use migtrace_common::{
     record::{Fault, NO_NODE, NO_TIME},
 };
 
-use super::{Args, Returned, field, folio, read_kernel, region};
+use super::{Args, Returned, field, folio, region};
 use crate::{
     config::config,
     emit::{self, Counted},
@@ -28,15 +28,15 @@ pub fn begin(ctx: &impl Args) {
     // A failure shows at the exit, where it is counted.
     let Some(state) = TASKS.of_current_or_new() else { return };
     let vma = ctx.arg(0);
-    let mapping = Mapping::of(vma);
-    region::seen(task, state, vma, mapping);
-    let mm: u64 = read_kernel(vma, config!(vma_mm)).unwrap_or(0);
+    let mapping = Mapping::of(ctx, vma);
+    region::seen(ctx, task, state, vma, mapping);
+    let (mm, regs) = (ctx.load::<u64>(vma, config!(vma_mm)), ctx.arg(3));
     state.fault = FaultStart {
         start_ns: emit::now(),
-        addr: ctx.number(1),
-        regs: ctx.number(3),
-        pgd: read_kernel(mm, config!(mm_pgd)).unwrap_or(0),
-        flags: ctx.number(2) as u32,
+        addr: ctx.arg(1),
+        ip: if regs == 0 { 0 } else { ctx.load(regs, config!(regs_ip)) },
+        pgd: ctx.load(mm, config!(mm_pgd)),
+        flags: ctx.arg(2) as u32,
         class: mapping.class().0.into(),
     };
 }
@@ -76,7 +76,7 @@ pub fn end(ctx: &impl Returned) {
         record.write(Fault {
             header: emit::header(task, RecordKind::FAULT, Probe::Fault, ts_ns),
             addr: start.addr,
-            ip: if start.regs == 0 { 0 } else { read_kernel(start.regs, config!(regs_ip)).unwrap_or(0) },
+            ip: start.ip,
             latency_ns,
             flags: start.flags,
             result,
@@ -92,19 +92,19 @@ pub fn end(ctx: &impl Returned) {
 #[inline(always)]
 pub fn user_exception(ctx: &impl Args) {
     let Some(task) = filter::traced(USER) else { return };
-    let ip = read_kernel(ctx.number(1), config!(regs_ip)).unwrap_or(0);
-    exception(USER, ctx, task, ctx.number(0), ip, ctx.number(2) as u32);
+    let ip = ctx.load(ctx.arg(1), config!(regs_ip));
+    exception(USER, ctx, task, ctx.arg(0), ip, ctx.arg(2) as u32);
 }
 
 /// exceptions:page_fault_kernel(address, regs, error_code): of interest where the kernel touches a process's memory.
 #[inline(always)]
 pub fn kernel_exception(ctx: &impl Args) {
-    let addr = ctx.number(0);
+    let addr = ctx.arg(0);
     if is_not_the_tasks(addr) {
         return;
     }
     if let Some(task) = filter::traced(KERNEL) {
-        exception(KERNEL, ctx, task, addr, 0, ctx.number(2) as u32);
+        exception(KERNEL, ctx, task, addr, 0, ctx.arg(2) as u32);
     }
 }
 
@@ -167,20 +167,26 @@ fn exception(by: Counted, ctx: &impl StackIdContext, task: Task, addr: u64, ip: 
 pub struct Mapping {
     pub anon: bool,
     pub shmem: bool,
-    /// The file's struct, 0 for none.
+    pub has_file: bool,
+    /// The file's struct.
     pub file: u64,
 }
 
 impl Mapping {
     #[inline(always)]
-    fn of(vma: u64) -> Self {
-        let ops: u64 = read_kernel(vma, config!(vma_vm_ops)).unwrap_or(0);
+    fn of(ctx: &impl Args, vma: u64) -> Self {
+        let ops: u64 = ctx.load(vma, config!(vma_vm_ops));
+        // Compared by itself: the compiler would join tests of two pointers, and the verifier lets nobody calculate with one
+        // ("bitwise operator |= on pointer prohibited").
+        let anon = is_set_apart(ops == 0);
+        let file: u64 = if anon { 0 } else { ctx.load(vma, config!(vma_vm_file)) };
         let is_shmem =
             |n: usize| ops == [config!(shmem_vm_ops[0]), config!(shmem_vm_ops[1]), config!(shmem_vm_ops[2])][n];
         Self {
-            anon: ops == 0,
-            shmem: ops != 0 && (is_shmem(0) || is_shmem(1) || is_shmem(2)),
-            file: if ops == 0 { 0 } else { read_kernel(vma, config!(vma_vm_file)).unwrap_or(0) },
+            anon,
+            shmem: !anon && (is_shmem(0) || is_shmem(1) || is_shmem(2)),
+            has_file: is_set_apart(file != 0),
+            file,
         }
     }
 
@@ -191,10 +197,17 @@ impl Mapping {
             FaultClass::ANON
         } else if self.shmem {
             FaultClass::SHMEM
-        } else if self.file != 0 {
+        } else if self.has_file {
             FaultClass::FILE
         } else {
             FaultClass::OTHER
         }
     }
+}
+
+/// `value`, of which the compiler does not know where it comes from.
+#[inline(always)]
+fn is_set_apart(value: bool) -> bool {
+    // SAFETY: of a variable that is there.
+    unsafe { core::ptr::read_volatile(&raw const value) }
 }

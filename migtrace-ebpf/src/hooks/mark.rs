@@ -22,7 +22,7 @@ pub fn unmapping(ctx: &impl Args) {
     if let Some(state) = TASKS.of_current()
         && state.request.name != 0
     {
-        state.unmapping = Unmapping { folio: ctx.number(0), addr: ctx.number(2) };
+        state.unmapping = Unmapping { folio: ctx.number(0), addr: ctx.arg(2) };
     }
 }
 

@@ -36,21 +36,21 @@ const AT_PMD: Counted = Counted(Probe::DirectMigrate, 4);
 /// migrate_pages(from, get_new, put_new, private, mode, reason, ...) begins.
 #[inline(always)]
 pub fn batch_begin(ctx: &impl Args) {
-    begin(ctx.number(4) as i32, ctx.number(5) as i32);
+    begin(ctx.arg(4) as i32, ctx.arg(5) as i32);
 }
 
 /// migrate:mm_migrate_pages_start(mode, reason), for kernels that let nobody into the function.
 #[inline(always)]
 pub fn batch_start_event(ctx: &impl Args) {
-    begin(ctx.number(0) as i32, ctx.number(1) as i32);
+    begin(ctx.arg(0) as i32, ctx.arg(1) as i32);
 }
 
 /// migrate:mm_migrate_pages(succeeded, failed, ...), likewise: both the counts and the end.
 #[inline(always)]
 pub fn batch_end_event(ctx: &impl Args) {
     if let Some(batch) = underway() {
-        batch.succeeded = ctx.number(0);
-        batch.failed = ctx.number(1);
+        batch.succeeded = ctx.arg(0);
+        batch.failed = ctx.arg(1);
         batch.counted = 1;
     }
     batch_end(ctx);
@@ -138,7 +138,7 @@ pub fn unmap_begin(ctx: &impl Args) {
 #[inline(always)]
 pub fn entry_set(ctx: &impl Args) {
     let Some(batch) = underway() else { return };
-    let folio = FolioUnderway { addr: ctx.number(0), start_ns: batch.unmapping_ns, unmapped_ns: emit::now() };
+    let folio = FolioUnderway { addr: ctx.arg(0), start_ns: batch.unmapping_ns, unmapped_ns: emit::now() };
     let _ = FOLIOS_UNDERWAY.insert(batch.unmapping, folio, 0);
 }
 
@@ -182,7 +182,7 @@ pub fn pmd_removed(ctx: &impl Args) {
 fn entry_removed(by: Counted, ctx: &impl Args) {
     let Some(batch) = underway() else { return };
     let task = filter::current();
-    let pfn = folio::entry_pfn(ctx.number(1));
+    let pfn = folio::entry_pfn(ctx.arg(1));
     let ts_ns = emit::now();
     let new = Folio(batch.moved_new);
     if batch.moved_old != 0 && pfn >= new.pfn() && pfn - new.pfn() < 1 << (new.order() & 31) {

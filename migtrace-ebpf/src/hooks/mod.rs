@@ -38,10 +38,16 @@ pub trait Args: StackIdContext {
     /// added to it.
     fn arg(&self, n: usize) -> u64;
 
-    /// Argument `n` as a mere number, with which one may calculate ("math between ptr_ pointer and ... is not allowed"
-    /// says the verifier of a typed one); what is read from the same memory by a helper is only a number to it.
+    /// Argument `n`, a pointer, as a mere number, with which one may calculate ("math between ptr_ pointer and ... is not
+    /// allowed" says the verifier of a typed one); what is read from the same memory by a helper is only a number to it.
     fn number(&self, n: usize) -> u64 {
         self.arg(n)
+    }
+
+    /// The field at `offset`, which this kernel has, of what an argument, or a field read so, points to. For programs that
+    /// the kernel checks by types a plain load, which gives 0 where there is nothing: a tenth of the cost of a helper.
+    fn load<T: Copy + Default>(&self, pointer: u64, offset: u32) -> T {
+        read_kernel(pointer, offset).unwrap_or_default()
     }
 }
 
@@ -62,6 +68,13 @@ macro_rules! typed_args {
             #[inline(always)]
             fn number(&self, n: usize) -> u64 {
                 read_kernel(self.as_ptr() as u64, n as u32 * 8).unwrap_or(0)
+            }
+
+            #[inline(always)]
+            fn load<T: Copy + Default>(&self, pointer: u64, offset: u32) -> T {
+                // SAFETY: the verifier knows the pointer's type and accepts only fields of it; the kernel turns a fault of
+                // such a load into 0. Volatile, so that the compiler makes one load of it and no more.
+                unsafe { core::ptr::read_volatile((pointer + u64::from(offset)) as *const T) }
             }
         }
     )*};

@@ -8,7 +8,7 @@ use migtrace_common::{
     record::{NO_MODE, REGION_NAME, Region},
 };
 
-use super::{fault::Mapping, read_kernel};
+use super::{Args, fault::Mapping, read_kernel};
 use crate::{
     config::config,
     emit::{self, Counted},
@@ -24,12 +24,8 @@ const VM_HUGETLB: u64 = 0x0040_0000;
 
 /// A fault happens in `vma`: records the mapping, unless it has a record already.
 #[inline(always)]
-pub fn seen(task: Task, state: &mut TaskState, vma: u64, mapping: Mapping) {
-    let (Some(start), Some(end)) =
-        (read_kernel::<u64>(vma, config!(vma_start)), read_kernel::<u64>(vma, config!(vma_end)))
-    else {
-        return;
-    };
+pub fn seen(ctx: &impl Args, task: Task, state: &mut TaskState, vma: u64, mapping: Mapping) {
+    let (start, end): (u64, u64) = (ctx.load(vma, config!(vma_start)), ctx.load(vma, config!(vma_end)));
     if state.region_start == start && state.region_end == end {
         return;
     }
@@ -56,8 +52,8 @@ fn record(task: Task, vma: u64, start: u64, end: u64, mapping: Mapping) {
     let ts_ns = emit::now();
     let flags: u64 = read_kernel(vma, config!(vma_flags)).unwrap_or(0);
     let file = mapping.file;
-    let inode: u64 = if file == 0 { 0 } else { read_kernel(file, config!(file_inode)).unwrap_or(0) };
-    let dentry: u64 = if file == 0 { 0 } else { read_kernel(file, config!(file_dentry)).unwrap_or(0) };
+    let inode: u64 = if !mapping.has_file { 0 } else { read_kernel(file, config!(file_inode)).unwrap_or(0) };
+    let dentry: u64 = if !mapping.has_file { 0 } else { read_kernel(file, config!(file_dentry)).unwrap_or(0) };
     let class = class_of(vma, start, end, flags, mapping);
     let number = if inode == 0 { 0 } else { read_kernel(inode, config!(inode_number)).unwrap_or(0) };
     let name: u64 = if dentry == 0 { 0 } else { read_kernel(dentry, config!(dentry_name)).unwrap_or(0) };
@@ -103,7 +99,7 @@ fn class_of(vma: u64, start: u64, end: u64, flags: u64, mapping: Mapping) -> Reg
     if mapping.shmem {
         return RegionClass::SHMEM;
     }
-    if mapping.file != 0 {
+    if mapping.has_file {
         return RegionClass::FILE;
     }
     if !mapping.anon {

@@ -64,7 +64,7 @@ pub fn exit(ctx: &impl Args) {
 pub fn migrate(ctx: &impl Args) {
     let moved = ctx.arg(0);
     let Some(from_node) = read_kernel(moved, config!(task_cpu)).and_then(node_of) else { return };
-    let Some(to_node) = node_of(ctx.number(1) as u32) else { return };
+    let Some(to_node) = node_of(ctx.arg(1) as u32) else { return };
     if from_node == to_node {
         return;
     }
