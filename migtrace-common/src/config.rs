@@ -32,7 +32,10 @@ pub struct Config {
     pub rings: u32,
     /// Nonzero: records get the numbers of the stacks on which their events happened.
     pub stacks: u32,
-    pub pad: u32,
+    /// Nonzero: faults, checks, marks and moves of folios are counted (see [`crate::aggregate`]).
+    pub aggregate: u32,
+    /// Where they are counted: records of each of these kinds that a CPU makes in a window at most.
+    pub records_per_window: u32,
     /// The collector's own process, never traced.
     pub self_pid: u32,
     /// sizeof(struct page).
@@ -72,6 +75,7 @@ pub struct Config {
     /// Where a task's CPU number lies.
     pub task_cpu: u32,
     pub task_start: u32,
+    pub task_group_leader: u32,
     pub task_signal: u32,
     pub signal_live: u32,
     pub regs_ip: u32,

@@ -84,6 +84,10 @@ pub struct ProbeCounters {
     pub filtered: u64,
     /// Events that passed the filter and are not in the sample.
     pub sampled_out: u64,
+    /// Events that were counted and got no record, for there were enough of their kind.
+    pub counted_only: u64,
+    /// Events that could not be counted, for there were too many sorts of them, or too many processes.
+    pub uncounted: u64,
 }
 
 impl ProbeCounters {

@@ -3,6 +3,7 @@
 use core::mem::{align_of, offset_of, size_of};
 
 use crate::{
+    aggregate::{ProcessKey, ProcessTally, TIME_BUCKETS, Tally, TallyKey},
     config::{CPU_WORDS, Config, FILTER_COMMS, Filter, MIGRATE_REASONS},
     counters::ProbeCounters,
     record::*,
@@ -19,10 +20,12 @@ const _: () = assert!(size_of::<Request>() == 64 + 56 + 8 * MASK_WORDS + 8);
 const _: () = assert!(size_of::<Task>() == 64 + 24);
 const _: () = assert!(size_of::<Region>() == 64 + 40 + REGION_NAME);
 const _: () = assert!(size_of::<Phase>() == 64 + 8 + PHASE_TEXT);
-const _: () = assert!(size_of::<ProbeCounters>() == 48);
+const _: () = assert!(size_of::<ProbeCounters>() == 64);
+const _: () = assert!(size_of::<TallyKey>() == 16 && size_of::<Tally>() == (3 + TIME_BUCKETS) * 8);
+const _: () = assert!(size_of::<ProcessKey>() == 16 && size_of::<ProcessTally>() == 9 * 8);
 // No padding: the collector hands the bytes over as they are.
 const _: () = assert!(
-    size_of::<Config>() == 7 * 8 + (8 + 27 + 6 + 10 + 5 + 9 + 4 + 4 + 1 + 1 + 3) * 4 && align_of::<Config>() == 8
+    size_of::<Config>() == 7 * 8 + (9 + 28 + 6 + 10 + 5 + 9 + 4 + 4 + 1 + 1 + 3) * 4 && align_of::<Config>() == 8
 );
 const _: () = assert!(
     size_of::<Filter>() == 4 * 8 + (CPU_WORDS + 5 * MASK_WORDS) * 8 + FILTER_COMMS * 16 + MIGRATE_REASONS + 4 + 7 * 4

@@ -1,11 +1,12 @@
 //! What the BPF programs and the collector must agree on, byte for byte.
 //!
 //! This crate owns the wire between kernel and user space: the records in the ring ([`record`]), the numbers that kernel
-//! enums arrive as ([`kinds`]), the settings that the collector hands to the programs at load time ([`config`]) and the
-//! counters by which every refused record is accounted for ([`counters`]). What a record *means* is the collector's
+//! enums arrive as ([`kinds`]), the settings that the collector hands to the programs at load time ([`config`]), the counters
+//! by which every refused record is accounted for ([`counters`]) and the counts that stand beside records ([`aggregate`]). What a record *means* is the collector's
 //! business (`event.rs` there).
 #![no_std]
 
+pub mod aggregate;
 pub mod config;
 pub mod counters;
 pub mod kinds;
@@ -13,4 +14,4 @@ pub mod layout;
 pub mod record;
 
 /// Version of this wire. The programs put it into every record, the collector refuses any other.
-pub const ABI_VERSION: u8 = 3;
+pub const ABI_VERSION: u8 = 4;

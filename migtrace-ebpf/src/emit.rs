@@ -146,6 +146,22 @@ pub fn sampled_out(by: Counted) -> bool {
     out
 }
 
+/// Counts an event that is in the counts alone.
+#[inline(always)]
+pub fn counted_only(by: Counted) {
+    if let Some(counters) = counters(by) {
+        counters.counted_only += 1;
+    }
+}
+
+/// Counts an event that the counts have no room for.
+#[inline(always)]
+pub fn uncounted(by: Counted) {
+    if let Some(counters) = counters(by) {
+        counters.uncounted += 1;
+    }
+}
+
 #[inline(always)]
 fn applies_sample() -> bool {
     wanted!(terms) & term::SAMPLE != 0

@@ -1,11 +1,13 @@
 //! All maps: the rings, the counters, who is traced, and what is under way in each thread.
 
+use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::{
     btf_maps::{ArrayOfMaps, RingBuf},
     macros::{btf_map, map},
-    maps::{Array, HashMap, LruHashMap, PerCpuArray, StackTrace},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, StackTrace},
 };
 use migtrace_common::{
+    aggregate::{PROCESSES, ProcessKey, ProcessTally, TALLIES as SORTS, Tally, TallyKey},
     config::FILTER_IDS,
     counters::{PROGRAMS_PER_PROBE, Probe, ProbeCounters},
 };
@@ -30,6 +32,30 @@ pub static RINGS: ArrayOfMaps<RingBuf<u64, RING_TEMPLATE_BYTES>, RINGS_MAX> = Ar
 #[map]
 pub static COUNTERS: PerCpuArray<ProbeCounters> =
     PerCpuArray::with_max_entries(Probe::ALL.len() as u32 * PROGRAMS_PER_PROBE, 0);
+
+/// What happened, counted by sort. Memory is taken as sorts turn up.
+#[map]
+pub static TALLIES: PerCpuHashMap<TallyKey, Tally> = PerCpuHashMap::with_max_entries(SORTS, BPF_F_NO_PREALLOC);
+
+/// What processes did. The collector removes those that have ended.
+#[map]
+pub static PROCESS_TALLIES: PerCpuHashMap<ProcessKey, ProcessTally> =
+    PerCpuHashMap::with_max_entries(PROCESSES, BPF_F_NO_PREALLOC);
+
+/// The records of one kind that a CPU may still make until the window ends.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Window {
+    pub end_ns: u64,
+    pub left: u64,
+}
+
+/// By kind of record.
+#[map]
+pub static WINDOWS: PerCpuArray<Window> = PerCpuArray::with_max_entries(KINDS, 0);
+
+/// Kinds of records, and zero, which none has.
+const KINDS: u32 = 16;
 
 /// Processes whose bytes lie in one value of [`TRACED`].
 pub const PIDS_PER_VALUE: u32 = 4096;

@@ -1,12 +1,13 @@
 //! A live source of events: the programs in the running kernel, and the reader of their ring.
 
-use std::{collections::HashMap, os::fd::OwnedFd};
+use std::{collections::HashMap, os::fd::OwnedFd, sync::Arc};
 
 use aya::sys::{Stats, enable_stats};
-use migtrace_common::counters::Probe;
+use migtrace_common::counters::{Probe, ProbeCounters};
 use thiserror::Error;
 
 use crate::{
+    aggregate::{self, Counts},
     event::Event,
     filter::{
         Filter,
@@ -16,7 +17,7 @@ use crate::{
     probe::{
         kernel::Kernel,
         left_behind,
-        load::{LoadError, Loaded, Options, Ran},
+        load::{Counters, LoadError, Loaded, Options, Ran},
         machine,
         names::Names,
         offsets,
@@ -54,6 +55,9 @@ pub struct Scope {
     pub ring_bytes: Option<u32>,
     /// Whether events get the stacks on which they happened.
     pub stacks: bool,
+    /// Where faults, checks, marks and moves of folios are to be counted in the kernel, so that not each needs a record:
+    /// records of each of these that a CPU makes in a tenth of a second at most. [`Live::counts`] gives the counts.
+    pub aggregate: Option<u32>,
     /// Whether the programs' own diagnostics are wanted.
     pub diagnostics: bool,
     /// Only these events.
@@ -71,6 +75,8 @@ const RING_BYTES: (u32, u32) = (256 << 10, 4 << 20);
 pub struct Live {
     loaded: Loaded,
     reader: Reader,
+    counters: Arc<Counters>,
+    aggregates: Option<aggregate::Reader>,
     diagnostics: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
     /// While it is held the kernel measures the programs.
     measuring: Option<OwnedFd>,
@@ -104,6 +110,7 @@ impl Live {
             processes: scope.processes.as_deref(),
             ring_bytes,
             stacks: scope.stacks,
+            aggregate: scope.aggregate,
             diagnostics: scope.diagnostics,
             filter: &filter,
         };
@@ -115,10 +122,13 @@ impl Live {
         let measuring = if measures_always { enable_stats(Stats::RunTime).ok() } else { None };
         let mut loaded = Loaded::load(&options)?;
         let diagnostics = if scope.diagnostics { loaded.diagnostics().ok() } else { None };
+        let counters = Arc::new(loaded.take_counters()?);
+        let maps = loaded.take_aggregates()?;
+        let aggregates = maps.map(|maps| aggregate::Reader::new(maps, Arc::clone(&counters), names.clone()));
         let reader = Reader::start(
             loaded.take_rings(),
             loaded.take_stacks()?,
-            loaded.take_counters()?,
+            Arc::clone(&counters),
             names,
             processes,
             scope.filter.clone(),
@@ -128,7 +138,7 @@ impl Live {
         // Some programs run for what others make of it; their own records are not there all the same.
         account::leave_out(&mut meta, scope.filter.kinds().complement());
         meta.sample = scope.kernel.sample.filter(|n| n.get() > 1);
-        Ok((Self { loaded, reader, diagnostics, measuring, measures_always, ticks: 0 }, meta))
+        Ok((Self { loaded, reader, counters, aggregates, diagnostics, measuring, measures_always, ticks: 0 }, meta))
     }
 
     /// The next batch of events, in order of time; `None` after the last.
@@ -151,6 +161,28 @@ impl Live {
             _ => None,
         };
         self.ticks += 1;
+    }
+
+    /// What was counted since the start; `None` where nothing is counted.
+    ///
+    /// # Errors
+    /// Where the counts cannot be read.
+    pub fn counts(&mut self) -> Result<Option<&Counts>, SourceError> {
+        self.aggregates.as_mut().map(aggregate::Reader::read).transpose().map_err(SourceError::Counters)
+    }
+
+    /// The programs' counters since the start, by probe.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn counters(&self) -> Result<HashMap<&'static str, ProbeCounters>, SourceError> {
+        self.counters.read().map_err(SourceError::Counters)
+    }
+
+    /// How often each program ran since the start, as the kernel says.
+    #[must_use]
+    pub fn ran(&self) -> Vec<Ran> {
+        self.loaded.ran()
     }
 
     /// Takes the programs out of the kernel and has the rings drained for the last time. Events still come until

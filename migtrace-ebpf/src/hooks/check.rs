@@ -3,6 +3,7 @@
 
 use aya_ebpf::programs::TracePointContext;
 use migtrace_common::{
+    aggregate::TallyKey,
     counters::Probe,
     kinds::{CheckPath, MigratePath, RecordKind},
     record::{Check, Migrate, NO_MODE, NO_TIME},
@@ -10,6 +11,7 @@ use migtrace_common::{
 
 use super::{Args, Returned, field, folio::Folio, request};
 use crate::{
+    aggregate::{self, Counting},
     config::config,
     emit::{self, Counted},
     filter,
@@ -31,7 +33,9 @@ pub fn check(ctx: &TracePointContext) {
     if !wants_check(addr, src_nid, dst_nid) {
         return emit::filtered(CHECK);
     }
-    if emit::sampled_out(CHECK) {
+    let (order, reason): (u32, i32) = (field(ctx, config!(mof_check.order)), field(ctx, config!(mof_check.reason)));
+    let counting = count_check(CheckPath::LAZY_FAULT, reason, src_nid, dst_nid, order);
+    if !aggregate::count(CHECK, task, ts_ns, counting) || emit::sampled_out(CHECK) {
         return;
     }
     emit::commit_on_stack(CHECK, ctx, |record| {
@@ -41,9 +45,9 @@ pub fn check(ctx: &TracePointContext) {
             pfn: field(ctx, config!(mof_check.pfn)),
             src_nid,
             dst_nid,
-            order: field(ctx, config!(mof_check.order)),
+            order,
             flags: field(ctx, config!(mof_check.flags)),
-            reason: field(ctx, config!(mof_check.reason)),
+            reason,
             mode: field(ctx, config!(mof_check.mode)),
             interleave: field(ctx, config!(mof_check.interleave)),
             lazy: field(ctx, config!(mof_check.lazy)),
@@ -51,6 +55,21 @@ pub fn check(ctx: &TracePointContext) {
             pad: [0; 7],
         });
     });
+}
+
+/// What is counted of a check.
+#[inline(always)]
+fn count_check(path: CheckPath, reason: i32, src_nid: i32, dst_nid: i32, order: u32) -> Counting {
+    let key = TallyKey {
+        kind: RecordKind::CHECK.0,
+        class: path.0,
+        outcome: (src_nid == aggregate::cpu_nid()).into(),
+        request: 0,
+        reason,
+        from_nid: src_nid,
+        to_nid: dst_nid,
+    };
+    Counting { key, pages: 1 << (order & 63), latency_ns: NO_TIME }
 }
 
 #[inline(always)]
@@ -76,11 +95,22 @@ pub fn migrate(ctx: &TracePointContext) {
     if !wanted {
         return emit::filtered(LAZY_MIGRATE);
     }
-    if emit::sampled_out(LAZY_MIGRATE) {
+    let (order, reason): (u32, i32) = (field(ctx, config!(mof_migrate.order)), field(ctx, config!(mof_migrate.reason)));
+    let rc: i32 = field(ctx, config!(mof_migrate.rc));
+    let key = TallyKey {
+        kind: RecordKind::MIGRATE.0,
+        class: MigratePath::LAZY_FAULT.0,
+        outcome: (rc == 0).into(),
+        request: request::underway(),
+        reason,
+        from_nid: src_nid,
+        to_nid: dst_nid,
+    };
+    let counting = Counting { key, pages: 1 << (order & 63), latency_ns };
+    if !aggregate::count(LAZY_MIGRATE, task, ts_ns, counting) || emit::sampled_out(LAZY_MIGRATE) {
         return;
     }
     emit::commit_on_stack(LAZY_MIGRATE, ctx, |record| {
-        let rc: i32 = field(ctx, config!(mof_migrate.rc));
         record.write(Migrate {
             header: emit::header(task, RecordKind::MIGRATE, Probe::LazyMigrate, ts_ns),
             addr,
@@ -93,9 +123,9 @@ pub fn migrate(ctx: &TracePointContext) {
             remap_ns: NO_TIME,
             src_nid,
             dst_nid,
-            order: field(ctx, config!(mof_migrate.order)),
+            order,
             migrate_reason: -1,
-            mof_reason: field(ctx, config!(mof_migrate.reason)),
+            mof_reason: reason,
             moved: (rc == 0).into(),
             path: MigratePath::LAZY_FAULT.0,
             request: request::underway(),
@@ -133,7 +163,9 @@ pub fn hinting_end(ctx: &impl Returned) {
     if !wants_check(start.addr, src_nid, dst_nid) {
         return emit::filtered(HINTING_CHECK);
     }
-    if emit::sampled_out(HINTING_CHECK) {
+    let order = folio.order();
+    let counting = count_check(CheckPath::HINTING, 0, src_nid, dst_nid, order);
+    if !aggregate::count(HINTING_CHECK, task, ts_ns, counting) || emit::sampled_out(HINTING_CHECK) {
         return;
     }
     emit::commit_on_stack(HINTING_CHECK, ctx, |record| {
@@ -143,7 +175,7 @@ pub fn hinting_end(ctx: &impl Returned) {
             pfn: folio.pfn(),
             src_nid,
             dst_nid,
-            order: folio.order(),
+            order,
             flags,
             reason: 0,
             mode: NO_MODE,

@@ -3,6 +3,7 @@
 
 use aya_ebpf::programs::{TracePointContext, tracing::StackIdContext};
 use migtrace_common::{
+    aggregate::TallyKey,
     counters::Probe,
     kinds::{FaultClass, FaultWay, RecordKind},
     record::{Fault, NO_NODE, NO_TIME},
@@ -10,6 +11,7 @@ use migtrace_common::{
 
 use super::{Args, Returned, field, folio, region};
 use crate::{
+    aggregate::{self, Counting},
     config::config,
     emit::{self, Counted},
     filter::{self, Task},
@@ -69,7 +71,8 @@ pub fn end(ctx: &impl Returned) {
     if !filter::wants_on(nid) {
         return emit::filtered(HANDLED);
     }
-    if emit::sampled_out(HANDLED) {
+    let counting = Counting { key: key(start.class as u8, FaultWay::HANDLED, result, nid), pages: 1, latency_ns };
+    if !aggregate::count(HANDLED, task, ts_ns, counting) || emit::sampled_out(HANDLED) {
         return;
     }
     emit::commit_on_stack(HANDLED, ctx, |record| {
@@ -142,10 +145,12 @@ fn exception(by: Counted, ctx: &impl StackIdContext, task: Task, addr: u64, ip: 
     if !filter::wants(RecordKind::FAULT) || !filter::wants_addr(addr) || !unknown {
         return emit::filtered(by);
     }
-    if emit::sampled_out(by) {
+    let ts_ns = emit::now();
+    let counting =
+        Counting { key: key(FaultClass::OTHER.0, FaultWay::EXCEPTION, 0, NO_NODE), pages: 1, latency_ns: NO_TIME };
+    if !aggregate::count(by, task, ts_ns, counting) || emit::sampled_out(by) {
         return;
     }
-    let ts_ns = emit::now();
     emit::commit_on_stack(by, ctx, |record| {
         record.write(Fault {
             header: emit::header(task, RecordKind::FAULT, Probe::Fault, ts_ns),
@@ -160,6 +165,20 @@ fn exception(by: Counted, ctx: &impl StackIdContext, task: Task, addr: u64, ip: 
             pad: [0; 2],
         });
     });
+}
+
+/// The sort of a fault on this CPU.
+#[inline(always)]
+fn key(class: u8, way: FaultWay, result: u32, nid: i32) -> TallyKey {
+    TallyKey {
+        kind: RecordKind::FAULT.0,
+        class,
+        outcome: way.0,
+        request: 0,
+        reason: result as i32,
+        from_nid: aggregate::cpu_nid(),
+        to_nid: nid,
+    }
 }
 
 /// What is mapped where a fault happens.

@@ -3,13 +3,15 @@
 use aya_ebpf::programs::TracePointContext;
 use aya_log_ebpf::debug;
 use migtrace_common::{
+    aggregate::TallyKey,
     counters::Probe,
     kinds::RecordKind,
-    record::{Batch, Mark, NO_ADDR},
+    record::{Batch, Mark, NO_ADDR, NO_NODE, NO_TIME},
 };
 
 use super::{Args, field, folio::Folio, request};
 use crate::{
+    aggregate::{self, Counting},
     config::config,
     emit::{self, Counted},
     filter,
@@ -47,7 +49,18 @@ pub fn mark(ctx: &TracePointContext) {
     if !filter::wants(RecordKind::MARK) || !filter::wants_addr(addr) || !filter::wants_on(nid) {
         return emit::filtered(MARK);
     }
-    if emit::sampled_out(MARK) {
+    let (order, reason): (u32, i32) = (field(ctx, config!(mof_unmap.order)), field(ctx, config!(mof_unmap.reason)));
+    let key = TallyKey {
+        kind: RecordKind::MARK.0,
+        class: 0,
+        outcome: 0,
+        request: request::underway(),
+        reason,
+        from_nid: nid,
+        to_nid: NO_NODE,
+    };
+    let counting = Counting { key, pages: 1 << (order & 63), latency_ns: NO_TIME };
+    if !aggregate::count(MARK, task, ts_ns, counting) || emit::sampled_out(MARK) {
         return;
     }
     emit::commit_on_stack(MARK, ctx, |record| {
@@ -56,8 +69,8 @@ pub fn mark(ctx: &TracePointContext) {
             addr,
             pfn,
             nid,
-            order: field(ctx, config!(mof_unmap.order)),
-            reason: field(ctx, config!(mof_unmap.reason)),
+            order,
+            reason,
             anon: u32::from(field::<u8>(ctx, config!(mof_unmap.anon))),
         });
     });

@@ -9,6 +9,7 @@
 
 use aya_ebpf::programs::{TracePointContext, tracing::StackIdContext};
 use migtrace_common::{
+    aggregate::TallyKey,
     counters::Probe,
     kinds::{MigratePath, RecordKind},
     record::{Batch, Migrate, NO_ADDR, NO_NODE, NO_PFN, NO_TIME},
@@ -19,6 +20,7 @@ use super::{
     folio::{self, Folio},
 };
 use crate::{
+    aggregate::{self, Counting},
     config::config,
     emit::{self, Counted},
     filter::{self, Task},
@@ -251,7 +253,19 @@ fn record(
     if !wanted {
         return emit::filtered(by);
     }
-    if emit::sampled_out(by) {
+    // The old folio's order is gone with its content by now.
+    let order = new.unwrap_or(old).order();
+    let key = TallyKey {
+        kind: RecordKind::MIGRATE.0,
+        class: MigratePath::DIRECT.0,
+        outcome: new.is_some().into(),
+        request: batch.request as u8,
+        reason: batch.reason,
+        from_nid: src_nid,
+        to_nid: dst_nid,
+    };
+    let counting = Counting { key, pages: 1 << (order & 63), latency_ns };
+    if !aggregate::count(by, task, times.ts_ns, counting) || emit::sampled_out(by) {
         return;
     }
     emit::commit_on_stack(by, ctx, |record| {
@@ -266,8 +280,7 @@ fn record(
             remap_ns: times.remap_ns,
             src_nid,
             dst_nid,
-            // The old folio's order is gone with its content by now.
-            order: new.unwrap_or(old).order(),
+            order,
             migrate_reason: batch.reason,
             mof_reason: -1,
             moved: new.is_some().into(),

@@ -134,6 +134,7 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
         },
         ring_bytes: args.ring_size,
         stacks: args.stacks,
+        aggregate: None,
         diagnostics: verbose,
         filter: args.filter.but_scope(),
         kernel: KernelScope { cgroups: args.filter.root_cgroups()?, uid: args.uid, sample: args.sample },

@@ -75,6 +75,7 @@ fn try_all(kernel: &Kernel) -> (Vec<ProbeInfo>, Result<(), String>) {
             processes: Some(&[]),
             ring_bytes: RING_BYTES,
             stacks: false,
+            aggregate: None,
             diagnostics: false,
             filter: &KernelFilter::default(),
         };

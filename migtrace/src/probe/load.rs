@@ -23,6 +23,7 @@ use super::{
     topology::NodesOfCpus,
 };
 use crate::{
+    aggregate,
     filter::kernel::{self, KernelFilter},
     trace::meta::ProbeInfo,
 };
@@ -62,6 +63,9 @@ pub struct Options<'a> {
     pub ring_bytes: u32,
     /// Whether events get the stacks on which they happened.
     pub stacks: bool,
+    /// Where faults, checks, marks and moves of folios are to be counted in the kernel: records of each that a CPU makes
+    /// in [`WINDOW_NS`] at most.
+    pub aggregate: Option<u32>,
     /// Whether the programs' own diagnostics are wanted.
     pub diagnostics: bool,
     /// What of the filter the programs decide.
@@ -73,6 +77,7 @@ pub struct Loaded {
     ebpf: Ebpf,
     rings: Vec<RingBuf<MapData>>,
     stacks: bool,
+    aggregates: bool,
     /// How each role was filled, or why not.
     pub probes: Vec<ProbeInfo>,
     /// The programs that are attached.
@@ -100,6 +105,8 @@ impl Loaded {
         config.self_pid = std::process::id();
         config.rings = cpus;
         config.stacks = options.stacks.into();
+        config.aggregate = options.aggregate.is_some().into();
+        config.records_per_window = options.aggregate.unwrap_or(0);
         let log_level = if options.diagnostics { aya_log::Level::Trace as u8 } else { 0 };
         let mut ebpf = EbpfLoader::new()
             // Task storage, which aya does not know, and nobody here reads.
@@ -127,7 +134,7 @@ impl Loaded {
             let first = probes.into_iter().find_map(|probe| probe.error);
             return Err(LoadError::NothingAttached(first.unwrap_or_default()));
         }
-        Ok(Self { ebpf, rings, stacks: options.stacks, probes, attached })
+        Ok(Self { ebpf, rings, stacks: options.stacks, aggregates: options.aggregate.is_some(), probes, attached })
     }
 
     /// The rings, once.
@@ -165,6 +172,21 @@ impl Loaded {
             Some(Ran { program, probe, runs: program_info::runs(fd.as_fd()).ok()? })
         };
         self.attached.iter().filter_map(of).collect()
+    }
+
+    /// The maps of counts, once; `None` where nothing is counted.
+    ///
+    /// # Errors
+    /// Where a map is not what it should be.
+    pub fn take_aggregates(&mut self) -> Result<Option<aggregate::Maps>, LoadError> {
+        if !self.aggregates {
+            return Ok(None);
+        }
+        let mut take = |name| self.ebpf.take_map(name).expect("the object has the maps of counts");
+        let (tallies, processes) = (take("TALLIES"), take("PROCESS_TALLIES"));
+        let tallies = tallies.try_into().map_err(|source| LoadError::Map { name: "TALLIES", source })?;
+        let processes = processes.try_into().map_err(|source| LoadError::Map { name: "PROCESS_TALLIES", source })?;
+        Ok(Some(aggregate::Maps { tallies, processes }))
     }
 
     /// The programs' own diagnostics.
@@ -247,6 +269,8 @@ impl Counters {
                 no_start: total.no_start + cpu.no_start,
                 filtered: total.filtered + cpu.filtered,
                 sampled_out: total.sampled_out + cpu.sampled_out,
+                counted_only: total.counted_only + cpu.counted_only,
+                uncounted: total.uncounted + cpu.uncounted,
             }))
         })
     }

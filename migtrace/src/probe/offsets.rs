@@ -86,6 +86,7 @@ pub fn offsets(kernel: &Kernel) -> Result<Offsets, Unsupported> {
         // In the task itself up to 5.15.
         task_cpu: nested(&[("task_struct", "thread_info"), ("thread_info", "cpu")])
             .or_else(|_| offset("task_struct", "cpu"))?,
+        task_group_leader: offset("task_struct", "group_leader")?,
         task_start: offset("task_struct", "start_boottime")?,
         task_signal: offset("task_struct", "signal")?,
         signal_live: offset("signal_struct", "live")?,

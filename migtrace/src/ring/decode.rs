@@ -15,7 +15,8 @@ use zerocopy::{FromBytes, Immutable, KnownLayout};
 use crate::{
     event::{
         Access, Batch, Body, Cause, Check, Comm, Event, Fault, FaultClass, Mark, Migrate, NodeMask, Outcome,
-        PLACED_OR_DEFERRED, Phase, Region, RegionClass, Request, RequestName, Task, TaskEvent, Verdict, escape_control,
+        PLACED_OR_DEFERRED, Phase, Reason, Region, RegionClass, Request, RequestName, Task, TaskEvent, Verdict,
+        escape_control,
     },
     probe::names::Names,
 };
@@ -116,7 +117,7 @@ fn fault(r: &record::Fault, names: &Names) -> Result<Body, DecodeError> {
     }))
 }
 
-fn fault_class(class: kinds::FaultClass) -> FaultClass {
+pub(crate) fn fault_class(class: kinds::FaultClass) -> FaultClass {
     match class {
         kinds::FaultClass::ANON => FaultClass::Anon,
         kinds::FaultClass::FILE => FaultClass::File,
@@ -131,22 +132,9 @@ fn fault_class(class: kinds::FaultClass) -> FaultClass {
 
 fn check(r: &record::Check, names: &Names, cpu_node: Option<i32>) -> Result<Body, DecodeError> {
     let dst_nid = node(r.dst_nid);
-    let (verdict, reason) = match kinds::CheckPath(r.path) {
-        kinds::CheckPath::LAZY_FAULT => {
-            let word = names.mof_reason(r.reason);
-            match &*word {
-                "placed" => (Verdict::Placed, None),
-                "misplaced" => (Verdict::Misplaced, None),
-                _ => (Verdict::Skipped, Some(word)),
-            }
-        }
-        kinds::CheckPath::HINTING if dst_nid.is_some() => (Verdict::Misplaced, None),
-        kinds::CheckPath::HINTING if cpu_node == Some(r.src_nid) => (Verdict::Placed, None),
-        // mpol_misplaced() gives no target where policy is content, and where it puts the move off until the page is
-        // touched from here again; from outside the two are the same.
-        kinds::CheckPath::HINTING => (Verdict::Skipped, Some(PLACED_OR_DEFERRED.into())),
-        kinds::CheckPath(path) => return Err(DecodeError::Value { what: "way to check", value: path.into() }),
-    };
+    let on_page_node = cpu_node == Some(r.src_nid);
+    let (verdict, reason) = verdict(kinds::CheckPath(r.path), r.reason, dst_nid, on_page_node, names)
+        .ok_or(DecodeError::Value { what: "way to check", value: r.path.into() })?;
     // A check that is skipped before policy is asked has no target, and its mode says nothing.
     let asked = (verdict != Verdict::Skipped || dst_nid.is_some()) && r.mode != NO_MODE;
     Ok(Body::Check(Check {
@@ -163,26 +151,47 @@ fn check(r: &record::Check, names: &Names, cpu_node: Option<i32>) -> Result<Body
     }))
 }
 
-fn mark(r: &record::Mark, names: &Names) -> Body {
-    let word = names.mof_reason(r.reason);
-    let marked = &*word == "unmapped";
-    Body::Mark(Mark {
-        addr: known(r.addr, NO_ADDR),
-        pfn: r.pfn,
-        nid: r.nid,
-        order: r.order,
-        result: if marked { Outcome::Ok } else { Outcome::Failed },
-        reason: (!marked).then_some(word),
+/// What a check found, and why it was skipped; `None` for a way to check that is not known.
+pub(crate) fn verdict(
+    path: kinds::CheckPath,
+    reason: i32,
+    dst_nid: Option<i32>,
+    on_page_node: bool,
+    names: &Names,
+) -> Option<(Verdict, Option<Reason>)> {
+    Some(match path {
+        kinds::CheckPath::LAZY_FAULT => {
+            let word = names.mof_reason(reason);
+            match &*word {
+                "placed" => (Verdict::Placed, None),
+                "misplaced" => (Verdict::Misplaced, None),
+                _ => (Verdict::Skipped, Some(word)),
+            }
+        }
+        kinds::CheckPath::HINTING if dst_nid.is_some() => (Verdict::Misplaced, None),
+        kinds::CheckPath::HINTING if on_page_node => (Verdict::Placed, None),
+        // mpol_misplaced() gives no target where policy is content, and where it puts the move off until the page is
+        // touched from here again; from outside the two are the same.
+        kinds::CheckPath::HINTING => (Verdict::Skipped, Some(PLACED_OR_DEFERRED.into())),
+        kinds::CheckPath(_) => return None,
     })
+}
+
+fn mark(r: &record::Mark, names: &Names) -> Body {
+    let (result, reason) = marked(r.reason, names);
+    Body::Mark(Mark { addr: known(r.addr, NO_ADDR), pfn: r.pfn, nid: r.nid, order: r.order, result, reason })
+}
+
+/// Whether a page was marked, and why not.
+pub(crate) fn marked(reason: i32, names: &Names) -> (Outcome, Option<Reason>) {
+    let word = names.mof_reason(reason);
+    if &*word == "unmapped" { (Outcome::Ok, None) } else { (Outcome::Failed, Some(word)) }
 }
 
 fn migrate(r: &record::Migrate, names: &Names) -> Result<Body, DecodeError> {
     let moved = r.moved != 0;
-    let cause = match kinds::MigratePath(r.path) {
-        kinds::MigratePath::LAZY_FAULT => Cause::LazyFault,
-        kinds::MigratePath::DIRECT => names.cause(r.migrate_reason, cause_of_call(r.request)),
-        kinds::MigratePath(path) => return Err(DecodeError::Value { what: "migration path", value: path.into() }),
-    };
+    let cause = cause(kinds::MigratePath(r.path), r.migrate_reason, r.request, names)
+        .ok_or(DecodeError::Value { what: "migration path", value: r.path.into() })?;
     let reason = (!moved && cause == Cause::LazyFault).then(|| names.mof_reason(r.mof_reason));
     Ok(Body::Migrate(Migrate {
         addr: known(r.addr, NO_ADDR),
@@ -199,6 +208,15 @@ fn migrate(r: &record::Migrate, names: &Names) -> Result<Body, DecodeError> {
         copy_ns: known(r.copy_ns, NO_TIME),
         remap_ns: known(r.remap_ns, NO_TIME),
     }))
+}
+
+/// Why a folio was to move; `None` for a way to move that is not known.
+pub(crate) fn cause(path: kinds::MigratePath, migrate_reason: i32, request: u8, names: &Names) -> Option<Cause> {
+    match path {
+        kinds::MigratePath::LAZY_FAULT => Some(Cause::LazyFault),
+        kinds::MigratePath::DIRECT => Some(names.cause(migrate_reason, cause_of_call(request))),
+        kinds::MigratePath(_) => None,
+    }
 }
 
 fn batch(r: &record::Batch, names: &Names) -> Body {

@@ -70,6 +70,15 @@ impl Processes {
     }
 }
 
+/// Whether the process of that number is still the one that started then, ns: /proc tells it to 10 ms.
+#[must_use]
+pub fn is_running(pid: u32, started_at_ns: u64) -> bool {
+    look_up(pid).is_some_and(|ns| ns / TICK_NS == started_at_ns / TICK_NS)
+}
+
+/// What /proc counts times in, ns.
+const TICK_NS: u64 = 10_000_000;
+
 fn look_up(pid: u32) -> Option<u64> {
     started_ns(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
@@ -78,7 +87,7 @@ fn look_up(pid: u32) -> Option<u64> {
 fn started_ns(stat: &str) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(')')?;
     let ticks: u64 = rest.split_ascii_whitespace().nth(19)?.parse().ok()?;
-    Some(ticks * 10_000_000)
+    Some(ticks * TICK_NS)
 }
 
 #[cfg(test)]

@@ -109,7 +109,15 @@ mod tests {
 
     #[test]
     fn seen_is_stored_plus_lost() {
-        let counted = ProbeCounters { seen: 14, stored: 11, ring_full: 2, no_start: 1, filtered: 5, sampled_out: 6 };
+        let counted = ProbeCounters {
+            seen: 14,
+            stored: 11,
+            ring_full: 2,
+            no_start: 1,
+            filtered: 5,
+            sampled_out: 6,
+            ..Default::default()
+        };
         let counters = HashMap::from([("fault", counted)]);
         let mut account = Account::default();
         (0..5).for_each(|_| account.decoded("fault"));

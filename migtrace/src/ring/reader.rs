@@ -65,7 +65,7 @@ impl Reader {
     pub fn start(
         rings: Vec<RingBuf<MapData>>,
         stacks: Option<StackTraceMap<MapData>>,
-        counters: Counters,
+        counters: Arc<Counters>,
         names: Names,
         processes: Processes,
         filter: Filter,
@@ -105,7 +105,7 @@ impl Reader {
 
 struct Drain {
     rings: Vec<RingBuf<MapData>>,
-    counters: Counters,
+    counters: Arc<Counters>,
     sender: mpsc::Sender<Vec<Event>>,
     reorder: Reorder,
     decoding: Decoding,

@@ -1,0 +1,79 @@
+//! What happened, counted in the kernel: by sort of event and by process, for views that need no single event.
+//!
+//! This module owns the vocabulary of counts, in the words of [`crate::event`], and how the programs' own numbers become
+//! them. It is cumulative: since the programs were attached, no count ever falls.
+
+mod process;
+mod read;
+mod sort;
+
+use std::collections::BTreeMap;
+
+use migtrace_common::aggregate::{TIME_BUCKETS, Tally, bucket_end_ns};
+
+pub use process::{Process, ProcessId, Processes};
+pub use read::{Maps, Reader};
+pub use sort::{Sort, Unreadable};
+
+/// All counts at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    pub sorts: BTreeMap<Sort, Count>,
+    /// Those that have not ended, and what those that did left behind by cgroup.
+    pub processes: Processes,
+    /// Events that could not be counted, by probe: there were too many sorts or processes at once.
+    pub uncounted: BTreeMap<&'static str, u64>,
+    /// Sorts in numbers that mean nothing to this migtrace; their events are in no count.
+    pub unreadable: u64,
+}
+
+/// How often something happened, and what it took.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    pub events: u64,
+    /// Pages of the folios that it was about.
+    pub pages: u64,
+    pub times: Times,
+}
+
+impl Count {
+    pub(crate) fn add(&mut self, tally: &Tally) {
+        self.events += tally.events;
+        self.pages += tally.pages;
+        self.times.total_ns += tally.total_ns;
+        self.times.buckets.iter_mut().zip(tally.times).for_each(|(own, more)| *own += more);
+    }
+}
+
+/// Times of those events whose time the kernel shows, in powers of two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Times {
+    pub total_ns: u64,
+    /// Events by time; [`Times::ends_ns`] says where each bucket ends.
+    pub buckets: [u64; TIME_BUCKETS],
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self { total_ns: 0, buckets: [0; TIME_BUCKETS] }
+    }
+}
+
+impl Times {
+    /// Where each bucket ends, ns; `None` for the last, which has no end.
+    pub fn ends_ns() -> impl Iterator<Item = Option<u64>> {
+        (0..TIME_BUCKETS).map(bucket_end_ns)
+    }
+
+    /// Events whose time is known.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+
+    /// Takes another's events in.
+    pub fn merge(&mut self, other: &Self) {
+        self.total_ns += other.total_ns;
+        self.buckets.iter_mut().zip(other.buckets).for_each(|(own, more)| *own += more);
+    }
+}
