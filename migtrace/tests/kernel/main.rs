@@ -4,6 +4,7 @@
 //! They change system-wide settings and read system-wide counters, so they run one at a time (`--test-threads=1`).
 #![allow(clippy::unwrap_used, reason = "a test ends where its premise does")]
 
+mod counts;
 mod direct;
 mod doctor;
 mod environment;
