@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::{
     probe::{
+        catalog::CATALOG,
         kernel::Kernel,
         load::KPROBES,
         support::{self, Unsupported},
@@ -60,7 +61,7 @@ pub(super) fn programs(probes: &[ProbeInfo], tried: Result<(), String>) -> Check
     }
     let attached = probes.iter().filter(|probe| probe.attached.is_some()).count();
     let refused = probes.iter().filter_map(|probe| probe.error.as_deref()).find(|error| error.contains("refused"));
-    let found = format!("{attached} of {} roles filled", probes.len());
+    let found = format!("{attached} of {} roles filled", CATALOG.len());
     match refused {
         None => check(WHAT, Fine, found, None),
         Some(error) => check(WHAT, Limits, format!("{found}; the kernel refused some"), refusal_remedy(error)),

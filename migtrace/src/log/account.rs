@@ -43,6 +43,10 @@ pub(crate) fn loss(meta: &Meta, counted: u64, out: &mut dyn Write) -> io::Result
         let style = if a.lost() > 0 || b.missing != 0 { theme::FAILED } else { anstyle::Style::new() };
         writeln!(out, "   {}", theme::paint(style, text + &wrong))?;
     }
+    if meta.late_events > 0 {
+        let late = words::count(meta.late_events, "event");
+        writeln!(out, "   {late} came out of the rings late and stand behind later ones")?;
+    }
     match meta.end_ns {
         Some(_) => Ok(()),
         None => writeln!(

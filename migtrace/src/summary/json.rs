@@ -88,6 +88,7 @@ impl Summary {
             "loss": {
                 "final": meta.end_ns.is_some(),
                 "account": meta.account,
+                "late_events": meta.late_events,
                 "rows": counts.lost.iter().map(|(probe, causes)| (probe.clone(), tally(causes)))
                     .collect::<serde_json::Map<_, _>>(),
             },
