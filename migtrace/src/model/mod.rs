@@ -7,6 +7,7 @@ pub mod account;
 mod elimination;
 pub mod funnel;
 pub mod latency;
+pub mod live;
 pub mod marks;
 pub mod moves;
 pub mod nest;
