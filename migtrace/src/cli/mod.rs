@@ -16,6 +16,8 @@ mod record;
 mod recover;
 mod stop;
 mod summary;
+mod top;
+mod top_live;
 
 use std::{io, process::ExitCode};
 
@@ -46,6 +48,7 @@ enum Command {
     Record(record::Args),
     Recover(recover::Args),
     Summary(summary::Args),
+    Top(top::Args),
 }
 
 /// Exit status: bad usage or bad input.
@@ -68,6 +71,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Record(args) => record::run(&args, cli.verbose),
         Command::Recover(args) => recover::run(&args),
         Command::Summary(args) => summary::run(&args),
+        Command::Top(args) => top::run(&args),
     };
     result.unwrap_or_else(|error| {
         let status = exit_status(&error);

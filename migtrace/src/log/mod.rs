@@ -42,6 +42,12 @@ pub fn write(run: &Run, name: &str, options: &Options, out: &mut dyn Write) -> i
     summary::write(run, out)
 }
 
+/// One event in words, with colours.
+#[must_use]
+pub(crate) fn sentence(run: &Run, event: usize) -> String {
+    sentence::of_event(run, event)
+}
+
 /// A heading over a part of the log.
 fn heading(out: &mut dyn Write, text: &str) -> io::Result<()> {
     writeln!(out, "\n{}", theme::paint(theme::HEADING, format!("== {text}")))

@@ -26,7 +26,7 @@ use self::{
     recent::Recent,
 };
 use crate::{
-    event::{Body, Event, Outcome},
+    event::{Body, Cause, Event, Outcome},
     trace::meta::Meta,
 };
 
@@ -52,8 +52,8 @@ pub struct State {
     pub recent: Recent,
     /// Lost events by probe and cause, as loss events tell.
     pub losses: BTreeMap<(String, String), u64>,
-    /// Events by the name of their kind.
-    pub kinds: BTreeMap<&'static str, u64>,
+    /// Events by the probe that they come from.
+    pub probes: BTreeMap<&'static str, u64>,
     first_ns: Option<u64>,
     now_ns: u64,
 }
@@ -74,7 +74,7 @@ impl State {
             processes: Processes::default(),
             recent: Recent::default(),
             losses: BTreeMap::new(),
-            kinds: BTreeMap::new(),
+            probes: BTreeMap::new(),
             first_ns: None,
         }
     }
@@ -86,7 +86,8 @@ impl State {
         let counts = Counts::of(event);
         self.totals.add(&counts);
         self.rates.add(event.ts_ns, &counts);
-        *self.kinds.entry(event.body.kind()).or_default() += event.weight();
+        let seen = self.probes.entry(probe_of(&event.body)).or_default();
+        *seen = seen.saturating_add(event.weight());
         self.latencies.feed(event);
         if let Body::Loss(loss) = &event.body {
             self.lose(&loss.probe, &loss.cause, loss.count);
@@ -164,5 +165,16 @@ impl State {
         };
         let lost = self.losses.entry(key).or_default();
         *lost = lost.saturating_add(count);
+    }
+}
+
+/// The probe that such events come from.
+fn probe_of(body: &Body) -> &'static str {
+    match body {
+        Body::Check(c) if c.is_hinting() => "hinting_check",
+        Body::Migrate(m) if m.cause == Cause::LazyFault => "lazy_migrate",
+        Body::Migrate(_) => "direct_migrate",
+        Body::Batch(b) if &*b.mode == "lazy" => "lazy_batch",
+        other => other.kind(),
     }
 }
