@@ -4,9 +4,16 @@
 //! page, who paid for a move. It knows no terminal, no file and no kernel; the views (log, compare, plot) only read it.
 
 pub mod account;
+mod bounded;
 mod elimination;
+mod families;
+pub mod fate;
+mod frames;
 pub mod funnel;
+pub mod funnels;
 pub mod latency;
+pub mod lazy_request;
+mod marked;
 pub mod marks;
 pub mod moves;
 pub mod nest;
