@@ -4,6 +4,8 @@
 //! page, who paid for a move. It knows no terminal, no file and no kernel; the views (log, compare, plot) only read it.
 
 pub mod account;
+pub mod biographies;
+pub mod biography;
 mod bounded;
 mod elimination;
 mod families;
@@ -13,10 +15,13 @@ pub mod funnel;
 pub mod funnels;
 pub mod latency;
 pub mod lazy_request;
+mod lives;
+mod lookup;
 mod marked;
 pub mod marks;
 pub mod moves;
 pub mod nest;
+pub mod page;
 pub mod phase;
 pub mod ranges;
 pub mod reconcile;
