@@ -146,6 +146,9 @@ impl Biographies {
     }
 
     fn migrate(&mut self, event: &Event, m: &Migrate) {
+        if m.addr.is_some_and(|addr| !self.wants(addr, m.order)) {
+            return;
+        }
         match m.cause {
             Cause::LazyFault | Cause::HintingFault | Cause::Mbind | Cause::LongtermPin => {
                 let process = self.lives.of_event(event);
