@@ -2,6 +2,7 @@
 //! an error into one message and an exit status.
 
 mod bench;
+mod color;
 mod compare;
 mod completions;
 mod doctor;
@@ -11,6 +12,7 @@ mod load;
 mod log;
 mod memtoy;
 mod output;
+mod page;
 mod progress;
 mod record;
 mod recover;
@@ -45,6 +47,7 @@ enum Command {
     Export(export::Args),
     Log(log::Args),
     Memtoy(memtoy::Args),
+    Page(page::Args),
     Record(record::Args),
     Recover(recover::Args),
     Summary(summary::Args),
@@ -68,6 +71,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Export(args) => export::run(&args),
         Command::Log(args) => log::run(&args),
         Command::Memtoy(args) => memtoy::run(&args),
+        Command::Page(args) => page::run(&args),
         Command::Record(args) => record::run(&args, cli.verbose),
         Command::Recover(args) => recover::run(&args),
         Command::Summary(args) => summary::run(&args),

@@ -6,6 +6,7 @@
 pub(crate) mod account;
 pub(crate) mod header;
 mod key;
+pub mod life;
 mod page;
 mod request;
 mod section;
@@ -13,6 +14,7 @@ mod sentence;
 pub(crate) mod summary;
 pub(crate) mod theme;
 mod tree;
+mod why;
 
 use std::io::{self, Write};
 

@@ -9,6 +9,7 @@ use super::{
     moment::Moment,
     numa_maps::NumaMaps,
     prompt::Prompt,
+    stories::Stories,
     table::{self, Choice, Table},
     view,
 };
@@ -127,6 +128,7 @@ pub struct App {
     pub(super) threads: bool,
     pub(super) matrix_of_faults: bool,
     pub(super) log: LogLines,
+    pub(super) stories: Stories,
     /// The log stays at its end.
     pub(super) follow: bool,
     pub(super) size: (u16, u16),
@@ -166,6 +168,7 @@ impl App {
             threads: false,
             matrix_of_faults: false,
             log: LogLines::default(),
+            stories: Stories::default(),
             follow: true,
             size,
             tick_ns: 0,
@@ -182,6 +185,7 @@ impl App {
     pub fn feed(&mut self, event: &Event) {
         if self.filter.wants(event) {
             self.state.feed(event);
+            self.stories.take(event);
         } else {
             self.left_out.filtered = self.left_out.filtered.saturating_add(event.weight());
         }
@@ -192,6 +196,7 @@ impl App {
         self.state = State::new(self.state.meta.clone());
         self.left_out = LeftOut::default();
         self.log = LogLines::default();
+        self.stories = Stories::default();
         self.moments.clear();
     }
 
@@ -260,9 +265,21 @@ impl App {
 
     /// Makes what takes longer than a frame may: only for the view that is shown.
     pub(super) fn refresh(&mut self) {
-        if self.view == View::Log {
-            let state = self.frozen.as_deref().unwrap_or(&self.state);
-            self.log.refresh(state);
+        match self.view {
+            View::Log => self.log.refresh(self.frozen.as_deref().unwrap_or(&self.state)),
+            _ if self.is_frozen() => {}
+            View::Page => match self.page {
+                Some((id, addr)) => {
+                    let name = match &self.source {
+                        Source::Live => "this machine, live".to_owned(),
+                        Source::Recording(playing) => playing.name.clone(),
+                    };
+                    self.stories.tell_page(id, addr, &self.state.meta, &name);
+                }
+                None => self.stories.list_pages(),
+            },
+            View::Lazy => self.stories.list_lazy(),
+            _ => {}
         }
     }
 }

@@ -233,13 +233,12 @@ fn hints(app: &App) -> Vec<(Action, &'static str)> {
     hints.extend(view::hints(app));
     let live = app.source == Source::Live;
     hints.push((Action::Pause, if live { "hold" } else { "play" }));
-    if !live {
-        hints.extend([(Action::Slower, "slower"), (Action::Faster, "faster")]);
-        hints.extend([(Action::SeekBack, "back"), (Action::SeekForward, "forward")]);
-    }
     hints.extend([(Action::Filter, "filter"), (Action::Mark, "mark")]);
     if live {
         hints.push((Action::Record, if app.recording.is_some() { "stop rec" } else { "record" }));
+    } else {
+        hints.extend([(Action::SeekBack, "back"), (Action::SeekForward, "on")]);
+        hints.extend([(Action::Slower, "slower"), (Action::Faster, "faster")]);
     }
     hints.push((Action::SaveScreen, "save text"));
     if app.table().is_some() {

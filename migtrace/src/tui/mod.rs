@@ -5,6 +5,7 @@
 //! and hands events over from a [`source::Source`], live or a recording. What is counted is the model's business.
 
 pub mod action;
+mod ansi;
 pub mod app;
 mod canvas;
 pub mod config;
@@ -21,6 +22,7 @@ pub mod run;
 mod saved;
 pub mod source;
 mod spark;
+mod stories;
 mod table;
 mod term;
 pub mod theme;

@@ -48,6 +48,7 @@ pub(super) enum Value {
 pub(super) enum RowKey {
     Process(Identity),
     Thread(u32),
+    Page(Identity, u64),
     /// A region, or a page, by address.
     Addr(u64),
     Name(String),

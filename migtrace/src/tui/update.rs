@@ -126,6 +126,10 @@ impl App {
             self.search.clear();
             return None;
         }
+        if self.view == View::Page && self.page.take().is_some() && self.before.is_empty() {
+            self.refresh();
+            return None;
+        }
         if let Some(view) = self.before.pop() {
             self.view = view;
             self.refresh();
@@ -231,7 +235,7 @@ impl App {
                     }
                 }
             }
-            (View::Lazy, RowKey::Process(id)) => self.open_process(id),
+            (View::Page, RowKey::Page(id, addr)) => self.open_page(id, addr),
             _ => None,
         }
     }
@@ -361,15 +365,18 @@ impl App {
         } else {
             quantity::parse(text.trim()).ok().map(|q| q.value).or(hex)
         };
-        let known =
-            |addr| self.shown().recent.events().iter().rev().find(|e| e.addr().is_some_and(|a| a >> 12 == addr >> 12));
         let Some(addr) = addr else {
             if let Some(prompt) = &mut self.prompt {
                 prompt.error = Some("an address is a number, such as 0x7f12a4000000".to_owned());
             }
             return None;
         };
-        let process = self.process.or_else(|| known(addr).map(Identity::of)).unwrap_or_default();
+        let owners = self.stories.owners(addr);
+        let opened = self.process.filter(|id| owners.contains(id));
+        let process = opened.or(owners.first().copied()).or(self.process).unwrap_or_default();
+        if owners.len() > 1 && opened.is_none() {
+            self.say(format!("{} processes have a page there; this is the first one's", owners.len()));
+        }
         self.prompt = None;
         self.open_page(process, addr)
     }

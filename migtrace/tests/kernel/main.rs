@@ -8,6 +8,7 @@ mod direct;
 mod doctor;
 mod environment;
 mod filters;
+mod funnel;
 mod lazy;
 mod lives;
 mod loss;

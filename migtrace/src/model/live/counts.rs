@@ -80,6 +80,17 @@ impl Counts {
         self
     }
 
+    /// What it comes to a second, of what was counted in so many ns.
+    #[must_use]
+    pub fn a_second(mut self, ns: u64) -> Self {
+        let whole = self;
+        let scale = |n: u64| (u128::from(n) * 1_000_000_000 / u128::from(ns.max(1))).min(u64::MAX.into()) as u64;
+        for (mine, n) in self.pairs(&whole) {
+            *mine = scale(n);
+        }
+        self
+    }
+
     /// Of a hundred faults whose places are known, how many are remote; `None` of none.
     #[must_use]
     pub fn remote_percent(&self) -> Option<f64> {
@@ -87,7 +98,13 @@ impl Counts {
     }
 
     fn each(&mut self, other: &Self, join: fn(u64, u64) -> u64) {
-        let pairs = [
+        for (mine, theirs) in self.pairs(other) {
+            *mine = join(*mine, theirs);
+        }
+    }
+
+    fn pairs<'a>(&'a mut self, other: &Self) -> [(&'a mut u64, u64); 13] {
+        [
             (&mut self.events, other.events),
             (&mut self.faults, other.faults),
             (&mut self.placed_faults, other.placed_faults),
@@ -101,10 +118,7 @@ impl Counts {
             (&mut self.batch_failed_pages, other.batch_failed_pages),
             (&mut self.requests, other.requests),
             (&mut self.stalled_ns, other.stalled_ns),
-        ];
-        for (mine, theirs) in pairs {
-            *mine = join(*mine, theirs);
-        }
+        ]
     }
 }
 

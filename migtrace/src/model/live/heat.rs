@@ -1,12 +1,14 @@
 //! Where in its address space, and when, a process touched memory: a map of cells that grow when there are too many.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Cells of one map.
 pub const CELLS: usize = 2048;
-/// Finest cell: 16 KiB of addresses, and a quarter of a second.
+/// Finest cell: 16 KiB of addresses, and a millisecond.
 const ADDR_SHIFT: u32 = 14;
-const TIME_SHIFT: u32 = 28;
+const TIME_SHIFT: u32 = 20;
+/// Moments that are told apart for each address, where there are too many of both.
+const TIMES_PER_ADDR: usize = 2;
 
 /// Faults by address and time.
 #[derive(Clone, Debug)]
@@ -14,7 +16,6 @@ pub struct Heat {
     cells: HashMap<(u64, u64), Cell>,
     addr_shift: u32,
     time_shift: u32,
-    coarser_time_next: bool,
 }
 
 /// One cell.
@@ -26,7 +27,7 @@ pub struct Cell {
 
 impl Default for Heat {
     fn default() -> Self {
-        Self { cells: HashMap::new(), addr_shift: ADDR_SHIFT, time_shift: TIME_SHIFT, coarser_time_next: true }
+        Self { cells: HashMap::new(), addr_shift: ADDR_SHIFT, time_shift: TIME_SHIFT }
     }
 }
 
@@ -42,10 +43,11 @@ impl Heat {
         }
     }
 
-    /// Makes two cells one, in time and in address by turns.
+    /// Makes two cells one, in time or in address, whichever there is more of.
     fn coarsen(&mut self) {
-        let (addr, time) = if self.coarser_time_next { (0, 1) } else { (1, 0) };
-        self.coarser_time_next = !self.coarser_time_next;
+        let addrs = self.cells.keys().map(|(addr, _)| addr).collect::<HashSet<_>>().len();
+        let times = self.cells.keys().map(|(_, time)| time).collect::<HashSet<_>>().len();
+        let (addr, time) = if times > addrs * TIMES_PER_ADDR { (0, 1) } else { (1, 0) };
         self.addr_shift += addr;
         self.time_shift += time;
         let fine = std::mem::take(&mut self.cells);

@@ -62,12 +62,13 @@ impl State {
     /// Nothing happened yet.
     #[must_use]
     pub fn new(meta: Meta) -> Self {
+        let length_ns = meta.end_ns.map(|end| end.saturating_sub(meta.start_ns));
         Self {
             fidelity: Fidelity::of(&meta),
+            rates: length_ns.map_or_else(Rates::default, Rates::over),
             now_ns: meta.start_ns,
             meta,
             totals: Counts::default(),
-            rates: Rates::default(),
             moves: Matrix::default(),
             faults: Matrix::default(),
             latencies: ByKind::default(),

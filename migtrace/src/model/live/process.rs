@@ -161,7 +161,7 @@ impl Process {
     }
 
     fn roll(&mut self, ts_ns: u64) {
-        let number = ts_ns / super::rates::BUCKET_NS;
+        let number = ts_ns / super::rates::SECOND_NS;
         let second = &mut self.second;
         if number > second.number {
             let last = self.counts.since(&second.at_begin);
@@ -174,7 +174,7 @@ impl Process {
     /// What happened in the last whole second before `now_ns`.
     #[must_use]
     pub fn last_second(&self, now_ns: u64) -> Counts {
-        match (now_ns / super::rates::BUCKET_NS).saturating_sub(self.second.number) {
+        match (now_ns / super::rates::SECOND_NS).saturating_sub(self.second.number) {
             0 => self.second.last,
             1 => self.counts.since(&self.second.at_begin),
             _ => Counts::default(),

@@ -4,16 +4,20 @@ use std::collections::VecDeque;
 
 use super::counts::Counts;
 
-/// Length of a bucket, ns.
-pub const BUCKET_NS: u64 = 1_000_000_000;
-/// Buckets that are kept: ten minutes.
+/// Length of a bucket where nothing else is said, ns.
+pub const SECOND_NS: u64 = 1_000_000_000;
+/// Buckets that are kept: ten minutes of seconds.
 pub const BUCKETS: usize = 600;
-/// Whole seconds that "now" is the mean of.
-const NOW_SECONDS: usize = 3;
+/// Whole buckets that "now" is the mean of.
+const NOW_BUCKETS: usize = 3;
+/// Of a recording of known length, so many buckets, and the shortest, ns.
+const OF_RECORDING: u64 = 200;
+const SHORTEST_NS: u64 = 100_000;
 
-/// Counts by second.
-#[derive(Clone, Debug, Default)]
+/// Counts by second, or by shorter or longer times.
+#[derive(Clone, Debug)]
 pub struct Rates {
+    bucket_ns: u64,
     buckets: VecDeque<Counts>,
     /// Number of the newest bucket, since CLOCK_BOOTTIME began.
     newest: u64,
@@ -21,11 +25,29 @@ pub struct Rates {
     late: u64,
 }
 
+impl Default for Rates {
+    fn default() -> Self {
+        Self { bucket_ns: SECOND_NS, buckets: VecDeque::new(), newest: 0, late: 0 }
+    }
+}
+
 impl Rates {
+    /// For what lasts so long, so that all of it is seen.
+    #[must_use]
+    pub fn over(length_ns: u64) -> Self {
+        Self { bucket_ns: (length_ns / OF_RECORDING).max(SHORTEST_NS), ..Self::default() }
+    }
+
+    /// Length of a bucket, ns.
+    #[must_use]
+    pub const fn bucket_ns(&self) -> u64 {
+        self.bucket_ns
+    }
+
     /// Counts something at this time.
     pub fn add(&mut self, ts_ns: u64, counts: &Counts) {
         self.advance(ts_ns);
-        let back = self.newest.saturating_sub(ts_ns / BUCKET_NS) as usize;
+        let back = self.newest.saturating_sub(ts_ns / self.bucket_ns) as usize;
         match self.buckets.len().checked_sub(back + 1).and_then(|at| self.buckets.get_mut(at)) {
             Some(bucket) => bucket.add(counts),
             None => self.late += counts.events,
@@ -34,7 +56,7 @@ impl Rates {
 
     /// Begins the bucket of this time, and empty ones before it.
     pub fn advance(&mut self, now_ns: u64) {
-        let number = now_ns / BUCKET_NS;
+        let number = now_ns / self.bucket_ns;
         if self.buckets.is_empty() {
             self.newest = number;
             self.buckets.push_back(Counts::default());
@@ -52,28 +74,29 @@ impl Rates {
         self.newest += new;
     }
 
-    /// Of each of the last `seconds` whole seconds, oldest first; fewer where there were fewer. The second that has not
-    /// ended is left out: it would look like a drop.
-    pub fn last(&self, seconds: usize) -> impl Iterator<Item = &Counts> {
+    /// Of each of the last `count` whole buckets, oldest first; fewer where there were fewer. The one that has not ended is
+    /// left out: it would look like a drop.
+    pub fn last(&self, count: usize) -> impl Iterator<Item = &Counts> {
         let whole = self.buckets.len().saturating_sub(1);
-        self.buckets.iter().take(whole).skip(whole.saturating_sub(seconds))
+        self.buckets.iter().take(whole).skip(whole.saturating_sub(count))
     }
 
-    /// The mean of the last whole seconds, a second; of the one that goes on where there is no other yet.
+    /// The mean of the last whole buckets, a second; of the one that goes on where there is no other yet.
     #[must_use]
     pub fn now(&self, of: impl Fn(&Counts) -> u64) -> f64 {
-        self.mean(NOW_SECONDS, of)
+        self.mean(NOW_BUCKETS, of)
     }
 
-    /// The mean of so many whole seconds, a second.
+    /// The mean of so many whole buckets, a second.
     #[must_use]
-    pub fn mean(&self, seconds: usize, of: impl Fn(&Counts) -> u64) -> f64 {
-        let (sum, count) = self.last(seconds).fold((0.0, 0), |(sum, n), c| (sum + of(c) as f64, n + 1));
-        match (count, self.buckets.back()) {
+    pub fn mean(&self, buckets: usize, of: impl Fn(&Counts) -> u64) -> f64 {
+        let (sum, count) = self.last(buckets).fold((0.0, 0), |(sum, n), c| (sum + of(c) as f64, n + 1));
+        let a_bucket = match (count, self.buckets.back()) {
             (0, Some(only)) => of(only) as f64,
             (0, None) => 0.0,
             _ => sum / f64::from(count),
-        }
+        };
+        a_bucket * SECOND_NS as f64 / self.bucket_ns as f64
     }
 
     /// Events older than all buckets when they came.

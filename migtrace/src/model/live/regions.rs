@@ -8,7 +8,7 @@ use crate::event::{Body, Event, Fault, FaultClass, Migrate, Outcome, Policy, Reg
 /// Regions of one process that are told apart.
 pub const REGIONS: usize = 2048;
 /// A touch so near to a range that it belongs to it, bytes.
-const NEAR_BYTES: u64 = 1 << 20;
+const NEAR_BYTES: u64 = 4 << 20;
 const PAGE_BYTES: u64 = 4096;
 
 /// One region.

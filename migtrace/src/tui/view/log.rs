@@ -18,6 +18,9 @@ const COLUMNS: [Column; 4] = [
     text("WHAT HAPPENED", 40, 0, "the sentence"),
 ];
 
+/// Lines for the selected one, which seldom fits into a row.
+const WHOLE: u16 = 4;
+
 pub(super) struct Lines<'a> {
     lines: &'a [LogLine],
 }
@@ -75,6 +78,10 @@ impl Table for Lines<'_> {
     }
 }
 
+pub(super) fn table_area(area: Rect) -> Rect {
+    Rect { height: area.height.saturating_sub(WHOLE), ..area }
+}
+
 pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let table = Lines::of(app);
     let mut choice = app.choice(View::Log);
@@ -83,7 +90,14 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         let order = table::order(&table, &choice, &app.search);
         choice.selected = order.last().map(|row| RowKey::Number(*row as u64));
     }
-    table::draw(canvas, area, &table, &choice, &app.search, true);
+    let place = table_area(area);
+    table::draw(canvas, place, &table, &choice, &app.search, true);
+    let order = table::order(&table, &choice, &app.search);
+    if let Some(row) = order.get(table::position(&table, &order, &choice)) {
+        let below = Rect { y: place.bottom(), height: WHOLE, ..area };
+        canvas.heading(below, 0, "the selected line, whole");
+        canvas.wrapped(Rect { y: below.y + 1, height: WHOLE - 1, ..below }, 0, &table.lines[*row].text, Tone::Plain);
+    }
     if app.log.before > 0 {
         let text = format!(" {} events before these are not told ", app.log.before);
         canvas.put_right(area.x, area.y, area.width, &text, canvas.theme.style(Tone::Warn));

@@ -31,7 +31,9 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         View::Latency => latency::draw(app, canvas, area),
         View::Log => log::draw(app, canvas, area),
         View::Probes => probes::draw(app, canvas, area),
-        View::Page | View::Lazy | View::Help => text::draw(canvas, area, &text_of(app), scrolled(app)),
+        View::Page => page::draw(app, canvas, area),
+        View::Lazy => lazy::draw(app, canvas, area),
+        View::Help => text::draw(canvas, area, &help::lines(app), scrolled(app)),
     }
 }
 
@@ -39,7 +41,6 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
 fn text_of(app: &App) -> Vec<Vec<Piece>> {
     match app.view {
         View::Page => page::lines(app),
-        View::Lazy => lazy::lines(app),
         View::Help => help::lines(app),
         _ => Vec::new(),
     }
@@ -65,7 +66,9 @@ pub(super) fn table(app: &App, view: View) -> Option<Box<dyn Table + '_>> {
         View::Latency => Box::new(latency::Latencies::of(app)),
         View::Log => Box::new(log::Lines::of(app)),
         View::Probes => Box::new(probes::Probes::of(app)),
-        View::Page | View::Lazy | View::Help => return None,
+        View::Page if app.page.is_none() => Box::new(page::Pages::of(app)),
+        View::Lazy => Box::new(lazy::Requests::of(app)),
+        View::Page | View::Help => return None,
     })
 }
 
@@ -76,7 +79,10 @@ pub(super) fn table_area(app: &App, body: Rect) -> Rect {
         View::Processes => processes::table_area(app, body),
         View::Regions => regions::table_area(app, body),
         View::Latency => latency::table_area(body),
+        View::Log => log::table_area(body),
         View::Probes => probes::table_area(body),
+        View::Page => page::table_area(body),
+        View::Lazy => lazy::table_area(app, body),
         _ => body,
     }
 }
@@ -104,9 +110,12 @@ pub(super) fn hints(app: &App) -> Vec<(Action, &'static str)> {
                 (Action::Back, "back"),
             ]
         }
+        View::Page if app.page.is_none() => {
+            vec![(Action::Open, "open"), (Action::OpenPage, "address"), (Action::SortNext, "sort")]
+        }
         View::Page => vec![(Action::OpenPage, "address"), (Action::Back, "back")],
-        View::Latency | View::Probes => vec![(Action::SortNext, "sort")],
+        View::Latency | View::Probes | View::Lazy => vec![(Action::SortNext, "sort")],
         View::Log => vec![(Action::Open, "page"), (Action::Bottom, "follow")],
-        View::Lazy | View::Help => vec![(Action::Down, "down"), (Action::Up, "up")],
+        View::Help => vec![(Action::Down, "down"), (Action::Up, "up")],
     }
 }

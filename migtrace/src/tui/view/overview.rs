@@ -5,10 +5,10 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use super::{latency, matrix, processes};
 use crate::{
     event::escape_control,
-    model::live::{counts::Counts, fidelity::Level},
+    model::live::{counts::Counts, fidelity::Level, rates::SECOND_NS},
     tui::{
         action::View,
-        app::App,
+        app::{App, Source},
         canvas::{Canvas, Piece, dim, plain},
         findings, format, spark, table,
         theme::Tone,
@@ -66,7 +66,12 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
 /// A line for each rate: now, the last minutes as bars, the mean, the total.
 fn rates(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let state = app.shown();
-    canvas.heading(area, 0, "per second");
+    let bucket_ns = state.rates.bucket_ns();
+    let title = match bucket_ns {
+        SECOND_NS => "per second".to_owned(),
+        ns => format!("per second; a column is {}", words::duration(ns)),
+    };
+    canvas.heading(area, 0, &title);
     let by_batch = state.fidelity.moves_by_batch;
     let moved = move |c: &Counts| if by_batch { c.batch_moved_pages } else { c.moved_pages };
     let failed = move |c: &Counts| if by_batch { c.batch_failed_pages } else { c.failed_pages };
@@ -105,7 +110,13 @@ fn rate(
     let width = area.width.saturating_sub(NAME + NOW + 2 + TAIL);
     let values: Vec<f64> = state.rates.last(width.into()).map(|c| of(c) as f64).collect();
     spark::draw(canvas, (area.x + NAME + NOW + 1, y), width, &values, tone);
-    let mean = format::rate(state.rates.mean(MEAN_SECONDS, of));
+    // Of a recording all of it, live the last minute.
+    let seconds = state.elapsed_ns() as f64 / SECOND_NS as f64;
+    let mean = match &app.source {
+        Source::Recording(_) if seconds > 0.0 => of(&state.totals) as f64 / seconds,
+        _ => state.rates.mean(MEAN_SECONDS, of),
+    };
+    let mean = format::rate(mean);
     let tail = format!("mean {mean:>8}  total {:>7}", format::count(of(&state.totals)));
     let x = area.x + area.width.saturating_sub(TAIL);
     canvas.put(x + 1, y, TAIL - 1, &tail, canvas.theme.style(Tone::Dim));
@@ -117,7 +128,7 @@ fn middle(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let nodes = matrix::nodes(state).len().max(2);
     let wide = area.width >= WIDE && usize::from(area.width / 3) >= usize::from(matrix::width(nodes));
     let matrix_width = matrix::width(nodes).clamp(32, area.width / if wide { 3 } else { 2 });
-    let (faults, moves) = ("faults: CPU's node to page's", "pages moved: from node to node");
+    let (faults, moves) = ("faults: CPU node, page node", "pages moved, node to node");
     let mut draw = |area: Rect, of_faults: bool| {
         let (matrix, title, axes, level) = if of_faults {
             (&state.faults, faults, "cpu\\pg", &state.fidelity.remote)
@@ -239,9 +250,9 @@ fn fidelity(app: &App) -> Vec<Piece> {
         all.iter().filter(|(_, level)| want(level)).map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
     };
     let parts = [
-        ("exact ", of(|l| matches!(l, Level::Exact)), Tone::Good),
-        ("~estimated ", of(|l| matches!(l, Level::Estimated(_))), Tone::Warn),
         ("unavailable ", of(|l| matches!(l, Level::Unavailable(_))), Tone::Dim),
+        ("~estimated ", of(|l| matches!(l, Level::Estimated(_))), Tone::Warn),
+        ("exact ", of(|l| matches!(l, Level::Exact)), Tone::Good),
     ];
     let mut pieces = vec![dim("fidelity  ")];
     for (label, names, tone) in parts.into_iter().filter(|(_, names, _)| !names.is_empty()) {

@@ -1,46 +1,116 @@
-//! Page: what happened to one page, and why it moved or stayed.
+//! Page: what happened to one page, and why it moved or stayed; without one, the pages that stand out.
 
+use ratatui::layout::Rect;
+
+use super::{scrolled, text};
 use crate::{
-    event::Event,
-    model::live::{State, process::Identity, recent::RECENT},
     tui::{
+        action::View,
         app::App,
-        canvas::{Piece, dim, plain},
-        format,
-        log_lines::{LogLine, LogLines},
+        canvas::{Canvas, Piece, dim},
+        stories::PageRow,
+        table::{self, Column, RowKey, Table, Value, known, number, text as words},
         theme::Tone,
     },
+    words::duration,
 };
 
-pub(super) fn lines(app: &App) -> Vec<Vec<Piece>> {
-    let Some((id, addr)) = app.page else {
-        return vec![vec![dim(
-            "no page is opened: press enter on a line of 7 Log or a row of 3 Regions, or a for an address",
-        )]];
+const COLUMNS: [Column; 9] = [
+    words("PAGE", 14, 0, "its address"),
+    number("PID", 7, 0, "its process"),
+    words("NAME", 15, 0, "name of that"),
+    number("NODE", 4, 0, "where it was last seen"),
+    number("MOVES", 5, 0, "times that it moved"),
+    number("FAILED", 6, 1, "times that it was to move and stayed"),
+    number("BOUNCES", 7, 1, "moves back to where it came from"),
+    number("FAULTS", 6, 2, "page faults on it"),
+    number("WAITED", 8, 3, "time in page faults on it"),
+];
+
+pub(super) struct Pages<'a> {
+    rows: &'a [PageRow],
+}
+
+impl<'a> Pages<'a> {
+    pub(super) fn of(app: &'a App) -> Self {
+        Self { rows: &app.stories.pages }
+    }
+}
+
+impl Table for Pages<'_> {
+    fn columns(&self) -> Vec<Column> {
+        COLUMNS.to_vec()
+    }
+
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn key(&self, row: usize) -> RowKey {
+        RowKey::Page(self.rows[row].process, self.rows[row].addr)
+    }
+
+    fn value(&self, row: usize, column: usize) -> Value {
+        let r = &self.rows[row];
+        let number = |n: u64| Value::Number(n as f64);
+        match column {
+            0 => Value::Text(format!("{:#x}", r.addr)),
+            1 => number(r.process.pid.into()),
+            2 => Value::Text(r.comm.to_string()),
+            3 => r.nid.map_or(Value::Missing, |nid| Value::Number(f64::from(nid))),
+            4 => number(r.counts.moves),
+            5 => number(r.counts.failed_moves),
+            6 => number(r.counts.bounces),
+            7 => number(r.counts.faults),
+            _ => number(r.counts.waited_ns),
+        }
+    }
+
+    fn cell(&self, row: usize, column: usize) -> (String, Tone) {
+        match (column, self.value(row, column)) {
+            (_, Value::Missing) => known(None, Tone::Dim),
+            (_, Value::Text(text)) => (text, Tone::Strong),
+            (8, Value::Number(ns)) => (duration(ns as u64), Tone::Plain),
+            (4, Value::Number(n)) if n > 0.0 => (format!("{n}"), Tone::Good),
+            (5 | 6, Value::Number(n)) if n > 0.0 => (format!("{n}"), Tone::Bad),
+            (_, Value::Number(n)) => (format!("{n}"), if n > 0.0 { Tone::Plain } else { Tone::Dim }),
+        }
+    }
+
+    fn default_sort(&self) -> (usize, bool) {
+        (4, true)
+    }
+
+    fn empty(&self) -> String {
+        "no page at a known address yet; a opens one by its address".to_owned()
+    }
+}
+
+pub(super) fn table_area(area: Rect) -> Rect {
+    Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }
+}
+
+pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
+    if app.page.is_some() {
+        text::draw(canvas, area, &lines(app), scrolled(app));
+        return;
+    }
+    let title = match app.stories.ranked_by {
+        "" => "pages".to_owned(),
+        by => {
+            format!("pages that {}{by}; enter tells the life of one", if by == "touched most" { "were " } else { "" })
+        }
     };
-    let state = app.shown();
-    let name = state.processes.get(id).map_or_else(|| "process".to_owned(), |p| p.comm.to_string());
-    let mut lines = vec![vec![(format!("page {addr:#x} of {name}/{}", id.pid), Tone::Heading)]];
-    let events = of_page(state, id, addr);
-    lines.push(vec![dim(format!(
-        "{} of the last {} events are about it; {} events came before those",
-        events.len(),
-        format::count(RECENT as u64),
-        format::count(state.recent.let_go())
-    ))]);
-    lines.push(Vec::new());
-    lines.extend(LogLines::tell(state, events).iter().map(line));
-    lines
+    canvas.heading(area, 0, &title);
+    table::draw(canvas, table_area(area), &Pages::of(app), &app.choice(View::Page), &app.search, true);
 }
 
-/// The last events that are about it.
-fn of_page(state: &State, id: Identity, addr: u64) -> Vec<Event> {
-    let holds = |e: &&Event| Identity::of(e) == id && e.addr().is_some_and(|a| a >> 12 == addr >> 12);
-    state.recent.events().iter().filter(holds).cloned().collect()
-}
-
-fn line(line: &LogLine) -> Vec<Piece> {
-    let at = line.at_ns.map(|ns| format!("{:>12.3} ms  ", ns as f64 / 1e6)).unwrap_or_default();
-    let cpu = format!("{:<8} ", line.place);
-    vec![dim(at), dim(cpu), plain("  ".repeat(line.depth)), (line.text.clone(), line.tone)]
+/// The life of the opened page.
+pub(super) fn lines(app: &App) -> Vec<Vec<Piece>> {
+    let Some((id, addr)) = app.page else { return Vec::new() };
+    if app.stories.page.is_empty() {
+        let text = format!("no event so far was about the page at {addr:#x} of process {}", id.pid);
+        return vec![vec![dim(text)], vec![dim("esc lists the pages that stand out")]];
+    }
+    app.stories.page.clone()
 }

@@ -183,6 +183,10 @@ fn programs(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
 /// What each question gets for an answer here.
 fn questions(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     canvas.heading(area, 0, "what can be answered here");
+    if app.meta().probes.is_empty() {
+        canvas.line(area, 1, &[("not known".to_owned(), Tone::Dim)]);
+        return;
+    }
     let all = doctor::answers(&app.meta().probes);
     let order = ["unavailable", "estimated", "exact"];
     let count = |fidelity: &str| all.iter().filter(|view| view.fidelity == fidelity).count();

@@ -14,7 +14,7 @@ use crate::{
     },
     tui::{
         action::View,
-        app::App,
+        app::{App, Source},
         canvas::Canvas,
         format,
         table::{self, Column, RowKey, Table, Value, known, number, text},
@@ -28,12 +28,12 @@ const COLUMNS: [Column; 13] = [
     text("NAME", 15, 0, "name of its main thread"),
     text("RUNS ON", 11, 6, "nodes whose CPUs its events happened on"),
     text("PAGES ON", 14, 2, "nodes on which the pages that it touched lie: an estimate from faults and moves"),
-    number("FLT/s", 6, 3, "page faults in the last second"),
+    number("FLT/s", 6, 3, "page faults in the last second; of a recording, a second on average"),
     number("FAULTS", 7, 1, "page faults"),
     number("REMOTE", 7, 1, "of its faults whose places are known, those with a page on another node than the CPU"),
     number("MISPL", 6, 4, "checks that found the page on another node than policy wants"),
     number("MOVED", 6, 2, "pages moved while it ran"),
-    number("MOV/s", 6, 7, "pages moved in the last second"),
+    number("MOV/s", 6, 7, "pages moved in the last second; of a recording, a second on average"),
     number("FAILED", 6, 5, "pages that were to move and stayed"),
     number("WAITED", 8, 3, "time in page faults and placement calls"),
     text("CGROUP", 12, 8, "control group, by path where it is known"),
@@ -51,7 +51,12 @@ impl<'a> Processes<'a> {
     pub(super) fn of(app: &'a App, as_tree: bool) -> Self {
         let state = app.shown();
         let now = state.now_ns();
-        let rows: Vec<_> = state.processes.iter().map(|(id, p)| (id, p, p.last_second(now))).collect();
+        let of_recording = matches!(app.source, Source::Recording(_)).then(|| state.elapsed_ns());
+        let rate = |p: &Process| match of_recording {
+            Some(ns) => p.counts.a_second(ns),
+            None => p.last_second(now),
+        };
+        let rows: Vec<_> = state.processes.iter().map(|(id, p)| (id, p, rate(p))).collect();
         let tree = as_tree.then(|| tree(&rows));
         Self { state, rows, tree }
     }
