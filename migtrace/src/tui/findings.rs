@@ -42,16 +42,14 @@ fn remote(state: &State) -> Option<(String, Tone)> {
     let worst = worst(state, |p| p.counts.remote_faults).map(|(name, p)| {
         let its = p.counts.remote_percent().map(format::percent).unwrap_or_default();
         let lies = match (p.home(), p.pages.most()) {
-            (Some(home), Some(most)) if home != most => format!(", runs on node {home}, its pages lie on node {most}"),
+            (Some(home), Some(most)) if home != most => {
+                format!("; it runs on node {home}, its pages are on node {most}")
+            }
             _ => String::new(),
         };
-        format!("; most: {name} ({its} of its own{lies})")
+        format!("; most: {name}, {its} of its own{lies}")
     });
-    let text = format!(
-        "{} of faults touch a page on another node than their CPU{}.",
-        format::percent(percent),
-        worst.unwrap_or_default()
-    );
+    let text = format!("{} of faults touch a remote page{}.", format::percent(percent), worst.unwrap_or_default());
     Some((text, Tone::Remote))
 }
 
@@ -128,7 +126,7 @@ mod tests {
     #[test]
     fn what_stands_out_is_said() {
         let text = said(fixture::lazy(100, 0..100));
-        assert!(text.contains("95% of faults touch a page on another node than their CPU; most: memtoy/213"), "{text}");
+        assert!(text.contains("98% of faults touch a remote page; most: memtoy/213"), "{text}");
         assert!(text.contains("100 checks found a page that policy wants on another node"), "{text}");
         assert!(text.contains("moved 100 pages, most from node 1 to 2, most for lazy_fault"), "{text}");
         assert!(!text.contains("lost"), "{text}");

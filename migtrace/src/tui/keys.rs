@@ -87,7 +87,7 @@ impl std::fmt::Display for Key {
 /// The keys that come with the program; of several for one action, the first is the one that the screen names.
 const DEFAULTS: &[(Action, &[&str])] = &[
     (Action::Quit, &["q", "ctrl-c"]),
-    (Action::Help, &["9", "?", "f1", "h"]),
+    (Action::Help, &["9", "?", "f1"]),
     (Action::Overview, &["1"]),
     (Action::Processes, &["2"]),
     (Action::Regions, &["3"]),
@@ -97,7 +97,7 @@ const DEFAULTS: &[(Action, &[&str])] = &[
     (Action::Log, &["7"]),
     (Action::Probes, &["8"]),
     (Action::NextView, &["tab", "l", "right"]),
-    (Action::PreviousView, &["backtab", "left"]),
+    (Action::PreviousView, &["backtab", "h", "left"]),
     (Action::Up, &["k", "up"]),
     (Action::Down, &["j", "down"]),
     (Action::PageUp, &["ctrl-u", "pgup", "ctrl-b"]),

@@ -36,7 +36,7 @@ mod tests {
         draw(&mut canvas, (0, 0), 4, &[1000.0, 0.0, 4.0, 8.0], Tone::Bar);
         draw(&mut canvas, (0, 0), 3, &[1000.0, 0.0, 4.0, 8.0], Tone::Bar);
         let text: String = buffer.content().iter().map(|c| c.symbol()).collect();
-        assert_eq!(text, " ▄██");
+        assert_eq!(text, " ▄█▁", "the last is of the first row of bars");
         assert_eq!([bar(0.0, 4), bar(0.01, 4), bar(1.0, 4)], ["    ", "█   ", "████"]);
     }
 }

@@ -51,8 +51,11 @@ pub(super) fn table_area(app: &App, area: Rect) -> Rect {
 
 pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let parts = parts(app, area);
-    for (row, (text, tone)) in findings::of(app.shown()).into_iter().take(parts.findings.height.into()).enumerate() {
-        canvas.line(parts.findings, row as u16, &[("▸ ".to_owned(), tone), (text, tone)]);
+    let mut row = 0;
+    for (text, tone) in findings::of(app.shown()) {
+        if row < parts.findings.height {
+            row += canvas.wrapped(parts.findings, row, &format!("▸ {text}"), tone);
+        }
     }
     rates(app, canvas, parts.rates);
     middle(app, canvas, parts.middle);
@@ -127,7 +130,8 @@ fn middle(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let state = app.shown();
     let nodes = matrix::nodes(state).len().max(2);
     let wide = area.width >= WIDE && usize::from(area.width / 3) >= usize::from(matrix::width(nodes));
-    let matrix_width = matrix::width(nodes).clamp(32, area.width / if wide { 3 } else { 2 });
+    let most = area.width / if wide { 3 } else { 2 };
+    let matrix_width = matrix::width(nodes).max(32).min(most);
     let (faults, moves) = ("faults: CPU node, page node", "pages moved, node to node");
     let mut draw = |area: Rect, of_faults: bool| {
         let (matrix, title, axes, level) = if of_faults {
@@ -210,7 +214,7 @@ fn loss(app: &App) -> Vec<Piece> {
 }
 
 fn own_cost(app: &App) -> Vec<Piece> {
-    let mut pieces = vec![dim("own cost  ")];
+    let mut pieces = vec![dim("own cost")];
     let cpu = app.own.cpu_percent.map(|p| format!("{} of a CPU", format::percent(p)));
     let rss = app.own.rss_bytes.map(format::bytes);
     match (cpu, rss) {
@@ -227,9 +231,9 @@ fn own_cost(app: &App) -> Vec<Piece> {
     let programs = if app.own.programs.is_empty() { recorded } else { &app.own.programs };
     let (ns, count) = programs.iter().filter_map(runs).fold((0, 0), |(ns, n), (its_ns, its)| (ns + its_ns, n + its));
     if count > 0 {
-        pieces.push(plain(format!("   kernel programs {} a run", words::duration(ns / count))));
+        pieces.push(plain(format!("  kernel programs {} a run", words::duration(ns / count))));
     } else {
-        pieces.push(dim("   kernel programs: not measured"));
+        pieces.push(dim("  kernel programs: not measured"));
     }
     pieces
 }

@@ -112,5 +112,52 @@ pub(super) fn lines(app: &App) -> Vec<Vec<Piece>> {
         let text = format!("no event so far was about the page at {addr:#x} of process {}", id.pid);
         return vec![vec![dim(text)], vec![dim("esc lists the pages that stand out")]];
     }
-    app.stories.page.clone()
+    let width = usize::from(app.size.0);
+    app.stories.page.iter().flat_map(|line| broken(line, width)).collect()
+}
+
+/// A line as several that fit, the later ones indented below the first one's text.
+fn broken(line: &[Piece], width: usize) -> Vec<Vec<Piece>> {
+    let mut lines = Vec::new();
+    let mut line_so_far: Vec<Piece> = Vec::new();
+    let mut used = 0;
+    let indent = indent(line).min(width / 2);
+    for (text, tone) in line {
+        for word in text.split_inclusive(' ') {
+            let length = word.trim_end().chars().count();
+            if used + length > width && used > indent {
+                lines.push(std::mem::replace(&mut line_so_far, vec![(" ".repeat(indent), Tone::Plain)]));
+                used = indent;
+            }
+            line_so_far.push((word.to_owned(), *tone));
+            used += word.chars().count();
+        }
+    }
+    lines.push(line_so_far);
+    lines
+}
+
+/// Columns before a line's text: blanks, or the columns of time and task, which are beside the point.
+fn indent(line: &[Piece]) -> usize {
+    let blanks = |text: &str| text.chars().take_while(|c| *c == ' ').count();
+    match line {
+        [(columns, Tone::Dim), (text, _), ..] => columns.chars().count() + blanks(text) + 2,
+        [(text, _), ..] => blanks(text) + 2,
+        [] => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_goes_on_below_its_text() {
+        let line = [("12.3 ms ".to_owned(), Tone::Dim), ("  moved from node 1 to 2".to_owned(), Tone::Good)];
+        let lines = broken(&line, 24);
+        let text: Vec<String> = lines.iter().map(|l| l.iter().map(|(text, _)| text.as_str()).collect()).collect();
+        assert_eq!(text, ["12.3 ms   moved from ", "            node 1 to 2"]);
+        assert_eq!(broken(&line, 200).len(), 1);
+        assert_eq!(broken(&[], 10).len(), 1);
+    }
 }
