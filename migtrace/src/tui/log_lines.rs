@@ -83,7 +83,8 @@ impl Walk<'_> {
                 self.siblings(self.run.nest.children(events[n]), depth + 1);
             }
             if shown < length {
-                let text = format!("… {} more like these", length - shown);
+                let last = lines[at + length - 1].at_ns.map(|ns| format!(", until {:.3} ms", ns as f64 / 1e6));
+                let text = format!("… {} more like these{}", length - shown, last.unwrap_or_default());
                 self.lines.push(LogLine { text, tone: Tone::Dim, depth, ..LogLine::default() });
             }
             at += length;
@@ -166,6 +167,6 @@ mod tests {
     #[test]
     fn equal_neighbours_are_folded_and_counted() {
         let lines = lines(fixture::direct(100));
-        assert!(lines.iter().any(|l| l == "… 97 more like these"), "{lines:#?}");
+        assert!(lines.iter().any(|l| l.starts_with("… 97 more like these, until ")), "{lines:#?}");
     }
 }

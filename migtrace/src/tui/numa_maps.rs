@@ -1,4 +1,7 @@
-//! Where the pages of a process lie, as /proc/PID/numa_maps says. Reading it walks page tables and touches no page.
+//! Where the pages of a process lie, as /proc/PID/numa_maps says, and where its mappings end, which only /proc/PID/maps
+//! does. Reading them walks page tables and touches no page.
+
+use std::collections::HashMap;
 
 use crate::model::live::process::Nodes;
 
@@ -21,6 +24,8 @@ pub(super) struct NumaMaps {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Mapping {
     pub start: u64,
+    /// `None` where it was mapped between the two readings.
+    pub end: Option<u64>,
     /// As the kernel writes it: `default`, `bind:0-1`, `prefer:1`.
     pub policy: String,
     pub kind: &'static str,
@@ -34,8 +39,12 @@ pub(super) struct Mapping {
 impl NumaMaps {
     /// Of the file's text.
     #[must_use]
-    pub(super) fn parse(pid: u32, at_ns: u64, text: &str) -> Self {
+    pub(super) fn parse(pid: u32, at_ns: u64, text: &str, maps: &str) -> Self {
+        let ends: HashMap<u64, u64> = maps.lines().filter_map(range).collect();
         let mut mappings: Vec<Mapping> = text.lines().filter_map(mapping).collect();
+        for mapping in &mut mappings {
+            mapping.end = ends.get(&mapping.start).copied();
+        }
         let left_out = mappings.len().saturating_sub(MAPPINGS);
         mappings.truncate(MAPPINGS);
         Self { pid, at_ns, mappings, left_out, error: None }
@@ -78,6 +87,13 @@ fn mapping(line: &str) -> Option<Mapping> {
     Some(mapping)
 }
 
+/// `7f12a4000000-7f12a4008000 rw-p ...`.
+fn range(line: &str) -> Option<(u64, u64)> {
+    let (start, rest) = line.split_once('-')?;
+    let end = rest.split(' ').next()?;
+    Some((u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?))
+}
+
 /// The kernel writes blanks, tabs, newlines and backslashes of a path as `\040`.
 fn unescape(path: &str) -> String {
     path.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
@@ -94,7 +110,8 @@ mod tests {
                     7ffd00000000 prefer=relative:1 stack anon=3 N0=3 kernelpagesize_kB=4\n\
                     7f0000000000 default huge anon=1 N3=1 kernelpagesize_kB=2048\n\
                     nonsense\n";
-        let maps = NumaMaps::parse(7, 9, text);
+        let maps = NumaMaps::parse(7, 9, text, "7f12a4000000-7f12a4008000 rw-p 00000000 00:00 0\nnonsense\n");
+        assert_eq!([0, 1].map(|n| maps.mappings[n].end), [None, Some(0x7f12_a400_8000)]);
         let is: Vec<_> = maps.mappings.iter().map(|m| (m.start, m.kind, &*m.policy, &*m.name)).collect();
         assert_eq!(
             is,

@@ -1,6 +1,7 @@
 //! The driver: takes keys, events and ticks, does what the screen asks for, and draws at most ten times a second.
 
 use std::{
+    collections::VecDeque,
     io, thread,
     time::{Duration, Instant},
 };
@@ -30,8 +31,10 @@ const FRAME: Duration = Duration::from_millis(100);
 const SLICE: Duration = Duration::from_millis(15);
 /// Of each second, the time in which events are counted; what comes beyond is only counted as not counted.
 const DUTY: f64 = 0.6;
-/// Live events older than this are let go, so that the screen shows what is now.
+/// Live events older than this are let go, so that the screen shows what is now; and those beyond so many, so that memory
+/// stays bounded. They are never left in the rings: what is lost there, a recording lacks too.
 const BEHIND_NS: u64 = 1_500_000_000;
+const WAITING: usize = 1 << 18;
 /// Events counted between two looks at the clock.
 const STRIDE: usize = 256;
 
@@ -66,7 +69,7 @@ struct Driver<S, R> {
     source: S,
     recorder: R,
     /// Came, and not counted yet.
-    pending: std::vec::IntoIter<Event>,
+    pending: VecDeque<Event>,
     /// Time that may be spent on counting.
     credit: Duration,
     ticks: u64,
@@ -94,7 +97,7 @@ pub async fn run<S: Source, R: Recorder>(
         app,
         source,
         recorder,
-        pending: Vec::new().into_iter(),
+        pending: VecDeque::new(),
         credit: Duration::ZERO,
         ticks: 0,
         cpu: (clock::boot_ns(), clock::process_cpu_ns()),
@@ -132,8 +135,8 @@ impl<S: Source, R: Recorder> Driver<S, R> {
                     self.tick();
                     self.draw(term)?;
                 }
-                () = std::future::ready(()), if self.pending.len() > 0 && !self.credit.is_zero() => self.count(),
-                events = self.source.next(), if self.pending.len() == 0 || self.is_live() => match events {
+                () = std::future::ready(()), if !self.pending.is_empty() && !self.credit.is_zero() => self.count(),
+                events = self.source.next(), if self.pending.is_empty() || self.is_live() => match events {
                     Some(events) => self.take(events),
                     None => break,
                 },
@@ -146,23 +149,22 @@ impl<S: Source, R: Recorder> Driver<S, R> {
         self.app.source == app::Source::Live
     }
 
-    /// Takes events; where those before are not counted yet, they never will be.
+    /// Takes events; those that waited too long are let go.
     fn take(&mut self, events: Vec<Event>) {
         if let Err(why) = self.recorder.write(&events) {
             self.app.say(why);
         }
-        let now = clock::boot_ns();
-        let is_old = |e: &Event| now.saturating_sub(e.ts_ns) > BEHIND_NS;
-        if self.is_live() && (self.pending.len() > 0 || events.last().is_some_and(is_old)) {
-            let before = std::mem::take(&mut self.pending);
-            self.let_go(before);
+        self.pending.extend(events);
+        if !self.is_live() {
+            return;
         }
-        self.pending = events.into_iter();
-    }
-
-    /// Losses are never let go.
-    fn let_go(&mut self, events: impl Iterator<Item = Event>) {
-        for event in events {
+        let now = clock::boot_ns();
+        while let Some(event) = self.pending.front() {
+            if self.pending.len() <= WAITING && now.saturating_sub(event.ts_ns) <= BEHIND_NS {
+                break;
+            }
+            let Some(event) = self.pending.pop_front() else { break };
+            // Losses are never let go.
             if let Body::Loss(_) = event.body {
                 self.app.feed(&event);
             } else {
@@ -175,8 +177,8 @@ impl<S: Source, R: Recorder> Driver<S, R> {
     fn count(&mut self) {
         let began = Instant::now();
         let most = SLICE.min(self.credit);
-        while began.elapsed() < most && self.pending.len() > 0 {
-            for event in self.pending.by_ref().take(STRIDE) {
+        while began.elapsed() < most && !self.pending.is_empty() {
+            for event in self.pending.drain(..STRIDE.min(self.pending.len())) {
                 self.app.feed(&event);
             }
         }
@@ -281,7 +283,7 @@ impl<S: Source, R: Recorder> Driver<S, R> {
 
     fn control(&mut self, control: Control) {
         // What was handed over and not counted would be missed.
-        while let Some(event) = self.pending.next() {
+        for event in self.pending.drain(..) {
             self.app.feed(&event);
         }
         if self.source.control(control) == Controlled::Restarted {
@@ -304,8 +306,9 @@ impl<S: Source, R: Recorder> Driver<S, R> {
         let sender = self.numa_sender.clone();
         tokio::task::spawn_blocking(move || {
             let at_ns = clock::boot_ns();
+            let ends = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
             let maps = match std::fs::read_to_string(format!("/proc/{pid}/numa_maps")) {
-                Ok(text) => NumaMaps::parse(pid, at_ns, &text),
+                Ok(text) => NumaMaps::parse(pid, at_ns, &text, &ends),
                 Err(error) => NumaMaps::failed(pid, at_ns, error.to_string()),
             };
             // Nobody waits for it any more, or another reading is there.

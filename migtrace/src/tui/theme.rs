@@ -83,9 +83,10 @@ impl Theme {
         }
     }
 
-    /// The background of a cell of heat between 0 and 1, and the foreground that is seen on it.
+    /// The colour of a cell of heat between 0 and 1. What stands in it is seen, or where there is nothing to read, is of
+    /// the same colour.
     #[must_use]
-    pub fn heat(&self, share: f64) -> Style {
+    pub fn heat(&self, share: f64, is_read: bool) -> Style {
         let level = level(share, 8);
         if level == 0 {
             return Style::new();
@@ -93,11 +94,17 @@ impl Theme {
         let (colors, bright) = match self.palette {
             Palette::Dark => (HEAT_DARK, level > 4),
             Palette::Light => (HEAT_LIGHT, level < 4),
-            Palette::None if level > 4 => return Style::new().add_modifier(Modifier::REVERSED),
             Palette::None => return Style::new(),
         };
+        let color = Color::Indexed(colors[level - 1]);
         let text = if bright { Color::Indexed(16) } else { Color::Indexed(231) };
-        Style::new().bg(Color::Indexed(colors[level - 1])).fg(text)
+        Style::new().bg(color).fg(if is_read { text } else { color })
+    }
+
+    /// A character for a cell of heat, which tells as much where colours are not seen.
+    #[must_use]
+    pub fn shade(&self, share: f64) -> char {
+        [' ', '░', '▒', '▓', '█'][level(share, 4)]
     }
 
     /// A character that fills its cell as far as `share`, between 0 and 1; of what is there at all, at least a bit.
@@ -122,11 +129,11 @@ impl Theme {
             '↑' | '▲' => '^',
             '↓' | '▼' => 'v',
             '·' => '.',
-            '▁' => '.',
-            '▂' => ':',
+            '▁' | '░' => '.',
+            '▂' | '▒' => ':',
             '▃' => '-',
             '▄' => '=',
-            '▅' => '+',
+            '▅' | '▓' => '+',
             '▆' => '*',
             '▇' => '%',
             '█' => '#',
@@ -148,8 +155,8 @@ mod tests {
     fn what_is_there_is_seen() {
         let theme = Theme::default();
         assert_eq!([0.0, 0.001, 0.5, 1.0, 7.0].map(|share| theme.fill(share)), [' ', '▁', '▄', '█', '█']);
-        assert_eq!(theme.heat(0.0), Style::new());
-        assert_ne!(theme.heat(0.001), Style::new());
+        assert_eq!((theme.heat(0.0, true), theme.shade(0.0)), (Style::new(), ' '));
+        assert_ne!((theme.heat(0.001, true), theme.shade(0.001)), (Style::new(), ' '));
     }
 
     #[test]

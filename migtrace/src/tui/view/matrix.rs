@@ -67,7 +67,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, matrix: &
 fn cell(canvas: &mut Canvas<'_>, (x, y): (u16, u16), state: &State, (from, to): (i32, i32), count: u64, max: u64) {
     let share = if max == 0 { 0.0 } else { count as f64 / max as f64 };
     if count > 0 {
-        canvas.put_right(x, y, CELL - 1, &format!("{:>6}", format::count(count)), canvas.theme.heat(share));
+        canvas.put_right(x, y, CELL - 1, &format!("{:>6}", format::count(count)), canvas.theme.heat(share, true));
         return;
     }
     let text = distance(state, from, to).map_or_else(|| "·".to_owned(), |d| format!("·{d}"));

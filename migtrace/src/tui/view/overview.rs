@@ -221,7 +221,7 @@ fn own_cost(app: &App) -> Vec<Piece> {
         (None, None) => {}
         (cpu, rss) => {
             pieces.push(plain(format!(
-                "this program {}",
+                "  this program {}",
                 [cpu, rss].into_iter().flatten().collect::<Vec<_>>().join(", ")
             )));
         }

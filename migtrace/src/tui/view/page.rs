@@ -126,6 +126,9 @@ fn broken(line: &[Piece], width: usize) -> Vec<Vec<Piece>> {
         for word in text.split_inclusive(' ') {
             let length = word.trim_end().chars().count();
             if used + length > width && used > indent {
+                if let Some((last, _)) = line_so_far.last_mut() {
+                    last.truncate(last.trim_end().len());
+                }
                 lines.push(std::mem::replace(&mut line_so_far, vec![(" ".repeat(indent), Tone::Plain)]));
                 used = indent;
             }
@@ -156,7 +159,7 @@ mod tests {
         let line = [("12.3 ms ".to_owned(), Tone::Dim), ("  moved from node 1 to 2".to_owned(), Tone::Good)];
         let lines = broken(&line, 24);
         let text: Vec<String> = lines.iter().map(|l| l.iter().map(|(text, _)| text.as_str()).collect()).collect();
-        assert_eq!(text, ["12.3 ms   moved from ", "            node 1 to 2"]);
+        assert_eq!(text, ["12.3 ms   moved from", "            node 1 to 2"]);
         assert_eq!(broken(&line, 200).len(), 1);
         assert_eq!(broken(&[], 10).len(), 1);
     }

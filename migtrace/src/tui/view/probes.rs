@@ -18,9 +18,8 @@ use crate::{
     words,
 };
 
-const COLUMNS: [Column; 6] = [
-    text("PROBE", 16, 0, "what is watched"),
-    text("FIELD", 11, 1, "the one field that this hook is for"),
+const COLUMNS: [Column; 5] = [
+    text("PROBE", 24, 0, "what is watched; behind a point, the one field that the hook is for"),
     text("FIDELITY", 11, 0, "exact, estimated or unavailable"),
     number("EVENTS", 7, 0, "events of it so far"),
     number("LOST", 6, 0, "events that it saw and nobody got"),
@@ -72,15 +71,14 @@ impl Table for Probes<'_> {
         let probe = self.probe(row);
         let number = |n: Option<u64>| n.map_or(Value::Missing, |n| Value::Number(n as f64));
         match column {
-            0 => Value::Text(escape_control(&probe.probe)),
-            1 => probe.field.as_deref().map_or(Value::Missing, |f| Value::Text(escape_control(f))),
-            2 => Value::Text(if probe.attached.is_some() {
+            0 => Value::Text(name(probe)),
+            1 => Value::Text(if probe.attached.is_some() {
                 escape_control(&probe.fidelity)
             } else {
                 "unavailable".to_owned()
             }),
-            3 => number(self.events(probe)),
-            4 => number(self.lost(probe)),
+            2 => number(self.events(probe)),
+            3 => number(self.lost(probe)),
             _ => Value::Text(escape_control(
                 probe.attached.as_deref().or(probe.error.as_deref()).unwrap_or("not attached"),
             )),
@@ -91,9 +89,9 @@ impl Table for Probes<'_> {
         let probe = self.probe(row);
         let is_there = probe.attached.is_some();
         match (column, self.value(row, column)) {
-            (1 | 3 | 4, Value::Missing) => (String::new(), Tone::Plain),
+            (2 | 3, Value::Missing) => (String::new(), Tone::Plain),
             (_, Value::Missing) => known(None, Tone::Dim),
-            (2, Value::Text(text)) => {
+            (1, Value::Text(text)) => {
                 let tone = match &*text {
                     "exact" => Tone::Good,
                     "estimated" => Tone::Warn,
@@ -101,9 +99,9 @@ impl Table for Probes<'_> {
                 };
                 (text, tone)
             }
-            (5, Value::Text(text)) => (text, if is_there { Tone::Plain } else { Tone::Dim }),
+            (4, Value::Text(text)) => (text, if is_there { Tone::Plain } else { Tone::Dim }),
             (_, Value::Text(text)) => (text, if column == 0 { Tone::Strong } else { Tone::Plain }),
-            (4, Value::Number(n)) => (format::number(n), if n > 0.0 { Tone::Bad } else { Tone::Dim }),
+            (3, Value::Number(n)) => (format::number(n), if n > 0.0 { Tone::Bad } else { Tone::Dim }),
             (_, Value::Number(n)) => (format::number(n), Tone::Plain),
         }
     }
@@ -140,13 +138,17 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     questions(app, canvas, Rect { x: below.x + half, width: area.width - half, ..below });
 }
 
-/// The selected hook, whole.
-fn about(canvas: &mut Canvas<'_>, area: Rect, probe: &ProbeInfo) {
-    let name = match &probe.field {
+/// `fault`, or of one field `fault.class`.
+fn name(probe: &ProbeInfo) -> String {
+    match &probe.field {
         Some(field) => format!("{}.{}", escape_control(&probe.probe), escape_control(field)),
         None => escape_control(&probe.probe),
-    };
-    canvas.heading(area, 0, &name);
+    }
+}
+
+/// The selected hook, whole.
+fn about(canvas: &mut Canvas<'_>, area: Rect, probe: &ProbeInfo) {
+    canvas.heading(area, 0, &name(probe));
     let attached = probe.attached.as_deref().map(|how| format!("attached: {}. ", escape_control(how)));
     let why = probe.error.as_deref().map(|why| {
         let label = if probe.attached.is_some() { "better ways were refused" } else { "not attached" };

@@ -18,7 +18,7 @@ use crate::{
         app::{App, Source},
         canvas::{Canvas, Piece, dim, plain},
         format,
-        numa_maps::NumaMaps,
+        numa_maps::{Mapping, NumaMaps},
         table::{self, Column, RowKey, Table, Value, known, number, text},
         theme::Tone,
     },
@@ -32,7 +32,12 @@ const PAGE_BYTES: u64 = 4096;
 const COLUMNS: [Column; 10] = [
     text("START", 14, 0, "address at which it begins"),
     number("SIZE", 8, 4, "of its addresses; of what the process mapped or touched there"),
-    text("KIND", 7, 1, "anon, file, shmem, hugetlb, stack, heap; seen: a range of addresses that faulted"),
+    text(
+        "KIND",
+        8,
+        1,
+        "anon, file, shmem, hugetlb, stack, heap; seen: a range of addresses that faulted; unmapped: it is gone",
+    ),
     text("POLICY", 10, 3, "its memory policy"),
     number("PAGES", 6, 1, "pages in it, as far as known"),
     text("PAGES ON", 16, 0, "nodes on which they lie"),
@@ -51,6 +56,8 @@ struct Row {
     name: String,
     pages: Nodes,
     counts: Counts,
+    /// Its pages are known, also where there are none.
+    is_mapping: bool,
 }
 
 pub(super) struct Regions<'a> {
@@ -90,30 +97,39 @@ fn from_events(start: u64, region: &crate::model::live::regions::Region) -> Row 
         name: shown.map(|m| m.name.clone()).unwrap_or_default(),
         pages: region.pages.clone(),
         counts: region.counts,
+        is_mapping: false,
     }
 }
 
-/// The file says where mappings begin and what lies where, and not where they end.
+/// Mappings as they are now, and ranges in which something happened that are not mapped any more.
 fn from_maps(maps: &NumaMaps, process: &Process) -> Vec<Row> {
-    let ends = maps.mappings.iter().skip(1).map(|m| m.start).chain([u64::MAX]);
-    let row = |(mapping, end): (&super::super::numa_maps::Mapping, u64)| {
-        let mut counts = Counts::default();
-        let inside = process.regions.iter().filter(|(start, _)| (mapping.start..end).contains(start));
-        inside.for_each(|(_, region)| counts.add(&region.counts));
-        let mut pages = Nodes::default();
-        let base_pages = (mapping.page_bytes / PAGE_BYTES).max(1);
-        mapping.pages.iter().for_each(|(nid, n)| pages.add(nid, n.saturating_mul(base_pages)));
-        Row {
-            start: mapping.start,
-            end: None,
-            kind: mapping.kind.to_owned(),
-            policy: Some(mapping.policy.clone()),
-            name: mapping.name.rsplit('/').next().unwrap_or_default().to_owned(),
-            pages,
-            counts,
+    let next = maps.mappings.iter().skip(1).map(|m| m.start).chain([u64::MAX]);
+    let mut rows: Vec<Row> = maps.mappings.iter().zip(next).map(|(m, next)| from_mapping(m, next)).collect();
+    for (start, region) in process.regions.iter() {
+        let at = rows.partition_point(|row| row.start <= start).checked_sub(1);
+        match at.and_then(|at| rows.get_mut(at)).filter(|row| row.end.is_none_or(|end| start < end)) {
+            Some(row) => row.counts.add(&region.counts),
+            None => rows
+                .insert(at.map_or(0, |at| at + 1), Row { kind: "unmapped".to_owned(), ..from_events(start, region) }),
         }
-    };
-    maps.mappings.iter().zip(ends).map(row).collect()
+    }
+    rows
+}
+
+fn from_mapping(mapping: &Mapping, next: u64) -> Row {
+    let mut pages = Nodes::default();
+    let base_pages = (mapping.page_bytes / PAGE_BYTES).max(1);
+    mapping.pages.iter().for_each(|(nid, n)| pages.add(nid, n.saturating_mul(base_pages)));
+    Row {
+        start: mapping.start,
+        end: mapping.end.or(Some(next)),
+        kind: mapping.kind.to_owned(),
+        policy: Some(mapping.policy.clone()),
+        name: mapping.name.rsplit('/').next().unwrap_or_default().to_owned(),
+        pages,
+        counts: Counts::default(),
+        is_mapping: true,
+    }
 }
 
 impl Table for Regions<'_> {
@@ -139,7 +155,7 @@ impl Table for Regions<'_> {
             1 => r.end.map_or(Value::Missing, |end| Value::Number(end.saturating_sub(r.start) as f64)),
             2 => words(&r.kind),
             3 => r.policy.as_deref().map_or(Value::Missing, words),
-            4 => given(r.pages.total() > 0 || r.end.is_none(), r.pages.total()),
+            4 => given(r.pages.total() > 0 || r.is_mapping, r.pages.total()),
             5 => words(&shares(&r.pages)),
             6 => given(f.faults.is_available(), r.counts.faults),
             7 => r.counts.remote_percent().map_or(Value::Missing, Value::Number),
@@ -219,13 +235,19 @@ fn about(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
             dim("   pages on "),
             plain(or_unknown(shares(&p.pages))),
             dim("   waited "),
-            plain(words::duration(p.counts.stalled_ns)),
+            plain(waited(app.shown(), p)),
             dim("   threads "),
             plain(format!("{}{others}", p.threads.len())),
             dim(cgroup.unwrap_or_default()),
         ],
     );
     canvas.line(area, 2, &origin(app, id, p));
+}
+
+/// Where faults have no times, what is known is the time in calls.
+fn waited(state: &State, process: &Process) -> String {
+    let is_known = state.fidelity.fault_times.is_available() || process.counts.stalled_ns > 0;
+    if is_known { words::duration(process.counts.stalled_ns) } else { "?".to_owned() }
 }
 
 fn or_unknown(text: String) -> String {
@@ -295,19 +317,16 @@ fn heat_map(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let wide = (width / columns as u16).clamp(1, 8);
     for ((row, column), cell) in cells {
         let share = cell.faults as f64 / max;
-        let filled = match (canvas.theme.palette, cell.remote * 2 > cell.faults) {
-            (super::super::theme::Palette::None, _) => canvas.theme.fill(share),
-            (_, true) => 'x',
-            (_, false) => ' ',
-        };
-        let style = canvas.theme.heat(share);
+        let mostly_remote = cell.remote * 2 > cell.faults;
+        let filled = if mostly_remote { 'x' } else { canvas.theme.shade(share) };
+        let style = canvas.theme.heat(share, mostly_remote);
         for n in 0..wide {
             canvas.put(area.x + ADDRESS + column * wide + n, area.y + 1 + row, 1, &filled.to_string(), style);
         }
     }
     let zero = app.shown().zero_ns();
     let legend = format!(
-        "{} to {}   dark to bright: 1 to {} faults   x: most of them remote",
+        "{} to {}   ░ to █: 1 to {} faults   x: most of them remote",
         format::clock(begin.saturating_sub(zero)),
         format::clock(end.saturating_sub(zero)),
         format::number(max)
