@@ -255,7 +255,7 @@ impl<S: Source, R: Recorder> Driver<S, R> {
                 let mut resumed = signal(SignalKind::from_raw(libc::SIGCONT))?;
                 self.suspend(term, &mut resumed).await?;
             }
-            Effect::Redraw => term.terminal.clear()?,
+            Effect::Redraw => term.redraw()?,
             Effect::ReadNumaMaps(pid) => self.read_numa_maps(pid),
             Effect::StartRecording => match self.recorder.start(self.app.meta()) {
                 Ok(path) => self.app.say(format!("recording into {path}; the same key ends it")),

@@ -10,7 +10,7 @@ use crossterm::{
     cursor::{Hide, Show},
     event::{DisableMouseCapture, EnableMouseCapture},
     execute,
-    terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
+    terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
 };
 use ratatui::{Terminal, backend::CrosstermBackend};
 
@@ -47,7 +47,15 @@ impl Term {
     /// Takes it again, as after a stop that nobody announced.
     pub(super) fn resume(&mut self) -> io::Result<()> {
         enter(self.mouse)?;
-        self.terminal.clear()
+        self.redraw()
+    }
+
+    /// Has the next frame drawn whole. A new terminal and not `Terminal::clear`: that one asks where the cursor is, and the
+    /// thread that reads keys would get the answer.
+    pub(super) fn redraw(&mut self) -> io::Result<()> {
+        execute!(stdout(), Clear(ClearType::All))?;
+        self.terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+        Ok(())
     }
 }
 

@@ -32,7 +32,9 @@ struct Parts {
 fn parts(app: &App, area: Rect) -> Parts {
     let nodes = matrix::nodes(app.shown()).len() as u16;
     let tall = area.height >= 30;
-    let middle = (nodes + 2).clamp(4, if tall { 12 } else { 6 });
+    // Where there is place, more of the latencies.
+    let least = if tall { area.height / 4 } else { 4 };
+    let middle = (nodes + 2).clamp(least.min(14), if tall { 18 } else { 6 });
     let [findings, rates, middle, table, foot] = Layout::vertical([
         Constraint::Length(if tall { 4 } else { 2 }),
         Constraint::Length(6),
