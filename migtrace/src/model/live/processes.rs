@@ -43,15 +43,11 @@ impl Default for Processes {
 
 impl Processes {
     pub(super) fn feed(&mut self, event: &Event, counts: &Counts) {
-        let (gone, heats, regions) = (&mut self.gone, &mut self.heats, &mut self.regions);
+        let (gone, heats, regions, forks) = (&mut self.gone, &mut self.heats, &mut self.regions, &self.forks);
         let id = Identity::of(event);
-        let mut parent = None;
-        if self.all.get(&id).is_none() {
-            parent = self.forks.get(&id.pid).copied();
-        }
         let process = self.all.entry(
             &id,
-            || Process::child_of(parent),
+            || Process::child_of(forks.get(&id.pid).copied()),
             |_, process| {
                 gone.add(&process.counts);
                 *heats -= usize::from(process.heat.is_some());
