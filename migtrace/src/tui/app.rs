@@ -276,7 +276,7 @@ impl App {
                     };
                     self.stories.tell_page(id, addr, &self.state.meta, &name);
                 }
-                None => self.stories.list_pages(),
+                None => self.stories.list_pages(self.tick_ns),
             },
             View::Lazy => self.stories.list_lazy(),
             _ => {}

@@ -21,6 +21,8 @@ use crate::{
 /// Pages that are listed, and requests.
 const PAGES: usize = 500;
 const REQUESTS: usize = 500;
+/// Time between two listings of pages, ns.
+const LIST_NS: u64 = 1_000_000_000;
 
 /// See the module.
 #[derive(Default)]
@@ -31,6 +33,7 @@ pub(super) struct Stories {
     pub(super) page: Vec<Vec<Piece>>,
     /// Pages that moved, waited or were touched most.
     pub(super) pages: Vec<PageRow>,
+    listed_ns: Option<u64>,
     /// What they are listed by.
     pub(super) ranked_by: &'static str,
     pub(super) lazy: Lazy,
@@ -78,8 +81,12 @@ impl Stories {
         }
     }
 
-    /// Lists the pages that stand out.
-    pub(super) fn list_pages(&mut self) {
+    /// Lists the pages that stand out, again only after a while: it looks at all pages.
+    pub(super) fn list_pages(&mut self, now_ns: u64) {
+        if self.listed_ns.is_some_and(|at| now_ns.saturating_sub(at) < LIST_NS) {
+            return;
+        }
+        self.listed_ns = Some(now_ns);
         let ranks = [
             (Rank::Moved, "moved most often"),
             (Rank::FailedToMove, "failed to move"),
