@@ -17,6 +17,7 @@ pub mod source;
 pub mod summary;
 pub mod synth;
 pub mod trace;
+pub mod tui;
 pub mod words;
 pub mod workload;
 

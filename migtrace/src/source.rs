@@ -146,6 +146,12 @@ impl Live {
         self.reader.events.recv().await
     }
 
+    /// What each program cost so far, as far as the kernel measured it.
+    #[must_use]
+    pub fn programs(&self) -> Vec<ProgramCost> {
+        self.loaded.ran().iter().map(cost).collect()
+    }
+
     /// To be called about four times a second: passes the programs' own diagnostics on to the log, and has the kernel
     /// measure the programs now and then.
     pub fn tick(&mut self) {
@@ -241,16 +247,19 @@ impl Stopped {
         for account in &mut account {
             account.missed = missed.get(&*account.probe).copied();
         }
-        let measured = |count| (count > 0).then_some(count);
-        let cost = |ran: &Ran| ProgramCost {
-            name: ran.program.to_owned(),
-            run_ns: measured(ran.runs.run_count).map(|_| ran.runs.run_ns),
-            run_count: measured(ran.runs.run_count),
-            missed: Some(ran.runs.missed),
-        };
         let programs = self.ran.iter().map(cost).collect();
         let own_cost = OwnCost { programs, reader_cpu_ns: Some(cpu_ns), ..OwnCost::default() };
         Ok(End { account, late, own_cost })
+    }
+}
+
+fn cost(ran: &Ran) -> ProgramCost {
+    let measured = |count| (count > 0).then_some(count);
+    ProgramCost {
+        name: ran.program.to_owned(),
+        run_ns: measured(ran.runs.run_count).map(|_| ran.runs.run_ns),
+        run_count: measured(ran.runs.run_count),
+        missed: Some(ran.runs.missed),
     }
 }
 

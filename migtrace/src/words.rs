@@ -1,5 +1,7 @@
 //! How quantities and the kernel's words are written for people, the same in every view.
 
+use crate::model::fate::Gone;
+
 /// `n` of a thing: `1 page`, `8 pages`.
 #[must_use]
 pub fn count(n: u64, thing: &str) -> String {
@@ -77,6 +79,16 @@ pub fn reason(word: &str) -> String {
         _ => return word.to_string(),
     };
     format!("{word}: {meaning}")
+}
+
+/// How a marked page went away before it was touched.
+#[must_use]
+pub const fn gone(how: Gone) -> &'static str {
+    match how {
+        Gone::Exited => "with their process",
+        Gone::SwappedOut => "swapped out",
+        Gone::Unmapped => "unmapped",
+    }
 }
 
 #[cfg(test)]

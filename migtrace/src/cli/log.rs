@@ -6,12 +6,12 @@ use std::{
     process::ExitCode,
 };
 
-use anstream::{AutoStream, ColorChoice};
+use anstream::AutoStream;
 use anyhow::Result;
-use clap::ValueEnum;
 use migtrace::log::{self, Options};
 
 use super::{
+    color::When,
     filter::{self, FilterArgs},
     load,
 };
@@ -40,23 +40,6 @@ pub(crate) struct Args {
     color: When,
     #[command(flatten)]
     filter: FilterArgs,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum When {
-    Auto,
-    Always,
-    Never,
-}
-
-impl From<When> for ColorChoice {
-    fn from(when: When) -> Self {
-        match when {
-            When::Auto => Self::Auto,
-            When::Always => Self::AlwaysAnsi,
-            When::Never => Self::Never,
-        }
-    }
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {

@@ -2,6 +2,7 @@
 //! an error into one message and an exit status.
 
 mod bench;
+mod color;
 mod compare;
 mod completions;
 mod doctor;
@@ -11,11 +12,14 @@ mod load;
 mod log;
 mod memtoy;
 mod output;
+mod page;
 mod progress;
 mod record;
 mod recover;
 mod stop;
 mod summary;
+mod top;
+mod top_live;
 
 use std::{io, process::ExitCode};
 
@@ -43,9 +47,11 @@ enum Command {
     Export(export::Args),
     Log(log::Args),
     Memtoy(memtoy::Args),
+    Page(page::Args),
     Record(record::Args),
     Recover(recover::Args),
     Summary(summary::Args),
+    Top(top::Args),
 }
 
 /// Exit status: bad usage or bad input.
@@ -65,9 +71,11 @@ pub(crate) fn main() -> ExitCode {
         Command::Export(args) => export::run(&args),
         Command::Log(args) => log::run(&args),
         Command::Memtoy(args) => memtoy::run(&args),
+        Command::Page(args) => page::run(&args),
         Command::Record(args) => record::run(&args, cli.verbose),
         Command::Recover(args) => recover::run(&args),
         Command::Summary(args) => summary::run(&args),
+        Command::Top(args) => top::run(&args),
     };
     result.unwrap_or_else(|error| {
         let status = exit_status(&error);

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use crate::{
     event::Body,
-    model::{Run, account, latency::Latencies, work::Work},
+    model::{Run, account, fate::Gone, funnel::Funnel, latency::Latencies, work::Work},
 };
 
 /// The numbers of one run; `None` where the trace cannot know, or where it makes no sense for what the run did.
@@ -78,8 +78,8 @@ impl Measure {
             failed_pages: add(work.failed_in_request_pages(run), failed_in_faults)
                 .filter(|_| has_requests)
                 .map(|n| n + refused),
-            gone_pages: seen.map(|f| f.gone_pages),
-            untouched_pages: seen.map(|f| f.untouched_pages),
+            gone_pages: seen.map(|f| f.gone_total_pages() - f.gone(Gone::Exited)),
+            untouched_pages: seen.map(Funnel::never_touched_pages),
             request_ns: has_requests.then(|| work.request_ns(run)),
             longest_request_ns: work.requests.iter().filter_map(|&i| run.events[i].latency_ns()).max(),
             faults: (has_requests && has_faults).then(|| work.fault_latency(run)),

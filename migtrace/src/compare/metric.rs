@@ -47,7 +47,7 @@ pub const METRICS: [Metric; 22] = [
     metric("moved_in_fault_pages", "pages moved inside faults", Unit::Pages, |m| of(m.moved_in_fault_pages)),
     metric("placed_pages", "marked, already placed", Unit::Pages, |m| of(m.placed_pages)),
     metric("failed_pages", "pages that failed", Unit::Pages, |m| of(m.failed_pages)),
-    metric("gone_pages", "marked, gone (swapped out)", Unit::Pages, |m| of(m.gone_pages)),
+    metric("gone_pages", "marked, gone in between", Unit::Pages, |m| of(m.gone_pages)),
     metric("untouched_pages", "marked, never touched", Unit::Pages, |m| of(m.untouched_pages)),
     metric("request_ns", "time inside requests", Unit::Nanoseconds, |m| of(m.request_ns)),
     metric("request_per_asked_page_ns", "  per page asked about", Unit::Nanoseconds, |m| {

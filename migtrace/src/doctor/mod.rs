@@ -39,6 +39,12 @@ pub struct Report {
     pub views: Vec<View>,
 }
 
+/// What each question gets for an answer, given how the probes are attached.
+#[must_use]
+pub(crate) fn answers(probes: &[ProbeInfo]) -> Vec<View> {
+    views::all(probes)
+}
+
 /// Smallest ring that the kernel makes: nothing is going to be in it.
 const RING_BYTES: u32 = 4096;
 

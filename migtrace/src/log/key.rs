@@ -36,7 +36,7 @@ const ENTRIES: [Entry; 15] = [
             run.marks
                 .list()
                 .iter()
-                .any(|m| m.request.is_some_and(|r| m.addr.is_none() && run.marks.remaining(r).is_some()))
+                .any(|m| m.addr.is_none() && run.marks.request_of(m).is_some_and(|r| run.marks.remaining(r).is_some()))
         },
     ),
     ("marked", "unmapped by a lazy request: the page stays in memory and is checked when it is next touched", |run| {

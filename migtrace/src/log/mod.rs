@@ -6,6 +6,7 @@
 pub(crate) mod account;
 pub(crate) mod header;
 mod key;
+pub mod life;
 mod page;
 mod request;
 mod section;
@@ -13,6 +14,7 @@ mod sentence;
 pub(crate) mod summary;
 pub(crate) mod theme;
 mod tree;
+mod why;
 
 use std::io::{self, Write};
 
@@ -40,6 +42,12 @@ pub fn write(run: &Run, name: &str, options: &Options, out: &mut dyn Write) -> i
     }
     key::write(run, out)?;
     summary::write(run, out)
+}
+
+/// One event in words, with colours.
+#[must_use]
+pub(crate) fn sentence(run: &Run, event: usize) -> String {
+    sentence::of_event(run, event)
 }
 
 /// A heading over a part of the log.

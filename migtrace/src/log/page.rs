@@ -20,7 +20,7 @@ pub(super) fn of_event(run: &Run, index: usize) -> String {
 
 /// A marked page that no event names, but whose request leaves only some pages for it.
 fn one_of(run: &Run, index: usize) -> Option<String> {
-    let request = run.marks.of_event(index)?.request?;
+    let request = run.marks.request_of(run.marks.of_event(index)?)?;
     let pid = run.events[request].pid;
     let places = run.marks.remaining(request)?.iter().map(|&addr| run.segments.place(pid, addr));
     let places: Vec<Place> = places.collect::<Option<_>>()?;

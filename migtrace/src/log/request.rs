@@ -9,11 +9,16 @@ use crate::{
 
 /// The call, what it returned, and what that did to pages.
 pub(super) fn sentence(run: &Run, index: usize, r: &Request) -> String {
+    returned(r) + &did(run, index)
+}
+
+/// The call, and what it returned.
+pub(super) fn returned(r: &Request) -> String {
     let call = theme::paint(theme::REQUEST, call(r));
     let returned = words::returned(r.ret);
     let returned = if r.ret < 0 { theme::paint(theme::FAILED, returned) } else { returned };
     let target = r.target_pid.map(|pid| format!(" for process {pid}")).unwrap_or_default();
-    format!("{call}{target} {returned} after {}{}", words::duration(r.latency_ns), did(run, index))
+    format!("{call}{target} {returned} after {}", words::duration(r.latency_ns))
 }
 
 /// The call with its arguments, as far as the trace has them.
@@ -44,6 +49,17 @@ fn nodes(r: &Request) -> Option<String> {
 
 /// What the caller asks for, for a line of its own.
 pub(super) fn asks(run: &Run, index: usize, r: &Request) -> String {
+    if asks_for_node(r) { query(run, index, r) } else { means(r) }
+}
+
+/// Whether it is the query that touches the page.
+fn asks_for_node(r: &Request) -> bool {
+    let has = |word: &str| r.flags.split('|').any(|f| f == word);
+    r.name == RequestName::GetMempolicy && has("node") && has("addr")
+}
+
+/// What such a call asks for.
+pub(super) fn means(r: &Request) -> String {
     let has = |word: &str| r.flags.split('|').any(|f| f == word);
     let moves = has("move") || has("move_all");
     match r.name {
@@ -57,7 +73,9 @@ pub(super) fn asks(run: &Run, index: usize, r: &Request) -> String {
         RequestName::Mbind => "sets the policy of these pages; pages that are there stay where they are".into(),
         RequestName::SetMempolicy => "sets the policy of the calling thread".into(),
         RequestName::SetMempolicyHomeNode => "names the node that is nearest to the range's users".into(),
-        RequestName::GetMempolicy if has("node") && has("addr") => query(run, index, r),
+        RequestName::GetMempolicy if asks_for_node(r) => {
+            "asks on which node the page is, and touches it to find out".into()
+        }
         RequestName::GetMempolicy => "asks for the policy".into(),
         RequestName::MovePages => "asks where pages are, or moves each to a node of its own".into(),
         RequestName::MigratePages => "moves all pages of a process from some nodes to others".into(),

@@ -14,10 +14,10 @@ use crate::{
 /// What happened, as one sentence.
 pub(super) fn of_event(run: &Run, index: usize) -> String {
     match &run.events[index].body {
-        Body::Fault(f) => fault(run, index, f),
-        Body::Check(c) => check(c, &named_unless_obvious(run, index)),
-        Body::Mark(m) => mark(run, index, m),
-        Body::Migrate(m) => migrate(run, index, m),
+        Body::Fault(f) => fault(&page::of_event(run, index), f),
+        Body::Check(c) => check(&named_unless_obvious(run, index), c),
+        Body::Mark(m) => mark(&page::of_event(run, index), m),
+        Body::Migrate(m) => migrate(&named_unless_obvious(run, index), m, run.nest.parent(index).is_none()),
         Body::Batch(b) => batch(b),
         Body::Request(r) => request::sentence(run, index, r),
         Body::Task(t) => task(t),
@@ -31,8 +31,8 @@ pub(super) fn of_event(run: &Run, index: usize) -> String {
     }
 }
 
-fn fault(run: &Run, index: usize, f: &Fault) -> String {
-    let page = page::of_event(run, index);
+/// A fault on a page that is called so.
+pub(super) fn fault(page: &str, f: &Fault) -> String {
     let who = f.ip.map_or_else(|| " by the kernel".into(), |ip| format!(" at ip {ip:#x}"));
     let Some(class) = f.class else {
         return format!("{page} touched ({}){who}: page fault; what became of it was not recorded", f.access);
@@ -53,7 +53,8 @@ fn fault(run: &Run, index: usize, f: &Fault) -> String {
     format!("{page} touched ({}){who}: fault of class {class}, {major}{node}{result}{took}", f.access)
 }
 
-fn check(c: &Check, page: &str) -> String {
+/// `page`: what to call it, with a space behind; empty where the line above names it.
+pub(super) fn check(page: &str, c: &Check) -> String {
     let policy = c.policy.map_or_else(|| "policy".into(), |p| format!("policy {p}"));
     let verdict = match c.verdict {
         Verdict::Placed => format!("already placed, {policy} is content with node {}", c.src_nid),
@@ -70,8 +71,9 @@ fn check(c: &Check, page: &str) -> String {
     format!("{page}check: {verdict}")
 }
 
-fn mark(run: &Run, index: usize, m: &Mark) -> String {
-    let (page, nid, pfn) = (page::of_event(run, index), m.nid, m.pfn);
+/// A mark of a page that is called so.
+pub(super) fn mark(page: &str, m: &Mark) -> String {
+    let (nid, pfn) = (m.nid, m.pfn);
     match m.result {
         Outcome::Ok => {
             let marked = theme::paint(theme::MARKED, "marked");
@@ -85,12 +87,9 @@ fn mark(run: &Run, index: usize, m: &Mark) -> String {
     }
 }
 
-fn migrate(run: &Run, index: usize, m: &Migrate) -> String {
-    let page = named_unless_obvious(run, index);
-    let cause = match run.nest.parent(index) {
-        Some(_) => String::new(),
-        None => format!(", cause {}", m.cause),
-    };
+/// `page` as in [`check`]; the cause only where no line above tells it.
+pub(super) fn migrate(page: &str, m: &Migrate, with_cause: bool) -> String {
+    let cause = if with_cause { format!(", cause {}", m.cause) } else { String::new() };
     let (from, frame) = (m.src_nid, m.old_pfn);
     if m.result == Outcome::Failed {
         let to = m.dst_nid.map(|nid| format!(" to node {nid}")).unwrap_or_default();
@@ -146,7 +145,8 @@ fn task(t: &Task) -> String {
     }
 }
 
-fn region(r: &Region) -> String {
+/// A mapping.
+pub(super) fn region(r: &Region) -> String {
     let policy = r.policy.map(|p| format!(", policy {p}")).unwrap_or_default();
     let name = if r.name.is_empty() { String::new() } else { format!(" {}", escape_control(&r.name)) };
     let pages = words::count(pages_of(r.addr, r.len.max(1)), "page");
@@ -164,6 +164,6 @@ fn named_unless_obvious(run: &Run, index: usize) -> String {
     if run.nest.parent(index).is_some_and(same) { String::new() } else { format!("{} ", page::of_event(run, index)) }
 }
 
-fn explained(reason: &str) -> String {
+pub(super) fn explained(reason: &str) -> String {
     words::reason(&escape_control(reason))
 }

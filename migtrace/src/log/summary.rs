@@ -7,7 +7,7 @@ use std::{
 
 use super::{account, heading, theme};
 use crate::{
-    event::{Body, Event, Reason, RequestName, escape_control},
+    event::{Body, Event, RequestName, escape_control},
     model::{Run, funnel::Funnel, latency::Latencies, moves, work::Work},
     words,
 };
@@ -92,44 +92,60 @@ fn funnels(run: &Run, out: &mut dyn Write) -> io::Result<()> {
     if lazy.len() == 1 { Ok(()) } else { funnel(out, "all", &whole) }
 }
 
-fn funnel(out: &mut dyn Write, label: &str, f: &Funnel) -> io::Result<()> {
-    let by_reason = |pages: &BTreeMap<Reason, u64>| {
-        let of = |(reason, n): (&Reason, &u64)| format!("{} {n}", escape_control(reason));
-        if pages.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", pages.iter().map(of).collect::<Vec<_>>().join(", "))
-        }
-    };
+/// A funnel as an equation, and what is wrong with it.
+pub(crate) fn funnel(out: &mut dyn Write, label: &str, f: &Funnel) -> io::Result<()> {
+    let about = if f.is_estimated { "about " } else { "" };
     writeln!(
         out,
-        "   {label}: {} marked = {} migrated + {} already placed + {} failed{} + {} gone + {} untouched{}",
+        "   {label}: {about}{} marked = {} migrated + {} already placed + {} failed{} + {} gone{} + {} untouched{}",
         f.total_pages(),
         f.migrated_pages,
         f.placed_pages,
         f.failed_total_pages(),
-        by_reason(&f.failed_pages),
-        f.gone_pages,
+        parts(f.failed_pages.iter().map(|(reason, n)| (&**reason, *n))),
+        f.gone_total_pages(),
+        parts(f.gone_pages.iter().map(|(how, n)| (words::gone(*how), *n))),
         f.untouched_pages,
         if f.holds() { "; the identity holds" } else { "" },
     )?;
-    if !f.holds() {
-        let settled = f.settled_pages();
-        let text = format!(
-            "THE IDENTITY DOES NOT HOLD: of {} the trace accounts for {settled}",
-            words::count(f.total_pages(), "page")
-        );
-        let unknown = f.unknown_pages;
-        writeln!(out, "   {}; {unknown} touched, with no event of how that ended", theme::paint(theme::FAILED, text))?;
-    }
+    doubts(out, f)?;
     if !f.refused_pages.is_empty() {
         let refused: u64 = f.refused_pages.values().sum();
-        writeln!(
+        let why = parts(f.refused_pages.iter().map(|(reason, n)| (&**reason, *n)));
+        writeln!(out, "   besides, {} could not be marked{why}", words::count(refused, "page"))?;
+    }
+    Ok(())
+}
+
+/// ` (3 refs, 1 mapped)`.
+fn parts<'a>(of: impl Iterator<Item = (&'a str, u64)>) -> String {
+    let parts: Vec<String> =
+        of.filter(|(_, n)| *n > 0).map(|(word, n)| format!("{n} {}", escape_control(word))).collect();
+    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
+}
+
+/// Why a funnel's identity does not hold, or is not known to.
+fn doubts(out: &mut dyn Write, f: &Funnel) -> io::Result<()> {
+    if f.is_estimated {
+        return writeln!(
             out,
-            "   besides, {} could not be marked{}",
-            words::count(refused, "page"),
-            by_reason(&f.refused_pages)
-        )?;
+            "   estimated from a sample: untouched is what remains, and the identity cannot be checked"
+        );
+    }
+    let settled = f.settled_pages();
+    if settled != f.total_pages() {
+        let marked = words::count(f.total_pages(), "page");
+        let text = format!("THE IDENTITY DOES NOT HOLD: of {marked} the trace accounts for {settled}");
+        let mut why = vec![format!("{} touched, with no event of how that ended", f.unknown_pages)];
+        if f.evicted_pages > 0 {
+            why.push(format!("{} not followed, to hold memory within bounds", f.evicted_pages));
+        }
+        writeln!(out, "   {}; {}", theme::paint(theme::FAILED, text), why.join("; "))?;
+    }
+    if f.is_doubtful() {
+        let (lost, pages) = (words::count(f.lost_events, "event"), words::count(f.never_touched_pages(), "page"));
+        let text = format!("NOT KNOWN: {lost} lost meanwhile; {pages} of which no event tells may have been touched");
+        writeln!(out, "   {}", theme::paint(theme::FAILED, text))?;
     }
     Ok(())
 }

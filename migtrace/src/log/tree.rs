@@ -9,7 +9,7 @@ use std::{
 
 use super::{Options, request, sentence, theme};
 use crate::{
-    event::{Body, Outcome},
+    event::{Body, Comm, Outcome},
     model::{Run, latency::Latencies},
     words,
 };
@@ -73,10 +73,27 @@ fn visible(run: &Run, events: &[usize], options: &Options) -> Vec<usize> {
 fn line(run: &Run, index: usize, depth: usize) -> String {
     let event = &run.events[index];
     let ms = event.start_ns().saturating_sub(run.zero_ns()) as f64 / 1e6;
-    let node = event.cpu_node.map_or_else(|| "?".into(), |n| n.to_string());
-    let (place, task) = (format!("{}/{node}", event.cpu), format!("{}/{}", event.comm, event.tid));
-    let columns = theme::paint(theme::DIM, format!("{ms:>10.3}  {place:<8} {task:<16}"));
-    format!("{columns} {:indent$}{}", "", sentence::of_event(run, index), indent = 2 * depth)
+    let columns = Columns { ms, cpu: event.cpu, cpu_node: event.cpu_node, comm: event.comm, tid: event.tid };
+    columns.line(depth, &sentence::of_event(run, index))
+}
+
+/// What every line begins with.
+pub(super) struct Columns {
+    /// Since the recording began.
+    pub(super) ms: f64,
+    pub(super) cpu: u32,
+    pub(super) cpu_node: Option<i32>,
+    pub(super) comm: Comm,
+    pub(super) tid: u32,
+}
+
+impl Columns {
+    pub(super) fn line(&self, depth: usize, text: &str) -> String {
+        let node = self.cpu_node.map_or_else(|| "?".into(), |n| n.to_string());
+        let (place, task) = (format!("{}/{node}", self.cpu), format!("{}/{}", self.comm, self.tid));
+        let columns = theme::paint(theme::DIM, format!("{:>10.3}  {place:<8} {task:<16}", self.ms));
+        format!("{columns} {:indent$}{text}", "", indent = 2 * depth)
+    }
 }
 
 /// A hash of what makes lines, and those below them, say the same but for page, node and time.
@@ -119,7 +136,7 @@ fn folded(run: &Run, events: &[usize], depth: usize) -> String {
 }
 
 /// A line that is no event: what the one above means.
-fn aside(text: &str, depth: usize) -> String {
+pub(super) fn aside(text: &str, depth: usize) -> String {
     format!("{:10}  {:8} {:16} {:indent$}{}", "", "", "", "", theme::paint(theme::DIM, text), indent = 2 * depth)
 }
 

@@ -3,17 +3,17 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    marks::Marked,
+    marks::Marks,
     ranges::{PAGE_BYTES, page_start, pages_of},
 };
 use crate::event::{Body, Event};
 
 /// For each request with such marks the addresses that are left for them: where a range has as many pages as marks, those
 /// that no event names.
-pub(super) fn remaining(events: &[Event], list: &[Marked]) -> HashMap<usize, Vec<u64>> {
+pub(super) fn remaining(events: &[Event], marks: &Marks) -> HashMap<usize, Vec<u64>> {
     let mut by_request: HashMap<usize, (HashSet<u64>, usize)> = HashMap::new();
-    for marked in list {
-        let Some(request) = marked.request else { continue };
+    for marked in marks.list() {
+        let Some(request) = marks.request_of(marked) else { continue };
         let (named, unnamed) = by_request.entry(request).or_default();
         match marked.addr {
             // All pages of a large folio count as named.
@@ -44,12 +44,12 @@ mod tests {
     fn pages_that_no_event_names_are_known_by_elimination_or_not_at_all() {
         let (_, events) = fixture::lazy_without_addresses(4, [1]);
         let marks = Marks::new(&events, &Nest::new(&events));
-        let request = marks.list()[0].request.expect("inside a request");
+        let request = marks.request_of(&marks.list()[0]).expect("inside a request");
         let others = [0, 0x2000, 0x3000].map(|offset| fixture::SEGMENT + offset);
         assert_eq!(marks.remaining(request), Some(others.as_slice()));
         let mut fewer = events.clone();
         fewer.remove(fewer.iter().position(|e| matches!(e.body, Body::Mark(_))).expect("a mark"));
         let marks = Marks::new(&fewer, &Nest::new(&fewer));
-        assert_eq!(marks.remaining(marks.list()[0].request.expect("inside a request")), None);
+        assert_eq!(marks.remaining(marks.request_of(&marks.list()[0]).expect("inside a request")), None);
     }
 }

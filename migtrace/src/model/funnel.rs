@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::marks::{Fate, Marked};
-use crate::event::{Body, Event, Outcome, Reason};
-use crate::model::Run;
+use super::{
+    Run,
+    fate::{Fate, Gone},
+};
+use crate::event::Reason;
 
 /// Where the pages went that one request, or all, marked. In pages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,57 +20,72 @@ pub struct Funnel {
     pub migrated_pages: u64,
     pub placed_pages: u64,
     pub failed_pages: BTreeMap<Reason, u64>,
-    pub gone_pages: u64,
+    /// By how they went.
+    pub gone_pages: BTreeMap<Gone, u64>,
     pub untouched_pages: u64,
     /// Touched, but the trace does not hold how that ended.
     pub unknown_pages: u64,
+    /// Not followed to their end, to hold memory within bounds.
+    pub evicted_pages: u64,
+    /// Events that were lost while pages were untouched, of the probes that show what becomes of them.
+    pub lost_events: u64,
+    /// Whether all this is estimated from a sample: then untouched is what remains.
+    pub is_estimated: bool,
 }
 
 impl Funnel {
-    /// Of one request.
+    /// Of one request, by the number of its event.
     #[must_use]
     pub fn of_request(run: &Run, request: usize) -> Self {
-        let mut funnel = Self::default();
-        for i in run.nest.descendants(request) {
-            funnel.take(&run.events[i], run.marks.of_event(i));
-        }
-        funnel
+        run.marks.request(request).map(|r| r.funnel.clone()).unwrap_or_default()
     }
 
     /// Of the whole recording, marks without a request included.
     #[must_use]
     pub fn of_run(run: &Run) -> Self {
-        let mut funnel = Self::default();
-        for (i, event) in run.events.iter().enumerate() {
-            funnel.take(event, run.marks.of_event(i));
-        }
-        funnel
+        run.marks.all().clone()
     }
 
-    fn take(&mut self, event: &Event, marked: Option<&Marked>) {
-        match (&event.body, marked) {
-            (Body::Batch(batch), _) if &*batch.mode == "lazy" => {
-                *self.counted_pages.get_or_insert(0) += batch.succeeded;
-            }
-            (Body::Mark(mark), _) if mark.result == Outcome::Failed => {
-                let reason = mark.reason.clone().unwrap_or_else(|| "failed".into());
-                *self.refused_pages.entry(reason).or_default() += 1 << mark.order;
-            }
-            (Body::Mark(_), Some(marked)) => self.settle(marked),
-            _ => {}
-        }
+    /// A page's fate changed.
+    pub(super) fn change(&mut self, from: &Fate, to: &Fate, pages: u64) {
+        *self.of_fate(from) -= pages;
+        *self.of_fate(to) += pages;
     }
 
-    fn settle(&mut self, marked: &Marked) {
-        let pages = marked.pages;
+    /// Pages were marked, and have this fate so far.
+    pub(super) fn mark(&mut self, fate: &Fate, pages: u64) {
         self.marked_pages += pages;
-        match &marked.fate {
-            Fate::Untouched => self.untouched_pages += pages,
-            Fate::Migrated => self.migrated_pages += pages,
-            Fate::Placed => self.placed_pages += pages,
-            Fate::Failed(reason) => *self.failed_pages.entry(reason.clone()).or_default() += pages,
-            Fate::Gone => self.gone_pages += pages,
-            Fate::Unknown => self.unknown_pages += pages,
+        *self.of_fate(fate) += pages;
+    }
+
+    /// Pages are another request's.
+    pub(super) fn unmark(&mut self, fate: &Fate, pages: u64) {
+        self.marked_pages -= pages;
+        *self.of_fate(fate) -= pages;
+    }
+
+    /// Of a sample: so many pages are known to have had this fate.
+    pub(super) fn estimate(&mut self, fate: &Fate, pages: u64) {
+        *self.of_fate(fate) += pages;
+        self.estimate_untouched();
+    }
+
+    /// Of a sample: what is not known to have been touched.
+    pub(super) fn estimate_untouched(&mut self) {
+        self.is_estimated = true;
+        self.untouched_pages = 0;
+        self.untouched_pages = self.total_pages().saturating_sub(self.settled_pages() + self.unknown_pages);
+    }
+
+    fn of_fate(&mut self, fate: &Fate) -> &mut u64 {
+        match fate {
+            Fate::Untouched => &mut self.untouched_pages,
+            Fate::Migrated => &mut self.migrated_pages,
+            Fate::Placed => &mut self.placed_pages,
+            Fate::Failed(reason) => self.failed_pages.entry(reason.clone()).or_default(),
+            Fate::Gone(how) => self.gone_pages.entry(*how).or_default(),
+            Fate::Unknown => &mut self.unknown_pages,
+            Fate::Evicted => &mut self.evicted_pages,
         }
     }
 
@@ -84,16 +101,41 @@ impl Funnel {
         self.failed_pages.values().sum()
     }
 
+    /// Pages that went away before anybody touched them, in all ways.
+    #[must_use]
+    pub fn gone_total_pages(&self) -> u64 {
+        self.gone_pages.values().sum()
+    }
+
+    /// Pages that went away in this way.
+    #[must_use]
+    pub fn gone(&self, how: Gone) -> u64 {
+        self.gone_pages.get(&how).copied().unwrap_or(0)
+    }
+
+    /// Pages that nobody touched while they were there: those that still are, and those that ended with their process.
+    #[must_use]
+    pub fn never_touched_pages(&self) -> u64 {
+        self.untouched_pages + self.gone(Gone::Exited)
+    }
+
     /// Pages whose fate is known.
     #[must_use]
     pub fn settled_pages(&self) -> u64 {
-        self.migrated_pages + self.placed_pages + self.failed_total_pages() + self.gone_pages + self.untouched_pages
+        let touched = self.migrated_pages + self.placed_pages + self.failed_total_pages();
+        touched + self.gone_total_pages() + self.untouched_pages
     }
 
-    /// Whether every page that the kernel counted as marked is accounted for, once.
+    /// Whether pages that count as never touched may have been, because events are missing.
+    #[must_use]
+    pub fn is_doubtful(&self) -> bool {
+        self.lost_events > 0 && self.never_touched_pages() > 0
+    }
+
+    /// Whether every page that the kernel counted as marked is accounted for, once, and for certain.
     #[must_use]
     pub fn holds(&self) -> bool {
-        self.settled_pages() == self.total_pages()
+        self.settled_pages() == self.total_pages() && !self.is_doubtful() && !self.is_estimated
     }
 
     /// Whether nothing was marked, nor could not be.
@@ -104,48 +146,5 @@ impl Funnel {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::fixture;
-
-    #[test]
-    fn every_marked_page_is_accounted_for() {
-        let (meta, events) = fixture::lazy(8, [1, 4]);
-        let funnel = Funnel::of_run(&Run::new(meta, events));
-        assert_eq!((funnel.total_pages(), funnel.migrated_pages, funnel.untouched_pages), (8, 2, 6));
-        assert!(funnel.holds());
-    }
-
-    #[test]
-    fn a_lost_migration_breaks_the_identity_instead_of_passing_as_untouched() {
-        let (meta, events) = fixture::lossy();
-        let funnel = Funnel::of_run(&Run::new(meta, events));
-        assert_eq!((funnel.total_pages(), funnel.migrated_pages, funnel.unknown_pages), (8, 5, 3));
-        assert!(!funnel.holds());
-    }
-
-    #[test]
-    fn a_lost_mark_shows_against_the_kernels_own_count() {
-        let (meta, mut events) = fixture::lazy(8, []);
-        let lost = events.iter().position(|e| matches!(e.body, Body::Mark(_))).expect("a mark");
-        events.remove(lost);
-        let funnel = Funnel::of_run(&Run::new(meta, events));
-        assert_eq!((funnel.total_pages(), funnel.marked_pages, funnel.settled_pages()), (8, 7, 7));
-        assert!(!funnel.holds());
-    }
-
-    #[test]
-    fn a_large_folio_counts_as_its_pages() {
-        let (meta, mut events) = fixture::lazy(1, []);
-        for event in &mut events {
-            match &mut event.body {
-                Body::Mark(m) => m.order = 4,
-                Body::Batch(b) => b.succeeded = 16,
-                _ => {}
-            }
-        }
-        let funnel = Funnel::of_run(&Run::new(meta, events));
-        assert_eq!((funnel.total_pages(), funnel.untouched_pages), (16, 16));
-        assert!(funnel.holds());
-    }
-}
+#[path = "funnel_tests.rs"]
+mod tests;

@@ -88,6 +88,18 @@ impl Latencies {
         enough.then(|| self.quantile_ns(1.0 - beyond)).flatten()
     }
 
+    /// How many times lie below the first bound, from each bound up to the next, and from the last one on. Bounds ascend,
+    /// ns; near a bound it is as exact as the percentiles are.
+    #[must_use]
+    pub fn between(&self, bounds: &[u64]) -> Vec<u64> {
+        let mut counts = vec![0; bounds.len() + 1];
+        for step in self.histogram.iter_recorded() {
+            let at = bounds.partition_point(|bound| *bound <= step.value_iterated_to());
+            counts[at] += step.count_at_value();
+        }
+        counts
+    }
+
     fn quantile_ns(&self, quantile: f64) -> Option<u64> {
         (self.count() > 0).then(|| self.histogram.value_at_quantile(quantile).clamp(self.min_ns, self.max_ns))
     }
@@ -116,6 +128,12 @@ mod tests {
         let many: Latencies = (1..=100).collect();
         assert_eq!(many.percentile_ns(90), Some(90));
         assert_eq!(many.percentile_ns(99), Some(99));
+    }
+
+    #[test]
+    fn times_are_counted_between_bounds() {
+        let times: Latencies = [5, 10, 50, 99, 100, 5000].into_iter().collect();
+        assert_eq!(times.between(&[10, 100, 1000]), [1, 3, 1, 1]);
     }
 
     #[test]

@@ -1,56 +1,21 @@
-//! What became of each page that was unmapped for lazy migration.
-//!
-//! The kernel shows a mark by page frame, often without an address; a check and a migration name both. A mark is linked to
-//! them by frame, and follows its page when compaction or a direct request moves it before it is touched.
+//! What became of each page that was unmapped for lazy migration, in a recording that is in memory as a whole: the same
+//! [`Funnels`] that follow events as they come, with every mark kept, and found by its event.
 
 use std::collections::HashMap;
 
-use super::{
-    elimination,
-    nest::Nest,
-    ranges::{PAGE_BYTES, page_start},
-};
-use crate::event::{Body, Cause, Check, Event, FaultClass, Mark, Migrate, Outcome, Reason, TaskEvent, Verdict};
+use super::{elimination, funnel::Funnel, funnels::Funnels, lazy_request::LazyRequest, nest::Nest};
+use crate::event::Event;
 
-/// One page, or folio, that was marked.
-#[derive(Clone, Debug)]
-pub struct Marked {
-    /// The mark's event.
-    pub event: usize,
-    /// The request that marked it, where the trace holds that.
-    pub request: Option<usize>,
-    pub pid: u32,
-    /// Virtual address: the mark's own, else that of another event about the same frame.
-    pub addr: Option<u64>,
-    /// Whether `addr` comes from another event.
-    pub addr_by_frame: bool,
-    pub pages: u64,
-    pub fate: Fate,
-    pfn: u64,
-}
-
-/// What became of a marked page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// Never touched before its process or the recording ended.
-    Untouched,
-    /// It moved in the fault that touched it.
-    Migrated,
-    /// It was where policy wants it.
-    Placed,
-    /// It was touched and stayed, for this reason.
-    Failed(Reason),
-    /// Swapped out before it was touched.
-    Gone,
-    /// Touched, but the trace does not hold how that ended.
-    Unknown,
-}
+pub use super::{fate::Fate, marked::Marked};
 
 /// All marked pages of a recording.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Marks {
-    list: Vec<Marked>,
+    funnels: Funnels,
     by_event: HashMap<usize, usize>,
+    list: Vec<Marked>,
+    /// By the event of a request, its number.
+    requests: HashMap<usize, u64>,
     remaining: HashMap<usize, Vec<u64>>,
 }
 
@@ -58,12 +23,16 @@ impl Marks {
     /// Follows every successful mark to its fate.
     #[must_use]
     pub fn new(events: &[Event], nest: &Nest) -> Self {
-        let mut follow = Follow::default();
+        let mut funnels = Funnels::unbounded();
         for &i in nest.by_end() {
-            follow.see(i, events, nest);
+            funnels.take_numbered(i, &events[i]);
         }
-        let by_event = follow.list.iter().enumerate().map(|(n, m)| (m.event, n)).collect();
-        Self { remaining: elimination::remaining(events, &follow.list), by_event, list: follow.list }
+        let list: Vec<Marked> = funnels.marks().map(|(_, marked)| marked.clone()).collect();
+        let by_event = list.iter().enumerate().map(|(n, m)| (m.event, n)).collect();
+        let requests = funnels.requests().filter_map(|r| Some((r.event?, r.id))).collect();
+        let mut marks = Self { funnels, by_event, list, requests, remaining: HashMap::new() };
+        marks.remaining = elimination::remaining(events, &marks);
+        marks
     }
 
     /// The addresses of the pages that a request marked and that no event names, in ascending order, where there is only
@@ -84,143 +53,44 @@ impl Marks {
     pub fn list(&self) -> &[Marked] {
         &self.list
     }
-}
 
-/// The state of following, event by event.
-#[derive(Default)]
-struct Follow {
-    list: Vec<Marked>,
-    /// The last mark of each frame.
-    by_frame: HashMap<u64, usize>,
-    by_addr: HashMap<(u32, u64), usize>,
-    /// The last address at which each frame was seen.
-    seen_at: HashMap<u64, (u32, u64)>,
-}
-
-impl Follow {
-    fn see(&mut self, i: usize, events: &[Event], nest: &Nest) {
-        let event = &events[i];
-        match &event.body {
-            Body::Mark(mark) if mark.result == Outcome::Ok => {
-                let request = nest.ancestors(i).find(|&a| matches!(events[a].body, Body::Request(_)));
-                self.mark(i, event.pid, mark, request);
-            }
-            Body::Check(check) => self.check(event.pid, check),
-            Body::Migrate(migrate) => self.migrate(event.pid, migrate),
-            Body::Fault(f) if f.class == Some(FaultClass::Swap) => self.fault(event.pid, f.addr, f.major == Some(true)),
-            Body::Task(t) if t.what == TaskEvent::Exit || t.what == TaskEvent::Exec => {
-                self.seen_at.retain(|_, (pid, _)| *pid != event.pid || event.tid != event.pid);
-            }
-            _ => {}
-        }
+    /// The event of the request that marked a page, where the trace holds that.
+    #[must_use]
+    pub fn request_of(&self, marked: &Marked) -> Option<usize> {
+        self.funnels.get(marked.request?)?.event
     }
 
-    fn mark(&mut self, event: usize, pid: u32, mark: &Mark, request: Option<usize>) {
-        if let Some(&old) = self.by_frame.get(&mark.pfn) {
-            // Marked again, so it had been mapped in between, and no event says how.
-            self.settle(old, Fate::Unknown);
-        }
-        let seen = self.seen_at.get(&mark.pfn).filter(|(owner, _)| *owner == pid).map(|&(_, addr)| addr);
-        let (addr, n) = (mark.addr.or(seen), self.list.len());
-        let addr_by_frame = mark.addr.is_none() && addr.is_some();
-        let (pages, pfn) = (1 << mark.order, mark.pfn);
-        self.list.push(Marked { event, request, pid, addr, addr_by_frame, pages, fate: Fate::Untouched, pfn });
-        self.by_frame.insert(pfn, n);
-        self.by_addr.extend(addr.map(|addr| ((pid, page_start(addr)), n)));
+    /// What the request of this event marked, if it did or was to.
+    #[must_use]
+    pub fn request(&self, event: usize) -> Option<&LazyRequest> {
+        self.funnels.get(*self.requests.get(&event)?)
     }
 
-    fn check(&mut self, pid: u32, check: &Check) {
-        let addr = folio_start(check.addr, check.order);
-        self.locate(check.pfn, pid, addr);
-        if let Some(&n) = self.by_frame.get(&check.pfn) {
-            let fate = match check.verdict {
-                Verdict::Placed => Fate::Placed,
-                Verdict::Misplaced => Fate::Unknown,
-                Verdict::Skipped => Fate::Failed(check.reason.clone().unwrap_or_else(|| "skipped".into())),
-            };
-            self.settle(n, fate);
-        }
+    /// The funnel of all marks.
+    #[must_use]
+    pub const fn all(&self) -> &Funnel {
+        self.funnels.all()
     }
-
-    fn migrate(&mut self, pid: u32, migrate: &Migrate) {
-        if let Some(addr) = migrate.addr {
-            self.locate(migrate.old_pfn, pid, folio_start(addr, migrate.order));
-        }
-        let Some(&n) = self.by_frame.get(&migrate.old_pfn) else { return self.follow_frame(migrate) };
-        match (migrate.result, migrate.cause) {
-            (Outcome::Ok, Cause::LazyFault) => {
-                self.list[n].fate = Fate::Migrated;
-                self.by_frame.remove(&migrate.old_pfn);
-            }
-            (Outcome::Failed, Cause::LazyFault) if self.list[n].fate == Fate::Unknown => {
-                self.list[n].fate = Fate::Failed(migrate.reason.clone().unwrap_or_else(|| "failed".into()));
-            }
-            (Outcome::Ok, _) => {
-                self.by_frame.remove(&migrate.old_pfn);
-                if let Some(pfn) = migrate.new_pfn {
-                    self.list[n].pfn = pfn;
-                    self.by_frame.insert(pfn, n);
-                }
-            }
-            (Outcome::Failed, _) => {}
-        }
-        self.follow_frame(migrate);
-    }
-
-    /// A fault of class swap at a marked address, of which no check told before: of a page that was read from swap nothing
-    /// is left to migrate.
-    fn fault(&mut self, pid: u32, addr: u64, major: bool) {
-        if let Some(&n) = self.by_addr.get(&(pid, page_start(addr))) {
-            self.settle(n, if major { Fate::Gone } else { Fate::Unknown });
-        }
-    }
-
-    /// The first thing that is known holds; only a move that follows overrides it.
-    fn settle(&mut self, n: usize, fate: Fate) {
-        if self.list[n].fate == Fate::Untouched {
-            self.list[n].fate = fate;
-        }
-    }
-
-    fn locate(&mut self, pfn: u64, pid: u32, addr: u64) {
-        self.seen_at.insert(pfn, (pid, addr));
-        if let Some(&n) = self.by_frame.get(&pfn)
-            && self.list[n].addr.is_none()
-            && self.list[n].pid == pid
-        {
-            self.list[n].addr = Some(addr);
-            self.list[n].addr_by_frame = true;
-            self.by_addr.insert((pid, addr), n);
-        }
-    }
-
-    fn follow_frame(&mut self, migrate: &Migrate) {
-        if migrate.result == Outcome::Ok
-            && let Some(seen) = self.seen_at.remove(&migrate.old_pfn)
-            && let Some(pfn) = migrate.new_pfn
-        {
-            self.seen_at.insert(pfn, seen);
-        }
-    }
-}
-
-/// Where a folio of this order begins: large folios lie at multiples of their size, in memory as in address spaces.
-const fn folio_start(addr: u64, order: u32) -> u64 {
-    page_start(addr) & !((PAGE_BYTES << order) - 1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::fixture;
+    use crate::{
+        event::{Body, Cause, FaultClass, Migrate, Outcome, Verdict},
+        model::{fate::Gone, fixture},
+    };
 
     fn fates(events: &[Event]) -> Vec<Fate> {
         Marks::new(events, &Nest::new(events)).list().iter().map(|m| m.fate.clone()).collect()
     }
 
     #[test]
-    fn touched_pages_migrate_and_the_others_stay_untouched() {
-        let (_, events) = fixture::lazy(4, [1, 2]);
+    fn touched_pages_migrate_and_the_others_stay_untouched_until_their_process_ends() {
+        let (_, mut events) = fixture::lazy(4, [1, 2]);
+        let gone = Fate::Gone(Gone::Exited);
+        assert_eq!(fates(&events), [gone.clone(), Fate::Migrated, Fate::Migrated, gone]);
+        events.pop();
         assert_eq!(fates(&events), [Fate::Untouched, Fate::Migrated, Fate::Migrated, Fate::Untouched]);
     }
 
@@ -293,6 +163,6 @@ mod tests {
                 _ => {}
             }
         }
-        assert_eq!(fates(&events), [Fate::Gone]);
+        assert_eq!(fates(&events), [Fate::Gone(Gone::SwappedOut)]);
     }
 }

@@ -4,12 +4,25 @@
 //! page, who paid for a move. It knows no terminal, no file and no kernel; the views (log, compare, plot) only read it.
 
 pub mod account;
+pub mod biographies;
+pub mod biography;
+mod bounded;
 mod elimination;
+mod families;
+pub mod fate;
+mod frames;
 pub mod funnel;
+pub mod funnels;
 pub mod latency;
+pub mod lazy_request;
+pub mod live;
+mod lives;
+mod lookup;
+mod marked;
 pub mod marks;
 pub mod moves;
 pub mod nest;
+pub mod page;
 pub mod phase;
 pub mod ranges;
 pub mod reconcile;

@@ -178,7 +178,7 @@ mod tests {
         assert_eq!((work.requests.len(), work.faults.len()), (1, 2));
         assert_eq!((work.moved_in_request_pages(&run), work.moved_in_fault_pages(&run)), (Some(0), Some(2)));
         assert_eq!(work.moving_in_faults_ns(&run), Some(41_700 + 43_200));
-        assert_eq!(work.funnel(&run).map(|f| f.untouched_pages), Some(6));
+        assert_eq!(work.funnel(&run).map(|f| f.never_touched_pages()), Some(6));
     }
 
     #[test]

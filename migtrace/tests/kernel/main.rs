@@ -9,6 +9,7 @@ mod direct;
 mod doctor;
 mod environment;
 mod filters;
+mod funnel;
 mod lazy;
 mod lives;
 mod loss;

@@ -1,0 +1,167 @@
+//! `migtrace top`: the screen, live or over a recording.
+
+use std::{
+    env,
+    io::{self, IsTerminal},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result, bail};
+use migtrace::{
+    event::escape_control,
+    filter::{Filter, kernel::KernelScope},
+    probe::support,
+    source::{Live, Scope, SourceError},
+    trace::meta::Meta,
+    tui::{
+        app::{App, Source},
+        config::{self, Config},
+        replay::{self, Replay},
+        run::{self, Recorder},
+        source,
+        theme::Palette,
+    },
+};
+
+use super::{
+    filter::{self, FilterArgs},
+    load,
+    top_live::{LiveSource, NoRecorder, TraceRecorder},
+};
+
+/// Watch which memory lies on the wrong node, what the kernel moves, and who waits
+///
+/// Without FILE it is live, and needs the rights that record needs. With FILE a recording is read as fast as can be; then
+/// space plays it from its start, + and - change the speed, [ and ] go back and forward. The last line of the screen names
+/// the keys; 9 or ? explains them all, and the words.
+#[derive(clap::Args)]
+#[command(after_help = format!("Examples:
+  sudo migtrace top
+  sudo migtrace top --pid 4711
+  sudo migtrace top --filter 'kind != fault || nid != cpu_node'
+  migtrace top run.parquet
+  migtrace top run.parquet --comm redis-server --theme light
+
+{}", filter::EXAMPLES))]
+pub(crate) struct Args {
+    /// Recording to show; without, what happens now
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Colours for a dark or a light background, or none [default: dark, none with NO_COLOR]
+    #[arg(long, value_name = "THEME")]
+    theme: Option<Palette>,
+    /// Use only characters that every terminal has
+    #[arg(long)]
+    ascii: bool,
+    /// Leave the mouse to the terminal, so that it selects text
+    #[arg(long)]
+    no_mouse: bool,
+    /// Configuration file [default: $XDG_CONFIG_HOME/migtrace/config.toml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// File for the recording that r begins [default: migtrace-TIME.parquet]
+    #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    filter: FilterArgs,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        bail!("top needs a terminal; log, summary and export write to files and pipes");
+    }
+    let config = read_config(args)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    let said = runtime.block_on(async {
+        match &args.file {
+            Some(file) => recording(args, file, config).await,
+            None => live(args, config).await,
+        }
+    })?;
+    // A thread that reads a recording, or walks page tables, is not waited for.
+    runtime.shutdown_background();
+    if let Some(said) = said {
+        eprintln!("migtrace: {said}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The user's configuration, and what the options and the environment say over it.
+fn read_config(args: &Args) -> Result<Config> {
+    let var = |name| env::var_os(name).filter(|value| !value.is_empty());
+    let path = args
+        .config
+        .clone()
+        .or_else(|| config::path(var("XDG_CONFIG_HOME").map(PathBuf::from), var("HOME").map(PathBuf::from)));
+    if let Some(path) = args.config.as_ref().filter(|path| !path.exists()) {
+        bail!("--config {}: there is no such file", path.display());
+    }
+    let mut config = path.map_or_else(|| Ok(Config::default()), |path| Config::read(&path))?;
+    if var("NO_COLOR").is_some() {
+        config.theme.palette = Palette::None;
+    }
+    if let Some(theme) = args.theme {
+        config.theme.palette = theme;
+    }
+    // A locale that is given and is not of UTF-8 says what the terminal can show.
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(var);
+    let locale = locale.map(|l| l.to_string_lossy().to_ascii_lowercase().replace('-', ""));
+    config.theme.ascii |= args.ascii || locale.is_some_and(|locale| !locale.contains("utf8"));
+    Ok(config)
+}
+
+async fn recording(args: &Args, file: &PathBuf, config: Config) -> Result<Option<String>> {
+    let (trace, filter) = load::open(file, &args.filter)?;
+    let meta = replay::meta(&trace, &filter);
+    let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
+    let replay = Replay::start(file.clone(), escape_control(&name), trace, filter);
+    let playing = source::Source::playing(&replay).unwrap_or_default();
+    show(meta, Source::Recording(playing), config, replay, NoRecorder, args).await
+}
+
+async fn live(args: &Args, config: Config) -> Result<Option<String>> {
+    support::check().map_err(SourceError::from)?;
+    for &pid in &args.filter.pid {
+        if !PathBuf::from(format!("/proc/{pid}")).exists() {
+            bail!("--pid {pid}: there is no such process");
+        }
+    }
+    let scope = Scope {
+        processes: (!args.filter.pid.is_empty()).then(|| args.filter.pid.clone()),
+        ring_bytes: None,
+        stacks: false,
+        diagnostics: false,
+        filter: args.filter.but_scope(),
+        kernel: KernelScope { cgroups: args.filter.root_cgroups()?, uid: None, sample: None },
+    };
+    eprintln!("migtrace: attaching probes");
+    let (live, mut meta) = Live::start(&scope)?;
+    meta.filter = filter_text(&scope.filter, &args.filter);
+    let recorder = TraceRecorder::new(args.output.clone());
+    show(meta, Source::Live, config, LiveSource::new(live), recorder, args).await
+}
+
+/// What of the events is asked for at all, in words.
+fn filter_text(filter: &Filter, args: &FilterArgs) -> Option<String> {
+    let scope = args.cgroup.iter().map(|cgroup| format!("in cgroup {cgroup}"));
+    let parts: Vec<String> = (!filter.is_all()).then(|| filter.to_string()).into_iter().chain(scope).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+async fn show<S: source::Source, R: Recorder>(
+    meta: Meta,
+    kind: Source,
+    config: Config,
+    source: S,
+    recorder: R,
+    args: &Args,
+) -> Result<Option<String>> {
+    let app = App::new(meta, kind, config, (80, 24));
+    // What a log says would be written over the screen.
+    let level = log::max_level();
+    log::set_max_level(log::LevelFilter::Off);
+    let said = run::run(app, source, recorder, !args.no_mouse).await.context("using the terminal");
+    log::set_max_level(level);
+    said
+}

@@ -1,0 +1,128 @@
+//! The numbers that everything is counted by: in all, a second, and for each process.
+
+use crate::event::{Body, Event, Outcome, Verdict};
+
+/// What happened, weighted. Pages where the name says so, else events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All but losses.
+    pub events: u64,
+    pub faults: u64,
+    /// Faults of which both the CPU's node and the page's are known.
+    pub placed_faults: u64,
+    /// Of those, the ones whose page lies on another node than the CPU.
+    pub remote_faults: u64,
+    /// Checks that found their page on another node than policy wants.
+    pub misplaced: u64,
+    pub checks: u64,
+    pub marked_pages: u64,
+    /// By the events of single folios.
+    pub moved_pages: u64,
+    pub failed_pages: u64,
+    /// By the kernel's counts of its batches; the same pages again.
+    pub batch_moved_pages: u64,
+    pub batch_failed_pages: u64,
+    pub requests: u64,
+    /// Time in page faults and in placement system calls, ns.
+    pub stalled_ns: u64,
+}
+
+impl Counts {
+    /// What one event counts as.
+    #[must_use]
+    pub fn of(event: &Event) -> Self {
+        let n = event.weight();
+        let mut counts = Self { events: n, ..Self::default() };
+        match &event.body {
+            Body::Fault(f) => {
+                counts.faults = n;
+                if let (Some(cpu), Some(page)) = (event.cpu_node, f.nid) {
+                    counts.placed_faults = n;
+                    counts.remote_faults = if cpu == page { 0 } else { n };
+                }
+                counts.stalled_ns = f.latency_ns.unwrap_or(0).saturating_mul(n);
+            }
+            Body::Check(c) => {
+                counts.checks = n;
+                counts.misplaced = if c.verdict == Verdict::Misplaced { n } else { 0 };
+            }
+            Body::Mark(m) if m.result == Outcome::Ok => counts.marked_pages = pages(m.order).saturating_mul(n),
+            Body::Migrate(m) => {
+                let pages = pages(m.order).saturating_mul(n);
+                match m.result {
+                    Outcome::Ok => counts.moved_pages = pages,
+                    Outcome::Failed => counts.failed_pages = pages,
+                }
+            }
+            Body::Batch(b) if &*b.mode != "lazy" => {
+                counts.batch_moved_pages = b.succeeded.saturating_mul(n);
+                counts.batch_failed_pages = b.failed.saturating_mul(n);
+            }
+            Body::Request(r) => {
+                counts.requests = n;
+                counts.stalled_ns = r.latency_ns.saturating_mul(n);
+            }
+            Body::Loss(_) => counts.events = 0,
+            Body::Mark(_) | Body::Batch(_) | Body::Task(_) | Body::Region(_) | Body::Phase(_) => {}
+        }
+        counts
+    }
+
+    /// Adds others.
+    pub fn add(&mut self, other: &Self) {
+        self.each(other, u64::saturating_add);
+    }
+
+    /// What came since an earlier time of the same counts.
+    #[must_use]
+    pub fn since(mut self, earlier: &Self) -> Self {
+        self.each(earlier, u64::saturating_sub);
+        self
+    }
+
+    /// What it comes to a second, of what was counted in so many ns.
+    #[must_use]
+    pub fn a_second(mut self, ns: u64) -> Self {
+        let whole = self;
+        let scale = |n: u64| (u128::from(n) * 1_000_000_000 / u128::from(ns.max(1))).min(u64::MAX.into()) as u64;
+        for (mine, n) in self.pairs(&whole) {
+            *mine = scale(n);
+        }
+        self
+    }
+
+    /// Of a hundred faults whose places are known, how many are remote; `None` of none.
+    #[must_use]
+    pub fn remote_percent(&self) -> Option<f64> {
+        (self.placed_faults > 0).then(|| self.remote_faults as f64 * 100.0 / self.placed_faults as f64)
+    }
+
+    fn each(&mut self, other: &Self, join: fn(u64, u64) -> u64) {
+        for (mine, theirs) in self.pairs(other) {
+            *mine = join(*mine, theirs);
+        }
+    }
+
+    fn pairs<'a>(&'a mut self, other: &Self) -> [(&'a mut u64, u64); 13] {
+        [
+            (&mut self.events, other.events),
+            (&mut self.faults, other.faults),
+            (&mut self.placed_faults, other.placed_faults),
+            (&mut self.remote_faults, other.remote_faults),
+            (&mut self.misplaced, other.misplaced),
+            (&mut self.checks, other.checks),
+            (&mut self.marked_pages, other.marked_pages),
+            (&mut self.moved_pages, other.moved_pages),
+            (&mut self.failed_pages, other.failed_pages),
+            (&mut self.batch_moved_pages, other.batch_moved_pages),
+            (&mut self.batch_failed_pages, other.batch_failed_pages),
+            (&mut self.requests, other.requests),
+            (&mut self.stalled_ns, other.stalled_ns),
+        ]
+    }
+}
+
+/// Pages of a folio. An order that no folio can have, from a damaged trace, counts as the largest.
+fn pages(order: u32) -> u64 {
+    1_u64 << order.min(63)
+}

@@ -1,0 +1,132 @@
+//! How long things took, by what they were.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    event::{Body, Cause, Event, FaultClass, Outcome, RequestName},
+    model::latency::Latencies,
+};
+
+/// Pairs of nodes whose moves are told apart. A distribution takes some 250 KiB.
+const PAIRS: usize = 32;
+
+/// What took time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum What {
+    /// A page fault of this class; `None`: of no known one.
+    Fault(Option<FaultClass>),
+    /// A placement system call.
+    Request(RequestName),
+    /// One run of migrate_pages().
+    Batch(Cause),
+    /// One folio moved.
+    Move(Cause),
+    /// A stage of that: unmapping, copying, mapping again.
+    Stage(Cause, Stage),
+    /// One folio moved between these nodes, for whatever cause.
+    Pair(i32, i32),
+}
+
+/// A part of a move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stage {
+    Unmap,
+    Copy,
+    Remap,
+}
+
+impl What {
+    /// What sort of thing it is, in a word.
+    #[must_use]
+    pub const fn sort(self) -> &'static str {
+        match self {
+            Self::Fault(_) => "fault",
+            Self::Request(_) => "call",
+            Self::Batch(_) => "batch",
+            Self::Move(_) => "move",
+            Self::Stage(..) => "stage",
+            Self::Pair(..) => "pair",
+        }
+    }
+
+    /// Which of that sort.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Self::Fault(class) => class.map_or("class not known", FaultClass::word).to_owned(),
+            Self::Request(name) => name.word().to_owned(),
+            Self::Batch(cause) | Self::Move(cause) => cause.word().to_owned(),
+            Self::Stage(cause, stage) => {
+                let stage = match stage {
+                    Stage::Unmap => "unmap",
+                    Stage::Copy => "copy",
+                    Stage::Remap => "remap",
+                };
+                format!("{} {stage}", cause.word())
+            }
+            Self::Pair(from, to) => format!("node {from} to {to}"),
+        }
+    }
+}
+
+/// Distributions by what took the time.
+#[derive(Clone, Debug, Default)]
+pub struct ByKind {
+    times: BTreeMap<What, Latencies>,
+    /// Moves between pairs of nodes beyond those that are told apart.
+    other_pairs: u64,
+}
+
+impl ByKind {
+    /// Takes an event's times.
+    pub(super) fn feed(&mut self, event: &Event) {
+        let n = event.weight();
+        match &event.body {
+            Body::Fault(f) => self.add(What::Fault(f.class), f.latency_ns, n),
+            Body::Request(r) => self.add(What::Request(r.name), Some(r.latency_ns), n),
+            Body::Batch(b) => self.add(What::Batch(b.cause), Some(b.latency_ns), n),
+            Body::Migrate(m) if m.result == Outcome::Ok => {
+                self.add(What::Move(m.cause), m.latency_ns, n);
+                let stages = [(Stage::Unmap, m.unmap_ns), (Stage::Copy, m.copy_ns), (Stage::Remap, m.remap_ns)];
+                for (stage, ns) in stages {
+                    self.add(What::Stage(m.cause, stage), ns, n);
+                }
+                if let (Some(to), Some(_)) = (m.dst_nid, m.latency_ns) {
+                    self.add_pair(What::Pair(m.src_nid, to), m.latency_ns, n);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn add(&mut self, what: What, ns: Option<u64>, count: u64) {
+        if let Some(ns) = ns {
+            self.times.entry(what).or_default().record_many(ns, count);
+        }
+    }
+
+    fn add_pair(&mut self, pair: What, ns: Option<u64>, count: u64) {
+        let pairs = || self.times.range(What::Pair(i32::MIN, i32::MIN)..).count();
+        if self.times.contains_key(&pair) || pairs() < PAIRS {
+            self.add(pair, ns, count);
+        } else {
+            self.other_pairs += count;
+        }
+    }
+
+    /// All that took time so far.
+    pub fn iter(&self) -> impl Iterator<Item = (What, &Latencies)> {
+        self.times.iter().map(|(what, times)| (*what, times))
+    }
+
+    #[must_use]
+    pub fn get(&self, what: What) -> Option<&Latencies> {
+        self.times.get(&what)
+    }
+
+    /// Moves between pairs of nodes that have no distribution of their own.
+    #[must_use]
+    pub const fn other_pairs(&self) -> u64 {
+        self.other_pairs
+    }
+}

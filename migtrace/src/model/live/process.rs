@@ -1,0 +1,189 @@
+//! One process, as the live views show it.
+
+use std::collections::BTreeMap;
+
+use super::{
+    counts::Counts,
+    heat::Heat,
+    regions::{Regions, place},
+};
+use crate::event::{Body, Comm, Event, TaskEvent};
+
+/// Threads of one process that are told apart.
+const THREADS: usize = 128;
+/// Nodes that are told apart.
+const NODES: usize = 64;
+
+/// A process for good: its number, and when it started, for numbers are used again. Where that is not shown, 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Identity {
+    pub pid: u32,
+    pub start_ns: u64,
+}
+
+impl Identity {
+    /// Of the process of an event.
+    #[must_use]
+    pub fn of(event: &Event) -> Self {
+        Self { pid: event.pid, start_ns: event.process_start_ns.unwrap_or(0) }
+    }
+}
+
+/// Numbers by node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Nodes(Vec<(i32, u64)>);
+
+impl Nodes {
+    pub fn add(&mut self, nid: i32, count: u64) {
+        match self.0.binary_search_by_key(&nid, |(n, _)| *n) {
+            Ok(at) => self.0[at].1 = self.0[at].1.saturating_add(count),
+            Err(at) if self.0.len() < NODES => self.0.insert(at, (nid, count)),
+            Err(_) => {}
+        }
+    }
+
+    /// Takes some away, as far as there are any.
+    pub fn take(&mut self, nid: i32, count: u64) {
+        if let Ok(at) = self.0.binary_search_by_key(&nid, |(n, _)| *n) {
+            self.0[at].1 = self.0[at].1.saturating_sub(count);
+        }
+    }
+
+    /// By node, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = (i32, u64)> {
+        self.0.iter().copied()
+    }
+
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().fold(0, |sum, (_, n)| sum.saturating_add(*n))
+    }
+
+    #[must_use]
+    pub fn get(&self, nid: i32) -> u64 {
+        self.0.iter().find(|(n, _)| *n == nid).map_or(0, |(_, count)| *count)
+    }
+
+    /// The node with most.
+    #[must_use]
+    pub fn most(&self) -> Option<i32> {
+        self.0.iter().filter(|(_, n)| *n > 0).max_by_key(|(nid, n)| (*n, -nid)).map(|(nid, _)| *nid)
+    }
+}
+
+/// One thread.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Thread {
+    pub comm: Comm,
+    pub counts: Counts,
+    /// Node of the CPU on which it was last seen.
+    pub node: Option<i32>,
+    /// Its moves to another node.
+    pub moves: u64,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct Process {
+    pub comm: Comm,
+    pub parent: Option<u32>,
+    pub cgroup_id: u64,
+    pub counts: Counts,
+    /// Of the last whole second, for rates.
+    pub second: Second,
+    /// Events by the node of the CPU that they happened on.
+    pub runs: Nodes,
+    /// Pages by the node on which they were last seen: an estimate.
+    pub pages: Nodes,
+    pub threads: BTreeMap<u32, Thread>,
+    /// Events of threads that are not told apart.
+    pub other_threads: u64,
+    pub regions: Regions,
+    /// `None` where too many processes have one.
+    pub heat: Option<Box<Heat>>,
+    pub exited: bool,
+    pub last_ns: u64,
+    named_by_main: bool,
+}
+
+/// Counts at the begins of this second and the one before.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Second {
+    number: u64,
+    at_begin: Counts,
+    last: Counts,
+}
+
+impl Process {
+    pub(super) fn child_of(parent: Option<u32>) -> Self {
+        Self { parent, ..Self::default() }
+    }
+
+    pub(super) fn feed(&mut self, event: &Event, counts: &Counts) {
+        self.roll(event.ts_ns);
+        self.counts.add(counts);
+        self.last_ns = self.last_ns.max(event.ts_ns);
+        self.cgroup_id = event.cgroup_id;
+        let is_main = event.tid == event.pid;
+        if is_main || !self.named_by_main {
+            self.comm = event.comm;
+            self.named_by_main = is_main;
+        }
+        if let Some(node) = event.cpu_node {
+            self.runs.add(node, event.weight());
+        }
+        self.thread(event, counts);
+        place(&mut self.pages, event);
+        self.regions.feed(event, counts);
+        match &event.body {
+            Body::Fault(f) => {
+                if let Some(heat) = &mut self.heat {
+                    heat.add(f.addr, event.ts_ns, counts.faults, counts.remote_faults);
+                }
+            }
+            Body::Task(t) if t.what == TaskEvent::Exit && is_main => self.exited = true,
+            _ => {}
+        }
+    }
+
+    fn thread(&mut self, event: &Event, counts: &Counts) {
+        if self.threads.len() >= THREADS && !self.threads.contains_key(&event.tid) {
+            self.other_threads += counts.events;
+            return;
+        }
+        let thread = self.threads.entry(event.tid).or_default();
+        thread.comm = event.comm;
+        thread.counts.add(counts);
+        thread.node = event.cpu_node.or(thread.node);
+        if matches!(&event.body, Body::Task(t) if t.what == TaskEvent::Moved) {
+            thread.moves += 1;
+        }
+    }
+
+    fn roll(&mut self, ts_ns: u64) {
+        let number = ts_ns / super::rates::SECOND_NS;
+        let second = &mut self.second;
+        if number > second.number {
+            let last = self.counts.since(&second.at_begin);
+            second.last = if number == second.number + 1 { last } else { Counts::default() };
+            second.at_begin = self.counts;
+            second.number = number;
+        }
+    }
+
+    /// What happened in the last whole second before `now_ns`.
+    #[must_use]
+    pub fn last_second(&self, now_ns: u64) -> Counts {
+        match (now_ns / super::rates::SECOND_NS).saturating_sub(self.second.number) {
+            0 => self.second.last,
+            1 => self.counts.since(&self.second.at_begin),
+            _ => Counts::default(),
+        }
+    }
+
+    /// The node on which its threads were seen most.
+    #[must_use]
+    pub fn home(&self) -> Option<i32> {
+        self.runs.most()
+    }
+}

@@ -1,0 +1,119 @@
+//! The processes, no more than so many.
+
+use super::{
+    bounded::Bounded,
+    counts::Counts,
+    heat::Heat,
+    process::{Identity, Process},
+};
+use crate::event::{Body, Event, TaskEvent};
+
+/// Processes that are told apart at a time.
+pub const PROCESSES: usize = 8192;
+/// Of those, the ones that have a map of heat.
+const HEATS: usize = 128;
+/// Regions of all processes together.
+const REGIONS: usize = 1 << 16;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Processes {
+    all: Bounded<Identity, Process>,
+    /// What the processes that had to go had counted.
+    gone: Counts,
+    heats: usize,
+    regions: usize,
+    regions_left_out: u64,
+    /// Forks whose child has not been seen: its number and its parent.
+    forks: Bounded<u32, u32>,
+}
+
+impl Default for Processes {
+    fn default() -> Self {
+        Self {
+            all: Bounded::new(PROCESSES),
+            gone: Counts::default(),
+            heats: 0,
+            regions: 0,
+            regions_left_out: 0,
+            forks: Bounded::new(PROCESSES),
+        }
+    }
+}
+
+impl Processes {
+    pub(super) fn feed(&mut self, event: &Event, counts: &Counts) {
+        let (gone, heats, regions, forks) = (&mut self.gone, &mut self.heats, &mut self.regions, &self.forks);
+        let id = Identity::of(event);
+        let process = self.all.entry(
+            &id,
+            || Process::child_of(forks.get(&id.pid).copied()),
+            |_, process| {
+                gone.add(&process.counts);
+                *heats -= usize::from(process.heat.is_some());
+                *regions -= process.regions.len();
+            },
+        );
+        if process.heat.is_none() && *heats < HEATS && matches!(event.body, Body::Fault(_)) {
+            process.heat = Some(Box::default());
+            *heats += 1;
+        }
+        let before = process.regions.len();
+        process.feed(event, counts);
+        *regions += process.regions.len() - before;
+        if *regions > REGIONS {
+            // The regions of this process begin anew; what they had is counted as left out.
+            self.regions_left_out += process.regions.len() as u64;
+            *regions -= process.regions.len();
+            process.regions = super::regions::Regions::default();
+        }
+        if let Body::Task(t) = &event.body
+            && t.what == TaskEvent::Fork
+            && let Some(child) = t.target_pid
+        {
+            *self.forks.entry(&child, || 0, |_, _| {}) = event.pid;
+        }
+    }
+
+    /// Has a map of heat kept for this process, whatever others have.
+    pub fn keep_heat(&mut self, id: Identity) {
+        if let Some(process) = self.all.get_mut(&id)
+            && process.heat.is_none()
+        {
+            process.heat = Some(Box::<Heat>::default());
+            self.heats += 1;
+        }
+    }
+
+    #[must_use]
+    pub fn get(&self, id: Identity) -> Option<&Process> {
+        self.all.get(&id)
+    }
+
+    /// All that are there, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (Identity, &Process)> {
+        self.all.iter().map(|(id, process)| (*id, process))
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// How many had to go, and what they had counted.
+    #[must_use]
+    pub const fn evicted(&self) -> (u64, Counts) {
+        (self.all.evicted(), self.gone)
+    }
+
+    /// Regions that had to go because all processes together had too many.
+    #[must_use]
+    pub const fn regions_left_out(&self) -> u64 {
+        self.regions_left_out
+    }
+}

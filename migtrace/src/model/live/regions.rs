@@ -1,0 +1,148 @@
+//! The regions of one process: its mappings where they are shown, else the ranges of addresses that faulted.
+
+use std::collections::BTreeMap;
+
+use super::{counts::Counts, process::Nodes};
+use crate::event::{Body, Event, Fault, FaultClass, Migrate, Outcome, Policy, Region as Mapping, RegionClass};
+
+/// Regions of one process that are told apart.
+pub const REGIONS: usize = 2048;
+/// A touch so near to a range that it belongs to it, bytes.
+const NEAR_BYTES: u64 = 4 << 20;
+const PAGE_BYTES: u64 = 4096;
+
+/// One region.
+#[derive(Clone, Debug, Default)]
+pub struct Region {
+    /// Behind its last byte.
+    pub end: u64,
+    /// As the kernel showed it; `None`: a range of addresses that faulted.
+    pub mapping: Option<Shown>,
+    pub counts: Counts,
+    /// Pages by the node on which they were last seen: an estimate.
+    pub pages: Nodes,
+    /// When something last happened in it, ns.
+    pub last_ns: u64,
+}
+
+/// What the kernel says about a mapping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    pub class: RegionClass,
+    /// Name of the mapped file; empty for none. Not escaped.
+    pub name: String,
+    pub policy: Option<Policy>,
+}
+
+/// All of them.
+#[derive(Clone, Debug, Default)]
+pub struct Regions {
+    by_start: BTreeMap<u64, Region>,
+    left_out: u64,
+}
+
+impl Regions {
+    pub(super) fn feed(&mut self, event: &Event, counts: &Counts) {
+        if let Body::Region(mapping) = &event.body {
+            self.map(mapping, event.ts_ns);
+            return;
+        }
+        let Some(addr) = event.addr() else { return };
+        if !matches!(event.body, Body::Fault(_) | Body::Check(_) | Body::Mark(_) | Body::Migrate(_)) {
+            return;
+        }
+        let Some(region) = self.of_addr(addr) else {
+            self.left_out += counts.events;
+            return;
+        };
+        region.counts.add(counts);
+        region.last_ns = event.ts_ns;
+        place(&mut region.pages, event);
+    }
+
+    fn map(&mut self, mapping: &Mapping, ts_ns: u64) {
+        if self.by_start.len() >= REGIONS && !self.by_start.contains_key(&mapping.addr) {
+            self.left_out += 1;
+            return;
+        }
+        let region = self.by_start.entry(mapping.addr).or_default();
+        region.end = mapping.addr.saturating_add(mapping.len);
+        region.last_ns = ts_ns;
+        let name = mapping.name.clone();
+        region.mapping = Some(Shown { class: mapping.class, name, policy: mapping.policy });
+    }
+
+    /// The region of an address, made if there is none; `None` where there are too many.
+    fn of_addr(&mut self, addr: u64) -> Option<&mut Region> {
+        let before = self.by_start.range(..=addr).next_back();
+        let before = before.map(|(start, r)| (*start, r.end, r.mapping.is_some()));
+        if let Some((start, end, is_mapping)) = before
+            && (addr < end || (!is_mapping && addr - end < NEAR_BYTES))
+        {
+            let region = self.by_start.get_mut(&start)?;
+            if !is_mapping {
+                region.end = region.end.max(page_end(addr));
+            }
+            return Some(region);
+        }
+        // A range may also grow downwards, as stacks do.
+        let behind = self.by_start.range(addr..).next().map(|(start, r)| (*start, r.mapping.is_some()));
+        let start = addr & !(PAGE_BYTES - 1);
+        if let Some((old, false)) = behind
+            && old - start < NEAR_BYTES
+        {
+            let region = self.by_start.remove(&old)?;
+            return Some(self.by_start.entry(start).or_insert(region));
+        }
+        if self.by_start.len() >= REGIONS {
+            return None;
+        }
+        let new = || Region { end: page_end(addr), ..Region::default() };
+        Some(self.by_start.entry(start).or_insert_with(new))
+    }
+
+    /// By address.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &Region)> {
+        self.by_start.iter().map(|(start, region)| (*start, region))
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_start.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_start.is_empty()
+    }
+
+    /// Events, and mappings, beyond the regions that are told apart.
+    #[must_use]
+    pub const fn left_out(&self) -> u64 {
+        self.left_out
+    }
+}
+
+const fn page_end(addr: u64) -> u64 {
+    (addr & !(PAGE_BYTES - 1)).saturating_add(PAGE_BYTES)
+}
+
+/// Where pages lie after an event.
+pub(super) fn place(pages: &mut Nodes, event: &Event) {
+    match &event.body {
+        Body::Fault(Fault { nid: Some(nid), class, major, .. }) => {
+            // A fault of these does not bring another page.
+            let again = matches!(class, Some(FaultClass::Hinting | FaultClass::Cow))
+                || (*class == Some(FaultClass::Swap) && *major == Some(false));
+            if !again {
+                pages.add(*nid, event.weight());
+            }
+        }
+        Body::Migrate(Migrate { result: Outcome::Ok, src_nid, dst_nid: Some(to), order, .. }) => {
+            let count = (1_u64 << (*order).min(63)).saturating_mul(event.weight());
+            pages.take(*src_nid, count);
+            pages.add(*to, count);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,285 @@
+//! All that a frame is drawn from: what was counted, and what the user chose. No terminal, no file, no clock.
+
+use std::collections::BTreeMap;
+
+use super::{
+    action::View,
+    config::Config,
+    log_lines::LogLines,
+    moment::Moment,
+    numa_maps::NumaMaps,
+    prompt::Prompt,
+    stories::Stories,
+    table::{self, Choice, Table},
+    view,
+};
+use crate::{
+    event::Event,
+    filter::Filter,
+    model::live::{State, process::Identity},
+    trace::meta::{Meta, ProgramCost},
+};
+
+/// Where events come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    Live,
+    Recording(Playing),
+}
+
+/// How a recording is being played.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Playing {
+    /// The file's name.
+    pub name: String,
+    pub events: u64,
+    pub events_read: u64,
+    pub start_ns: u64,
+    pub end_ns: Option<u64>,
+    pub position_ns: u64,
+    /// Times as fast as it was; `None`: as fast as it can be read.
+    pub speed: Option<f64>,
+    pub paused: bool,
+    /// All is read.
+    pub ended: bool,
+    /// Why nothing more can be read.
+    pub error: Option<String>,
+    /// The recording did not end: its last events are missing.
+    pub truncated: bool,
+}
+
+/// A recording that is being written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    pub path: String,
+    pub events: u64,
+    pub bytes: u64,
+}
+
+/// What watching costs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OwnCost {
+    /// Of one CPU, over the last second.
+    pub cpu_percent: Option<f64>,
+    pub rss_bytes: Option<u64>,
+    /// Of the programs in the kernel, as far as it measured them.
+    pub programs: Vec<ProgramCost>,
+}
+
+/// What is not in the numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Events that the filter does not want.
+    pub filtered: u64,
+    /// Events that came faster than they could be counted.
+    pub too_fast: u64,
+}
+
+/// What the program around is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    Quit,
+    Suspend,
+    Redraw,
+    /// Read where the pages of this process lie.
+    ReadNumaMaps(u32),
+    StartRecording,
+    StopRecording,
+    SaveScreen,
+    ExportCsv,
+    /// Read the recording from its start, as far as it had been played.
+    ReadAgain,
+    TogglePlay,
+    /// Times as fast as now.
+    ChangeSpeed(f64),
+    /// To this time, ns.
+    Seek(u64),
+}
+
+/// See the module.
+pub struct App {
+    /// What grows.
+    pub(super) state: State,
+    /// What is shown instead while the screen is held still.
+    frozen: Option<Box<State>>,
+    pub(super) config: Config,
+    pub source: Source,
+    pub(super) view: View,
+    pub(super) before: Vec<View>,
+    pub(super) choices: BTreeMap<View, Choice>,
+    /// First line of a view of text.
+    pub(super) scroll: BTreeMap<View, u16>,
+    /// The opened process.
+    pub(super) process: Option<Identity>,
+    /// The opened page: its process, and its address.
+    pub(super) page: Option<(Identity, u64)>,
+    pub(super) numa_maps: Option<NumaMaps>,
+    pub(super) prompt: Option<Prompt>,
+    pub(super) search: String,
+    pub(super) filter: Filter,
+    pub(super) filter_text: String,
+    pub left_out: LeftOut,
+    pub(super) moments: Vec<Moment>,
+    pub recording: Option<Recording>,
+    pub own: OwnCost,
+    /// Something to tell, and until when, ns.
+    pub(super) message: Option<(String, u64)>,
+    pub(super) tree: bool,
+    pub(super) threads: bool,
+    pub(super) matrix_of_faults: bool,
+    pub(super) log: LogLines,
+    pub(super) stories: Stories,
+    /// The log stays at its end.
+    pub(super) follow: bool,
+    pub(super) size: (u16, u16),
+    /// The last tick, ns.
+    pub(super) tick_ns: u64,
+}
+
+/// How long something is told, ns.
+const MESSAGE_NS: u64 = 6_000_000_000;
+
+impl App {
+    /// Nothing happened yet, on a screen of this size.
+    #[must_use]
+    pub fn new(meta: Meta, source: Source, config: Config, size: (u16, u16)) -> Self {
+        Self {
+            state: State::new(meta),
+            frozen: None,
+            config,
+            source,
+            view: View::Overview,
+            before: Vec::new(),
+            choices: BTreeMap::new(),
+            scroll: BTreeMap::new(),
+            process: None,
+            page: None,
+            numa_maps: None,
+            prompt: None,
+            search: String::new(),
+            filter: Filter::all(),
+            filter_text: String::new(),
+            left_out: LeftOut::default(),
+            moments: Vec::new(),
+            recording: None,
+            own: OwnCost::default(),
+            message: None,
+            tree: false,
+            threads: false,
+            matrix_of_faults: false,
+            log: LogLines::default(),
+            stories: Stories::default(),
+            follow: true,
+            size,
+            tick_ns: 0,
+        }
+    }
+
+    /// What is shown: what was counted, or what was when the screen was held.
+    #[must_use]
+    pub fn shown(&self) -> &State {
+        self.frozen.as_deref().unwrap_or(&self.state)
+    }
+
+    /// Takes an event.
+    pub fn feed(&mut self, event: &Event) {
+        if self.filter.wants(event) {
+            self.state.feed(event);
+            self.stories.take(event);
+        } else {
+            self.left_out.filtered = self.left_out.filtered.saturating_add(event.weight());
+        }
+    }
+
+    /// Begins anew: nothing happened yet.
+    pub fn reset(&mut self) {
+        self.state = State::new(self.state.meta.clone());
+        self.left_out = LeftOut::default();
+        self.log = LogLines::default();
+        self.stories = Stories::default();
+        self.moments.clear();
+    }
+
+    /// Paths of cgroups, as far as they are known now.
+    pub fn set_cgroups(&mut self, paths: BTreeMap<u64, String>) {
+        self.state.meta.cgroups = paths;
+    }
+
+    /// What the source says about itself.
+    #[must_use]
+    pub const fn meta(&self) -> &Meta {
+        &self.state.meta
+    }
+
+    /// Tells something for a while.
+    pub fn say(&mut self, text: impl Into<String>) {
+        self.message = Some((text.into(), self.tick_ns.saturating_add(MESSAGE_NS)));
+    }
+
+    /// Name of the view that is shown.
+    #[must_use]
+    pub fn view_name(&self) -> String {
+        self.view.title().to_lowercase()
+    }
+
+    /// Holds the screen still, or lets it go on. Counting goes on in either case.
+    pub(super) fn toggle_frozen(&mut self) {
+        self.frozen = if self.frozen.is_some() { None } else { Some(Box::new(self.state.clone())) };
+    }
+
+    #[must_use]
+    pub(super) const fn is_frozen(&self) -> bool {
+        self.frozen.is_some()
+    }
+
+    pub(super) fn choice(&self, view: View) -> Choice {
+        self.choices.get(&view).cloned().unwrap_or_default()
+    }
+
+    /// The rows of the view that is shown, where it has some.
+    pub(super) fn table(&self) -> Option<Box<dyn Table + '_>> {
+        view::table(self, self.view)
+    }
+
+    /// Writes the rows of the view that is shown as CSV; `None` where it has none.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn write_csv(&self, out: impl std::io::Write) -> Option<Result<(), csv::Error>> {
+        let table = self.table()?;
+        Some(table::write_csv(&*table, &self.choice(self.view), &self.search, out))
+    }
+
+    /// A time goes by.
+    pub fn tick(&mut self, now_ns: u64) {
+        self.tick_ns = now_ns;
+        if self.message.as_ref().is_some_and(|(_, until)| now_ns >= *until) {
+            self.message = None;
+        }
+        match &self.source {
+            Source::Live => self.state.tick(now_ns),
+            Source::Recording(playing) => self.state.tick(playing.position_ns),
+        }
+        self.refresh();
+    }
+
+    /// Makes what takes longer than a frame may: only for the view that is shown.
+    pub(super) fn refresh(&mut self) {
+        match self.view {
+            View::Log => self.log.refresh(self.frozen.as_deref().unwrap_or(&self.state)),
+            _ if self.is_frozen() => {}
+            View::Page => match self.page {
+                Some((id, addr)) => {
+                    let name = match &self.source {
+                        Source::Live => "this machine, live".to_owned(),
+                        Source::Recording(playing) => playing.name.clone(),
+                    };
+                    self.stories.tell_page(id, addr, &self.state.meta, &name);
+                }
+                None => self.stories.list_pages(self.tick_ns),
+            },
+            View::Lazy => self.stories.list_lazy(),
+            _ => {}
+        }
+    }
+}

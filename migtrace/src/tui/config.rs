@@ -1,0 +1,109 @@
+//! The configuration file, `$XDG_CONFIG_HOME/migtrace/config.toml`: how the screen looks, and keys.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use super::{
+    action::Action,
+    keys::{Key, Keymap},
+    theme::{Palette, Theme},
+};
+
+/// Why it cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    #[error("cannot read {}: {why}", path.display())]
+    Read { path: PathBuf, why: std::io::Error },
+    #[error("{}: {why}", path.display())]
+    Content { path: PathBuf, why: String },
+}
+
+/// What it says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    pub theme: Theme,
+    pub keymap: Keymap,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    theme: Palette,
+    #[serde(default)]
+    ascii: bool,
+    #[serde(default)]
+    keys: BTreeMap<String, Vec<String>>,
+}
+
+impl Config {
+    /// Reads the user's file; the defaults where there is none.
+    ///
+    /// # Errors
+    /// It cannot be read, or says what nobody understands.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text).map_err(|why| ConfigError::Content { path: path.to_owned(), why }),
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(why) => Err(ConfigError::Read { path: path.to_owned(), why }),
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let file: File = toml::from_str(text).map_err(|e| e.to_string())?;
+        let mut keymap = Keymap::default();
+        for (name, keys) in file.keys {
+            let action: Action = name.parse().map_err(|_| format!("[keys]: there is no action {name}"))?;
+            keymap.set(action, keys.iter().map(|key| key.parse::<Key>()).collect::<Result<_, _>>()?);
+        }
+        Ok(Self { theme: Theme { palette: file.theme, ascii: file.ascii }, keymap })
+    }
+}
+
+/// Where the user's file is, given the two variables that say so.
+#[must_use]
+pub fn path(xdg_config_home: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
+    // The specification has relative paths ignored.
+    let base = xdg_config_home.filter(|dir| dir.is_absolute()).or_else(|| home.map(|home| home.join(".config")));
+    base.map(|base| base.join("migtrace/config.toml"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_sets_theme_and_keys() {
+        let config = Config::parse("theme = \"light\"\nascii = true\n[keys]\nquit = [\"x\", \"ctrl-q\"]\n");
+        let config = config.expect("a configuration");
+        assert_eq!(config.theme, Theme { palette: Palette::Light, ascii: true });
+        assert_eq!(config.keymap.name(Action::Quit).as_deref(), Some("x"));
+        assert_eq!(Config::parse("").expect("empty"), Config::default());
+    }
+
+    #[test]
+    fn what_nobody_understands_is_refused_by_name() {
+        for (text, said) in [
+            ("[keys]\nfly = [\"x\"]", "fly"),
+            ("[keys]\nquit = [\"hyper-x\"]", "hyper-x"),
+            ("theme = \"pink\"", "pink"),
+            ("colour = 1", "colour"),
+        ] {
+            let why = Config::parse(text).expect_err("not a configuration");
+            assert!(why.contains(said), "{why}");
+        }
+    }
+
+    #[test]
+    fn the_file_is_where_the_specification_says() {
+        let is = |xdg: Option<&str>, home: Option<&str>| path(xdg.map(Into::into), home.map(Into::into));
+        assert_eq!(is(Some("/c"), Some("/h")), Some("/c/migtrace/config.toml".into()));
+        assert_eq!(is(Some("c"), Some("/h")), Some("/h/.config/migtrace/config.toml".into()));
+        assert_eq!(is(None, None), None);
+    }
+}

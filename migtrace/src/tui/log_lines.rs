@@ -1,0 +1,172 @@
+//! The last events in words, nested as they happened, with equal neighbours folded: what the log view shows.
+
+use anstream::adapter::strip_str;
+
+use super::theme::Tone;
+use crate::{
+    event::{Body, Event, Outcome, TaskEvent, Verdict},
+    log,
+    model::{
+        Run,
+        live::{State, process::Identity},
+    },
+};
+
+/// Events that lines are made of: to relate more of them takes longer than a frame may.
+const EVENTS: usize = 1024;
+/// Of a run of equal lines, so many are written.
+const SHOWN_OF_RUN: usize = 3;
+
+/// One line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct LogLine {
+    /// When it began, since the start, ns; `None` for a line that stands for others.
+    pub(super) at_ns: Option<u64>,
+    /// CPU and node.
+    pub(super) place: String,
+    pub(super) task: String,
+    pub(super) text: String,
+    pub(super) tone: Tone,
+    pub(super) depth: usize,
+    pub(super) process: Identity,
+    pub(super) addr: Option<u64>,
+}
+
+/// All lines.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LogLines {
+    pub(super) lines: Vec<LogLine>,
+    /// Events before those that are told.
+    pub(super) before: u64,
+    version: Option<u64>,
+}
+
+impl LogLines {
+    /// Makes them anew where something happened since.
+    pub(super) fn refresh(&mut self, state: &State) {
+        let recent = &state.recent;
+        if self.version == Some(recent.version()) {
+            return;
+        }
+        self.version = Some(recent.version());
+        let skipped = recent.events().len().saturating_sub(EVENTS);
+        self.before = recent.let_go() + skipped as u64;
+        let events: Vec<Event> = recent.events().iter().skip(skipped).cloned().collect();
+        self.lines = Self::tell(state, events);
+    }
+
+    /// Events in words.
+    pub(super) fn tell(state: &State, events: Vec<Event>) -> Vec<LogLine> {
+        let run = Run::new(state.meta.clone(), events);
+        let mut walk = Walk { run: &run, zero_ns: state.zero_ns(), lines: Vec::new() };
+        walk.siblings(run.nest.roots(), 0);
+        walk.lines
+    }
+}
+
+struct Walk<'a> {
+    run: &'a Run,
+    zero_ns: u64,
+    lines: Vec<LogLine>,
+}
+
+impl Walk<'_> {
+    fn siblings(&mut self, events: &[usize], depth: usize) {
+        let lines: Vec<LogLine> = events.iter().map(|&event| self.line(event, depth)).collect();
+        let mut at = 0;
+        while at < lines.len() {
+            let same = |n: usize| self.same(events, &lines, at, n);
+            let length = (at..lines.len()).take_while(|&n| same(n)).count();
+            let shown = if length > SHOWN_OF_RUN + 1 { SHOWN_OF_RUN } else { length };
+            for n in at..at + shown {
+                self.lines.push(lines[n].clone());
+                self.siblings(self.run.nest.children(events[n]), depth + 1);
+            }
+            if shown < length {
+                let last = lines[at + length - 1].at_ns.map(|ns| format!(", until {:.3} ms", ns as f64 / 1e6));
+                let text = format!("… {} more like these{}", length - shown, last.unwrap_or_default());
+                self.lines.push(LogLine { text, tone: Tone::Dim, depth, ..LogLine::default() });
+            }
+            at += length;
+        }
+    }
+
+    /// Whether event `n` tells the same as event `first`, but for numbers. One with others in it tells more.
+    fn same(&self, events: &[usize], lines: &[LogLine], first: usize, n: usize) -> bool {
+        let has_inner = |n: usize| !self.run.nest.children(events[n]).is_empty();
+        n == first
+            || (lines[n].task == lines[first].task
+                && !has_inner(n)
+                && !has_inner(first)
+                && lines[n]
+                    .text
+                    .chars()
+                    .filter(|c| !is_number(*c))
+                    .eq(lines[first].text.chars().filter(|c| !is_number(*c))))
+    }
+
+    fn line(&self, index: usize, depth: usize) -> LogLine {
+        let event = &self.run.events[index];
+        let node = event.cpu_node.map_or_else(|| "?".to_owned(), |nid| nid.to_string());
+        LogLine {
+            at_ns: Some(event.start_ns().saturating_sub(self.zero_ns)),
+            place: format!("{}/{node}", event.cpu),
+            task: format!("{}/{}", event.comm, event.tid),
+            text: strip_str(&log::sentence(self.run, index)).to_string(),
+            tone: tone(&event.body),
+            depth,
+            process: Identity::of(event),
+            addr: self.run.addr(index),
+        }
+    }
+}
+
+/// What makes two sentences differ that say the same.
+fn is_number(c: char) -> bool {
+    c.is_ascii_hexdigit() || "x.µns".contains(c)
+}
+
+const fn tone(body: &Body) -> Tone {
+    match body {
+        Body::Loss(_) => Tone::Bad,
+        Body::Migrate(m) => match m.result {
+            Outcome::Ok => Tone::Good,
+            Outcome::Failed => Tone::Bad,
+        },
+        Body::Check(c) if matches!(c.verdict, Verdict::Misplaced) => Tone::Remote,
+        Body::Mark(m) if matches!(m.result, Outcome::Failed) => Tone::Bad,
+        Body::Mark(_) => Tone::Warn,
+        Body::Request(_) => Tone::Heading,
+        Body::Phase(_) => Tone::Strong,
+        Body::Task(t) if matches!(t.what, TaskEvent::Moved) => Tone::Warn,
+        _ => Tone::Plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::fixture;
+
+    fn lines((meta, events): (crate::trace::meta::Meta, Vec<Event>)) -> Vec<String> {
+        let mut state = State::new(meta);
+        events.iter().for_each(|e| state.feed(e));
+        let mut log = LogLines::default();
+        log.refresh(&state);
+        log.lines.iter().map(|l| format!("{}{}", " ".repeat(l.depth * 2), l.text)).collect()
+    }
+
+    #[test]
+    fn moves_stand_inside_of_what_caused_them() {
+        let lines = lines(fixture::lazy(8, [1]));
+        let at = lines.iter().position(|l| l.contains("fault of class swap")).expect("the touch");
+        assert!(lines[at + 1].starts_with("  check: misplaced"), "{lines:#?}");
+        assert!(lines[at + 2].starts_with("  moved from node 1 to node 2"), "{lines:#?}");
+    }
+
+    #[test]
+    fn equal_neighbours_are_folded_and_counted() {
+        let lines = lines(fixture::direct(100));
+        assert!(lines.iter().any(|l| l.starts_with("… 97 more like these, until ")), "{lines:#?}");
+    }
+}

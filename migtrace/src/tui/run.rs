@@ -1,0 +1,373 @@
+//! The driver: takes keys, events and ticks, does what the screen asks for, and draws at most ten times a second.
+
+use std::{
+    collections::VecDeque,
+    io, thread,
+    time::{Duration, Instant},
+};
+
+use crossterm::event::{self, Event as Input};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+    time::{MissedTickBehavior, interval},
+};
+
+use super::{
+    app::{self, App, Effect, OwnCost},
+    numa_maps::NumaMaps,
+    saved,
+    source::{Control, Controlled, Source},
+    term::Term,
+};
+use crate::{
+    event::{Body, Event},
+    ring::clock,
+};
+
+/// Time between two frames, but for those that answer a key.
+const FRAME: Duration = Duration::from_millis(100);
+/// Longest time that events are counted before keys are looked at.
+const SLICE: Duration = Duration::from_millis(15);
+/// Of each second, the time in which events are counted; what comes beyond is only counted as not counted.
+const DUTY: f64 = 0.6;
+/// Live events older than this are let go, so that the screen shows what is now; and those beyond so many, so that memory
+/// stays bounded. They are never left in the rings: what is lost there, a recording lacks too.
+const BEHIND_NS: u64 = 1_500_000_000;
+const WAITING: usize = 1 << 18;
+/// Events counted between two looks at the clock.
+const STRIDE: usize = 256;
+
+/// Writes events down while the screen shows them.
+pub trait Recorder {
+    /// Begins; gives the file's name.
+    ///
+    /// # Errors
+    /// Why not, for people.
+    fn start(&mut self, meta: &crate::trace::meta::Meta) -> Result<String, String>;
+    /// Takes events, where it records.
+    ///
+    /// # Errors
+    /// As [`Recorder::start`]; the recording has ended then.
+    fn write(&mut self, events: &[Event]) -> Result<(), String>;
+    /// A few times a second.
+    ///
+    /// # Errors
+    /// As [`Recorder::write`].
+    fn tick(&mut self) -> Result<(), String>;
+    /// Ends; gives what was written, for people. Nothing where nothing was being recorded.
+    ///
+    /// # Errors
+    /// As [`Recorder::write`].
+    fn stop(&mut self) -> Result<Option<String>, String>;
+    /// How it goes.
+    fn state(&self) -> Option<app::Recording>;
+}
+
+struct Driver<S, R> {
+    app: App,
+    source: S,
+    recorder: R,
+    /// Came, and not counted yet.
+    pending: VecDeque<Event>,
+    /// Time that may be spent on counting.
+    credit: Duration,
+    ticks: u64,
+    cpu: (u64, u64),
+    numa: mpsc::Receiver<NumaMaps>,
+    numa_sender: mpsc::Sender<NumaMaps>,
+    quit: bool,
+}
+
+/// Shows events until the user, or a signal, ends it. Gives what is to be said on stderr then.
+///
+/// # Errors
+/// The terminal cannot be used.
+pub async fn run<S: Source, R: Recorder>(
+    mut app: App,
+    source: S,
+    recorder: R,
+    mouse: bool,
+) -> io::Result<Option<String>> {
+    let mut term = Term::take(mouse)?;
+    let size = term.terminal.size()?;
+    app.resize(size.width, size.height);
+    let (numa_sender, numa) = mpsc::channel(1);
+    let mut driver = Driver {
+        app,
+        source,
+        recorder,
+        pending: VecDeque::new(),
+        credit: Duration::ZERO,
+        ticks: 0,
+        cpu: (clock::boot_ns(), clock::process_cpu_ns()),
+        numa,
+        numa_sender,
+        quit: false,
+    };
+    let ended = driver.turns(&mut term).await;
+    drop(term);
+    let said = driver.recorder.stop().unwrap_or_else(Some);
+    ended.map(|()| said)
+}
+
+impl<S: Source, R: Recorder> Driver<S, R> {
+    async fn turns(&mut self, term: &mut Term) -> io::Result<()> {
+        let mut inputs = inputs();
+        let mut ends = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+        let mut stop = signal(SignalKind::from_raw(libc::SIGTSTP))?;
+        let mut resumed = signal(SignalKind::from_raw(libc::SIGCONT))?;
+        let mut frames = interval(FRAME);
+        frames.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        while !self.quit {
+            tokio::select! {
+                biased;
+                () = any(&mut ends) => break,
+                _ = stop.recv() => self.suspend(term, &mut resumed).await?,
+                _ = resumed.recv() => term.resume()?,
+                input = inputs.recv() => match input {
+                    Some(input) => self.inputs(input, &mut inputs, term).await?,
+                    // The terminal is gone.
+                    None => break,
+                },
+                Some(maps) = self.numa.recv() => self.app.numa_maps = Some(maps),
+                _ = frames.tick() => {
+                    self.tick();
+                    self.draw(term)?;
+                }
+                () = std::future::ready(()), if !self.pending.is_empty() && !self.credit.is_zero() => self.count(),
+                events = self.source.next(), if self.pending.is_empty() || self.is_live() => match events {
+                    Some(events) => self.take(events),
+                    None => break,
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn is_live(&self) -> bool {
+        self.app.source == app::Source::Live
+    }
+
+    /// Takes events; those that waited too long are let go.
+    fn take(&mut self, events: Vec<Event>) {
+        if let Err(why) = self.recorder.write(&events) {
+            self.app.say(why);
+        }
+        self.pending.extend(events);
+        if !self.is_live() {
+            return;
+        }
+        let now = clock::boot_ns();
+        while let Some(event) = self.pending.front() {
+            if self.pending.len() <= WAITING && now.saturating_sub(event.ts_ns) <= BEHIND_NS {
+                break;
+            }
+            let Some(event) = self.pending.pop_front() else { break };
+            // Losses are never let go.
+            if let Body::Loss(_) = event.body {
+                self.app.feed(&event);
+            } else {
+                self.app.left_out.too_fast += event.weight();
+            }
+        }
+    }
+
+    /// Counts events for a while.
+    fn count(&mut self) {
+        let began = Instant::now();
+        let most = SLICE.min(self.credit);
+        while began.elapsed() < most && !self.pending.is_empty() {
+            for event in self.pending.drain(..STRIDE.min(self.pending.len())) {
+                self.app.feed(&event);
+            }
+        }
+        self.credit = self.credit.saturating_sub(began.elapsed());
+    }
+
+    fn tick(&mut self) {
+        let now = clock::boot_ns();
+        self.ticks += 1;
+        // Nobody waits for what a recording shows but the user, so there all time is spent on it.
+        self.credit = if self.is_live() { FRAME.mul_f64(DUTY) } else { Duration::from_secs(1) };
+        self.source.tick(now);
+        if let Some(playing) = self.source.playing() {
+            self.app.source = app::Source::Recording(playing);
+        }
+        if let Err(why) = self.recorder.tick() {
+            self.app.say(why);
+        }
+        self.app.recording = self.recorder.state();
+        if self.ticks.is_multiple_of(10) {
+            self.measure(now);
+            if let Some(paths) = self.source.cgroups() {
+                self.app.set_cgroups(paths);
+            }
+        }
+        if self.ticks.is_multiple_of(20)
+            && let Some(Effect::ReadNumaMaps(pid)) = self.app.wants()
+        {
+            self.read_numa_maps(pid);
+        }
+        self.app.tick(now);
+    }
+
+    /// What this program costs.
+    fn measure(&mut self, now: u64) {
+        let cpu = clock::process_cpu_ns();
+        let (then, cpu_then) = std::mem::replace(&mut self.cpu, (now, cpu));
+        let passed = now.saturating_sub(then).max(1);
+        let percent = cpu.saturating_sub(cpu_then) as f64 * 100.0 / passed as f64;
+        self.app.own = OwnCost { cpu_percent: Some(percent), rss_bytes: rss_bytes(), programs: self.source.programs() };
+    }
+
+    fn draw(&mut self, term: &mut Term) -> io::Result<()> {
+        let app = &self.app;
+        term.terminal.draw(|frame| super::draw(app, frame.buffer_mut()))?;
+        Ok(())
+    }
+
+    /// Takes an input, and all that came with it, before one frame is drawn.
+    async fn inputs(&mut self, first: Input, rest: &mut mpsc::Receiver<Input>, term: &mut Term) -> io::Result<()> {
+        let mut next = Some(first);
+        while let Some(input) = next {
+            let effect = match input {
+                Input::Key(key) => self.app.key(key),
+                Input::Mouse(mouse) => self.app.mouse(mouse),
+                Input::Resize(columns, rows) => {
+                    self.app.resize(columns, rows);
+                    None
+                }
+                _ => None,
+            };
+            if let Some(effect) = effect {
+                self.perform(effect, term).await?;
+            }
+            next = if self.quit { None } else { rest.try_recv().ok() };
+        }
+        self.draw(term)
+    }
+
+    async fn perform(&mut self, effect: Effect, term: &mut Term) -> io::Result<()> {
+        match effect {
+            Effect::Quit => self.quit = true,
+            Effect::Suspend => {
+                let mut resumed = signal(SignalKind::from_raw(libc::SIGCONT))?;
+                self.suspend(term, &mut resumed).await?;
+            }
+            Effect::Redraw => term.redraw()?,
+            Effect::ReadNumaMaps(pid) => self.read_numa_maps(pid),
+            Effect::StartRecording => match self.recorder.start(self.app.meta()) {
+                Ok(path) => self.app.say(format!("recording into {path}; the same key ends it")),
+                Err(why) => self.app.say(why),
+            },
+            Effect::StopRecording => {
+                let said = self.recorder.stop();
+                self.app.say(said.unwrap_or_else(Some).unwrap_or_default());
+            }
+            Effect::SaveScreen => {
+                let saved = saved::screen(&self.app, &stamp());
+                self.app.say(told(saved.map(Some)));
+            }
+            Effect::ExportCsv => {
+                let saved = saved::rows(&self.app, &stamp());
+                self.app.say(told(saved));
+            }
+            Effect::TogglePlay => self.control(Control::TogglePlay),
+            Effect::ChangeSpeed(times) => self.control(Control::ChangeSpeed(times)),
+            Effect::Seek(to) => self.control(Control::Seek(to)),
+            Effect::ReadAgain => self.control(Control::ReadAgain),
+        }
+        Ok(())
+    }
+
+    fn control(&mut self, control: Control) {
+        // What was handed over and not counted would be missed.
+        for event in self.pending.drain(..) {
+            self.app.feed(&event);
+        }
+        if self.source.control(control) == Controlled::Restarted {
+            self.app.reset();
+        }
+        if let Some(playing) = self.source.playing() {
+            self.app.source = app::Source::Recording(playing);
+        }
+    }
+
+    async fn suspend(&mut self, term: &mut Term, resumed: &mut Signal) -> io::Result<()> {
+        term.suspend()?;
+        // The signal that let us go on has been answered.
+        let _ = tokio::time::timeout(Duration::from_millis(50), resumed.recv()).await;
+        Ok(())
+    }
+
+    /// Reads on a thread: the kernel walks page tables for it.
+    fn read_numa_maps(&self, pid: u32) {
+        let sender = self.numa_sender.clone();
+        tokio::task::spawn_blocking(move || {
+            let at_ns = clock::boot_ns();
+            let ends = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+            let maps = match std::fs::read_to_string(format!("/proc/{pid}/numa_maps")) {
+                Ok(text) => NumaMaps::parse(pid, at_ns, &text, &ends),
+                Err(error) => NumaMaps::failed(pid, at_ns, error.to_string()),
+            };
+            // Nobody waits for it any more, or another reading is there.
+            let _ = sender.try_send(maps);
+        });
+    }
+}
+
+/// What became of something that was to be saved, for people.
+fn told(saved: io::Result<Option<std::path::PathBuf>>) -> String {
+    match saved {
+        Ok(Some(path)) => format!("saved as {}", path.display()),
+        Ok(None) => "this view has no rows".to_owned(),
+        Err(why) => format!("cannot save it: {why}"),
+    }
+}
+
+/// The time, for the name of a file.
+fn stamp() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let text = humantime::format_rfc3339_millis(std::time::UNIX_EPOCH + now).to_string();
+    text.chars().filter(char::is_ascii_digit).collect()
+}
+
+async fn any(ends: &mut [io::Result<Signal>; 3]) {
+    let [a, b, c] = ends;
+    tokio::select! {
+        () = one(a) => {}
+        () = one(b) => {}
+        () = one(c) => {}
+    }
+}
+
+/// Waits for a signal; for ever where it cannot be listened for.
+async fn one(end: &mut io::Result<Signal>) {
+    match end {
+        Ok(signal) => drop(signal.recv().await),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Reads keys on a thread; it ends with the program, or when the terminal is gone.
+fn inputs() -> mpsc::Receiver<Input> {
+    let (sender, receiver) = mpsc::channel(64);
+    thread::spawn(move || {
+        while let Ok(input) = event::read() {
+            if sender.blocking_send(input).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// Resident size of this program.
+fn rss_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
+    // SAFETY: asks for a constant of the system.
+    let page_bytes = u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()?;
+    pages.checked_mul(page_bytes)
+}

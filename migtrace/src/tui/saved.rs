@@ -1,0 +1,49 @@
+//! What keys save: the screen as text, and a view's rows as CSV.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use ratatui::{buffer::Buffer, layout::Rect};
+
+use super::app::App;
+
+/// The screen as text, without blanks at the ends of lines.
+#[must_use]
+pub(super) fn text_of(app: &App, columns: u16, rows: u16) -> String {
+    let mut buffer = Buffer::empty(Rect::new(0, 0, columns, rows));
+    super::draw(app, &mut buffer);
+    let line = |row: &[ratatui::buffer::Cell]| {
+        let text: String = row.iter().map(ratatui::buffer::Cell::symbol).collect();
+        text.trim_end().to_owned() + "\n"
+    };
+    buffer.content().chunks(usize::from(columns.max(1))).map(line).collect()
+}
+
+/// Saves the screen; the file's name.
+///
+/// # Errors
+/// It cannot be written.
+pub(super) fn screen(app: &App, stamp: &str) -> io::Result<PathBuf> {
+    let path = PathBuf::from(format!("migtrace-{}-{stamp}.txt", app.view_name()));
+    let (columns, rows) = app.size;
+    File::create_new(&path)?.write_all(text_of(app, columns, rows).as_bytes())?;
+    Ok(path)
+}
+
+/// Saves the view's rows; the file's name, or `None` where it has none.
+///
+/// # Errors
+/// They cannot be written.
+pub(super) fn rows(app: &App, stamp: &str) -> io::Result<Option<PathBuf>> {
+    let path = PathBuf::from(format!("migtrace-{}-{stamp}.csv", app.view_name()));
+    if app.table().is_none() {
+        return Ok(None);
+    }
+    match app.write_csv(File::create_new(&path)?) {
+        Some(written) => written.map_err(io::Error::other).map(|()| Some(path)),
+        None => Ok(None),
+    }
+}

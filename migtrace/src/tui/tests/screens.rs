@@ -1,0 +1,113 @@
+//! Each view at 80x24, 120x40 and 200x60: empty, full, with loss, with fields that the source cannot show.
+
+use super::{App, View, fixture, live, poor, press, screen, whole};
+use crate::{
+    event::{Body, Comm},
+    tui::theme::{Palette, Theme},
+};
+
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
+
+/// All views of one state, at one size.
+fn all(name: &str, make: impl Fn() -> App) {
+    for (columns, rows) in SIZES {
+        let mut text = String::new();
+        for view in View::ALL {
+            let mut app = make();
+            let screen = screen(&mut app, view, (columns, rows));
+            assert_eq!(screen.lines().count(), usize::from(rows));
+            text += &screen;
+            text += &format!("{}\n", "=".repeat(usize::from(columns)));
+        }
+        insta::assert_snapshot!(format!("{name}_{columns}x{rows}"), text);
+    }
+}
+
+/// A process and a page are open.
+fn opened(mut app: App) -> App {
+    press(&mut app, "2 enter");
+    press(&mut app, "4 enter");
+    app
+}
+
+#[test]
+fn nothing_yet() {
+    let (meta, _) = fixture::direct(8);
+    all("nothing_yet", || live((meta.clone(), Vec::new())));
+}
+
+#[test]
+fn a_lazy_run() {
+    all("a_lazy_run", || opened(whole(fixture::lazy(64, (0..64).filter(|page| page % 3 > 0)))));
+}
+
+#[test]
+fn a_direct_run_live() {
+    all("a_direct_run_live", || live(fixture::direct(8)));
+}
+
+#[test]
+fn with_loss() {
+    all("with_loss", || whole(fixture::lossy()));
+}
+
+#[test]
+fn with_fields_unavailable() {
+    all("with_fields_unavailable", || opened(live(poor())));
+}
+
+#[test]
+fn a_terminal_that_is_too_small_says_so() {
+    let mut app = whole(fixture::direct(8));
+    let text = screen(&mut app, View::Overview, (40, 10));
+    assert!(text.contains("40x10") && text.contains("60x16"), "{text}");
+    for (columns, rows) in [(1, 1), (2, 3), (60, 16), (61, 17), (500, 200)] {
+        for view in View::ALL {
+            screen(&mut app, view, (columns, rows));
+        }
+    }
+}
+
+#[test]
+fn ascii_is_ascii() {
+    let mut app = opened(whole(fixture::lazy(8, 0..8)));
+    app.config.theme = Theme { palette: Palette::None, ascii: true };
+    for view in View::ALL {
+        let text = screen(&mut app, view, (120, 40));
+        let other: String = text.chars().filter(|c| !c.is_ascii()).collect();
+        assert!(other.is_empty(), "{view:?}: {other}");
+    }
+}
+
+#[test]
+fn a_name_cannot_drive_the_terminal() {
+    let evil = "x\u{1b}[2J\u{9b}31m\n";
+    let (mut meta, mut events) = fixture::lazy(8, 0..8);
+    meta.hostname = evil.into();
+    meta.kernel_release = evil.into();
+    meta.probes[0].attached = Some(evil.into());
+    meta.probes[1].error = Some(evil.into());
+    meta.cgroups.insert(1, evil.into());
+    for event in &mut events {
+        event.comm = Comm::from(evil);
+        match &mut event.body {
+            Body::Phase(p) => p.text = evil.into(),
+            Body::Fault(f) => f.result = Some(evil.into()),
+            Body::Mark(m) => m.reason = Some(evil.into()),
+            Body::Migrate(m) => m.reason = Some(evil.into()),
+            _ => {}
+        }
+    }
+    let loss = crate::event::Loss { probe: evil.into(), cause: evil.into(), count: 1 };
+    let mut last = events[events.len() - 1].clone();
+    last.body = Body::Loss(loss);
+    events.push(last);
+    let mut app = opened(whole((meta, events)));
+    app.filter_text = evil.into();
+    for view in View::ALL {
+        let text = screen(&mut app, view, (200, 60));
+        let control: Vec<char> = text.chars().filter(|c| c.is_control() && *c != '\n').collect();
+        assert!(control.is_empty(), "{view:?}: {control:?}");
+        assert_eq!(text.lines().count(), 60, "{view:?}");
+    }
+}

@@ -1,0 +1,119 @@
+//! The funnel of a lazily marked range closes exactly, however the range ends: marked = migrated + already placed + failed
+//! + gone + untouched.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
+
+use migtrace::model::{fate::Gone, funnel::Funnel};
+
+use crate::{
+    needs::needs,
+    recorder::{Beside, Recorder},
+    support::{PAGES, Run, Script, WRITTEN_ON_1, record},
+};
+
+/// Of a recording without loss, in which the funnel of the only request is that of all, and holds.
+fn funnel(run: &Run) -> Funnel {
+    run.assert_lossless();
+    let model = migtrace::model::Run::new(run.meta.clone(), run.events.clone());
+    let funnel = Funnel::of_run(&model);
+    assert!(funnel.holds(), "{funnel:?}");
+    assert_eq!(funnel.counted_pages, Some(funnel.marked_pages), "the kernel's count");
+    funnel
+}
+
+/// Migrated, placed, failed, gone, untouched.
+fn counts(f: &Funnel) -> [u64; 5] {
+    [f.migrated_pages, f.placed_pages, f.failed_total_pages(), f.gone_total_pages(), f.untouched_pages]
+}
+
+fn of(more: &str) -> Funnel {
+    funnel(&record(&format!("{WRITTEN_ON_1}mbind seg bind+move+lazy 2\n{more}")))
+}
+
+#[test]
+fn funnel_of_all_some_and_no_pages_touched() {
+    needs!(migrate_on_fault);
+    assert_eq!(counts(&of("touch seg read\n")), [PAGES, 0, 0, 0, 0]);
+    let some = of("touch seg 0 3p read\n");
+    assert_eq!((counts(&some), some.gone(Gone::Exited)), ([3, 0, 0, 5, 0], 5));
+    assert_eq!(counts(&of("")), [0, 0, 0, PAGES, 0]);
+}
+
+#[test]
+fn funnel_of_a_process_that_is_still_there() {
+    needs!(migrate_on_fault);
+    let touches = "touch seg 0 3p read\nwhere seg\nsnooze 600\n";
+    let script = Script::new(&format!("{WRITTEN_ON_1}mbind seg bind+move+lazy 2\n{touches}"));
+    let recorder = Recorder::attached(&[]);
+    let mut memtoy = Beside::start(script.command().stdout(Stdio::piped()));
+    let lines = BufReader::new(memtoy.0.stdout.take().unwrap()).lines();
+    assert!(lines.map_while(Result::ok).any(|line| line.contains("absent: 5")));
+    recorder.signal(libc::SIGINT);
+    assert_eq!(counts(&funnel(&recorder.finish())), [3, 0, 0, 0, 5]);
+}
+
+#[test]
+fn funnel_of_a_range_that_is_unmapped_half_way() {
+    needs!(migrate_on_fault);
+    assert_eq!(counts(&of("touch seg 0 4p read\nunmap seg\n")), [4, 0, 0, 4, 0]);
+}
+
+#[test]
+fn funnel_of_a_range_that_is_unmapped_and_mapped_again() {
+    needs!(migrate_on_fault);
+    // The new mapping may come to lie where the old one was; its pages are new ones wherever it is.
+    let f = of("touch seg 0 4p read\nunmap seg\nmap seg\ntouch seg write\n");
+    assert_eq!(counts(&f), [4, 0, 0, 4, 0]);
+}
+
+#[test]
+fn funnel_of_a_process_that_is_killed() {
+    needs!(migrate_on_fault);
+    let script =
+        Script::new(&format!("{WRITTEN_ON_1}mbind seg bind+move+lazy 2\ntouch seg 0 2p read\nwhere seg\nsnooze 600\n"));
+    let [program, memtoy, file] = script.argv().map(|a| a.to_str().unwrap().to_owned());
+    let shell = format!(
+        "{program} {memtoy} {file} > {file}.out & until grep 'absent: 6' {file}.out; do sleep 0.2; done; kill -9 $!; wait $!; rm {file}.out"
+    );
+    let run = Recorder::start(&[], &["sh", "-c", &shell]).finish();
+    let f = funnel(&run);
+    assert_eq!((counts(&f), f.gone(Gone::Exited)), ([2, 0, 0, 6, 0], 6));
+}
+
+#[test]
+fn funnel_of_pages_that_are_placed_already() {
+    needs!(migrate_on_fault);
+    // Marked for node 2; then the policy names node 1, where the pages still are.
+    let run = record(&format!("{WRITTEN_ON_1}mbind seg bind+move+lazy 2\nmbind seg bind 1\ntouch seg 0 6p read\n"));
+    assert_eq!(counts(&funnel(&run))[1], 0, "a policy without lazy does not opt in");
+    let again = "mbind seg bind+move+lazy 1\ntouch seg 0 6p read\n";
+    let run = record(&format!("{WRITTEN_ON_1}mbind seg bind+move+lazy 2\n{again}"));
+    assert_eq!(counts(&funnel(&run)), [0, 6, 0, 2, 0]);
+}
+
+#[test]
+fn funnel_with_a_pinned_page() {
+    needs!(migrate_on_fault);
+    let run = record(&format!("{WRITTEN_ON_1}pin seg 2p 1p\nmbind seg bind+move+lazy 2\ntouch seg read\nwhere seg\n"));
+    let f = funnel(&run);
+    assert_eq!(counts(&f), [PAGES - 1, 0, 1, 0, 0], "{f:?}");
+    let reasons: Vec<(&str, u64)> = f.failed_pages.iter().map(|(r, n)| (&**r, *n)).collect();
+    assert_eq!(reasons, [("refs", 1)]);
+    let log = run.log();
+    assert!(log.contains("(refs: somebody else held a reference)") && log.contains("1 failed (1 refs)"), "{log}");
+}
+
+#[test]
+fn funnel_of_a_huge_page() {
+    needs!(migrate_on_fault);
+    needs!(huge_pages);
+    let run = record(
+        "anon seg 2m huge\nmap seg\nmbind seg preferred 1\ntouch seg 0 1p write\nmbind seg bind+move+lazy 2\ntouch seg read\nwhere seg\n",
+    );
+    let f = funnel(&run);
+    assert_eq!((f.total_pages(), f.gone_total_pages(), f.untouched_pages), (512, 0, 0), "{f:?}");
+    assert!(f.migrated_pages > 0, "{f:?}");
+}
