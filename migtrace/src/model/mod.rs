@@ -25,6 +25,7 @@ pub mod page;
 pub mod phase;
 pub mod ranges;
 pub mod reconcile;
+pub mod waits;
 pub mod work;
 
 #[cfg(test)]
@@ -99,7 +100,7 @@ impl Run {
                 Body::Batch(b) if &*b.mode != "lazy" => {
                     *by_batch.get_or_insert(0) += if want == Outcome::Ok { b.succeeded } else { b.failed };
                 }
-                Body::Migrate(m) if m.result == want => by_row += m.pages(),
+                Body::Migrate(m) if m.result == want => by_row += self.events[i].weight() * m.pages(),
                 _ => {}
             }
         }
@@ -116,6 +117,12 @@ impl Run {
     #[must_use]
     pub fn attached(&self, probe: &str) -> bool {
         account::is_attached(&self.meta, probe)
+    }
+
+    /// Whether not every event was recorded, so that what lies inside one may not be there.
+    #[must_use]
+    pub fn is_sampled(&self) -> bool {
+        self.meta.sample.is_some()
     }
 
     /// Begin and end of an event, ns.
