@@ -27,7 +27,9 @@ pub(super) fn write(run: &Run, name: &str, options: &Options, out: &mut dyn Writ
     if let Some(sample) = meta.sample {
         line(
             "sample",
-            format!("one of {sample} faults, checks, marks and moves was recorded: counts below are of those"),
+            format!(
+                "one of {sample} faults, checks, marks and moves was recorded: sums below are estimated, each counts {sample} times"
+            ),
         )?;
     }
     if !options.filter.is_all() {

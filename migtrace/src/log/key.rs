@@ -68,15 +68,31 @@ const ENTRIES: [Entry; 15] = [
 const STAGES: &str = "unmap: until no process maps the page; waiting: for the other pages of its batch; copy: until the copy \
 stands; remap: until it is mapped again";
 
-pub(super) fn write(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+/// Which entries something was told of.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Occurs {
+    entries: [bool; ENTRIES.len()],
+    stages: bool,
+}
+
+impl Occurs {
+    /// Takes the next stretch of a recording.
+    pub(super) fn take(&mut self, run: &Run) {
+        for (occurs, (.., does)) in self.entries.iter_mut().zip(ENTRIES) {
+            *occurs = *occurs || does(run);
+        }
+        let shows_stages =
+            |b: &Body| matches!(b, Body::Migrate(m) if m.cause != Cause::LazyFault && m.unmap_ns.is_some());
+        self.stages = self.stages || has(run, shows_stages);
+    }
+}
+
+pub(super) fn write(occurs: &Occurs, out: &mut dyn Write) -> io::Result<()> {
     heading(out, "key")?;
-    for (word, meaning, _) in ENTRIES.iter().filter(|(.., occurs)| occurs(run)) {
+    for ((word, meaning, _), _) in ENTRIES.iter().zip(occurs.entries).filter(|(_, occurs)| *occurs) {
         entry(out, word, meaning)?;
     }
-    if has(run, |b| matches!(b, Body::Migrate(m) if m.cause != Cause::LazyFault && m.unmap_ns.is_some())) {
-        entry(out, "unmap ...", STAGES)?;
-    }
-    Ok(())
+    if occurs.stages { entry(out, "unmap ...", STAGES) } else { Ok(()) }
 }
 
 fn entry(out: &mut dyn Write, word: &str, meaning: &str) -> io::Result<()> {

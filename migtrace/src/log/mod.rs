@@ -13,11 +13,13 @@ mod section;
 mod sentence;
 pub(crate) mod summary;
 pub(crate) mod theme;
+mod totals;
 mod tree;
 mod why;
 
 use std::io::{self, Write};
 
+use self::totals::Totals;
 use crate::{filter::Filter, model::Run};
 
 /// What to write.
@@ -40,8 +42,9 @@ pub fn write(run: &Run, name: &str, options: &Options, out: &mut dyn Write) -> i
     for section in &run.sections {
         section::write(run, section, options, out)?;
     }
-    key::write(run, out)?;
-    summary::write(run, out)
+    let totals = Totals::of(run);
+    key::write(&totals.occurs, out)?;
+    summary::write(&totals, run.marks.funnels(), &run.meta, run.zero_ns(), out)
 }
 
 /// A heading over a part of the log.

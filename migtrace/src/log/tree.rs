@@ -127,7 +127,8 @@ fn sign(run: &Run, index: usize, h: &mut DefaultHasher) {
 fn folded(run: &Run, events: &[usize], depth: usize) -> String {
     let mut parts = vec![which(run, events)];
     parts.extend(moves(run, events));
-    let times: Latencies = events.iter().filter_map(|&i| run.events[i].latency_ns()).collect();
+    let time = |&i: &usize| Some((run.events[i].latency_ns()?, run.events[i].weight()));
+    let times: Latencies = events.iter().filter_map(time).collect();
     if let (Some(median), Some(min), Some(max)) = (times.median_ns(), times.min_ns(), times.max_ns()) {
         let [median, min, max] = [median, min, max].map(words::duration);
         parts.push(format!("each {min} to {max}, median {median}"));
@@ -162,7 +163,7 @@ fn moves(run: &Run, events: &[usize]) -> Option<String> {
         if let Body::Migrate(m) = &run.events[i].body
             && m.result == Outcome::Ok
         {
-            *pairs.entry((m.src_nid, m.dst_nid)).or_default() += m.pages();
+            *pairs.entry((m.src_nid, m.dst_nid)).or_default() += run.events[i].weight() * m.pages();
         }
     }
     let text = |(&(from, to), pages): (&(i32, Option<i32>), &u64)| {
