@@ -19,7 +19,7 @@ pub(super) fn write(run: &Run, section: &Section, options: &Options, out: &mut d
     writeln!(out, "   {}", seen.prose(run))?;
     let mut beside = Beside::default();
     let shown = beside.part(run, section, options);
-    if !shown.is_empty() {
+    if tree::shows_any(run, &shown, options) {
         writeln!(out, "{}", tree::columns())?;
         tree::siblings(run, &shown, 0, options, out)?;
     }

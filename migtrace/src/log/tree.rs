@@ -57,6 +57,12 @@ pub(super) fn siblings(
     Ok(())
 }
 
+/// Whether a line comes of these.
+pub(super) fn shows_any(run: &Run, events: &[usize], options: &Options) -> bool {
+    let shows = |&i: &usize| options.filter.wants(&run.events[i]) || shows_any(run, run.nest.children(i), options);
+    events.iter().any(shows)
+}
+
 /// Hidden events make way for what lies inside them.
 fn visible(run: &Run, events: &[usize], options: &Options) -> Vec<usize> {
     let mut shown = Vec::new();

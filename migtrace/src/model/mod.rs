@@ -58,12 +58,19 @@ impl Run {
     /// Relates the events of a recording.
     #[must_use]
     pub fn new(meta: Meta, events: Vec<Event>) -> Self {
-        let nest = Nest::new(&events);
-        let segments = Segments::new(&events);
-        let marks = Marks::new(&events, &nest);
-        let sections = phase::sections(&events, &nest);
         let first = events.iter().map(Event::start_ns).min().unwrap_or(0);
         let zero_ns = if meta.start_ns == 0 { first } else { meta.start_ns.min(first) };
+        let segments = Segments::new(&events);
+        Self::stretch(meta, events, segments, zero_ns)
+    }
+
+    /// Relates the events of a stretch of a recording that views count from `zero_ns`. Before it, and by it, requests named
+    /// these segments.
+    #[must_use]
+    pub fn stretch(meta: Meta, events: Vec<Event>, segments: Segments, zero_ns: u64) -> Self {
+        let nest = Nest::new(&events);
+        let marks = Marks::new(&events, &nest);
+        let sections = phase::sections(&events, &nest);
         Self { meta, events, nest, segments, marks, sections, zero_ns }
     }
 

@@ -162,9 +162,9 @@ impl Segments {
 
     /// A process ended: another one may get its number.
     pub fn forget(&mut self, pid: u32) {
-        self.ranges.0.retain(|&(owner, _), _| owner != pid);
-        self.numbers.retain(|&(owner, _), _| owner != pid);
-        self.mappings.retain(|&(owner, _), _| owner != pid);
+        forget(&mut self.ranges.0, pid);
+        forget(&mut self.numbers, pid);
+        forget(&mut self.mappings, pid);
         self.parents.remove(&pid);
     }
 
@@ -209,6 +209,12 @@ impl Segments {
         }
         None
     }
+}
+
+/// Without going through what others have.
+fn forget<V>(map: &mut BTreeMap<(u32, u64), V>, pid: u32) {
+    let its: Vec<(u32, u64)> = map.range((pid, 0)..=(pid, u64::MAX)).map(|(&key, _)| key).collect();
+    its.iter().for_each(|key| drop(map.remove(key)));
 }
 
 #[cfg(test)]
