@@ -46,6 +46,7 @@ pub struct Follower {
     /// Events that were written without what they lie in.
     apart: u64,
     most_held: usize,
+    hold_ns: u64,
 }
 
 /// What is told of a phase at its end.
@@ -73,6 +74,7 @@ impl Follower {
             lines,
             apart: 0,
             most_held: MOST_HELD,
+            hold_ns: HOLD_NS,
         }
     }
 
@@ -137,7 +139,7 @@ impl Follower {
         for &root in nest.roots() {
             let event = &self.held[root];
             let waits = event.ts_ns + PATIENCE_NS > now_ns && lies_inside(&self.meta, &event.body);
-            let is_complete = event.ts_ns + HOLD_NS <= now_ns && !waits;
+            let is_complete = event.ts_ns + self.hold_ns <= now_ns && !waits;
             if all || is_complete {
                 self.apart += u64::from(all && waits);
                 goes[root] = true;

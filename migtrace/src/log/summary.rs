@@ -5,7 +5,13 @@ use std::io::{self, Write};
 use super::{account, heading, theme, totals::Totals};
 use crate::{
     event::escape_control,
-    model::{account::is_attached, funnel::Funnel, funnels::Funnels, latency::Latencies, waits::Waits},
+    model::{
+        account::{is_attached, shows},
+        funnel::Funnel,
+        funnels::Funnels,
+        latency::Latencies,
+        waits::Waits,
+    },
     trace::meta::Meta,
     words,
 };
@@ -185,6 +191,9 @@ fn times(waits: &Waits, meta: &Meta, out: &mut dyn Write) -> io::Result<()> {
     }
     if !is_attached(meta, "fault") {
         return writeln!(out, "   in page faults: not known, they were not recorded");
+    }
+    if !shows(meta, "fault", "latency_ns") {
+        return writeln!(out, "   in page faults: not known, this kernel does not show how long they take");
     }
     if waits.to_move.count() == 0 {
         return waited(out, "in page faults", "fault", &waits.faults);

@@ -136,3 +136,19 @@ fn pages_that_no_request_named_are_those_of_their_mapping() {
     let said = "page at 0x401000, page 2 of 8 of a mapping of class file of mem\\u{1b}toy, touched (read)";
     assert!(text.contains(said), "{text}");
 }
+
+#[test]
+fn times_of_faults_that_the_kernel_does_not_show_are_not_zero() {
+    let (mut meta, mut events) = fixture::direct(8);
+    let mut lacks = meta.probes[0].clone();
+    (lacks.attached, lacks.field) = (None, Some("latency_ns".into()));
+    meta.probes.push(lacks);
+    for event in &mut events {
+        if let Body::Fault(f) = &mut event.body {
+            f.latency_ns = None;
+        }
+    }
+    let text = log((meta, events));
+    assert!(text.contains("in page faults: not known, this kernel does not show how long they take"), "{text}");
+    assert!(!text.contains("0 faults"), "{text}");
+}
