@@ -38,10 +38,15 @@ pub(super) fn title(run: &Run, section: &Section) -> String {
     format!("{}   (phase of {}/{}, from {ms:.3} ms)", escape_control(&phase.text), event.comm, event.tid)
 }
 
-/// A fault on no page that a request named, in which nothing was found misplaced and nothing moved.
+/// A fault on no page that a request named, in which nothing was found misplaced and nothing moved; or a mapping without
+/// such a page.
 fn is_beside_the_point(run: &Run, index: usize) -> bool {
     let event = &run.events[index];
-    let Body::Fault(fault) = &event.body else { return false };
+    let fault = match &event.body {
+        Body::Fault(fault) => fault,
+        Body::Region(r) => return !run.segments.names_any(event.pid, r.addr, r.len),
+        _ => return false,
+    };
     let matters = |&i: &usize| match &run.events[i].body {
         Body::Check(c) => c.verdict == Verdict::Misplaced,
         Body::Region(_) => false,
@@ -53,9 +58,10 @@ fn is_beside_the_point(run: &Run, index: usize) -> bool {
         && !run.nest.children(index).iter().any(matters)
 }
 
-/// Faults beside the point: only counted.
+/// Faults and mappings beside the point: only counted.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Beside {
+    mappings: u64,
     classes: FaultClasses,
     faults: u64,
     /// A part of the time was not seen.
@@ -69,7 +75,10 @@ impl Beside {
         let (beside, shown): (Vec<usize>, Vec<usize>) =
             section.roots.iter().partition(|&&i| !options.all && is_beside_the_point(run, i));
         for event in beside.into_iter().map(|i| &run.events[i]).filter(|e| options.filter.wants(*e)) {
-            let Body::Fault(f) = &event.body else { continue };
+            let Body::Fault(f) = &event.body else {
+                self.mappings += 1;
+                continue;
+            };
             self.faults += event.weight();
             *self.classes.entry(f.class).or_default() += event.weight();
             self.total_ns += f.latency_ns.unwrap_or(0).saturating_mul(event.weight());
@@ -80,14 +89,19 @@ impl Beside {
 
     /// Says how many there were, if any.
     pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        if self.faults == 0 {
+        let mut parts = Vec::new();
+        if self.faults > 0 {
+            let (many, classes) = (words::count(self.faults, "fault"), classes(&self.classes));
+            let took = took((!self.is_partial).then_some(self.total_ns));
+            parts.push(format!("{many} ({classes}) on other pages, where nothing moved, {took} in all"));
+        }
+        if self.mappings > 0 {
+            parts.push(format!("{} without requested pages", words::count(self.mappings, "mapping")));
+        }
+        if parts.is_empty() {
             return Ok(());
         }
-        let (many, classes) = (words::count(self.faults, "fault"), classes(&self.classes));
-        let took = took((!self.is_partial).then_some(self.total_ns));
-        let text = format!(
-            "left out: {many} ({classes}) on other pages, where nothing moved, {took} in all; --all shows them"
-        );
+        let text = format!("left out: {}; --all shows them", parts.join("; "));
         writeln!(out, "   {}", theme::paint(theme::DIM, text))
     }
 }

@@ -132,6 +132,8 @@ fn pages_that_no_request_named_are_those_of_their_mapping() {
         policy: None,
     };
     events.insert(0, Event { body: Body::Region(region), ..events[0].clone() });
+    let brief = log((meta.clone(), events.clone()));
+    assert!(!brief.contains("mapping mem") && brief.contains("; 1 mapping without requested pages; --all"), "{brief}");
     let text = log_with((meta, events), &Options { all: true, ..Options::default() });
     let said = "page at 0x401000, page 2 of 8 of a mapping of class file of mem\\u{1b}toy, touched (read)";
     assert!(text.contains(said), "{text}");

@@ -160,6 +160,13 @@ impl Segments {
         self.numbers.insert((pid, start), number);
     }
 
+    /// Whether a request of the process named an address in `[addr, addr + len)`.
+    #[must_use]
+    pub fn names_any(&self, pid: u32, addr: u64, len: u64) -> bool {
+        self.ranges.contains(pid, addr)
+            || self.ranges.0.range((pid, addr)..(pid, addr.saturating_add(len).max(addr))).next().is_some()
+    }
+
     /// A process ended: another one may get its number.
     pub fn forget(&mut self, pid: u32) {
         forget(&mut self.ranges.0, pid);
@@ -284,5 +291,11 @@ mod tests {
         let of = |pid, addr| segments.mapping(pid, addr).map(|m| (m.class, m.page, m.pages));
         assert_eq!(of(7, 0x2fff), Some((RegionClass::Heap, 2, 3)));
         assert_eq!((of(7, 0x4000), of(7, 0xfff), of(8, 0x2000)), (None, None, None));
+        let (_, events) = fixture::direct(8);
+        let named = Segments::new(&events);
+        let any = |addr, len| named.names_any(fixture::PID, addr, len);
+        let last = fixture::SEGMENT + 7 * PAGE_BYTES;
+        assert!(any(fixture::SEGMENT - 0x5000, 0x6000) && any(last, 1) && any(0, u64::MAX));
+        assert!(!any(fixture::SEGMENT - 0x5000, 0x5000) && !any(last + PAGE_BYTES, 0x9000));
     }
 }
