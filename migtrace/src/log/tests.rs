@@ -154,3 +154,18 @@ fn times_of_faults_that_the_kernel_does_not_show_are_not_zero() {
     assert!(text.contains("in page faults: not known, this kernel does not show how long they take"), "{text}");
     assert!(!text.contains("0 faults"), "{text}");
 }
+
+#[test]
+fn what_two_tasks_do_is_not_folded_into_one() {
+    let (meta, mut events) = fixture::lazy(60, 0..60);
+    let mut faults = 0;
+    for event in &mut events {
+        let is_fault = matches!(event.body, Body::Fault(_));
+        event.tid += u32::from(faults > 95);
+        faults += u32::from(is_fault);
+    }
+    let text = log((meta, events));
+    let folded: Vec<&str> =
+        text.lines().filter(|l| l.contains("the same; ") && l.contains("from node 1 to 2")).collect();
+    assert_eq!(folded.len(), 2, "{text}");
+}

@@ -105,6 +105,8 @@ impl Columns {
 /// A hash of what makes lines, and those below them, say the same but for page, node and time.
 fn signature(run: &Run, index: usize) -> u64 {
     let mut hasher = DefaultHasher::new();
+    // What another task did is not the same.
+    (run.events[index].pid, run.events[index].tid).hash(&mut hasher);
     sign(run, index, &mut hasher);
     hasher.finish()
 }
