@@ -40,7 +40,9 @@ async fn follow(args: &FilterArgs, options: Options, verbose: bool, out: &mut dy
     let mut stop = Stop::new(None)?;
     let before = vmstat::read().context("reading /proc/vmstat")?;
     let (mut live, mut meta) = Live::start(&scope)?;
-    meta.filter = args.scope_text(&scope.filter);
+    let processes = args.pid.iter().map(|pid| format!("process {pid} with the children that it has from now on"));
+    let only: Vec<String> = processes.chain(args.scope_text(&scope.filter)).collect();
+    meta.filter = (!only.is_empty()).then(|| only.join(", "));
     let mut log = Log {
         follower: Follower::new(meta.clone(), Options { filter, ..options }),
         left_behind: LeftBehind::default(),
