@@ -67,6 +67,9 @@ pub fn reason(word: &str) -> String {
         "dma_pinned" => "pinned for device access",
         "will_cow" => "about to be copied, and the copy is placed by policy",
         "placed" => "already where policy wants it",
+        "placed_or_deferred" => {
+            "where policy wants it, or it moves only when touched from here again: the kernel shows no difference"
+        }
         "not_opted_in" => "nobody asked for lazy migration of it",
         "nomem" => "no free page on the target node",
         "not_on_lru" => "not on a list of the page reclaim",

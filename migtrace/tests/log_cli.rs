@@ -45,9 +45,9 @@ fn a_trace_in_a_file_reads_as_its_events_do() {
 fn colour_is_there_when_asked_for() {
     let dir = TempDir::new().expect("a directory");
     write(&dir, "run.parquet", fixture::direct(8));
-    let (_, out, _) = log(dir.path(), &["--color", "always"]);
+    let (_, out, _) = log(dir.path(), &["run.parquet", "--color", "always"]);
     assert!(out.contains("\u{1b}["), "{out}");
-    let (_, out, _) = log(dir.path(), &["--color", "never"]);
+    let (_, out, _) = log(dir.path(), &["run.parquet", "--color", "never"]);
     assert!(!out.contains('\u{1b}'), "{out}");
 }
 
@@ -55,7 +55,7 @@ fn colour_is_there_when_asked_for() {
 fn another_process_alone_leaves_no_line() {
     let dir = TempDir::new().expect("a directory");
     write(&dir, "run.parquet", fixture::direct(8));
-    let (status, out, _) = log(dir.path(), &["--pid", "1"]);
+    let (status, out, _) = log(dir.path(), &["run.parquet", "--pid", "1"]);
     assert_eq!(status, 0);
     assert!(!out.contains("page 1 of 8"), "{out}");
 }
@@ -64,7 +64,7 @@ fn another_process_alone_leaves_no_line() {
 fn a_filter_shows_less_and_says_so() {
     let dir = TempDir::new().expect("a directory");
     write(&dir, "run.parquet", fixture::lazy(8, 0..8));
-    let (_, whole, _) = log(dir.path(), &["--all"]);
+    let (_, whole, _) = log(dir.path(), &["run.parquet", "--all"]);
     let moves = |text: &str| text.lines().filter(|l| l.contains(" moved from node 1 to node 2, frame")).count();
     assert!(moves(&whole) == 8 && !whole.contains("  filter"), "{whole}");
     for options in [
@@ -73,13 +73,13 @@ fn a_filter_shows_less_and_says_so() {
         &["--node-pair", "1:2", "--filter", "kind != check"],
         &["--filter", "kind == migrate && result == ok"],
     ] {
-        let (status, out, err) = log(dir.path(), options);
+        let (status, out, err) = log(dir.path(), &[&["run.parquet"], options].concat());
         assert_eq!((status, moves(&out), err.as_str()), (0, 8, ""), "{options:?}: {out}");
         assert!(!out.contains("check: misplaced"), "{options:?}: {out}");
         assert!(out.contains("\n  filter   ") && out.contains("\n           8 of "), "{options:?}: {out}");
         assert!(out.contains("8 marked = 8 migrated"), "the summary is of all: {out}");
     }
-    let (_, out, _) = log(dir.path(), &["--pid", "1", "--kind", "migrate"]);
+    let (_, out, _) = log(dir.path(), &["run.parquet", "--pid", "1", "--kind", "migrate"]);
     assert!(out.contains("filter   pid == 1 && kind == migrate"), "{out}");
     assert!(out.contains("prose and summary are of the 0 for which pid == 1"), "{out}");
     assert!(!out.contains("8 marked"), "{out}");
@@ -102,11 +102,11 @@ fn a_cgroup_is_found_by_the_path_in_the_trace() {
     meta.cgroups = [(1, "/work.slice/a.service".to_owned())].into();
     write(&dir, "run.parquet", (meta, events));
     for path in ["/work.slice", "/sys/fs/cgroup/work.slice/a.service/", "1"] {
-        let (status, out, err) = log(dir.path(), &["--cgroup", path]);
+        let (status, out, err) = log(dir.path(), &["run.parquet", "--cgroup", path]);
         assert_eq!(status, 0, "{err}");
         assert!(out.contains("filter   cgroup_id == 1") && out.contains("page 1 of 8"), "{out}");
     }
-    let (status, _, err) = log(dir.path(), &["--cgroup", "/work"]);
+    let (status, _, err) = log(dir.path(), &["run.parquet", "--cgroup", "/work"]);
     assert_eq!(status, 2);
     assert!(err.contains("run.parquet: --cgroup work: the trace has no event"), "{err}");
 }
@@ -130,7 +130,7 @@ fn a_closed_pipe_is_no_error() {
     let dir = TempDir::new().expect("a directory");
     write(&dir, "run.parquet", fixture::lazy(3000, 0..3000));
     let binary = Command::cargo_bin("migtrace").expect("built").get_program().to_owned();
-    let script = format!("{} log --all | head -n 1; echo ${{PIPESTATUS[0]}}", binary.display());
+    let script = format!("{} log run.parquet --all | head -n 1; echo ${{PIPESTATUS[0]}}", binary.display());
     let output = Command::new("bash").current_dir(dir.path()).args(["-c", &script]).output().expect("runs");
     let out = String::from_utf8(output.stdout).expect("text");
     assert_eq!(out.lines().collect::<Vec<_>>(), ["migtrace log of run.parquet", "0"]);

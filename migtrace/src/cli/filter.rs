@@ -1,6 +1,6 @@
 //! The options by which every command is told which events are wanted. They all come to one [`Filter`].
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
 
 use anyhow::{Context, Result, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -93,6 +93,23 @@ impl FilterArgs {
             self.filter.as_ref().map(|f| f.predicate().clone()),
         ];
         Predicate::all(parts.into_iter().flatten()).into()
+    }
+
+    /// What is traced of the running kernel, in words, where not all: the filter, and the cgroups.
+    pub(crate) fn scope_text(&self, filter: &Filter) -> Option<String> {
+        let scope = self.cgroup.iter().map(|cgroup| format!("in cgroup {cgroup}"));
+        let filter = (!filter.is_all()).then(|| filter.to_string());
+        let parts: Vec<String> = filter.into_iter().chain(scope).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+
+    /// # Errors
+    /// A process of --pid is not there.
+    pub(crate) fn check_pids(&self) -> Result<()> {
+        match self.pid.iter().find(|pid| !PathBuf::from(format!("/proc/{pid}")).exists()) {
+            Some(pid) => bail!("--pid {pid}: there is no such process"),
+            None => Ok(()),
+        }
     }
 
     /// The cgroups of this machine that tasks must be in or below.

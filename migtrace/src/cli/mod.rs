@@ -8,6 +8,7 @@ mod completions;
 mod doctor;
 mod export;
 mod filter;
+mod follow;
 mod load;
 mod log;
 mod memtoy;
@@ -69,7 +70,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Doctor(args) => doctor::run(&args),
         Command::Export(args) => export::run(&args),
-        Command::Log(args) => log::run(&args),
+        Command::Log(args) => log::run(&args, cli.verbose),
         Command::Memtoy(args) => memtoy::run(&args),
         Command::Page(args) => page::run(&args),
         Command::Record(args) => record::run(&args, cli.verbose),

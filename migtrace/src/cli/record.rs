@@ -86,10 +86,8 @@ pub(crate) struct Args {
 impl Args {
     /// What of the events is wanted, in words, where not all: the filter, and what the kernel alone decides.
     fn filter_text(&self, filter: &Filter) -> Option<String> {
-        let scope = self.filter.cgroup.iter().map(|cgroup| format!("in cgroup {cgroup}"));
-        let scope = scope.chain(self.uid.map(|uid| format!("of user {uid}")));
-        let filter = (!filter.is_all()).then(|| filter.to_string());
-        let parts: Vec<String> = filter.into_iter().chain(scope).collect();
+        let parts: Vec<String> =
+            self.filter.scope_text(filter).into_iter().chain(self.uid.map(|uid| format!("of user {uid}"))).collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 }
@@ -112,11 +110,7 @@ pub(crate) fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
         bail!("--pid and a command exclude each other: a command is recorded with its children alone");
     }
     support::check().map_err(SourceError::from)?;
-    for &pid in &args.filter.pid {
-        if !PathBuf::from(format!("/proc/{pid}")).exists() {
-            bail!("--pid {pid}: there is no such process");
-        }
-    }
+    args.filter.check_pids()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(record(args, verbose))
 }

@@ -64,7 +64,7 @@ impl Measure {
         let seen = funnel.as_ref().filter(|_| marks_seen);
         let has_requests = run.attached("request");
         let has_faults = run.attached("fault");
-        let failed_in_faults: Option<u64> = work.faults.iter().map(|&i| run.failed_inside_pages(i)).sum();
+        let failed_in_faults = work.failed_in_fault_pages(run);
         let refused: u64 = funnel.iter().flat_map(|f| f.refused_pages.values()).sum();
         Self {
             name: name.into(),
@@ -86,7 +86,7 @@ impl Measure {
             moving_in_faults_ns: work.moving_in_faults_ns(run).filter(|_| has_faults && !work.faults.is_empty()),
             lost_events: run.meta.lost().max(account::lost_by_events(&run.events)),
             is_lossless: account::is_lossless(&run.meta),
-            funnel_holds: seen.filter(|f| !f.is_empty()).map(|f| f.holds()),
+            funnel_holds: seen.filter(|f| !f.is_empty() && !f.is_estimated).map(|f| f.holds()),
             machine: run.meta.machine.clone(),
             events: run.events.len() as u64,
             sample: run.meta.sample,

@@ -85,7 +85,10 @@ pub(super) fn notes(c: &Comparison) -> Vec<String> {
     let sampled = both(c).filter_map(|r| Some(format!("{} (one of {})", r.name, r.sample?)));
     let sampled: Vec<String> = sampled.collect();
     if !sampled.is_empty() {
-        notes.push(format!("Samples, whose counts and times are not of all events: {}.", sampled.join(", ")));
+        notes.push(format!(
+            "Samples, whose counts and times are estimated from the events that were drawn: {}.",
+            sampled.join(", ")
+        ));
     }
     notes.extend(runs(c));
     let machines: BTreeSet<&str> = both(c).filter_map(|r| r.machine.as_deref()).collect();

@@ -2,18 +2,13 @@
 
 use std::io::{self, Write};
 
-use super::{summary::part, theme};
-use crate::{
-    event::escape_control,
-    model::{Run, account, reconcile},
-    trace::meta::Meta,
-    words,
-};
+use super::{summary::part, theme, totals::Totals};
+use crate::{event::escape_control, model::account, trace::meta::Meta, words};
 
-pub(super) fn write(run: &Run, out: &mut dyn Write) -> io::Result<()> {
-    loss(&run.meta, account::lost_by_events(&run.events), out)?;
-    fidelity(&run.meta, out)?;
-    counters(run, out)
+pub(super) fn write(totals: &Totals, meta: &Meta, out: &mut dyn Write) -> io::Result<()> {
+    loss(meta, totals.lost, out)?;
+    fidelity(meta, out)?;
+    counters(totals, meta, out)
 }
 
 /// The account by probe; `counted`: what the loss events count, for a trace without one.
@@ -77,14 +72,15 @@ pub(crate) fn fidelity(meta: &Meta, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn counters(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+fn counters(totals: &Totals, meta: &Meta, out: &mut dyn Write) -> io::Result<()> {
     part(out, "the kernel's counters (/proc/vmstat, of the whole system) beside this trace")?;
-    let all = reconcile::reconcile(run);
+    let all = totals.traced.reconcile(meta);
     if all.is_empty() {
         return writeln!(out, "   not known: the trace does not hold them");
     }
     for r in &all {
         let verdict = match r.difference() {
+            _ if meta.sample.is_some() => "estimated from the sample".into(),
             0 => "equal".into(),
             more if more > 0 => {
                 format!("{more} more in the system than in this trace: of other processes, filtered, or lost")

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{Options, theme};
+use super::{Options, follow::HOLD_NS, theme};
 use crate::{event::escape_control, model::Run, trace::meta::Meta, words};
 
 pub(super) fn write(run: &Run, name: &str, options: &Options, out: &mut dyn Write) -> io::Result<()> {
@@ -27,7 +27,9 @@ pub(super) fn write(run: &Run, name: &str, options: &Options, out: &mut dyn Writ
     if let Some(sample) = meta.sample {
         line(
             "sample",
-            format!("one of {sample} faults, checks, marks and moves was recorded: counts below are of those"),
+            format!(
+                "one of {sample} faults, checks, marks and moves was recorded: sums below are estimated, each counts {sample} times"
+            ),
         )?;
     }
     if !options.filter.is_all() {
@@ -35,6 +37,28 @@ pub(super) fn write(run: &Run, name: &str, options: &Options, out: &mut dyn Writ
         line("", filtered(run, options))?;
     }
     Ok(())
+}
+
+/// Of the running kernel, before the first event.
+pub(super) fn live(meta: &Meta, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", theme::paint(theme::TITLE, "migtrace log of the running kernel"))?;
+    let mut line = |label: &str, text: String| writeln!(out, "  {label:<9}{text}");
+    let host = if meta.hostname.is_empty() { "an unnamed host".into() } else { escape_control(&meta.hostname) };
+    line("since", format!("{}on {host}", when(meta).map(|when| when + ", ").unwrap_or_default()))?;
+    line("kernel", kernel(meta))?;
+    if let Some(machine) = &meta.machine {
+        line("machine", words::machine(machine))?;
+    }
+    line("nodes", nodes(meta))?;
+    if let Some(filter) = &meta.filter {
+        line("only", format!("{} is traced", escape_control(filter)))?;
+    }
+    if !options.filter.is_all() {
+        line("filter", escape_control(&options.filter.to_string()))?;
+        line("", "of what is shown; prose and summary are of all that is traced".into())?;
+    }
+    let hold = words::duration(HOLD_NS);
+    line("lines", format!("come {hold} after they end, with what happened inside them; Ctrl-C ends, with a summary"))
 }
 
 /// When recording began, where the trace knows wall time.

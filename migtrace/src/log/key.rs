@@ -11,7 +11,7 @@ use crate::{
 /// A word, its meaning, and whether this recording has it.
 type Entry = (&'static str, &'static str, fn(&Run) -> bool);
 
-const ENTRIES: [Entry; 15] = [
+const ENTRIES: [Entry; 17] = [
     ("ms", "when it began, in milliseconds since the recording began (of a point in time: when it was)", |_| true),
     ("cpu/node", "the CPU it ran on, and that CPU's node", |_| true),
     ("task", "name and thread id of the task that did it or waited for it", |_| true),
@@ -54,6 +54,16 @@ const ENTRIES: [Entry; 15] = [
     ("class swap", "touch of an unmapped page: of a marked one, found in memory by way of the swap cache", |run| {
         has(run, |b| matches!(b, Body::Fault(f) if f.class == Some(FaultClass::Swap)))
     }),
+    (
+        "class cow",
+        "a write to a page that is read-only because others may have it too: the writer gets a copy",
+        |run| has(run, |b| matches!(b, Body::Fault(f) if f.class == Some(FaultClass::Cow))),
+    ),
+    (
+        "class hinting",
+        "touch of a page that automatic NUMA balancing had made inaccessible, to see from where it is used",
+        |run| has(run, |b| matches!(b, Body::Fault(f) if f.class == Some(FaultClass::Hinting))),
+    ),
     ("not major", "nothing was read from a device or from swap", |run| {
         has(run, |b| matches!(b, Body::Fault(f) if f.major == Some(false)))
     }),
@@ -68,19 +78,35 @@ const ENTRIES: [Entry; 15] = [
 const STAGES: &str = "unmap: until no process maps the page; waiting: for the other pages of its batch; copy: until the copy \
 stands; remap: until it is mapped again";
 
-pub(super) fn write(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+/// Which entries something was told of.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Occurs {
+    entries: [bool; ENTRIES.len()],
+    stages: bool,
+}
+
+impl Occurs {
+    /// Takes the next stretch of a recording.
+    pub(super) fn take(&mut self, run: &Run) {
+        for (occurs, (.., does)) in self.entries.iter_mut().zip(ENTRIES) {
+            *occurs = *occurs || does(run);
+        }
+        let shows_stages =
+            |b: &Body| matches!(b, Body::Migrate(m) if m.cause != Cause::LazyFault && m.unmap_ns.is_some());
+        self.stages = self.stages || has(run, shows_stages);
+    }
+}
+
+pub(super) fn write(occurs: &Occurs, out: &mut dyn Write) -> io::Result<()> {
     heading(out, "key")?;
-    for (word, meaning, _) in ENTRIES.iter().filter(|(.., occurs)| occurs(run)) {
+    for ((word, meaning, _), _) in ENTRIES.iter().zip(occurs.entries).filter(|(_, occurs)| *occurs) {
         entry(out, word, meaning)?;
     }
-    if has(run, |b| matches!(b, Body::Migrate(m) if m.cause != Cause::LazyFault && m.unmap_ns.is_some())) {
-        entry(out, "unmap ...", STAGES)?;
-    }
-    Ok(())
+    if occurs.stages { entry(out, "unmap ...", STAGES) } else { Ok(()) }
 }
 
 fn entry(out: &mut dyn Write, word: &str, meaning: &str) -> io::Result<()> {
-    writeln!(out, "   {} {meaning}", theme::paint(theme::TITLE, format!("{word:<12}")))
+    writeln!(out, "   {} {meaning}", theme::paint(theme::TITLE, format!("{word:<13}")))
 }
 
 fn has(run: &Run, want: impl Fn(&Body) -> bool) -> bool {

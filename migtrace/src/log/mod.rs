@@ -4,6 +4,7 @@
 //! it to the stream to strip them.
 
 pub(crate) mod account;
+pub mod follow;
 pub(crate) mod header;
 mod key;
 pub mod life;
@@ -13,11 +14,14 @@ mod section;
 mod sentence;
 pub(crate) mod summary;
 pub(crate) mod theme;
+mod totals;
 mod tree;
+pub mod tsv;
 mod why;
 
 use std::io::{self, Write};
 
+use self::{totals::Totals, tsv::Lines};
 use crate::{filter::Filter, model::Run};
 
 /// What to write.
@@ -27,6 +31,8 @@ pub struct Options {
     pub all: bool,
     /// Only these events. The summary is of all that the run holds.
     pub filter: Filter,
+    /// Lines for programs ([`tsv`]) instead of text.
+    pub tsv: bool,
     /// Events of the trace, where not all of them are in the run.
     pub of_events: Option<u64>,
 }
@@ -36,12 +42,17 @@ pub struct Options {
 /// # Errors
 /// Those of the stream.
 pub fn write(run: &Run, name: &str, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    if options.tsv {
+        Lines::head(out)?;
+        return Lines::default().write(run, options, out);
+    }
     header::write(run, name, options, out)?;
     for section in &run.sections {
         section::write(run, section, options, out)?;
     }
-    key::write(run, out)?;
-    summary::write(run, out)
+    let totals = Totals::of(run);
+    key::write(&totals.occurs, out)?;
+    summary::write(&totals, run.marks.funnels(), &run.meta, run.zero_ns(), out)
 }
 
 /// One event in words, with colours.

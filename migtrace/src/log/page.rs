@@ -1,7 +1,7 @@
 //! What the log calls a page: its number in the range that a request named, and its address.
 
 use crate::{
-    event::Body,
+    event::{Body, escape_control},
     model::{Run, ranges::Place},
 };
 
@@ -42,10 +42,11 @@ pub(super) fn of_addr(run: &Run, pid: u32, addr: u64, order: u32, by_frame: bool
     let how = if by_frame { ", by frame" } else { "" };
     let folio = if order > 0 { ", one folio" } else { "" };
     let Some(place) = run.segments.place(pid, addr) else {
+        let folio = folio.to_owned() + &mapped(run, pid, addr);
         return if order > 0 {
             format!("{} pages at {addr:#x}{how}{folio}", 1_u64 << order)
         } else {
-            format!("page at {addr:#x}{how}")
+            format!("page at {addr:#x}{how}{folio}")
         };
     };
     let range = if run.segments.len() > 1 { format!(" of range {}", letter(place.segment)) } else { String::new() };
@@ -57,6 +58,13 @@ pub(super) fn of_addr(run: &Run, pid: u32, addr: u64, order: u32, by_frame: bool
         format!("page {}", place.page)
     };
     format!("{pages} of {}{range} ({addr:#x}{how}{folio})", place.pages)
+}
+
+/// Where in its mapping an address is that no request named.
+fn mapped(run: &Run, pid: u32, addr: u64) -> String {
+    let Some(place) = run.segments.mapping(pid, addr) else { return String::new() };
+    let name = if place.name.is_empty() { String::new() } else { format!(" of {}", escape_control(place.name)) };
+    format!(", page {} of {} of a mapping of class {}{name},", place.page, place.pages, place.class)
 }
 
 /// `A` to `Z`, then `A1`, `B1`, ...

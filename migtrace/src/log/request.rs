@@ -102,9 +102,10 @@ fn query(run: &Run, index: usize, r: &Request) -> String {
 fn did(run: &Run, index: usize) -> String {
     let (mut marked, mut refused) = (0, 0);
     for i in run.nest.descendants(index) {
+        let weight = run.events[i].weight();
         match &run.events[i].body {
-            Body::Mark(m) if m.result == Outcome::Ok => marked += 1_u64 << m.order,
-            Body::Mark(m) => refused += 1_u64 << m.order,
+            Body::Mark(m) if m.result == Outcome::Ok => marked += weight << m.order,
+            Body::Mark(m) => refused += weight << m.order,
             _ => {}
         }
     }

@@ -14,21 +14,20 @@ use crate::{
 
 pub(super) fn write(run: &Run, section: &Section, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     heading(out, &title(run, section))?;
-    writeln!(out, "   {}", prose(run, section))?;
-    let (mut beside, shown): (Vec<usize>, Vec<usize>) =
-        section.roots.iter().partition(|&&i| !options.all && is_beside_the_point(run, i));
-    beside.retain(|&i| options.filter.wants(&run.events[i]));
-    if !shown.is_empty() {
+    let mut seen = Seen::default();
+    seen.take(run, section);
+    writeln!(out, "   {}", seen.prose(run))?;
+    let mut beside = Beside::default();
+    let shown = beside.part(run, section, options);
+    if tree::shows_any(run, &shown, options) {
         writeln!(out, "{}", tree::columns())?;
         tree::siblings(run, &shown, 0, options, out)?;
     }
-    if !beside.is_empty() {
-        writeln!(out, "   {}", theme::paint(theme::DIM, left_out(run, &beside)))?;
-    }
-    Ok(())
+    beside.write(out)
 }
 
-fn title(run: &Run, section: &Section) -> String {
+/// What a section is called.
+pub(super) fn title(run: &Run, section: &Section) -> String {
     let Some(index) = section.phase else {
         let only = run.sections.len() == 1;
         return if only { "the whole recording".into() } else { "before the workload named a phase".into() };
@@ -39,10 +38,15 @@ fn title(run: &Run, section: &Section) -> String {
     format!("{}   (phase of {}/{}, from {ms:.3} ms)", escape_control(&phase.text), event.comm, event.tid)
 }
 
-/// A fault on no page that a request named, in which nothing was found misplaced and nothing moved.
+/// A fault on no page that a request named, in which nothing was found misplaced and nothing moved; or a mapping without
+/// such a page.
 fn is_beside_the_point(run: &Run, index: usize) -> bool {
     let event = &run.events[index];
-    let Body::Fault(fault) = &event.body else { return false };
+    let fault = match &event.body {
+        Body::Fault(fault) => fault,
+        Body::Region(r) => return !run.segments.names_any(event.pid, r.addr, r.len),
+        _ => return false,
+    };
     let matters = |&i: &usize| match &run.events[i].body {
         Body::Check(c) => c.verdict == Verdict::Misplaced,
         Body::Region(_) => false,
@@ -54,18 +58,52 @@ fn is_beside_the_point(run: &Run, index: usize) -> bool {
         && !run.nest.children(index).iter().any(matters)
 }
 
-fn left_out(run: &Run, faults: &[usize]) -> String {
-    let mut total_ns = Some(0);
-    let mut counts: FaultClasses = BTreeMap::new();
-    for &i in faults {
-        if let Body::Fault(f) = &run.events[i].body {
-            *counts.entry(f.class).or_default() += 1;
-            total_ns = total_ns.zip(f.latency_ns).map(|(total, ns)| total + ns);
+/// Faults and mappings beside the point: only counted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Beside {
+    mappings: u64,
+    classes: FaultClasses,
+    faults: u64,
+    /// A part of the time was not seen.
+    is_partial: bool,
+    total_ns: u64,
+}
+
+impl Beside {
+    /// Counts those of a section, and gives the others.
+    pub(super) fn part(&mut self, run: &Run, section: &Section, options: &Options) -> Vec<usize> {
+        let (beside, shown): (Vec<usize>, Vec<usize>) =
+            section.roots.iter().partition(|&&i| !options.all && is_beside_the_point(run, i));
+        for event in beside.into_iter().map(|i| &run.events[i]).filter(|e| options.filter.wants(*e)) {
+            let Body::Fault(f) = &event.body else {
+                self.mappings += 1;
+                continue;
+            };
+            self.faults += event.weight();
+            *self.classes.entry(f.class).or_default() += event.weight();
+            self.total_ns += f.latency_ns.unwrap_or(0).saturating_mul(event.weight());
+            self.is_partial = self.is_partial || f.latency_ns.is_none();
         }
+        shown
     }
-    let (many, classes) = (words::count(faults.len() as u64, "fault"), classes(&counts));
-    let took = took(total_ns);
-    format!("left out: {many} ({classes}) on other pages, where nothing moved, {took} in all; --all shows them")
+
+    /// Says how many there were, if any.
+    pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut parts = Vec::new();
+        if self.faults > 0 {
+            let (many, classes) = (words::count(self.faults, "fault"), classes(&self.classes));
+            let took = took((!self.is_partial).then_some(self.total_ns));
+            parts.push(format!("{many} ({classes}) on other pages, where nothing moved, {took} in all"));
+        }
+        if self.mappings > 0 {
+            parts.push(format!("{} without requested pages", words::count(self.mappings, "mapping")));
+        }
+        if parts.is_empty() {
+            return Ok(());
+        }
+        let text = format!("left out: {}; --all shows them", parts.join("; "));
+        writeln!(out, "   {}", theme::paint(theme::DIM, text))
+    }
 }
 
 /// Faults by class, `None` where it was not seen.
@@ -80,44 +118,6 @@ fn classes(counts: &FaultClasses) -> String {
 /// A time, or that a part of it was not seen.
 fn took(ns: Option<u64>) -> String {
     ns.map_or_else(|| "an unknown time".into(), words::duration)
-}
-
-/// What the phase came to, in a sentence or two.
-fn prose(run: &Run, section: &Section) -> String {
-    let mut seen = Seen::default();
-    for &root in &section.roots {
-        seen.take(run, root, false);
-    }
-    let mut parts = Vec::new();
-    for (name, (calls, ns)) in &seen.requests {
-        let calls = if *calls == 1 { (*name).to_string() } else { format!("{calls} calls of {name}") };
-        parts.push(format!("{calls} took {}", words::duration(*ns)));
-    }
-    if seen.marked > 0 {
-        parts.push(format!("{} marked", words::count(seen.marked, "page")));
-    }
-    if seen.faults > 0 {
-        let many = words::count(seen.faults, "fault");
-        let whose = if run.segments.is_empty() { "" } else { " on the requested pages" };
-        let classes = classes(&seen.fault_classes);
-        parts.push(format!("{many}{whose} ({classes}) took {}", took(seen.fault_ns)));
-    }
-    for ((from, to, in_fault), pages) in &seen.moved {
-        let (pages, to) = (words::count(*pages, "page"), to.map_or_else(|| "?".into(), |n| n.to_string()));
-        let where_ = if *in_fault { " inside faults" } else { "" };
-        parts.push(format!("{pages} moved from node {from} to node {to}{where_}"));
-    }
-    if seen.failed > 0 {
-        parts.push(format!("{} did not move", words::count(seen.failed, "page")));
-    }
-    if seen.faults == 0 && seen.requests.is_empty() {
-        parts.extend(nothing(run));
-    }
-    if seen.moved.is_empty() && run.sees_moves() {
-        parts.push("no page moved".into());
-    }
-    parts.extend(unseen(run));
-    parts.join("; ") + "."
 }
 
 /// What would show in the trace, and did not happen.
@@ -139,8 +139,8 @@ fn unseen(run: &Run) -> Option<String> {
 }
 
 /// What a section holds, counted.
-#[derive(Default)]
-struct Seen {
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
     requests: BTreeMap<&'static str, (u64, u64)>,
     marked: u64,
     faults: u64,
@@ -153,32 +153,73 @@ struct Seen {
 }
 
 impl Seen {
-    fn take(&mut self, run: &Run, index: usize, in_fault: bool) {
+    /// Takes what a section holds.
+    pub(super) fn take(&mut self, run: &Run, section: &Section) {
+        section.roots.iter().for_each(|&root| self.take_event(run, root, false));
+    }
+
+    /// What the phase came to, in a sentence or two.
+    pub(super) fn prose(&self, run: &Run) -> String {
+        let seen = self;
+        let mut parts = Vec::new();
+        for (name, (calls, ns)) in &seen.requests {
+            let calls = if *calls == 1 { (*name).to_string() } else { format!("{calls} calls of {name}") };
+            parts.push(format!("{calls} took {}", words::duration(*ns)));
+        }
+        if seen.marked > 0 {
+            parts.push(format!("{} marked", words::count(seen.marked, "page")));
+        }
+        if seen.faults > 0 {
+            let many = words::count(seen.faults, "fault");
+            let whose = if run.segments.is_empty() { "" } else { " on the requested pages" };
+            let classes = classes(&seen.fault_classes);
+            parts.push(format!("{many}{whose} ({classes}) took {}", took(seen.fault_ns)));
+        }
+        for ((from, to, in_fault), pages) in &seen.moved {
+            let (pages, to) = (words::count(*pages, "page"), to.map_or_else(|| "?".into(), |n| n.to_string()));
+            let where_ = if *in_fault { " inside faults" } else { "" };
+            parts.push(format!("{pages} moved from node {from} to node {to}{where_}"));
+        }
+        if seen.failed > 0 {
+            parts.push(format!("{} did not move", words::count(seen.failed, "page")));
+        }
+        if seen.faults == 0 && seen.requests.is_empty() {
+            parts.extend(nothing(run));
+        }
+        if seen.moved.is_empty() && run.sees_moves() {
+            parts.push("no page moved".into());
+        }
+        parts.extend(unseen(run));
+        parts.join("; ") + "."
+    }
+
+    fn take_event(&mut self, run: &Run, index: usize, in_fault: bool) {
         let event = &run.events[index];
+        let weight = event.weight();
         let mut in_fault = in_fault;
         match &event.body {
             Body::Request(r) => {
                 let entry = self.requests.entry(r.name.word()).or_default();
                 *entry = (entry.0 + 1, entry.1 + r.latency_ns);
             }
-            Body::Mark(m) if m.result == Outcome::Ok => self.marked += 1 << m.order,
+            Body::Mark(m) if m.result == Outcome::Ok => self.marked += weight << m.order,
             Body::Fault(f) => {
                 in_fault = true;
                 if !is_beside_the_point(run, index) {
-                    self.faults += 1;
-                    self.fault_ns = if self.faults == 1 { Some(0) } else { self.fault_ns };
-                    self.fault_ns = self.fault_ns.zip(f.latency_ns).map(|(total, ns)| total + ns);
-                    *self.fault_classes.entry(f.class).or_default() += 1;
+                    self.fault_ns = if self.faults == 0 { Some(0) } else { self.fault_ns };
+                    self.faults += weight;
+                    self.fault_ns = self.fault_ns.zip(f.latency_ns).map(|(total, ns)| total + weight * ns);
+                    *self.fault_classes.entry(f.class).or_default() += weight;
                 }
             }
             Body::Migrate(m) if m.result == Outcome::Ok => {
-                *self.moved.entry((m.src_nid, m.dst_nid, in_fault)).or_default() += m.pages();
+                *self.moved.entry((m.src_nid, m.dst_nid, in_fault)).or_default() += weight * m.pages();
             }
-            Body::Migrate(m) => self.failed += m.pages(),
+            Body::Migrate(m) => self.failed += weight * m.pages(),
             _ => {}
         }
         for &child in run.nest.children(index) {
-            self.take(run, child, in_fault);
+            self.take_event(run, child, in_fault);
         }
     }
 }

@@ -1,34 +1,47 @@
 //! What the recording came to: moves, funnel, times.
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
-use super::{account, heading, theme};
+use super::{account, heading, theme, totals::Totals};
 use crate::{
-    event::{Body, Event, RequestName, escape_control},
-    model::{Run, funnel::Funnel, latency::Latencies, moves, work::Work},
+    event::escape_control,
+    model::{
+        account::{is_attached, shows},
+        funnel::Funnel,
+        funnels::Funnels,
+        latency::Latencies,
+        waits::Waits,
+    },
+    trace::meta::Meta,
     words,
 };
 
-pub(super) fn write(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(
+    totals: &Totals,
+    marks: &Funnels,
+    meta: &Meta,
+    zero_ns: u64,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     heading(out, "summary")?;
-    moved(run, out)?;
-    funnels(run, out)?;
-    times(run, out)?;
-    account::write(run, out)
+    if let Some(sample) = meta.sample {
+        writeln!(out, " estimated from a sample: each fault, check, mark and move stands for {sample}")?;
+    }
+    moved(totals, meta, out)?;
+    funnels(marks, meta, zero_ns, out)?;
+    times(&totals.waits, meta, out)?;
+    account::write(totals, meta, out)
 }
 
 pub(crate) fn part(out: &mut dyn Write, title: &str) -> io::Result<()> {
     writeln!(out, " {}", theme::paint(theme::TITLE, title))
 }
 
-fn moved(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+fn moved(totals: &Totals, meta: &Meta, out: &mut dyn Write) -> io::Result<()> {
     part(out, "pages moved, by cause and nodes")?;
-    let counts = moves::count(&run.events);
+    let counts = &totals.moves;
     if counts.is_empty() {
-        let seen = run.attached("direct_migrate") || run.attached("lazy_migrate");
+        let seen = is_attached(meta, "direct_migrate") || is_attached(meta, "lazy_migrate");
         let why = if seen { "none" } else { "not known: moves of single pages were not recorded" };
         return writeln!(out, "   {why}");
     }
@@ -43,7 +56,7 @@ fn moved(run: &Run, out: &mut dyn Write) -> io::Result<()> {
             )
         )
     )?;
-    for ((cause, from, to), m) in &counts {
+    for ((cause, from, to), m) in counts {
         let to = to.map_or_else(|| "?".into(), |n| n.to_string());
         let failed: u64 = m.failed_pages.values().sum();
         let cause = cause.word();
@@ -75,21 +88,38 @@ fn spread(times: &Latencies) -> Option<String> {
     })
 }
 
-fn funnels(run: &Run, out: &mut dyn Write) -> io::Result<()> {
-    let is_lazy = |&i: &usize| matches!(&run.events[i].body, Body::Request(r) if r.is_lazy());
-    let lazy: Vec<usize> = run.nest.by_end().iter().copied().filter(is_lazy).collect();
-    let whole = if lazy.len() == 1 { Funnel::default() } else { Funnel::of_run(run) };
-    if lazy.is_empty() && whole.is_empty() {
+/// Of more requests than this only the sum is told.
+const MOST_FUNNELS: usize = 16;
+
+fn funnels(marks: &Funnels, meta: &Meta, zero_ns: u64, out: &mut dyn Write) -> io::Result<()> {
+    let count = marks.requests().count();
+    if count == 0 && marks.all().is_empty() {
         return Ok(());
     }
     part(out, "what became of the marked pages")?;
-    if lazy.len() <= 16 {
-        for &request in &lazy {
-            let ms = run.events[request].start_ns().saturating_sub(run.zero_ns()) as f64 / 1e6;
-            funnel(out, &format!("request at {ms:.3} ms"), &Funnel::of_request(run, request))?;
+    if count <= MOST_FUNNELS {
+        for request in marks.requests() {
+            let ms = request.began_ns.saturating_sub(zero_ns) as f64 / 1e6;
+            let lacks = if request.request.is_none() { ", whose return is not recorded" } else { "" };
+            funnel(out, &format!("request at {ms:.3} ms{lacks}"), &request.funnel)?;
         }
     }
-    if lazy.len() == 1 { Ok(()) } else { funnel(out, "all", &whole) }
+    if count != 1 {
+        funnel(out, "all", marks.all())?;
+    }
+    let unseen: Vec<&str> =
+        ["check", "lazy_migrate", "fault", "task"].into_iter().filter(|p| !is_attached(meta, p)).collect();
+    if !unseen.is_empty() {
+        let text = format!(
+            "NOT KNOWN: events of {} were not recorded, and pages called untouched may not be",
+            unseen.join(", ")
+        );
+        writeln!(out, "   {}", theme::paint(theme::FAILED, text))?;
+    }
+    match marks.evicted_requests() {
+        0 => Ok(()),
+        n => writeln!(out, "   {} more are only in the sum", words::count(n, "request")),
+    }
 }
 
 /// A funnel as an equation, and what is wrong with it.
@@ -150,33 +180,30 @@ fn doubts(out: &mut dyn Write, f: &Funnel) -> io::Result<()> {
     Ok(())
 }
 
-fn times(run: &Run, out: &mut dyn Write) -> io::Result<()> {
+fn times(waits: &Waits, meta: &Meta, out: &mut dyn Write) -> io::Result<()> {
     part(out, "time that callers waited")?;
-    let mut by_name: BTreeMap<RequestName, Latencies> = BTreeMap::new();
-    for event in &run.events {
-        if let Body::Request(r) = &event.body {
-            by_name.entry(r.name).or_default().record(r.latency_ns);
-        }
-    }
-    for (name, times) in &by_name {
+    for (name, times) in &waits.by_name {
         waited(out, &format!("inside {name}"), "call", times)?;
     }
-    if by_name.is_empty() {
-        let why = if run.attached("request") { "none" } else { "not known: requests were not recorded" };
+    if waits.by_name.is_empty() {
+        let why = if is_attached(meta, "request") { "none" } else { "not known: requests were not recorded" };
         writeln!(out, "   inside requests: {why}")?;
     }
-    if !run.attached("fault") {
+    if !is_attached(meta, "fault") {
         return writeln!(out, "   in page faults: not known, they were not recorded");
     }
-    let work = Work::new(run);
-    if work.requests.is_empty() {
-        let faults = run.events.iter().filter(|e| matches!(e.body, Body::Fault(_)));
-        return waited(out, "in page faults", "fault", &faults.filter_map(Event::latency_ns).collect());
+    if !shows(meta, "fault", "latency_ns") {
+        return writeln!(out, "   in page faults: not known, this kernel does not show how long they take");
     }
-    let requests = work.requests.iter().filter_map(|&i| run.events[i].latency_ns()).collect();
-    waited(out, "inside requests to move pages", "call", &requests)?;
-    waited(out, "in faults on those pages afterwards", "fault", &work.fault_latency(run))?;
-    match work.moving_in_faults_ns(run) {
+    if waits.to_move.count() == 0 {
+        return waited(out, "in page faults", "fault", &waits.faults);
+    }
+    waited(out, "inside requests to move pages", "call", &waits.to_move)?;
+    waited(out, "in faults on those pages afterwards", "fault", &waits.faults_after)?;
+    if waits.forgotten > 0 {
+        writeln!(out, "   (too many ranges: faults on some of those pages are not among them)")?;
+    }
+    match waits.moving_ns {
         Some(ns) if ns > 0 => writeln!(out, "   {:<38} {:>9}", "   of it moving pages", words::duration(ns)),
         _ => Ok(()),
     }

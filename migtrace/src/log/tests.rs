@@ -98,3 +98,74 @@ fn nothing_recorded_is_no_error_and_no_zero() {
     assert!(text.contains("not known: the trace does not list its probes"), "{text}");
     assert!(text.contains("no account in this trace"), "{text}");
 }
+
+#[test]
+fn a_sample_is_weighted_in_every_sum() {
+    let (mut meta, mut events) = fixture::direct(8);
+    meta.sample = std::num::NonZeroU32::new(3);
+    for event in &mut events {
+        if matches!(event.body, Body::Fault(_) | Body::Migrate(_)) {
+            event.weight = meta.sample;
+        }
+    }
+    let text = log((meta, events));
+    for said in [
+        "sums below are estimated, each counts 3 times",
+        "24 faults on the requested pages (24 anon) took 1.21 ms",
+        "24 pages moved from node 1 to node 2",
+        "left out: 15 faults (9 file, 6 cow)",
+        "mbind              1     2        24         0",
+        "traced       24  estimated from the sample",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+}
+
+#[test]
+fn pages_that_no_request_named_are_those_of_their_mapping() {
+    let (meta, mut events) = fixture::direct(8);
+    let region = crate::event::Region {
+        addr: 0x40_0000,
+        len: 8 * 4096,
+        class: crate::event::RegionClass::File,
+        name: "mem\u{1b}toy".into(),
+        policy: None,
+    };
+    events.insert(0, Event { body: Body::Region(region), ..events[0].clone() });
+    let brief = log((meta.clone(), events.clone()));
+    assert!(!brief.contains("mapping mem") && brief.contains("; 1 mapping without requested pages; --all"), "{brief}");
+    let text = log_with((meta, events), &Options { all: true, ..Options::default() });
+    let said = "page at 0x401000, page 2 of 8 of a mapping of class file of mem\\u{1b}toy, touched (read)";
+    assert!(text.contains(said), "{text}");
+}
+
+#[test]
+fn times_of_faults_that_the_kernel_does_not_show_are_not_zero() {
+    let (mut meta, mut events) = fixture::direct(8);
+    let mut lacks = meta.probes[0].clone();
+    (lacks.attached, lacks.field) = (None, Some("latency_ns".into()));
+    meta.probes.push(lacks);
+    for event in &mut events {
+        if let Body::Fault(f) = &mut event.body {
+            f.latency_ns = None;
+        }
+    }
+    let text = log((meta, events));
+    assert!(text.contains("in page faults: not known, this kernel does not show how long they take"), "{text}");
+    assert!(!text.contains("0 faults"), "{text}");
+}
+
+#[test]
+fn what_two_tasks_do_is_not_folded_into_one() {
+    let (meta, mut events) = fixture::lazy(60, 0..60);
+    let mut faults = 0;
+    for event in &mut events {
+        let is_fault = matches!(event.body, Body::Fault(_));
+        event.tid += u32::from(faults > 95);
+        faults += u32::from(is_fault);
+    }
+    let text = log((meta, events));
+    let folded: Vec<&str> =
+        text.lines().filter(|l| l.contains("the same; ") && l.contains("from node 1 to 2")).collect();
+    assert_eq!(folded.len(), 2, "{text}");
+}

@@ -57,6 +57,12 @@ pub(super) fn siblings(
     Ok(())
 }
 
+/// Whether a line comes of these.
+pub(super) fn shows_any(run: &Run, events: &[usize], options: &Options) -> bool {
+    let shows = |&i: &usize| options.filter.wants(&run.events[i]) || shows_any(run, run.nest.children(i), options);
+    events.iter().any(shows)
+}
+
 /// Hidden events make way for what lies inside them.
 fn visible(run: &Run, events: &[usize], options: &Options) -> Vec<usize> {
     let mut shown = Vec::new();
@@ -99,6 +105,8 @@ impl Columns {
 /// A hash of what makes lines, and those below them, say the same but for page, node and time.
 fn signature(run: &Run, index: usize) -> u64 {
     let mut hasher = DefaultHasher::new();
+    // What another task did is not the same.
+    (run.events[index].pid, run.events[index].tid).hash(&mut hasher);
     sign(run, index, &mut hasher);
     hasher.finish()
 }
@@ -127,7 +135,8 @@ fn sign(run: &Run, index: usize, h: &mut DefaultHasher) {
 fn folded(run: &Run, events: &[usize], depth: usize) -> String {
     let mut parts = vec![which(run, events)];
     parts.extend(moves(run, events));
-    let times: Latencies = events.iter().filter_map(|&i| run.events[i].latency_ns()).collect();
+    let time = |&i: &usize| Some((run.events[i].latency_ns()?, run.events[i].weight()));
+    let times: Latencies = events.iter().filter_map(time).collect();
     if let (Some(median), Some(min), Some(max)) = (times.median_ns(), times.min_ns(), times.max_ns()) {
         let [median, min, max] = [median, min, max].map(words::duration);
         parts.push(format!("each {min} to {max}, median {median}"));
@@ -162,7 +171,7 @@ fn moves(run: &Run, events: &[usize]) -> Option<String> {
         if let Body::Migrate(m) = &run.events[i].body
             && m.result == Outcome::Ok
         {
-            *pairs.entry((m.src_nid, m.dst_nid)).or_default() += m.pages();
+            *pairs.entry((m.src_nid, m.dst_nid)).or_default() += run.events[i].weight() * m.pages();
         }
     }
     let text = |(&(from, to), pages): (&(i32, Option<i32>), &u64)| {

@@ -117,7 +117,10 @@ fn state(life: &Biography<'_>, steps: &[&Step]) -> String {
         What::Migrate(m) => Some(m.src_nid),
     });
     let node = nid.map_or_else(|| "on a node that is not known".into(), |nid| format!("on node {nid}"));
-    let ended = life.happened.iter().any(|h| matches!(h, Happened::Exited { .. } | Happened::Executed { .. }));
+    let last_ns = steps.iter().map(|s| s.ts_ns).max().unwrap_or(0);
+    let ends =
+        |h: &Happened<'_>| matches!(h, Happened::Exited { .. } | Happened::Executed { .. }) && h.ts_ns() >= last_ns;
+    let ended = life.happened.iter().any(ends);
     match (waits, ended) {
         (true, true) => format!(
             "It was marked for lazy migration and never touched again: it ended {node}, unchecked, with its process."

@@ -274,7 +274,7 @@ impl Biographies {
             plain.push_back(id);
             Page::new(id)
         });
-        let was_notable = page.is_notable();
+        let (was_notable, is_first) = (page.is_notable(), page.steps.is_empty());
         page.take(Step::new(event, by_frame, what()));
         self.steps += 1;
         if page.steps.len() > self.limits.steps_per_page.max(FIRST_STEPS + 1) {
@@ -286,12 +286,10 @@ impl Biographies {
         if page.is_notable() && !was_notable {
             self.notable.push_back(id);
         }
-        // A process with pages has a life, so that its end is known.
-        let own = event.pid == process.pid;
-        let comm = event.comm;
-        let life = self.lives.begin(process);
-        if own {
-            life.comm = comm;
+        if is_first {
+            // A process with pages has a life, so that its end is known.
+            let life = self.lives.begin(process);
+            life.comm = if event.pid == process.pid { event.comm } else { life.comm };
         }
         while self.pages.len() > self.limits.pages || self.steps > self.limits.steps {
             if !self.evict() {

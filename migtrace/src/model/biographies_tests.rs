@@ -262,3 +262,16 @@ fn a_childs_life_says_who_made_it() {
     let child = ProcessId { pid: PID + 1, start_ns: None };
     assert_eq!(biographies.page(child, SEGMENT).map(|p| kinds(&p)), Some(vec!["fork", "fault"]));
 }
+
+#[test]
+fn a_program_that_ran_before_had_other_pages() {
+    let mut tape = Tape::new();
+    tape.fault(SEGMENT + 0x9000, Access::Write, FaultClass::Anon, Some(0), tape.now);
+    tape.wait(1_000);
+    tape.start(1);
+    tape.task(TaskEvent::Exec);
+    let biographies = lives(&tape.events);
+    let of = |page: u64| biographies.page(PROCESS, SEGMENT + page * 4096).map(|p| kinds(&p));
+    assert_eq!(of(9), Some(vec!["fault", "exec", "exec"]));
+    assert_eq!(of(0), Some(vec!["request", "fault", "exec"]));
+}

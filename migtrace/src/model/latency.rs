@@ -105,6 +105,15 @@ impl Latencies {
     }
 }
 
+/// Of times that stand for so many.
+impl FromIterator<(u64, u64)> for Latencies {
+    fn from_iter<I: IntoIterator<Item = (u64, u64)>>(times: I) -> Self {
+        let mut latencies = Self::default();
+        times.into_iter().for_each(|(ns, count)| latencies.record_many(ns, count));
+        latencies
+    }
+}
+
 impl FromIterator<u64> for Latencies {
     fn from_iter<I: IntoIterator<Item = u64>>(times: I) -> Self {
         let mut latencies = Self::default();

@@ -36,11 +36,14 @@ impl Biographies {
         }
         happened.extend(steps.into_iter().map(Happened::Step));
         let life = self.lives.get(process);
+        let first_ns = happened.iter().map(Happened::ts_ns).min().unwrap_or(0);
         if let Some(life) = life {
             happened.extend(life.asked.iter().filter(|asked| asked.covers(page.addr)).map(Happened::Asked));
             happened.extend(life.mapped.iter().map(Happened::Mapped));
             happened.extend(life.forked.map(|(ts_ns, from)| Happened::Forked { ts_ns, from }));
-            happened.extend(life.executed_ns.iter().map(|&ts_ns| Happened::Executed { ts_ns }));
+            // Before the page's first step it was another program, with other pages.
+            let later = life.executed_ns.iter().filter(|ns| **ns > first_ns);
+            happened.extend(later.map(|&ts_ns| Happened::Executed { ts_ns }));
             happened.extend(life.exited_ns.map(|ts_ns| Happened::Exited { ts_ns }));
         }
         happened.sort_by_key(|h| (h.start_ns(), Reverse(h.ts_ns())));

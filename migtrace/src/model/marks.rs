@@ -71,6 +71,12 @@ impl Marks {
     pub const fn all(&self) -> &Funnel {
         self.funnels.all()
     }
+
+    /// All funnels.
+    #[must_use]
+    pub const fn funnels(&self) -> &Funnels {
+        &self.funnels
+    }
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ pub mod page;
 pub mod phase;
 pub mod ranges;
 pub mod reconcile;
+pub mod waits;
 pub mod work;
 
 #[cfg(test)]
@@ -58,12 +59,19 @@ impl Run {
     /// Relates the events of a recording.
     #[must_use]
     pub fn new(meta: Meta, events: Vec<Event>) -> Self {
-        let nest = Nest::new(&events);
-        let segments = Segments::new(&events);
-        let marks = Marks::new(&events, &nest);
-        let sections = phase::sections(&events, &nest);
         let first = events.iter().map(Event::start_ns).min().unwrap_or(0);
         let zero_ns = if meta.start_ns == 0 { first } else { meta.start_ns.min(first) };
+        let segments = Segments::new(&events);
+        Self::stretch(meta, events, segments, zero_ns)
+    }
+
+    /// Relates the events of a stretch of a recording that views count from `zero_ns`. Before it, and by it, requests named
+    /// these segments.
+    #[must_use]
+    pub fn stretch(meta: Meta, events: Vec<Event>, segments: Segments, zero_ns: u64) -> Self {
+        let nest = Nest::new(&events);
+        let marks = Marks::new(&events, &nest);
+        let sections = phase::sections(&events, &nest);
         Self { meta, events, nest, segments, marks, sections, zero_ns }
     }
 
@@ -100,7 +108,7 @@ impl Run {
                 Body::Batch(b) if &*b.mode != "lazy" => {
                     *by_batch.get_or_insert(0) += if want == Outcome::Ok { b.succeeded } else { b.failed };
                 }
-                Body::Migrate(m) if m.result == want => by_row += m.pages(),
+                Body::Migrate(m) if m.result == want => by_row += self.events[i].weight() * m.pages(),
                 _ => {}
             }
         }
@@ -117,6 +125,12 @@ impl Run {
     #[must_use]
     pub fn attached(&self, probe: &str) -> bool {
         account::is_attached(&self.meta, probe)
+    }
+
+    /// Whether not every event was recorded, so that what lies inside one may not be there.
+    #[must_use]
+    pub fn is_sampled(&self) -> bool {
+        self.meta.sample.is_some()
     }
 
     /// Begin and end of an event, ns.

@@ -19,26 +19,29 @@ pub struct Moves {
     pub latency: Latencies,
 }
 
-/// Counts all migrations.
+/// Counts all migrations; those of a sample as many times as they stand for.
 #[must_use]
 pub fn count<'a>(events: impl IntoIterator<Item = &'a Event>) -> BTreeMap<MoveKey, Moves> {
     let mut counts: BTreeMap<MoveKey, Moves> = BTreeMap::new();
-    for event in events {
-        let Body::Migrate(m) = &event.body else { continue };
-        let moves = counts.entry((m.cause, m.src_nid, m.dst_nid)).or_default();
-        match m.result {
-            Outcome::Ok => {
-                moves.moved_pages += m.pages();
-                moves.moved_folios += 1;
-                m.latency_ns.into_iter().for_each(|ns| moves.latency.record(ns));
-            }
-            Outcome::Failed => {
-                let reason = m.reason.clone().unwrap_or_else(|| "failed".into());
-                *moves.failed_pages.entry(reason).or_default() += m.pages();
-            }
+    events.into_iter().for_each(|event| take(&mut counts, event));
+    counts
+}
+
+/// Counts one event more, if it is a migration.
+pub fn take(counts: &mut BTreeMap<MoveKey, Moves>, event: &Event) {
+    let Body::Migrate(m) = &event.body else { return };
+    let (moves, weight) = (counts.entry((m.cause, m.src_nid, m.dst_nid)).or_default(), event.weight());
+    match m.result {
+        Outcome::Ok => {
+            moves.moved_pages += weight * m.pages();
+            moves.moved_folios += weight;
+            m.latency_ns.into_iter().for_each(|ns| moves.latency.record_many(ns, weight));
+        }
+        Outcome::Failed => {
+            let reason = m.reason.clone().unwrap_or_else(|| "failed".into());
+            *moves.failed_pages.entry(reason).or_default() += weight * m.pages();
         }
     }
-    counts
 }
 
 #[cfg(test)]
@@ -57,5 +60,13 @@ mod tests {
         let counts = count(&events);
         let moves = &counts[&(Cause::Mbind, 1, Some(2))];
         assert_eq!((moves.moved_folios, moves.moved_pages, moves.latency.count()), (2, 1024, 2));
+    }
+
+    #[test]
+    fn moves_of_a_sample_count_as_often_as_they_stand_for() {
+        let (_, mut events) = fixture::direct(2);
+        events.iter_mut().for_each(|e| e.weight = std::num::NonZeroU32::new(10));
+        let moves = &count(&events)[&(Cause::Mbind, 1, Some(2))];
+        assert_eq!((moves.moved_folios, moves.moved_pages, moves.latency.count()), (20, 20, 20));
     }
 }

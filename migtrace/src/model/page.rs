@@ -27,7 +27,8 @@ pub const FIRST_STEPS: usize = 8;
 
 impl Page {
     pub(super) fn new(id: PageId) -> Self {
-        let (counts, steps) = (Counts::default(), VecDeque::new());
+        // Most pages fault once, and that is all.
+        let (counts, steps) = (Counts::default(), VecDeque::with_capacity(1));
         Self { id, counts, nid: None, order: 0, steps, dropped_steps: 0, last_move: None, is_in_use: false }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::event::{Body, Event, TaskEvent};
+use crate::event::{Body, Event, Region, RegionClass, Request, TaskEvent};
 
 /// Bytes of a page. The only architecture so far is x86-64.
 pub const PAGE_BYTES: u64 = 4096;
@@ -78,42 +78,115 @@ pub struct Place {
     pub pages: u64,
 }
 
-/// The segments that requests named, over the whole recording. A child finds what its parent named before.
+/// Where in a mapping an address lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MappingPlace<'a> {
+    pub class: RegionClass,
+    /// Name of the mapped file; empty for none.
+    pub name: &'a str,
+    /// The page's number, from 1.
+    pub page: u64,
+    /// Pages of the mapping, as it was when first seen.
+    pub pages: u64,
+}
+
+/// Ranges and mappings that are known by name; of those that come after so many nothing is said but the address.
+const MOST_RANGES: usize = 1 << 16;
+
+/// The segments that requests named, and mappings. A child finds what its parent had before.
 #[derive(Clone, Debug, Default)]
 pub struct Segments {
     ranges: Ranges,
-    numbers: HashMap<(u32, u64), usize>,
+    numbers: BTreeMap<(u32, u64), usize>,
+    next: usize,
     parents: HashMap<u32, u32>,
+    mappings: BTreeMap<(u32, u64), Region>,
+    unnamed: u64,
 }
 
 impl Segments {
-    /// Of all requests with an address and a length.
+    /// Of a recording as a whole: its ranges are as large as they came to be, and numbered without gaps.
     #[must_use]
     pub fn new(events: &[Event]) -> Self {
         let mut segments = Self::default();
         let mut named = Vec::new();
         for event in events {
-            match &event.body {
-                Body::Request(r) => {
-                    let pid = r.target_pid.unwrap_or(event.pid);
-                    if let (Some(addr), Some(len)) = (r.addr, r.len) {
-                        segments.ranges.insert(pid, addr, len);
-                        named.push((pid, addr));
-                    }
-                }
-                Body::Task(t) if t.what == TaskEvent::Fork => {
-                    segments.parents.extend(t.target_pid.map(|child| (child, event.pid)));
-                }
-                _ => {}
-            }
+            named.extend(segments.see(event));
         }
         for (pid, addr) in named {
-            if let Some((start, _)) = segments.ranges.find(pid, addr) {
-                let next = segments.numbers.len();
-                segments.numbers.entry((pid, start)).or_insert(next);
-            }
+            segments.number(pid, addr);
         }
         segments
+    }
+
+    /// Takes the next event of a recording that goes on.
+    pub fn take(&mut self, event: &Event) {
+        if let Some((pid, addr)) = self.see(event) {
+            self.number(pid, addr);
+        }
+    }
+
+    /// Gives the range that a request names, by process and address.
+    fn see(&mut self, event: &Event) -> Option<(u32, u64)> {
+        let is_full = self.ranges.0.len() >= MOST_RANGES || self.mappings.len() >= MOST_RANGES;
+        match &event.body {
+            Body::Request(Request { addr: Some(_), len: Some(_), .. }) | Body::Region(_) if is_full => {
+                self.unnamed += 1
+            }
+            Body::Request(r) => {
+                let pid = r.target_pid.unwrap_or(event.pid);
+                let (addr, len) = r.addr.zip(r.len)?;
+                self.ranges.insert(pid, addr, len);
+                return Some((pid, addr));
+            }
+            Body::Region(r) => drop(self.mappings.insert((event.pid, r.addr), r.clone())),
+            Body::Task(t) if t.what == TaskEvent::Fork && self.parents.len() < MOST_RANGES => {
+                self.parents.extend(t.target_pid.map(|child| (child, event.pid)));
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// A range that grew over others has the number of the first of them.
+    fn number(&mut self, pid: u32, addr: u64) {
+        let Some((start, end)) = self.ranges.find(pid, addr) else { return };
+        let joined: Vec<u64> = self.numbers.range((pid, start)..(pid, end)).map(|(&(_, start), _)| start).collect();
+        let first = joined.iter().filter_map(|&start| self.numbers.remove(&(pid, start))).min();
+        let number = first.unwrap_or_else(|| {
+            self.next += 1;
+            self.next - 1
+        });
+        self.numbers.insert((pid, start), number);
+    }
+
+    /// Whether a request of the process named an address in `[addr, addr + len)`.
+    #[must_use]
+    pub fn names_any(&self, pid: u32, addr: u64, len: u64) -> bool {
+        self.ranges.contains(pid, addr)
+            || self.ranges.0.range((pid, addr)..(pid, addr.saturating_add(len).max(addr))).next().is_some()
+    }
+
+    /// A process ended: another one may get its number.
+    pub fn forget(&mut self, pid: u32) {
+        forget(&mut self.ranges.0, pid);
+        forget(&mut self.numbers, pid);
+        forget(&mut self.mappings, pid);
+        self.parents.remove(&pid);
+    }
+
+    /// Ranges and mappings without a name, because there were too many.
+    #[must_use]
+    pub const fn unnamed(&self) -> u64 {
+        self.unnamed
+    }
+
+    /// The place of an address in a mapping of the process, as far as it was there when the mapping was first seen.
+    #[must_use]
+    pub fn mapping(&self, pid: u32, addr: u64) -> Option<MappingPlace<'_>> {
+        let (&(_, start), r) = self.mappings.range((pid, 0)..=(pid, addr)).next_back()?;
+        let (page, pages) = ((addr - start) / PAGE_BYTES + 1, pages_of(r.addr, r.len));
+        (page <= pages).then_some(MappingPlace { class: r.class, name: &r.name, page, pages })
     }
 
     /// How many there are.
@@ -143,6 +216,12 @@ impl Segments {
         }
         None
     }
+}
+
+/// Without going through what others have.
+fn forget<V>(map: &mut BTreeMap<(u32, u64), V>, pid: u32) {
+    let its: Vec<(u32, u64)> = map.range((pid, 0)..=(pid, u64::MAX)).map(|(&key, _)| key).collect();
+    its.iter().for_each(|key| drop(map.remove(key)));
 }
 
 #[cfg(test)]
@@ -182,5 +261,41 @@ mod tests {
         assert_eq!(segments.place(fixture::PID, fixture::SEGMENT + 0x8000), None);
         assert_eq!(segments.place(fixture::PID + 1, fixture::SEGMENT), None);
         assert_eq!(segments.len(), 1);
+    }
+
+    #[test]
+    fn ranges_of_a_recording_that_goes_on_keep_their_numbers() {
+        let named = |addr, len| {
+            let mut tape = fixture::Tape::new();
+            tape.mbind(1, crate::event::Policy::Bind, "1", "", tape.now);
+            if let Some(Body::Request(r)) = tape.events.last_mut().map(|e| &mut e.body) {
+                (r.addr, r.len) = (Some(addr), Some(len));
+            }
+            tape.events.remove(0)
+        };
+        let mut segments = Segments::default();
+        for (addr, len) in [(0x10_000, 0x2000), (0x20_000, 0x1000), (0x30_000, 0x1000), (0x18_000, 0x9000)] {
+            segments.take(&named(addr, len));
+        }
+        let number = |addr| segments.place(fixture::PID, addr).map(|p| p.segment);
+        assert_eq!([0x11_000, 0x18_000, 0x20_000, 0x30_000].map(number), [Some(0), Some(1), Some(1), Some(2)]);
+        segments.forget(fixture::PID);
+        assert!(segments.is_empty() && segments.place(fixture::PID, 0x11_000).is_none());
+    }
+
+    #[test]
+    fn addresses_beside_all_requests_are_pages_of_their_mapping() {
+        let region = Region { addr: 0x1000, len: 0x3000, class: RegionClass::Heap, name: String::new(), policy: None };
+        let mut segments = Segments::default();
+        segments.take(&Event { pid: 7, ..Event::at(1, Body::Region(region)) });
+        let of = |pid, addr| segments.mapping(pid, addr).map(|m| (m.class, m.page, m.pages));
+        assert_eq!(of(7, 0x2fff), Some((RegionClass::Heap, 2, 3)));
+        assert_eq!((of(7, 0x4000), of(7, 0xfff), of(8, 0x2000)), (None, None, None));
+        let (_, events) = fixture::direct(8);
+        let named = Segments::new(&events);
+        let any = |addr, len| named.names_any(fixture::PID, addr, len);
+        let last = fixture::SEGMENT + 7 * PAGE_BYTES;
+        assert!(any(fixture::SEGMENT - 0x5000, 0x6000) && any(last, 1) && any(0, u64::MAX));
+        assert!(!any(fixture::SEGMENT - 0x5000, 0x5000) && !any(last + PAGE_BYTES, 0x9000));
     }
 }

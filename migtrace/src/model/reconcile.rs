@@ -3,8 +3,11 @@
 //! /proc/vmstat counts for the whole system and the trace holds what its filters let through, so a counter may be larger
 //! than the trace; a smaller one means that one of the two is wrong.
 
-use crate::event::{Body, Cause, FaultClass, Outcome, Verdict};
-use crate::model::Run;
+use crate::{
+    event::{Body, Cause, Event, FaultClass, Outcome, Verdict},
+    model::{Run, account::is_attached},
+    trace::meta::Meta,
+};
 
 /// One counter and what the trace holds of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,17 +69,35 @@ const COUNTERS: [(&str, &str, &str, Counted); 8] = [
     }),
 ];
 
-/// Each counter that the recording has and that its probes could see.
+/// What a trace holds of each counter, event by event.
+#[derive(Clone, Debug, Default)]
+pub struct Traced([u64; COUNTERS.len()]);
+
+impl Traced {
+    /// Takes the next event; one of a sample counts as many times as it stands for.
+    pub fn take(&mut self, event: &Event) {
+        for (traced, (.., counted)) in self.0.iter_mut().zip(COUNTERS) {
+            *traced += event.weight() * counted(&event.body);
+        }
+    }
+
+    /// Each counter that the recording has and that its probes could see.
+    #[must_use]
+    pub fn reconcile(&self, meta: &Meta) -> Vec<Reconciled> {
+        let known = COUNTERS.iter().zip(self.0).filter_map(|(&(counter, meaning, probe, _), traced)| {
+            let gained = *meta.vmstat_delta.get(counter)?;
+            is_attached(meta, probe).then_some(Reconciled { counter, meaning, gained, traced })
+        });
+        known.collect()
+    }
+}
+
+/// The counters of a whole recording.
 #[must_use]
 pub fn reconcile(run: &Run) -> Vec<Reconciled> {
-    let known = COUNTERS.iter().filter_map(|&(counter, meaning, probe, counted)| {
-        let gained = *run.meta.vmstat_delta.get(counter)?;
-        run.attached(probe).then(|| {
-            let traced = run.events.iter().map(|e| counted(&e.body)).sum();
-            Reconciled { counter, meaning, gained, traced }
-        })
-    });
-    known.collect()
+    let mut traced = Traced::default();
+    run.events.iter().for_each(|e| traced.take(e));
+    traced.reconcile(&run.meta)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::{
     latency::Latencies,
     ranges::{PAGE_BYTES, Ranges, pages_of},
 };
-use crate::event::{Body, Event, Migrate, Outcome, Request, RequestName};
+use crate::event::{Body, Cause, Event, Migrate, Outcome, Request, RequestName};
 
 /// The requests of a recording that asked for pages to move, now or lazily, and the faults on those pages afterwards.
 #[derive(Clone, Debug, Default)]
@@ -17,13 +17,21 @@ pub struct Work {
     pub ranges: Ranges,
     /// Faults on those pages after the request returned, in the order of their begins.
     pub faults: Vec<usize>,
+    /// Moves of those pages in faults, after the request returned: of a sample the fault itself may not be there.
+    moves: Vec<usize>,
 }
 
 impl Work {
     /// Of a recording. A request that names no range, as move_pages(2) does, stands for the pages that moved inside it.
     #[must_use]
     pub fn new(run: &Run) -> Self {
-        let mut work = Self::default();
+        Self::after(Ranges::default(), run)
+    }
+
+    /// Of a stretch of a recording, before which requests asked about these pages.
+    #[must_use]
+    pub fn after(ranges: Ranges, run: &Run) -> Self {
+        let mut work = Self { ranges, ..Self::default() };
         for &i in run.nest.by_end() {
             let event = &run.events[i];
             match &event.body {
@@ -32,6 +40,9 @@ impl Work {
                     work.cover(run, i, event, request);
                 }
                 Body::Fault(fault) if work.ranges.contains(event.pid, fault.addr) => work.faults.push(i),
+                Body::Migrate(m) if in_fault(m) && m.addr.is_some_and(|a| work.ranges.contains(event.pid, a)) => {
+                    work.moves.push(i);
+                }
                 _ => {}
             }
         }
@@ -72,10 +83,10 @@ impl Work {
         self.requests().filter_map(|i| run.events[i].latency_ns()).sum()
     }
 
-    /// Times of the faults.
+    /// Times of the faults; of a sample, as often as they stand for.
     #[must_use]
     pub fn fault_latency(&self, run: &Run) -> Latencies {
-        self.faults.iter().filter_map(|&i| run.events[i].latency_ns()).collect()
+        self.faults.iter().filter_map(|&i| Some((run.events[i].latency_ns()?, run.events[i].weight()))).collect()
     }
 
     /// Pages moved inside the requests; `None` where no probe could see that.
@@ -93,18 +104,39 @@ impl Work {
     /// Pages moved inside the faults.
     #[must_use]
     pub fn moved_in_fault_pages(&self, run: &Run) -> Option<u64> {
+        if run.is_sampled() {
+            return self.sampled_pages(run, Outcome::Ok);
+        }
         self.faults.iter().map(|&i| run.moved_inside_pages(i)).sum()
+    }
+
+    /// Pages that were to move inside the faults and stayed.
+    #[must_use]
+    pub fn failed_in_fault_pages(&self, run: &Run) -> Option<u64> {
+        if run.is_sampled() {
+            return self.sampled_pages(run, Outcome::Failed);
+        }
+        self.faults.iter().map(|&i| run.failed_inside_pages(i)).sum()
+    }
+
+    fn sampled_pages(&self, run: &Run, want: Outcome) -> Option<u64> {
+        let pages = |&i: &usize| match &run.events[i].body {
+            Body::Migrate(m) if m.result == want => run.events[i].weight() * m.pages(),
+            _ => 0,
+        };
+        run.sees_moves().then(|| self.moves.iter().map(pages).sum())
     }
 
     /// Time that the faults spent moving pages, ns; `None` where a move does not say.
     #[must_use]
     pub fn moving_in_faults_ns(&self, run: &Run) -> Option<u64> {
         let inside = self.faults.iter().flat_map(|&i| run.nest.descendants(i));
-        let moves = inside.filter_map(|i| match &run.events[i].body {
-            Body::Migrate(m) if m.result == Outcome::Ok => Some(m.latency_ns),
+        let moves: Vec<usize> = if run.is_sampled() { self.moves.clone() } else { inside.collect() };
+        let times = moves.into_iter().filter_map(|i| match &run.events[i].body {
+            Body::Migrate(m) if m.result == Outcome::Ok => Some(m.latency_ns.map(|ns| ns * run.events[i].weight())),
             _ => None,
         });
-        moves.sum()
+        times.sum()
     }
 
     /// The funnel of all that the requests marked.
@@ -130,6 +162,11 @@ pub fn range_of(request: &Request) -> Option<(u64, u64)> {
         RequestName::MovePages | RequestName::MigratePages => None,
         _ => request.addr.zip(request.len),
     }
+}
+
+/// Whether such a move happens in a fault.
+const fn in_fault(m: &Migrate) -> bool {
+    matches!(m.cause, Cause::LazyFault | Cause::HintingFault)
 }
 
 fn asked_by(run: &Run, index: usize) -> Option<u64> {
@@ -179,6 +216,27 @@ mod tests {
         assert_eq!((work.moved_in_request_pages(&run), work.moved_in_fault_pages(&run)), (Some(0), Some(2)));
         assert_eq!(work.moving_in_faults_ns(&run), Some(41_700 + 43_200));
         assert_eq!(work.funnel(&run).map(|f| f.never_touched_pages()), Some(6));
+    }
+
+    #[test]
+    fn of_a_sample_moves_and_faults_count_apart_as_often_as_they_stand_for() {
+        let (mut meta, mut events) = fixture::lazy(64, 0..64);
+        let mut drawn = 0;
+        events.retain_mut(|e| {
+            let is_sampled = matches!(e.body, Body::Fault(_) | Body::Check(_) | Body::Mark(_) | Body::Migrate(_));
+            drawn += usize::from(is_sampled);
+            e.weight = std::num::NonZeroU32::new(if is_sampled { 5 } else { 1 });
+            !is_sampled || drawn % 5 == 0
+        });
+        meta.sample = std::num::NonZeroU32::new(5);
+        let count = |want: fn(&Body) -> bool| events.iter().filter(|e| want(&e.body)).count() as u64;
+        let moves = count(|b| matches!(b, Body::Migrate(_)));
+        let faults = count(|b| matches!(b, Body::Fault(f) if f.class == Some(crate::event::FaultClass::Swap)));
+        let run = Run::new(meta, events);
+        let work = Work::new(&run);
+        assert_eq!(work.moved_in_fault_pages(&run), Some(5 * moves));
+        assert_eq!(work.fault_latency(&run).count(), 5 * faults);
+        assert!(moves > 5 && faults > 5, "{moves} {faults}");
     }
 
     #[test]

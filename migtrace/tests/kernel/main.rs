@@ -11,6 +11,7 @@ mod environment;
 mod filters;
 mod funnel;
 mod lazy;
+mod live_log;
 mod lives;
 mod loss;
 mod needs;

@@ -1,0 +1,248 @@
+//! A reader of the log: counts and reasons in each of its lines are those of the trace that it was made from, as `migtrace
+//! export` has them.
+
+#[path = "../src/model/fixture.rs"]
+#[expect(dead_code, reason = "shared with the library's own tests")]
+mod fixture;
+
+use std::{collections::BTreeMap, path::Path, process::Command};
+
+use assert_cmd::cargo::CommandCargoExt;
+use migtrace::{
+    event::{Body, Event, Outcome, Verdict},
+    log::tsv::COLUMNS,
+    trace::{Writer, meta::Meta},
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn migtrace(dir: &Path, arguments: &[&str]) -> String {
+    let output =
+        Command::cargo_bin("migtrace").expect("built").current_dir(dir).args(arguments).output().expect("runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn written((meta, events): (Meta, Vec<Event>)) -> TempDir {
+    let dir = TempDir::new().expect("a directory");
+    let mut writer = Writer::create(&dir.path().join("run.parquet"), &meta).expect("created");
+    events.iter().for_each(|e| writer.push(e).expect("pushed"));
+    writer.finish(&meta).expect("finished");
+    dir
+}
+
+/// All that the log has words for, with each outcome.
+fn recordings() -> Vec<(Meta, Vec<Event>)> {
+    let (meta, mut failing) = fixture::lazy(8, 0..8);
+    let reasons = ["refs", "nomem", "mapped"];
+    let mut n = 0;
+    for event in &mut failing {
+        match &mut event.body {
+            Body::Migrate(m) if m.addr.is_some_and(|a| a & 0x1000 != 0) => {
+                (m.result, m.reason, m.new_pfn) = (Outcome::Failed, Some(reasons[n % 3].into()), None);
+                n += 1;
+            }
+            Body::Check(c) if c.addr & 0x2000 != 0 => {
+                (c.verdict, c.reason) = (Verdict::Skipped, Some("writeback".into()));
+            }
+            Body::Mark(m) if m.addr == Some(fixture::SEGMENT + 0x6000) => {
+                (m.result, m.reason) = (Outcome::Failed, Some("dma_pinned".into()));
+            }
+            Body::Phase(p) => p.text.push_str("\t\u{1b}[2J"),
+            _ => {}
+        }
+    }
+    failing.retain(|e| !matches!(&e.body, Body::Migrate(m) if m.addr.is_some_and(|a| a & 0x2000 != 0)));
+    vec![
+        fixture::direct(8),
+        fixture::lazy(8, [1, 4]),
+        fixture::lazy(300, 0..300),
+        fixture::query(),
+        fixture::lossy(),
+        (meta, failing),
+    ]
+}
+
+fn export(dir: &Path) -> Vec<Value> {
+    let text = migtrace(dir, &["export", "run.parquet", "--format", "jsonl"]);
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+type Line = BTreeMap<&'static str, String>;
+
+fn lines(dir: &Path, options: &[&str]) -> Vec<Line> {
+    let text = migtrace(dir, &[&["log", "run.parquet", "--format", "tsv"], options].concat());
+    let mut rows = text.lines().map(|l| l.split('\t').map(str::to_owned).collect::<Vec<_>>());
+    assert_eq!(rows.next().expect("a head"), COLUMNS);
+    let line = |row: Vec<String>| {
+        assert_eq!(row.len(), COLUMNS.len(), "{row:?}");
+        COLUMNS.into_iter().zip(row).collect()
+    };
+    rows.map(line).collect()
+}
+
+/// As the log's columns have it: empty for null, addresses in hexadecimal.
+fn cell(event: &Value, column: &str) -> String {
+    match &event[column] {
+        Value::Null => String::new(),
+        Value::String(text) => {
+            text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() }).collect()
+        }
+        Value::Number(n) if column == "addr" => format!("{:#x}", n.as_u64().expect("an address")),
+        other => other.to_string(),
+    }
+}
+
+#[test]
+fn each_line_says_what_the_trace_does() {
+    for recording in recordings() {
+        let dir = written(recording);
+        let (mut events, lines) = (export(dir.path()), lines(dir.path(), &[]));
+        assert_eq!(lines.len(), events.len(), "one line an event");
+        for line in &lines {
+            // Two events can end at once; then their other columns tell them apart.
+            let is_same = |e: &Value| {
+                ["ts_ns", "kind", "pid", "tid", "cpu", "cpu_node", "comm"].iter().all(|c| cell(e, c) == line[c])
+                    && (cell(e, "addr").is_empty() || cell(e, "addr") == line["addr"])
+            };
+            let at = events.iter().position(is_same).unwrap_or_else(|| panic!("no event is as {line:?}"));
+            let event = events.remove(at);
+            check(line, &event);
+        }
+        assert!(events.is_empty(), "the log leaves out {events:?}");
+    }
+}
+
+/// The columns, and the words of the sentence.
+fn check(line: &Line, event: &Value) {
+    let text = &line["text"];
+    let says = |what: &str| assert!(text.contains(what), "{what:?} of {event} is not in {text:?}");
+    let number = |column: &str| event[column].as_u64().unwrap_or_default();
+    assert_eq!(line["reason"], cell(event, "reason"), "{event}");
+    assert_eq!(line["latency_ns"], cell(event, "latency_ns"), "{event}");
+    if !cell(event, "reason").is_empty() {
+        says(&format!("({}", cell(event, "reason")));
+    }
+    match line["kind"].as_str() {
+        "fault" => {
+            assert_eq!((&line["src_nid"], &line["result"]), (&cell(event, "nid"), &cell(event, "result")));
+            says(&format!("fault of class {}", cell(event, "class")));
+            says(&format!("page now on node {}", cell(event, "nid")));
+        }
+        "check" => {
+            let of = ["src_nid", "dst_nid"].map(|c| cell(event, c));
+            assert_eq!([&line["src_nid"], &line["dst_nid"]], [&of[0], &of[1]]);
+            assert_eq!(line["result"], cell(event, "verdict"));
+            says(&cell(event, "verdict"));
+            says(&format!("on node {}", of[0]));
+        }
+        "mark" => {
+            assert_eq!((&line["src_nid"], &line["result"]), (&cell(event, "nid"), &cell(event, "result")));
+            says(&format!("frame {:#x}", number("pfn")));
+            says(if cell(event, "result") == "ok" { "marked: unmapped on node 1" } else { "not marked" });
+        }
+        "migrate" => {
+            assert_eq!(line["pages"], cell(event, "pages"));
+            assert_eq!(line["result"], cell(event, "result"));
+            let moved = if cell(event, "result") == "ok" { "moved" } else { "did not move" };
+            says(&format!("{moved} from node {} to node {}", cell(event, "src_nid"), cell(event, "dst_nid")));
+            says(&format!("frame {:#x}", number("old_pfn")));
+        }
+        "batch" => {
+            assert_eq!(line["pages"], cell(event, "succeeded"));
+            let (succeeded, failed) = (number("succeeded"), number("failed"));
+            says(&match cell(event, "mode").as_str() {
+                "lazy" => format!(", {succeeded} marked, {failed} failed"),
+                mode => format!("mode {mode}: {succeeded} pages moved, {failed} failed"),
+            });
+        }
+        "request" => {
+            says(&format!("{}(", cell(event, "name")));
+            says(&format!("returned {}", cell(event, "ret")));
+        }
+        "loss" => says(&format!("{} events of probe {}", number("count"), cell(event, "probe"))),
+        "phase" => says(&cell(event, "text")),
+        "task" => {}
+        other => panic!("a line of kind {other}"),
+    }
+}
+
+#[test]
+fn what_lies_inside_a_line_is_what_its_request_counts() {
+    for recording in recordings() {
+        let dir = written(recording);
+        let lines = lines(dir.path(), &[]);
+        let inside = |outer: &Line, kind: &str, result: &str| {
+            let mut numbers = vec![outer["number"].clone()];
+            let mut pages = 0;
+            for line in &lines {
+                if numbers.contains(&line["inside"]) {
+                    numbers.push(line["number"].clone());
+                    if line["kind"] == kind && line["result"] == result {
+                        pages += line["pages"].parse::<u64>().expect("pages");
+                    }
+                }
+            }
+            pages
+        };
+        for request in lines.iter().filter(|l| l["kind"] == "request") {
+            for (kind, result, words) in [("mark", "ok", "marked"), ("mark", "failed", "could not be marked")] {
+                let pages = inside(request, kind, result);
+                let said = format!("{pages} page{} {words}", if pages == 1 { "" } else { "s" });
+                let text = &request["text"];
+                assert_eq!(text.contains(&said), pages > 0, "{said}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn folded_lines_count_the_rest() {
+    let dir = written(fixture::lazy(300, 0..300));
+    let text = migtrace(dir.path(), &["log", "run.parquet"]);
+    let (shown, folded): (Vec<&str>, Vec<&str>) = text
+        .lines()
+        .filter(|l| l.contains("fault of class swap") || l.contains("from node 1 to 2;"))
+        .partition(|l| !l.contains("the same"));
+    assert_eq!((shown.len(), folded.len()), (2, 1), "{text}");
+    assert!(folded[0].contains("pages 3..300: the same; 298 pages from node 1 to 2"), "{}", folded[0]);
+    let all = migtrace(dir.path(), &["log", "run.parquet", "--all"]);
+    assert_eq!(all.lines().filter(|l| l.contains("fault of class swap")).count(), 300);
+}
+
+#[test]
+fn the_summary_adds_up_to_the_lines() {
+    for recording in recordings() {
+        let dir = written(recording);
+        let (lines, text) = (lines(dir.path(), &[]), migtrace(dir.path(), &["log", "run.parquet"]));
+        let pages = |kind: &str, result: &str| -> u64 {
+            let of = lines.iter().filter(|l| l["kind"] == kind && l["result"] == result);
+            of.map(|l| l["pages"].parse::<u64>().expect("pages")).sum()
+        };
+        let (mut moved, mut failed) = (0, 0);
+        let table = text.lines().skip_while(|l| !l.contains("pages moved, by cause")).skip(2);
+        for row in table.take_while(|l| l.starts_with("   ")).filter(|l| !l.starts_with("    ")) {
+            let fields: Vec<&str> = row.split_whitespace().collect();
+            moved += fields[3].parse::<u64>().expect("pages");
+            failed += fields[4].parse::<u64>().expect("pages");
+        }
+        assert_eq!((moved, failed), (pages("migrate", "ok"), pages("migrate", "failed")), "{text}");
+        if let Some(funnel) = text.lines().find(|l| l.contains(" marked = ")) {
+            let migrated = format!("= {} migrated", pages("migrate", "ok"));
+            assert!(funnel.contains(&migrated), "{migrated}: {funnel}");
+        }
+    }
+}
+
+#[test]
+fn lines_for_programs_can_be_filtered_and_stay_whole() {
+    let dir = written(fixture::lazy(8, 0..8));
+    let lines = lines(dir.path(), &["--kind", "migrate", "--kind", "fault"]);
+    let moves: Vec<&Line> = lines.iter().filter(|l| l["kind"] == "migrate").collect();
+    assert_eq!(moves.len(), 8);
+    for moved in moves {
+        let fault = lines.iter().find(|l| l["number"] == moved["inside"]).expect("its fault");
+        assert_eq!((&fault["kind"], &fault["addr"]), (&"fault".to_owned(), &moved["addr"]));
+        assert_eq!((&moved["range"], &moved["range_pages"]), (&"A".to_owned(), &"8".to_owned()));
+    }
+}
