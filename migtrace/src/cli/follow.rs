@@ -31,6 +31,7 @@ async fn follow(args: &FilterArgs, options: Options, verbose: bool, out: &mut dy
         processes: (!args.pid.is_empty()).then(|| args.pid.clone()),
         ring_bytes: None,
         stacks: false,
+        aggregate: None,
         diagnostics: verbose,
         // What an event means follows from what its task did around it.
         filter: filter.of_tasks(),

@@ -131,6 +131,7 @@ async fn live(args: &Args, config: Config) -> Result<Option<String>> {
         processes: (!args.filter.pid.is_empty()).then(|| args.filter.pid.clone()),
         ring_bytes: None,
         stacks: false,
+        aggregate: None,
         diagnostics: false,
         filter: args.filter.but_scope(),
         kernel: KernelScope { cgroups: args.filter.root_cgroups()?, uid: None, sample: None },
