@@ -38,7 +38,7 @@ const SLICE: Duration = Duration::from_millis(15);
 const DUTY: f64 = 0.6;
 /// Live events older than this are let go, so that the screen shows what is now; and those beyond so many, so that memory
 /// stays bounded. They are never left in the rings: what is lost there, a recording lacks too.
-const BEHIND_NS: u64 = 1_500_000_000;
+const BEHIND_NS: u64 = 5_000_000_000;
 const WAITING: usize = 1 << 18;
 /// Events counted between two looks at the clock.
 const STRIDE: usize = 256;
@@ -55,16 +55,18 @@ pub trait Recorder {
     /// # Errors
     /// As [`Recorder::start`]; the recording has ended then.
     fn write(&mut self, events: &[Event]) -> Result<(), String>;
-    /// A few times a second.
+    /// A few times a second; says what there is to say, as that a recording is closed.
     ///
     /// # Errors
     /// As [`Recorder::write`].
-    fn tick(&mut self) -> Result<(), String>;
-    /// Ends; gives what was written, for people. Nothing where nothing was being recorded.
+    fn tick(&mut self) -> Result<Option<String>, String>;
+    /// Ends the recording; it is closed meanwhile.
+    fn stop(&mut self);
+    /// Waits until all is closed; gives what was written, for people. Nothing where nothing was being recorded.
     ///
     /// # Errors
     /// As [`Recorder::write`].
-    fn stop(&mut self) -> Result<Option<String>, String>;
+    fn finish(&mut self) -> Result<Option<String>, String>;
     /// How it goes.
     fn state(&self) -> Option<app::Recording>;
 }
@@ -121,7 +123,7 @@ pub async fn run<S: Source, R: Recorder>(
     };
     let ended = driver.turns(&mut term).await;
     drop(term);
-    let said = driver.recorder.stop().unwrap_or_else(Some);
+    let said = driver.recorder.finish().unwrap_or_else(Some);
     ended.map(|()| said)
 }
 
@@ -221,8 +223,8 @@ impl<S: Source, R: Recorder> Driver<S, R> {
         if let Some(playing) = self.source.playing() {
             self.app.source = app::Source::Recording(playing);
         }
-        if let Err(why) = self.recorder.tick() {
-            self.app.say(why);
+        if let Some(said) = self.recorder.tick().unwrap_or_else(Some) {
+            self.app.say(said);
         }
         self.app.recording = self.recorder.state();
         if now.saturating_sub(self.measured_ns) >= SECOND_NS {
@@ -296,8 +298,8 @@ impl<S: Source, R: Recorder> Driver<S, R> {
                 Err(why) => self.app.say(why),
             },
             Effect::StopRecording => {
-                let said = self.recorder.stop();
-                self.app.say(said.unwrap_or_else(Some).unwrap_or_default());
+                self.recorder.stop();
+                self.app.say("the recording ends, and its file is being closed");
             }
             Effect::SaveScreen => {
                 let saved = saved::screen(&self.app, &stamp());
