@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
+    thread::{self, JoinHandle},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -84,11 +85,13 @@ impl Recorder for NoRecorder {
         Ok(())
     }
 
-    fn tick(&mut self) -> Result<(), String> {
-        Ok(())
+    fn tick(&mut self) -> Result<Option<String>, String> {
+        Ok(None)
     }
 
-    fn stop(&mut self) -> Result<Option<String>, String> {
+    fn stop(&mut self) {}
+
+    fn finish(&mut self) -> Result<Option<String>, String> {
         Ok(None)
     }
 
@@ -102,11 +105,16 @@ pub(crate) struct TraceRecorder {
     path: Option<PathBuf>,
     /// The trace that is being written, and what it will say about itself.
     under_way: Option<(Output, Meta)>,
+    /// The one before, which is being closed: that takes as long as its size asks for.
+    closing: Option<JoinHandle<Closed>>,
 }
+
+/// What was written, for people, or what went wrong.
+type Closed = Result<String, String>;
 
 impl TraceRecorder {
     pub(crate) const fn new(path: Option<PathBuf>) -> Self {
-        Self { path, under_way: None }
+        Self { path, under_way: None, closing: None }
     }
 
     /// The one that was asked for, or one named by the time.
@@ -115,6 +123,12 @@ impl TraceRecorder {
             let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             PathBuf::from(format!("migtrace-{seconds}.parquet"))
         })
+    }
+
+    /// Waits for what is being closed.
+    fn closed(&mut self) -> Result<Option<String>, String> {
+        let Some(closing) = self.closing.take() else { return Ok(None) };
+        closing.join().unwrap_or_else(|_| Err("closing the recording failed".to_owned())).map(Some)
     }
 
     /// What went wrong ends the recording; what was written can be recovered.
@@ -127,6 +141,9 @@ impl TraceRecorder {
 impl Recorder for TraceRecorder {
     fn start(&mut self, meta: &Meta) -> Result<String, String> {
         let path = self.next_path();
+        if self.closing.is_some() {
+            return Err("the recording before is still being closed".to_owned());
+        }
         if path.exists() {
             return Err(format!("{} is there already", path.display()));
         }
@@ -145,17 +162,27 @@ impl Recorder for TraceRecorder {
         }
     }
 
-    fn tick(&mut self) -> Result<(), String> {
-        let Some((output, _)) = &mut self.under_way else { return Ok(()) };
-        output.tick().map_err(|error| self.failed(&error))
+    fn tick(&mut self) -> Result<Option<String>, String> {
+        if let Some((output, _)) = &mut self.under_way {
+            output.tick().map_err(|error| self.failed(&error))?;
+        }
+        let is_closed = self.closing.as_ref().is_some_and(JoinHandle::is_finished);
+        if is_closed { self.closed() } else { Ok(None) }
     }
 
-    fn stop(&mut self) -> Result<Option<String>, String> {
-        let Some((output, mut meta)) = self.under_way.take() else { return Ok(None) };
+    fn stop(&mut self) {
+        let Some((output, mut meta)) = self.under_way.take() else { return };
         meta.end_ns = Some(clock::boot_ns());
-        let path = output.current_path();
-        let written = output.finish(&meta).map_err(|error| format!("closing {}: {error}", path.display()))?;
-        Ok(Some(format!("recorded {} events into {}", written.events, path.display())))
+        self.closing = Some(thread::spawn(move || {
+            let path = output.current_path();
+            let written = output.finish(&meta).map_err(|error| format!("closing {}: {error}", path.display()))?;
+            Ok(format!("recorded {} events into {}", written.events, path.display()))
+        }));
+    }
+
+    fn finish(&mut self) -> Result<Option<String>, String> {
+        self.stop();
+        self.closed()
     }
 
     fn state(&self) -> Option<Recording> {

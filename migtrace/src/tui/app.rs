@@ -260,25 +260,24 @@ impl App {
             Source::Live => self.state.tick(now_ns),
             Source::Recording(playing) => self.state.tick(playing.position_ns),
         }
-        self.refresh();
     }
 
     /// Makes what takes longer than a frame may: only for the view that is shown.
     pub(super) fn refresh(&mut self) {
         match self.view {
             View::Log => self.log.refresh(self.frozen.as_deref().unwrap_or(&self.state)),
-            _ if self.is_frozen() => {}
             View::Page => match self.page {
-                Some((id, addr)) => {
+                Some(page) => {
                     let name = match &self.source {
                         Source::Live => "this machine, live".to_owned(),
                         Source::Recording(playing) => playing.name.clone(),
                     };
-                    self.stories.tell_page(id, addr, &self.state.meta, &name);
+                    let is_held = self.frozen.is_some();
+                    self.stories.tell_page(page, is_held, &self.state.meta, &name);
                 }
                 None => self.stories.list_pages(self.tick_ns),
             },
-            View::Lazy => self.stories.list_lazy(),
+            View::Lazy if self.frozen.is_none() => self.stories.list_lazy(),
             _ => {}
         }
     }

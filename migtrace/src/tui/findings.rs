@@ -16,11 +16,19 @@ pub(super) fn of(state: &State) -> Vec<(String, Tone)> {
     if state.totals.events == 0 {
         return vec![("Waiting for events: nothing that is traced touched or moved a page yet.".to_owned(), Tone::Dim)];
     }
-    let found: Vec<_> =
-        [loss(state), remote(state), misplaced(state), failed(state), moved(state), waits(state), one_node(state)]
-            .into_iter()
-            .flatten()
-            .collect();
+    let found: Vec<_> = [
+        loss(state),
+        remote(state),
+        misplaced(state),
+        failed(state),
+        moved(state),
+        waits(state),
+        one_node(state),
+        machine(state),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     if found.is_empty() { vec![("Nothing stands out.".to_owned(), Tone::Good)] } else { found }
 }
 
@@ -104,6 +112,13 @@ fn waits(state: &State) -> Option<(String, Tone)> {
 fn one_node(state: &State) -> Option<(String, Tone)> {
     let text = "This machine has one node: no page can lie on a wrong one.";
     (state.meta.topology.nodes.len() == 1).then(|| (text.to_owned(), Tone::Dim))
+}
+
+/// What to bear in mind of times.
+fn machine(state: &State) -> Option<(String, Tone)> {
+    state.meta.machine.as_deref().map(|machine| {
+        (format!("This is an {}.", words::machine(machine)).replace("an virtual", "a virtual"), Tone::Dim)
+    })
 }
 
 /// The process that has most of something, if any has.

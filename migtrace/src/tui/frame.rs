@@ -106,8 +106,11 @@ fn totals(app: &App) -> Vec<Piece> {
         _ => state.lost(),
     };
     let mut pieces = Vec::new();
-    if app.recording.is_some() {
-        pieces.push(("● REC ".to_owned(), Tone::Bad));
+    if let Some(recording) = &app.recording {
+        pieces.push((format!("● REC {} ", format::bytes(recording.bytes)), Tone::Bad));
+    }
+    if matches!(&app.source, Source::Recording(playing) if playing.truncated) {
+        pieces.push(("cut off ".to_owned(), Tone::Warn));
     }
     pieces.push(plain(format!("{} events ", format::count(state.totals.events))));
     pieces.push((format!("lost {}", format::count(lost)), if lost > 0 { Tone::Bad } else { Tone::Dim }));
@@ -241,7 +244,7 @@ fn hints(app: &App) -> Vec<(Action, &'static str)> {
         hints.extend([(Action::Slower, "slower"), (Action::Faster, "faster")]);
     }
     hints.push((Action::SaveScreen, "save text"));
-    if app.table().is_some() {
+    if view::has_table(app) {
         hints.extend([(Action::Search, "find"), (Action::ExportCsv, "csv")]);
     }
     hints

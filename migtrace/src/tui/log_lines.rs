@@ -123,7 +123,7 @@ impl Walk<'_> {
 
 /// What makes two sentences differ that say the same.
 fn is_number(c: char) -> bool {
-    c.is_ascii_hexdigit() || "x.µns".contains(c)
+    c.is_ascii_hexdigit() || "x.µmns".contains(c)
 }
 
 const fn tone(body: &Body) -> Tone {

@@ -47,7 +47,9 @@ impl NumaMaps {
         }
         let left_out = mappings.len().saturating_sub(MAPPINGS);
         mappings.truncate(MAPPINGS);
-        Self { pid, at_ns, mappings, left_out, error: None }
+        // As of a process that has ended and that nobody has waited for.
+        let error = mappings.is_empty().then(|| "it has no memory any more".to_owned());
+        Self { pid, at_ns, mappings, left_out, error }
     }
 
     /// It could not be read.

@@ -10,7 +10,7 @@ use crossterm::event::{self, Event as Input};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
-    time::{MissedTickBehavior, interval},
+    time::sleep_until,
 };
 
 use super::{
@@ -22,18 +22,23 @@ use super::{
 };
 use crate::{
     event::{Body, Event},
+    model::live::rates::SECOND_NS,
     ring::clock,
 };
 
 /// Time between two frames, but for those that answer a key.
 const FRAME: Duration = Duration::from_millis(100);
+/// Where a frame takes long, on a slow or busy machine, it may take one part in so many of the time, and there is at least
+/// one in this time.
+const FRAME_PARTS: u32 = 5;
+const SLOWEST_FRAME: Duration = Duration::from_secs(1);
 /// Longest time that events are counted before keys are looked at.
 const SLICE: Duration = Duration::from_millis(15);
 /// Of each second, the time in which events are counted; what comes beyond is only counted as not counted.
 const DUTY: f64 = 0.6;
 /// Live events older than this are let go, so that the screen shows what is now; and those beyond so many, so that memory
 /// stays bounded. They are never left in the rings: what is lost there, a recording lacks too.
-const BEHIND_NS: u64 = 1_500_000_000;
+const BEHIND_NS: u64 = 5_000_000_000;
 const WAITING: usize = 1 << 18;
 /// Events counted between two looks at the clock.
 const STRIDE: usize = 256;
@@ -50,16 +55,18 @@ pub trait Recorder {
     /// # Errors
     /// As [`Recorder::start`]; the recording has ended then.
     fn write(&mut self, events: &[Event]) -> Result<(), String>;
-    /// A few times a second.
+    /// A few times a second; says what there is to say, as that a recording is closed.
     ///
     /// # Errors
     /// As [`Recorder::write`].
-    fn tick(&mut self) -> Result<(), String>;
-    /// Ends; gives what was written, for people. Nothing where nothing was being recorded.
+    fn tick(&mut self) -> Result<Option<String>, String>;
+    /// Ends the recording; it is closed meanwhile.
+    fn stop(&mut self);
+    /// Waits until all is closed; gives what was written, for people. Nothing where nothing was being recorded.
     ///
     /// # Errors
     /// As [`Recorder::write`].
-    fn stop(&mut self) -> Result<Option<String>, String>;
+    fn finish(&mut self) -> Result<Option<String>, String>;
     /// How it goes.
     fn state(&self) -> Option<app::Recording>;
 }
@@ -72,7 +79,13 @@ struct Driver<S, R> {
     pending: VecDeque<Event>,
     /// Time that may be spent on counting.
     credit: Duration,
-    ticks: u64,
+    /// Time from this frame to the next.
+    frame: Duration,
+    /// Something was counted, or a key pressed, since the last frame.
+    is_news: bool,
+    /// When this program's cost was measured, and what else is asked for each second, ns.
+    measured_ns: u64,
+    seconds: u64,
     cpu: (u64, u64),
     numa: mpsc::Receiver<NumaMaps>,
     numa_sender: mpsc::Sender<NumaMaps>,
@@ -99,7 +112,10 @@ pub async fn run<S: Source, R: Recorder>(
         recorder,
         pending: VecDeque::new(),
         credit: Duration::ZERO,
-        ticks: 0,
+        frame: FRAME,
+        is_news: true,
+        measured_ns: 0,
+        seconds: 0,
         cpu: (clock::boot_ns(), clock::process_cpu_ns()),
         numa,
         numa_sender,
@@ -107,7 +123,7 @@ pub async fn run<S: Source, R: Recorder>(
     };
     let ended = driver.turns(&mut term).await;
     drop(term);
-    let said = driver.recorder.stop().unwrap_or_else(Some);
+    let said = driver.recorder.finish().unwrap_or_else(Some);
     ended.map(|()| said)
 }
 
@@ -117,8 +133,7 @@ impl<S: Source, R: Recorder> Driver<S, R> {
         let mut ends = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
         let mut stop = signal(SignalKind::from_raw(libc::SIGTSTP))?;
         let mut resumed = signal(SignalKind::from_raw(libc::SIGCONT))?;
-        let mut frames = interval(FRAME);
-        frames.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut next_frame = Instant::now();
         while !self.quit {
             tokio::select! {
                 biased;
@@ -130,10 +145,13 @@ impl<S: Source, R: Recorder> Driver<S, R> {
                     // The terminal is gone.
                     None => break,
                 },
-                Some(maps) = self.numa.recv() => self.app.numa_maps = Some(maps),
-                _ = frames.tick() => {
-                    self.tick();
-                    self.draw(term)?;
+                Some(maps) = self.numa.recv() => (self.app.numa_maps, self.is_news) = (Some(maps), true),
+                () = sleep_until(next_frame.into()) => {
+                    let began = Instant::now();
+                    self.frame(term)?;
+                    let took = began.elapsed();
+                    self.frame = (took * FRAME_PARTS).clamp(FRAME, SLOWEST_FRAME);
+                    next_frame = began + self.frame;
                 }
                 () = std::future::ready(()), if !self.pending.is_empty() && !self.credit.is_zero() => self.count(),
                 events = self.source.next(), if self.pending.is_empty() || self.is_live() => match events {
@@ -183,33 +201,50 @@ impl<S: Source, R: Recorder> Driver<S, R> {
             }
         }
         self.credit = self.credit.saturating_sub(began.elapsed());
+        self.is_news = true;
+    }
+
+    /// Lets time go on, and draws where there is something new to see; each second there is.
+    fn frame(&mut self, term: &mut Term) -> io::Result<()> {
+        let seconds = self.seconds;
+        self.tick();
+        if std::mem::take(&mut self.is_news) || self.seconds != seconds {
+            self.app.refresh();
+            self.draw(term)?;
+        }
+        Ok(())
     }
 
     fn tick(&mut self) {
         let now = clock::boot_ns();
-        self.ticks += 1;
         // Nobody waits for what a recording shows but the user, so there all time is spent on it.
-        self.credit = if self.is_live() { FRAME.mul_f64(DUTY) } else { Duration::from_secs(1) };
+        self.credit = if self.is_live() { self.frame.mul_f64(DUTY) } else { Duration::from_secs(1) };
         self.source.tick(now);
         if let Some(playing) = self.source.playing() {
             self.app.source = app::Source::Recording(playing);
         }
-        if let Err(why) = self.recorder.tick() {
-            self.app.say(why);
+        if let Some(said) = self.recorder.tick().unwrap_or_else(Some) {
+            self.app.say(said);
         }
         self.app.recording = self.recorder.state();
-        if self.ticks.is_multiple_of(10) {
-            self.measure(now);
-            if let Some(paths) = self.source.cgroups() {
-                self.app.set_cgroups(paths);
-            }
+        if now.saturating_sub(self.measured_ns) >= SECOND_NS {
+            self.measured_ns = now;
+            self.each_second(now);
         }
-        if self.ticks.is_multiple_of(20)
+        self.app.tick(now);
+    }
+
+    fn each_second(&mut self, now: u64) {
+        self.seconds += 1;
+        self.measure(now);
+        if let Some(paths) = self.source.cgroups() {
+            self.app.set_cgroups(paths);
+        }
+        if self.seconds.is_multiple_of(2)
             && let Some(Effect::ReadNumaMaps(pid)) = self.app.wants()
         {
             self.read_numa_maps(pid);
         }
-        self.app.tick(now);
     }
 
     /// What this program costs.
@@ -245,6 +280,7 @@ impl<S: Source, R: Recorder> Driver<S, R> {
             }
             next = if self.quit { None } else { rest.try_recv().ok() };
         }
+        self.app.refresh();
         self.draw(term)
     }
 
@@ -262,8 +298,8 @@ impl<S: Source, R: Recorder> Driver<S, R> {
                 Err(why) => self.app.say(why),
             },
             Effect::StopRecording => {
-                let said = self.recorder.stop();
-                self.app.say(said.unwrap_or_else(Some).unwrap_or_default());
+                self.recorder.stop();
+                self.app.say("the recording ends, and its file is being closed");
             }
             Effect::SaveScreen => {
                 let saved = saved::screen(&self.app, &stamp());

@@ -1,9 +1,10 @@
 //! What keys save: the screen as text, and a view's rows as CSV.
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     io::{self, Write},
-    path::PathBuf,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
 };
 
 use ratatui::{buffer::Buffer, layout::Rect};
@@ -22,6 +23,11 @@ pub(super) fn text_of(app: &App, columns: u16, rows: u16) -> String {
     buffer.content().chunks(usize::from(columns.max(1))).map(line).collect()
 }
 
+/// A new file that only its owner reads, as a trace is.
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
 /// Saves the screen; the file's name.
 ///
 /// # Errors
@@ -29,7 +35,7 @@ pub(super) fn text_of(app: &App, columns: u16, rows: u16) -> String {
 pub(super) fn screen(app: &App, stamp: &str) -> io::Result<PathBuf> {
     let path = PathBuf::from(format!("migtrace-{}-{stamp}.txt", app.view_name()));
     let (columns, rows) = app.size;
-    File::create_new(&path)?.write_all(text_of(app, columns, rows).as_bytes())?;
+    create(&path)?.write_all(text_of(app, columns, rows).as_bytes())?;
     Ok(path)
 }
 
@@ -42,7 +48,7 @@ pub(super) fn rows(app: &App, stamp: &str) -> io::Result<Option<PathBuf>> {
     if app.table().is_none() {
         return Ok(None);
     }
-    match app.write_csv(File::create_new(&path)?) {
+    match app.write_csv(create(&path)?) {
         Some(written) => written.map_err(io::Error::other).map(|()| Some(path)),
         None => Ok(None),
     }

@@ -29,6 +29,8 @@ const LIST_NS: u64 = 1_000_000_000;
 pub(super) struct Stories {
     lives: Biographies,
     funnels: Funnels,
+    /// Whose life `page` is.
+    told: Option<(Identity, u64)>,
     /// The life of the opened page.
     pub(super) page: Vec<Vec<Piece>>,
     /// Pages that moved, waited or were touched most.
@@ -69,8 +71,11 @@ impl Stories {
         self.lives.processes(addr).into_iter().map(identity).collect()
     }
 
-    /// Tells the life of a page.
-    pub(super) fn tell_page(&mut self, id: Identity, addr: u64, meta: &Meta, name: &str) {
+    /// Tells the life of a page; where the screen is held still, only of another one than before.
+    pub(super) fn tell_page(&mut self, (id, addr): (Identity, u64), is_held: bool, meta: &Meta, name: &str) {
+        if self.told.replace((id, addr)) == Some((id, addr)) && is_held {
+            return;
+        }
         let process = ProcessId { pid: id.pid, start_ns: (id.start_ns != 0).then_some(id.start_ns) };
         self.page.clear();
         let Some(page) = self.lives.page(process, addr) else { return };

@@ -102,6 +102,7 @@ fn typed(app: &mut App, text: &str) {
 fn screen(app: &mut App, view: View, (columns, rows): (u16, u16)) -> String {
     app.resize(columns, rows);
     press(app, &(view as u8 + 1).to_string());
-    app.tick(app.tick_ns + 1);
+    app.tick(app.tick_ns + 2_000_000_000);
+    app.refresh();
     saved::text_of(app, columns, rows)
 }

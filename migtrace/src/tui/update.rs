@@ -104,7 +104,6 @@ impl App {
             self.before.push(self.view);
             self.view = view;
         }
-        self.refresh();
         self.wants()
     }
 
@@ -127,12 +126,10 @@ impl App {
             return None;
         }
         if self.view == View::Page && self.page.take().is_some() && self.before.is_empty() {
-            self.refresh();
             return None;
         }
         if let Some(view) = self.before.pop() {
             self.view = view;
-            self.refresh();
         }
         self.wants()
     }

@@ -21,10 +21,10 @@ const COLUMNS: [Column; 10] = [
     text("TASK", 16, 0, "who asked"),
     number("MARKED", 7, 0, "pages that it marked"),
     number("MOVED", 7, 0, "of them, touched and moved"),
-    number("PLACED", 6, 2, "touched, and already where policy wants them"),
-    number("FAILED", 6, 0, "touched, and stayed"),
+    number("PLACED", 7, 2, "touched, and already where policy wants them"),
+    number("FAILED", 7, 0, "touched, and stayed"),
     number("GONE", 6, 2, "no longer there before they were touched"),
-    number("UNTOUCH", 7, 0, "not touched so far"),
+    number("UNTOUCH", 8, 0, "not touched so far"),
     text("FILLED", 10, 3, "how much of it is settled"),
     text("RANGE", 20, 4, "what it named"),
 ];
@@ -161,10 +161,18 @@ fn funnel(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         ];
         canvas.line(area, n as u16 + 1, &pieces);
     }
-    canvas.line(area, 7, &[identity(f, unknown)]);
+    canvas.line(area, 7, &[identity(f, unknown), (uncounted(app), Tone::Bad)]);
     let left_out = app.stories.lazy.left_out;
     let more = if left_out > 0 { format!(" ({left_out} older ones not listed)") } else { String::new() };
     canvas.heading(area, 8, &format!("request by request{more}"));
+}
+
+/// What this screen did not count may have told of marked pages.
+fn uncounted(app: &App) -> String {
+    match app.left_out.too_fast {
+        0 => String::new(),
+        n => format!("; {} events came too fast to be counted, of these pages too maybe", format::count(n)),
+    }
 }
 
 fn identity(f: &Funnel, unknown: u64) -> Piece {

@@ -72,6 +72,15 @@ pub(super) fn table(app: &App, view: View) -> Option<Box<dyn Table + '_>> {
     })
 }
 
+/// Whether a view has rows.
+pub(super) fn has_table(app: &App) -> bool {
+    match app.view {
+        View::Help => false,
+        View::Page => app.page.is_none(),
+        _ => true,
+    }
+}
+
 /// Where the rows are, their head included.
 pub(super) fn table_area(app: &App, body: Rect) -> Rect {
     match app.view {

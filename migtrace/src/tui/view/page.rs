@@ -19,11 +19,11 @@ const COLUMNS: [Column; 9] = [
     words("PAGE", 14, 0, "its address"),
     number("PID", 7, 0, "its process"),
     words("NAME", 15, 0, "name of that"),
-    number("NODE", 4, 0, "where it was last seen"),
-    number("MOVES", 5, 0, "times that it moved"),
-    number("FAILED", 6, 1, "times that it was to move and stayed"),
-    number("BOUNCES", 7, 1, "moves back to where it came from"),
-    number("FAULTS", 6, 2, "page faults on it"),
+    number("NODE", 5, 0, "where it was last seen"),
+    number("MOVES", 6, 0, "times that it moved"),
+    number("FAILED", 7, 1, "times that it was to move and stayed"),
+    number("BOUNCES", 8, 1, "moves back to where it came from"),
+    number("FAULTS", 7, 2, "page faults on it"),
     number("WAITED", 8, 3, "time in page faults on it"),
 ];
 
@@ -113,7 +113,11 @@ pub(super) fn lines(app: &App) -> Vec<Vec<Piece>> {
         return vec![vec![dim(text)], vec![dim("esc lists the pages that stand out")]];
     }
     let width = usize::from(app.size.0);
-    app.stories.page.iter().flat_map(|line| broken(line, width)).collect()
+    let mut lines: Vec<Vec<Piece>> = app.stories.page.iter().flat_map(|line| broken(line, width)).collect();
+    if app.left_out.too_fast > 0 {
+        lines.push(vec![dim(format!("   {} events came too fast to be counted", app.left_out.too_fast))]);
+    }
+    lines
 }
 
 /// A line as several that fit, the later ones indented below the first one's text.

@@ -34,7 +34,7 @@ const COLUMNS: [Column; 13] = [
     number("MISPL", 6, 4, "checks that found the page on another node than policy wants"),
     number("MOVED", 6, 2, "pages moved while it ran"),
     number("MOV/s", 6, 7, "pages moved in the last second; of a recording, a second on average"),
-    number("FAILED", 6, 5, "pages that were to move and stayed"),
+    number("FAILED", 7, 5, "pages that were to move and stayed"),
     number("WAITED", 8, 3, "time in page faults and placement calls"),
     text("CGROUP", 12, 8, "control group, by path where it is known"),
 ];
@@ -43,8 +43,8 @@ const COLUMNS: [Column; 13] = [
 pub(super) struct Processes<'a> {
     state: &'a State,
     rows: Vec<(Identity, &'a Process, Counts)>,
-    /// Rows with their depths, where they stand as a tree.
-    tree: Option<Vec<(usize, usize)>>,
+    /// Where they stand as a tree: the rows in order, and the depth of each row.
+    tree: Option<(Vec<usize>, BTreeMap<usize, usize>)>,
 }
 
 impl<'a> Processes<'a> {
@@ -57,13 +57,14 @@ impl<'a> Processes<'a> {
             None => p.last_second(now),
         };
         let rows: Vec<_> = state.processes.iter().map(|(id, p)| (id, p, rate(p))).collect();
-        let tree = as_tree.then(|| tree(&rows));
+        let tree = as_tree
+            .then(|| tree(&rows))
+            .map(|tree| (tree.iter().map(|(row, _)| *row).collect(), tree.into_iter().collect()));
         Self { state, rows, tree }
     }
 
     fn depth(&self, row: usize) -> usize {
-        let depth = self.tree.as_ref().and_then(|tree| tree.iter().find(|(r, _)| *r == row));
-        depth.map_or(0, |(_, depth)| *depth)
+        self.tree.as_ref().and_then(|(_, depths)| depths.get(&row)).copied().unwrap_or(0)
     }
 
     /// A number of a process, where the source shows it.
@@ -161,7 +162,7 @@ impl Table for Processes<'_> {
     }
 
     fn fixed_order(&self) -> Option<Vec<usize>> {
-        self.tree.as_ref().map(|tree| tree.iter().map(|(row, _)| *row).collect())
+        self.tree.as_ref().map(|(order, _)| order.clone())
     }
 
     fn empty(&self) -> String {

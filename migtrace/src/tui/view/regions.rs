@@ -42,7 +42,7 @@ const COLUMNS: [Column; 10] = [
     number("PAGES", 6, 1, "pages in it, as far as known"),
     text("PAGES ON", 16, 0, "nodes on which they lie"),
     number("FAULTS", 7, 2, "page faults in it while watched"),
-    number("REMOTE", 6, 2, "of them, those with a page on another node than the CPU"),
+    number("REMOTE", 7, 2, "of them, those with a page on another node than the CPU"),
     number("MOVED", 6, 5, "pages of it that moved while watched"),
     text("NAME", 12, 2, "file that is mapped"),
 ];

@@ -15,10 +15,10 @@ use crate::{
 const COLUMNS: [Column; 8] = [
     number("TID", 7, 0, "number of the thread"),
     text("NAME", 15, 0, "its name"),
-    number("NODE", 4, 0, "node on whose CPU it was last seen"),
-    number("MOVES", 5, 2, "its own moves to another node"),
+    number("NODE", 5, 0, "node on whose CPU it was last seen"),
+    number("MOVES", 6, 2, "its own moves to another node"),
     number("FAULTS", 7, 0, "page faults"),
-    number("REMOTE", 6, 1, "of them, those with a page on another node"),
+    number("REMOTE", 7, 1, "of them, those with a page on another node"),
     number("MOVED", 6, 1, "pages moved while it ran"),
     number("WAITED", 8, 1, "time in page faults and placement calls"),
 ];
