@@ -122,6 +122,22 @@ fn a_sample_is_weighted_in_every_sum() {
 }
 
 #[test]
+fn moves_of_a_sample_are_in_faults_also_where_the_fault_was_not_drawn() {
+    let (mut meta, mut events) = fixture::lazy(8, 0..8);
+    meta.sample = std::num::NonZeroU32::new(2);
+    let mut faults = 0;
+    events.retain_mut(|e| {
+        if matches!(e.body, Body::Fault(_) | Body::Migrate(_)) {
+            e.weight = std::num::NonZeroU32::new(2);
+        }
+        faults += usize::from(matches!(e.body, Body::Fault(_)));
+        !matches!(e.body, Body::Fault(_)) || faults % 2 == 0
+    });
+    let text = log((meta, events));
+    assert!(text.contains("; 16 pages moved from node 1 to node 2 inside faults."), "{text}");
+}
+
+#[test]
 fn pages_that_no_request_named_are_those_of_their_mapping() {
     let (meta, mut events) = fixture::direct(8);
     let region = crate::event::Region {
