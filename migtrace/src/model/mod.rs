@@ -30,6 +30,8 @@ pub mod work;
 
 #[cfg(test)]
 pub(crate) mod fixture;
+#[cfg(test)]
+mod random_tests;
 
 use std::ops::Range;
 
