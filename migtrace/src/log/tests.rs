@@ -151,7 +151,7 @@ fn pages_that_no_request_named_are_those_of_their_mapping() {
     let brief = log((meta.clone(), events.clone()));
     assert!(!brief.contains("mapping mem") && brief.contains("; 1 mapping without requested pages; --all"), "{brief}");
     let text = log_with((meta, events), &Options { all: true, ..Options::default() });
-    let said = "page at 0x401000, page 2 of 8 of a mapping of class file of mem\\u{1b}toy, touched (read)";
+    let said = "page at 0x401000, page 2 of 8 of the file mapping mem\\u{1b}toy, touched (read)";
     assert!(text.contains(said), "{text}");
 }
 
@@ -184,4 +184,16 @@ fn what_two_tasks_do_is_not_folded_into_one() {
     let folded: Vec<&str> =
         text.lines().filter(|l| l.contains("the same; ") && l.contains("from node 1 to 2")).collect();
     assert_eq!(folded.len(), 2, "{text}");
+}
+
+#[test]
+fn a_hinting_faults_check_is_numa_balancings() {
+    let (meta, mut events) = fixture::lazy(8, 0..8);
+    for event in &mut events {
+        if let Body::Check(c) = &mut event.body {
+            c.policy = None;
+        }
+    }
+    let text = log((meta, events));
+    assert!(text.contains("check: misplaced, automatic NUMA balancing wants node 2, the page is on node 1"), "{text}");
 }
