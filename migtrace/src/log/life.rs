@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{
-    header, heading, request, sentence, theme,
+    header, heading, page, request, sentence, theme,
     tree::{self, Columns},
     why,
 };
@@ -83,10 +83,7 @@ fn place(life: &Biography<'_>) -> String {
         let number = (addr - page_start(start)) / PAGE_BYTES + 1;
         format!("page {number} of {} of the range that a request named", pages_of(start, len))
     }));
-    parts.extend(mapped.map(|r| {
-        let name = if r.name.is_empty() { String::new() } else { format!(" of {}", escape_control(&r.name)) };
-        format!("in a mapping of class {}{name}", r.class)
-    }));
+    parts.extend(mapped.map(|r| format!("in {}", page::mapping(r.class, &r.name))));
     parts.join("; ")
 }
 
@@ -200,7 +197,10 @@ fn missing(life: &Biography<'_>, left_out: &LeftOut, meta: &Meta, out: &mut dyn 
     if life.dropped_requests > 0 {
         line(format!("its process's first {} are not here", words::count(life.dropped_requests, "request")))?;
     }
-    for probe in ["fault", "check", "mark", "direct_migrate", "lazy_migrate", "request", "task"] {
+    if !meta.kernel_patched {
+        line("this kernel has no lazy migration: no marks, and no checks but those of hinting faults".into())?;
+    }
+    for probe in why::probes(meta).iter().chain(&["fault", "request", "task"]) {
         if !account::is_attached(meta, probe) {
             line(format!("probe {probe} was not attached: its events are unknown"))?;
         }
@@ -215,7 +215,7 @@ pub(super) fn verdict(step: &What) -> Option<String> {
             Verdict::Placed => format!("it was where policy wants it, on node {}", c.src_nid),
             Verdict::Misplaced => {
                 let wants = c.dst_nid.map_or_else(|| "another node".into(), |nid| format!("node {nid}"));
-                let policy = c.policy.map_or_else(|| "policy".into(), |p| format!("policy {p}"));
+                let policy = sentence::asking(c);
                 format!("{policy} wanted {wants} and the page was on node {}", c.src_nid)
             }
             Verdict::Skipped => {

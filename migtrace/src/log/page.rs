@@ -1,7 +1,7 @@
 //! What the log calls a page: its number in the range that a request named, and its address.
 
 use crate::{
-    event::{Body, escape_control},
+    event::{Body, RegionClass, escape_control},
     model::{Run, ranges::Place},
 };
 
@@ -63,8 +63,22 @@ pub(super) fn of_addr(run: &Run, pid: u32, addr: u64, order: u32, by_frame: bool
 /// Where in its mapping an address is that no request named.
 fn mapped(run: &Run, pid: u32, addr: u64) -> String {
     let Some(place) = run.segments.mapping(pid, addr) else { return String::new() };
-    let name = if place.name.is_empty() { String::new() } else { format!(" of {}", escape_control(place.name)) };
-    format!(", page {} of {} of a mapping of class {}{name},", place.page, place.pages, place.class)
+    format!(", page {} of {} of {},", place.page, place.pages, mapping(place.class, place.name))
+}
+
+/// What to call a mapping.
+pub(super) fn mapping(class: RegionClass, name: &str) -> String {
+    let kind = match class {
+        RegionClass::Stack => return "the stack".into(),
+        RegionClass::Heap => return "the heap".into(),
+        RegionClass::Anon if name.is_empty() => return "an anonymous mapping".into(),
+        RegionClass::Anon => "the anonymous mapping",
+        RegionClass::File => "the file mapping",
+        RegionClass::Shmem => "the shared-memory mapping",
+        RegionClass::Hugetlb => "the hugetlb mapping",
+        RegionClass::Other => "the mapping",
+    };
+    if name.is_empty() { kind.into() } else { format!("{kind} {}", escape_control(name)) }
 }
 
 /// `A` to `Z`, then `A1`, `B1`, ...

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Options, heading, theme, tree};
 use crate::{
-    event::{Body, FaultClass, Outcome, Verdict, escape_control},
+    event::{Body, Cause, FaultClass, Outcome, Verdict, escape_control},
     model::{Run, phase::Section},
     words,
 };
@@ -213,6 +213,8 @@ impl Seen {
                 }
             }
             Body::Migrate(m) if m.result == Outcome::Ok => {
+                // Of a sample the fault itself may not be there.
+                let in_fault = in_fault || matches!(m.cause, Cause::LazyFault | Cause::HintingFault);
                 *self.moved.entry((m.src_nid, m.dst_nid, in_fault)).or_default() += weight * m.pages();
             }
             Body::Migrate(m) => self.failed += weight * m.pages(),

@@ -55,7 +55,7 @@ pub(super) fn fault(page: &str, f: &Fault) -> String {
 
 /// `page`: what to call it, with a space behind; empty where the line above names it.
 pub(super) fn check(page: &str, c: &Check) -> String {
-    let policy = c.policy.map_or_else(|| "policy".into(), |p| format!("policy {p}"));
+    let policy = asking(c);
     let verdict = match c.verdict {
         Verdict::Placed => format!("already placed, {policy} is content with node {}", c.src_nid),
         Verdict::Misplaced => {
@@ -69,6 +69,15 @@ pub(super) fn check(page: &str, c: &Check) -> String {
         }
     };
     format!("{page}check: {verdict}")
+}
+
+/// Whose word it is where the page should be.
+pub(super) fn asking(c: &Check) -> String {
+    match c.policy {
+        Some(policy) => format!("policy {policy}"),
+        None if c.is_hinting() => "automatic NUMA balancing".into(),
+        None => "policy".into(),
+    }
 }
 
 /// A mark of a page that is called so.

@@ -122,6 +122,22 @@ fn a_sample_is_weighted_in_every_sum() {
 }
 
 #[test]
+fn moves_of_a_sample_are_in_faults_also_where_the_fault_was_not_drawn() {
+    let (mut meta, mut events) = fixture::lazy(8, 0..8);
+    meta.sample = std::num::NonZeroU32::new(2);
+    let mut faults = 0;
+    events.retain_mut(|e| {
+        if matches!(e.body, Body::Fault(_) | Body::Migrate(_)) {
+            e.weight = std::num::NonZeroU32::new(2);
+        }
+        faults += usize::from(matches!(e.body, Body::Fault(_)));
+        !matches!(e.body, Body::Fault(_)) || faults % 2 == 0
+    });
+    let text = log((meta, events));
+    assert!(text.contains("; 16 pages moved from node 1 to node 2 inside faults."), "{text}");
+}
+
+#[test]
 fn pages_that_no_request_named_are_those_of_their_mapping() {
     let (meta, mut events) = fixture::direct(8);
     let region = crate::event::Region {
@@ -135,7 +151,7 @@ fn pages_that_no_request_named_are_those_of_their_mapping() {
     let brief = log((meta.clone(), events.clone()));
     assert!(!brief.contains("mapping mem") && brief.contains("; 1 mapping without requested pages; --all"), "{brief}");
     let text = log_with((meta, events), &Options { all: true, ..Options::default() });
-    let said = "page at 0x401000, page 2 of 8 of a mapping of class file of mem\\u{1b}toy, touched (read)";
+    let said = "page at 0x401000, page 2 of 8 of the file mapping mem\\u{1b}toy, touched (read)";
     assert!(text.contains(said), "{text}");
 }
 
@@ -168,4 +184,16 @@ fn what_two_tasks_do_is_not_folded_into_one() {
     let folded: Vec<&str> =
         text.lines().filter(|l| l.contains("the same; ") && l.contains("from node 1 to 2")).collect();
     assert_eq!(folded.len(), 2, "{text}");
+}
+
+#[test]
+fn a_hinting_faults_check_is_numa_balancings() {
+    let (meta, mut events) = fixture::lazy(8, 0..8);
+    for event in &mut events {
+        if let Body::Check(c) = &mut event.body {
+            c.policy = None;
+        }
+    }
+    let text = log((meta, events));
+    assert!(text.contains("check: misplaced, automatic NUMA balancing wants node 2, the page is on node 1"), "{text}");
 }

@@ -89,9 +89,17 @@ const fn cause(cause: Cause) -> &'static str {
     }
 }
 
+/// Those that see why pages move, and do not.
+pub(super) const fn probes(meta: &Meta) -> &'static [&'static str] {
+    if meta.kernel_patched {
+        &["check", "mark", "direct_migrate", "lazy_migrate"]
+    } else {
+        &["hinting_check", "direct_migrate"]
+    }
+}
+
 fn nothing(meta: &Meta) -> String {
-    let unseen: Vec<&str> =
-        ["check", "direct_migrate", "lazy_migrate"].into_iter().filter(|p| !account::is_attached(meta, p)).collect();
+    let unseen: Vec<&str> = probes(meta).iter().copied().filter(|p| !account::is_attached(meta, p)).collect();
     if unseen.is_empty() {
         "Nobody asked for it to move: no check and no move of it is in this trace.".into()
     } else {

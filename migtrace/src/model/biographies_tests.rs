@@ -275,3 +275,18 @@ fn a_program_that_ran_before_had_other_pages() {
     assert_eq!(of(9), Some(vec!["fault", "exec", "exec"]));
     assert_eq!(of(0), Some(vec!["request", "fault", "exec"]));
 }
+
+#[test]
+fn a_mapping_that_grows_is_told_once() {
+    let mut tape = Tape::new();
+    for (pages, policy) in [(8, None), (9, None), (10, Some(crate::event::Policy::Bind))] {
+        let class = crate::event::RegionClass::Stack;
+        tape.push(Body::Region(Region { addr: SEGMENT, len: pages * 4096, class, name: String::new(), policy }));
+    }
+    tape.wait(1_000);
+    tape.fault(SEGMENT, Access::Write, FaultClass::Anon, Some(0), tape.now);
+    let mut biographies = Biographies::only(SEGMENT);
+    tape.events.iter().for_each(|e| biographies.take(e));
+    let page = biographies.page(PROCESS, SEGMENT).expect("touched");
+    assert_eq!(kinds(&page), ["region", "region", "fault"]);
+}

@@ -48,20 +48,38 @@ impl Funnel {
 
     /// A page's fate changed.
     pub(super) fn change(&mut self, from: &Fate, to: &Fate, pages: u64) {
-        *self.of_fate(from) -= pages;
+        if self.is_estimated {
+            // What is not known is not counted then, and so was `from` not.
+            let is_known = !to.is_open();
+            *self.of_fate(to) += if is_known { pages } else { 0 };
+            return self.estimate_untouched();
+        }
+        self.take_from(from, pages);
         *self.of_fate(to) += pages;
+    }
+
+    fn take_from(&mut self, fate: &Fate, pages: u64) {
+        let count = self.of_fate(fate);
+        debug_assert!(*count >= pages, "pages are where they were put");
+        *count = count.saturating_sub(pages);
     }
 
     /// Pages were marked, and have this fate so far.
     pub(super) fn mark(&mut self, fate: &Fate, pages: u64) {
         self.marked_pages += pages;
         *self.of_fate(fate) += pages;
+        if self.is_estimated {
+            self.estimate_untouched();
+        }
     }
 
     /// Pages are another request's.
     pub(super) fn unmark(&mut self, fate: &Fate, pages: u64) {
-        self.marked_pages -= pages;
-        *self.of_fate(fate) -= pages;
+        self.marked_pages = self.marked_pages.saturating_sub(pages);
+        if self.is_estimated {
+            return self.estimate_untouched();
+        }
+        self.take_from(fate, pages);
     }
 
     /// Of a sample: so many pages are known to have had this fate.
@@ -73,8 +91,8 @@ impl Funnel {
     /// Of a sample: what is not known to have been touched.
     pub(super) fn estimate_untouched(&mut self) {
         self.is_estimated = true;
-        self.untouched_pages = 0;
-        self.untouched_pages = self.total_pages().saturating_sub(self.settled_pages() + self.unknown_pages);
+        (self.untouched_pages, self.unknown_pages) = (0, 0);
+        self.untouched_pages = self.total_pages().saturating_sub(self.settled_pages());
     }
 
     fn of_fate(&mut self, fate: &Fate) -> &mut u64 {

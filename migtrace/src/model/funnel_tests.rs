@@ -295,6 +295,20 @@ fn a_sample_is_weighted_and_holds_nothing() {
     assert!(moves > 0 && f.is_estimated && !f.holds(), "{f:?}");
 }
 
+#[test]
+fn a_recording_in_which_only_some_kinds_are_samples_is_estimated_too() {
+    let mut tape = marked(PAGES);
+    tape.touch_again(0..4);
+    tape.task(TaskEvent::Exit);
+    for event in &mut tape.events {
+        if matches!(event.body, Body::Migrate(_)) {
+            event.weight = std::num::NonZeroU32::new(2);
+        }
+    }
+    let f = funnel(&tape);
+    assert_eq!((f.total_pages(), f.migrated_pages, f.is_estimated, f.holds()), (PAGES, 8, true, false));
+}
+
 /// A request whose return was lost, then one whose was not.
 #[test]
 fn marks_are_parted_by_the_requests_that_hold_them() {

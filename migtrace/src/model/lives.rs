@@ -33,8 +33,13 @@ impl Life {
         self.asked.push_back(Asked { ts_ns, cpu, cpu_node, pid, tid, comm: event.comm, request: request.clone() });
     }
 
+    /// A mapping that only grew says nothing new of a page in it.
     pub(super) fn map(&mut self, mapped: Mapped) {
-        if self.mapped.len() < MOST_NOTES {
+        let is_same = |m: &Mapped| {
+            (m.region.class, &m.region.name, m.region.policy)
+                == (mapped.region.class, &mapped.region.name, mapped.region.policy)
+        };
+        if !self.mapped.last().is_some_and(is_same) && self.mapped.len() < MOST_NOTES {
             self.mapped.push(mapped);
         }
     }

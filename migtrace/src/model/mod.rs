@@ -31,6 +31,8 @@ pub mod work;
 
 #[cfg(test)]
 pub(crate) mod fixture;
+#[cfg(test)]
+mod random_tests;
 
 use std::ops::Range;
 
