@@ -13,7 +13,8 @@ pub const SHORTEST_NS: u64 = 1 << 8;
 pub const TALLIES: u32 = 4096;
 /// Processes that are told apart, at most, as [`TALLIES`].
 pub const PROCESSES: u32 = 16_384;
-/// The time in which a CPU may make so many records of one kind as [`crate::config::Config::records_per_window`] says, ns.
+/// The time in which a CPU may make so many records of one kind as [`crate::config::Config::faults_per_window`] and
+/// [`crate::config::Config::others_per_window`] say, ns.
 pub const WINDOW_NS: u64 = 100_000_000;
 
 /// End of a bucket, ns; `None` for the last.

@@ -34,8 +34,10 @@ pub struct Config {
     pub stacks: u32,
     /// Nonzero: faults, checks, marks and moves of folios are counted (see [`crate::aggregate`]).
     pub aggregate: u32,
-    /// Where they are counted: records of each of these kinds that a CPU makes in a window at most.
-    pub records_per_window: u32,
+    /// Where they are counted: records of faults, and of each of the others, that a CPU makes in a window at most.
+    pub faults_per_window: u32,
+    pub others_per_window: u32,
+    pub pad: u32,
     /// The collector's own process, never traced.
     pub self_pid: u32,
     /// sizeof(struct page).

@@ -158,7 +158,8 @@ fn has_room(kind: u8, ts_ns: u64) -> bool {
     let window = unsafe { &mut *window };
     if ts_ns >= window.end_ns {
         window.end_ns = ts_ns + WINDOW_NS;
-        window.left = config!(records_per_window).into();
+        let faults = kind == RecordKind::FAULT.0;
+        window.left = u64::from(if faults { config!(faults_per_window) } else { config!(others_per_window) });
     }
     if window.left == 0 {
         return false;

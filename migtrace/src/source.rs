@@ -7,7 +7,7 @@ use migtrace_common::counters::{Probe, ProbeCounters};
 use thiserror::Error;
 
 use crate::{
-    aggregate::{self, Counts},
+    aggregate::{self, Beside, Counts},
     event::Event,
     filter::{
         Filter,
@@ -55,9 +55,9 @@ pub struct Scope {
     pub ring_bytes: Option<u32>,
     /// Whether events get the stacks on which they happened.
     pub stacks: bool,
-    /// Where faults, checks, marks and moves of folios are to be counted in the kernel, so that not each needs a record:
-    /// records of each of these that a CPU makes in a tenth of a second at most. [`Live::counts`] gives the counts.
-    pub aggregate: Option<u32>,
+    /// Where faults, checks, marks and moves of folios are to be counted in the kernel, so that not each needs a record: the
+    /// records that are made beside. [`Live::counts`] gives the counts.
+    pub aggregate: Option<Beside>,
     /// Whether the programs' own diagnostics are wanted.
     pub diagnostics: bool,
     /// Only these events.

@@ -15,6 +15,15 @@ pub use process::{Process, ProcessId, Processes};
 pub use read::{Maps, Reader};
 pub use sort::{Sort, Unreadable};
 
+/// Records that a CPU makes beside its counts in a tenth of a second, at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// Of faults.
+    pub faults: u32,
+    /// Of checks, of marks, and of moves, each.
+    pub others: u32,
+}
+
 /// All counts at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
@@ -37,6 +46,16 @@ pub struct Count {
 }
 
 impl Count {
+    /// What came since an earlier time of the same counts.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            events: self.events.saturating_sub(earlier.events),
+            pages: self.pages.saturating_sub(earlier.pages),
+            times: self.times.since(&earlier.times),
+        }
+    }
+
     pub(crate) fn add(&mut self, tally: &Tally) {
         self.events += tally.events;
         self.pages += tally.pages;
@@ -69,6 +88,15 @@ impl Times {
     #[must_use]
     pub fn events(&self) -> u64 {
         self.buckets.iter().sum()
+    }
+
+    /// What came since an earlier time of the same counts.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut since = self.clone();
+        since.total_ns = since.total_ns.saturating_sub(earlier.total_ns);
+        since.buckets.iter_mut().zip(earlier.buckets).for_each(|(now, then)| *now = now.saturating_sub(then));
+        since
     }
 
     /// Takes another's events in.

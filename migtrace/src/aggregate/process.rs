@@ -60,6 +60,20 @@ impl AddAssign<&ProcessTally> for Process {
 }
 
 impl Process {
+    /// What came since an earlier time of the same counts.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            faults: self.faults.saturating_sub(earlier.faults),
+            remote_faults: self.remote_faults.saturating_sub(earlier.remote_faults),
+            fault_ns: self.fault_ns.saturating_sub(earlier.fault_ns),
+            misplaced: self.misplaced.saturating_sub(earlier.misplaced),
+            moved_pages: self.moved_pages.saturating_sub(earlier.moved_pages),
+            failed_pages: self.failed_pages.saturating_sub(earlier.failed_pages),
+            ..*self
+        }
+    }
+
     /// Takes another's counts in; name and cgroup stay.
     pub fn merge(&mut self, other: &Self) {
         self.faults += other.faults;
@@ -75,6 +89,8 @@ impl Process {
 #[derive(Clone, Debug, Default)]
 pub struct Processes {
     pub live: BTreeMap<ProcessId, Process>,
+    /// Those that were found to have ended when this was read, with all that they did.
+    pub ending: BTreeMap<ProcessId, Process>,
     /// All that have ended together, by cgroup.
     pub ended: BTreeMap<u64, Process>,
 }
@@ -92,9 +108,11 @@ impl Processes {
 
     /// These have ended.
     pub(super) fn end(&mut self, ended: &BTreeSet<ProcessId>) {
+        self.ending.clear();
         for id in ended {
             if let Some(process) = self.live.remove(id) {
                 self.ended.entry(process.cgroup_id).or_default().merge(&process);
+                self.ending.insert(*id, process);
             }
         }
     }
@@ -111,7 +129,7 @@ mod tests {
         let mut processes = Processes { live: [(id, process)].into(), ..Processes::default() };
         let before = processes.by_cgroup();
         processes.end(&[id].into());
-        assert!(processes.live.is_empty());
+        assert!(processes.live.is_empty() && processes.ending.contains_key(&id));
         assert_eq!(processes.by_cgroup()[&3].faults, before[&3].faults);
     }
 

@@ -1,6 +1,6 @@
 //! The options by which every command is told which events are wanted. They all come to one [`Filter`].
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
+use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf, str::FromStr};
 
 use anyhow::{Context, Result, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -66,6 +66,16 @@ impl FilterArgs {
         let pids = Ranges::points(self.pid.iter().map(|pid| i128::from(*pid)));
         let pids = (!self.pid.is_empty()).then(|| Predicate::number("pid", pids).into());
         Ok(Filter::both(pids.into_iter().chain(self.cgroups(cgroups)?).chain([self.but_scope()])))
+    }
+
+    /// The same filter as options of another command.
+    pub(crate) fn as_options(&self) -> Vec<OsString> {
+        let pids = self.pid.iter().map(|pid| ("--pid", pid.to_string()));
+        let cgroups = self.cgroup.iter().map(|cgroup| ("--cgroup", cgroup.to_string()));
+        let filter = self.but_scope();
+        let filter = (!filter.is_all()).then(|| ("--filter", filter.to_string()));
+        let options = pids.chain(cgroups).chain(filter);
+        options.flat_map(|(name, value)| [OsString::from(name), OsString::from(value)]).collect()
     }
 
     /// The filter, but for whose events are wanted by process and cgroup.

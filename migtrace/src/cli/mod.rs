@@ -21,6 +21,7 @@ mod stop;
 mod summary;
 mod top;
 mod top_live;
+mod top_record;
 
 use std::{io, process::ExitCode};
 

@@ -27,7 +27,8 @@ use migtrace::{
 use super::{
     filter::{self, FilterArgs},
     load,
-    top_live::{LiveSource, NoRecorder, TraceRecorder},
+    top_live::{self, LiveSource},
+    top_record::{NoRecorder, TraceRecorder},
 };
 
 /// Watch which memory lies on the wrong node, what the kernel moves, and who waits
@@ -127,19 +128,21 @@ async fn live(args: &Args, config: Config) -> Result<Option<String>> {
             bail!("--pid {pid}: there is no such process");
         }
     }
+    let filter = args.filter.but_scope();
     let scope = Scope {
         processes: (!args.filter.pid.is_empty()).then(|| args.filter.pid.clone()),
         ring_bytes: None,
         stacks: false,
-        aggregate: None,
+        // The kernel can decide but a part of a filter, and would count too much.
+        aggregate: filter.is_all().then(top_live::records_of_a_cpu),
         diagnostics: false,
-        filter: args.filter.but_scope(),
+        filter,
         kernel: KernelScope { cgroups: args.filter.root_cgroups()?, uid: None, sample: None },
     };
     eprintln!("migtrace: attaching probes");
     let (live, mut meta) = Live::start(&scope)?;
     meta.filter = filter_text(&scope.filter, &args.filter);
-    let recorder = TraceRecorder::new(args.output.clone());
+    let recorder = TraceRecorder::new(args.output.clone(), &args.filter);
     show(meta, Source::Live, config, LiveSource::new(live), recorder, args).await
 }
 

@@ -63,9 +63,8 @@ pub struct Options<'a> {
     pub ring_bytes: u32,
     /// Whether events get the stacks on which they happened.
     pub stacks: bool,
-    /// Where faults, checks, marks and moves of folios are to be counted in the kernel: records of each that a CPU makes
-    /// in [`WINDOW_NS`] at most.
-    pub aggregate: Option<u32>,
+    /// Where faults, checks, marks and moves of folios are to be counted in the kernel: the records that are made beside.
+    pub aggregate: Option<aggregate::Beside>,
     /// Whether the programs' own diagnostics are wanted.
     pub diagnostics: bool,
     /// What of the filter the programs decide.
@@ -106,7 +105,8 @@ impl Loaded {
         config.rings = cpus;
         config.stacks = options.stacks.into();
         config.aggregate = options.aggregate.is_some().into();
-        config.records_per_window = options.aggregate.unwrap_or(0);
+        let beside = options.aggregate.unwrap_or_default();
+        (config.faults_per_window, config.others_per_window) = (beside.faults, beside.others);
         let log_level = if options.diagnostics { aya_log::Level::Trace as u8 } else { 0 };
         let mut ebpf = EbpfLoader::new()
             // Task storage, which aya does not know, and nobody here reads.

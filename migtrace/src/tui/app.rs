@@ -14,6 +14,7 @@ use super::{
     view,
 };
 use crate::{
+    aggregate::Counts,
     event::Event,
     filter::Filter,
     model::live::{State, process::Identity},
@@ -52,7 +53,6 @@ pub struct Playing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recording {
     pub path: String,
-    pub events: u64,
     pub bytes: u64,
 }
 
@@ -119,6 +119,8 @@ pub struct App {
     pub(super) filter: Filter,
     pub(super) filter_text: String,
     pub left_out: LeftOut,
+    /// What was counted in the kernel at the last look, where the source counts there.
+    kernel_counts: Option<Counts>,
     pub(super) moments: Vec<Moment>,
     pub recording: Option<Recording>,
     pub own: OwnCost,
@@ -160,6 +162,7 @@ impl App {
             filter: Filter::all(),
             filter_text: String::new(),
             left_out: LeftOut::default(),
+            kernel_counts: None,
             moments: Vec::new(),
             recording: None,
             own: OwnCost::default(),
@@ -191,9 +194,24 @@ impl App {
         }
     }
 
+    /// Takes what was counted in the kernel since the source began. A filter of the screen's own can only be asked about
+    /// events: with one, events are what is counted, as many as got a record.
+    pub fn count(&mut self, counts: Counts, now_ns: u64) {
+        if self.kernel_counts.is_none() && self.filter.is_all() {
+            self.state.count_since(Counts::default());
+        }
+        if self.filter.is_all() {
+            self.state.count(&counts, now_ns);
+        }
+        self.kernel_counts = Some(counts);
+    }
+
     /// Begins anew: nothing happened yet.
     pub fn reset(&mut self) {
         self.state = State::new(self.state.meta.clone());
+        if let Some(counts) = self.kernel_counts.clone().filter(|_| self.filter.is_all()) {
+            self.state.count_since(counts);
+        }
         self.left_out = LeftOut::default();
         self.log = LogLines::default();
         self.stories = Stories::default();

@@ -114,6 +114,9 @@ fn totals(app: &App) -> Vec<Piece> {
     }
     pieces.push(plain(format!("{} events ", format::count(state.totals.events))));
     pieces.push((format!("lost {}", format::count(lost)), if lost > 0 { Tone::Bad } else { Tone::Dim }));
+    if state.unrecorded() > 0 {
+        pieces.push((format!(" unlisted {}", format::count(state.unrecorded())), Tone::Dim));
+    }
     if app.left_out.too_fast > 0 {
         pieces.push((format!(" uncounted {}", format::count(app.left_out.too_fast)), Tone::Bad));
     }

@@ -9,6 +9,7 @@ use super::{
     source::{Control, Controlled, Source},
 };
 use crate::{
+    aggregate::Counts,
     event::Event,
     filter::Filter,
     trace::{
@@ -186,6 +187,10 @@ impl Source for Replay {
 
     fn playing(&self) -> Option<Playing> {
         Some(self.playing.clone())
+    }
+
+    fn counts(&mut self) -> Option<Counts> {
+        None
     }
 
     fn programs(&self) -> Vec<ProgramCost> {

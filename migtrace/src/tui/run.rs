@@ -43,29 +43,24 @@ const WAITING: usize = 1 << 18;
 /// Events counted between two looks at the clock.
 const STRIDE: usize = 256;
 
-/// Writes events down while the screen shows them.
+/// Records all that happens, beside the screen.
 pub trait Recorder {
     /// Begins; gives the file's name.
     ///
     /// # Errors
     /// Why not, for people.
-    fn start(&mut self, meta: &crate::trace::meta::Meta) -> Result<String, String>;
-    /// Takes events, where it records.
-    ///
-    /// # Errors
-    /// As [`Recorder::start`]; the recording has ended then.
-    fn write(&mut self, events: &[Event]) -> Result<(), String>;
+    fn start(&mut self) -> Result<String, String>;
     /// A few times a second; says what there is to say, as that a recording is closed.
     ///
     /// # Errors
-    /// As [`Recorder::write`].
+    /// As [`Recorder::start`]; the recording has ended then.
     fn tick(&mut self) -> Result<Option<String>, String>;
     /// Ends the recording; it is closed meanwhile.
     fn stop(&mut self);
     /// Waits until all is closed; gives what was written, for people. Nothing where nothing was being recorded.
     ///
     /// # Errors
-    /// As [`Recorder::write`].
+    /// As [`Recorder::tick`].
     fn finish(&mut self) -> Result<Option<String>, String>;
     /// How it goes.
     fn state(&self) -> Option<app::Recording>;
@@ -121,6 +116,10 @@ pub async fn run<S: Source, R: Recorder>(
         numa_sender,
         quit: false,
     };
+    // Before any event: from here on the counts are what is shown.
+    if let Some(counts) = driver.source.counts() {
+        driver.app.count(counts, clock::boot_ns());
+    }
     let ended = driver.turns(&mut term).await;
     drop(term);
     let said = driver.recorder.finish().unwrap_or_else(Some);
@@ -169,9 +168,6 @@ impl<S: Source, R: Recorder> Driver<S, R> {
 
     /// Takes events; those that waited too long are let go.
     fn take(&mut self, events: Vec<Event>) {
-        if let Err(why) = self.recorder.write(&events) {
-            self.app.say(why);
-        }
         self.pending.extend(events);
         if !self.is_live() {
             return;
@@ -235,6 +231,10 @@ impl<S: Source, R: Recorder> Driver<S, R> {
     }
 
     fn each_second(&mut self, now: u64) {
+        if let Some(counts) = self.source.counts() {
+            self.app.count(counts, now);
+            self.is_news = true;
+        }
         self.seconds += 1;
         self.measure(now);
         if let Some(paths) = self.source.cgroups() {
@@ -293,7 +293,7 @@ impl<S: Source, R: Recorder> Driver<S, R> {
             }
             Effect::Redraw => term.redraw()?,
             Effect::ReadNumaMaps(pid) => self.read_numa_maps(pid),
-            Effect::StartRecording => match self.recorder.start(self.app.meta()) {
+            Effect::StartRecording => match self.recorder.start() {
                 Ok(path) => self.app.say(format!("recording into {path}; the same key ends it")),
                 Err(why) => self.app.say(why),
             },

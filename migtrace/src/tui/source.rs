@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, future::Future};
 
 use super::app::Playing;
-use crate::{event::Event, trace::meta::ProgramCost};
+use crate::{aggregate::Counts, event::Event, trace::meta::ProgramCost};
 
 /// What is asked of a recording that is being played.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,6 +38,9 @@ pub trait Source {
 
     /// How a recording is played; `None` of a live source.
     fn playing(&self) -> Option<Playing>;
+
+    /// What was counted in the kernel since the source began, in place of events; `None` where every event comes.
+    fn counts(&mut self) -> Option<Counts>;
 
     /// What the programs in the kernel cost, as far as it was measured.
     fn programs(&self) -> Vec<ProgramCost>;

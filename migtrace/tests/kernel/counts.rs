@@ -3,7 +3,7 @@
 use std::process::ExitStatus;
 
 use migtrace::{
-    aggregate::{Counts, Process, ProcessId, Sort},
+    aggregate::{Beside, Counts, Process, ProcessId, Sort},
     event::{Body, Cause, Event, FaultClass, Outcome, Verdict},
     filter::{Filter, kernel::KernelScope},
     source::{Live, Scope},
@@ -37,7 +37,7 @@ fn count(records: u32, script: &str) -> Counted {
         processes: Some(vec![pid]),
         ring_bytes: None,
         stacks: false,
-        aggregate: Some(records),
+        aggregate: Some(Beside { faults: records, others: records }),
         diagnostics: false,
         filter: Filter::all(),
         kernel: KernelScope::default(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    aggregate::Times,
     event::{Body, Cause, Event, FaultClass, Outcome, RequestName},
     model::latency::Latencies,
 };
@@ -87,15 +88,39 @@ impl ByKind {
             Body::Batch(b) => self.add(What::Batch(b.cause), Some(b.latency_ns), n),
             Body::Migrate(m) if m.result == Outcome::Ok => {
                 self.add(What::Move(m.cause), m.latency_ns, n);
-                let stages = [(Stage::Unmap, m.unmap_ns), (Stage::Copy, m.copy_ns), (Stage::Remap, m.remap_ns)];
-                for (stage, ns) in stages {
-                    self.add(What::Stage(m.cause, stage), ns, n);
-                }
+                self.feed_stages(event);
                 if let (Some(to), Some(_)) = (m.dst_nid, m.latency_ns) {
                     self.add_pair(What::Pair(m.src_nid, to), m.latency_ns, n);
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Takes the stages of a move alone.
+    pub(super) fn feed_stages(&mut self, event: &Event) {
+        let Body::Migrate(m) = &event.body else { return };
+        if m.result == Outcome::Ok {
+            let stages = [(Stage::Unmap, m.unmap_ns), (Stage::Copy, m.copy_ns), (Stage::Remap, m.remap_ns)];
+            for (stage, ns) in stages {
+                self.add(What::Stage(m.cause, stage), ns, event.weight());
+            }
+        }
+    }
+
+    /// Takes times that are known to powers of two: each as the middle of its bucket.
+    pub(super) fn feed_times(&mut self, what: What, times: &Times) {
+        let mut start = 0;
+        for (end, &count) in Times::ends_ns().zip(&times.buckets) {
+            // The geometric middle, and of the last bucket, which has no end, its start.
+            let middle = end.map_or(start, |end| if start == 0 { end / 2 } else { start * 141 / 100 });
+            if count > 0 {
+                match what {
+                    What::Pair(..) => self.add_pair(what, Some(middle), count),
+                    _ => self.add(what, Some(middle), count),
+                }
+            }
+            start = end.unwrap_or(start);
         }
     }
 

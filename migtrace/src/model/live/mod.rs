@@ -5,6 +5,7 @@
 //! that is. What events mean one by one is for [`super::Run`], which the last events are kept for.
 
 pub mod bounded;
+mod counted;
 pub mod counts;
 pub mod fidelity;
 pub mod heat;
@@ -26,6 +27,7 @@ use self::{
     recent::Recent,
 };
 use crate::{
+    aggregate,
     event::{Body, Cause, Event, Outcome},
     trace::meta::Meta,
 };
@@ -54,6 +56,11 @@ pub struct State {
     pub losses: BTreeMap<(String, String), u64>,
     /// Events by the probe that they come from.
     pub probes: BTreeMap<&'static str, u64>,
+    /// Faults, checks, marks and moves that were counted in the kernel, and those of them that came as events too.
+    counted_events: u64,
+    recorded_events: u64,
+    /// What the kernel had counted at the last look; `None` where every event comes one by one.
+    counted: Option<Box<aggregate::Counts>>,
     first_ns: Option<u64>,
     now_ns: u64,
 }
@@ -76,6 +83,9 @@ impl State {
             recent: Recent::default(),
             losses: BTreeMap::new(),
             probes: BTreeMap::new(),
+            counted_events: 0,
+            recorded_events: 0,
+            counted: None,
             first_ns: None,
         }
     }
@@ -84,17 +94,29 @@ impl State {
     pub fn feed(&mut self, event: &Event) {
         self.first_ns.get_or_insert_with(|| event.start_ns());
         self.now_ns = self.now_ns.max(event.ts_ns);
-        let counts = Counts::of(event);
-        self.totals.add(&counts);
-        self.rates.add(event.ts_ns, &counts);
-        let seen = self.probes.entry(probe_of(&event.body)).or_default();
-        *seen = seen.saturating_add(event.weight());
-        self.latencies.feed(event);
+        let shown = Counts::of(event);
         if let Body::Loss(loss) = &event.body {
             self.lose(&loss.probe, &loss.cause, loss.count);
-        } else {
-            self.processes.feed(event, &counts);
         }
+        if self.is_counted_in_kernel(event) {
+            self.recorded_events = self.recorded_events.saturating_add(event.weight());
+            self.latencies.feed_stages(event);
+            self.processes.feed(event, &Counts::default(), &shown);
+        } else {
+            self.totals.add(&shown);
+            self.rates.add(event.ts_ns, &shown);
+            let seen = self.probes.entry(probe_of(&event.body)).or_default();
+            *seen = seen.saturating_add(event.weight());
+            self.latencies.feed(event);
+            if !matches!(event.body, Body::Loss(_)) {
+                self.processes.feed(event, &shown, &shown);
+            }
+            self.feed_matrices(event);
+        }
+        self.recent.push(event);
+    }
+
+    fn feed_matrices(&mut self, event: &Event) {
         let weight = event.weight();
         match &event.body {
             Body::Fault(f) => {
@@ -109,7 +131,6 @@ impl State {
             }
             _ => {}
         }
-        self.recent.push(event);
     }
 
     /// Time goes on, also where nothing happens.

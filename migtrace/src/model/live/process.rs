@@ -7,7 +7,10 @@ use super::{
     heat::Heat,
     regions::{Regions, place},
 };
-use crate::event::{Body, Comm, Event, TaskEvent};
+use crate::{
+    aggregate,
+    event::{Body, Comm, Event, TaskEvent},
+};
 
 /// Threads of one process that are told apart.
 const THREADS: usize = 128;
@@ -119,7 +122,8 @@ impl Process {
         Self { parent, ..Self::default() }
     }
 
-    pub(super) fn feed(&mut self, event: &Event, counts: &Counts) {
+    /// `counts` is what is new in it, `shown` what the event says, which the kernel may have counted already.
+    pub(super) fn feed(&mut self, event: &Event, counts: &Counts, shown: &Counts) {
         self.roll(event.ts_ns);
         self.counts.add(counts);
         self.last_ns = self.last_ns.max(event.ts_ns);
@@ -132,17 +136,32 @@ impl Process {
         if let Some(node) = event.cpu_node {
             self.runs.add(node, event.weight());
         }
-        self.thread(event, counts);
+        self.thread(event, shown);
         place(&mut self.pages, event);
-        self.regions.feed(event, counts);
+        self.regions.feed(event, shown);
         match &event.body {
             Body::Fault(f) => {
                 if let Some(heat) = &mut self.heat {
-                    heat.add(f.addr, event.ts_ns, counts.faults, counts.remote_faults);
+                    heat.add(f.addr, event.ts_ns, shown.faults, shown.remote_faults);
                 }
             }
             Body::Task(t) if t.what == TaskEvent::Exit && is_main => self.exited = true,
             _ => {}
+        }
+    }
+
+    /// The kernel has counted these since the last time.
+    pub(super) fn count(&mut self, named: &aggregate::Process, counts: &Counts, now_ns: u64) {
+        self.roll(now_ns);
+        self.counts.add(counts);
+        if counts.events > 0 {
+            self.last_ns = self.last_ns.max(now_ns);
+        }
+        if self.cgroup_id == 0 {
+            self.cgroup_id = named.cgroup_id;
+        }
+        if self.comm == Comm::default() {
+            self.comm = named.comm;
         }
     }
 

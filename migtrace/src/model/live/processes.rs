@@ -6,7 +6,10 @@ use super::{
     heat::Heat,
     process::{Identity, Process},
 };
-use crate::event::{Body, Event, TaskEvent};
+use crate::{
+    aggregate,
+    event::{Body, Event, TaskEvent},
+};
 
 /// Processes that are told apart at a time.
 pub const PROCESSES: usize = 8192;
@@ -42,24 +45,18 @@ impl Default for Processes {
 }
 
 impl Processes {
-    pub(super) fn feed(&mut self, event: &Event, counts: &Counts) {
-        let (gone, heats, regions, forks) = (&mut self.gone, &mut self.heats, &mut self.regions, &self.forks);
+    /// See [`Process::feed`].
+    pub(super) fn feed(&mut self, event: &Event, counts: &Counts, shown: &Counts) {
         let id = Identity::of(event);
-        let process = self.all.entry(
-            &id,
-            || Process::child_of(forks.get(&id.pid).copied()),
-            |_, process| {
-                gone.add(&process.counts);
-                *heats -= usize::from(process.heat.is_some());
-                *regions -= process.regions.len();
-            },
-        );
+        self.make_room(id);
+        let (heats, regions) = (&mut self.heats, &mut self.regions);
+        let Some(process) = self.all.get_mut(&id) else { return };
         if process.heat.is_none() && *heats < HEATS && matches!(event.body, Body::Fault(_)) {
             process.heat = Some(Box::default());
             *heats += 1;
         }
         let before = process.regions.len();
-        process.feed(event, counts);
+        process.feed(event, counts, shown);
         *regions += process.regions.len() - before;
         if *regions > REGIONS {
             // The regions of this process begin anew; what they had is counted as left out.
@@ -73,6 +70,28 @@ impl Processes {
         {
             *self.forks.entry(&child, || 0, |_, _| {}) = event.pid;
         }
+    }
+
+    /// See [`Process::count`].
+    pub(super) fn count(&mut self, id: Identity, named: &aggregate::Process, counts: &Counts, now_ns: u64) {
+        self.make_room(id);
+        if let Some(process) = self.all.get_mut(&id) {
+            process.count(named, counts, now_ns);
+        }
+    }
+
+    /// Lists a process, if it is not; others may have to go for it.
+    fn make_room(&mut self, id: Identity) {
+        let (gone, heats, regions, forks) = (&mut self.gone, &mut self.heats, &mut self.regions, &self.forks);
+        self.all.entry(
+            &id,
+            || Process::child_of(forks.get(&id.pid).copied()),
+            |_, process| {
+                gone.add(&process.counts);
+                *heats -= usize::from(process.heat.is_some());
+                *regions -= process.regions.len();
+            },
+        );
     }
 
     /// Has a map of heat kept for this process, whatever others have.

@@ -12,7 +12,7 @@ use crate::tui::{
 };
 
 /// The words that the views use.
-const WORDS: [(&str, &str); 12] = [
+const WORDS: [(&str, &str); 13] = [
     ("node", "a NUMA node: CPUs, and the memory that is near to them"),
     ("remote fault", "the page that was touched lies on another node than the CPU that touched it"),
     ("misplaced", "the kernel checked a page, and policy wants it on another node"),
@@ -23,6 +23,7 @@ const WORDS: [(&str, &str); 12] = [
     ("hinting", "a fault that NUMA balancing provoked in order to see who uses the page"),
     ("waited", "time that threads spent in page faults and placement calls"),
     ("lost", "events that a probe saw and nobody got: the numbers are too low by as much"),
+    ("unlisted", "events that are in all counts and in no list: pages, threads and the log tell of the others"),
     ("uncounted", "events that came faster than this screen counts; a recording has them"),
     ("~  ?", "~ is derived, not counted; ? is not shown by this kernel. Neither is ever shown as 0"),
 ];

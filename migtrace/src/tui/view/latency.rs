@@ -38,6 +38,8 @@ pub(super) struct Latencies<'a> {
     rows: Vec<(What, &'a Times)>,
     columns: &'static [Column],
     why_empty: String,
+    /// Times of faults and moves are known to powers of two.
+    estimated: bool,
 }
 
 impl<'a> Latencies<'a> {
@@ -48,7 +50,8 @@ impl<'a> Latencies<'a> {
             }
             _ => "nothing was measured yet".to_owned(),
         };
-        Self { rows: app.shown().latencies.iter().collect(), columns: &COLUMNS, why_empty }
+        let estimated = app.shown().times_are_estimated();
+        Self { rows: app.shown().latencies.iter().collect(), columns: &COLUMNS, why_empty, estimated }
     }
 
     /// Without stages and pairs, for a few lines.
@@ -95,7 +98,12 @@ impl Table for Latencies<'_> {
             (_, Value::Missing) => ("-".to_owned(), Tone::Dim),
             (_, Value::Text(text)) => (text, if column == 1 { Tone::Strong } else { Tone::Dim }),
             (2, Value::Number(n)) => (format::number(n), Tone::Plain),
-            (_, Value::Number(ns)) => known(Some(words::duration(ns as u64)), Tone::Plain),
+            (_, Value::Number(ns)) => {
+                let is_estimated =
+                    self.estimated && matches!(self.rows[row].0, What::Fault(_) | What::Move(_) | What::Pair(..));
+                let sign = if is_estimated { "~" } else { "" };
+                known(Some(format!("{sign}{}", words::duration(ns as u64))), Tone::Plain)
+            }
         }
     }
 
