@@ -79,8 +79,10 @@ wire! {
 
     /// What a process did and had to wait for.
     pub struct ProcessTally {
-        /// As it was when the process was first counted on this CPU; all zeroes where it never was.
+        /// As it was when the process was first counted on this CPU, or called exec on it.
         pub comm: [u64; 2],
+        /// When that was, CLOCK_BOOTTIME in ns; 0 where it was not counted on this CPU.
+        pub named_ns: u64,
         pub cgroup_id: u64,
         pub faults: u64,
         /// Faults whose page is on another node than the CPU.

@@ -22,7 +22,7 @@ const _: () = assert!(size_of::<Region>() == 64 + 40 + REGION_NAME);
 const _: () = assert!(size_of::<Phase>() == 64 + 8 + PHASE_TEXT);
 const _: () = assert!(size_of::<ProbeCounters>() == 64);
 const _: () = assert!(size_of::<TallyKey>() == 16 && size_of::<Tally>() == (3 + TIME_BUCKETS) * 8);
-const _: () = assert!(size_of::<ProcessKey>() == 16 && size_of::<ProcessTally>() == 9 * 8);
+const _: () = assert!(size_of::<ProcessKey>() == 16 && size_of::<ProcessTally>() == 10 * 8);
 // No padding: the collector hands the bytes over as they are.
 const _: () = assert!(
     size_of::<Config>() == 7 * 8 + (11 + 28 + 6 + 10 + 5 + 9 + 4 + 4 + 1 + 1 + 3) * 4 && align_of::<Config>() == 8

@@ -37,7 +37,7 @@ pub fn count(by: Counted, task: Task, ts_ns: u64, counting: Counting) -> bool {
     if config!(aggregate) == 0 {
         return true;
     }
-    if !tally(&counting) | !of_process(task, &counting) {
+    if !tally(&counting) | !of_process(task, ts_ns, &counting) {
         emit::uncounted(by);
     }
     let wanted = has_room(counting.key.kind, ts_ns);
@@ -99,7 +99,7 @@ fn bucket(ns: u64) -> usize {
 }
 
 #[inline(always)]
-fn of_process(task: Task, counting: &Counting) -> bool {
+fn of_process(task: Task, ts_ns: u64, counting: &Counting) -> bool {
     let key = ProcessKey { start_ns: process_start_ns(), pid: task.pid, pad: 0 };
     let found = PROCESS_TALLIES.get_ptr_mut(&key).or_else(|| {
         let new = ProcessTally::default();
@@ -109,12 +109,8 @@ fn of_process(task: Task, counting: &Counting) -> bool {
     let Some(tally) = found else { return false };
     // SAFETY: as in tally(); the collector removes entries of processes that have ended only.
     let tally = unsafe { &mut *tally };
-    if tally.cgroup_id == 0 {
-        // SAFETY: the helpers have no preconditions; the name's 16 bytes are the map's own.
-        unsafe {
-            tally.cgroup_id = bpf_get_current_cgroup_id();
-            bpf_get_current_comm(ptr::from_mut(&mut tally.comm).cast(), size_of_val(&tally.comm) as u32);
-        }
+    if tally.named_ns == 0 {
+        name(tally, ts_ns);
     }
     let key = &counting.key;
     match RecordKind(key.kind) {
@@ -129,6 +125,30 @@ fn of_process(task: Task, counting: &Counting) -> bool {
         _ => {}
     }
     true
+}
+
+/// The running process has another program now, and so another name.
+#[inline(always)]
+pub fn renamed(task: Task) {
+    if config!(aggregate) == 0 {
+        return;
+    }
+    let key = ProcessKey { start_ns: process_start_ns(), pid: task.pid, pad: 0 };
+    if let Some(tally) = PROCESS_TALLIES.get_ptr_mut(&key) {
+        // SAFETY: as in tally().
+        name(unsafe { &mut *tally }, emit::now());
+    }
+}
+
+/// Takes down who the running process is.
+#[inline(always)]
+fn name(tally: &mut ProcessTally, ts_ns: u64) {
+    tally.named_ns = ts_ns;
+    // SAFETY: the helpers have no preconditions; the name's 16 bytes are the map's own.
+    unsafe {
+        tally.cgroup_id = bpf_get_current_cgroup_id();
+        bpf_get_current_comm(ptr::from_mut(&mut tally.comm).cast(), size_of_val(&tally.comm) as u32);
+    }
 }
 
 /// When the running process started.

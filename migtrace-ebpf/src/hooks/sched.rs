@@ -8,6 +8,7 @@ use migtrace_common::{
 
 use super::{Args, read_kernel};
 use crate::{
+    aggregate,
     config::config,
     emit::{self, Counted},
     filter,
@@ -41,6 +42,7 @@ pub fn fork(ctx: &impl Args) {
 #[inline(always)]
 pub fn exec() {
     if let Some(task) = is_traced(EXEC) {
+        aggregate::renamed(task);
         record(EXEC, task, TaskEvent::EXEC, 0, 0);
     }
 }

@@ -26,8 +26,10 @@ impl From<&ProcessKey> for ProcessId {
 /// What a process did, and had to wait for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Process {
-    /// As it was when the process was first counted.
+    /// As it was when the process was last looked at: when it was first counted on a CPU, or called exec.
     pub comm: Comm,
+    /// When that was, CLOCK_BOOTTIME in ns.
+    pub named_ns: u64,
     pub cgroup_id: u64,
     pub faults: u64,
     /// Faults whose page is on another node than the CPU.
@@ -43,7 +45,8 @@ pub struct Process {
 impl AddAssign<&ProcessTally> for Process {
     /// One CPU's part: it has the name where that CPU was one of those that counted.
     fn add_assign(&mut self, tally: &ProcessTally) {
-        if self.cgroup_id == 0 && tally.cgroup_id != 0 {
+        if tally.named_ns > self.named_ns {
+            self.named_ns = tally.named_ns;
             let mut comm = [0; 16];
             comm[..8].copy_from_slice(&tally.comm[0].to_ne_bytes());
             comm[8..].copy_from_slice(&tally.comm[1].to_ne_bytes());
@@ -134,14 +137,18 @@ mod tests {
     }
 
     #[test]
-    fn cpus_that_never_counted_a_process_do_not_name_it() {
-        let name = u64::from_ne_bytes(*b"stress\0\0");
-        let (there, elsewhere) = (
-            ProcessTally { comm: [name, 0], cgroup_id: 9, faults: 2, ..ProcessTally::default() },
+    fn the_last_name_counts_and_cpus_that_never_counted_have_none() {
+        let name = |text: &[u8; 8]| [u64::from_ne_bytes(*text), 0];
+        let tally =
+            |named_ns, comm, faults| ProcessTally { comm, named_ns, cgroup_id: 9, faults, ..ProcessTally::default() };
+        let cpus = [
             ProcessTally::default(),
-        );
+            tally(20, name(b"stress\0\0"), 2),
+            tally(10, name(b"sh\0\0\0\0\0\0"), 1),
+            ProcessTally::default(),
+        ];
         let mut process = Process::default();
-        [elsewhere, there, elsewhere].iter().for_each(|tally| process += tally);
-        assert_eq!((process.comm.to_string(), process.cgroup_id, process.faults), ("stress".to_owned(), 9, 2));
+        cpus.iter().for_each(|tally| process += tally);
+        assert_eq!((process.comm.to_string(), process.cgroup_id, process.faults), ("stress".to_owned(), 9, 3));
     }
 }

@@ -194,6 +194,13 @@ impl App {
         }
     }
 
+    /// An event came too fast to be taken. Where the kernel has counted it, it is in no list, and in all counts.
+    pub fn let_go(&mut self, event: &Event) {
+        if !self.state.is_counted_in_kernel(event) {
+            self.left_out.too_fast = self.left_out.too_fast.saturating_add(event.weight());
+        }
+    }
+
     /// Takes what was counted in the kernel since the source began. A filter of the screen's own can only be asked about
     /// events: with one, events are what is counted, as many as got a record.
     pub fn count(&mut self, counts: Counts, now_ns: u64) {

@@ -182,7 +182,7 @@ impl<S: Source, R: Recorder> Driver<S, R> {
             if let Body::Loss(_) = event.body {
                 self.app.feed(&event);
             } else {
-                self.app.left_out.too_fast += event.weight();
+                self.app.let_go(&event);
             }
         }
     }

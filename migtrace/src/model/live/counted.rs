@@ -55,7 +55,8 @@ impl State {
     }
 
     /// Whether an event is one of those that the kernel's counts hold.
-    pub(super) fn is_counted_in_kernel(&self, event: &Event) -> bool {
+    #[must_use]
+    pub fn is_counted_in_kernel(&self, event: &Event) -> bool {
         self.counted.is_some()
             && matches!(event.body, Body::Fault(_) | Body::Check(_) | Body::Mark(_) | Body::Migrate(_))
     }
@@ -148,8 +149,13 @@ mod tests {
 
     fn counts(events: u64) -> aggregate::Counts {
         let id = ProcessId { pid: 7, start_ns: 123_456_789 };
-        let process =
-            Process { comm: Comm::from("mover"), cgroup_id: 3, moved_pages: events * 512, ..Process::default() };
+        let process = Process {
+            comm: Comm::from("mover"),
+            named_ns: 1,
+            cgroup_id: 3,
+            moved_pages: events * 512,
+            ..Process::default()
+        };
         aggregate::Counts {
             sorts: [moved(events)].into(),
             processes: aggregate::Processes { live: [(id, process)].into(), ..Default::default() },

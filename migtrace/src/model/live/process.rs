@@ -107,6 +107,8 @@ pub struct Process {
     pub exited: bool,
     pub last_ns: u64,
     named_by_main: bool,
+    /// When the kernel last took its name down, ns.
+    named_ns: u64,
 }
 
 /// Counts at the begins of this second and the one before.
@@ -160,7 +162,8 @@ impl Process {
         if self.cgroup_id == 0 {
             self.cgroup_id = named.cgroup_id;
         }
-        if self.comm == Comm::default() {
+        if named.named_ns > self.named_ns {
+            self.named_ns = named.named_ns;
             self.comm = named.comm;
         }
     }
