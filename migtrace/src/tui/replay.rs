@@ -237,7 +237,7 @@ pub fn meta(trace: &Trace, filter: &Filter) -> Meta {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{path::Path, time::Duration};
 
     use super::*;
     use crate::{model::fixture, trace::Writer};
@@ -253,9 +253,9 @@ mod tests {
         (dir, path, events)
     }
 
-    fn replay(path: &PathBuf) -> Replay {
+    fn replay(path: &Path) -> Replay {
         let trace = Trace::open(path).expect("a trace");
-        Replay::start(path.clone(), "run.parquet".into(), trace, Filter::all())
+        Replay::start(path.to_owned(), "run.parquet".into(), trace, Filter::all())
     }
 
     /// All that comes before nothing more does.

@@ -232,11 +232,10 @@ fn own_cost(app: &App) -> Vec<Piece> {
     let recorded = app.meta().own_cost.as_ref().map(|cost| cost.programs.as_slice()).unwrap_or_default();
     let programs = if app.own.programs.is_empty() { recorded } else { &app.own.programs };
     let (ns, count) = programs.iter().filter_map(runs).fold((0, 0), |(ns, n), (its_ns, its)| (ns + its_ns, n + its));
-    if count > 0 {
-        pieces.push(plain(format!("  kernel programs {} a run", words::duration(ns / count))));
-    } else {
-        pieces.push(dim("  kernel programs: not measured"));
-    }
+    pieces.push(match ns.checked_div(count) {
+        Some(ns) => plain(format!("  kernel programs {} a run", words::duration(ns))),
+        None => dim("  kernel programs: not measured"),
+    });
     pieces
 }
 
