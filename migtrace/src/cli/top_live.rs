@@ -18,7 +18,7 @@ use migtrace::{
     },
     tui::{
         app::{Playing, Recording},
-        run::Recorder,
+        recorder::Recorder,
         source::{Control, Controlled, Source},
     },
 };
