@@ -221,10 +221,9 @@ fn footer(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let y = area.height - 1;
     if let Some(prompt) = &app.prompt {
         let (text, tone) = match &prompt.error {
-            Some(error) => (escape_control(error), Tone::Bad),
+            Some(error) => (escape_control(error.lines().next().unwrap_or_default()), Tone::Bad),
             None => (view::help::of_prompt(prompt.purpose).to_owned(), Tone::Dim),
         };
-        let text: String = text.lines().next().unwrap_or_default().to_owned();
         canvas.put(0, y, area.width, &text, canvas.theme.style(tone));
         return;
     }

@@ -41,7 +41,7 @@ const DUTY: f64 = 0.6;
 /// Live events older than this are let go, so that the screen shows what is now; and those beyond so many, so that memory
 /// stays bounded. They are never left in the rings: what is lost there, a recording lacks too.
 const BEHIND_NS: u64 = 5_000_000_000;
-const WAITING: usize = 1 << 18;
+const WAITING: usize = 1 << 17;
 /// Events counted between two looks at the clock.
 const STRIDE: usize = 256;
 
