@@ -3,7 +3,7 @@
 use std::{
     env,
     io::{self, IsTerminal},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -17,9 +17,9 @@ use migtrace::{
     tui::{
         app::{App, Source},
         config::{self, Config},
+        recorder::Recorder,
         replay::{self, Replay},
-        run::{self, Recorder},
-        source,
+        run, source,
         theme::Palette,
     },
 };
@@ -112,11 +112,11 @@ fn read_config(args: &Args) -> Result<Config> {
     Ok(config)
 }
 
-async fn recording(args: &Args, file: &PathBuf, config: Config) -> Result<Option<String>> {
+async fn recording(args: &Args, file: &Path, config: Config) -> Result<Option<String>> {
     let (trace, filter) = load::open(file, &args.filter)?;
     let meta = replay::meta(&trace, &filter);
     let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
-    let replay = Replay::start(file.clone(), escape_control(&name), trace, filter);
+    let replay = Replay::start(file.to_owned(), escape_control(&name), trace, filter);
     let playing = source::Source::playing(&replay).unwrap_or_default();
     show(meta, Source::Recording(playing), config, replay, NoRecorder, args).await
 }

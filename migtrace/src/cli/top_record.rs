@@ -13,7 +13,7 @@ use std::{
 
 use migtrace::{
     trace::Trace,
-    tui::{app::Recording, run::Recorder},
+    tui::{app::Recording, recorder::Recorder},
 };
 
 use super::filter::FilterArgs;

@@ -61,6 +61,18 @@ pub(crate) fn sentence(run: &Run, event: usize) -> String {
     sentence::of_event(run, event)
 }
 
+/// A number that is the same for events that say the same of different pages, with all that lies inside them.
+#[must_use]
+pub(crate) fn signature(run: &Run, event: usize) -> u64 {
+    tree::signature(run, event)
+}
+
+/// Events of one signature, in one line.
+#[must_use]
+pub(crate) fn in_one_line(run: &Run, events: &[usize]) -> String {
+    tree::in_one_line(run, events)
+}
+
 /// A heading over a part of the log.
 fn heading(out: &mut dyn Write, text: &str) -> io::Result<()> {
     writeln!(out, "\n{}", theme::paint(theme::HEADING, format!("== {text}")))

@@ -103,7 +103,7 @@ impl Columns {
 }
 
 /// A hash of what makes lines, and those below them, say the same but for page, node and time.
-fn signature(run: &Run, index: usize) -> u64 {
+pub(super) fn signature(run: &Run, index: usize) -> u64 {
     let mut hasher = DefaultHasher::new();
     // What another task did is not the same.
     (run.events[index].pid, run.events[index].tid).hash(&mut hasher);
@@ -133,6 +133,11 @@ fn sign(run: &Run, index: usize, h: &mut DefaultHasher) {
 
 /// One line for many: which pages, from where to where, how long each.
 fn folded(run: &Run, events: &[usize], depth: usize) -> String {
+    format!("{:>10}{}", "...", &aside(&in_one_line(run, events), depth)[10..])
+}
+
+/// What many alike events are about, in one line.
+pub(super) fn in_one_line(run: &Run, events: &[usize]) -> String {
     let mut parts = vec![which(run, events)];
     parts.extend(moves(run, events));
     let time = |&i: &usize| Some((run.events[i].latency_ns()?, run.events[i].weight()));
@@ -141,7 +146,7 @@ fn folded(run: &Run, events: &[usize], depth: usize) -> String {
         let [median, min, max] = [median, min, max].map(words::duration);
         parts.push(format!("each {min} to {max}, median {median}"));
     }
-    format!("{:>10}{}", "...", &aside(&parts.join("; "), depth)[10..])
+    parts.join("; ")
 }
 
 /// A line that is no event: what the one above means.

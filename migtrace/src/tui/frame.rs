@@ -5,22 +5,19 @@ use ratatui::{buffer::Buffer, layout::Rect};
 use super::{
     action::{Action, View},
     app::{App, Source},
+    between,
     canvas::{Canvas, Piece, dim, plain},
-    format,
-    moment::Moment,
-    table,
+    format, table,
     theme::Tone,
     view,
 };
-use crate::{event::escape_control, words};
+use crate::event::escape_control;
 
 /// The smallest screen that everything fits on.
 const SMALLEST: (u16, u16) = (60, 16);
 /// Lines above and below the view.
 const HEAD: u16 = 2;
 const FOOT: u16 = 2;
-/// Lines of the comparison of two moments.
-const BETWEEN: u16 = 5;
 
 /// What is under the mouse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +44,8 @@ pub fn draw(app: &App, buffer: &mut Buffer) {
     head(app, &mut canvas, area);
     tabs(app, &mut canvas, area);
     view::draw(app, &mut canvas, body(app));
-    between(app, &mut canvas, area);
+    let place = Rect { y: area.height.saturating_sub(FOOT + between::LINES), height: between::LINES, ..area };
+    between::draw(app, &mut canvas, place);
     status(app, &mut canvas, area);
     footer(app, &mut canvas, area);
 }
@@ -56,7 +54,7 @@ pub fn draw(app: &App, buffer: &mut Buffer) {
 #[must_use]
 pub(super) fn body(app: &App) -> Rect {
     let (width, height) = app.size;
-    let between = if app.moments.is_empty() { 0 } else { BETWEEN };
+    let between = if app.moments.is_empty() { 0 } else { between::LINES };
     Rect::new(0, HEAD, width, height.saturating_sub(HEAD + FOOT + between))
 }
 
@@ -149,57 +147,6 @@ fn tabs(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     }
 }
 
-/// What lies between marked moments, above the status.
-fn between(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
-    let Some(first) = app.moments.first() else { return };
-    let place = Rect { y: area.height.saturating_sub(FOOT + BETWEEN), height: BETWEEN, ..area };
-    let state = app.shown();
-    let now = Moment::of(state);
-    let second = app.moments.get(1).unwrap_or(&now);
-    let between = second.since(first);
-    let zero = state.zero_ns();
-    let since = |at: u64| format::clock(at.saturating_sub(zero));
-    let until = if app.moments.len() > 1 { since(second.at_ns) } else { "now".to_owned() };
-    let title = format!("from {} to {until}: {}", since(first.at_ns), words::duration(between.ns));
-    canvas.heading(place, 0, &title);
-    let c = &between.counts;
-    let known = |level: &crate::model::live::fidelity::Level, count: u64| match level.is_available() {
-        true => {
-            let rate = between.per_second(count).map(|r| format!(" ({})", format::rate(r))).unwrap_or_default();
-            format!("{}{}{rate}", level.sign(), format::count(count))
-        }
-        false => "?".to_owned(),
-    };
-    let f = &state.fidelity;
-    let lines = [
-        format!(
-            "faults {}   remote {}   misplaced {}",
-            known(&f.faults, c.faults),
-            known(&f.remote, c.remote_faults),
-            known(&f.misplaced, c.misplaced)
-        ),
-        format!(
-            "pages moved {}   failed {}   marked {}",
-            known(&f.moved, state.moved_pages(c)),
-            known(&f.moved, state.failed_pages(c)),
-            known(&f.marks, c.marked_pages)
-        ),
-        format!("waited {} in faults and calls   lost {}", words::duration(c.stalled_ns), between.lost),
-        moved_between(&between.moves),
-    ];
-    for (n, text) in lines.into_iter().enumerate() {
-        canvas.line(place, n as u16 + 1, &[plain(text)]);
-    }
-}
-
-fn moved_between(moves: &crate::model::live::matrix::Matrix) -> String {
-    let mut pairs: Vec<_> = moves.iter().filter(|(_, n)| *n > 0).collect();
-    pairs.sort_by_key(|(pair, n)| (std::cmp::Reverse(*n), *pair));
-    let pairs: Vec<String> =
-        pairs.iter().take(6).map(|((from, to), n)| format!("node {from} → {to}: {}", format::count(*n))).collect();
-    if pairs.is_empty() { "no page changed its node".to_owned() } else { pairs.join("   ") }
-}
-
 /// A line that is typed, what is told, or the view's question.
 fn status(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let place = Rect { y: area.height - FOOT, height: 1, ..area };
@@ -255,8 +202,8 @@ fn hints(app: &App) -> Vec<(Action, &'static str)> {
 
 /// Where each key is named: as many as fit.
 fn hint_places(app: &App, width: u16) -> Vec<(Action, u16, String, &'static str)> {
-    if let Some(prompt) = &app.prompt {
-        let _ = prompt;
+    // While a line is typed, keys are letters.
+    if app.prompt.is_some() {
         return Vec::new();
     }
     let mut x = 0;
@@ -277,10 +224,9 @@ fn footer(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let y = area.height - 1;
     if let Some(prompt) = &app.prompt {
         let (text, tone) = match &prompt.error {
-            Some(error) => (escape_control(error), Tone::Bad),
+            Some(error) => (escape_control(error.lines().next().unwrap_or_default()), Tone::Bad),
             None => (view::help::of_prompt(prompt.purpose).to_owned(), Tone::Dim),
         };
-        let text: String = text.lines().next().unwrap_or_default().to_owned();
         canvas.put(0, y, area.width, &text, canvas.theme.style(tone));
         return;
     }

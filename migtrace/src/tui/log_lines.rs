@@ -20,7 +20,7 @@ const SHOWN_OF_RUN: usize = 3;
 /// One line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct LogLine {
-    /// When it began, since the start, ns; `None` for a line that stands for others.
+    /// When it began, since the start, ns; of a line that stands for others, the last of them.
     pub(super) at_ns: Option<u64>,
     /// CPU and node.
     pub(super) place: String,
@@ -72,37 +72,29 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn siblings(&mut self, events: &[usize], depth: usize) {
-        let lines: Vec<LogLine> = events.iter().map(|&event| self.line(event, depth)).collect();
+        let alike: Vec<(u32, u64)> =
+            events.iter().map(|&event| (self.run.events[event].tid, log::signature(self.run, event))).collect();
         let mut at = 0;
-        while at < lines.len() {
-            let same = |n: usize| self.same(events, &lines, at, n);
-            let length = (at..lines.len()).take_while(|&n| same(n)).count();
+        while at < events.len() {
+            let length = alike[at..].iter().take_while(|other| **other == alike[at]).count();
+            let run_of = &events[at..at + length];
             let shown = if length > SHOWN_OF_RUN + 1 { SHOWN_OF_RUN } else { length };
-            for n in at..at + shown {
-                self.lines.push(lines[n].clone());
-                self.siblings(self.run.nest.children(events[n]), depth + 1);
+            for &event in &run_of[..shown] {
+                self.lines.push(self.line(event, depth));
+                self.siblings(self.run.nest.children(event), depth + 1);
             }
             if shown < length {
-                let last = lines[at + length - 1].at_ns.map(|ns| format!(", until {:.3} ms", ns as f64 / 1e6));
-                let text = format!("… {} more like these{}", length - shown, last.unwrap_or_default());
-                self.lines.push(LogLine { text, tone: Tone::Dim, depth, ..LogLine::default() });
+                self.lines.push(self.folded(&run_of[shown..], depth));
             }
             at += length;
         }
     }
 
-    /// Whether event `n` tells the same as event `first`, but for numbers. One with others in it tells more.
-    fn same(&self, events: &[usize], lines: &[LogLine], first: usize, n: usize) -> bool {
-        let has_inner = |n: usize| !self.run.nest.children(events[n]).is_empty();
-        n == first
-            || (lines[n].task == lines[first].task
-                && !has_inner(n)
-                && !has_inner(first)
-                && lines[n]
-                    .text
-                    .chars()
-                    .filter(|c| !is_number(*c))
-                    .eq(lines[first].text.chars().filter(|c| !is_number(*c))))
+    /// One line for many.
+    fn folded(&self, events: &[usize], depth: usize) -> LogLine {
+        let text = format!("… {}", strip_str(&log::in_one_line(self.run, events)));
+        let last = events.last().map_or_else(LogLine::default, |&event| self.line(event, depth));
+        LogLine { text, tone: Tone::Dim, ..last }
     }
 
     fn line(&self, index: usize, depth: usize) -> LogLine {
@@ -119,11 +111,6 @@ impl Walk<'_> {
             addr: self.run.addr(index),
         }
     }
-}
-
-/// What makes two sentences differ that say the same.
-fn is_number(c: char) -> bool {
-    c.is_ascii_hexdigit() || "x.µmns".contains(c)
 }
 
 const fn tone(body: &Body) -> Tone {
@@ -167,6 +154,6 @@ mod tests {
     #[test]
     fn equal_neighbours_are_folded_and_counted() {
         let lines = lines(fixture::direct(100));
-        assert!(lines.iter().any(|l| l.starts_with("… 97 more like these, until ")), "{lines:#?}");
+        assert!(lines.iter().any(|l| l.starts_with("… pages 4..100: the same; each ")), "{lines:#?}");
     }
 }

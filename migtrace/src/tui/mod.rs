@@ -6,17 +6,22 @@
 
 pub mod action;
 mod ansi;
+mod asked;
+mod between;
+
 pub mod app;
 mod canvas;
 pub mod config;
 mod findings;
 pub mod format;
 mod frame;
+mod inputs;
 pub mod keys;
 mod log_lines;
 mod moment;
 mod numa_maps;
 mod prompt;
+pub mod recorder;
 pub mod replay;
 pub mod run;
 mod saved;

@@ -2,11 +2,11 @@
 
 use std::{
     collections::VecDeque,
-    io, thread,
+    io,
     time::{Duration, Instant},
 };
 
-use crossterm::event::{self, Event as Input};
+use crossterm::event::Event as Input;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
@@ -15,7 +15,9 @@ use tokio::{
 
 use super::{
     app::{self, App, Effect, OwnCost},
+    inputs,
     numa_maps::NumaMaps,
+    recorder::Recorder,
     saved,
     source::{Control, Controlled, Source},
     term::Term,
@@ -39,32 +41,9 @@ const DUTY: f64 = 0.6;
 /// Live events older than this are let go, so that the screen shows what is now; and those beyond so many, so that memory
 /// stays bounded. They are never left in the rings: what is lost there, a recording lacks too.
 const BEHIND_NS: u64 = 5_000_000_000;
-const WAITING: usize = 1 << 18;
+const WAITING: usize = 1 << 17;
 /// Events counted between two looks at the clock.
 const STRIDE: usize = 256;
-
-/// Records all that happens, beside the screen.
-pub trait Recorder {
-    /// Begins; gives the file's name.
-    ///
-    /// # Errors
-    /// Why not, for people.
-    fn start(&mut self) -> Result<String, String>;
-    /// A few times a second; says what there is to say, as that a recording is closed.
-    ///
-    /// # Errors
-    /// As [`Recorder::start`]; the recording has ended then.
-    fn tick(&mut self) -> Result<Option<String>, String>;
-    /// Ends the recording; it is closed meanwhile.
-    fn stop(&mut self);
-    /// Waits until all is closed; gives what was written, for people. Nothing where nothing was being recorded.
-    ///
-    /// # Errors
-    /// As [`Recorder::tick`].
-    fn finish(&mut self) -> Result<Option<String>, String>;
-    /// How it goes.
-    fn state(&self) -> Option<app::Recording>;
-}
 
 struct Driver<S, R> {
     app: App,
@@ -128,7 +107,7 @@ pub async fn run<S: Source, R: Recorder>(
 
 impl<S: Source, R: Recorder> Driver<S, R> {
     async fn turns(&mut self, term: &mut Term) -> io::Result<()> {
-        let mut inputs = inputs();
+        let mut inputs = inputs::inputs();
         let mut ends = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
         let mut stop = signal(SignalKind::from_raw(libc::SIGTSTP))?;
         let mut resumed = signal(SignalKind::from_raw(libc::SIGCONT))?;
@@ -136,7 +115,7 @@ impl<S: Source, R: Recorder> Driver<S, R> {
         while !self.quit {
             tokio::select! {
                 biased;
-                () = any(&mut ends) => break,
+                () = inputs::any(&mut ends) => break,
                 _ = stop.recv() => self.suspend(term, &mut resumed).await?,
                 _ = resumed.recv() => term.resume()?,
                 input = inputs.recv() => match input {
@@ -302,12 +281,12 @@ impl<S: Source, R: Recorder> Driver<S, R> {
                 self.app.say("the recording ends, and its file is being closed");
             }
             Effect::SaveScreen => {
-                let saved = saved::screen(&self.app, &stamp());
-                self.app.say(told(saved.map(Some)));
+                let saved = saved::screen(&self.app, &saved::stamp());
+                self.app.say(saved::told(saved.map(Some)));
             }
             Effect::ExportCsv => {
-                let saved = saved::rows(&self.app, &stamp());
-                self.app.say(told(saved));
+                let saved = saved::rows(&self.app, &saved::stamp());
+                self.app.say(saved::told(saved));
             }
             Effect::TogglePlay => self.control(Control::TogglePlay),
             Effect::ChangeSpeed(times) => self.control(Control::ChangeSpeed(times)),
@@ -351,52 +330,6 @@ impl<S: Source, R: Recorder> Driver<S, R> {
             let _ = sender.try_send(maps);
         });
     }
-}
-
-/// What became of something that was to be saved, for people.
-fn told(saved: io::Result<Option<std::path::PathBuf>>) -> String {
-    match saved {
-        Ok(Some(path)) => format!("saved as {}", path.display()),
-        Ok(None) => "this view has no rows".to_owned(),
-        Err(why) => format!("cannot save it: {why}"),
-    }
-}
-
-/// The time, for the name of a file.
-fn stamp() -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let text = humantime::format_rfc3339_millis(std::time::UNIX_EPOCH + now).to_string();
-    text.chars().filter(char::is_ascii_digit).collect()
-}
-
-async fn any(ends: &mut [io::Result<Signal>; 3]) {
-    let [a, b, c] = ends;
-    tokio::select! {
-        () = one(a) => {}
-        () = one(b) => {}
-        () = one(c) => {}
-    }
-}
-
-/// Waits for a signal; for ever where it cannot be listened for.
-async fn one(end: &mut io::Result<Signal>) {
-    match end {
-        Ok(signal) => drop(signal.recv().await),
-        Err(_) => std::future::pending().await,
-    }
-}
-
-/// Reads keys on a thread; it ends with the program, or when the terminal is gone.
-fn inputs() -> mpsc::Receiver<Input> {
-    let (sender, receiver) = mpsc::channel(64);
-    thread::spawn(move || {
-        while let Ok(input) = event::read() {
-            if sender.blocking_send(input).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
 }
 
 /// Resident size of this program.

@@ -53,3 +53,19 @@ pub(super) fn rows(app: &App, stamp: &str) -> io::Result<Option<PathBuf>> {
         None => Ok(None),
     }
 }
+
+/// What became of something that was to be saved, for people.
+pub(super) fn told(saved: io::Result<Option<PathBuf>>) -> String {
+    match saved {
+        Ok(Some(path)) => format!("saved as {}", path.display()),
+        Ok(None) => "this view has no rows".to_owned(),
+        Err(why) => format!("cannot save it: {why}"),
+    }
+}
+
+/// The time, for the name of a file.
+pub(super) fn stamp() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let text = humantime::format_rfc3339_millis(std::time::UNIX_EPOCH + now).to_string();
+    text.chars().filter(char::is_ascii_digit).collect()
+}

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Processes that are told apart at a time.
-pub const PROCESSES: usize = 8192;
+pub const PROCESSES: usize = 4096;
 /// Of those, the ones that have a map of heat.
 const HEATS: usize = 128;
 /// Regions of all processes together.

@@ -1,5 +1,6 @@
 //! The views: a file for each, which makes its rows and draws them.
 
+mod heat_map;
 pub(super) mod help;
 mod latency;
 mod lazy;

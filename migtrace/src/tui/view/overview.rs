@@ -5,7 +5,11 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use super::{latency, matrix, processes};
 use crate::{
     event::escape_control,
-    model::live::{counts::Counts, fidelity::Level, rates::SECOND_NS},
+    model::live::{
+        counts::Counts,
+        fidelity::Level,
+        rates::{BUCKETS, SECOND_NS},
+    },
     tui::{
         action::View,
         app::{App, Source},
@@ -113,7 +117,10 @@ fn rate(
     let now = format!("{}{}", level.sign(), format::rate(state.rates.now(of)));
     canvas.put_right(area.x + NAME, y, NOW, &now, canvas.theme.style(Tone::Strong));
     let width = area.width.saturating_sub(NAME + NOW + 2 + TAIL);
-    let values: Vec<f64> = state.rates.last(width.into()).map(|c| of(c) as f64).collect();
+    let of_recording = matches!(app.source, Source::Recording(_));
+    let values: Vec<f64> =
+        state.rates.last(if of_recording { BUCKETS } else { width.into() }).map(|c| of(c) as f64).collect();
+    let values = if of_recording { spark::squeezed(&values, width.into()) } else { values };
     spark::draw(canvas, (area.x + NAME + NOW + 1, y), width, &values, tone);
     // Of a recording all of it, live the last minute.
     let seconds = state.elapsed_ns() as f64 / SECOND_NS as f64;
@@ -232,11 +239,10 @@ fn own_cost(app: &App) -> Vec<Piece> {
     let recorded = app.meta().own_cost.as_ref().map(|cost| cost.programs.as_slice()).unwrap_or_default();
     let programs = if app.own.programs.is_empty() { recorded } else { &app.own.programs };
     let (ns, count) = programs.iter().filter_map(runs).fold((0, 0), |(ns, n), (its_ns, its)| (ns + its_ns, n + its));
-    if count > 0 {
-        pieces.push(plain(format!("  kernel programs {} a run", words::duration(ns / count))));
-    } else {
-        pieces.push(dim("  kernel programs: not measured"));
-    }
+    pieces.push(match ns.checked_div(count) {
+        Some(ns) => plain(format!("  kernel programs {} a run", words::duration(ns))),
+        None => dim("  kernel programs: not measured"),
+    });
     pieces
 }
 

@@ -1,16 +1,13 @@
 //! Regions of a process: which memory it is, on which nodes it lies, and when it was touched.
 
-use std::collections::BTreeSet;
-
 use ratatui::layout::{Constraint, Layout, Rect};
 
-use super::{processes::shares, threads::Threads};
+use super::{heat_map, processes::shares, threads::Threads};
 use crate::{
     event::escape_control,
     model::live::{
         State,
         counts::Counts,
-        heat::Cell,
         process::{Identity, Nodes, Process},
     },
     tui::{
@@ -25,8 +22,6 @@ use crate::{
     words,
 };
 
-/// Columns of the addresses beside the map of heat.
-const ADDRESS: u16 = 13;
 const PAGE_BYTES: u64 = 4096;
 
 const COLUMNS: [Column; 10] = [
@@ -204,8 +199,8 @@ pub(super) fn table_area(app: &App, area: Rect) -> Rect {
 pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let [head, heat, place] = parts(app, area);
     about(app, canvas, head);
-    if heat.height > 0 {
-        heat_map(app, canvas, heat);
+    if let Some(map) = opened(app).and_then(|(_, process)| process.heat.as_ref()) {
+        heat_map::draw(canvas, heat, map, app.shown().zero_ns());
     }
     let choice = app.choice(View::Regions);
     if app.threads {
@@ -270,66 +265,4 @@ fn origin(app: &App, id: Identity, process: &Process) -> Vec<Piece> {
         text += &format!("; {} events in regions that are not listed", format::count(process.regions.left_out()));
     }
     vec![(text, Tone::Dim)]
-}
-
-/// Addresses from top to bottom, time from left to right; addresses that nobody touched are left out.
-fn heat_map(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
-    let Some(heat) = opened(app).and_then(|(_, process)| process.heat.as_ref()) else { return };
-    let (bytes, ns) = heat.cell_size();
-    let title = format!(
-        "faults by address and time; a cell covers {} and {} or more",
-        format::bytes(bytes),
-        words::duration(ns)
-    );
-    canvas.heading(area, 0, &title);
-    let addresses: Vec<u64> = heat.iter().map(|(addr, ..)| addr).collect::<BTreeSet<_>>().into_iter().collect();
-    let begin = heat.iter().map(|(_, at, _)| at).min();
-    let (Some(begin), Some(width)) = (begin, area.width.checked_sub(ADDRESS + 1).filter(|w| *w > 0)) else {
-        canvas.line(area, 1, &[dim("no fault yet")]);
-        return;
-    };
-    let rows = area.height.saturating_sub(2).min(addresses.len().min(u16::MAX.into()) as u16).max(1);
-    let end = heat.iter().map(|(_, at, _)| at + ns).max().unwrap_or(begin + 1).max(begin + ns);
-    // Never finer than a cell, so that there are no gaps between columns that are none.
-    let columns = u64::from(width).min((end - begin).div_ceil(ns)).max(1);
-    let cell_of = |addr: u64, at: u64| {
-        let rank = addresses.binary_search(&addr).unwrap_or(0);
-        let column = ((at - begin) as u128 * u128::from(columns) / u128::from(end - begin)) as u16;
-        ((rank * usize::from(rows) / addresses.len()) as u16, column)
-    };
-    let mut cells = std::collections::BTreeMap::<(u16, u16), Cell>::new();
-    for (addr, at, cell) in heat.iter() {
-        let sum = cells.entry(cell_of(addr, at)).or_default();
-        sum.faults += cell.faults;
-        sum.remote += cell.remote;
-    }
-    let max = cells.values().map(|cell| cell.faults).max().unwrap_or(1) as f64;
-    let dim_style = canvas.theme.style(Tone::Dim);
-    for row in 0..rows {
-        let first = addresses
-            .iter()
-            .enumerate()
-            .find(|(rank, _)| rank * usize::from(rows) / addresses.len() == usize::from(row));
-        let label = first.map(|(_, addr)| format!("{addr:x}")).unwrap_or_default();
-        canvas.put_right(area.x, area.y + 1 + row, ADDRESS - 1, &label, dim_style);
-    }
-    // A short time is drawn wide: what is seen well is read well.
-    let wide = (width / columns as u16).clamp(1, 8);
-    for ((row, column), cell) in cells {
-        let share = cell.faults as f64 / max;
-        let mostly_remote = cell.remote * 2 > cell.faults;
-        let filled = if mostly_remote { 'x' } else { canvas.theme.shade(share) };
-        let style = canvas.theme.heat(share, mostly_remote);
-        for n in 0..wide {
-            canvas.put(area.x + ADDRESS + column * wide + n, area.y + 1 + row, 1, &filled.to_string(), style);
-        }
-    }
-    let zero = app.shown().zero_ns();
-    let legend = format!(
-        "{} to {}   ░ to █: 1 to {} faults   x: most of them remote",
-        format::clock(begin.saturating_sub(zero)),
-        format::clock(end.saturating_sub(zero)),
-        format::number(max)
-    );
-    canvas.line(area, rows + 1, &[(" ".repeat(ADDRESS.into()), Tone::Dim), (legend, Tone::Dim)]);
 }

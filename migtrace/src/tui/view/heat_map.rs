@@ -1,0 +1,78 @@
+//! A map of heat: where in its address space, and when, a process touched memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ratatui::layout::Rect;
+
+use crate::{
+    model::live::heat::{Cell, Heat},
+    tui::{
+        canvas::{Canvas, dim},
+        format,
+        theme::Tone,
+    },
+    words,
+};
+
+/// Columns of the addresses beside it.
+const ADDRESS: u16 = 13;
+
+/// Addresses from top to bottom, time from left to right; addresses that nobody touched are left out.
+pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, heat: &Heat, zero_ns: u64) {
+    let (bytes, ns) = heat.cell_size();
+    let title = format!(
+        "faults by address and time; a cell covers {} and {} or more",
+        format::bytes(bytes),
+        words::duration(ns)
+    );
+    canvas.heading(area, 0, &title);
+    let addresses: Vec<u64> = heat.iter().map(|(addr, ..)| addr).collect::<BTreeSet<_>>().into_iter().collect();
+    let begin = heat.iter().map(|(_, at, _)| at).min();
+    let (Some(begin), Some(width)) = (begin, area.width.checked_sub(ADDRESS + 1).filter(|w| *w > 0)) else {
+        canvas.line(area, 1, &[dim("no fault yet")]);
+        return;
+    };
+    let rows = area.height.saturating_sub(2).min(addresses.len().min(u16::MAX.into()) as u16).max(1);
+    let end = heat.iter().map(|(_, at, _)| at + ns).max().unwrap_or(begin + 1).max(begin + ns);
+    // Never finer than a cell, so that there are no gaps between columns that are none.
+    let columns = u64::from(width).min((end - begin).div_ceil(ns)).max(1);
+    let cell_of = |addr: u64, at: u64| {
+        let rank = addresses.binary_search(&addr).unwrap_or(0);
+        let column = ((at - begin) as u128 * u128::from(columns) / u128::from(end - begin)) as u16;
+        ((rank * usize::from(rows) / addresses.len()) as u16, column)
+    };
+    let mut cells = BTreeMap::<(u16, u16), Cell>::new();
+    for (addr, at, cell) in heat.iter() {
+        let sum = cells.entry(cell_of(addr, at)).or_default();
+        sum.faults += cell.faults;
+        sum.remote += cell.remote;
+    }
+    let max = cells.values().map(|cell| cell.faults).max().unwrap_or(1) as f64;
+    let dim_style = canvas.theme.style(Tone::Dim);
+    for row in 0..rows {
+        let first = addresses
+            .iter()
+            .enumerate()
+            .find(|(rank, _)| rank * usize::from(rows) / addresses.len() == usize::from(row));
+        let label = first.map(|(_, addr)| format!("{addr:x}")).unwrap_or_default();
+        canvas.put_right(area.x, area.y + 1 + row, ADDRESS - 1, &label, dim_style);
+    }
+    // A short time is drawn wide: what is seen well is read well.
+    let wide = (width / columns as u16).clamp(1, 8);
+    for ((row, column), cell) in cells {
+        let share = cell.faults as f64 / max;
+        let mostly_remote = cell.remote * 2 > cell.faults;
+        let filled = if mostly_remote { 'x' } else { canvas.theme.shade(share) };
+        let style = canvas.theme.heat(share, mostly_remote);
+        for n in 0..wide {
+            canvas.put(area.x + ADDRESS + column * wide + n, area.y + 1 + row, 1, &filled.to_string(), style);
+        }
+    }
+    let legend = format!(
+        "{} to {}   ░ to █: 1 to {} faults   x: most of them remote",
+        format::clock(begin.saturating_sub(zero_ns)),
+        format::clock(end.saturating_sub(zero_ns)),
+        format::number(max)
+    );
+    canvas.line(area, rows + 1, &[(" ".repeat(ADDRESS.into()), Tone::Dim), (legend, Tone::Dim)]);
+}
