@@ -157,20 +157,18 @@ fn parts<'a>(of: impl Iterator<Item = (&'a str, u64)>) -> String {
 /// Why a funnel's identity does not hold, or is not known to.
 fn doubts(out: &mut dyn Write, f: &Funnel) -> io::Result<()> {
     if f.is_estimated {
-        return writeln!(
-            out,
-            "   estimated from a sample: untouched is what remains, and the identity cannot be checked"
-        );
+        let why = match f.evicted_pages {
+            0 => "estimated from a sample".to_owned(),
+            n => format!("estimated: {n} of them were too many to be followed one by one"),
+        };
+        return writeln!(out, "   {why}; untouched is what remains, and the identity cannot be checked");
     }
     let settled = f.settled_pages();
     if settled != f.total_pages() {
         let marked = words::count(f.total_pages(), "page");
         let text = format!("THE IDENTITY DOES NOT HOLD: of {marked} the trace accounts for {settled}");
-        let mut why = vec![format!("{} touched, with no event of how that ended", f.unknown_pages)];
-        if f.evicted_pages > 0 {
-            why.push(format!("{} not followed, to hold memory within bounds", f.evicted_pages));
-        }
-        writeln!(out, "   {}; {}", theme::paint(theme::FAILED, text), why.join("; "))?;
+        let why = format!("{} touched, with no event of how that ended", f.unknown_pages);
+        writeln!(out, "   {}; {why}", theme::paint(theme::FAILED, text))?;
     }
     if f.is_doubtful() {
         let (lost, pages) = (words::count(f.lost_events, "event"), words::count(f.never_touched_pages(), "page"));

@@ -19,8 +19,6 @@ pub enum Fate {
     Gone(Gone),
     /// Touched, but the trace does not hold how that ended.
     Unknown,
-    /// Left out to hold memory within bounds.
-    Evicted,
 }
 
 impl Fate {

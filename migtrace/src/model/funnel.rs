@@ -25,11 +25,12 @@ pub struct Funnel {
     pub untouched_pages: u64,
     /// Touched, but the trace does not hold how that ended.
     pub unknown_pages: u64,
-    /// Not followed to their end, to hold memory within bounds.
+    /// Pages that are no longer followed one by one, to hold memory within bounds. From then on the funnel is estimated.
     pub evicted_pages: u64,
     /// Events that were lost while pages were untouched, of the probes that show what becomes of them.
     pub lost_events: u64,
-    /// Whether all this is estimated from a sample: then untouched is what remains.
+    /// Whether all this is estimated, from a sample, or because not each page could be followed: then checks and moves are
+    /// counted by address, and untouched is what remains.
     pub is_estimated: bool,
 }
 
@@ -82,13 +83,19 @@ impl Funnel {
         self.take_from(fate, pages);
     }
 
-    /// Of a sample: so many pages are known to have had this fate.
+    /// Pages are no longer followed one by one.
+    pub(super) fn evict(&mut self, pages: u64) {
+        self.evicted_pages += pages;
+        self.estimate_untouched();
+    }
+
+    /// By an event that is not a followed page's: so many pages are known to have had this fate.
     pub(super) fn estimate(&mut self, fate: &Fate, pages: u64) {
         *self.of_fate(fate) += pages;
         self.estimate_untouched();
     }
 
-    /// Of a sample: what is not known to have been touched.
+    /// What is not known to have been touched.
     pub(super) fn estimate_untouched(&mut self) {
         self.is_estimated = true;
         (self.untouched_pages, self.unknown_pages) = (0, 0);
@@ -103,7 +110,6 @@ impl Funnel {
             Fate::Failed(reason) => self.failed_pages.entry(reason.clone()).or_default(),
             Fate::Gone(how) => self.gone_pages.entry(*how).or_default(),
             Fate::Unknown => &mut self.unknown_pages,
-            Fate::Evicted => &mut self.evicted_pages,
         }
     }
 

@@ -229,13 +229,25 @@ fn a_lost_mark_shows_against_the_kernels_own_count() {
 }
 
 #[test]
-fn marks_that_are_not_followed_are_counted() {
-    let tape = marked(PAGES);
-    let mut funnels = Funnels::new(Limits { marks: 5, ..Limits::default() });
-    tape.events.iter().for_each(|e| funnels.take(e));
-    let f = funnels.all();
-    assert_eq!((f.total_pages(), f.untouched_pages, f.evicted_pages), (PAGES, 5, 3));
-    assert!(!f.holds());
+fn of_more_pages_than_can_be_followed_the_funnel_is_estimated() {
+    let follow = |tape: &Tape| {
+        let mut funnels = Funnels::new(Limits { marks: 5, ..Limits::default() });
+        tape.events.iter().for_each(|e| funnels.take(e));
+        let of_request = funnels.requests().next().map(|r| r.funnel.clone()).expect("a request");
+        assert_eq!(&of_request, funnels.all());
+        of_request
+    };
+    let mut tape = marked(PAGES);
+    let f = follow(&tape);
+    assert_eq!((f.total_pages(), counts(&f), f.evicted_pages), (PAGES, [0, 0, 0, 0, PAGES], 3));
+    assert!(f.is_estimated && !f.holds());
+    // Two that are not followed, and one that is.
+    tape.touch_again([0, 7]);
+    checked(&mut tape, 1, Verdict::Placed, None);
+    assert_eq!(counts(&follow(&tape)), [2, 1, 0, 0, 5]);
+    tape.task(TaskEvent::Exit);
+    let f = follow(&tape);
+    assert_eq!((counts(&f), f.gone(Gone::Exited)), ([2, 1, 0, 5, 0], 5));
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { marks: 1 << 19, requests: 1 << 12, frames: 1 << 18 }
+        Self { marks: 1 << 18, requests: 1 << 12, frames: 1 << 18 }
     }
 }
 
@@ -183,12 +183,11 @@ impl Funnels {
             Verdict::Misplaced => Fate::Unknown,
             Verdict::Skipped => Fate::Failed(check.reason.clone().unwrap_or_else(|| "skipped".into())),
         };
-        if event.weight() > 1 {
-            if fate != Fate::Unknown {
-                self.estimate(event, check.addr, &fate, 1 << check.order);
-            }
-        } else if let Some(n) = self.marks.of_frame(check.pfn).or_else(|| self.marks.of_addr(pid, check.addr)) {
-            self.settle(n, &fate);
+        let followed = self.marks.of_frame(check.pfn).or_else(|| self.marks.of_addr(pid, check.addr));
+        match followed.filter(|_| event.weight() == 1) {
+            Some(n) => self.settle(n, &fate),
+            None if fate.is_open() => {}
+            None => self.estimate(event, check.addr, &fate, 1 << check.order),
         }
     }
 
@@ -201,12 +200,12 @@ impl Funnels {
             Outcome::Ok => Fate::Migrated,
             Outcome::Failed => Fate::Failed(migrate.reason.clone().unwrap_or_else(|| "failed".into())),
         };
-        if is_lazy && event.weight() > 1 {
-            self.estimate(event, migrate.addr.unwrap_or(0), &fate, migrate.pages());
-        } else if is_lazy {
+        if is_lazy {
             let by_addr = || migrate.addr.and_then(|addr| self.marks.of_addr(event.pid, addr));
-            if let Some(n) = self.marks.of_frame(migrate.old_pfn).or_else(by_addr) {
-                self.settle(n, &fate);
+            let followed = self.marks.of_frame(migrate.old_pfn).or_else(by_addr);
+            match followed.filter(|_| event.weight() == 1) {
+                Some(n) => self.settle(n, &fate),
+                None => self.estimate(event, migrate.addr.unwrap_or(0), &fate, migrate.pages()),
             }
         } else if let (Some(n), Some(pfn)) = (self.marks.of_frame(migrate.old_pfn), migrate.new_pfn) {
             self.marks.follow(n, pfn);
@@ -260,6 +259,7 @@ impl Funnels {
                             self.settle(n, &Fate::Gone(Gone::Exited));
                         }
                     }
+                    self.estimate_gone(pid);
                 }
             }
             TaskEvent::Moved => {}
@@ -315,11 +315,15 @@ impl Funnels {
         }
     }
 
-    /// Of a sample: pages that a marking request asked about, if one did, had this fate.
+    /// Pages that are not followed, but that a marking request asked about, if one did, had this fate.
     fn estimate(&mut self, event: &Event, addr: u64, fate: &Fate, pages: u64) {
+        if event.weight() == 1 && self.all.evicted_pages == 0 {
+            return;
+        }
         let holds = |r: &&mut LazyRequest| {
             let range = r.request.as_ref().and_then(|r| r.addr.zip(r.len));
-            r.pid == event.pid && range.is_some_and(|(start, len)| addr >= start && addr - start < len)
+            let is_in = range.is_some_and(|(start, len)| addr >= start && addr - start < len);
+            r.pid == event.pid && is_in && (event.weight() > 1 || r.funnel.evicted_pages > 0)
         };
         let Some(request) = self.requests.values_mut().rev().find(holds) else { return };
         let pages = pages * event.weight();
@@ -327,11 +331,23 @@ impl Funnels {
         self.all.estimate(fate, pages);
     }
 
+    /// What remains of a process's pages that are not followed is gone with it.
+    fn estimate_gone(&mut self, pid: u32) {
+        for record in self.requests.values_mut().filter(|r| r.pid == pid && r.funnel.is_estimated) {
+            let (fate, pages) = (Fate::Gone(Gone::Exited), record.funnel.untouched_pages);
+            record.funnel.estimate(&fate, pages);
+            self.all.estimate(&fate, pages);
+        }
+    }
+
     fn evict_marks(&mut self) {
         while self.marks.len() > self.limits.marks {
             let Some(oldest) = self.marks.first() else { return };
-            if self.marks.get(oldest).is_some_and(|m| m.fate == Fate::Untouched) {
-                self.settle(oldest, &Fate::Evicted);
+            if let Some(marked) = self.marks.get(oldest).filter(|m| m.fate == Fate::Untouched)
+                && let Some(request) = marked.request
+            {
+                let pages = marked.pages;
+                self.count(request, |f| f.evict(pages));
             }
             self.marks.remove(oldest);
         }
