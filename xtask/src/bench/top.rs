@@ -36,6 +36,8 @@ const KEY_AT_MOST_NS: f64 = 100e6;
 /// Until the probes are attached and the first counts are on the screen, and while it is measured.
 const STARTING: Duration = Duration::from_secs(4);
 const MEASURED: Duration = Duration::from_secs(5);
+/// Faults that take hours.
+const FOR_EVER: u64 = 1 << 35;
 const SIZE: Winsize = Winsize { ws_row: 50, ws_col: 160, ws_xpixel: 0, ws_ypixel: 0 };
 
 /// What happens on the machine, and who looks.
@@ -148,7 +150,7 @@ struct Watched(Child);
 impl Watched {
     fn start(lab: &Lab, storm: bool) -> Result<Watched> {
         let mut command = if storm {
-            let argv = Workload::new(vec![lab.faulting_cpu()], u64::MAX / 2).argv(lab);
+            let argv = Workload::new(vec![lab.faulting_cpu()], FOR_EVER).argv(lab);
             let mut command = Command::new(&argv[0]);
             command.args(&argv[1..]);
             command
