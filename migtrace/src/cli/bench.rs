@@ -54,6 +54,8 @@ enum What {
         #[arg(short, long)]
         output: Option<PathBuf>,
     },
+    /// Draw each view of top for many processes; prints JSON, times in ns
+    Frame,
     /// Open a trace and read what it says about itself, but no event
     Open { file: PathBuf },
     /// Ask a filter about events; prints JSON. Times are of the CPU
@@ -71,6 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     match &args.what {
         What::Synth { shape, events, per_second, output } => synth(*shape, *events, *per_second, output)?,
         What::Replay { shape, events, output } => replay(*shape, *events, output.as_deref())?,
+        What::Frame => super::bench_frame::run()?,
         What::Open { file } => println!("format {}", Trace::open(file)?.meta().format_version),
         What::Filter { shape, events, filter } => ask(*shape, *events, filter)?,
     }

@@ -2,6 +2,7 @@
 //! an error into one message and an exit status.
 
 mod bench;
+mod bench_frame;
 mod color;
 mod compare;
 mod completions;

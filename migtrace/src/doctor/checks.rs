@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use crate::{
     probe::{
+        attach::KPROBES,
         catalog::CATALOG,
         kernel::Kernel,
-        load::KPROBES,
         support::{self, Unsupported},
         topology,
     },

@@ -1,32 +1,26 @@
-//! Loading the BPF object into the running kernel and attaching it by the catalog.
+//! Loading the BPF object into the running kernel, and its maps.
 
-use std::{collections, os::fd::AsFd, path::Path};
+use std::{collections, os::fd::AsFd};
 
 use aya::{
     Btf, Ebpf, EbpfLoader, Pod,
     maps::{Array, ArrayOfMaps, HashMap, Map, MapData, MapError, MapFd, PerCpuArray, RingBuf, StackTraceMap},
-    programs::{BtfTracePoint, FEntry, FExit, KProbe, Program, ProgramError, TracePoint},
 };
 use aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_RINGBUF;
 use migtrace_common::{
     config::{CONFIG_GLOBAL, FILTER_GLOBAL},
     counters::{PROGRAMS_PER_PROBE, Probe, ProbeCounters, counters_index},
-    kinds::RecordKind,
 };
 use thiserror::Error;
 
 use super::{
-    catalog::{CATALOG, Gives, Hook, Placed, Role, Way},
+    attach::{Attached, attach_all},
     kernel::Kernel,
     offsets::Offsets,
     program_info::{self, Runs},
     topology::NodesOfCpus,
 };
-use crate::{
-    aggregate,
-    filter::kernel::{self, KernelFilter},
-    trace::meta::ProbeInfo,
-};
+use crate::{aggregate, filter::kernel::KernelFilter, trace::meta::ProbeInfo};
 
 /// The compiled programs.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("MIGTRACE_BPF_OBJECT"));
@@ -80,7 +74,7 @@ pub struct Loaded {
     /// How each role was filled, or why not.
     pub probes: Vec<ProbeInfo>,
     /// The programs that are attached.
-    attached: Vec<(&'static str, Probe)>,
+    attached: Vec<Attached>,
 }
 
 /// How often an attached program ran.
@@ -126,10 +120,7 @@ impl Loaded {
         }
         fill_filter(&mut ebpf, options.filter)?;
         let btf = Btf::from_sys_fs()?;
-        let mut attaching =
-            Attaching { ebpf: &mut ebpf, options, btf: &btf, attached: Vec::new(), lacks: collections::HashMap::new() };
-        let probes: Vec<ProbeInfo> = CATALOG.iter().flat_map(|role| attaching.fill(role)).collect();
-        let attached = attaching.attached;
+        let (probes, attached) = attach_all(&mut ebpf, options, &btf);
         if attached.is_empty() {
             let first = probes.into_iter().find_map(|probe| probe.error);
             return Err(LoadError::NothingAttached(first.unwrap_or_default()));
@@ -167,7 +158,7 @@ impl Loaded {
     /// The kernel's account of each attached program's runs; one that cannot be asked about is left out.
     #[must_use]
     pub fn ran(&self) -> Vec<Ran> {
-        let of = |&(program, probe): &(&'static str, Probe)| {
+        let of = |&(program, probe): &Attached| {
             let fd = self.ebpf.program(program)?.fd().ok()?;
             Some(Ran { program, probe, runs: program_info::runs(fd.as_fd()).ok()? })
         };
@@ -273,215 +264,5 @@ impl Counters {
                 uncounted: total.uncounted + cpu.uncounted,
             }))
         })
-    }
-}
-
-/// Where the kernel offers kprobes (CONFIG_KPROBE_EVENTS).
-pub const KPROBES: &str = "/sys/bus/event_source/devices/kprobe/type";
-
-/// Fills one role after the other.
-struct Attaching<'a> {
-    ebpf: &'a mut Ebpf,
-    options: &'a Options<'a>,
-    btf: &'a Btf,
-    attached: Vec<(&'static str, Probe)>,
-    /// By probe: the fields that its records lack by the way that was taken.
-    lacks: collections::HashMap<&'static str, &'static [&'static str]>,
-}
-
-impl Attaching<'_> {
-    /// Takes the first way that the kernel accepts; what is to be said about the role, and about fields that go with it.
-    fn fill(&mut self, role: &'static Role) -> Vec<ProbeInfo> {
-        let probe = role.probe.name();
-        if let Gives::Field(field) = role.gives
-            && self.lacks.get(probe).is_some_and(|lacks| lacks.contains(&field))
-        {
-            // Said when the records' way was taken.
-            return Vec::new();
-        }
-        if !self.is_wanted(role.probe) {
-            return vec![info(role, Err("left out by the filter".to_owned()))];
-        }
-        let mut refusals = Vec::new();
-        for way in role.ways {
-            match self.take(role.probe, way) {
-                Ok(places) => {
-                    // Better ways were refused: that is worth knowing, though the role is filled.
-                    let refused = (!refusals.is_empty()).then(|| refusals.join("; "));
-                    let mut said = vec![ProbeInfo { error: refused, ..info(role, Ok(places)) }];
-                    if role.gives == Gives::Records {
-                        self.lacks.insert(probe, way.lacks);
-                        said.extend(way.lacks.iter().map(|field| lacking(role, field, way.because)));
-                    }
-                    return said;
-                }
-                Err(refusal) => refusals.push(refusal),
-            }
-        }
-        vec![info(role, Err(refusals.join("; ")))]
-    }
-
-    /// Whether the filter wants records that a probe makes, or that another makes with what this one knows.
-    fn is_wanted(&self, probe: Probe) -> bool {
-        use RecordKind as Kind;
-        let kinds: &[Kind] = match probe {
-            Probe::Fault | Probe::Region => &[Kind::FAULT, Kind::REGION],
-            Probe::Check | Probe::HintingCheck => &[Kind::CHECK],
-            Probe::Mark => &[Kind::MARK],
-            Probe::LazyMigrate | Probe::DirectMigrate => &[Kind::MIGRATE],
-            Probe::Batch => &[Kind::BATCH, Kind::MIGRATE],
-            Probe::LazyBatch => &[Kind::BATCH],
-            // What happens inside a request has its cause from it, and a mark its address.
-            Probe::Request => &[Kind::REQUEST, Kind::BATCH, Kind::MIGRATE, Kind::MARK],
-            // Children of traced processes are found by it.
-            Probe::Task if self.options.processes.is_some() => return true,
-            Probe::Task => &[Kind::TASK],
-            Probe::Phase => &[Kind::PHASE],
-        };
-        kinds.iter().any(|kind| kernel::wants_records(&self.options.filter.settings, *kind))
-    }
-
-    /// Attaches all programs of a way, or none; the places, or the first refusal.
-    fn take(&mut self, probe: Probe, way: &'static Way) -> Result<String, String> {
-        let mut places = Vec::new();
-        for (number, placed) in way.programs.iter().enumerate() {
-            match self.attach(placed) {
-                Ok(place) => places.push(place),
-                Err(refusal) => {
-                    way.programs[..number].iter().for_each(|(program, _)| self.unload(program));
-                    return Err(refusal);
-                }
-            }
-        }
-        self.attached.extend(way.programs.iter().map(|(program, _)| (*program, probe)));
-        Ok(places.join(", "))
-    }
-
-    fn unload(&mut self, program: &str) {
-        // One that cannot be unloaded is dropped with the object.
-        let _ = match self.ebpf.program_mut(program) {
-            Some(Program::TracePoint(program)) => program.unload(),
-            Some(Program::BtfTracePoint(program)) => program.unload(),
-            Some(Program::FEntry(program)) => program.unload(),
-            Some(Program::FExit(program)) => program.unload(),
-            Some(Program::KProbe(program)) => program.unload(),
-            _ => Ok(()),
-        };
-    }
-
-    /// Loads and attaches one program: the place, or what the kernel or aya said, on one line.
-    fn attach(&mut self, (name, hook): &'static Placed) -> Result<String, String> {
-        let function = self.function_of(hook)?;
-        let place = hook.shown(function);
-        self.offered(hook).map_err(|why| format!("{place}: {why}"))?;
-        let program = self.ebpf.program_mut(name).ok_or_else(|| format!("{name} is not in the BPF object"))?;
-        load_and_attach(program, hook, function, self.btf).map_err(|error| {
-            log::trace!("{name} ({place}): {error:?}");
-            format!("{place}: {}", refusal(&error))
-        })?;
-        Ok(place)
-    }
-
-    /// Which of its function's names this kernel has; nothing for a tracepoint.
-    fn function_of(&self, hook: &Hook) -> Result<&'static str, String> {
-        let names = hook.functions();
-        let Some(first) = names.first() else { return Ok("") };
-        names.iter().find(|name| self.options.kernel.has_function(name)).copied().ok_or_else(|| {
-            format!("{}: this kernel has no such function, or has it inlined everywhere", hook.shown(first))
-        })
-    }
-
-    /// Whether the kernel has the trace event, with all fields that the program reads.
-    fn offered(&self, hook: &Hook) -> Result<(), String> {
-        let (category, name, record) = match hook {
-            Hook::Tracepoint(category, name, record) => (category, name, record),
-            Hook::Kprobe(_) | Hook::Kretprobe(_) if !Path::new(KPROBES).exists() => {
-                return Err("this kernel has no kprobes".to_owned());
-            }
-            _ => return Ok(()),
-        };
-        if !Path::new("/sys/kernel/tracing/events").join(category).join(name).exists() {
-            return Err("this kernel has no such trace event".to_owned());
-        }
-        match self.options.offsets.lacking(record) {
-            Some(fields) => Err(format!("its record has no {fields}")),
-            None => Ok(()),
-        }
-    }
-}
-
-fn load_and_attach(program: &mut Program, hook: &Hook, function: &str, btf: &Btf) -> Result<(), ProgramError> {
-    match hook {
-        Hook::Tracepoint(category, name, _) => {
-            let program: &mut TracePoint = program.try_into()?;
-            program.load()?;
-            program.attach(category, name)?;
-        }
-        Hook::BtfTracepoint(name) => {
-            let program: &mut BtfTracePoint = program.try_into()?;
-            program.load(name, btf)?;
-            program.attach()?;
-        }
-        Hook::Fentry(_) => {
-            let program: &mut FEntry = program.try_into()?;
-            program.load(function, btf)?;
-            program.attach()?;
-        }
-        Hook::Fexit(_) => {
-            let program: &mut FExit = program.try_into()?;
-            program.load(function, btf)?;
-            program.attach()?;
-        }
-        Hook::Kprobe(_) | Hook::Kretprobe(_) => {
-            let program: &mut KProbe = program.try_into()?;
-            program.load()?;
-            program.attach(function, 0)?;
-        }
-    }
-    Ok(())
-}
-
-/// What the kernel said, on one line: of a verifier's log, the line before its statistics, which holds the reason.
-fn refusal(error: &ProgramError) -> String {
-    if let ProgramError::LoadError { io_error, verifier_log } = error {
-        let log = verifier_log.to_string();
-        let reason = log.lines().take_while(|line| !line.starts_with("verification time")).last().unwrap_or_default();
-        let reason = reason.trim();
-        let separator = if reason.is_empty() { "" } else { "; " };
-        return format!("the kernel refused it: {io_error}{separator}{reason}");
-    }
-    let mut chain = vec![error.to_string()];
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        chain.push(cause.to_string());
-        source = cause.source();
-    }
-    chain.dedup();
-    chain.join(": ")
-}
-
-fn info(role: &Role, outcome: Result<String, String>) -> ProbeInfo {
-    let field = match role.gives {
-        Gives::Records => None,
-        Gives::Field(field) => Some(field.to_owned()),
-    };
-    let fidelity = if outcome.is_ok() { "exact" } else { "unavailable" };
-    ProbeInfo {
-        probe: role.probe.name().to_owned(),
-        field,
-        attached: outcome.as_ref().ok().cloned(),
-        error: outcome.err(),
-        fidelity: fidelity.to_owned(),
-    }
-}
-
-/// A field that the records' way does not show.
-fn lacking(role: &Role, field: &str, why: &str) -> ProbeInfo {
-    ProbeInfo {
-        probe: role.probe.name().to_owned(),
-        field: Some(field.to_owned()),
-        attached: None,
-        error: Some(why.to_owned()),
-        fidelity: "unavailable".to_owned(),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows what a record means; that is [`crate::ring::decode`]'s.
 
+pub mod attach;
 pub mod catalog;
 pub mod cgroups;
 pub mod kernel;

@@ -18,6 +18,7 @@ mod spread;
 mod storm;
 mod table;
 mod throughput;
+mod top;
 mod watcher;
 mod workload;
 
@@ -84,6 +85,7 @@ enum Name {
     Throughput,
     Size,
     Load,
+    Top,
 }
 
 /// How much is measured.
@@ -155,6 +157,7 @@ impl Name {
             Name::Throughput => throughput::run(lab, scale),
             Name::Size => size::run(lab, scale),
             Name::Load => load::run(lab, scale),
+            Name::Top => top::run(lab, scale),
         }
     }
 }

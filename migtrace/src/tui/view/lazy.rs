@@ -136,7 +136,6 @@ fn funnel(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let failed = reasons(f.failed_pages.iter().map(|(reason, n)| (reason.to_string(), *n)));
     let gone = reasons(f.gone_pages.iter().map(|(how, n)| (how.to_string(), *n)));
     let refused: u64 = f.refused_pages.values().sum();
-    let unknown = f.unknown_pages + f.evicted_pages;
     let rows = [
         (
             "marked",
@@ -161,7 +160,7 @@ fn funnel(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         ];
         canvas.line(area, n as u16 + 1, &pieces);
     }
-    canvas.line(area, 7, &[identity(f, unknown), (untold(app), Tone::Bad)]);
+    canvas.line(area, 7, &[identity(f), (untold(app), Tone::Bad)]);
     let left_out = app.stories.lazy.left_out;
     let more = if left_out > 0 { format!(" ({left_out} older ones not listed)") } else { String::new() };
     canvas.heading(area, 8, &format!("request by request{more}"));
@@ -175,19 +174,21 @@ fn untold(app: &App) -> String {
     }
 }
 
-fn identity(f: &Funnel, unknown: u64) -> Piece {
+fn identity(f: &Funnel) -> Piece {
     if f.holds() {
         return ("every marked page is accounted for, once".to_owned(), Tone::Good);
     }
     let mut why = Vec::new();
-    if unknown > 0 {
-        why.push(format!("of {unknown} it is not known what became"));
+    if f.unknown_pages > 0 {
+        why.push(format!("of {} it is not known what became", f.unknown_pages));
     }
     if f.is_doubtful() {
         why.push(format!("{} events were lost that may tell of untouched ones", f.lost_events));
     }
-    if f.is_estimated {
-        why.push("estimated from a sample".to_owned());
+    match f.evicted_pages {
+        0 if f.is_estimated => why.push("estimated from a sample".to_owned()),
+        0 => {}
+        n => why.push(format!("estimated: {} too many to be followed one by one", format::count(n))),
     }
     if why.is_empty() {
         why.push(format!("{} of {} are accounted for so far", f.settled_pages(), f.total_pages()));

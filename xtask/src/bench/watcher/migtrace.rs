@@ -60,6 +60,11 @@ fn record<I: AsRef<OsStr>>(lab: &Lab, argv: impl IntoIterator<Item = I>) -> Comm
     command
 }
 
+/// Events that a recording says it has, and has lost.
+pub(in crate::bench) fn recorded(said: &str) -> Option<(u64, u64)> {
+    Summary::read(said).map(|summary| (summary.events, summary.lost))
+}
+
 /// The line that closes a recording.
 #[derive(Debug, PartialEq, Eq)]
 struct Summary {

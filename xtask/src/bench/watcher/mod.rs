@@ -5,6 +5,7 @@ mod floor;
 mod migtrace;
 pub(super) mod perf;
 
+pub(super) use self::migtrace::recorded;
 use anyhow::{Context, Result, ensure};
 use xtask_bench::Touched;
 
