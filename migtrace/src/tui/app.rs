@@ -236,6 +236,11 @@ impl App {
         &self.state.meta
     }
 
+    /// Events that are at most in the counts: no page, thread or line of the log tells of them.
+    pub(super) fn untold(&self) -> u64 {
+        self.left_out.too_fast.saturating_add(self.shown().unrecorded())
+    }
+
     /// Tells something for a while.
     pub fn say(&mut self, text: impl Into<String>) {
         self.message = Some((text.into(), self.tick_ns.saturating_add(MESSAGE_NS)));

@@ -20,6 +20,7 @@ pub mod keys;
 mod log_lines;
 mod moment;
 mod numa_maps;
+mod procfs;
 mod prompt;
 pub mod recorder;
 pub mod replay;

@@ -17,6 +17,7 @@ use super::{
     app::{self, App, Effect, OwnCost},
     inputs,
     numa_maps::NumaMaps,
+    procfs,
     recorder::Recorder,
     saved,
     source::{Control, Controlled, Source},
@@ -232,7 +233,8 @@ impl<S: Source, R: Recorder> Driver<S, R> {
         let (then, cpu_then) = std::mem::replace(&mut self.cpu, (now, cpu));
         let passed = now.saturating_sub(then).max(1);
         let percent = cpu.saturating_sub(cpu_then) as f64 * 100.0 / passed as f64;
-        self.app.own = OwnCost { cpu_percent: Some(percent), rss_bytes: rss_bytes(), programs: self.source.programs() };
+        self.app.own =
+            OwnCost { cpu_percent: Some(percent), rss_bytes: procfs::rss_bytes(), programs: self.source.programs() };
     }
 
     fn draw(&mut self, term: &mut Term) -> io::Result<()> {
@@ -320,23 +322,9 @@ impl<S: Source, R: Recorder> Driver<S, R> {
     fn read_numa_maps(&self, pid: u32) {
         let sender = self.numa_sender.clone();
         tokio::task::spawn_blocking(move || {
-            let at_ns = clock::boot_ns();
-            let ends = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
-            let maps = match std::fs::read_to_string(format!("/proc/{pid}/numa_maps")) {
-                Ok(text) => NumaMaps::parse(pid, at_ns, &text, &ends),
-                Err(error) => NumaMaps::failed(pid, at_ns, error.to_string()),
-            };
+            let maps = procfs::numa_maps(pid);
             // Nobody waits for it any more, or another reading is there.
             let _ = sender.try_send(maps);
         });
     }
-}
-
-/// Resident size of this program.
-fn rss_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
-    // SAFETY: asks for a constant of the system.
-    let page_bytes = u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()?;
-    pages.checked_mul(page_bytes)
 }

@@ -160,17 +160,17 @@ fn funnel(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         ];
         canvas.line(area, n as u16 + 1, &pieces);
     }
-    canvas.line(area, 7, &[identity(f), (uncounted(app), Tone::Bad)]);
+    canvas.line(area, 7, &[identity(f), (untold(app), Tone::Bad)]);
     let left_out = app.stories.lazy.left_out;
     let more = if left_out > 0 { format!(" ({left_out} older ones not listed)") } else { String::new() };
     canvas.heading(area, 8, &format!("request by request{more}"));
 }
 
-/// What this screen did not count may have told of marked pages.
-fn uncounted(app: &App) -> String {
-    match app.left_out.too_fast {
+/// What did not come one by one may have told of marked pages.
+fn untold(app: &App) -> String {
+    match app.untold() {
         0 => String::new(),
-        n => format!("; {} events came too fast to be counted, of these pages too maybe", format::count(n)),
+        n => format!("; {} events did not come one by one, of these pages too maybe", format::count(n)),
     }
 }
 

@@ -114,8 +114,8 @@ pub(super) fn lines(app: &App) -> Vec<Vec<Piece>> {
     }
     let width = usize::from(app.size.0);
     let mut lines: Vec<Vec<Piece>> = app.stories.page.iter().flat_map(|line| broken(line, width)).collect();
-    if app.left_out.too_fast > 0 {
-        lines.push(vec![dim(format!("   {} events came too fast to be counted", app.left_out.too_fast))]);
+    if app.untold() > 0 {
+        lines.push(vec![dim(format!("   {} events did not come one by one, of this page too maybe", app.untold()))]);
     }
     lines
 }
