@@ -24,6 +24,8 @@ use crate::{
 };
 
 /// What is counted of an event.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
 pub struct Counting {
     pub key: TallyKey,
     pub pages: u64,
@@ -33,21 +35,45 @@ pub struct Counting {
 
 /// Counts an event of `task`; whether a record of it is wanted as well.
 #[inline(always)]
-pub fn count(by: Counted, task: Task, ts_ns: u64, counting: Counting) -> bool {
+pub fn count(by: Counted, task: Task, ts_ns: u64, counting: &Counting) -> bool {
     if config!(aggregate) == 0 {
         return true;
     }
-    if !tally(&counting) | !of_process(task, ts_ns, &counting) {
+    let counted = counted(counting, task.pid, ts_ns);
+    if counted & COUNTED == 0 {
         emit::uncounted(by);
     }
-    let wanted = has_room(counting.key.kind, ts_ns);
-    if !wanted {
+    if counted & WANTED == 0 {
         emit::counted_only(by);
     }
-    wanted
+    counted & WANTED != 0
 }
 
+/// What [`counted`] says: it was, and a record is wanted.
+const COUNTED: u32 = 1;
+const WANTED: u32 = 2;
+
+/// A function of its own: inlined, it would take a program's stack beyond what the program and all that it calls may have
+/// ("combined stack size of 3 calls is 544. Too large").
+#[inline(never)]
+fn counted(counting: &Counting, pid: u32, ts_ns: u64) -> u32 {
+    let counted = tally(counting) & of_process(pid, ts_ns, counting);
+    u32::from(counted) * COUNTED | u32::from(has_room(counting.key.kind, ts_ns)) * WANTED
+}
+
+/// What new entries begin with: outside of the stack, of which a program and all that it calls have 512 bytes together.
 static NONE: Tally = Tally { events: 0, pages: 0, total_ns: 0, times: [0; TIME_BUCKETS] };
+static NOTHING: ProcessTally = ProcessTally {
+    comm: [0; 2],
+    named_ns: 0,
+    cgroup_id: 0,
+    faults: 0,
+    remote_faults: 0,
+    fault_ns: 0,
+    misplaced: 0,
+    moved_pages: 0,
+    failed_pages: 0,
+};
 
 #[inline(always)]
 fn tally(counting: &Counting) -> bool {
@@ -99,11 +125,10 @@ fn bucket(ns: u64) -> usize {
 }
 
 #[inline(always)]
-fn of_process(task: Task, ts_ns: u64, counting: &Counting) -> bool {
-    let key = ProcessKey { start_ns: process_start_ns(), pid: task.pid, pad: 0 };
+fn of_process(pid: u32, ts_ns: u64, counting: &Counting) -> bool {
+    let key = ProcessKey { start_ns: process_start_ns(), pid, pad: 0 };
     let found = PROCESS_TALLIES.get_ptr_mut(&key).or_else(|| {
-        let new = ProcessTally::default();
-        let _ = PROCESS_TALLIES.insert(&key, &new, BPF_NOEXIST.into());
+        let _ = PROCESS_TALLIES.insert(&key, &NOTHING, BPF_NOEXIST.into());
         PROCESS_TALLIES.get_ptr_mut(&key)
     });
     let Some(tally) = found else { return false };

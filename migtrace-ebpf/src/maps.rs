@@ -12,7 +12,7 @@ use migtrace_common::{
     counters::{PROGRAMS_PER_PROBE, Probe, ProbeCounters},
 };
 
-use crate::task_storage::TaskStorage;
+use crate::{aggregate::Counting, task_storage::TaskStorage};
 
 /// Folios that can be between unmapping and remapping at once: a batch holds 512.
 const FOLIOS: u32 = 1 << 15;
@@ -143,6 +143,8 @@ pub struct BatchStart {
     pub remapped_ns: u64,
     pub mode: i32,
     pub reason: i32,
+    /// What is counted of the folio that moved last.
+    pub counting: Counting,
     /// Nonzero once the kernel gave its counts.
     pub counted: u32,
     /// [`migtrace_common::kinds::RequestName`] of the call that it happens in, 0 for none.

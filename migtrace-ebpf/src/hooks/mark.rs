@@ -60,7 +60,7 @@ pub fn mark(ctx: &TracePointContext) {
         to_nid: NO_NODE,
     };
     let counting = Counting { key, pages: 1 << (order & 63), latency_ns: NO_TIME };
-    if !aggregate::count(MARK, task, ts_ns, counting) || emit::sampled_out(MARK) {
+    if !aggregate::count(MARK, task, ts_ns, &counting) || emit::sampled_out(MARK) {
         return;
     }
     emit::commit_on_stack(MARK, ctx, |record| {

@@ -79,6 +79,7 @@ fn begin(mode: i32, reason: i32) {
         mode,
         reason,
         counted: 0,
+        counting: Counting::default(),
         request: state.request.name as u32,
     };
 }
@@ -234,7 +235,7 @@ fn record(
     by: Counted,
     ctx: &impl StackIdContext,
     task: Task,
-    batch: &BatchStart,
+    batch: &mut BatchStart,
     old: Folio,
     new: Option<Folio>,
     underway: Option<&FolioUnderway>,
@@ -264,8 +265,9 @@ fn record(
         from_nid: src_nid,
         to_nid: dst_nid,
     };
-    let counting = Counting { key, pages: 1 << (order & 63), latency_ns };
-    if !aggregate::count(by, task, times.ts_ns, counting) || emit::sampled_out(by) {
+    // There, and not here: the stack is short.
+    batch.counting = Counting { key, pages: 1 << (order & 63), latency_ns };
+    if !aggregate::count(by, task, times.ts_ns, &batch.counting) || emit::sampled_out(by) {
         return;
     }
     emit::commit_on_stack(by, ctx, |record| {
