@@ -68,7 +68,8 @@ impl Reader {
     fn read_processes(&mut self) -> Result<(), MapError> {
         let crowded = self.counts.processes.live.len() as u32 > PROCESSES / 2;
         // Who has ended is found out first: after that nothing more is counted for it.
-        let ended = if crowded || self.reads.is_multiple_of(READS_PER_CLEANING) { self.ended() } else { BTreeSet::new() };
+        let ended =
+            if crowded || self.reads.is_multiple_of(READS_PER_CLEANING) { self.ended() } else { BTreeSet::new() };
         self.reads = self.reads.wrapping_add(1);
         self.counts.processes.live.clear();
         for entry in entries(&self.maps.processes) {
