@@ -145,7 +145,7 @@ fn times_are_cumulative_histograms_in_seconds() {
         r#"migtrace_fault_latency_seconds_bucket{le="5.12e-7",class="anon",place="local"} 2"#,
         r#"migtrace_fault_latency_seconds_bucket{le="+Inf",class="anon",place="local"} 3"#,
         r#"migtrace_fault_latency_seconds_count{class="anon",place="local"} 3"#,
-        r#"migtrace_fault_latency_seconds_sum{class="anon",place="local"} 5.4e-6"#,
+        r#"migtrace_fault_latency_seconds_sum{class="anon",place="local"} 0.0000054"#,
         r#"migtrace_fault_latency_seconds_count{class="anon",place="remote"} 1"#,
     ] {
         assert_line(&text, line);
