@@ -1,6 +1,11 @@
 //! A live source of events: the programs in the running kernel, and the reader of their ring.
 
-use std::{collections::HashMap, os::fd::OwnedFd, sync::Arc};
+use std::{
+    collections::HashMap,
+    os::fd::OwnedFd,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use aya::sys::{Stats, enable_stats};
 use migtrace_common::counters::{Probe, ProbeCounters};
@@ -81,6 +86,9 @@ pub struct Live {
     /// While it is held the kernel measures the programs.
     measuring: Option<OwnedFd>,
     measures_always: bool,
+    /// Time in which it has measured them, up to the last tick, and when that was.
+    measured: Duration,
+    ticked: Instant,
     ticks: u64,
 }
 
@@ -138,7 +146,21 @@ impl Live {
         // Some programs run for what others make of it; their own records are not there all the same.
         account::leave_out(&mut meta, scope.filter.kinds().complement());
         meta.sample = scope.kernel.sample.filter(|n| n.get() > 1);
-        Ok((Self { loaded, reader, counters, aggregates, diagnostics, measuring, measures_always, ticks: 0 }, meta))
+        Ok((
+            Self {
+                loaded,
+                reader,
+                counters,
+                aggregates,
+                diagnostics,
+                measuring,
+                measures_always,
+                measured: Duration::ZERO,
+                ticked: Instant::now(),
+                ticks: 0,
+            },
+            meta,
+        ))
     }
 
     /// The next batch of events, in order of time; `None` after the last.
@@ -158,6 +180,11 @@ impl Live {
         if let Some(diagnostics) = &mut self.diagnostics {
             diagnostics.flush();
         }
+        let now = Instant::now();
+        if self.measuring.is_some() {
+            self.measured += now - self.ticked;
+        }
+        self.ticked = now;
         if self.measures_always {
             return;
         }
@@ -183,6 +210,12 @@ impl Live {
     /// Where they cannot be read.
     pub fn counters(&self) -> Result<HashMap<&'static str, ProbeCounters>, SourceError> {
         self.counters.read().map_err(SourceError::Counters)
+    }
+
+    /// Time in which the kernel has measured the programs, up to the last [`Live::tick`].
+    #[must_use]
+    pub fn measured(&self) -> Duration {
+        self.measured
     }
 
     /// How often each program ran since the start, as the kernel says.

@@ -90,6 +90,13 @@ impl Times {
         self.buckets.iter().sum()
     }
 
+    /// Takes one more event in.
+    pub fn count(&mut self, ns: u64) {
+        self.total_ns += ns;
+        let bucket = Self::ends_ns().position(|end| end.is_none_or(|end| ns < end)).unwrap_or(TIME_BUCKETS - 1);
+        self.buckets[bucket] += 1;
+    }
+
     /// What came since an earlier time of the same counts.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {

@@ -18,6 +18,7 @@ mod page;
 mod progress;
 mod record;
 mod recover;
+mod serve;
 mod stop;
 mod summary;
 mod top;
@@ -27,7 +28,7 @@ mod top_record;
 use std::{io, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
-use migtrace::source::SourceError;
+use migtrace::{serve::http::ListenError, source::SourceError};
 
 /// Shows page by page which memory of a NUMA machine lies on the wrong node, how the kernel moves it, and who waits
 #[derive(Parser)]
@@ -53,6 +54,7 @@ enum Command {
     Page(page::Args),
     Record(record::Args),
     Recover(recover::Args),
+    Serve(serve::Args),
     Summary(summary::Args),
     Top(top::Args),
 }
@@ -77,6 +79,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Page(args) => page::run(&args),
         Command::Record(args) => record::run(&args, cli.verbose),
         Command::Recover(args) => recover::run(&args),
+        Command::Serve(args) => serve::run(&args, cli.verbose),
         Command::Summary(args) => summary::run(&args),
         Command::Top(args) => top::run(&args),
     };
@@ -102,7 +105,7 @@ fn exit_status(error: &anyhow::Error) -> u8 {
     if error.chain().any(broken_pipe) {
         return 0;
     }
-    if error.chain().any(|e| e.is::<SourceError>()) {
+    if error.chain().any(|e| e.is::<SourceError>() || e.is::<ListenError>()) {
         return EXIT_UNAVAILABLE;
     }
     EXIT_USAGE

@@ -72,6 +72,12 @@ pub fn examine() -> Report {
     }
 }
 
+/// What each question gets for an answer where these probes are attached.
+#[must_use]
+pub fn views(probes: &[ProbeInfo]) -> Vec<View> {
+    views::all(probes)
+}
+
 /// Attaches everything, to nobody, and takes it away again.
 fn try_all(kernel: &Kernel) -> (Vec<ProbeInfo>, Result<(), String>) {
     let loaded = offsets::offsets(kernel).map_err(|why| why.to_string()).and_then(|offsets| {

@@ -11,7 +11,7 @@ pub(super) fn describe(errno: i32) -> String {
 }
 
 /// `EINVAL`.
-pub(super) fn name(errno: i32) -> Option<&'static str> {
+pub(crate) fn name(errno: i32) -> Option<&'static str> {
     Some(match errno {
         libc::EPERM => "EPERM",
         libc::ENOENT => "ENOENT",

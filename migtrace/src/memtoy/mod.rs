@@ -6,7 +6,7 @@
 mod advice;
 mod command;
 mod cpus;
-mod errno;
+pub(crate) mod errno;
 mod mapping;
 mod numa;
 mod parse;

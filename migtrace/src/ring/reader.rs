@@ -38,6 +38,9 @@ const QUEUE: usize = 64;
 /// rings are still being drained.
 const SHARE: usize = 1 << 14;
 
+/// Name of the thread, as the kernel keeps it.
+pub const THREAD_NAME: &str = "migtrace-ring";
+
 /// A reader at work.
 pub struct Reader {
     /// Events in order of time, in batches; ends after [`Reader::stop`] and the last event.
@@ -85,7 +88,7 @@ impl Reader {
             };
             Drain { rings, counters, sender, reorder: Reorder::default(), decoding }.run(&stopping)
         };
-        let thread = thread::Builder::new().name("migtrace-ring".to_owned()).spawn(run)?;
+        let thread = thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(run)?;
         Ok(Self { events, stop, thread })
     }
 

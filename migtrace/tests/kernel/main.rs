@@ -17,6 +17,7 @@ mod loss;
 mod needs;
 mod recorder;
 mod reliability;
+mod serve;
 mod support;
 mod witness;
 mod workloads;

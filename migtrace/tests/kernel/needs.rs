@@ -49,3 +49,10 @@ pub(crate) fn two_tiers() -> Option<&'static str> {
 pub(crate) fn choosable_pids() -> Option<&'static str> {
     lacks("CONFIG_CHECKPOINT_RESTORE", Path::new("/proc/sys/kernel/ns_last_pid").exists())
 }
+
+/// Set by `cargo xtask test`: the directory of Prometheus' programs.
+pub(crate) const PROMETHEUS: &str = "MIGTRACE_PROMETHEUS";
+
+pub(crate) fn prometheus() -> Option<&'static str> {
+    lacks("Prometheus", std::env::var_os(PROMETHEUS).is_some())
+}

@@ -237,12 +237,12 @@ impl Drop for Setting {
 
 /// NUMA balancing, fast, of the workload only: a policy without MPOL_F_MOF, which children inherit, keeps all else out of
 /// it, and `mpol default` lets the workload in.
-struct Balancing {
+pub(crate) struct Balancing {
     _settings: Vec<Setting>,
 }
 
 impl Balancing {
-    fn on() -> Self {
+    pub(crate) fn on() -> Self {
         let every_node: u64 = 0b1_1111;
         set_mempolicy(libc::MPOL_BIND, Some(&every_node));
         let knobs = Path::new("/sys/kernel/debug/sched/numa_balancing");

@@ -7,12 +7,13 @@ mod apt;
 mod bpf;
 mod emulator;
 mod need;
+mod prometheus;
 
 use anyhow::Result;
 use clap::Args;
 
 use self::need::Need;
-pub(crate) use self::{apt::download, need::Purpose};
+pub(crate) use self::{apt::download, need::Purpose, prometheus::programs as prometheus};
 use crate::{
     exit::{FINE, Failure},
     kernel,
@@ -28,6 +29,9 @@ impl Options {
     /// Everything, for all tasks.
     pub(crate) fn run(&self, paths: &Paths) -> Result<u8> {
         ensure(paths, &[Purpose::Kernel, Purpose::Machine, Purpose::Bpf, Purpose::Bench])?;
+        if prometheus(paths)?.is_none() {
+            say("no Prometheus to be had: the tests that scrape with it will be skipped");
+        }
         say("everything is there");
         Ok(FINE)
     }

@@ -6,6 +6,7 @@ mod engines;
 mod tally;
 
 use std::{
+    ffi::OsString,
     io,
     os::fd::AsFd,
     path::{Path, PathBuf},
@@ -88,6 +89,7 @@ impl Options {
         let began = Instant::now();
         let mut cargo = cargo::cargo(paths);
         cargo.args(["test", "--workspace", "--no-fail-fast", "--exclude", "*-ebpf"]).args(&self.filter);
+        cargo.envs(prometheus(paths)?);
         let tee = Tee::start()?;
         let output = tee.writer.try_clone().context("cannot duplicate a pipe")?;
         let status = cargo.stdin(Stdio::null()).stdout(output).status();
@@ -143,7 +145,7 @@ impl Options {
                 image,
                 machine: &Machine { slow: Some(SLOW), ..Machine::default() },
                 argv,
-                env: Vec::new(),
+                env: prometheus(paths)?.into_iter().collect(),
                 collector: Some(paths.target.join("debug/migtrace")),
                 cwd: paths.checkout.join("migtrace"),
                 interactive: false,
@@ -178,6 +180,11 @@ impl Options {
         let set = format!("virtual machine, {kernel} kernel");
         Ok(Some(Report { set, took: began.elapsed(), tally, problem }))
     }
+}
+
+/// Tells tests where Prometheus is.
+fn prometheus(paths: &Paths) -> Result<Option<(OsString, OsString)>> {
+    Ok(setup::prometheus(paths)?.map(|programs| ("MIGTRACE_PROMETHEUS".into(), programs.into())))
 }
 
 /// Boots of one kernel that the emulator's own fault may end.

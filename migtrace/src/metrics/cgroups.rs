@@ -1,0 +1,187 @@
+//! Which cgroups have series of their own, and what is counted for the rest: at most so many, the most active ones. No
+//! counter ever falls: what a cgroup did while it was shown stays its own, and what it did while it was not stays in
+//! `other`. A cgroup that loses its series and gets them back goes on where it was.
+
+use std::collections::BTreeMap;
+
+use super::{
+    family::{Families, Labels, Value},
+    table,
+    text::seconds,
+};
+use crate::{aggregate::Process, event::escape_control, model::account, trace::meta::Meta};
+
+/// The label of all that have no series of their own. A path begins with `/`.
+const OTHER: &str = "other";
+/// Time in which the activity that is remembered of a cgroup becomes half, seconds.
+const HALF_LIFE_S: f64 = 300.0;
+/// A cgroup takes another one's series when it is so many times as active.
+const HYSTERESIS: f64 = 2.0;
+
+/// Cgroups, those that are shown and the rest.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    most: usize,
+    cgroups: BTreeMap<u64, Cgroup>,
+    other: Process,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Cgroup {
+    /// Of one that is shown.
+    path: Option<String>,
+    /// All that it did.
+    last: Process,
+    /// What it did while it was shown.
+    own: Process,
+    activity: f64,
+}
+
+impl Shown {
+    /// Shows `most` cgroups at most.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self { most, cgroups: BTreeMap::new(), other: Process::default() }
+    }
+
+    /// All cgroups with what they did since the start, and the time since the last call, seconds. One that has no path in
+    /// `paths` gets no series.
+    pub fn update(&mut self, totals: &BTreeMap<u64, Process>, paths: &BTreeMap<u64, String>, elapsed_s: f64) {
+        let decay = 0.5_f64.powf(elapsed_s / HALF_LIFE_S);
+        for (id, total) in totals {
+            let cgroup = self.cgroups.entry(*id).or_default();
+            cgroup.activity = cgroup.activity * decay + events(&total.since(&cgroup.last));
+        }
+        self.choose(paths);
+        for (id, total) in totals {
+            let Some(cgroup) = self.cgroups.get_mut(id) else { continue };
+            let growth = total.since(&cgroup.last);
+            if cgroup.path.is_some() {
+                cgroup.own.merge(&growth)
+            } else {
+                self.other.merge(&growth)
+            }
+            cgroup.last = *total;
+        }
+    }
+
+    /// Gives free series to the most active cgroups, and takes them from those that are much less active than one without.
+    fn choose(&mut self, paths: &BTreeMap<u64, String>) {
+        let mut shown: Vec<(f64, u64)> = self.by_activity(|_, cgroup| cgroup.path.is_some());
+        let waiting = self.by_activity(|id, cgroup| cgroup.path.is_none() && paths.contains_key(&id));
+        // The most active last in both.
+        let mut least = shown.drain(..);
+        let mut free = self.most.saturating_sub(least.len());
+        for (activity, id) in waiting.into_iter().rev() {
+            if free > 0 {
+                free -= 1;
+            } else {
+                match least.next() {
+                    Some((its, loser)) if activity > its * HYSTERESIS && activity > 0.0 => {
+                        self.cgroups.entry(loser).or_default().path = None;
+                    }
+                    _ => break,
+                }
+            }
+            self.cgroups.entry(id).or_default().path = paths.get(&id).map(|path| escape_control(path));
+        }
+    }
+
+    fn by_activity(&self, are: impl Fn(u64, &Cgroup) -> bool) -> Vec<(f64, u64)> {
+        let cgroups = self.cgroups.iter().filter(|(id, cgroup)| are(**id, cgroup));
+        let mut found: Vec<(f64, u64)> = cgroups.map(|(id, cgroup)| (cgroup.activity, *id)).collect();
+        found.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
+        found
+    }
+
+    /// Those that have series, by path, and `other`. Two cgroups of one path, of which one is no more, count together.
+    fn all(&self) -> BTreeMap<&str, Process> {
+        let mut all = BTreeMap::from([(OTHER, self.other)]);
+        for cgroup in self.cgroups.values() {
+            if let Some(path) = &cgroup.path {
+                all.entry(path).or_default().merge(&cgroup.own);
+            }
+        }
+        all
+    }
+}
+
+/// How active one is: by faults, and by what was to be done about its pages.
+fn events(process: &Process) -> f64 {
+    (process.faults + process.misplaced + process.moved_pages + process.failed_pages) as f64
+}
+
+pub(super) fn fill(families: &mut Families, shown: &Shown, meta: &Meta) {
+    let any = |probes: [&str; 2]| probes.iter().any(|probe| account::is_attached(meta, probe));
+    let (faults, checks) = (account::is_attached(meta, "fault"), any(["check", "hinting_check"]));
+    let moves = any(["direct_migrate", "lazy_migrate"]);
+    for (cgroup, process) in shown.all() {
+        let whole = |count| Value::Whole(count);
+        let known = [
+            (&table::CGROUP_FAULTS, faults, whole(process.faults)),
+            (&table::CGROUP_REMOTE, account::shows(meta, "fault", "nid"), whole(process.remote_faults)),
+            (
+                &table::CGROUP_SECONDS,
+                account::shows(meta, "fault", "latency_ns"),
+                Value::Fraction(seconds(process.fault_ns)),
+            ),
+            (&table::CGROUP_MISPLACED, checks, whole(process.misplaced)),
+            (&table::CGROUP_MOVED, moves, whole(process.moved_pages)),
+            (&table::CGROUP_FAILED, moves, whole(process.failed_pages)),
+        ];
+        for (metric, is_known, value) in known {
+            if is_known {
+                families.set(metric, Labels::from([("cgroup", cgroup.to_owned())]), value);
+            }
+        }
+    }
+    let own = shown.cgroups.values().filter(|cgroup| cgroup.path.is_some()).count();
+    for (word, count) in [("own", own), (OTHER, shown.cgroups.len() - own)] {
+        families.set(&table::CGROUPS, vec![("shown", word.to_owned())], Value::Whole(count as u64));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn did(faults: u64) -> Process {
+        Process { faults, ..Process::default() }
+    }
+
+    fn paths(ids: std::ops::Range<u64>) -> BTreeMap<u64, String> {
+        ids.map(|id| (id, format!("/{id}"))).collect()
+    }
+
+    fn faults(shown: &Shown) -> BTreeMap<String, u64> {
+        shown.all().into_iter().map(|(path, process)| (path.to_owned(), process.faults)).collect()
+    }
+
+    #[test]
+    fn the_most_active_are_shown_and_the_rest_is_other() {
+        let mut shown = Shown::new(2);
+        shown.update(&[(1, did(5)), (2, did(50)), (3, did(500)), (9, did(7))].into(), &paths(1..4), 10.0);
+        assert_eq!(faults(&shown), [("/2".into(), 50), ("/3".into(), 500), ("other".into(), 12)].into());
+    }
+
+    #[test]
+    fn no_counter_falls_when_series_change_hands() {
+        let mut shown = Shown::new(1);
+        let known = paths(1..3);
+        shown.update(&[(1, did(100)), (2, did(10))].into(), &known, 10.0);
+        shown.update(&[(1, did(100)), (2, did(150))].into(), &known, 10.0);
+        assert_eq!(faults(&shown), [("/1".into(), 100), ("other".into(), 150)].into(), "not twice as active yet");
+        shown.update(&[(1, did(100)), (2, did(1150))].into(), &known, 10.0);
+        assert_eq!(faults(&shown), [("/2".into(), 1000), ("other".into(), 150)].into());
+        // An hour later the first is back, and goes on where it was.
+        shown.update(&[(1, did(9100)), (2, did(1150))].into(), &known, 3600.0);
+        assert_eq!(faults(&shown), [("/1".into(), 9100), ("other".into(), 150)].into());
+    }
+
+    #[test]
+    fn a_cgroup_without_a_path_is_in_other() {
+        let mut shown = Shown::new(9);
+        shown.update(&[(4, did(3))].into(), &BTreeMap::new(), 1.0);
+        assert_eq!(faults(&shown), [("other".into(), 3)].into());
+    }
+}

@@ -1,0 +1,67 @@
+//! What watching costs, and what it runs on.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{
+    Snapshot,
+    family::{Families, Labels, Value, labels, node},
+    table,
+    text::seconds,
+};
+use crate::trace::meta::ProgramCost;
+
+/// What `serve` has cost so far; `None` where nobody says.
+#[derive(Clone, Debug, Default)]
+pub struct Cost {
+    pub programs: Vec<ProgramCost>,
+    /// Runs that the kernel missed, by probe.
+    pub missed: BTreeMap<&'static str, u64>,
+    /// Time in which the kernel measured the programs.
+    pub measured: Duration,
+    pub reader_cpu_ns: Option<u64>,
+    pub process_cpu_ns: Option<u64>,
+    pub resident_bytes: Option<u64>,
+    /// Seconds since 1970.
+    pub started_s: Option<f64>,
+    /// How often all counts were read, and the time that took.
+    pub refreshes: u64,
+    pub refresh: Duration,
+}
+
+pub(super) fn fill(families: &mut Families, snapshot: &Snapshot<'_>) {
+    let Snapshot { cost, meta, .. } = snapshot;
+    for program in &cost.programs {
+        let by = || Labels::from([("program", program.name.clone())]);
+        // One that did not run while the kernel measured cost nothing, or was not measured at all.
+        if let Some((runs, ns)) = program.run_count.zip(program.run_ns) {
+            families.set(&table::PROGRAM_RUNS, by(), Value::Whole(runs));
+            families.set(&table::PROGRAM_SECONDS, by(), Value::Fraction(seconds(ns)));
+        }
+    }
+    let fractions = [
+        (&table::MEASURING, Some(cost.measured.as_secs_f64())),
+        (&table::READER_CPU, cost.reader_cpu_ns.map(seconds)),
+        (&table::REFRESH_SECONDS, Some(cost.refresh.as_secs_f64())),
+        (&table::CPU, cost.process_cpu_ns.map(seconds)),
+        (&table::START, cost.started_s),
+    ];
+    for (metric, value) in fractions {
+        if let Some(value) = value {
+            families.set(metric, Labels::new(), Value::Fraction(value));
+        }
+    }
+    families.set(&table::REFRESHES, Labels::new(), Value::Whole(cost.refreshes));
+    if let Some(bytes) = cost.resident_bytes {
+        families.set(&table::MEMORY, Labels::new(), Value::Whole(bytes));
+    }
+    for of in &meta.topology.nodes {
+        families.set(&table::NODE_MEMORY, labels([("node", node(Some(of.nid)))]), Value::Whole(of.mem_bytes));
+    }
+    families.set(&table::BUILD, labels([("version", Some(meta.migtrace_version.clone()))]), Value::Nothing);
+    let host = labels([
+        ("kernel", Some(meta.kernel_release.clone())),
+        ("migrate_on_fault", Some(meta.kernel_patched.to_string())),
+        ("machine", meta.machine.clone()),
+    ]);
+    families.set(&table::HOST, host, Value::Nothing);
+}

@@ -1,0 +1,75 @@
+//! What was counted in the kernel, as metrics.
+
+use super::{
+    Snapshot,
+    family::{Families, labels, node},
+    table,
+};
+use crate::{
+    aggregate::{Count, Sort},
+    event::{Outcome, Reason},
+};
+
+pub(super) fn fill(families: &mut Families, snapshot: &Snapshot<'_>) {
+    for (sort, count) in &snapshot.counts.sorts {
+        add(families, sort, count);
+    }
+}
+
+fn add(families: &mut Families, sort: &Sort, count: &Count) {
+    let text = |reason: &Option<Reason>| reason.as_ref().map(ToString::to_string);
+    match sort {
+        Sort::Fault { class, major, result, cpu_nid, nid } => {
+            let class = class.map(|class| class.word().to_owned());
+            let by = labels([
+                ("class", class.clone()),
+                ("major", major.map(|major| major.to_string())),
+                ("result", text(result)),
+                ("cpu_node", node(*cpu_nid)),
+                ("node", node(*nid)),
+            ]);
+            families.add(&table::FAULTS, by, count.events);
+            let place = cpu_nid.zip(*nid).map(|(cpu, page)| if cpu == page { "local" } else { "remote" });
+            let by = labels([("class", class), ("place", place.map(str::to_owned))]);
+            families.add_times(&table::FAULT_LATENCY, by, &count.times);
+        }
+        Sort::Check { verdict, reason, src_nid, dst_nid } => {
+            let by = labels([
+                ("verdict", Some(verdict.word().to_owned())),
+                ("reason", text(reason)),
+                ("src_node", node(*src_nid)),
+                ("dst_node", node(*dst_nid)),
+            ]);
+            families.add(&table::CHECKS, by.clone(), count.events);
+            families.add(&table::CHECKED_PAGES, by, count.pages);
+        }
+        Sort::Mark { result, reason, nid } => {
+            let by = labels([("result", outcome(*result)), ("reason", text(reason)), ("node", node(*nid))]);
+            families.add(&table::MARKS, by.clone(), count.events);
+            families.add(&table::MARKED_PAGES, by, count.pages);
+        }
+        Sort::Migrate { cause, result, reason, src_nid, dst_nid } => {
+            let cause = Some(cause.word().to_owned());
+            let by = labels([
+                ("cause", cause.clone()),
+                ("result", outcome(*result)),
+                ("reason", text(reason)),
+                ("src_node", node(*src_nid)),
+                ("dst_node", node(*dst_nid)),
+            ]);
+            families.add(&table::MIGRATIONS, by.clone(), count.events);
+            families.add(&table::MIGRATION_PAGES, by, count.pages);
+            let by = labels([
+                ("cause", cause),
+                ("result", outcome(*result)),
+                ("src_node", node(*src_nid)),
+                ("dst_node", node(*dst_nid)),
+            ]);
+            families.add_times(&table::MIGRATION_LATENCY, by, &count.times);
+        }
+    }
+}
+
+fn outcome(result: Outcome) -> Option<String> {
+    Some(result.word().to_owned())
+}

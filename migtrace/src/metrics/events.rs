@@ -1,0 +1,113 @@
+//! Requests, batches and losses, which come as events and are counted here.
+
+use std::collections::BTreeMap;
+
+use super::{
+    family::{Families, labels},
+    table,
+};
+use crate::{
+    aggregate::Times,
+    event::{Batch, Body, Cause, Event, Reason, Request, RequestName},
+    memtoy::errno,
+};
+
+/// How often, and what it took.
+#[derive(Clone, Debug, Default)]
+struct Count {
+    events: u64,
+    ok_pages: u64,
+    failed_pages: u64,
+    times: Times,
+}
+
+/// Counts of events since the start.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    batches: BTreeMap<(Cause, Reason), Count>,
+    results: BTreeMap<(RequestName, String), u64>,
+    requests: BTreeMap<RequestName, Times>,
+    /// Records that could not be read, by probe.
+    undecodable: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    /// Counts an event, if it is of a kind that is counted here.
+    pub fn see(&mut self, event: &Event) {
+        match &event.body {
+            Body::Batch(batch) => self.see_batch(batch),
+            Body::Request(request) => self.see_request(request),
+            // The programs count all other causes themselves.
+            Body::Loss(loss) if loss.cause == "undecodable" => {
+                *self.undecodable.entry(loss.probe.clone()).or_default() += loss.count;
+            }
+            _ => {}
+        }
+    }
+
+    fn see_batch(&mut self, batch: &Batch) {
+        let count = self.batches.entry((batch.cause, Reason::clone(&batch.mode))).or_default();
+        count.events += 1;
+        count.ok_pages += batch.succeeded;
+        count.failed_pages += batch.failed;
+        count.times.count(batch.latency_ns);
+    }
+
+    fn see_request(&mut self, request: &Request) {
+        *self.results.entry((request.name, result(request.ret))).or_default() += 1;
+        self.requests.entry(request.name).or_default().count(request.latency_ns);
+    }
+
+    /// Records of a probe that could not be read.
+    pub(super) fn undecodable(&self, probe: &str) -> u64 {
+        self.undecodable.get(probe).copied().unwrap_or(0)
+    }
+}
+
+/// What a call returned, in a word. move_pages(2) and migrate_pages(2) return how many pages stayed where they were.
+fn result(ret: i64) -> String {
+    match ret {
+        0 => "ok".to_owned(),
+        1.. => "partial".to_owned(),
+        _ => {
+            let number = ret.unsigned_abs();
+            let name = i32::try_from(number).ok().and_then(errno::name);
+            // Linux has errors up to 4095; another number would be a label for each value.
+            let unnamed = || if number < 4096 { format!("errno#{number}") } else { "unknown".to_owned() };
+            name.map_or_else(unnamed, str::to_owned)
+        }
+    }
+}
+
+pub(super) fn fill(families: &mut Families, tally: &Tally) {
+    for ((cause, mode), count) in &tally.batches {
+        let of = || [("cause", Some(cause.word().to_owned())), ("mode", Some(mode.to_string()))];
+        families.add(&table::BATCHES, labels(of()), count.events);
+        for (result, pages) in [("ok", count.ok_pages), ("failed", count.failed_pages)] {
+            let [cause, mode] = of();
+            families.add(&table::BATCH_PAGES, labels([cause, mode, ("result", Some(result.to_owned()))]), pages);
+        }
+        families.add_times(&table::BATCH_LATENCY, labels(of()), &count.times);
+    }
+    for ((name, result), calls) in &tally.results {
+        let by = labels([("name", Some(name.word().to_owned())), ("result", Some(result.clone()))]);
+        families.add(&table::REQUESTS, by, *calls);
+    }
+    for (name, times) in &tally.requests {
+        families.add_times(&table::REQUEST_LATENCY, labels([("name", Some(name.word().to_owned()))]), times);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_call_returned_is_a_word() {
+        assert_eq!(result(0), "ok");
+        assert_eq!(result(7), "partial");
+        assert_eq!(result(-i64::from(libc::EINVAL)), "EINVAL");
+        assert_eq!(result(-4000), "errno#4000");
+        assert_eq!(result(i64::MIN), "unknown");
+    }
+}

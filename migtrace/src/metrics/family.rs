@@ -1,0 +1,76 @@
+//! Metrics with their samples, in the order of the table.
+
+use std::collections::BTreeMap;
+
+use super::table::{METRICS, Metric};
+use crate::aggregate::Times;
+
+/// Labels of a sample; those that the kernel did not show are not among them.
+pub(super) type Labels = Vec<(&'static str, String)>;
+
+/// What a sample says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    Whole(u64),
+    Fraction(f64),
+    Times(Box<Times>),
+    /// Of [`super::Kind::Info`].
+    Nothing,
+}
+
+/// All samples, by metric.
+#[derive(Clone, Debug, Default)]
+pub struct Families {
+    by_name: BTreeMap<&'static str, BTreeMap<Labels, Value>>,
+}
+
+impl Families {
+    /// Sets a sample.
+    pub(super) fn set(&mut self, metric: &'static Metric, labels: Labels, value: Value) {
+        debug_assert!(labels.iter().all(|(name, _)| metric.labels.contains(name)), "{}: {labels:?}", metric.name);
+        self.by_name.entry(metric.name).or_default().insert(labels, value);
+    }
+
+    /// Adds to a sample that counts.
+    pub(super) fn add(&mut self, metric: &'static Metric, labels: Labels, more: u64) {
+        debug_assert!(labels.iter().all(|(name, _)| metric.labels.contains(name)), "{}: {labels:?}", metric.name);
+        let value = self.by_name.entry(metric.name).or_default().entry(labels).or_insert(Value::Whole(0));
+        if let Value::Whole(count) = value {
+            *count += more;
+        }
+    }
+
+    /// Adds to a histogram; where no time is known there is none.
+    pub(super) fn add_times(&mut self, metric: &'static Metric, labels: Labels, more: &Times) {
+        debug_assert!(labels.iter().all(|(name, _)| metric.labels.contains(name)), "{}: {labels:?}", metric.name);
+        if more.events() == 0 {
+            return;
+        }
+        let family = self.by_name.entry(metric.name).or_default();
+        if let Value::Times(times) = family.entry(labels).or_insert_with(|| Value::Times(Box::default())) {
+            times.merge(more);
+        }
+    }
+
+    /// Metrics that have samples.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'static Metric, &BTreeMap<Labels, Value>)> {
+        METRICS.iter().filter_map(|metric| Some((*metric, self.by_name.get(metric.name)?)))
+    }
+
+    /// A sample.
+    #[cfg(test)]
+    pub(super) fn get(&self, metric: &Metric, labels: &[(&'static str, &str)]) -> Option<&Value> {
+        let labels: Labels = labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        self.by_name.get(metric.name)?.get(&labels)
+    }
+}
+
+/// Labels of those values that are known, in the order given.
+pub(super) fn labels<const N: usize>(all: [(&'static str, Option<String>); N]) -> Labels {
+    all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+/// A node as a label.
+pub(super) fn node(nid: Option<i32>) -> Option<String> {
+    nid.map(|nid| nid.to_string())
+}

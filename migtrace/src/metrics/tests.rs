@@ -1,0 +1,205 @@
+//! From literal counts to text.
+
+use std::sync::Arc;
+
+use super::{family::Value, *};
+use crate::{
+    aggregate::{Count, Process, Processes, Sort, Times},
+    doctor,
+    event::{Batch, Body, Cause, Event, FaultClass, Loss, Outcome, Request, RequestName, Verdict},
+    model::fixture,
+    trace::meta::ProbeInfo,
+};
+
+/// Counts of a machine on which two pages moved in faults.
+struct Machine {
+    meta: Meta,
+    counts: Counts,
+    tally: Tally,
+    counters: HashMap<&'static str, ProbeCounters>,
+    shown: Shown,
+    cost: Cost,
+}
+
+fn count(events: u64, ns: &[u64]) -> Count {
+    let mut times = Times::default();
+    ns.iter().for_each(|ns| times.count(*ns));
+    Count { events, pages: events * 2, times }
+}
+
+fn machine() -> Machine {
+    let (mut meta, _) = fixture::direct(8);
+    meta.migtrace_version = "0.0.0-test".to_owned();
+    let fault = |class, nid| Sort::Fault {
+        class: Some(class),
+        major: Some(false),
+        result: Some("ok".into()),
+        cpu_nid: Some(0),
+        nid: Some(nid),
+    };
+    let moved = |src_nid, dst_nid| Sort::Migrate {
+        cause: Cause::LazyFault,
+        result: Outcome::Ok,
+        reason: None,
+        src_nid: Some(src_nid),
+        dst_nid,
+    };
+    let misplaced = Sort::Check { verdict: Verdict::Misplaced, reason: None, src_nid: Some(1), dst_nid: Some(2) };
+    let unseen = Sort::Fault { class: None, major: None, result: None, cpu_nid: Some(0), nid: None };
+    let sorts = [
+        (fault(FaultClass::Anon, 0), count(3, &[100, 300, 5_000])),
+        (fault(FaultClass::Anon, 1), count(1, &[2_000_000])),
+        (unseen, count(7, &[])),
+        (misplaced, count(2, &[])),
+        (moved(1, Some(2)), count(2, &[700, 800])),
+        (moved(1, None), count(1, &[])),
+    ];
+    let process = Process { cgroup_id: 5, faults: 4, remote_faults: 1, fault_ns: 2_005_400, ..Process::default() };
+    let processes = Processes { ended: [(5, process)].into(), ..Processes::default() };
+    let mut shown = Shown::new(5);
+    shown.update(&processes.by_cgroup(), &[(5, "/a \"b\"\n".to_owned())].into(), 1.0);
+    let mut tally = Tally::default();
+    let request = |ret| Request {
+        name: RequestName::Mbind,
+        addr: None,
+        len: None,
+        policy: None,
+        flags: String::new(),
+        nodemask: None,
+        target_pid: None,
+        ret,
+        latency_ns: 1_000,
+    };
+    let batch =
+        Batch { asked: None, succeeded: 8, failed: 1, cause: Cause::Mbind, mode: "sync".into(), latency_ns: 9_000 };
+    let loss = Loss { probe: "fault".into(), cause: "undecodable".into(), count: 4 };
+    for body in [Body::Request(request(0)), Body::Request(request(-22)), Body::Batch(batch), Body::Loss(loss)] {
+        tally.see(&Event::at(1, body));
+    }
+    let counted =
+        ProbeCounters { seen: 9, stored: 8, ring_full: 1, counted_only: 11, uncounted: 2, ..Default::default() };
+    Machine {
+        meta,
+        counts: Counts { sorts: sorts.into(), processes, ..Counts::default() },
+        tally,
+        counters: HashMap::from([("fault", counted), ("mark", ProbeCounters::default())]),
+        shown,
+        cost: Cost::default(),
+    }
+}
+
+impl Machine {
+    fn families(&self) -> Families {
+        let views = doctor::views(&self.meta.probes);
+        let snapshot = Snapshot {
+            meta: &self.meta,
+            counts: &self.counts,
+            tally: &self.tally,
+            cgroups: &self.shown,
+            counters: &self.counters,
+            views: &views,
+            cost: &self.cost,
+        };
+        snapshot.families()
+    }
+
+    fn text(&self) -> String {
+        encode(&Arc::new(self.families()), Format::OpenMetrics).expect("text")
+    }
+}
+
+fn assert_line(text: &str, line: &str) {
+    assert!(text.lines().any(|its| its == line), "no line {line} in:\n{text}");
+}
+
+#[test]
+fn counts_are_samples_by_what_is_known() {
+    let text = machine().text();
+    for line in [
+        "# TYPE migtrace_faults counter",
+        r#"migtrace_faults_total{class="anon",major="false",result="ok",cpu_node="0",node="1"} 1"#,
+        r#"migtrace_faults_total{cpu_node="0"} 7"#,
+        r#"migtrace_checks_total{verdict="misplaced",src_node="1",dst_node="2"} 2"#,
+        r#"migtrace_checked_pages_total{verdict="misplaced",src_node="1",dst_node="2"} 4"#,
+        r#"migtrace_migrations_total{cause="lazy_fault",result="ok",src_node="1",dst_node="2"} 2"#,
+        r#"migtrace_migrations_total{cause="lazy_fault",result="ok",src_node="1"} 1"#,
+        r#"migtrace_migration_pages_total{cause="lazy_fault",result="ok",src_node="1",dst_node="2"} 4"#,
+        r#"migtrace_requests_total{name="mbind",result="ok"} 1"#,
+        r#"migtrace_requests_total{name="mbind",result="EINVAL"} 1"#,
+        r#"migtrace_batch_pages_total{cause="mbind",mode="sync",result="failed"} 1"#,
+        r#"migtrace_build_info{version="0.0.0-test"} 1"#,
+        "migtrace_unreadable_events_total 0",
+    ] {
+        assert_line(&text, line);
+    }
+    assert!(text.ends_with("# EOF\n"));
+}
+
+#[test]
+fn times_are_cumulative_histograms_in_seconds() {
+    let text = machine().text();
+    for line in [
+        "# TYPE migtrace_fault_latency_seconds histogram",
+        "# UNIT migtrace_fault_latency_seconds seconds",
+        r#"migtrace_fault_latency_seconds_bucket{le="2.56e-7",class="anon",place="local"} 1"#,
+        r#"migtrace_fault_latency_seconds_bucket{le="5.12e-7",class="anon",place="local"} 2"#,
+        r#"migtrace_fault_latency_seconds_bucket{le="+Inf",class="anon",place="local"} 3"#,
+        r#"migtrace_fault_latency_seconds_count{class="anon",place="local"} 3"#,
+        r#"migtrace_fault_latency_seconds_sum{class="anon",place="local"} 0.0000054"#,
+        r#"migtrace_fault_latency_seconds_count{class="anon",place="remote"} 1"#,
+    ] {
+        assert_line(&text, line);
+    }
+    assert!(!text.contains(r#"migtrace_fault_latency_seconds_count{class="other""#), "no time, no histogram");
+}
+
+#[test]
+fn losses_are_shown_also_when_zero_and_only_of_probes_that_are_there() {
+    let mut machine = machine();
+    machine.meta.probes.retain(|probe| probe.probe != "mark");
+    let text = machine.text();
+    for (cause, lost) in [("ring_full", 1), ("no_start", 0), ("uncounted", 2), ("undecodable", 4)] {
+        let line = format!(r#"migtrace_probe_events_lost_total{{probe="fault",cause="{cause}"}} {lost}"#);
+        assert_line(&text, &line);
+    }
+    assert!(!text.contains(r#"probe="mark",cause"#), "nothing is known of a probe that is not attached");
+    let mark = ProbeInfo {
+        probe: "mark".into(),
+        field: None,
+        attached: Some("somewhere".into()),
+        error: None,
+        fidelity: "exact".into(),
+    };
+    machine.meta.probes.push(mark);
+    let text = machine.text();
+    assert_line(&text, r#"migtrace_probe_events_lost_total{probe="mark",cause="ring_full"} 0"#);
+    assert_line(&text, r#"migtrace_probe_attached{probe="mark",hook="somewhere",fidelity="exact"} 1"#);
+}
+
+#[test]
+fn what_the_kernel_does_not_show_is_absent() {
+    let mut machine = machine();
+    for field in ["nid", "latency_ns"] {
+        machine.meta.probes.push(ProbeInfo {
+            probe: "fault".into(),
+            field: Some(field.into()),
+            attached: None,
+            error: Some("no".into()),
+            fidelity: "unavailable".into(),
+        });
+    }
+    machine.cost = Cost::default();
+    let families = machine.families();
+    let cgroup = [("cgroup", "/a \"b\"\\n")];
+    assert_eq!(families.get(&table::CGROUP_FAULTS, &cgroup), Some(&Value::Whole(4)));
+    assert_eq!(families.get(&table::CGROUP_REMOTE, &cgroup), None);
+    assert_eq!(families.get(&table::CGROUP_SECONDS, &cgroup), None);
+    assert_eq!(families.get(&table::MEMORY, &[]), None);
+    let lacking = [("probe", "fault"), ("field", "nid"), ("fidelity", "unavailable")];
+    assert_eq!(families.get(&table::PROBE_ATTACHED, &lacking), Some(&Value::Whole(0)));
+}
+
+#[test]
+fn a_label_cannot_break_its_line() {
+    assert_line(&machine().text(), r#"migtrace_cgroup_faults_total{cgroup="/a \"b\"\\n"} 4"#);
+}

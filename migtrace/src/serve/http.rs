@@ -1,0 +1,110 @@
+//! The HTTP side: one path, GET and HEAD, one request a connection.
+//!
+//! Whoever connects gets little: a connection lives ten seconds at most, whatever it does, its request has a few KiB, and
+//! there are sixteen at once; more wait in the kernel's queue, which has its own end.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use thiserror::Error;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, mpsc, oneshot},
+    time::{sleep, timeout},
+};
+
+use super::Ask;
+use crate::metrics::{Format, encode};
+
+/// Connections at once.
+pub const CONNECTIONS: usize = 16;
+/// Longest life of a connection, from its begin to the last byte of the answer.
+pub const CONNECTION_TIME: Duration = Duration::from_secs(10);
+/// Longest time for the request to come in.
+const HEADER_TIME: Duration = Duration::from_secs(5);
+/// Largest request, bytes: hyper takes no smaller limit than 8 KiB.
+const REQUEST_BYTES: usize = 16 << 10;
+const HEADERS: usize = 64;
+/// Pause after a connection could not be taken (no file descriptor is free).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The address cannot be had.
+#[derive(Debug, Error)]
+#[error("cannot listen on {address}: {error}. Is another `migtrace serve` running? --listen takes another address")]
+pub struct ListenError {
+    address: SocketAddr,
+    error: io::Error,
+}
+
+/// Listens on an address; nothing is answered yet.
+///
+/// # Errors
+/// It is taken, or none of this machine's.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    TcpListener::bind(address).await.map_err(|error| ListenError { address, error })
+}
+
+/// Answers for ever: who asks at `path` gets what `asks` gives.
+pub async fn answer(listener: TcpListener, path: &str, asks: mpsc::Sender<Ask>) {
+    let service = TowerToHyperService::new(Router::new().route(path, get(metrics)).with_state(asks));
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                log::debug!("a connection was not taken: {error}");
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let service = service.clone();
+        tokio::spawn(async move {
+            if timeout(CONNECTION_TIME, connection(stream, service)).await.is_err() {
+                log::debug!("a connection took too long and was closed");
+            }
+            drop(place);
+        });
+    }
+}
+
+async fn connection(stream: TcpStream, service: TowerToHyperService<Router>) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME)
+        .max_buf_size(REQUEST_BYTES)
+        .max_headers(HEADERS)
+        .keep_alive(false);
+    if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
+        log::debug!("a connection ended badly: {error}");
+    }
+}
+
+/// The metrics, in the format that the scraper wants.
+async fn metrics(State(asks): State<mpsc::Sender<Ask>>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("*/*");
+    let format = Format::accepted(accept);
+    let (ask, families) = oneshot::channel();
+    if asks.send(ask).await.is_err() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    let Ok(families) = families.await else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    match encode(&families, format) {
+        Ok(text) => ([(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()))], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+//! Against a server on a loopback address.
+
+use std::time::Instant;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+use crate::metrics::Families;
+
+/// A server whose counts are empty.
+async fn server() -> SocketAddr {
+    let listener = listen("127.0.0.1:0".parse().expect("an address")).await.expect("a free port");
+    let address = listener.local_addr().expect("it listens");
+    let (ask, mut asks) = mpsc::channel::<Ask>(CONNECTIONS);
+    tokio::spawn(async move { answer(listener, "/metrics", ask).await });
+    tokio::spawn(async move {
+        while let Some(ask) = asks.recv().await {
+            let _ = ask.send(Arc::new(Families::default()));
+        }
+    });
+    address
+}
+
+/// What comes back for a request, until the connection ends.
+async fn said(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("it listens");
+    stream.write_all(request.as_bytes()).await.expect("written");
+    let mut said = Vec::new();
+    // A connection that is reset has said all that it will.
+    let _ = stream.read_to_end(&mut said).await;
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+#[tokio::test]
+async fn only_one_path_is_answered_and_only_reads() {
+    let address = server().await;
+    let get = said(address, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(get.starts_with("HTTP/1.1 200 OK\r\n") && get.ends_with("\r\n\r\n# EOF\n"), "{get}");
+    assert!(get.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8"), "{get}");
+    let plain = said(address, "GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: text/plain\r\n\r\n").await;
+    assert!(plain.contains("content-type: text/plain; version=0.0.4"), "{plain}");
+    let head = said(address, "HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.ends_with("\r\n\r\n"), "{head}");
+    for (request, status) in [
+        ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "404 Not Found"),
+        ("GET /metrics/more HTTP/1.1\r\nHost: x\r\n\r\n", "404 Not Found"),
+        ("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx", "405 Method Not Allowed"),
+        ("DELETE /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "405 Method Not Allowed"),
+        ("nonsense\r\n\r\n", "400 Bad Request"),
+    ] {
+        let answer = said(address, request).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{request}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_large_is_refused() {
+    let address = server().await;
+    let large = format!("GET /metrics HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "y".repeat(2 * REQUEST_BYTES));
+    assert!(!said(address, &large).await.contains(" 200 "));
+    let many = "X: y\r\n".repeat(HEADERS + 1);
+    assert!(!said(address, &format!("GET /metrics HTTP/1.1\r\n{many}\r\n")).await.contains(" 200 "));
+}
+
+#[tokio::test]
+async fn those_who_say_nothing_make_room_for_others() {
+    let address = server().await;
+    let mut idle = Vec::new();
+    for _ in 0..2 * CONNECTIONS {
+        idle.push(TcpStream::connect(address).await.expect("it listens"));
+    }
+    let began = Instant::now();
+    let answer = said(address, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(answer.contains(" 200 "), "{answer}");
+    let waited = began.elapsed();
+    // All places were taken twice over by those who came before, and each lost its place after a while.
+    assert!(waited >= HEADER_TIME && waited < 3 * CONNECTION_TIME, "{waited:?}");
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_said() {
+    let address = server().await;
+    let error = listen(address).await.expect_err("it is taken").to_string();
+    assert!(error.contains(&address.to_string()) && error.contains("--listen"), "{error}");
+}
+
+#[test]
+fn scrapers_get_what_they_accept() {
+    let prometheus = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+    assert_eq!(Format::accepted(prometheus), Format::OpenMetrics);
+    assert_eq!(Format::accepted("*/*"), Format::OpenMetrics);
+    assert_eq!(Format::accepted("text/plain;version=0.0.4"), Format::Prometheus);
+}

@@ -1,0 +1,170 @@
+//! `migtrace serve` at work: keeps the counts and gives them to whoever asks over HTTP.
+//!
+//! Counts are read from the kernel when somebody asks, at most once a second, and every ten seconds in any case, so that
+//! processes that have ended make room for others. Writing them as text and sending it is the work of another thread
+//! ([`http`]): a slow scraper costs the reader nothing.
+
+mod cost;
+pub mod http;
+
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{MissedTickBehavior, interval},
+};
+
+use crate::{
+    aggregate::Beside,
+    doctor::{self, View},
+    event::{Kind, escape_control},
+    filter::{Filter, kernel::KernelScope, predicate::Predicate},
+    metrics::{Cost, Families, Shown, Snapshot, Tally},
+    probe::cgroups::Cgroups,
+    source::{Live, Scope, SourceError},
+    trace::meta::Meta,
+};
+
+/// Counts younger than this are given as they are.
+const FRESH: Duration = Duration::from_secs(1);
+/// Counts are never older than this.
+const OLDEST: Duration = Duration::from_secs(10);
+/// Between two ticks of the live source.
+const TICK: Duration = Duration::from_millis(250);
+/// Each CPU's ring: only requests, batches and the account come through it.
+const RING_BYTES: u32 = 256 << 10;
+/// Kinds that are counted.
+const KINDS: [Kind; 6] = [Kind::Fault, Kind::Check, Kind::Mark, Kind::Migrate, Kind::Batch, Kind::Request];
+
+/// Somebody who waits for the metrics.
+pub type Ask = oneshot::Sender<Arc<Families>>;
+
+/// What is traced for the metrics: the whole system, all but requests and batches counted in the kernel only.
+#[must_use]
+pub fn scope(diagnostics: bool) -> Scope {
+    Scope {
+        processes: None,
+        ring_bytes: Some(RING_BYTES),
+        stacks: false,
+        aggregate: Some(Beside::default()),
+        diagnostics,
+        filter: Filter::from(Predicate::Kind(KINDS.into_iter().collect())),
+        kernel: KernelScope::default(),
+    }
+}
+
+/// The counts, and who has asked for them.
+pub struct Serving {
+    live: Live,
+    meta: Meta,
+    views: Vec<View>,
+    tally: Tally,
+    cgroups: Cgroups,
+    shown: Shown,
+    started_s: Option<f64>,
+    refreshes: u64,
+    refresh: Duration,
+    /// When they were read last.
+    read: Option<Instant>,
+    families: Arc<Families>,
+}
+
+impl Serving {
+    /// Serves what `live` counts, with series for so many cgroups at most.
+    #[must_use]
+    pub fn new(live: Live, mut meta: Meta, most_cgroups: usize) -> Self {
+        let views = doctor::views(&meta.probes);
+        for probe in &mut meta.probes {
+            probe.attached = probe.attached.as_deref().map(escape_control);
+        }
+        Self {
+            live,
+            meta,
+            views,
+            tally: Tally::default(),
+            cgroups: Cgroups::running(),
+            shown: Shown::new(most_cgroups),
+            started_s: cost::started_s(),
+            refreshes: 0,
+            refresh: Duration::ZERO,
+            read: None,
+            families: Arc::default(),
+        }
+    }
+
+    /// Answers until `stop` is ready; then takes the programs out of the kernel.
+    ///
+    /// # Errors
+    /// Where the counts cannot be read any more.
+    pub async fn run(
+        mut self,
+        mut asks: mpsc::Receiver<Ask>,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), SourceError> {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                batch = self.live.next() => match batch {
+                    Some(batch) => batch.iter().for_each(|event| self.tally.see(event)),
+                    None => break,
+                },
+                Some(ask) = asks.recv() => {
+                    self.refresh(FRESH)?;
+                    // One that has gone meanwhile needs no answer.
+                    let _ = ask.send(Arc::clone(&self.families));
+                }
+                () = &mut stop => break,
+                _ = tick.tick() => {
+                    self.live.tick();
+                    self.refresh(OLDEST)?;
+                }
+            }
+        }
+        let mut stopped = self.live.stop();
+        while stopped.next().await.is_some() {}
+        stopped.close().map(drop)
+    }
+
+    /// Reads the counts, unless they are younger than `age`.
+    fn refresh(&mut self, age: Duration) -> Result<(), SourceError> {
+        let began = Instant::now();
+        let elapsed = self.read.map(|read| began - read);
+        if elapsed.is_some_and(|elapsed| elapsed < age) {
+            return Ok(());
+        }
+        let counters = self.live.counters()?;
+        let ran = self.live.ran();
+        let measured = self.live.measured();
+        let Some(counts) = self.live.counts()? else { return Ok(()) };
+        let by_cgroup = counts.processes.by_cgroup();
+        by_cgroup.keys().for_each(|id| self.cgroups.see(*id));
+        let elapsed_s = elapsed.unwrap_or_default().as_secs_f64();
+        self.shown.update(&by_cgroup, &self.cgroups.paths(), elapsed_s);
+        let so_far = Cost {
+            started_s: self.started_s,
+            refreshes: self.refreshes,
+            refresh: self.refresh,
+            ..cost::so_far(&ran, measured)
+        };
+        let snapshot = Snapshot {
+            meta: &self.meta,
+            counts,
+            tally: &self.tally,
+            cgroups: &self.shown,
+            counters: &counters,
+            views: &self.views,
+            cost: &so_far,
+        };
+        self.families = Arc::new(snapshot.families());
+        self.read = Some(began);
+        self.refreshes += 1;
+        self.refresh += began.elapsed();
+        Ok(())
+    }
+}

@@ -1,0 +1,136 @@
+//! dashboards/: what panels and rules ask for is what `migtrace serve` says, and Prometheus' own checker finds no fault in it.
+#![allow(clippy::unwrap_used, reason = "a test ends where its premise does")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::Write,
+    path::PathBuf,
+    process::Command,
+};
+
+use migtrace::metrics::METRICS;
+use regex::Regex;
+use serde_json::Value;
+
+/// Set by `cargo xtask test`: where Prometheus' programs are.
+const PROMETHEUS: &str = "MIGTRACE_PROMETHEUS";
+/// What Prometheus itself adds.
+const LABELS_OF_PROMETHEUS: [&str; 3] = ["instance", "job", "le"];
+
+fn file(name: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../dashboards").join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn rules() -> String {
+    file("prometheus/migtrace.rules.yml")
+}
+
+fn dashboard(name: &str) -> Value {
+    serde_json::from_str(&file(&format!("grafana/{name}.json"))).unwrap()
+}
+
+/// Labels by the name of each sample that is exported.
+fn exported() -> BTreeMap<String, BTreeSet<&'static str>> {
+    let labels = |metric: &migtrace::metrics::Metric| {
+        metric.labels.iter().copied().chain(LABELS_OF_PROMETHEUS).collect::<BTreeSet<_>>()
+    };
+    METRICS.iter().flat_map(|metric| metric.samples().into_iter().map(move |name| (name, labels(metric)))).collect()
+}
+
+/// The queries of a dashboard's panels, and of its variables.
+fn queries(dashboard: &Value) -> Vec<String> {
+    let panels = dashboard["panels"].as_array().unwrap();
+    let of_panels = panels.iter().flat_map(|panel| panel["targets"].as_array().unwrap());
+    let variables = dashboard["templating"]["list"].as_array().unwrap();
+    let of_variables = variables.iter().filter_map(|variable| variable["query"]["query"].as_str());
+    of_panels.map(|target| target["expr"].as_str().unwrap()).chain(of_variables).map(str::to_owned).collect()
+}
+
+/// Asserts that each series that a text names is exported, or recorded by a rule, and has the labels that it is asked for.
+fn assert_known(text: &str, recorded: &BTreeSet<String>) {
+    let exported = exported();
+    let names = Regex::new(r"[a-z_:]*(?:migtrace|process)_[a-z0-9_:]+").unwrap();
+    let mut found = 0;
+    for name in names.find_iter(text).map(|name| name.as_str()) {
+        found += 1;
+        assert!(exported.contains_key(name) || recorded.contains(name), "nobody exports {name}, asked for in {text}");
+    }
+    assert!(found > 0, "no metric in {text}");
+    let selectors = Regex::new(r"([a-z_]+)\{([^}]*)\}").unwrap();
+    let matchers = Regex::new(r#"([a-z_]+)(?:=~|!~|!=|=)""#).unwrap();
+    for selector in selectors.captures_iter(text) {
+        let Some(labels) = exported.get(&selector[1]) else { continue };
+        for label in matchers.captures_iter(&selector[2]) {
+            assert!(labels.contains(&label[1]), "{} has no label {}: {text}", &selector[1], &label[1]);
+        }
+    }
+    let all: BTreeSet<&str> = exported.values().flatten().copied().collect();
+    let by = Regex::new(r"(?:by|on|group_left) \(([a-z_, ]+)\)").unwrap();
+    for list in by.captures_iter(text) {
+        for label in list[1].split(", ") {
+            assert!(all.contains(label), "no metric has a label {label}: {text}");
+        }
+    }
+}
+
+fn recorded() -> BTreeSet<String> {
+    let rules = rules();
+    rules.lines().filter_map(|line| Some(line.split_once("record: ")?.1.to_owned())).collect()
+}
+
+#[test]
+fn every_metric_of_a_panel_is_exported() {
+    for name in ["fleet", "host"] {
+        for query in queries(&dashboard(name)) {
+            assert_known(&query, &BTreeSet::new());
+        }
+    }
+}
+
+#[test]
+fn every_metric_of_a_rule_is_exported_or_recorded() {
+    assert!(recorded().len() > 5);
+    assert_known(&rules(), &recorded());
+}
+
+#[test]
+fn each_panel_says_what_it_answers_and_the_variables_are_there() {
+    for (name, variables) in [("fleet", &["host", "cause"][..]), ("host", &["host", "node", "cause"])] {
+        let dashboard = dashboard(name);
+        let names: Vec<&str> =
+            dashboard["templating"]["list"].as_array().unwrap().iter().map(|v| v["name"].as_str().unwrap()).collect();
+        for variable in variables {
+            assert!(names.contains(variable), "{name} has no variable {variable}");
+        }
+        let mut ids = BTreeSet::new();
+        for panel in dashboard["panels"].as_array().unwrap() {
+            assert!(panel["description"].as_str().is_some_and(|text| text.contains('?')), "{}", panel["title"]);
+            assert!(ids.insert(panel["id"].as_u64().unwrap()), "{}", panel["title"]);
+        }
+    }
+}
+
+#[test]
+fn alerts_wait_and_say_what_to_do() {
+    let rules = rules();
+    let alerts = rules.split("- alert: ").skip(1);
+    for alert in alerts {
+        for part in ["for: ", "severity: ", "summary: ", "description: "] {
+            assert!(alert.contains(part), "an alert without {part}: {alert}");
+        }
+    }
+}
+
+#[test]
+fn prometheus_reads_the_rules() {
+    let Some(dir) = std::env::var_os(PROMETHEUS) else {
+        writeln!(std::io::stdout(), "skipped: no {PROMETHEUS}; cargo xtask test sets it").unwrap();
+        return;
+    };
+    let rules = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../dashboards/prometheus/migtrace.rules.yml");
+    let output =
+        Command::new(PathBuf::from(dir).join("promtool")).args(["check", "rules"]).arg(rules).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

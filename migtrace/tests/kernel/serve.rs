@@ -1,0 +1,233 @@
+//! `migtrace serve`, scraped by a real Prometheus while workloads run: every panel of the dashboards has data, and what is
+//! counted is what the workload did.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::{
+    needs::{PROMETHEUS, needs},
+    recorder::{Beside, send},
+    support::{Script, migtrace, texts},
+    workloads::Balancing,
+};
+
+/// Longer than anything takes that comes at all.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// In place of Grafana's.
+const RATE_INTERVAL: &str = "5m";
+
+/// Direct, lazy and failing moves, marks, checks and faults of several kinds.
+const WORKLOAD: &str = "anon seg 64p\nmap seg\nmbind seg preferred 1\ntouch seg write\n\
+     mbind seg bind+move 2\nmbind seg bind+move+lazy 3\ntouch seg write\n\
+     pin seg 2p 1p\nmbind seg bind+move 1\n!mbind seg bind+move+strict 1\nunpin seg\n";
+/// Pages that follow a task to another node, by hinting faults.
+const BALANCED: &str =
+    "mpol default\nanon seg 64p\nmap seg\nmbind seg default\ncpu 1\ntouch seg write\ncpu 2\nloop 2000 seg\n";
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// The body that comes back; `None` while nobody answers, or not well.
+fn get(address: SocketAddr, path: &str, accept: &str) -> Option<String> {
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: x\r\nAccept: {accept}\r\n\r\n").ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok()?;
+    let answer = String::from_utf8(answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    head.lines().next()?.contains(" 200 ").then(|| body.to_owned())
+}
+
+fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "{what} never came");
+        thread::sleep(Duration::from_millis(250));
+    }
+}
+
+/// `migtrace serve` on a port of its own.
+struct Server {
+    child: Beside,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start() -> Self {
+        let address = free_address();
+        let mut command = migtrace();
+        command.args(["serve", "--listen", &address.to_string()]).stdin(Stdio::null());
+        let server = Self { child: Beside::start(&mut command), address };
+        wait_for("an answer of migtrace serve", || server.metrics());
+        server
+    }
+
+    fn metrics(&self) -> Option<String> {
+        get(self.address, "/metrics", "*/*")
+    }
+
+    /// Ends it as systemd does.
+    fn end(mut self) {
+        send(self.child.0.id(), libc::SIGTERM);
+        let status = self.child.0.wait().unwrap();
+        assert!(status.success(), "{status}");
+    }
+}
+
+/// Sum of a metric's samples whose labels have all of these.
+fn sum(text: &str, name: &str, labels: &[&str]) -> f64 {
+    let of = |line: &&str| {
+        line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
+            && labels.iter().all(|l| line.contains(l))
+    };
+    text.lines().filter(of).map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
+}
+
+fn run(script: &str) {
+    let output = Script::new(script).command().output().unwrap();
+    assert!(output.status.success(), "{:?}", texts(&output));
+}
+
+#[test]
+fn served_counts_are_what_the_workload_did() {
+    needs!(migrate_on_fault);
+    let server = Server::start();
+    let before = server.metrics().unwrap();
+    run("anon seg 8p\nmap seg\nmbind seg preferred 1\ntouch seg write\nmbind seg bind+move 2\n\
+         mbind seg bind+move+lazy 3\ntouch seg write\n");
+    // Counts younger than a second are given as they are.
+    thread::sleep(Duration::from_millis(1100));
+    let after = server.metrics().unwrap();
+    let gained = |name: &str, labels: &[&str]| sum(&after, name, labels) - sum(&before, name, labels);
+    let (from, to) = ("src_node=\"1\"", "dst_node=\"2\"");
+    let moved = "migtrace_migration_pages_total";
+    assert_eq!(gained(moved, &["cause=\"mbind\"", "result=\"ok\"", from, to]), 8.0);
+    let (from, to) = ("src_node=\"2\"", "dst_node=\"3\"");
+    assert_eq!(gained(moved, &["cause=\"lazy_fault\"", "result=\"ok\"", from, to]), 8.0);
+    assert_eq!(gained("migtrace_checks_total", &["verdict=\"misplaced\"", from, to]), 8.0);
+    assert_eq!(gained("migtrace_marked_pages_total", &["result=\"ok\"", "node=\"2\""]), 8.0);
+    assert_eq!(gained("migtrace_requests_total", &["name=\"mbind\"", "result=\"ok\""]), 3.0);
+    assert_eq!(gained("migtrace_probe_events_lost_total", &[]), 0.0);
+    let lines = after.lines().filter(|line| line.starts_with("migtrace_migration_latency_seconds_count"));
+    assert!(lines.clone().count() > 0, "{after}");
+    server.end();
+}
+
+/// A Prometheus that scrapes every other second into a directory of its own.
+struct Prometheus {
+    _child: Beside,
+    address: SocketAddr,
+}
+
+impl Prometheus {
+    fn start(programs: &Path, dir: &Path, target: SocketAddr) -> Self {
+        let rules = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../dashboards/prometheus/migtrace.rules.yml");
+        let config = format!(
+            "global: {{scrape_interval: 2s, scrape_timeout: 2s, evaluation_interval: 5s}}\nrule_files: [{}]\n\
+             scrape_configs: [{{job_name: migtrace, static_configs: [{{targets: ['{target}']}}]}}]\n",
+            rules.display()
+        );
+        let file = dir.join("prometheus.yml");
+        fs::write(&file, config).unwrap();
+        let address = free_address();
+        let log = fs::File::create(dir.join("log")).unwrap();
+        let mut command = Command::new(programs.join("prometheus"));
+        command
+            .arg(format!("--config.file={}", file.display()))
+            .arg(format!("--storage.tsdb.path={}", dir.join("data").display()))
+            .arg(format!("--web.listen-address={address}"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        let prometheus = Self { _child: Beside::start(&mut command), address };
+        wait_for("Prometheus", || get(address, "/-/ready", "*/*"));
+        prometheus
+    }
+
+    /// What a query gives, over the last minutes.
+    fn range(&self, query: &str) -> Result<Vec<Value>, String> {
+        let now = migtrace::ring::clock::boot_ns() as f64 / 1e9 + migtrace::ring::clock::wall_offset_ns() as f64 / 1e9;
+        let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let path = format!("/api/v1/query_range?query={encoded}&start={}&end={now}&step=2", now - 240.0);
+        let body = get(self.address, &path, "*/*").ok_or("no answer")?;
+        let answer: Value = serde_json::from_str(&body).map_err(|error| error.to_string())?;
+        Ok(answer["data"]["result"].as_array().cloned().unwrap_or_default())
+    }
+}
+
+/// Whether a series has a value that is one.
+fn has_number(series: &Value) -> bool {
+    let values = series["values"].as_array().into_iter().flatten();
+    values.filter_map(|pair| pair[1].as_str()?.parse::<f64>().ok()).any(f64::is_finite)
+}
+
+/// A panel's query as Grafana would send it, with all hosts, nodes and causes.
+fn plain(query: &str) -> String {
+    let query = query.replace("$__rate_interval", RATE_INTERVAL);
+    ["$host", "$node", "$cause"].iter().fold(query, |query, variable| query.replace(variable, ".*"))
+}
+
+#[test]
+fn every_panel_has_data() {
+    needs!(migrate_on_fault, prometheus);
+    let programs = PathBuf::from(std::env::var_os(PROMETHEUS).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start();
+    let prometheus = Prometheus::start(&programs, dir.path(), server.address);
+    let balancing = Balancing::on();
+    for _ in 0..3 {
+        run(WORKLOAD);
+        run(BALANCED);
+    }
+    drop(balancing);
+    thread::sleep(Duration::from_secs(3));
+
+    let text = dir.path().join("metrics");
+    fs::write(&text, get(server.address, "/metrics", "text/plain").unwrap()).unwrap();
+    let mut check = Command::new(programs.join("promtool"));
+    let checked = check.args(["check", "metrics"]).stdin(fs::File::open(&text).unwrap()).output().unwrap();
+    assert!(checked.status.success(), "promtool check metrics: {:?}", texts(&checked));
+
+    let mut results = Vec::new();
+    let mut empty = Vec::new();
+    for name in ["fleet", "host"] {
+        let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../dashboards/grafana/{name}.json"));
+        let dashboard: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+        for panel in dashboard["panels"].as_array().unwrap() {
+            let title = panel["title"].as_str().unwrap();
+            for target in panel["targets"].as_array().unwrap() {
+                let query = plain(target["expr"].as_str().unwrap());
+                let result =
+                    prometheus.range(&query).unwrap_or_else(|error| panic!("{name}, {title}: {error}: {query}"));
+                // A quotient of nothing is NaN.
+                if !result.iter().any(has_number) {
+                    empty.push(format!("{name}, {title}: {query}"));
+                }
+                results.push(serde_json::json!({
+                    "dashboard": name, "panel": title, "unit": panel["fieldConfig"]["defaults"]["unit"],
+                    "type": panel["type"], "legend": target["legendFormat"], "result": result,
+                }));
+            }
+        }
+    }
+    // The example `panels` draws the picture of dashboards/README.md from it.
+    let target = Path::new(env!("CARGO_BIN_EXE_migtrace")).ancestors().nth(2).unwrap();
+    fs::create_dir_all(target.join("dashboards")).unwrap();
+    fs::write(target.join("dashboards/panels.json"), serde_json::to_string(&results).unwrap()).unwrap();
+    assert!(empty.is_empty(), "panels without data: {empty:#?}\n{}", server.metrics().unwrap_or_default());
+    server.end();
+}

@@ -1,0 +1,45 @@
+//! Prometheus for the tests of `migtrace serve`: Debian's package, unpacked into the cache.
+//!
+//! Installed, it would run as a service of this machine, which nobody asked for.
+
+use std::{fs, path::PathBuf, process::Command};
+
+use anyhow::{Context, Result};
+
+use super::apt;
+use crate::{
+    command,
+    paths::{Paths, create_dir},
+    progress::step,
+};
+
+const PACKAGE: &str = "prometheus";
+
+/// The directory of its programs, fetched if need be; `None` where the distribution has none.
+pub(crate) fn programs(paths: &Paths) -> Result<Option<PathBuf>> {
+    let place = paths.cache.join(PACKAGE);
+    let programs = place.join("usr/bin");
+    if programs.join(PACKAGE).exists() {
+        return Ok(Some(programs));
+    }
+    if !apt::is_here() || !apt::offers(PACKAGE)? {
+        return Ok(None);
+    }
+    step(&format!("fetches and unpacks {PACKAGE}"), || {
+        create_dir(&paths.cache)?;
+        let work = tempfile::tempdir_in(&paths.cache).context("cannot create a directory in the cache")?;
+        let root = work.path().join("root");
+        create_dir(&root)?;
+        apt::download(&[PACKAGE], work.path())?;
+        let deb =
+            fs::read_dir(work.path()).context("cannot read what was fetched")?.flatten().map(|entry| entry.path());
+        for deb in deb.filter(|path| path.is_file()) {
+            command::run(Command::new("dpkg").arg("--extract").arg(deb).arg(&root))?;
+        }
+        // One that does not start is none.
+        command::output(Command::new(root.join("usr/bin").join(PACKAGE)).arg("--version"))
+            .context("the unpacked Prometheus does not start")?;
+        fs::rename(&root, &place).with_context(|| format!("cannot move Prometheus to {}", place.display()))
+    })?;
+    Ok(Some(programs))
+}
