@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 
 use super::{Report, tally::Tally};
 use crate::{
-    cargo, command,
+    command,
     exit::Failure,
     paths::{Paths, create_dir},
     progress::say,
@@ -56,7 +56,7 @@ pub(super) fn run(paths: &Paths, filter: Option<&str>) -> Result<Option<Report>>
             return Ok(Some(Report { set: SET.to_owned(), took: began.elapsed(), tally, problem: None }));
         }
     };
-    let migtrace = migtrace(paths)?;
+    let migtrace = super::build(paths, "bin", "migtrace")?;
     let dir = paths.target.join("engines");
     create_dir(&dir)?;
     for (engine, shape) in tests {
@@ -82,12 +82,6 @@ fn test(paths: &Paths, python: &Path, migtrace: &Path, dir: &Path, engine: &str,
     count.arg(script).arg(engine).args([&trace, &counts]).stdin(Stdio::null());
     let status = count.status().with_context(|| format!("cannot start `{}`", command::shown(&count)))?;
     Ok(status.success())
-}
-
-fn migtrace(paths: &Paths) -> Result<PathBuf> {
-    let mut cargo = cargo::cargo(paths);
-    cargo.args(["build", "--package", "migtrace", "--bin", "migtrace"]).arg(cargo::NAMES_EXECUTABLES);
-    cargo::build_executable(&mut cargo, "bin", "migtrace").context("cannot build migtrace")
 }
 
 /// The Python that has the engines, or why it cannot be had.

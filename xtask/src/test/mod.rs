@@ -30,6 +30,8 @@ use crate::{
 
 /// The kernels on which tests run.
 const KERNELS: [&str; 3] = [kernel::DEFAULT, "stock-6.12", "stock-6.1"];
+/// What every build here selects: with another selection, dependencies get other features, and are all compiled again.
+const PACKAGES: [&str; 3] = ["--workspace", "--exclude", "*-ebpf"];
 /// Memory of the test machine's slow node.
 const SLOW: u64 = 256 << 20;
 
@@ -88,7 +90,7 @@ impl Options {
         say("tests on the host");
         let began = Instant::now();
         let mut cargo = cargo::cargo(paths);
-        cargo.args(["test", "--workspace", "--no-fail-fast", "--exclude", "*-ebpf"]).args(&self.filter);
+        cargo.arg("test").args(PACKAGES).arg("--no-fail-fast").args(&self.filter);
         cargo.envs(prometheus(paths)?);
         let tee = Tee::start()?;
         let output = tee.writer.try_clone().context("cannot duplicate a pipe")?;
@@ -102,7 +104,7 @@ impl Options {
 
     /// One boot for each kernel; none where the filter leaves no test. What a kernel lacks, its tests skip.
     fn in_machines(&self, paths: &Paths, reports: &mut Vec<Report>) -> Result<()> {
-        let program = build_tests(paths)?;
+        let program = build(paths, "test", "kernel")?;
         if count(&program, self.filter.as_deref())? == 0 {
             say("no test inside the virtual machine has a name like that");
             return Ok(());
@@ -190,11 +192,11 @@ fn prometheus(paths: &Paths) -> Result<Option<(OsString, OsString)>> {
 /// Boots of one kernel that the emulator's own fault may end.
 const STALE_BREAKPOINTS: u32 = 3;
 
-/// The test program for the virtual machine.
-fn build_tests(paths: &Paths) -> Result<PathBuf> {
+/// What the tests inside the virtual machine need: the test program, `("test", "kernel")`, and `("bin", "migtrace")`.
+fn build(paths: &Paths, kind: &str, name: &str) -> Result<PathBuf> {
     let mut cargo = cargo::cargo(paths);
-    cargo.args(["test", "--package", "migtrace", "--test", "kernel", "--no-run"]).arg(cargo::NAMES_EXECUTABLES);
-    cargo::build_executable(&mut cargo, "test", "kernel").context("cannot build the tests for the virtual machine")
+    cargo.arg("test").args(PACKAGES).args(["--test", "kernel", "--no-run"]).arg(cargo::NAMES_EXECUTABLES);
+    cargo::build_executable(&mut cargo, kind, name).context("cannot build the tests for the virtual machine")
 }
 
 /// How many tests the filter leaves. Listing them runs none.
