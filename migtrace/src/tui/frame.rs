@@ -115,8 +115,9 @@ fn totals(app: &App) -> Vec<Piece> {
     if state.unrecorded() > 0 {
         pieces.push((format!(" unlisted {}", format::count(state.unrecorded())), Tone::Dim));
     }
-    if app.left_out.too_fast > 0 {
-        pieces.push((format!(" uncounted {}", format::count(app.left_out.too_fast)), Tone::Bad));
+    let uncounted = app.left_out.too_fast.saturating_add(state.uncounted);
+    if uncounted > 0 {
+        pieces.push((format!(" uncounted {}", format::count(uncounted)), Tone::Bad));
     }
     if !app.filter_text.is_empty() {
         pieces.push((format!(" filtered {}", format::count(app.left_out.filtered)), Tone::Warn));

@@ -30,6 +30,8 @@ impl State {
             }
         }
         self.counted_events = self.counted_events.saturating_add(news.events);
+        let missed = |c: &aggregate::Counts| c.uncounted.values().fold(c.unreadable, |sum, n| sum.saturating_add(*n));
+        self.uncounted = self.uncounted.saturating_add(missed(counted).saturating_sub(missed(&before)));
         self.totals.add(&news);
         self.rates.add(now_ns, &news);
         self.now_ns = self.now_ns.max(now_ns);
@@ -177,6 +179,20 @@ mod tests {
         let process = state.processes.get(Identity { pid: 7, start_ns: 120_000_000 }).expect("it is listed");
         assert_eq!((process.counts.moved_pages, process.comm.to_string()), (3 * 512, "mover".to_owned()));
         assert_eq!(state.unrecorded(), 3);
+    }
+
+    #[test]
+    fn what_the_kernel_had_no_room_to_count_is_said() {
+        let mut state = State::new(Meta::default());
+        let missed = |fault, unreadable| aggregate::Counts {
+            uncounted: [("fault", fault)].into(),
+            unreadable,
+            ..aggregate::Counts::default()
+        };
+        state.count_since(missed(2, 0));
+        state.count(&missed(5, 1), 1);
+        state.count(&missed(5, 1), 2);
+        assert_eq!(state.uncounted, 4);
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub struct State {
     /// Faults, checks, marks and moves that were counted in the kernel, and those of them that came as events too.
     counted_events: u64,
     recorded_events: u64,
+    /// Events that the kernel had no room to count, or whose counts have no meaning here.
+    pub uncounted: u64,
     /// What the kernel had counted at the last look; `None` where every event comes one by one.
     counted: Option<Box<aggregate::Counts>>,
     first_ns: Option<u64>,
@@ -84,6 +86,7 @@ impl State {
             losses: BTreeMap::new(),
             probes: BTreeMap::new(),
             counted_events: 0,
+            uncounted: 0,
             recorded_events: 0,
             counted: None,
             first_ns: None,
