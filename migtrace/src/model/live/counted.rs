@@ -6,9 +6,12 @@
 use super::{State, counts::Counts, latencies::What, process::Identity};
 use crate::{
     aggregate::{self, Count, ProcessId, Sort},
-    event::{Body, Event, Outcome, Verdict},
+    event::{Body, Cause, Event, Outcome, Verdict},
+    model::account,
 };
 
+/// The probes of checks: by migrate-on-fault, and in NUMA hinting faults.
+const CHECKS: [&str; 2] = ["check", "hinting_check"];
 /// What /proc rounds the start of a process to, ns: that is all that events of one that was there before say.
 const TICK_NS: u64 = 10_000_000;
 
@@ -69,7 +72,35 @@ impl State {
         self.counted.is_some()
     }
 
+    /// Events that a probe saw; `None` where the kernel's counts do not tell its events from another's.
+    #[must_use]
+    pub fn events_of(&self, probe: &str) -> Option<u64> {
+        let is_mixed = self.counted.is_some() && CHECKS.contains(&probe) && self.probe_of_checks().is_none();
+        (!is_mixed).then(|| self.probes.get(probe).copied().unwrap_or(0))
+    }
+
+    /// The probe that all checks come from, where only one of the two is attached: a count does not say which it was.
+    fn probe_of_checks(&self) -> Option<&'static str> {
+        let [lazy, hinting] = CHECKS.map(|probe| account::is_attached(&self.meta, probe));
+        match (lazy, hinting) {
+            (true, true) => None,
+            (true, false) => Some(CHECKS[0]),
+            (false, _) => Some(CHECKS[1]),
+        }
+    }
+
     fn count_sort(&mut self, sort: &Sort, new: &Count) -> Counts {
+        let probe = match sort {
+            Sort::Fault { .. } => Some("fault"),
+            Sort::Check { .. } => self.probe_of_checks(),
+            Sort::Mark { .. } => Some("mark"),
+            Sort::Migrate { cause: Cause::LazyFault, .. } => Some("lazy_migrate"),
+            Sort::Migrate { .. } => Some("direct_migrate"),
+        };
+        if let Some(probe) = probe {
+            let seen = self.probes.entry(probe).or_default();
+            *seen = seen.saturating_add(new.events);
+        }
         let mut counts = Counts { events: new.events, ..Counts::default() };
         match sort {
             Sort::Fault { class, cpu_nid, nid, .. } => {
@@ -131,7 +162,7 @@ mod tests {
     use super::*;
     use crate::{
         aggregate::{Process, Times},
-        event::{Cause, Comm},
+        event::Comm,
         trace::meta::Meta,
     };
 
@@ -174,6 +205,7 @@ mod tests {
         assert_eq!((state.totals.moved_pages, state.moves.get(1, 2)), (3 * 512, 3 * 512));
         let moves = state.latencies.get(What::Move(Cause::Mbind)).expect("they took time");
         assert_eq!(moves.count(), 3);
+        assert_eq!((state.events_of("direct_migrate"), state.events_of("fault")), (Some(3), Some(0)));
         assert!((2048..4096).contains(&moves.median_ns().expect("three")));
         // It was there before: /proc says when it started, to 10 ms.
         let process = state.processes.get(Identity { pid: 7, start_ns: 120_000_000 }).expect("it is listed");

@@ -43,8 +43,7 @@ impl<'a> Probes<'a> {
 
     /// Events, for the probe itself and not for its fields.
     fn events(&self, probe: &ProbeInfo) -> Option<u64> {
-        (probe.field.is_none() && probe.attached.is_some())
-            .then(|| self.state.probes.get(&*probe.probe).copied().unwrap_or(0))
+        (probe.field.is_none() && probe.attached.is_some()).then(|| self.state.events_of(&probe.probe)).flatten()
     }
 
     fn lost(&self, probe: &ProbeInfo) -> Option<u64> {
