@@ -53,7 +53,8 @@ const COUNTERS: [(&str, &str, &str, Counted); 8] = [
         Body::Migrate(m) if m.cause == Cause::LazyFault && m.result == Outcome::Failed => m.pages(),
         _ => 0,
     }),
-    ("pgmigrate_success", "pages moved for any reason", "direct_migrate", |b| match b {
+    // The kernel also counts a page that was freed before its turn came: the batch is done with it, and nothing moved.
+    ("pgmigrate_success", "pages moved for any reason, or freed first", "direct_migrate", |b| match b {
         Body::Migrate(m) if m.result == Outcome::Ok => m.pages(),
         _ => 0,
     }),
