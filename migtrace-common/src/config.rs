@@ -74,6 +74,9 @@ pub struct Config {
     pub task_pid: u32,
     pub task_tgid: u32,
     pub task_comm: u32,
+    /// From a task to its cgroup's id: `cgroups`, `dfl_cgrp`, `kn` and `id`, each in what the one before points to.
+    /// [`ABSENT`] in any: this kernel's structures are others, and a helper is to be asked.
+    pub task_cgroup: [u32; 4],
     /// Where a task's CPU number lies.
     pub task_cpu: u32,
     pub task_start: u32,

@@ -25,7 +25,7 @@ const _: () = assert!(size_of::<TallyKey>() == 16 && size_of::<Tally>() == (3 + 
 const _: () = assert!(size_of::<ProcessKey>() == 16 && size_of::<ProcessTally>() == 10 * 8);
 // No padding: the collector hands the bytes over as they are.
 const _: () = assert!(
-    size_of::<Config>() == 7 * 8 + (11 + 28 + 6 + 10 + 5 + 9 + 4 + 4 + 1 + 1 + 3) * 4 && align_of::<Config>() == 8
+    size_of::<Config>() == 7 * 8 + (11 + 28 + 4 + 6 + 10 + 5 + 9 + 4 + 4 + 1 + 1 + 3) * 4 && align_of::<Config>() == 8
 );
 const _: () = assert!(
     size_of::<Filter>() == 4 * 8 + (CPU_WORDS + 5 * MASK_WORDS) * 8 + FILTER_COMMS * 16 + MIGRATE_REASONS + 4 + 7 * 4

@@ -1,18 +1,18 @@
 //! The only way into the rings. Every event is counted here: stored, or refused and why.
 
-use core::mem::{MaybeUninit, offset_of};
+use core::{mem::MaybeUninit, ptr};
 
 use aya_ebpf::{
     bindings::{BPF_F_USER_STACK, BPF_RB_NO_WAKEUP},
     helpers::{
         bpf_get_current_cgroup_id, bpf_get_numa_node_id, bpf_get_smp_processor_id, bpf_ktime_get_boot_ns,
-        generated::{bpf_get_current_comm, bpf_get_prandom_u32},
+        generated::{bpf_get_current_task_btf, bpf_get_prandom_u32},
     },
     programs::tracing::StackIdContext,
 };
 use migtrace_common::{
     ABI_VERSION,
-    config::term,
+    config::{ABSENT, term},
     counters::{Probe, ProbeCounters, counters_index},
     kinds::RecordKind,
     record::{Header, NO_STACK},
@@ -38,16 +38,15 @@ pub fn now() -> u64 {
     unsafe { bpf_ktime_get_boot_ns() }
 }
 
-/// The header of a record of `task` that ended at `ts_ns`; [`commit`] adds the task's name.
+/// The header of a record of `task` that ended at `ts_ns`; [`commit`] adds the running task's name and cgroup.
 #[inline(always)]
 pub fn header(task: Task, kind: RecordKind, probe: Probe, ts_ns: u64) -> Header {
     Header {
         ts_ns,
-        // SAFETY: the helpers have no preconditions.
-        cgroup_id: unsafe { bpf_get_current_cgroup_id() },
+        cgroup_id: 0,
         pid: task.pid,
         tid: task.tid,
-        // SAFETY: as above.
+        // SAFETY: the helpers have no preconditions.
         cpu: unsafe { bpf_get_smp_processor_id() },
         // SAFETY: as above.
         cpu_node: unsafe { bpf_get_numa_node_id() } as i32,
@@ -61,19 +60,42 @@ pub fn header(task: Task, kind: RecordKind, probe: Probe, ts_ns: u64) -> Header 
     }
 }
 
-/// Counts an event and puts the record that `fill` makes of it into this CPU's ring, with the running task's
-/// name; a full ring is counted.
+/// Counts an event and puts the record that `fill` makes of it into this CPU's ring, with the running task's name and cgroup;
+/// a full ring is counted.
 ///
 /// `fill` gets memory that is not initialized and must write every byte of it.
 #[inline(always)]
 pub fn commit<T: 'static>(by: Counted, fill: impl FnOnce(&mut MaybeUninit<T>)) {
-    commit_named(by, |record| {
+    commit_of_another(by, |record| {
         fill(record);
-        // Every record opens with its header (layout.rs asserts it). The helper writes the name into the ring itself: a
-        // copy through the stack would be done byte by byte.
-        // SAFETY: within the reserved record.
-        unsafe { bpf_get_current_comm(record.as_mut_ptr().byte_add(offset_of!(Header, comm)).cast(), COMM_BYTES) };
+        // SAFETY: within the reserved record, which opens with its header (layout.rs asserts it).
+        unsafe { sign(record.as_mut_ptr().cast()) };
     });
+}
+
+/// Writes the running task's name and cgroup into a header. By plain loads of what the verifier knows the type of: the
+/// helper for the name alone costs as much as all else that a record of a fault does.
+///
+/// # Safety
+/// The header is in a reserved record.
+#[inline(always)]
+unsafe fn sign(header: *mut Header) {
+    let (comm, path) = (config!(task_comm), [0, 1, 2, 3].map(|n: usize| config!(task_cgroup[n])));
+    // SAFETY: the running task is there, and the kernel has the fields; a load through a pointer that leads nowhere gives 0.
+    let load = |at: u64, offset: u32| unsafe { ptr::read_volatile((at + u64::from(offset)) as *const u64) };
+    // SAFETY: the helpers have no preconditions; the record is the caller's.
+    unsafe {
+        let task = bpf_get_current_task_btf() as u64;
+        // By words: a copy through the stack would be done byte by byte. The name lies at a multiple of 8.
+        let name: *mut u64 = (&raw mut (*header).comm).cast();
+        name.write_volatile(load(task, comm));
+        name.add(1).write_volatile(load(task, comm + size_of::<u64>() as u32));
+        (*header).cgroup_id = if path.contains(&ABSENT) {
+            bpf_get_current_cgroup_id()
+        } else {
+            path.iter().fold(task, |at, offset| load(at, *offset))
+        };
+    }
 }
 
 /// As [`commit`], with the numbers of the stacks on which it happened, where they are wanted.
@@ -100,9 +122,9 @@ pub fn commit_on_stack<T: 'static>(by: Counted, ctx: &impl StackIdContext, fill:
     });
 }
 
-/// As [`commit`], for a record whose header has its name already.
+/// As [`commit`], for a record that is not about the running task.
 #[inline(always)]
-pub fn commit_named<T: 'static>(by: Counted, fill: impl FnOnce(&mut MaybeUninit<T>)) {
+pub fn commit_of_another<T: 'static>(by: Counted, fill: impl FnOnce(&mut MaybeUninit<T>)) {
     let Some(counters) = counters(by) else { return };
     counters.seen += 1;
     // SAFETY: the helper has no preconditions.

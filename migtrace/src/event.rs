@@ -91,6 +91,9 @@ impl Event {
     }
 }
 
+/// The lowest bit of each byte.
+const LOWEST_BITS: u128 = u128::MAX / 0xff;
+
 /// A task's name: at most 15 bytes, as the kernel keeps it. Printing escapes what could reach a terminal as control.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Comm([u8; 16]);
@@ -99,7 +102,11 @@ impl Comm {
     /// From the kernel's zero-padded bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
+        // What follows the first zero is left from a longer name, on kernels before 5.17.
+        let word = u128::from_le_bytes(bytes);
+        let zeroes = word.wrapping_sub(LOWEST_BITS) & !word & (LOWEST_BITS << 7);
+        let rest = zeroes.trailing_zeros() / 8 * 8;
+        if rest >= u128::BITS { Self(bytes) } else { Self((word & ((1 << rest) - 1)).to_le_bytes()) }
     }
 
     /// The bytes before the first zero.

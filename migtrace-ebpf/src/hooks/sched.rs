@@ -82,14 +82,10 @@ pub fn migrate(ctx: &impl Args) {
         return emit::filtered(MOVED);
     }
     let ts_ns = emit::now();
-    emit::commit_named(MOVED, |entry| {
+    // Without its cgroup, which is not shown without walking there.
+    emit::commit_of_another(MOVED, |entry| {
         entry.write(Task {
-            header: Header {
-                // The mover's would be another's; the task's own is not shown without walking its cgroups.
-                cgroup_id: 0,
-                comm,
-                ..emit::header(filter::Task { pid, tid }, RecordKind::TASK, Probe::Task, ts_ns)
-            },
+            header: Header { comm, ..emit::header(filter::Task { pid, tid }, RecordKind::TASK, Probe::Task, ts_ns) },
             child_start_ns: 0,
             what: TaskEvent::MOVED.0,
             pad: [0; 3],

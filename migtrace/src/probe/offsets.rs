@@ -83,6 +83,8 @@ pub fn offsets(kernel: &Kernel) -> Result<Offsets, Unsupported> {
         task_pid: offset("task_struct", "pid")?,
         task_tgid: offset("task_struct", "tgid")?,
         task_comm: offset("task_struct", "comm")?,
+        task_cgroup: [("task_struct", "cgroups"), ("css_set", "dfl_cgrp"), ("cgroup", "kn"), ("kernfs_node", "id")]
+            .map(|(of, field)| optional(of, field)),
         // In the task itself up to 5.15.
         task_cpu: nested(&[("task_struct", "thread_info"), ("thread_info", "cpu")])
             .or_else(|_| offset("task_struct", "cpu"))?,
