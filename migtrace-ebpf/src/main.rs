@@ -74,6 +74,22 @@ at_exit! {
     migrate_pages_exit migrate_pages_kretprobe(ctx) => hooks::migrate::batch_end(&ctx);
 }
 
+/// Programs at the end of functions whose arguments they read too, which a `kretprobe` cannot.
+macro_rules! at_exit_with_arguments {
+    ($($fexit:ident($ctx:ident) => $body:expr;)*) => {$(
+        #[fexit]
+        pub fn $fexit($ctx: FExitContext) -> i32 {
+            $body;
+            0
+        }
+    )*};
+}
+
+at_exit_with_arguments! {
+    zs_page_migrate(ctx) => hooks::migrate::driver_moved(hooks::migrate::AT_ZSMALLOC, &ctx);
+    balloon_page_migrate(ctx) => hooks::migrate::driver_moved(hooks::migrate::AT_BALLOON, &ctx);
+}
+
 /// The five forms of a placement system call: begin and end as functions, in two ways each, and as trace events.
 macro_rules! requests {
     ($($name:ident: $entry:ident $exit:ident $kprobe:ident $kretprobe:ident $enter_event:ident $exit_event:ident;)*) => {

@@ -2,7 +2,8 @@
 //!
 //! A mapped folio passes try_to_migrate() (its migration entries are set: there the kernel shows the address),
 //! move_to_new_folio(), folio_migrate_flags() (once for a folio that really moved, both frames in hand), and
-//! remove_migration_pte for each mapping that it gets back; an unmapped one passes only the middle two. The kernel moves
+//! remove_migration_pte for each mapping that it gets back; an unmapped one passes only the middle two, and a page that a
+//! driver moves (zsmalloc, a balloon) only the driver's function. The kernel moves
 //! one folio after the other, so the record of one that moved is made when the next begins, or when the batch ends: then
 //! all its mappings are back. (remove_migration_ptes() would be the one place for that, but compilers inline it where it
 //! matters.) A folio that could not be moved gets its own entries back without having moved, and its record at once.
@@ -16,7 +17,7 @@ use migtrace_common::{
 };
 
 use super::{
-    Args, field,
+    Args, Returned, field,
     folio::{self, Folio},
 };
 use crate::{
@@ -34,6 +35,8 @@ const AT_COPY: Counted = Counted(Probe::DirectMigrate, 1);
 const AT_MOVE: Counted = Counted(Probe::DirectMigrate, 2);
 const AT_PTE: Counted = Counted(Probe::DirectMigrate, 3);
 const AT_PMD: Counted = Counted(Probe::DirectMigrate, 4);
+pub const AT_ZSMALLOC: Counted = Counted(Probe::DirectMigrate, 5);
+pub const AT_BALLOON: Counted = Counted(Probe::DirectMigrate, 6);
 
 /// migrate_pages(from, get_new, put_new, private, mode, reason, ...) begins.
 #[inline(always)]
@@ -157,11 +160,27 @@ pub fn copy_begin(ctx: &impl StackIdContext) {
 /// folio_migrate_flags(new, old): the folio has moved.
 #[inline(always)]
 pub fn moved(ctx: &impl Args) {
+    folio_moved(AT_MOVE, ctx);
+}
+
+/// A driver's migrate_page(new, old, mode) returned: pages that only it knows, and that nothing maps, move by it alone.
+#[inline(always)]
+pub fn driver_moved(by: Counted, ctx: &(impl Args + Returned)) {
+    if ctx.ret(3) as i32 == 0 {
+        folio_moved(by, ctx);
+    }
+}
+
+/// The folio that is argument 1 is argument 0 now.
+#[inline(always)]
+fn folio_moved(by: Counted, ctx: &impl Args) {
     let Some(batch) = underway() else { return };
     let task = filter::current();
-    flush_moved(AT_MOVE, ctx, task, batch);
+    flush_moved(by, ctx, task, batch);
     batch.moved_ns = emit::now();
     batch.copy_ns = if batch.copying_ns == 0 { NO_TIME } else { batch.moved_ns - batch.copying_ns };
+    // Since 6.12 a driver's page does not pass move_to_new_folio().
+    batch.copying_ns = 0;
     batch.remapped_ns = 0;
     batch.moved_new = ctx.number(0);
     batch.moved_old = ctx.number(1);

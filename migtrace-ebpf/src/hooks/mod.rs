@@ -80,7 +80,7 @@ macro_rules! typed_args {
     )*};
 }
 
-typed_args! { FEntryContext BtfTracePointContext }
+typed_args! { FEntryContext FExitContext BtfTracePointContext }
 
 impl Args for ProbeContext {
     #[inline(always)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     probe::{
         attach::KPROBES,
-        catalog::CATALOG,
+        catalog::{CATALOG, Gives, Role},
         kernel::Kernel,
         support::{self, Unsupported},
         topology,
@@ -61,7 +61,14 @@ pub(super) fn programs(probes: &[ProbeInfo], tried: Result<(), String>) -> Check
     }
     let attached = probes.iter().filter(|probe| probe.attached.is_some()).count();
     let refused = probes.iter().filter_map(|probe| probe.error.as_deref()).find(|error| error.contains("refused"));
-    let found = format!("{attached} of {} roles filled", CATALOG.len());
+    // Records of folios that this kernel does not have are no role here, and were not tried.
+    let tried = |role: &&Role| {
+        let is_it =
+            |probe: &ProbeInfo| probe.probe == role.probe.name() && probe.field.as_deref() == role.gives.field();
+        !matches!(role.gives, Gives::RecordsOf(_)) || probes.iter().any(is_it)
+    };
+    let roles = CATALOG.iter().filter(tried).count();
+    let found = format!("{attached} of {roles} roles filled");
     match refused {
         None => check(WHAT, Fine, found, None),
         Some(error) => check(WHAT, Limits, format!("{found}; the kernel refused some"), refusal_remedy(error)),

@@ -13,7 +13,7 @@ pub use self::{checks::Check, text::write, views::View};
 use crate::{
     filter::kernel::KernelFilter,
     probe::{
-        catalog::{CATALOG, Gives},
+        catalog::CATALOG,
         kernel::Kernel,
         load::{Loaded, Options},
         machine, offsets, support,
@@ -108,9 +108,5 @@ fn untried(why: &str) -> Vec<ProbeInfo> {
         error: Some(format!("not tried: {why}")),
         fidelity: "unavailable".to_owned(),
     };
-    let of = |gives: Gives| match gives {
-        Gives::Records => None,
-        Gives::Field(field) => Some(field),
-    };
-    CATALOG.iter().map(|entry| role(entry.probe.name(), of(entry.gives))).collect()
+    CATALOG.iter().map(|entry| role(entry.probe.name(), entry.gives.field())).collect()
 }

@@ -47,6 +47,9 @@ impl Attaching<'_> {
             // Said when the records' way was taken.
             return Vec::new();
         }
+        if matches!(role.gives, Gives::RecordsOf(_)) && !self.has_a_place(role) {
+            return Vec::new();
+        }
         if !self.is_wanted(role.probe) {
             return vec![info(role, Err("left out by the filter".to_owned()))];
         }
@@ -67,6 +70,12 @@ impl Attaching<'_> {
             }
         }
         vec![info(role, Err(refusals.join("; ")))]
+    }
+
+    /// Whether this kernel has a function of the role.
+    fn has_a_place(&self, role: &Role) -> bool {
+        let mut functions = role.ways.iter().flat_map(|way| way.programs).flat_map(|(_, hook)| hook.functions());
+        functions.any(|function| self.options.kernel.has_function(function))
     }
 
     /// Whether the filter wants records that a probe makes, or that another makes with what this one knows.
@@ -209,14 +218,10 @@ fn refusal(error: &ProgramError) -> String {
 }
 
 fn info(role: &Role, outcome: Result<String, String>) -> ProbeInfo {
-    let field = match role.gives {
-        Gives::Records => None,
-        Gives::Field(field) => Some(field.to_owned()),
-    };
     let fidelity = if outcome.is_ok() { "exact" } else { "unavailable" };
     ProbeInfo {
         probe: role.probe.name().to_owned(),
-        field,
+        field: role.gives.field().map(str::to_owned),
         attached: outcome.as_ref().ok().cloned(),
         error: outcome.err(),
         fidelity: fidelity.to_owned(),

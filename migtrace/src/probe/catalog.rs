@@ -54,9 +54,22 @@ pub enum Gives {
     Records,
     /// A field, by its name in the trace. Of use only where the records' way does not lack it.
     Field(&'static str),
+    /// More records: of folios that only this place shows. A kernel without the function has no such folios.
+    RecordsOf(&'static str),
 }
 
-use Gives::{Field, Records};
+impl Gives {
+    /// What a trace calls it, where it is not the records themselves.
+    #[must_use]
+    pub fn field(self) -> Option<&'static str> {
+        match self {
+            Self::Records => None,
+            Self::Field(what) | Self::RecordsOf(what) => Some(what),
+        }
+    }
+}
+
+use Gives::{Field, Records, RecordsOf};
 use Hook::{BtfTracepoint, Fentry, Fexit, Kprobe, Kretprobe, Tracepoint};
 
 /// A way that lacks nothing.
@@ -100,6 +113,17 @@ macro_rules! mof {
             probe: Probe::$probe,
             gives: Records,
             ways: &[whole(&[($name, Tracepoint("mof", $name, concat!("trace_event_raw_", $name)))])],
+        }
+    };
+}
+
+/// Pages that a driver moves itself, for nobody maps them: the end of its own function, which says whether it did.
+macro_rules! of_driver {
+    ($name:literal, $program:literal, $function:literal) => {
+        Role {
+            probe: Probe::DirectMigrate,
+            gives: RecordsOf($name),
+            ways: &[whole(&[($program, Fexit(&[$function]))])],
         }
     };
 }
@@ -240,6 +264,8 @@ pub const CATALOG: &[Role] = &[
     ),
     tracepoint!(DirectMigrate, Field("remap_ns"), "remove_migration_pte"),
     tracepoint!(DirectMigrate, Field("remap_ns"), "remove_migration_pmd"),
+    of_driver!("of zsmalloc", "zs_page_migrate", "zs_page_migrate"),
+    of_driver!("of a balloon", "balloon_page_migrate", "balloon_page_migrate"),
     request!(
         "mbind_entry",
         "mbind_exit",

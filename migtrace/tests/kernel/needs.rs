@@ -45,6 +45,12 @@ pub(crate) fn two_tiers() -> Option<&'static str> {
     lacks("two memory tiers", tiers > 1 && Path::new("/sys/kernel/mm/numa/demotion_enabled").exists())
 }
 
+/// Swap on zram, as the machine has it where the kernel has both built in.
+pub(crate) fn zsmalloc() -> Option<&'static str> {
+    let swaps = fs::read_to_string("/proc/swaps").unwrap_or_default();
+    lacks("swap on zram", swaps.contains("/dev/zram"))
+}
+
 /// Asks /proc for the next process's number.
 pub(crate) fn choosable_pids() -> Option<&'static str> {
     lacks("CONFIG_CHECKPOINT_RESTORE", Path::new("/proc/sys/kernel/ns_last_pid").exists())

@@ -193,6 +193,25 @@ fn compaction_moves_pages_within_their_node() {
 }
 
 #[test]
+fn compaction_moves_pages_of_compressed_swap() {
+    needs!(zsmalloc);
+    let group = Group::new("swapped");
+    let script = Script::new("anon a 8192p\nmap a\ntouch a write\npid\nsnooze 600\n");
+    let (read, write) = std::io::pipe().unwrap();
+    let holder = Beside::start(group.start(&script.argv()).stdout(write));
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(read));
+    assert!(lines.any(|line| line.unwrap().contains("pid = ")), "memtoy has its pages");
+    // Into swap; the kernel may say that it did not find as much.
+    let _ = fs::write(group.0.join("memory.reclaim"), "24M");
+    let _proactiveness = Setting::set(Path::new("/proc/sys/vm/compaction_proactiveness"), "0");
+    let run = Recorder::start(&[], &["sh", "-c", "echo 1 > /proc/sys/vm/compact_memory"]).finish();
+    drop(holder);
+    let drivers = run.meta.probes.iter().find(|p| p.field.as_deref() == Some("of zsmalloc")).unwrap();
+    assert!(drivers.attached.is_some(), "{drivers:?}");
+    assert_reconciled(&run);
+}
+
+#[test]
 fn demotion_moves_cold_pages_to_the_slow_tier() {
     needs!(two_tiers);
     let _demotion = Setting::set(Path::new("/sys/kernel/mm/numa/demotion_enabled"), "1");
