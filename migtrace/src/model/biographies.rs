@@ -5,7 +5,9 @@
 //! came by: they belong to the page that was seen last in their frame, if the address agrees. What cannot be told is left
 //! out and counted. What views ask is in `lookup.rs`.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
 
 use super::{
     biography::{Mapped, PageId, ProcessId, Step, What, order_of_fault},

@@ -1,6 +1,8 @@
 //! A map that forgets what is oldest, so that following a system for days takes no more memory than for minutes.
 
-use std::{collections::HashMap, hash::Hash, mem};
+use std::{hash::Hash, mem};
+
+use hashbrown::HashMap;
 
 /// Holds at least the `half` entries that were inserted last, and at most twice as many. What it forgets is counted.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! Which pages marks without an address are about, where a request's range leaves no choice.
 
-use std::collections::{HashMap, HashSet};
+use hashbrown::{HashMap, HashSet};
 
 use super::{
     marks::Marks,

@@ -1,6 +1,6 @@
 //! Processes that share marked pages, because one forked the other: a page is gone when the last of them is.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 /// Families by member. A process without children since its pages were marked is in none.
 #[derive(Debug, Default)]

@@ -5,7 +5,9 @@
 //! them by frame, else by address, and follows its page when compaction or a direct request moves it before it is touched.
 //! Events are taken in the order of their ends. Memory is bounded: what is not followed to its end is counted.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
 
 use super::{
     families::Families,

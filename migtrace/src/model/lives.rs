@@ -1,6 +1,8 @@
 //! What biographies need of processes: their starts, forks and ends, and the requests that they made.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
 
 use super::{
     biography::{Asked, Mapped, ProcessId},

@@ -1,6 +1,8 @@
 //! The pages that are marked and not yet settled, found by frame, by address and by process.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+
+use hashbrown::HashMap;
 
 use super::{
     fate::Fate,

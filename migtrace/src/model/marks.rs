@@ -1,7 +1,7 @@
 //! What became of each page that was unmapped for lazy migration, in a recording that is in memory as a whole: the same
 //! [`Funnels`] that follow events as they come, with every mark kept, and found by its event.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use super::{elimination, funnel::Funnel, funnels::Funnels, lazy_request::LazyRequest, nest::Nest};
 use crate::event::Event;

@@ -3,7 +3,9 @@
 //! The kernel says no such thing; it follows from time and thread, because a thread does one thing at a time: what ended
 //! in a thread between the begin and the end of its system call happened inside that call.
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::cmp::Reverse;
+
+use hashbrown::HashMap;
 
 use crate::event::{Body, Event};
 

@@ -1,6 +1,8 @@
 //! Sets of address ranges by process, and the segments that requests named, so that an address prints as a page number.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
 
 use crate::event::{Body, Event, Region, RegionClass, Request, TaskEvent};
 

@@ -1,6 +1,8 @@
 //! A map that holds no more than so many: those that were not used for the longest time go first, and are counted.
 
-use std::{collections::HashMap, hash::Hash};
+use std::hash::Hash;
+
+use hashbrown::HashMap;
 
 /// See the module.
 #[derive(Clone, Debug)]

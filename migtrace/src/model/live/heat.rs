@@ -1,6 +1,6 @@
 //! Where in its address space, and when, a process touched memory: a map of cells that grow when there are too many.
 
-use std::collections::{HashMap, HashSet};
+use hashbrown::{HashMap, HashSet};
 
 /// Cells of one map.
 pub const CELLS: usize = 2048;
