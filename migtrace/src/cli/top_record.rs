@@ -4,7 +4,8 @@
 use std::{
     ffi::OsString,
     fs,
-    io::Read,
+    io::{self, Read},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::{self, JoinHandle},
@@ -96,6 +97,13 @@ fn close(mut recorder: Child, path: &Path) -> Closed {
     Ok(format!("recorded {events} events ({lost} lost) into {}", path.display()))
 }
 
+/// In the child: a screen that is killed takes its recorder with it, which closes its trace as on any other SIGINT.
+fn end_with_parent() -> io::Result<()> {
+    // SAFETY: a number and a signal, no memory.
+    let done = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGINT) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 impl Recorder for TraceRecorder {
     fn start(&mut self) -> Result<String, String> {
         let path = self.next_path();
@@ -105,13 +113,15 @@ impl Recorder for TraceRecorder {
         if path.exists() {
             return Err(format!("{} is there already", path.display()));
         }
-        let failed = |error: std::io::Error| format!("cannot record into {}: {error}", path.display());
+        let failed = |error: io::Error| format!("cannot record into {}: {error}", path.display());
         let program = std::env::current_exe().map_err(failed)?;
         let mut record = Command::new(program);
         record.args(["record", "--quiet", "--output"]).arg(&path).args(&self.scope);
         record.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         // Keys of the terminal are for the screen, not for it.
-        std::os::unix::process::CommandExt::process_group(&mut record, 0);
+        record.process_group(0);
+        // SAFETY: between fork and exec only prctl is called, which is async-signal-safe.
+        unsafe { record.pre_exec(end_with_parent) };
         let recorder = record.spawn().map_err(failed)?;
         let shown = path.display().to_string();
         self.under_way = Some((recorder, path));

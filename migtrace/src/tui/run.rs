@@ -266,6 +266,10 @@ impl<S: Source, R: Recorder> Driver<S, R> {
     }
 
     async fn perform(&mut self, effect: Effect, term: &mut Term) -> io::Result<()> {
+        if let Effect::SaveScreen | Effect::ExportCsv = effect {
+            // Keys can come faster than frames: what is saved is what the next frame shows.
+            self.app.refresh();
+        }
         match effect {
             Effect::Quit => self.quit = true,
             Effect::Suspend => {

@@ -103,6 +103,8 @@ impl App {
             self.before.retain(|before| *before != view);
             self.before.push(self.view);
             self.view = view;
+            // What was looked for in the rows of one view would hide those of another.
+            self.search.clear();
         }
         self.wants()
     }

@@ -19,5 +19,6 @@ mod recorder;
 mod reliability;
 mod serve;
 mod support;
+mod top;
 mod witness;
 mod workloads;

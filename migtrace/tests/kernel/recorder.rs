@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Longer than anything takes that comes at all, on an emulated machine with a busy host.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A recorder that was started and not waited for. It ends with this value.
 pub(crate) struct Recorder {
@@ -128,13 +128,13 @@ pub(crate) fn send(pid: u32, signal: i32) {
 }
 
 /// What a process has written so far.
-struct Heard {
+pub(crate) struct Heard {
     text: Arc<Mutex<String>>,
     reader: JoinHandle<()>,
 }
 
 impl Heard {
-    fn from(mut pipe: impl Read + Send + 'static) -> Self {
+    pub(crate) fn from(mut pipe: impl Read + Send + 'static) -> Self {
         let text = Arc::new(Mutex::new(String::new()));
         let heard = Arc::clone(&text);
         let reader = thread::spawn(move || {
@@ -146,13 +146,17 @@ impl Heard {
         Self { text, reader }
     }
 
-    fn wait_for(&self, wanted: &str) {
+    pub(crate) fn wait_for(&self, wanted: &str) {
         let began = Instant::now();
         while !self.text.lock().unwrap().contains(wanted) {
             let said = self.text.lock().unwrap().clone();
             assert!(began.elapsed() < PATIENCE && !self.reader.is_finished(), "{wanted:?} never came: {said}");
             thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    pub(crate) fn so_far(&self) -> String {
+        self.text.lock().unwrap().clone()
     }
 
     /// Everything, once the pipe's other ends are closed.

@@ -82,6 +82,16 @@ fn a_search_narrows_while_it_is_typed() {
     assert!(screen_now(&mut app).contains("fault anon"));
 }
 
+#[test]
+fn a_search_ends_where_what_it_found_is_opened() {
+    let mut app = whole(fixture::direct(8));
+    press(&mut app, "2 f");
+    typed(&mut app, "toy");
+    press(&mut app, "enter enter");
+    let text = screen_now(&mut app);
+    assert!(text.contains("START") && !text.contains("rows with"), "{text}");
+}
+
 fn screen_now(app: &mut App) -> String {
     let (columns, rows) = app.size;
     crate::tui::saved::text_of(app, columns, rows)
