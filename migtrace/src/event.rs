@@ -112,8 +112,9 @@ impl Comm {
     /// The bytes before the first zero.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        let end = self.0.iter().position(|&b| b == 0).unwrap_or(self.0.len());
-        &self.0[..end]
+        // Nothing but zeroes comes after the name.
+        let unused = u128::from_le_bytes(self.0).leading_zeros() / 8;
+        &self.0[..self.0.len() - unused as usize]
     }
 }
 
@@ -123,7 +124,7 @@ impl From<&str> for Comm {
         let mut bytes = [0; 16];
         let len = name.len().min(bytes.len());
         bytes[..len].copy_from_slice(&name.as_bytes()[..len]);
-        Self(bytes)
+        Self::from_bytes(bytes)
     }
 }
 

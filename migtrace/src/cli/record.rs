@@ -155,6 +155,7 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
         cgroups: Cgroups::running(),
         left_behind: LeftBehind::default(),
         quiet: args.quiet,
+        filling_cpu_ns: 0,
     };
     let status = recording.run(live, workload, &mut meta, &before).await?;
     recording.finish(args, &mut meta, status)
@@ -200,6 +201,8 @@ struct Recording {
     progress: Progress,
     cgroups: Cgroups,
     left_behind: LeftBehind,
+    /// What filling rows took on this thread; they are encoded on one of their own.
+    filling_cpu_ns: u64,
     quiet: bool,
 }
 
@@ -243,13 +246,14 @@ impl Recording {
         meta.late_events = closing.late;
         meta.cgroups = self.cgroups.paths();
         meta.account = closing.account;
-        let writer_cpu_ns = self.output.cpu_ns().with_context(|| self.while_writing())?;
+        let writer_cpu_ns = self.filling_cpu_ns + self.output.cpu_ns().with_context(|| self.while_writing())?;
         meta.own_cost =
             Some(OwnCost { writer_cpu_ns: Some(writer_cpu_ns), max_rss_bytes: max_rss_bytes(), ..closing.own_cost });
         Ok(status)
     }
 
     fn write(&mut self, mut batch: Vec<Event>) -> Result<()> {
+        let began_ns = clock::thread_cpu_ns();
         for event in &mut batch {
             self.cgroups.see(event.cgroup_id);
             self.left_behind.fill(event);
@@ -259,6 +263,8 @@ impl Recording {
             }
         }
         self.progress.count(&batch);
+        drop(batch);
+        self.filling_cpu_ns += clock::thread_cpu_ns() - began_ns;
         Ok(())
     }
 

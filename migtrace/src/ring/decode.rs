@@ -1,7 +1,7 @@
 //! Records into events: length-checked, version-checked, kernel numbers turned into words. A bad record is an error here,
 //! and a count for the reader; it never stops the reading.
 
-use std::num::NonZeroU32;
+use std::{mem::offset_of, num::NonZeroU32};
 
 use migtrace_common::{
     ABI_VERSION,
@@ -36,11 +36,11 @@ pub enum DecodeError {
     Value { what: &'static str, value: u64 },
 }
 
-/// The name of the probe that made a record, where so much of it can be read.
+/// The probe that made a record, where so much of it can be read.
 #[must_use]
-pub fn probe_of(bytes: &[u8]) -> Option<&'static str> {
-    let (header, _) = Header::read_from_prefix(bytes).ok()?;
-    Probe::ALL.get(usize::from(header.probe)).map(|probe| probe.name())
+pub fn probe_of(bytes: &[u8]) -> Option<Probe> {
+    let (number, _) = u16::read_from_prefix(bytes.get(offset_of!(Header, probe)..)?).ok()?;
+    Probe::ALL.get(usize::from(number)).copied()
 }
 
 /// One record as an event.

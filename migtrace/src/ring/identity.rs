@@ -3,7 +3,7 @@
 //! New processes say it in the record of their fork; those that were there before are looked up in /proc, to the 10 ms
 //! that it has.
 
-use std::{collections::HashMap, fs};
+use std::{collections::HashMap, fs, mem::offset_of};
 
 use migtrace_common::{
     kinds::{RecordKind, TaskEvent},
@@ -51,8 +51,7 @@ impl Processes {
 
     /// Takes in what a record says about the lives of processes, after its own event was named.
     pub fn learn(&mut self, record: &[u8]) {
-        let Ok((header, _)) = Header::read_from_prefix(record) else { return };
-        if RecordKind(header.kind) != RecordKind::TASK {
+        if record.get(offset_of!(Header, kind)) != Some(&RecordKind::TASK.0) {
             return;
         }
         let Ok((task, _)) = Task::read_from_prefix(record) else { return };
@@ -62,7 +61,7 @@ impl Processes {
                 self.started_ns.insert(task.child_pid, started_ns);
             }
             TaskEvent::EXIT => {
-                self.started_ns.remove(&header.pid);
+                self.started_ns.remove(&task.header.pid);
             }
             _ => return,
         }

@@ -9,29 +9,50 @@ use crate::{
     trace::meta::ProbeAccount,
 };
 
+/// What a record that names no probe is counted by.
+const UNKNOWN: &str = "unknown";
+
+/// Counts by probe, and of records that name none.
+#[derive(Default)]
+struct Counts([u64; Probe::ALL.len() + 1]);
+
+impl Counts {
+    fn add(&mut self, probe: Option<Probe>) {
+        self.0[probe.map_or(Probe::ALL.len(), |probe| probe as usize)] += 1;
+    }
+
+    fn of(&self, probe: Probe) -> u64 {
+        self.0[probe as usize]
+    }
+
+    fn of_unknown(&self) -> u64 {
+        self.0[Probe::ALL.len()]
+    }
+}
+
 /// Counts what came out of the ring, and compares it with the programs' counters.
 #[derive(Default)]
 pub struct Account {
-    decoded: HashMap<&'static str, u64>,
-    undecodable: HashMap<&'static str, u64>,
-    filtered: HashMap<&'static str, u64>,
+    decoded: Counts,
+    undecodable: Counts,
+    filtered: Counts,
     told: HashMap<(&'static str, &'static str), u64>,
 }
 
 impl Account {
     /// A record of `probe` became an event.
-    pub fn decoded(&mut self, probe: &'static str) {
-        *self.decoded.entry(probe).or_default() += 1;
+    pub fn decoded(&mut self, probe: Option<Probe>) {
+        self.decoded.add(probe);
     }
 
     /// A record of `probe` became an event that the filter leaves out.
-    pub fn filtered(&mut self, probe: &'static str) {
-        *self.filtered.entry(probe).or_default() += 1;
+    pub fn filtered(&mut self, probe: Option<Probe>) {
+        self.filtered.add(probe);
     }
 
     /// A record of `probe` could not be read.
-    pub fn undecodable(&mut self, probe: &'static str) {
-        *self.undecodable.entry(probe).or_default() += 1;
+    pub fn undecodable(&mut self, probe: Option<Probe>) {
+        self.undecodable.add(probe);
     }
 
     /// Loss events for what the counters gained since the last call.
@@ -54,7 +75,7 @@ impl Account {
         let account = |probe: &Probe| {
             let name = probe.name();
             let counted = counters.get(name).copied().unwrap_or_default();
-            let stored = self.decoded.get(name).copied().unwrap_or(0);
+            let stored = self.decoded.of(*probe);
             let mut lost: BTreeMap<String, u64> = self
                 .losses(counters)
                 .into_iter()
@@ -62,7 +83,7 @@ impl Account {
                 .map(|(_, cause, count)| (cause.to_owned(), count))
                 .collect();
             // What the programs let through and the whole filter does not is filtered as if they had not.
-            let filtered = self.filtered.get(name).copied().unwrap_or(0);
+            let filtered = self.filtered.of(*probe);
             let seen = counted.seen.saturating_sub(filtered);
             // What the programs committed and nobody read: zero, or a fault of ours that must show.
             let unread = seen.saturating_sub(stored + lost.values().sum::<u64>());
@@ -87,14 +108,16 @@ impl Account {
         let losses = Probe::ALL.iter().flat_map(|probe| {
             let name = probe.name();
             let counted = counters.get(name).copied().unwrap_or_default();
-            let undecodable = self.undecodable.get(name).copied().unwrap_or(0);
             [
                 (name, "ring_full", counted.ring_full),
                 (name, "no_start", counted.no_start),
-                (name, "undecodable", undecodable),
+                (name, "undecodable", self.undecodable.of(*probe)),
             ]
         });
-        losses.filter(|(.., count)| *count > 0).collect()
+        losses
+            .chain([(UNKNOWN, "undecodable", self.undecodable.of_unknown())])
+            .filter(|(.., count)| *count > 0)
+            .collect()
     }
 }
 
@@ -120,9 +143,9 @@ mod tests {
         };
         let counters = HashMap::from([("fault", counted)]);
         let mut account = Account::default();
-        (0..5).for_each(|_| account.decoded("fault"));
-        account.undecodable("fault");
-        (0..4).for_each(|_| account.filtered("fault"));
+        (0..5).for_each(|_| account.decoded(Some(Probe::Fault)));
+        account.undecodable(Some(Probe::Fault));
+        (0..4).for_each(|_| account.filtered(Some(Probe::Fault)));
         let told = account.new_losses(1, &counters);
         assert_eq!(told.len(), 3);
         assert!(account.new_losses(2, &counters).is_empty(), "each loss is told once");

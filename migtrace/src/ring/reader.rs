@@ -197,7 +197,7 @@ impl Decoding {
             Ok(mut event) => {
                 event.process_start_ns = self.processes.started_ns(event.pid);
                 self.processes.learn(record);
-                let probe = probe_of(record).unwrap_or("unknown");
+                let probe = probe_of(record);
                 if !self.filter.wants(&event) {
                     self.account.filtered(probe);
                     return;
@@ -210,7 +210,7 @@ impl Decoding {
             }
             Err(error) => {
                 log::debug!("a record was left out: {error}");
-                self.account.undecodable(probe_of(record).unwrap_or("unknown"));
+                self.account.undecodable(probe_of(record));
             }
         }
     }
@@ -222,7 +222,9 @@ impl Decoding {
 
     /// The events so far, in order, with the losses that were told up to `until_ns`.
     fn take_out(&mut self, until_ns: u64) -> Vec<Event> {
-        let mut out = std::mem::take(&mut self.out);
+        // The next ones will be about as many: growing to that would copy them all.
+        let next = Vec::with_capacity(self.out.len());
+        let mut out = std::mem::replace(&mut self.out, next);
         if self.losses.iter().any(|loss| loss.ts_ns <= until_ns) {
             out.extend(self.losses.extract_if(.., |loss| loss.ts_ns <= until_ns));
             out.sort_by_key(|event| event.ts_ns);

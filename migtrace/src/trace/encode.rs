@@ -55,7 +55,12 @@ pub(super) fn put_event<'e>(to: &mut impl Sink<'e>, event: &'e Event) {
     to.put_if(column::cpu_node, event.cpu_node);
     to.put(column::pid, event.pid);
     to.put(column::tid, event.tid);
-    to.put_made(column::comm, || Some(String::from_utf8_lossy(event.comm.as_bytes())));
+    let comm = event.comm.as_bytes();
+    // Nearly all are, and that is quickly seen.
+    match str::from_utf8(comm) {
+        Ok(comm) => to.put(column::comm, comm),
+        Err(_) => to.put_made(column::comm, || Some(String::from_utf8_lossy(comm))),
+    }
     to.put(column::cgroup_id, event.cgroup_id);
     to.put(column::kind, event.body.kind());
     to.put_if(column::process_start_ns, event.process_start_ns);
