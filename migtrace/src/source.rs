@@ -232,7 +232,7 @@ impl Live {
             diagnostics.flush();
         }
         let ran = self.loaded.ran();
-        drop(self.loaded);
+        self.loaded.detach();
         self.reader.stop();
         Stopped { reader: self.reader, ran }
     }

@@ -20,8 +20,12 @@ pub(super) type Attached = (&'static str, Probe);
 /// Fills every role that this kernel has a place for: how each was filled, or why not, and the programs.
 pub(super) fn attach_all(ebpf: &mut Ebpf, options: &Options<'_>, btf: &Btf) -> (Vec<ProbeInfo>, Vec<Attached>) {
     let mut attaching = Attaching { ebpf, options, btf, attached: Vec::new(), lacks: HashMap::new() };
-    let probes = CATALOG.iter().flat_map(|role| attaching.fill(role)).collect();
-    (probes, attaching.attached)
+    // Faults come last: under a storm of them the rings would be full before the other probes are attached, and nobody reads
+    // before that. They are told in the catalog's order.
+    let is_fault = |role: &&Role| role.probe == Probe::Fault;
+    let others: Vec<_> = CATALOG.iter().filter(|role| !is_fault(role)).flat_map(|role| attaching.fill(role)).collect();
+    let faults: Vec<_> = CATALOG.iter().filter(is_fault).flat_map(|role| attaching.fill(role)).collect();
+    ([faults, others].concat(), attaching.attached)
 }
 
 /// Where the kernel offers kprobes (CONFIG_KPROBE_EVENTS).
@@ -105,25 +109,13 @@ impl Attaching<'_> {
             match self.attach(placed) {
                 Ok(place) => places.push(place),
                 Err(refusal) => {
-                    way.programs[..number].iter().for_each(|(program, _)| self.unload(program));
+                    way.programs[..number].iter().for_each(|(program, _)| unload(self.ebpf, program));
                     return Err(refusal);
                 }
             }
         }
         self.attached.extend(way.programs.iter().map(|(program, _)| (*program, probe)));
         Ok(places.join(", "))
-    }
-
-    fn unload(&mut self, program: &str) {
-        // One that cannot be unloaded is dropped with the object.
-        let _ = match self.ebpf.program_mut(program) {
-            Some(Program::TracePoint(program)) => program.unload(),
-            Some(Program::BtfTracePoint(program)) => program.unload(),
-            Some(Program::FEntry(program)) => program.unload(),
-            Some(Program::FExit(program)) => program.unload(),
-            Some(Program::KProbe(program)) => program.unload(),
-            _ => Ok(()),
-        };
     }
 
     /// Loads and attaches one program: the place, or what the kernel or aya said, on one line.
@@ -165,6 +157,19 @@ impl Attaching<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// Detaches and unloads a program.
+pub(super) fn unload(ebpf: &mut Ebpf, program: &str) {
+    // One that cannot be unloaded is dropped with the object.
+    let _ = match ebpf.program_mut(program) {
+        Some(Program::TracePoint(program)) => program.unload(),
+        Some(Program::BtfTracePoint(program)) => program.unload(),
+        Some(Program::FEntry(program)) => program.unload(),
+        Some(Program::FExit(program)) => program.unload(),
+        Some(Program::KProbe(program)) => program.unload(),
+        _ => Ok(()),
+    };
 }
 
 fn load_and_attach(program: &mut Program, hook: &Hook, function: &str, btf: &Btf) -> Result<(), ProgramError> {

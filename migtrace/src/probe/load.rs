@@ -14,7 +14,7 @@ use migtrace_common::{
 use thiserror::Error;
 
 use super::{
-    attach::{Attached, attach_all},
+    attach::{Attached, attach_all, unload},
     kernel::Kernel,
     offsets::Offsets,
     program_info::{self, Runs},
@@ -126,6 +126,14 @@ impl Loaded {
             return Err(LoadError::NothingAttached(first.unwrap_or_default()));
         }
         Ok(Self { ebpf, rings, stacks: options.stacks, aggregates: options.aggregate.is_some(), probes, attached })
+    }
+
+    /// Detaches everything. Faults first: detaching all takes the kernel most of a second, in which a storm of them would
+    /// go on filling the rings.
+    pub fn detach(mut self) {
+        for (program, _) in self.attached.iter().filter(|(_, probe)| *probe == Probe::Fault) {
+            unload(&mut self.ebpf, program);
+        }
     }
 
     /// The rings, once.
