@@ -133,8 +133,8 @@ fn lockdown() -> Check {
     match mode {
         "confidentiality" => check(
             WHAT,
-            Missing,
-            "confidentiality: BPF programs may not read kernel memory, so none can be loaded",
+            Limits,
+            "confidentiality: no kprobes, and no BPF programs that ask to read kernel memory: most are refused",
             Some("boot with lockdown=integrity or without lockdown (Secure Boot turns it on)"),
         ),
         mode => check(WHAT, Fine, mode, None),
