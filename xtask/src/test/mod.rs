@@ -17,15 +17,15 @@ use std::{
 use anyhow::{Context, Result};
 use clap::Args;
 
-use self::tally::{Tally, Tee};
+use self::tally::{Heard, Tally, Tee};
 use crate::{
     cargo, command, ebpf,
-    exit::{FINDING, FINE, Failure},
+    exit::{FINDING, FINE},
     kernel,
     paths::Paths,
     progress::{clock, elapsed, say},
     setup::{self, Purpose},
-    vm::{self, Ended, Image, Request, machine::Machine},
+    vm::{self, Ended, Image, Outcome, Request, machine::Machine},
 };
 
 /// The kernels on which tests run.
@@ -101,7 +101,7 @@ impl Options {
         let status = cargo.stdin(Stdio::null()).stdout(output).status();
         let status = status.with_context(|| format!("cannot start `{}`", command::shown(&cargo)))?;
         drop(cargo);
-        let tally = tee.finish();
+        let tally = tee.finish().tally;
         let problem = (!status.success() && tally.failed == 0).then(|| format!("cargo test failed: {status}"));
         Ok(Report { set: "host".to_owned(), took: began.elapsed(), tally, problem })
     }
@@ -129,27 +129,42 @@ impl Options {
 
     fn in_machine(&self, paths: &Paths, program: &Path, kernel: &str, skipped: &[&str]) -> Result<Report> {
         let image = kernel::image(paths, kernel)?;
-        for _ in 0..STALE_BREAKPOINTS {
-            if let Some(report) = self.in_one_boot(paths, program, kernel, &image, skipped)? {
-                return Ok(report);
-            }
-            say("the emulator executed a breakpoint that the kernel had taken back: boots and tests once more");
-        }
-        let text = format!("the emulator broke {STALE_BREAKPOINTS} boots of the {kernel} kernel by stale breakpoints");
-        Err(Failure::Environment(text).into())
-    }
-
-    /// None where the emulator's own fault ended the boot.
-    fn in_one_boot(
-        &self,
-        paths: &Paths,
-        program: &Path,
-        kernel: &str,
-        image: &Image,
-        skipped: &[&str],
-    ) -> Result<Option<Report>> {
         say(format!("tests inside the virtual machine, {kernel} kernel"));
         let began = Instant::now();
+        let (outcome, heard) = match self.boot(paths, program, &image, skipped)? {
+            // Nothing was tested yet, so nothing is hidden: a loaded host makes emulated timers late.
+            (Outcome { ended: Ended::Broken(why), came_up: false, .. }, _) => {
+                say(format!("{why}: boots once more"));
+                self.boot(paths, program, &image, skipped)?
+            }
+            booted => booted,
+        };
+        let Heard { tally, last_line } = heard;
+        let problem = match &outcome.ended {
+            Ended::Broken(why) => {
+                return Err(outcome.broken(paths, &format!("{why}; the tests stood at: {last_line}")));
+            }
+            Ended::Stopped(status) => Some(format!("stopped, status {status}")),
+            Ended::Job(FINE) => None,
+            Ended::Job(_) if tally.failed > 0 => None,
+            Ended::Job(status) => Some(format!("the tests ended with status {status}")),
+        };
+        let faults: Vec<_> = outcome.faults().map(|splat| format!("\n  {splat}")).collect();
+        let problem = match (problem, faults.is_empty()) {
+            (problem, true) => problem,
+            (problem, false) => Some(format!(
+                "{}the kernel complained (all of it: {}):{}",
+                problem.map(|problem| problem + "; ").unwrap_or_default(),
+                outcome.keep_console(paths)?,
+                faults.concat()
+            )),
+        };
+        let set = format!("virtual machine, {kernel} kernel");
+        Ok(Report { set, took: began.elapsed(), tally, problem })
+    }
+
+    /// How the machine ended, and what the tests in it said.
+    fn boot(&self, paths: &Paths, program: &Path, image: &Image, skipped: &[&str]) -> Result<(Outcome, Heard)> {
         let tee = Tee::start()?;
         let mut argv = vec![program.into(), "--test-threads=1".into()];
         argv.extend(self.filter.iter().map(Into::into));
@@ -169,31 +184,7 @@ impl Options {
                 timeout: Some(self.timeout),
             },
         )?;
-        let tally = tee.finish();
-        if outcome.broke_by_stale_breakpoint() {
-            return Ok(None);
-        }
-        let problem = match &outcome.ended {
-            Ended::Broken(why) => {
-                return Err(outcome.broken(paths, &format!("{why}, after {} tests that passed", tally.passed)));
-            }
-            Ended::Stopped(status) => Some(format!("stopped, status {status}")),
-            Ended::Job(FINE) => None,
-            Ended::Job(_) if tally.failed > 0 => None,
-            Ended::Job(status) => Some(format!("the tests ended with status {status}")),
-        };
-        let faults: Vec<_> = outcome.faults().map(|splat| format!("\n  {splat}")).collect();
-        let problem = match (problem, faults.is_empty()) {
-            (problem, true) => problem,
-            (problem, false) => Some(format!(
-                "{}the kernel complained (all of it: {}):{}",
-                problem.map(|problem| problem + "; ").unwrap_or_default(),
-                outcome.keep_console(paths)?,
-                faults.concat()
-            )),
-        };
-        let set = format!("virtual machine, {kernel} kernel");
-        Ok(Some(Report { set, took: began.elapsed(), tally, problem }))
+        Ok((outcome, tee.finish()))
     }
 }
 
@@ -201,9 +192,6 @@ impl Options {
 fn prometheus(paths: &Paths) -> Result<Option<(OsString, OsString)>> {
     Ok(setup::prometheus(paths)?.map(|programs| ("MIGTRACE_PROMETHEUS".into(), programs.into())))
 }
-
-/// Boots of one kernel that the emulator's own fault may end.
-const STALE_BREAKPOINTS: u32 = 3;
 
 /// What the tests inside the virtual machine need: the test program, `("test", "kernel")`, and `("bin", "migtrace")`.
 fn build(paths: &Paths, kind: &str, name: &str) -> Result<PathBuf> {

@@ -70,7 +70,15 @@ impl Tally {
 /// A pipe whose content goes to standard output, and is counted.
 pub(super) struct Tee {
     pub(super) writer: PipeWriter,
-    reader: JoinHandle<Tally>,
+    reader: JoinHandle<Heard>,
+}
+
+/// What tests said.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    pub(super) tally: Tally,
+    /// Their last line that is not empty, maybe not at its end: where they stood when the machine broke.
+    pub(super) last_line: String,
 }
 
 impl Tee {
@@ -81,31 +89,46 @@ impl Tee {
     }
 
     /// Waits for the rest; all other writers must be closed.
-    pub(super) fn finish(self) -> Tally {
+    pub(super) fn finish(self) -> Heard {
         drop(self.writer);
         self.reader.join().unwrap_or_default()
     }
 }
 
-fn pass_on(reader: PipeReader) -> Tally {
-    let mut tally = Tally::default();
+fn pass_on(reader: PipeReader) -> Heard {
+    let mut heard = Heard::default();
     for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
-        tally.add_line(&String::from_utf8_lossy(&line));
+        let text = String::from_utf8_lossy(&line);
+        heard.tally.add_line(&text);
+        if !text.trim().is_empty() {
+            heard.last_line = text.trim().to_owned();
+        }
         let mut stdout = io::stdout().lock();
         // Counting goes on when nobody reads the text.
         let _ = stdout.write_all(&line).and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush());
     }
-    tally
+    heard
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     fn tally(lines: &[&str]) -> Tally {
         let mut tally = Tally::default();
         lines.iter().for_each(|line| tally.add_line(line));
         tally
+    }
+
+    #[test]
+    fn a_run_that_is_cut_says_where_it_stood() {
+        let mut tee = Tee::start().expect("a pipe");
+        tee.writer.write_all(b"test a::b ... ok\n\ntest a::c ... ").expect("written");
+        let heard = tee.finish();
+        assert_eq!(heard.last_line, "test a::c ...");
+        assert_eq!(heard.tally, Tally::default());
     }
 
     #[test]

@@ -34,6 +34,14 @@ pub(super) enum End {
     Interrupted(Signal),
 }
 
+/// A session that is over.
+#[derive(Debug)]
+pub(super) struct Finish {
+    pub(super) end: End,
+    /// The job was started.
+    pub(super) came_up: bool,
+}
+
 impl Limits {
     /// The end that a time limit brings: `up` says whether the job runs, `began` since when (or since when the machine
     /// does), `heard` when the last sign of life came.

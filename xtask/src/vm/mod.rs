@@ -130,9 +130,9 @@ pub(crate) fn run(paths: &Paths, request: Request<'_>) -> Result<Outcome> {
     };
     let limits =
         Limits { boot: BOOT_LIMIT * image.slowness, silence: SILENCE_LIMIT * image.slowness, job: request.timeout };
-    let end = session::run(&qemu.port, streams, limits)?;
+    let finish = session::run(&qemu.port, streams, limits)?;
     let qemu_said = qemu.stop();
-    Ok(Outcome::new(end, console::read(&console), &qemu_said, limits))
+    Ok(Outcome::new(finish, console::read(&console), &qemu_said, limits))
 }
 
 /// The least that shows that a guest comes up.

@@ -21,7 +21,7 @@ use nix::{
 use xtask_guest::frame::{self, Decoder, Frame, STDIN_WINDOW};
 
 use super::{
-    end::{End, Limits},
+    end::{End, Finish, Limits},
     sink::Sink,
     terminal::{self, Raw},
 };
@@ -43,7 +43,7 @@ pub(super) fn comes_up(mut port: &UnixStream, limit: Duration) -> bool {
 }
 
 /// Passes everything on until the job or the guest ends.
-pub(super) fn run(port: &UnixStream, streams: Streams<'_>, limits: Limits) -> Result<End> {
+pub(super) fn run(port: &UnixStream, streams: Streams<'_>, limits: Limits) -> Result<Finish> {
     port.set_nonblocking(true).context("cannot set up the guest's port")?;
     let signals = SigSet::from_iter(SIGNALS);
     signals.thread_block().context("cannot block signals")?;
@@ -67,7 +67,7 @@ pub(super) fn run(port: &UnixStream, streams: Streams<'_>, limits: Limits) -> Re
     };
     let end = session.run();
     signals.thread_unblock().context("cannot unblock signals")?;
-    end
+    Ok(Finish { end: end?, came_up: session.up })
 }
 
 struct Session<'a> {

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::{
     console::{self, Kind, Splat},
-    end::{End, Limits},
+    end::{End, Finish, Limits},
 };
 use crate::{
     exit::Failure,
@@ -16,9 +16,6 @@ use crate::{
 
 /// Lines of the console log that a message about a broken machine shows.
 const TAIL_LINES: usize = 40;
-
-/// How the kernel names a breakpoint that it knows nothing of.
-const STALE_BREAKPOINT: &str = "Oops: int3:";
 
 /// How a boot ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,10 +34,12 @@ pub(crate) struct Outcome {
     /// What the kernel complained about, in order.
     pub(crate) splats: Vec<Splat>,
     pub(crate) console: String,
+    /// The job was started.
+    pub(crate) came_up: bool,
 }
 
 impl Outcome {
-    pub(super) fn new(end: End, console: String, qemu_said: &str, limits: Limits) -> Outcome {
+    pub(super) fn new(Finish { end, came_up }: Finish, console: String, qemu_said: &str, limits: Limits) -> Outcome {
         let splats = console::splats(&console);
         let ended = match end {
             End::Exited(status) => Ended::Job(status),
@@ -56,19 +55,12 @@ impl Outcome {
                 Ended::Broken(format!("the command did not end within --timeout {}", humantime::format_duration(limit)))
             }
         };
-        Outcome { ended, splats, console }
+        Outcome { ended, splats, console, came_up }
     }
 
     /// The complaints that are the kernel's fault for certain; a stall may be the host's.
     pub(crate) fn faults(&self) -> impl Iterator<Item = &Splat> {
         self.splats.iter().filter(|splat| splat.kind > Kind::Stall)
-    }
-
-    /// Whether the machine broke because the emulator executed a breakpoint that the kernel had taken back already. The
-    /// kernel puts one over code that it patches, as attaching and detaching probes does, and a processor that is emulated
-    /// in several threads can have it in translated code for a little longer than a real one.
-    pub(crate) fn broke_by_stale_breakpoint(&self) -> bool {
-        matches!(self.ended, Ended::Broken(_)) && self.console.contains(STALE_BREAKPOINT)
     }
 
     /// The error for a machine that broke: why, what the kernel said, and where all of it is.
@@ -119,7 +111,7 @@ mod tests {
         Limits { boot: Duration::from_secs(90), silence: Duration::from_secs(60), job: Some(Duration::from_secs(5)) };
 
     fn ended(end: End, console: &str, qemu_said: &str) -> Ended {
-        Outcome::new(end, console.to_owned(), qemu_said, LIMITS).ended
+        Outcome::new(Finish { end, came_up: true }, console.to_owned(), qemu_said, LIMITS).ended
     }
 
     #[test]
@@ -138,7 +130,8 @@ mod tests {
 
     #[test]
     fn a_jobs_status_stands_whatever_the_console_says() {
-        let outcome = Outcome::new(End::Exited(7), "[1.0] WARNING: CPU: 0 PID: 1 at x\n".into(), "", LIMITS);
+        let finish = Finish { end: End::Exited(7), came_up: true };
+        let outcome = Outcome::new(finish, "[1.0] WARNING: CPU: 0 PID: 1 at x\n".into(), "", LIMITS);
         assert_eq!(outcome.ended, Ended::Job(7));
         assert_eq!(outcome.faults().count(), 1);
     }
@@ -146,7 +139,7 @@ mod tests {
     #[test]
     fn a_stall_is_no_fault_of_the_kernel_for_certain() {
         let log = "[9.0] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\n";
-        let outcome = Outcome::new(End::Exited(0), log.into(), "", LIMITS);
+        let outcome = Outcome::new(Finish { end: End::Exited(0), came_up: true }, log.into(), "", LIMITS);
         assert_eq!((outcome.splats.len(), outcome.faults().count()), (1, 0));
     }
 }
