@@ -1,6 +1,9 @@
 //! A recording of literal events, played from a file.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use super::*;
 use crate::{model::fixture, trace::Writer};
@@ -21,11 +24,21 @@ fn replay(path: &Path) -> Replay {
     Replay::start(path.to_owned(), "run.parquet".into(), trace, Filter::all())
 }
 
-/// All that comes before nothing more does.
+/// Whether nothing comes before a control or a tick changes that.
+fn is_idle(replay: &Replay) -> bool {
+    let waits = |until| replay.held.first().is_some_and(|e| e.ts_ns > until);
+    replay.playing.ended || (replay.hurry_to_ns.is_none() && replay.until_ns().is_none_or(waits))
+}
+
+/// All that comes before nothing more does, however slowly the thread reads.
 async fn rest(replay: &mut Replay) -> Vec<Event> {
     let mut all = Vec::new();
-    while let Ok(Some(events)) = tokio::time::timeout(Duration::from_millis(200), replay.next()).await {
-        all.extend(events);
+    let began = Instant::now();
+    while !is_idle(replay) {
+        match tokio::time::timeout(Duration::from_millis(20), replay.next()).await {
+            Ok(events) => all.extend(events.into_iter().flatten()),
+            Err(_) => assert!(began.elapsed() < Duration::from_secs(60), "the reader hangs"),
+        }
     }
     all
 }

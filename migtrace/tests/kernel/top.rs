@@ -176,8 +176,8 @@ fn each_view_of_top_shows_what_a_trace_recorded_beside_it_holds() {
     let counts = [
         count("move", "lazy_fault"),
         count("move", "mbind"),
-        count("pair", "node 1 to 2"),
-        count("pair", "node 1 to 3"),
+        count("pair", "lazy_fault 1 to 2"),
+        count("pair", "mbind 1 to 3"),
     ];
     assert_eq!(counts, [3, 4, 3, 4], "{latencies:?}");
     let told = log.iter().filter(|row| row.values().any(|text| text.contains("moved from node 1 to node 2"))).count();

@@ -125,7 +125,7 @@ impl State {
                 self.latencies.feed_times(What::Move(*cause), &new.times);
                 if let (Some(from), Some(to)) = (*src_nid, *dst_nid) {
                     self.moves.add(from, to, new.pages);
-                    self.latencies.feed_times(What::Pair(from, to), &new.times);
+                    self.latencies.feed_times(What::Pair(*cause, from, to), &new.times);
                 }
             }
         }

@@ -8,8 +8,8 @@ use crate::{
     model::latency::Latencies,
 };
 
-/// Pairs of nodes whose moves are told apart. A distribution takes some 250 KiB.
-const PAIRS: usize = 32;
+/// Causes with pairs of nodes whose moves are told apart. A distribution takes some 250 KiB.
+const PAIRS: usize = 48;
 
 /// What took time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,8 +24,8 @@ pub enum What {
     Move(Cause),
     /// A stage of that: unmapping, copying, mapping again.
     Stage(Cause, Stage),
-    /// One folio moved between these nodes, for whatever cause.
-    Pair(i32, i32),
+    /// One folio moved for this cause from one node to another.
+    Pair(Cause, i32, i32),
 }
 
 /// A part of a move.
@@ -65,7 +65,7 @@ impl What {
                 };
                 format!("{} {stage}", cause.word())
             }
-            Self::Pair(from, to) => format!("node {from} to {to}"),
+            Self::Pair(cause, from, to) => format!("{} {from} to {to}", cause.word()),
         }
     }
 }
@@ -74,7 +74,7 @@ impl What {
 #[derive(Clone, Debug, Default)]
 pub struct ByKind {
     times: BTreeMap<What, Latencies>,
-    /// Moves between pairs of nodes beyond those that are told apart.
+    /// Moves beyond the causes with pairs of nodes that are told apart.
     other_pairs: u64,
 }
 
@@ -90,7 +90,7 @@ impl ByKind {
                 self.add(What::Move(m.cause), m.latency_ns, n);
                 self.feed_stages(event);
                 if let (Some(to), Some(_)) = (m.dst_nid, m.latency_ns) {
-                    self.add_pair(What::Pair(m.src_nid, to), m.latency_ns, n);
+                    self.add_pair(What::Pair(m.cause, m.src_nid, to), m.latency_ns, n);
                 }
             }
             _ => {}
@@ -131,7 +131,7 @@ impl ByKind {
     }
 
     fn add_pair(&mut self, pair: What, ns: Option<u64>, count: u64) {
-        let pairs = || self.times.range(What::Pair(i32::MIN, i32::MIN)..).count();
+        let pairs = || self.times.keys().rev().take_while(|what| matches!(what, What::Pair(..))).count();
         if self.times.contains_key(&pair) || pairs() < PAIRS {
             self.add(pair, ns, count);
         } else {
@@ -149,7 +149,7 @@ impl ByKind {
         self.times.get(&what)
     }
 
-    /// Moves between pairs of nodes that have no distribution of their own.
+    /// Moves whose cause and pair of nodes have no distribution of their own.
     #[must_use]
     pub const fn other_pairs(&self) -> u64 {
         self.other_pairs

@@ -3,7 +3,10 @@
 use super::{State, latencies::What, process::Identity, processes::PROCESSES, recent::RECENT};
 use crate::{
     event::*,
-    model::fixture::{self, PID},
+    model::{
+        fixture::{self, PID},
+        latency::Latencies,
+    },
     trace::meta::Meta,
 };
 
@@ -37,6 +40,8 @@ fn a_direct_move_is_counted_by_page_and_by_batch() {
     assert_eq!((state.totals.placed_faults, state.totals.remote_faults), (13, 8));
     let moves = state.latencies.get(What::Move(Cause::Mbind)).expect("they took time");
     assert_eq!(moves.count(), 8);
+    let between = |from, to| state.latencies.get(What::Pair(Cause::Mbind, from, to)).map(Latencies::count);
+    assert_eq!((between(1, 2), between(2, 1)), (Some(8), None));
     let id = Identity { pid: PID, start_ns: 0 };
     let process = state.processes.get(id).expect("it is there");
     assert!(process.exited);
@@ -66,6 +71,24 @@ fn a_sampled_event_counts_for_all_that_it_stands_for() {
     event.weight = std::num::NonZeroU32::new(100);
     state.feed(&event);
     assert_eq!((state.totals.faults, state.totals.remote_faults, state.faults.get(0, 1)), (100, 100, 100));
+}
+
+#[test]
+fn moves_of_more_pairs_than_are_told_apart_are_counted() {
+    let mut state = State::new(Meta::default());
+    let (_, events) = fixture::direct(1);
+    let event = events.into_iter().find(|e| matches!(e.body, Body::Migrate(_))).expect("a move");
+    for to in 0..100 {
+        let mut event = event.clone();
+        let Body::Migrate(m) = &mut event.body else { unreachable!("as found") };
+        m.dst_nid = Some(to);
+        state.feed(&event);
+        state.feed(&event);
+    }
+    let pairs = state.latencies.iter().filter(|(what, _)| matches!(what, What::Pair(..)));
+    let told: u64 = pairs.map(|(_, times)| times.count()).sum();
+    assert!(told > 0 && state.latencies.other_pairs() > 0);
+    assert_eq!(told + state.latencies.other_pairs(), 200);
 }
 
 #[test]

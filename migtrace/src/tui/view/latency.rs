@@ -20,8 +20,8 @@ use crate::{
 };
 
 const COLUMNS: [Column; 9] = [
-    text("WHAT", 5, 0, "fault, call, batch, move, stage of a move, move between a pair of nodes"),
-    text("WHICH", 21, 0, "class, name or cause"),
+    text("WHAT", 5, 0, "fault, call, batch, move, stage of a move, move from one node to another"),
+    text("WHICH", 21, 0, "class, name or cause, and nodes"),
     number("COUNT", 6, 1, "how many"),
     number("MEDIAN", 8, 0, "half of them took less"),
     number("P90", 8, 3, "nine of ten took less"),
@@ -133,14 +133,19 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let order = table::order(&table, &choice, &app.search);
     let selected = order.get(table::position(&table, &order, &choice)).map(|row| table.rows[*row]);
     match selected {
-        Some((what, times)) => histogram(canvas, below, what, times),
+        Some((what, times)) => histogram(canvas, below, what, times, app.shown().latencies.other_pairs()),
         None => canvas.heading(below, 0, "histogram of what is selected"),
     }
 }
 
-/// The distribution of the selected row: a line for each step of time.
-fn histogram(canvas: &mut Canvas<'_>, area: Rect, what: What, times: &Times) {
-    canvas.heading(area, 0, &format!("{} {}: how many took how long", what.sort(), what.name()));
+/// The distribution of the selected row: a line for each step of time; and how many moves no row has by their nodes.
+fn histogram(canvas: &mut Canvas<'_>, area: Rect, what: What, times: &Times, other_pairs: u64) {
+    let others = if other_pairs == 0 {
+        String::new()
+    } else {
+        format!("; {} moves are in no row of pairs, which are too many", format::count(other_pairs))
+    };
+    canvas.heading(area, 0, &format!("{} {}: how many took how long{others}", what.sort(), what.name()));
     let bounds: Vec<u64> = (DECADES.0 * STEPS as u32..=DECADES.1 * STEPS as u32)
         .map(|step| 10_f64.powf(f64::from(step) / STEPS as f64) as u64)
         .collect();
