@@ -54,7 +54,7 @@ pub enum Gives {
     Records,
     /// A field, by its name in the trace. Of use only where the records' way does not lack it.
     Field(&'static str),
-    /// More records: of folios that only this place shows. A kernel without the function has no such folios.
+    /// More records: of folios that only this place, whose they are, shows. A kernel without it has no such folios.
     RecordsOf(&'static str),
 }
 
@@ -264,8 +264,8 @@ pub const CATALOG: &[Role] = &[
     ),
     tracepoint!(DirectMigrate, Field("remap_ns"), "remove_migration_pte"),
     tracepoint!(DirectMigrate, Field("remap_ns"), "remove_migration_pmd"),
-    of_driver!("of zsmalloc", "zs_page_migrate", "zs_page_migrate"),
-    of_driver!("of a balloon", "balloon_page_migrate", "balloon_page_migrate"),
+    of_driver!("zsmalloc", "zs_page_migrate", "zs_page_migrate"),
+    of_driver!("balloon", "balloon_page_migrate", "balloon_page_migrate"),
     request!(
         "mbind_entry",
         "mbind_exit",

@@ -207,7 +207,7 @@ fn compaction_moves_pages_of_compressed_swap() {
     let calls = Calls::count("zs_page_migrate");
     for cpu in [0, 1, 2, 3].repeat(3) {
         let (moved, run) = compact_noise(cpu, &calls);
-        let drivers = run.meta.probes.iter().find(|p| p.field.as_deref() == Some("of zsmalloc")).unwrap();
+        let drivers = run.meta.probes.iter().find(|p| p.field.as_deref() == Some("zsmalloc")).unwrap();
         assert!(drivers.attached.is_some(), "{drivers:?}");
         assert_reconciled(&run);
         // Many more than the pages that may have no event.
