@@ -41,11 +41,7 @@ fn events() -> Vec<Event> {
         remap_ns: None,
     };
     let region = Region { addr: 1, len: 2, class: RegionClass::File, name: "a\nb \"c\"".into(), policy: None };
-    vec![
-        event(1, Body::Phase(Phase { text: "x".into() })),
-        event(2, Body::Migrate(migrate)),
-        event(3, Body::Region(region)),
-    ]
+    vec![event(1, Body::Phase(Phase { text: "x".into() })), event(2, migrate.into()), event(3, Body::Region(region))]
 }
 
 /// A trace of [`events`], finished or killed.

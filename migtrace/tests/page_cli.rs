@@ -86,7 +86,7 @@ fn a_page_that_bounced_and_a_lossy_sampled_recording() {
     let end = events.len() - 1;
     for (n, (from, to)) in [(1, 2), (2, 1), (1, 2)].into_iter().enumerate() {
         let moved = Migrate { src_nid: from, dst_nid: Some(to), ..fixture::moved(3, Cause::HintingFault) };
-        let at = Event { ts_ns: events[end].ts_ns + n as u64, body: Body::Migrate(moved), ..events[end].clone() };
+        let at = Event { ts_ns: events[end].ts_ns + n as u64, body: moved.into(), ..events[end].clone() };
         events.insert(end + n, at);
     }
     meta.sample = std::num::NonZeroU32::new(10);

@@ -82,7 +82,7 @@ fn body(kind: Kind) -> Body {
             reason: None,
         }),
         Kind::Mark => Body::Mark(Mark { addr: None, pfn: 0, nid: 0, order: 0, result: Outcome::Ok, reason: None }),
-        Kind::Migrate => Body::Migrate(Migrate {
+        Kind::Migrate => Body::from(Migrate {
             addr: None,
             old_pfn: 0,
             new_pfn: None,
@@ -101,7 +101,7 @@ fn body(kind: Kind) -> Body {
             let mode = word();
             Body::Batch(Batch { asked: None, succeeded: 0, failed: 0, cause: Cause::Other, mode, latency_ns: 0 })
         }
-        Kind::Request => Body::Request(Request {
+        Kind::Request => Body::from(Request {
             name: RequestName::Mbind,
             addr: None,
             len: None,

@@ -31,7 +31,7 @@ fn fault() -> Event {
 }
 
 fn migrate() -> Event {
-    event(Body::Migrate(Migrate {
+    event(Body::from(Migrate {
         addr: None,
         old_pfn: 5,
         new_pfn: None,
@@ -49,7 +49,7 @@ fn migrate() -> Event {
 }
 
 fn request() -> Event {
-    event(Body::Request(Request {
+    event(Body::from(Request {
         name: RequestName::Mbind,
         addr: Some(0x1000),
         len: Some(64 << 10),

@@ -73,7 +73,7 @@ fn machine() -> Machine {
     let batch =
         Batch { asked: None, succeeded: 8, failed: 1, cause: Cause::Mbind, mode: "sync".into(), latency_ns: 9_000 };
     let loss = Loss { probe: "fault".into(), cause: "undecodable".into(), count: 4 };
-    for body in [Body::Request(request(0)), Body::Request(request(-22)), Body::Batch(batch), Body::Loss(loss)] {
+    for body in [request(0).into(), request(-22).into(), Body::Batch(batch), Body::Loss(loss)] {
         tally.see(&Event::at(1, body));
     }
     let counted =

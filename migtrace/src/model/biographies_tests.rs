@@ -51,11 +51,7 @@ fn a_page_that_goes_there_and_back_bounced() {
     tape.start(2);
     for (from, to) in [(1, 2), (2, 1), (1, 2), (2, 3)] {
         tape.wait(1_000);
-        tape.push(Body::Migrate(Migrate {
-            src_nid: from,
-            dst_nid: Some(to),
-            ..fixture::moved(0, Cause::HintingFault)
-        }));
+        tape.push(Body::from(Migrate { src_nid: from, dst_nid: Some(to), ..fixture::moved(0, Cause::HintingFault) }));
     }
     let biographies = lives(&tape.events);
     let top = biographies.top(Rank::Bounced, 10);
@@ -88,7 +84,7 @@ fn another_tasks_move_belongs_to_the_page_that_was_seen_in_the_frame() {
     tape.start(1);
     tape.push(Body::Check(fixture::misplaced(0)));
     let move_by = |pid, addr| {
-        let body = Body::Migrate(Migrate { addr, ..fixture::moved(0, Cause::Compaction) });
+        let body = Body::from(Migrate { addr, ..fixture::moved(0, Cause::Compaction) });
         Event { pid, tid: pid, ..Event::at(fixture::START_NS + 90_000_000, body) }
     };
     let with = |addr| {
@@ -111,7 +107,7 @@ fn pages_that_a_call_moves_are_those_of_the_process_that_it_names() {
     let call = |target_pid| {
         let mut tape = Tape::new();
         let began = tape.now;
-        tape.push(Body::Migrate(fixture::moved(0, Cause::MigratePages)));
+        tape.push(Body::from(fixture::moved(0, Cause::MigratePages)));
         tape.mbind(1, crate::event::Policy::Bind, "2", "", began - 10);
         if let Some(Body::Request(r)) = tape.events.last_mut().map(|e| &mut e.body) {
             (r.name, r.target_pid, r.addr, r.len) = (RequestName::MigratePages, target_pid, None, None);
@@ -123,7 +119,7 @@ fn pages_that_a_call_moves_are_those_of_the_process_that_it_names() {
         assert_eq!(call(target).pages().map(of).collect::<Vec<_>>(), [(pid, SEGMENT)]);
     }
     let mut unreturned = Biographies::default();
-    unreturned.take(&Event::at(1, Body::Migrate(fixture::moved(0, Cause::MovePages))));
+    unreturned.take(&Event::at(1, Body::from(fixture::moved(0, Cause::MovePages))));
     assert_eq!((unreturned.pages().count(), unreturned.left_out().ownerless_events), (0, 1));
 }
 
@@ -132,7 +128,7 @@ fn a_huge_folios_life_is_that_of_each_of_its_pages() {
     let mut tape = Tape::new();
     let began = tape.now;
     tape.fault(SEGMENT + 0x7000, Access::Write, FaultClass::Huge, Some(1), began);
-    tape.push(Body::Migrate(Migrate { order: 9, ..fixture::moved(0, Cause::Mbind) }));
+    tape.push(Body::from(Migrate { order: 9, ..fixture::moved(0, Cause::Mbind) }));
     tape.fault(SEGMENT + 0x5000, Access::Write, FaultClass::Cow, Some(2), began);
     let biographies = lives(&tape.events);
     let of = |page: u64| biographies.page(PROCESS, SEGMENT + page * 4096).map(|p| kinds(&p));
@@ -181,7 +177,7 @@ fn a_page_with_too_many_steps_keeps_the_first_and_the_last() {
 fn pages_that_only_faulted_are_forgotten_first() {
     let mut biographies = Biographies::new(Limits { pages: 10, ..Limits::default() });
     let mut tape = Tape::new();
-    tape.push(Body::Migrate(fixture::moved(0, Cause::Mbind)));
+    tape.push(Body::from(fixture::moved(0, Cause::Mbind)));
     for page in 0..1_000 {
         tape.wait(1_000);
         tape.fault(SEGMENT + (page + 1) * 4096, Access::Write, FaultClass::Anon, Some(0), tape.now);
@@ -212,7 +208,7 @@ fn memory_is_bounded_whatever_comes() {
         let request = tape.events.remove(0).body;
         for body in [
             Body::Check(fixture::misplaced(page)),
-            Body::Migrate(fixture::moved(page, if n % 2 == 0 { Cause::LazyFault } else { Cause::MovePages })),
+            Body::from(fixture::moved(page, if n % 2 == 0 { Cause::LazyFault } else { Cause::MovePages })),
             Body::Loss(Loss { probe: "check".into(), cause: "ring_full".into(), count: 1 }),
         ] {
             biographies.take(&at(body));

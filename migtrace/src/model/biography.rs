@@ -90,7 +90,7 @@ impl Step {
             What::Fault(f) => Body::Fault(f.clone()),
             What::Check(c) => Body::Check(c.clone()),
             What::Mark(m) => Body::Mark(m.clone()),
-            What::Migrate(m) => Body::Migrate((**m).clone()),
+            What::Migrate(m) => Body::Migrate(m.clone()),
         }
     }
 }

@@ -49,7 +49,7 @@ impl Tape {
     }
 
     pub(crate) fn mbind(&mut self, pages: u64, policy: Policy, node: &str, flags: &str, began: u64) {
-        self.push(Body::Request(Request {
+        self.push(Body::from(Request {
             name: RequestName::Mbind,
             addr: Some(SEGMENT),
             len: Some(pages * 4096),
@@ -112,7 +112,7 @@ impl Tape {
         for page in 0..pages {
             self.wait(15_000);
             let latency_ns = Some(self.now - batch - page * 12_400);
-            self.push(Body::Migrate(Migrate { latency_ns, ..moved(page, Cause::Mbind) }));
+            self.push(Body::from(Migrate { latency_ns, ..moved(page, Cause::Mbind) }));
         }
         self.wait(2_000);
         self.push(Body::Batch(Batch {
@@ -158,7 +158,7 @@ impl Tape {
         self.wait(42_000 + page * 500);
         let latency_ns = Some(41_200 + page * 500);
         let stages = Migrate { unmap_ns: None, copy_ns: None, remap_ns: None, ..moved(page, Cause::LazyFault) };
-        self.push(Body::Migrate(Migrate { latency_ns, ..stages }));
+        self.push(Body::from(Migrate { latency_ns, ..stages }));
         self.wait(17_000);
         self.fault(SEGMENT + page * 4096, access, FaultClass::Swap, Some(2), began);
         self.wait(4_000);
@@ -248,7 +248,7 @@ pub(crate) fn query() -> (Meta, Vec<Event>) {
     let began = tape.now;
     tape.wait(2_000);
     tape.lazy_fault(2, Access::Read);
-    tape.push(Body::Request(Request {
+    tape.push(Body::from(Request {
         name: RequestName::GetMempolicy,
         addr: Some(SEGMENT + 2 * 4096),
         len: None,

@@ -136,7 +136,7 @@ fn a_pinned_page_fails_for_its_reason() {
     tape.wait(9_000);
     tape.push(Body::Check(fixture::misplaced(1)));
     let (result, reason) = (Outcome::Failed, Some("refs".into()));
-    tape.push(Body::Migrate(Migrate { result, reason, new_pfn: None, ..fixture::moved(1, Cause::LazyFault) }));
+    tape.push(Body::from(Migrate { result, reason, new_pfn: None, ..fixture::moved(1, Cause::LazyFault) }));
     tape.fault(SEGMENT + 4096, Access::Read, FaultClass::Swap, Some(1), began);
     let f = funnel(&tape);
     assert_eq!((counts(&f), f.holds()), ([PAGES - 2, 0, 2, 0, 0], true));
@@ -173,7 +173,7 @@ fn a_huge_folio_is_touched_as_one() {
     // Page 7 is touched; the whole folio moves. Page 8's touch finds it placed.
     let began = tape.now;
     tape.push(Body::Check(Check { addr: at(7), order: 9, ..fixture::misplaced(0) }));
-    tape.push(Body::Migrate(Migrate { order: 9, addr: Some(at(0)), ..fixture::moved(0, Cause::LazyFault) }));
+    tape.push(Body::from(Migrate { order: 9, addr: Some(at(0)), ..fixture::moved(0, Cause::LazyFault) }));
     tape.fault(at(7), Access::Read, FaultClass::Swap, Some(2), began);
     checked(&mut tape, 8, Verdict::Placed, None);
     let f = funnel(&tape);

@@ -145,8 +145,7 @@ mod tests {
         let at = events.iter().position(|e| matches!(e.body, Body::Check(_))).expect("a check") - 1;
         let mut compaction = events[at].clone();
         let (old_pfn, new_pfn) = (fixture::misplaced(0).pfn, Some(0x9999));
-        compaction.body =
-            Body::Migrate(Migrate { addr: None, old_pfn, new_pfn, ..fixture::moved(0, Cause::Compaction) });
+        compaction.body = Body::from(Migrate { addr: None, old_pfn, new_pfn, ..fixture::moved(0, Cause::Compaction) });
         events.insert(at, compaction);
         for event in &mut events[at + 1..] {
             match &mut event.body {

@@ -33,7 +33,7 @@ fn event(n: usize, draw: [u8; 6]) -> Event {
             let cause = [Cause::LazyFault, Cause::Compaction, Cause::Mbind, Cause::MovePages][usize::from(choice % 4)];
             let new_pfn = Some(0x1000 + u64::from(choice % 8));
             let addr = (choice > 60).then_some(addr);
-            Body::Migrate(Migrate { addr, old_pfn: pfn, new_pfn, order, result, reason, ..fixture::moved(0, cause) })
+            Body::from(Migrate { addr, old_pfn: pfn, new_pfn, order, result, reason, ..fixture::moved(0, cause) })
         }
         5 => {
             let what = [TaskEvent::Exit, TaskEvent::Exec, TaskEvent::Fork][usize::from(choice % 3)];

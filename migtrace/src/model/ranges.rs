@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 
-use crate::event::{Body, Event, Region, RegionClass, Request, TaskEvent};
+use crate::event::{Body, Event, Region, RegionClass, TaskEvent};
 
 /// Bytes of a page. The only architecture so far is x86-64.
 pub const PAGE_BYTES: u64 = 4096;
@@ -132,9 +132,8 @@ impl Segments {
     fn see(&mut self, event: &Event) -> Option<(u32, u64)> {
         let is_full = self.ranges.0.len() >= MOST_RANGES || self.mappings.len() >= MOST_RANGES;
         match &event.body {
-            Body::Request(Request { addr: Some(_), len: Some(_), .. }) | Body::Region(_) if is_full => {
-                self.unnamed += 1
-            }
+            Body::Request(r) if is_full && r.addr.is_some() && r.len.is_some() => self.unnamed += 1,
+            Body::Region(_) if is_full => self.unnamed += 1,
             Body::Request(r) => {
                 let pid = r.target_pid.unwrap_or(event.pid);
                 let (addr, len) = r.addr.zip(r.len)?;

@@ -193,7 +193,7 @@ fn migrate(r: &record::Migrate, names: &Names) -> Result<Body, DecodeError> {
     let cause = cause(kinds::MigratePath(r.path), r.migrate_reason, r.request, names)
         .ok_or(DecodeError::Value { what: "migration path", value: r.path.into() })?;
     let reason = (!moved && cause == Cause::LazyFault).then(|| names.mof_reason(r.mof_reason));
-    Ok(Body::Migrate(Migrate {
+    Ok(Body::from(Migrate {
         addr: known(r.addr, NO_ADDR),
         old_pfn: r.old_pfn,
         new_pfn: known(r.new_pfn, NO_PFN).filter(|_| moved),
@@ -256,7 +256,7 @@ fn request(r: &record::Request) -> Result<Body, DecodeError> {
     let has_addr = has_range || (name == RequestName::GetMempolicy && policy::asks_for_addr(r.flags));
     let has_mode = matches!(name, RequestName::Mbind | RequestName::SetMempolicy);
     let names_process = matches!(name, RequestName::MovePages | RequestName::MigratePages);
-    Ok(Body::Request(Request {
+    Ok(Body::from(Request {
         name,
         addr: has_addr.then_some(r.addr),
         len: (has_range || name == RequestName::MovePages).then_some(r.len),

@@ -95,7 +95,7 @@ macro_rules! by_kind {
     ($($name:ident: $kind:ident;)*) => {
         impl Run {
             $(pub(crate) fn $name(&self) -> Found<'_, $kind> {
-                let mut found = Vec::new();
+                let mut found: Found<'_, $kind> = Vec::new();
                 for event in &self.events {
                     if let Body::$kind(body) = &event.body {
                         found.push((event, body));

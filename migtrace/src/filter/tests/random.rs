@@ -161,7 +161,7 @@ fn body() -> impl Strategy<Value = (Body, Origin)> {
                     copy_ns: None,
                     remap_ns: None,
                 };
-                (Body::Migrate(migrate), origin)
+                (migrate.into(), origin)
             }
             4 => {
                 let (cause, origin) = if lazy {
@@ -185,7 +185,7 @@ fn body() -> impl Strategy<Value = (Body, Origin)> {
                     ret,
                     latency_ns: some_ns,
                 };
-                (Body::Request(request), Origin::None)
+                (request.into(), Origin::None)
             }
             6 => {
                 let task =

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{counts::Counts, process::Nodes};
-use crate::event::{Body, Event, Fault, FaultClass, Migrate, Outcome, Policy, Region as Mapping, RegionClass};
+use crate::event::{Body, Event, Fault, FaultClass, Outcome, Policy, Region as Mapping, RegionClass};
 
 /// Regions of one process that are told apart.
 pub const REGIONS: usize = 2048;
@@ -138,10 +138,12 @@ pub(super) fn place(pages: &mut Nodes, event: &Event) {
                 pages.add(*nid, event.weight());
             }
         }
-        Body::Migrate(Migrate { result: Outcome::Ok, src_nid, dst_nid: Some(to), order, .. }) => {
-            let count = (1_u64 << (*order).min(63)).saturating_mul(event.weight());
-            pages.take(*src_nid, count);
-            pages.add(*to, count);
+        Body::Migrate(m) if m.result == Outcome::Ok => {
+            let count = (1_u64 << m.order.min(63)).saturating_mul(event.weight());
+            if let Some(to) = m.dst_nid {
+                pages.take(m.src_nid, count);
+                pages.add(to, count);
+            }
         }
         _ => {}
     }

@@ -73,7 +73,7 @@ fn migrate(ts_ns: u64) -> Event {
         copy_ns: Some(3_000),
         remap_ns: Some(200),
     };
-    event(ts_ns, Body::Migrate(body))
+    event(ts_ns, body.into())
 }
 
 fn request(ts_ns: u64) -> Event {
@@ -88,7 +88,7 @@ fn request(ts_ns: u64) -> Event {
         ret: -22,
         latency_ns: 12,
     };
-    event(ts_ns, Body::Request(body))
+    event(ts_ns, body.into())
 }
 
 /// Every kind, each with all that it can hold, and with as little as it can.
