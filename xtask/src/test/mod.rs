@@ -11,13 +11,14 @@ use std::{
     os::fd::AsFd,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
 use clap::Args;
 
-use self::tally::{Heard, Tally, Tee};
+use self::tally::{Heard, Show, Tally, Tee};
 use crate::{
     cargo, command, ebpf,
     exit::{FINDING, FINE},
@@ -54,6 +55,10 @@ pub(crate) struct Options {
     /// Only the tests inside the virtual machine
     #[arg(long)]
     vm: bool,
+    /// Boot two virtual machines at once: the first kernel's, and the others' one after the other. For hosts with two
+    /// processors and 5 GiB of memory to spare
+    #[arg(long, conflicts_with = "host")]
+    beside: bool,
     /// End a virtual machine when its tests take longer; exit status 69
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = humantime::parse_duration)]
     timeout: Duration,
@@ -96,7 +101,7 @@ impl Options {
         let mut cargo = cargo::cargo(paths);
         cargo.arg("test").args(PACKAGES).arg("--no-fail-fast").args(&self.filter);
         cargo.envs(prometheus(paths)?);
-        let tee = Tee::start()?;
+        let tee = Tee::start(Show::AtOnce)?;
         let output = tee.writer.try_clone().context("cannot duplicate a pipe")?;
         let status = cargo.stdin(Stdio::null()).stdout(output).status();
         let status = status.with_context(|| format!("cannot start `{}`", command::shown(&cargo)))?;
@@ -113,29 +118,60 @@ impl Options {
             say("no test inside the virtual machine has a name like that");
             return Ok(());
         }
-        for (number, kernel) in self.kernel.iter().enumerate() {
-            let skipped: &[&str] = if number == 0 { &[] } else { &OF_MIGTRACE_ALONE };
-            // The reports so far are worth more than none, whatever breaks later.
-            match self.in_machine(paths, &program, kernel, skipped) {
+        let Some((first, others)) = self.kernel.split_first() else { return Ok(()) };
+        let image = kernel::image(paths, first)?;
+        let of_others = |show| {
+            let mut outcomes = Vec::new();
+            for kernel in others {
+                let outcome = kernel::image(paths, kernel)
+                    .and_then(|image| self.in_machine(paths, &program, kernel, &image, &OF_MIGTRACE_ALONE, show));
+                outcomes.push((kernel, outcome));
+            }
+            outcomes
+        };
+        let outcomes = thread::scope(|scope| {
+            let others = self.beside.then(|| scope.spawn(|| of_others(Show::AtEnd)));
+            let outcome = self.in_machine(paths, &program, first, &image, &[], Show::AtOnce);
+            let mut outcomes = vec![(first, outcome)];
+            outcomes.extend(match others {
+                Some(others) => others.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                None => of_others(Show::AtOnce),
+            });
+            outcomes
+        });
+        let mut broken = None;
+        for (kernel, outcome) in outcomes {
+            match outcome {
                 Ok(report) => reports.push(report),
                 Err(error) => {
-                    summarize(reports);
-                    return Err(error.context(format!("tests inside the virtual machine, {kernel} kernel")));
+                    let error = error.context(format!("tests inside the virtual machine, {kernel} kernel"));
+                    broken.get_or_insert(error);
                 }
             }
         }
-        Ok(())
+        // The reports are worth more than none, whatever broke.
+        broken.map_or(Ok(()), |error| {
+            summarize(reports);
+            Err(error)
+        })
     }
 
-    fn in_machine(&self, paths: &Paths, program: &Path, kernel: &str, skipped: &[&str]) -> Result<Report> {
-        let image = kernel::image(paths, kernel)?;
+    fn in_machine(
+        &self,
+        paths: &Paths,
+        program: &Path,
+        kernel: &str,
+        image: &Image,
+        skipped: &[&str],
+        show: Show,
+    ) -> Result<Report> {
         say(format!("tests inside the virtual machine, {kernel} kernel"));
         let began = Instant::now();
-        let (outcome, heard) = match self.boot(paths, program, &image, skipped)? {
+        let (outcome, heard) = match self.boot(paths, program, image, skipped, show)? {
             // Nothing was tested yet, so nothing is hidden: a loaded host makes emulated timers late.
             (Outcome { ended: Ended::Broken(why), came_up: false, .. }, _) => {
                 say(format!("{why}: boots once more"));
-                self.boot(paths, program, &image, skipped)?
+                self.boot(paths, program, image, skipped, show)?
             }
             booted => booted,
         };
@@ -164,8 +200,15 @@ impl Options {
     }
 
     /// How the machine ended, and what the tests in it said.
-    fn boot(&self, paths: &Paths, program: &Path, image: &Image, skipped: &[&str]) -> Result<(Outcome, Heard)> {
-        let tee = Tee::start()?;
+    fn boot(
+        &self,
+        paths: &Paths,
+        program: &Path,
+        image: &Image,
+        skipped: &[&str],
+        show: Show,
+    ) -> Result<(Outcome, Heard)> {
+        let tee = Tee::start(show)?;
         let mut argv = vec![program.into(), "--test-threads=1".into()];
         argv.extend(self.filter.iter().map(Into::into));
         argv.extend(skipped.iter().flat_map(|module| ["--skip".into(), module.into()]));

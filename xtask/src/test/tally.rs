@@ -73,6 +73,14 @@ pub(super) struct Tee {
     reader: JoinHandle<Heard>,
 }
 
+/// When what tests say is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Show {
+    AtOnce,
+    /// As a whole, when they end: others talk meanwhile.
+    AtEnd,
+}
+
 /// What tests said.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
@@ -83,9 +91,9 @@ pub(super) struct Heard {
 
 impl Tee {
     /// Opens the pipe.
-    pub(super) fn start() -> Result<Tee> {
+    pub(super) fn start(show: Show) -> Result<Tee> {
         let (reader, writer) = io::pipe().context("cannot open a pipe")?;
-        Ok(Tee { writer, reader: thread::spawn(move || pass_on(reader)) })
+        Ok(Tee { writer, reader: thread::spawn(move || pass_on(reader, show)) })
     }
 
     /// Waits for the rest; all other writers must be closed.
@@ -95,19 +103,30 @@ impl Tee {
     }
 }
 
-fn pass_on(reader: PipeReader) -> Heard {
+fn pass_on(reader: PipeReader, show: Show) -> Heard {
     let mut heard = Heard::default();
+    let mut held = Vec::new();
     for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
         let text = String::from_utf8_lossy(&line);
         heard.tally.add_line(&text);
         if !text.trim().is_empty() {
             heard.last_line = text.trim().to_owned();
         }
-        let mut stdout = io::stdout().lock();
-        // Counting goes on when nobody reads the text.
-        let _ = stdout.write_all(&line).and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush());
+        held.extend(line);
+        held.push(b'\n');
+        if show == Show::AtOnce {
+            print(&mut held);
+        }
     }
+    print(&mut held);
     heard
+}
+
+fn print(held: &mut Vec<u8>) {
+    let mut stdout = io::stdout().lock();
+    // Counting goes on when nobody reads the text.
+    let _ = stdout.write_all(held).and_then(|()| stdout.flush());
+    held.clear();
 }
 
 #[cfg(test)]
@@ -124,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_run_that_is_cut_says_where_it_stood() {
-        let mut tee = Tee::start().expect("a pipe");
+        let mut tee = Tee::start(Show::AtEnd).expect("a pipe");
         tee.writer.write_all(b"test a::b ... ok\n\ntest a::c ... ").expect("written");
         let heard = tee.finish();
         assert_eq!(heard.last_line, "test a::c ...");
