@@ -15,6 +15,12 @@ pub fn duration(ns: u64) -> String {
     duration_f64(ns as f64)
 }
 
+/// ms from `zero_ns` to a time; below 0 before it, as events are that came while the other probes were being attached.
+#[must_use]
+pub fn ms_since(ts_ns: u64, zero_ns: u64) -> f64 {
+    if ts_ns < zero_ns { -((zero_ns - ts_ns) as f64 / 1e6) } else { (ts_ns - zero_ns) as f64 / 1e6 }
+}
+
 /// As [`duration`], of a computed number of ns.
 #[must_use]
 pub fn duration_f64(ns: f64) -> String {
@@ -97,6 +103,13 @@ pub const fn gone(how: Gone) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_before_the_start_is_negative() {
+        assert_eq!(format!("{:.3}", ms_since(1_500_000, 1_000_000)), "0.500");
+        assert_eq!(format!("{:.3}", ms_since(1_000_000, 3_000_000)), "-2.000");
+        assert_eq!(format!("{:.3}", ms_since(7, 7)), "0.000");
+    }
 
     #[test]
     fn durations_have_three_digits() {

@@ -101,7 +101,7 @@ fn in_short(life: &Biography<'_>) -> String {
 
 fn line(life: &Biography<'_>, n: usize, zero_ns: u64) -> String {
     let happened = &life.happened[n];
-    let ms = happened.start_ns().saturating_sub(zero_ns) as f64 / 1e6;
+    let ms = words::ms_since(happened.start_ns(), zero_ns);
     let depth = depth(life, n);
     match happened {
         Happened::Step(step) => {

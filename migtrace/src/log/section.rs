@@ -34,7 +34,7 @@ pub(super) fn title(run: &Run, section: &Section) -> String {
     };
     let event = &run.events[index];
     let Body::Phase(phase) = &event.body else { return String::new() };
-    let ms = event.ts_ns.saturating_sub(run.zero_ns()) as f64 / 1e6;
+    let ms = words::ms_since(event.ts_ns, run.zero_ns());
     format!("{}   (phase of {}/{}, from {ms:.3} ms)", escape_control(&phase.text), event.comm, event.tid)
 }
 

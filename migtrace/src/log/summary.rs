@@ -99,7 +99,7 @@ fn funnels(marks: &Funnels, meta: &Meta, zero_ns: u64, out: &mut dyn Write) -> i
     part(out, "what became of the marked pages")?;
     if count <= MOST_FUNNELS {
         for request in marks.requests() {
-            let ms = request.began_ns.saturating_sub(zero_ns) as f64 / 1e6;
+            let ms = words::ms_since(request.began_ns, zero_ns);
             let lacks = if request.request.is_none() { ", whose return is not recorded" } else { "" };
             funnel(out, &format!("request at {ms:.3} ms{lacks}"), &request.funnel)?;
         }

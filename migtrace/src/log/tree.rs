@@ -78,7 +78,7 @@ fn visible(run: &Run, events: &[usize], options: &Options) -> Vec<usize> {
 
 fn line(run: &Run, index: usize, depth: usize) -> String {
     let event = &run.events[index];
-    let ms = event.start_ns().saturating_sub(run.zero_ns()) as f64 / 1e6;
+    let ms = words::ms_since(event.start_ns(), run.zero_ns());
     let columns = Columns { ms, cpu: event.cpu, cpu_node: event.cpu_node, comm: event.comm, tid: event.tid };
     columns.line(depth, &sentence::of_event(run, index))
 }

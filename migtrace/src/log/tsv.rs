@@ -10,6 +10,7 @@ use super::{Options, page::letter, sentence};
 use crate::{
     event::{Body, Event, Reason, escape_control},
     model::Run,
+    words,
 };
 
 /// What each line has.
@@ -91,7 +92,7 @@ impl Lines {
         let place = addr.and_then(|addr| run.segments.place(event.pid, addr)).filter(|_| has_page(&event.body));
         let (src_nid, dst_nid) = nodes(&event.body);
         let (result, reason) = outcome(&event.body);
-        let began_ms = event.start_ns().saturating_sub(run.zero_ns()) as f64 / 1e6;
+        let began_ms = words::ms_since(event.start_ns(), run.zero_ns());
         [
             number.to_string(),
             known(inside),

@@ -8,6 +8,7 @@ use crate::{
         biography::{Biography, Happened, Step, What},
     },
     trace::meta::Meta,
+    words,
 };
 
 /// A sentence for each move and each time that it stayed, at most so many, then where it is.
@@ -16,7 +17,7 @@ const MOST: usize = 12;
 pub(super) fn conclusions(life: &Biography<'_>, meta: &Meta) -> Vec<String> {
     let steps: Vec<&Step> =
         life.happened.iter().filter_map(|h| if let Happened::Step(s) = h { Some(*s) } else { None }).collect();
-    let at = |step: &Step| format!("{:.3} ms", step.start_ns().saturating_sub(meta.start_ns) as f64 / 1e6);
+    let at = |step: &Step| format!("{:.3} ms", words::ms_since(step.start_ns(), meta.start_ns));
     let mut lines = Vec::new();
     for (n, step) in steps.iter().enumerate() {
         match &step.what {
