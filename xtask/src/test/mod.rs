@@ -120,6 +120,8 @@ impl Options {
         }
         let Some((first, others)) = self.kernel.split_first() else { return Ok(()) };
         let image = kernel::image(paths, first)?;
+        // Fetched before two machines want it at once.
+        prometheus(paths)?;
         let of_others = |show| {
             let mut outcomes = Vec::new();
             for kernel in others {
@@ -167,18 +169,17 @@ impl Options {
     ) -> Result<Report> {
         say(format!("tests inside the virtual machine, {kernel} kernel"));
         let began = Instant::now();
-        let (outcome, heard) = match self.boot(paths, program, image, skipped, show)? {
-            // Nothing was tested yet, so nothing is hidden: a loaded host makes emulated timers late.
-            (Outcome { ended: Ended::Broken(why), came_up: false, .. }, _) => {
-                say(format!("{why}: boots once more"));
-                self.boot(paths, program, image, skipped, show)?
-            }
-            booted => booted,
-        };
+        let (mut outcome, mut heard) = self.boot(paths, program, image, skipped, show)?;
+        // Nothing was tested yet, so nothing is hidden: a loaded host makes emulated timers late.
+        if let (Ended::Broken(why), false) = (&outcome.ended, outcome.came_up) {
+            say(format!("{why}: boots once more (the console log of this one: {})", outcome.keep_console(paths)?));
+            (outcome, heard) = self.boot(paths, program, image, skipped, show)?;
+        }
         let Heard { tally, last_line } = heard;
         let problem = match &outcome.ended {
             Ended::Broken(why) => {
-                return Err(outcome.broken(paths, &format!("{why}; the tests stood at: {last_line}")));
+                let at = if last_line.is_empty() { "no test began" } else { &last_line };
+                return Err(outcome.broken(paths, &format!("{why}; the tests stood at: {at}")));
             }
             Ended::Stopped(status) => Some(format!("stopped, status {status}")),
             Ended::Job(FINE) => None,

@@ -35,9 +35,9 @@ pub(super) enum Accelerator {
 impl Accelerator {
     /// For QEMU's command line.
     ///
-    /// One thread executes all emulated processors in turn. In threads of their own, QEMU before 8.1 translates code while
-    /// another processor patches it, and keeps breakpoints that were taken back: attaching and detaching probes, as tests
-    /// do without end, then hangs the guest or crashes it. Later ones lost timers at boot. The tests take no longer.
+    /// One thread executes all emulated processors in turn. In threads of their own, QEMU 7.2 keeps translated breakpoints
+    /// that another processor took back meanwhile: attaching and detaching probes, as tests do without end, then hangs the
+    /// guest or crashes it. QEMU 10.0 lost a processor's timer at boot. The tests take no longer.
     pub(super) fn arguments(self) -> &'static [&'static str] {
         match self {
             Accelerator::Kvm => &["-accel", "kvm", "-cpu", "host"],
