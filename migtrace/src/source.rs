@@ -204,6 +204,13 @@ impl Live {
         self.aggregates.as_mut().map(aggregate::Reader::read).transpose().map_err(SourceError::Counters)
     }
 
+    /// As [`aggregate::Reader::forget_cgroups`].
+    pub fn forget_cgroups(&mut self, ids: &[u64]) {
+        if let Some(aggregates) = &mut self.aggregates {
+            aggregates.forget_cgroups(ids);
+        }
+    }
+
     /// The programs' counters since the start, by probe.
     ///
     /// # Errors

@@ -94,7 +94,7 @@ pub struct Processes {
     pub live: BTreeMap<ProcessId, Process>,
     /// Those that were found to have ended when this was read, with all that they did.
     pub ending: BTreeMap<ProcessId, Process>,
-    /// All that have ended together, by cgroup.
+    /// All that have ended together, by cgroup, but for those of cgroups that were forgotten.
     pub ended: BTreeMap<u64, Process>,
 }
 
@@ -107,6 +107,12 @@ impl Processes {
             cgroups.entry(process.cgroup_id).or_default().merge(process);
         }
         cgroups
+    }
+
+    /// Cgroups in which processes run.
+    #[must_use]
+    pub fn running_in(&self) -> BTreeSet<u64> {
+        self.live.values().map(|process| process.cgroup_id).collect()
     }
 
     /// These have ended.

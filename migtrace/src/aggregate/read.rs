@@ -65,6 +65,13 @@ impl Reader {
         Ok(&self.counts)
     }
 
+    /// Lets go what processes that have ended left to these cgroups: it is in no count from now on.
+    pub fn forget_cgroups(&mut self, ids: &[u64]) {
+        for id in ids {
+            self.counts.processes.ended.remove(id);
+        }
+    }
+
     fn read_processes(&mut self) -> Result<(), MapError> {
         let crowded = self.counts.processes.live.len() as u32 > PROCESSES / 2;
         // Who has ended is found out first: after that nothing more is counted for it.

@@ -1,8 +1,9 @@
 //! Which cgroups have series of their own, and what is counted for the rest: at most so many, the most active ones. No
 //! counter ever falls: what a cgroup did while it was shown stays its own, and what it did while it was not stays in
-//! `other`. A cgroup that loses its series and gets them back goes on where it was.
+//! `other`. A cgroup that loses its series and gets them back goes on where it was, unless it was forgotten meanwhile: of
+//! those without series and without processes only the most active are remembered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     family::{Families, Labels, Value},
@@ -17,6 +18,9 @@ const OTHER: &str = "other";
 const HALF_LIFE_S: f64 = 300.0;
 /// A cgroup takes another one's series when it is so many times as active.
 const HYSTERESIS: f64 = 2.0;
+/// So many cgroups without series are remembered whose processes have all ended: a machine that runs each job in a cgroup
+/// of its own has new ones for ever.
+const REMEMBERED: usize = 4096;
 
 /// Cgroups, those that are shown and the rest.
 #[derive(Clone, Debug)]
@@ -24,6 +28,7 @@ pub struct Shown {
     most: usize,
     cgroups: BTreeMap<u64, Cgroup>,
     other: Process,
+    forgotten: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -41,7 +46,7 @@ impl Shown {
     /// Shows `most` cgroups at most.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { most, cgroups: BTreeMap::new(), other: Process::default() }
+        Self { most, cgroups: BTreeMap::new(), other: Process::default(), forgotten: 0 }
     }
 
     /// All cgroups with what they did since the start, and the time since the last call, seconds. One that has no path in
@@ -63,6 +68,19 @@ impl Shown {
             }
             cgroup.last = *total;
         }
+    }
+
+    /// Forgets the least active of the cgroups that have no series, beyond [`REMEMBERED`], and says which; those that are
+    /// `running` have processes. What they did is in `other`, and whoever gave the totals must begin again at 0 for them.
+    pub fn forget(&mut self, running: &BTreeSet<u64>) -> Vec<u64> {
+        let idle = self.by_activity(|id, cgroup| cgroup.path.is_none() && !running.contains(&id));
+        let many = idle.len().saturating_sub(REMEMBERED);
+        let forgotten: Vec<u64> = idle.into_iter().take(many).map(|(_, id)| id).collect();
+        for id in &forgotten {
+            self.cgroups.remove(id);
+        }
+        self.forgotten += forgotten.len() as u64;
+        forgotten
     }
 
     /// Gives free series to the most active cgroups, and takes them from those that are much less active than one without.
@@ -136,8 +154,9 @@ pub(super) fn fill(families: &mut Families, shown: &Shown, meta: &Meta) {
         }
     }
     let own = shown.cgroups.values().filter(|cgroup| cgroup.path.is_some()).count();
-    for (word, count) in [("own", own), (OTHER, shown.cgroups.len() - own)] {
-        families.set(&table::CGROUPS, vec![("shown", word.to_owned())], Value::Whole(count as u64));
+    let others = shown.cgroups.len() - own;
+    for (word, count) in [("own", own as u64), (OTHER, others as u64), ("forgotten", shown.forgotten)] {
+        families.set(&table::CGROUPS, vec![("shown", word.to_owned())], Value::Whole(count));
     }
 }
 
@@ -176,6 +195,37 @@ mod tests {
         // An hour later the first is back, and goes on where it was.
         shown.update(&[(1, did(9100)), (2, did(1150))].into(), &known, 3600.0);
         assert_eq!(faults(&shown), [("/1".into(), 9100), ("other".into(), 150)].into());
+    }
+
+    #[test]
+    fn ended_cgroups_are_forgotten_and_their_counts_are_not() {
+        let mut shown = Shown::new(1);
+        // A job a second, in a cgroup of its own, of which one process is left in every thousandth.
+        let jobs = 3 * REMEMBERED as u64;
+        let mut totals = BTreeMap::from([(0, did(1_000_000))]);
+        let mut running = BTreeSet::new();
+        for job in 1..=jobs {
+            totals.insert(job, did(2));
+            if job % 1000 == 0 {
+                running.insert(job);
+            }
+            if job % 512 == 0 {
+                shown.update(&totals, &paths(0..1), 512.0);
+                for gone in shown.forget(&running) {
+                    assert!(totals.remove(&gone).is_some());
+                }
+            }
+        }
+        assert!(running.iter().all(|id| totals.contains_key(id)), "a cgroup with processes is not forgotten");
+        assert!(totals.contains_key(&jobs), "the last ones are remembered");
+        assert_eq!(totals.len(), shown.cgroups.len());
+        assert!(totals.len() <= REMEMBERED + running.len() + 1, "{}", totals.len());
+        assert_eq!(totals.len() as u64 + shown.forgotten, jobs + 1);
+        assert_eq!(faults(&shown), [("/0".into(), 1_000_000), ("other".into(), 2 * jobs)].into());
+        // One that comes back begins again, as its totals do.
+        totals.insert(1, did(5));
+        shown.update(&totals, &paths(0..1), 1.0);
+        assert_eq!(faults(&shown)["other"], 2 * jobs + 5);
     }
 
     #[test]

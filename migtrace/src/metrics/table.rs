@@ -102,7 +102,7 @@ metrics! {
     CGROUP_FAILED: Counter "migtrace_cgroup_failed" ["pages"] ("cgroup")
         "Pages that were to move so and did not";
     CGROUPS: Gauge "migtrace_cgroups" [] ("shown")
-        "Cgroups that were seen; shown says whether they have series of their own (own) or are in other";
+        "Cgroups that were seen: with series of their own (own), in other, or in it and forgotten since their processes ended";
     SEEN: Counter "migtrace_probe_events_seen" [] ("probe")
         "Events that the probe's programs saw and that were to become a record: stored or lost";
     STORED: Counter "migtrace_probe_events_stored" [] ("probe")

@@ -64,6 +64,14 @@ impl Cgroups {
         }
     }
 
+    /// Nobody needs the path of this one any more.
+    pub fn forget(&mut self, id: u64) {
+        self.paths.remove(&id);
+        if self.last == id {
+            self.last = 0;
+        }
+    }
+
     /// Those that have a path.
     #[must_use]
     pub fn paths(&self) -> BTreeMap<u64, String> {
@@ -121,6 +129,11 @@ mod tests {
         if !paths.is_empty() {
             assert_eq!(paths, BTreeMap::from([(id, "/".to_owned())]));
         }
+        cgroups.see(id);
+        cgroups.forget(id);
+        assert!(!cgroups.paths().contains_key(&id));
+        cgroups.see(id);
+        assert_eq!(cgroups.paths(), paths);
     }
 
     #[test]

@@ -146,6 +146,7 @@ impl Serving {
         by_cgroup.keys().for_each(|id| self.cgroups.see(*id));
         let elapsed_s = elapsed.unwrap_or_default().as_secs_f64();
         self.shown.update(&by_cgroup, &self.cgroups.paths(), elapsed_s);
+        let forgotten = self.shown.forget(&counts.processes.running_in());
         let so_far = Cost {
             started_s: self.started_s,
             refreshes: self.refreshes,
@@ -162,6 +163,8 @@ impl Serving {
             cost: &so_far,
         };
         self.families = Arc::new(snapshot.families());
+        self.live.forget_cgroups(&forgotten);
+        forgotten.iter().for_each(|id| self.cgroups.forget(*id));
         self.read = Some(began);
         self.refreshes += 1;
         self.refresh += began.elapsed();
