@@ -12,6 +12,7 @@ pub mod memtoy;
 pub mod metrics;
 pub mod model;
 pub mod plot;
+pub mod privilege;
 pub mod probe;
 pub mod ring;
 pub mod serve;

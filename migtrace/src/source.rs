@@ -19,6 +19,7 @@ use crate::{
         kernel::{self, KernelScope},
     },
     model::account,
+    privilege,
     probe::{
         kernel::Kernel,
         left_behind,
@@ -190,7 +191,7 @@ impl Live {
         }
         self.measuring = match self.ticks % TICKS_PER_MEASURE {
             // A kernel that does not measure leaves the cost unknown.
-            0 => enable_stats(Stats::RunTime).ok(),
+            0 => privilege::measuring(|| enable_stats(Stats::RunTime)).ok(),
             _ => None,
         };
         self.ticks += 1;

@@ -10,6 +10,10 @@ use std::{
     thread,
 };
 
+use rustix::thread::CapabilitySet;
+
+use crate::privilege;
+
 /// A held or running command.
 pub struct Workload {
     /// Its process.
@@ -36,6 +40,8 @@ impl Workload {
         let thread = thread::Builder::new().name("migtrace-workload".to_owned()).spawn(move || {
             let child = command.spawn();
             drop((pid_writer, go_reader));
+            // To wait takes none.
+            privilege::keep(CapabilitySet::empty());
             child?.wait()
         })?;
         let mut pid = [0; 4];

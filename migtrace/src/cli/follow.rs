@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use migtrace::{
     filter::kernel::KernelScope,
     log::{Options, follow::Follower},
+    privilege,
     probe::{left_behind::LeftBehind, support, vmstat},
     ring::clock,
     source::{Live, Scope, SourceError},
@@ -41,6 +42,7 @@ async fn follow(args: &FilterArgs, options: Options, verbose: bool, out: &mut dy
     let mut stop = Stop::new(None)?;
     let before = vmstat::read().context("reading /proc/vmstat")?;
     let (mut live, mut meta) = Live::start(&scope)?;
+    privilege::keep(privilege::READING);
     let processes = args.pid.iter().map(|pid| format!("process {pid} with the children that it has from now on"));
     let only: Vec<String> = processes.chain(args.scope_text(&scope.filter)).collect();
     meta.filter = (!only.is_empty()).then(|| only.join(", "));

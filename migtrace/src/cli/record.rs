@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use migtrace::{
     event::{Event, Kind},
     filter::{Filter, kernel::KernelScope},
+    privilege,
     probe::{cgroups::Cgroups, left_behind::LeftBehind, support, vmstat},
     ring::clock,
     source::{Live, Scope, SourceError},
@@ -134,6 +135,7 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
         kernel: KernelScope { cgroups: args.filter.root_cgroups()?, uid: args.uid, sample: args.sample },
     };
     let (live, mut meta) = Live::start(&scope)?;
+    privilege::keep(privilege::WRITING);
     report_missing(&meta);
     meta.command.clone_from(&args.command);
     meta.filter = args.filter_text(&scope.filter);

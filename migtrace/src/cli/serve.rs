@@ -7,10 +7,12 @@ use std::{
 
 use anyhow::{Context, Result};
 use migtrace::{
+    privilege,
     probe::support,
     serve::{self, Serving, http},
     source::{Live, SourceError},
 };
+use rustix::thread::CapabilitySet;
 use tokio::sync::mpsc;
 
 use super::stop::Stop;
@@ -58,6 +60,7 @@ pub(crate) fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
     support::check().map_err(SourceError::from)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(ANSWERING_THREADS)
+        .on_thread_start(|| privilege::keep(CapabilitySet::empty()))
         .enable_all()
         .build()
         .context("starting the runtime")?;
@@ -73,6 +76,7 @@ async fn serve(args: &Args, verbose: bool) -> Result<()> {
     let listener = http::listen(args.listen).await?;
     let address = listener.local_addr().context("asking for the address")?;
     let (live, meta) = Live::start(&serve::scope(verbose))?;
+    privilege::keep(privilege::READING);
     for error in meta.probes.iter().filter(|p| p.attached.is_none()).filter_map(|p| p.error.as_ref()) {
         log::info!("not attached: {error}");
     }

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use migtrace::{
     event::escape_control,
     filter::{Filter, kernel::KernelScope},
+    privilege,
     probe::support,
     source::{Live, Scope, SourceError},
     trace::meta::Meta,
@@ -141,6 +142,7 @@ async fn live(args: &Args, config: Config) -> Result<Option<String>> {
     };
     eprintln!("migtrace: attaching probes");
     let (live, mut meta) = Live::start(&scope)?;
+    privilege::keep(privilege::RECORDING);
     meta.filter = filter_text(&scope.filter, &args.filter);
     let recorder = TraceRecorder::new(args.output.clone(), &args.filter);
     show(meta, Source::Live, config, LiveSource::new(live), recorder, args).await

@@ -93,7 +93,7 @@ fn privilege() -> Check {
         Ok(missing) => {
             check(WHAT, Missing, format!("this process lacks {}", missing.join(", ")), Some("run it with sudo"))
         }
-        Err(why) => check(WHAT, Missing, why.to_string(), Some("mount -t proc proc /proc")),
+        Err(why) => check(WHAT, Missing, why.to_string(), None),
     }
 }
 

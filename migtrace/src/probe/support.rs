@@ -2,6 +2,7 @@
 
 use std::{fs, io, path::Path};
 
+use rustix::thread::{CapabilitySet, capabilities};
 use thiserror::Error;
 
 /// What this machine or this process lacks.
@@ -12,8 +13,8 @@ pub enum Unsupported {
          Start it with sudo"
     )]
     Privilege(String),
-    #[error("/proc/self/status cannot be read ({0}): mount /proc")]
-    NoProc(io::Error),
+    #[error("cannot find out this process's capabilities: {0}")]
+    NoCapabilities(io::Error),
     #[error(
         "this kernel has no BTF at {path}: {source}. It is needed to find the kernel's structures; use a kernel built \
          with CONFIG_DEBUG_INFO_BTF=y, and in a container mount /sys"
@@ -32,9 +33,9 @@ pub enum Unsupported {
 /// The running kernel's type information.
 pub const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
 
-/// Bit numbers of linux/capability.h.
-const CAPABILITIES: [(&str, u32); 3] = [("CAP_SYSLOG", 34), ("CAP_PERFMON", 38), ("CAP_BPF", 39)];
-const CAP_SYS_ADMIN: u32 = 21;
+/// What tracing needs, by name.
+const CAPABILITIES: [(&str, CapabilitySet); 3] =
+    [("CAP_SYSLOG", CapabilitySet::SYSLOG), ("CAP_PERFMON", CapabilitySet::PERFMON), ("CAP_BPF", CapabilitySet::BPF)];
 
 /// Checks all that every trace needs.
 ///
@@ -60,23 +61,17 @@ pub fn check() -> Result<(), Unsupported> {
 /// The capabilities that tracing needs and this process lacks.
 ///
 /// # Errors
-/// [`Unsupported::NoProc`].
+/// [`Unsupported::NoCapabilities`].
 pub fn missing_privilege() -> Result<Vec<&'static str>, Unsupported> {
-    let status = fs::read_to_string("/proc/self/status").map_err(Unsupported::NoProc)?;
-    Ok(missing_capabilities(effective_capabilities(&status)))
+    let held = capabilities(None).map_err(|error| Unsupported::NoCapabilities(error.into()))?;
+    Ok(missing_capabilities(held.effective))
 }
 
-/// The effective set out of /proc/PID/status.
-fn effective_capabilities(status: &str) -> u64 {
-    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0)
-}
-
-fn missing_capabilities(effective: u64) -> Vec<&'static str> {
-    let has = |bit: u32| effective >> bit & 1 == 1;
-    // CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON, as the kernel itself has it.
-    let lacks = |name: &str, bit: u32| !has(bit) && (name == "CAP_SYSLOG" || !has(CAP_SYS_ADMIN));
-    CAPABILITIES.iter().filter(|(name, bit)| lacks(name, *bit)).map(|(name, _)| *name).collect()
+fn missing_capabilities(held: CapabilitySet) -> Vec<&'static str> {
+    // SYS_ADMIN stands for BPF and PERFMON, as the kernel itself has it.
+    let stands_in = held.contains(CapabilitySet::SYS_ADMIN);
+    let lacks = |needed: CapabilitySet| !held.contains(needed) && (needed == CapabilitySet::SYSLOG || !stands_in);
+    CAPABILITIES.iter().filter(|(_, needed)| lacks(*needed)).map(|(name, _)| *name).collect()
 }
 
 #[cfg(test)]
@@ -84,10 +79,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn capabilities_are_read_from_status() {
-        assert_eq!(effective_capabilities("Name:\tx\nCapEff:\t000001ffffffffff\n"), 0x1ff_ffff_ffff);
-        assert_eq!(missing_capabilities(0x1ff_ffff_ffff), Vec::<&str>::new());
-        assert_eq!(missing_capabilities(0), ["CAP_SYSLOG", "CAP_PERFMON", "CAP_BPF"]);
-        assert_eq!(missing_capabilities(1 << CAP_SYS_ADMIN), ["CAP_SYSLOG"]);
+    fn what_is_missing_has_its_name() {
+        assert_eq!(missing_capabilities(CapabilitySet::all()), Vec::<&str>::new());
+        assert_eq!(missing_capabilities(CapabilitySet::empty()), ["CAP_SYSLOG", "CAP_PERFMON", "CAP_BPF"]);
+        assert_eq!(missing_capabilities(CapabilitySet::SYS_ADMIN), ["CAP_SYSLOG"]);
     }
 }

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     event::Event,
     filter::Filter,
+    privilege,
     probe::{load::Counters, names::Names},
     trace::meta::ProbeAccount,
 };
@@ -77,6 +78,7 @@ impl Reader {
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
         let run = move || {
+            privilege::keep(privilege::READING);
             let decoding = Decoding {
                 names,
                 filter,

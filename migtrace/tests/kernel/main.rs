@@ -15,6 +15,7 @@ mod live_log;
 mod lives;
 mod loss;
 mod needs;
+mod privilege;
 mod recorder;
 mod reliability;
 mod serve;

@@ -61,13 +61,13 @@ fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
 }
 
 /// `migtrace serve` on a port of its own.
-struct Server {
+pub(crate) struct Server {
     child: Beside,
     address: SocketAddr,
 }
 
 impl Server {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let address = free_address();
         let mut command = migtrace();
         command.args(["serve", "--listen", &address.to_string()]).stdin(Stdio::null());
@@ -76,13 +76,17 @@ impl Server {
         server
     }
 
-    fn metrics(&self) -> Option<String> {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.0.id()
+    }
+
+    pub(crate) fn metrics(&self) -> Option<String> {
         get(self.address, "/metrics", "*/*")
     }
 
     /// Ends it as systemd does.
-    fn end(mut self) {
-        send(self.child.0.id(), libc::SIGTERM);
+    pub(crate) fn end(mut self) {
+        send(self.pid(), libc::SIGTERM);
         let status = self.child.0.wait().unwrap();
         assert!(status.success(), "{status}");
     }

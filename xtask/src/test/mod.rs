@@ -33,7 +33,8 @@ use crate::{
 const KERNELS: [&str; 3] = [kernel::DEFAULT, "stock-6.12", "stock-6.1"];
 /// Modules of tests inside the virtual machine that ask how migtrace behaves, and not what a kernel shows: the first
 /// kernel's answer is every kernel's.
-const OF_MIGTRACE_ALONE: [&str; 5] = ["environment::", "live_log::", "loss::", "recorder::", "reliability::"];
+const OF_MIGTRACE_ALONE: [&str; 6] =
+    ["environment::", "live_log::", "loss::", "privilege::", "recorder::", "reliability::"];
 /// What every build here selects: with another selection, dependencies get other features, and are all compiled again.
 const PACKAGES: [&str; 3] = ["--workspace", "--exclude", "*-ebpf"];
 /// Memory of the test machine's slow node.

@@ -1,0 +1,94 @@
+//! What power over the machine this process keeps once its programs are attached: from then on it reads what other people's
+//! processes are called and map, and answers strangers over HTTP.
+//!
+//! Capabilities belong to threads: each thread gives its own up, and hands what is left to those that it starts. What it
+//! executes as root has them all again, so that a traced command is as it would be without migtrace.
+
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+
+/// To read counts and rings (BPF, which kernels before 5.19 ask for even then), the kernel's symbols (SYSLOG), other
+/// people's mappings and programs (SYS_PTRACE, DAC_READ_SEARCH), and a cgroup's path by its id (DAC_READ_SEARCH).
+pub const READING: CapabilitySet = CapabilitySet::BPF
+    .union(CapabilitySet::SYSLOG)
+    .union(CapabilitySet::SYS_PTRACE)
+    .union(CapabilitySet::DAC_READ_SEARCH);
+
+/// To write a trace besides, into the directory of whoever called sudo.
+pub const WRITING: CapabilitySet = READING.union(CapabilitySet::DAC_OVERRIDE);
+
+/// To start a recorder besides, which attaches programs of its own: without root it has what this process hands on.
+pub const RECORDING: CapabilitySet = WRITING.union(CapabilitySet::PERFMON);
+
+/// The kernel lets nobody else switch the measuring of programs: kept, but out of effect but for that moment.
+const MEASURING: CapabilitySet = CapabilitySet::SYS_ADMIN;
+
+/// Gives up all capabilities of this thread but these.
+pub fn keep(kept: CapabilitySet) {
+    let changed = capabilities(None).and_then(|sets| set_capabilities(None, only(sets, kept)));
+    if let Err(error) = changed {
+        log::warn!("this process keeps all its capabilities: {error}");
+    }
+}
+
+fn only(sets: CapabilitySets, kept: CapabilitySet) -> CapabilitySets {
+    // Where SYS_ADMIN stands for BPF it has to stay in effect.
+    let stands_in = kept.contains(CapabilitySet::BPF) && !sets.permitted.contains(CapabilitySet::BPF);
+    let effective = if stands_in { kept | MEASURING } else { kept };
+    let permitted = if kept.is_empty() { kept } else { kept | MEASURING };
+    CapabilitySets {
+        effective: sets.effective & effective,
+        permitted: sets.permitted & permitted,
+        inheritable: sets.inheritable & permitted,
+    }
+}
+
+/// Does what only SYS_ADMIN may, where this thread has it.
+pub fn measuring<T>(act: impl FnOnce() -> T) -> T {
+    let Ok(sets) = capabilities(None) else { return act() };
+    let raised = CapabilitySets { effective: sets.effective | (sets.permitted & MEASURING), ..sets };
+    // Where it cannot be raised the kernel refuses what is asked of it, and says so.
+    let _ = set_capabilities(None, raised);
+    let done = act();
+    if let Err(error) = set_capabilities(None, sets) {
+        log::warn!("cannot give up SYS_ADMIN again: {error}");
+    }
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: CapabilitySet = CapabilitySet::empty();
+
+    fn sets(held: CapabilitySet) -> CapabilitySets {
+        CapabilitySets { effective: held, permitted: held, inheritable: NONE }
+    }
+
+    #[test]
+    fn a_thread_keeps_what_it_needs_and_measuring_out_of_effect() {
+        let left = only(sets(CapabilitySet::all()), WRITING);
+        assert_eq!(left.effective, WRITING);
+        assert_eq!(left.permitted, WRITING | CapabilitySet::SYS_ADMIN);
+    }
+
+    #[test]
+    fn nothing_is_gained() {
+        let held = CapabilitySet::BPF | CapabilitySet::PERFMON | CapabilitySet::SYSLOG;
+        let left = only(sets(held), READING);
+        assert_eq!((left.effective, left.permitted), (left.permitted, CapabilitySet::BPF | CapabilitySet::SYSLOG));
+        assert_eq!(only(sets(NONE), RECORDING), sets(NONE));
+    }
+
+    #[test]
+    fn one_that_needs_nothing_keeps_nothing() {
+        assert_eq!(only(sets(CapabilitySet::all()), NONE), sets(NONE));
+    }
+
+    /// Before CAP_BPF there was but SYS_ADMIN.
+    #[test]
+    fn sys_admin_stays_where_it_stands_for_bpf() {
+        let left = only(sets(CapabilitySet::SYS_ADMIN | CapabilitySet::SYSLOG), READING);
+        assert_eq!(left.effective, CapabilitySet::SYS_ADMIN | CapabilitySet::SYSLOG);
+    }
+}
