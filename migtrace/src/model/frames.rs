@@ -1,6 +1,6 @@
 //! At which address of which process each page frame was seen last: some events name a page by its frame only.
 
-use super::bounded::Recent;
+use super::recent::Recent;
 use crate::event::Migrate;
 
 /// Processes whose end is remembered.

@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 
 use super::{
     biography::{Asked, Mapped, ProcessId},
-    bounded::Recent,
+    recent::Recent,
 };
 use crate::event::{Comm, Event, Request};
 

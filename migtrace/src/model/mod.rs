@@ -6,7 +6,6 @@
 pub mod account;
 pub mod biographies;
 pub mod biography;
-mod bounded;
 mod elimination;
 mod families;
 pub mod fate;
@@ -25,6 +24,7 @@ pub mod nest;
 pub mod page;
 pub mod phase;
 pub mod ranges;
+mod recent;
 pub mod reconcile;
 pub mod waits;
 pub mod work;
