@@ -6,6 +6,7 @@
 
 use std::{error::Error, fs};
 
+use migtrace::plot::PALETTE;
 use plotters::{prelude::*, style::register_font};
 use serde_json::Value;
 
@@ -16,15 +17,6 @@ const PANEL: (u32, u32) = (440, 250);
 const HEADROOM: f64 = 1.8;
 /// Series drawn of a panel.
 const SERIES: usize = 6;
-/// Colours that colour-blind people can tell apart (Okabe and Ito).
-const COLORS: [RGBColor; SERIES] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(86, 180, 233),
-    RGBColor(230, 159, 0),
-];
 
 struct Series {
     label: String,
@@ -124,7 +116,7 @@ where
         .x_label_formatter(&|s| format!("{s:.0} s"))
         .y_label_formatter(&|value| with_unit(*value, &panel.unit))
         .draw()?;
-    for (series, color) in panel.series.iter().zip(COLORS) {
+    for (series, color) in panel.series.iter().zip(PALETTE) {
         let points = series.points.iter().map(|(time, value)| (time - first, *value));
         chart
             .draw_series(LineSeries::new(points, color.stroke_width(2)))?

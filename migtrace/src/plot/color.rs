@@ -2,7 +2,8 @@
 
 use plotters::style::RGBColor;
 
-const NODES: [RGBColor; 7] = [
+/// The palette, for whatever is to be told apart.
+pub const PALETTE: [RGBColor; 7] = [
     RGBColor(230, 159, 0),
     RGBColor(86, 180, 233),
     RGBColor(213, 94, 0),
@@ -20,7 +21,7 @@ pub(super) const UNKNOWN: RGBColor = RGBColor(170, 170, 170);
 
 /// The colour of a node; nodes beyond the palette begin it anew.
 pub(super) fn node(nid: Option<i32>) -> RGBColor {
-    nid.and_then(|n| usize::try_from(n).ok()).map_or(UNKNOWN, |n| NODES[n % NODES.len()])
+    nid.and_then(|n| usize::try_from(n).ok()).map_or(UNKNOWN, |n| PALETTE[n % PALETTE.len()])
 }
 
 /// The same colour, two thirds of the way to white.

@@ -15,6 +15,8 @@ use std::path::Path;
 use plotters::{backend::SVGBackend, prelude::*, style::register_font};
 use thiserror::Error;
 
+pub use color::PALETTE;
+
 use crate::{model::Run, words};
 use timeline::Timeline;
 
