@@ -91,6 +91,12 @@ pub struct ProbeCounters {
 }
 
 impl ProbeCounters {
+    /// Events that passed the filter and are in the sample, with a record or without.
+    #[must_use]
+    pub const fn events(&self) -> u64 {
+        self.seen + self.counted_only
+    }
+
     /// Events seen that the trace does not hold.
     #[must_use]
     pub const fn lost(&self) -> u64 {

@@ -9,7 +9,10 @@ mod sort;
 
 use std::collections::BTreeMap;
 
-use migtrace_common::aggregate::{TIME_BUCKETS, Tally, bucket_end_ns};
+use migtrace_common::{
+    aggregate::{TIME_BUCKETS, Tally, bucket_end_ns},
+    counters::ProbeCounters,
+};
 
 pub use process::{Process, ProcessId, Processes};
 pub use read::{Maps, Reader};
@@ -30,8 +33,9 @@ pub struct Counts {
     pub sorts: BTreeMap<Sort, Count>,
     /// Those that have not ended, and what those that did left behind by cgroup.
     pub processes: Processes,
-    /// Events that could not be counted, by probe: there were too many sorts or processes at once.
-    pub uncounted: BTreeMap<&'static str, u64>,
+    /// The programs' own counts by probe, those of events among them that could not be counted here: there were too many sorts
+    /// or processes at once.
+    pub probes: BTreeMap<&'static str, ProbeCounters>,
     /// Sorts in numbers that mean nothing to this migtrace; their events are in no count.
     pub unreadable: u64,
 }

@@ -60,8 +60,7 @@ impl Reader {
             }
         }
         self.read_processes()?;
-        let counters = self.counters.read()?;
-        self.counts.uncounted = counters.iter().map(|(probe, counted)| (*probe, counted.uncounted)).collect();
+        self.counts.probes = self.counters.read()?.into_iter().collect();
         Ok(&self.counts)
     }
 

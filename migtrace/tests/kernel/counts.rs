@@ -64,7 +64,7 @@ fn count(records: u32, script: &str) -> Counted {
     let ids: Vec<_> = counts.processes.live.keys().copied().filter(|id| id.pid == pid).collect();
     assert_eq!(ids.len(), 1, "{:?}", counts.processes);
     assert_eq!(counts.unreadable, 0);
-    assert!(counts.uncounted.values().all(|&n| n == 0), "{:?}", counts.uncounted);
+    assert!(counts.probes.values().all(|probe| probe.uncounted == 0), "{:?}", counts.probes);
     Counted { counts, events, counters, id: ids[0] }
 }
 

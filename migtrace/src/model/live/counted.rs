@@ -3,11 +3,12 @@
 //! They are exact, but for times, which are known to powers of two, and come a second late at most. What only an event shows
 //! (addresses, threads, stages) still comes from those events that got a record.
 
+use migtrace_common::counters::ProbeCounters;
+
 use super::{State, counts::Counts, latencies::What, process::Identity};
 use crate::{
     aggregate::{self, Count, ProcessId, Sort},
     event::{Body, Cause, Event, Outcome, Verdict},
-    model::account,
 };
 
 /// The probes of checks: by migrate-on-fault, and in NUMA hinting faults.
@@ -32,8 +33,14 @@ impl State {
                 news.add(&self.count_sort(sort, &new));
             }
         }
+        for probe in CHECKS {
+            let events = |counts: &aggregate::Counts| counts.probes.get(probe).map_or(0, ProbeCounters::events);
+            let seen = self.probes.entry(probe).or_default();
+            *seen = seen.saturating_add(events(counted).saturating_sub(events(&before)));
+        }
         self.counted_events = self.counted_events.saturating_add(news.events);
-        let missed = |c: &aggregate::Counts| c.uncounted.values().fold(c.unreadable, |sum, n| sum.saturating_add(*n));
+        let missed =
+            |c: &aggregate::Counts| c.probes.values().fold(c.unreadable, |sum, p| sum.saturating_add(p.uncounted));
         self.uncounted = self.uncounted.saturating_add(missed(counted).saturating_sub(missed(&before)));
         self.totals.add(&news);
         self.rates.add(now_ns, &news);
@@ -72,27 +79,17 @@ impl State {
         self.counted.is_some()
     }
 
-    /// Events that a probe saw; `None` where the kernel's counts do not tell its events from another's.
+    /// Events that a probe saw.
     #[must_use]
-    pub fn events_of(&self, probe: &str) -> Option<u64> {
-        let is_mixed = self.counted.is_some() && CHECKS.contains(&probe) && self.probe_of_checks().is_none();
-        (!is_mixed).then(|| self.probes.get(probe).copied().unwrap_or(0))
-    }
-
-    /// The probe that all checks come from, where only one of the two is attached: a count does not say which it was.
-    fn probe_of_checks(&self) -> Option<&'static str> {
-        let [lazy, hinting] = CHECKS.map(|probe| account::is_attached(&self.meta, probe));
-        match (lazy, hinting) {
-            (true, true) => None,
-            (true, false) => Some(CHECKS[0]),
-            (false, _) => Some(CHECKS[1]),
-        }
+    pub fn events_of(&self, probe: &str) -> u64 {
+        self.probes.get(probe).copied().unwrap_or(0)
     }
 
     fn count_sort(&mut self, sort: &Sort, new: &Count) -> Counts {
         let probe = match sort {
             Sort::Fault { .. } => Some("fault"),
-            Sort::Check { .. } => self.probe_of_checks(),
+            // One sort of two probes.
+            Sort::Check { .. } => None,
             Sort::Mark { .. } => Some("mark"),
             Sort::Migrate { cause: Cause::LazyFault, .. } => Some("lazy_migrate"),
             Sort::Migrate { .. } => Some("direct_migrate"),
@@ -205,7 +202,7 @@ mod tests {
         assert_eq!((state.totals.moved_pages, state.moves.get(1, 2)), (3 * 512, 3 * 512));
         let moves = state.latencies.get(What::Move(Cause::Mbind)).expect("they took time");
         assert_eq!(moves.count(), 3);
-        assert_eq!((state.events_of("direct_migrate"), state.events_of("fault")), (Some(3), Some(0)));
+        assert_eq!((state.events_of("direct_migrate"), state.events_of("fault")), (3, 0));
         assert!((2048..4096).contains(&moves.median_ns().expect("three")));
         // It was there before: /proc says when it started, to 10 ms.
         let process = state.processes.get(Identity { pid: 7, start_ns: 120_000_000 }).expect("it is listed");
@@ -217,7 +214,7 @@ mod tests {
     fn what_the_kernel_had_no_room_to_count_is_said() {
         let mut state = State::new(Meta::default());
         let missed = |fault, unreadable| aggregate::Counts {
-            uncounted: [("fault", fault)].into(),
+            probes: [("fault", ProbeCounters { uncounted: fault, ..ProbeCounters::default() })].into(),
             unreadable,
             ..aggregate::Counts::default()
         };
@@ -225,6 +222,23 @@ mod tests {
         state.count(&missed(5, 1), 1);
         state.count(&missed(5, 1), 2);
         assert_eq!(state.uncounted, 4);
+    }
+
+    #[test]
+    fn checks_are_told_apart_by_their_probes() {
+        let mut state = State::new(Meta::default());
+        let checks = |lazy, hinting| {
+            let counters =
+                |counted_only, stored| ProbeCounters { counted_only, seen: stored, stored, ..Default::default() };
+            aggregate::Counts {
+                probes: [("check", counters(lazy, 1)), ("hinting_check", counters(hinting, 2))].into(),
+                ..aggregate::Counts::default()
+            }
+        };
+        state.count_since(checks(5, 7));
+        state.count(&checks(10, 7), 1);
+        state.count(&checks(10, 9), 2);
+        assert_eq!((state.events_of("check"), state.events_of("hinting_check")), (5, 2));
     }
 
     #[test]

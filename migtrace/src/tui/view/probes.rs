@@ -43,7 +43,7 @@ impl<'a> Probes<'a> {
 
     /// Events, for the probe itself and not for its fields.
     fn events(&self, probe: &ProbeInfo) -> Option<u64> {
-        (probe.field.is_none() && probe.attached.is_some()).then(|| self.state.events_of(&probe.probe)).flatten()
+        (probe.field.is_none() && probe.attached.is_some()).then(|| self.state.events_of(&probe.probe))
     }
 
     fn lost(&self, probe: &ProbeInfo) -> Option<u64> {
