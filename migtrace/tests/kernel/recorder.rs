@@ -161,9 +161,9 @@ impl Heard {
 
     /// Everything, once the pipe's other ends are closed.
     fn all(self) -> String {
-        self.reader.join().unwrap();
-        let text = self.text.lock().unwrap().clone();
-        text
+        let Self { text, reader } = self;
+        reader.join().unwrap();
+        text.lock().unwrap().clone()
     }
 }
 

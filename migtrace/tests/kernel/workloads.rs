@@ -57,7 +57,7 @@ fn move_pages_moves_each_page_to_a_node_of_its_own() {
     let start = segment(&run);
     for (event, moved) in run.migrations() {
         let page = (moved.addr.unwrap() - start) / PAGE;
-        assert_eq!(moved.dst_nid, Some(if page % 2 == 0 { 0 } else { 2 }), "{moved:?}");
+        assert_eq!(moved.dst_nid, Some(if page.is_multiple_of(2) { 0 } else { 2 }), "{moved:?}");
         let requests = run.requests();
         let (request, _) = requests.iter().find(|(_, r)| r.name == RequestName::MovePages).unwrap();
         assert_inside(event, request);
