@@ -7,7 +7,7 @@ mod tally;
 
 use std::{
     ffi::OsString,
-    io,
+    fs, io,
     os::fd::AsFd,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -39,6 +39,8 @@ const OF_MIGTRACE_ALONE: [&str; 6] =
 const PACKAGES: [&str; 3] = ["--workspace", "--exclude", "*-ebpf"];
 /// Memory of the test machine's slow node.
 const SLOW: u64 = 256 << 20;
+/// Memory that two test machines may take together, with what they read of the host's files.
+const ROOM_FOR_TWO: u64 = 8 << 30;
 
 /// Run all tests: on the host, then inside the virtual machine
 #[derive(Args, Debug)]
@@ -56,10 +58,10 @@ pub(crate) struct Options {
     /// Only the tests inside the virtual machine
     #[arg(long)]
     vm: bool,
-    /// Boot two virtual machines at once: the first kernel's, and the others' one after the other. For hosts with two
-    /// processors and 5 GiB of memory to spare
+    /// Boot one virtual machine after the other. Where the host has two processors and 8 GiB of memory to spare, the first
+    /// kernel's machine runs beside the others' otherwise
     #[arg(long, conflicts_with = "host")]
-    beside: bool,
+    one_by_one: bool,
     /// End a virtual machine when its tests take longer; exit status 69
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = humantime::parse_duration)]
     timeout: Duration,
@@ -123,6 +125,7 @@ impl Options {
         let image = kernel::image(paths, first)?;
         // Fetched before two machines want it at once.
         prometheus(paths)?;
+        let beside = !self.one_by_one && has_room_for_two()?;
         let of_others = |show| {
             let mut outcomes = Vec::new();
             for kernel in others {
@@ -133,7 +136,7 @@ impl Options {
             outcomes
         };
         let outcomes = thread::scope(|scope| {
-            let others = self.beside.then(|| scope.spawn(|| of_others(Show::AtEnd)));
+            let others = beside.then(|| scope.spawn(|| of_others(Show::AtEnd)));
             let outcome = self.in_machine(paths, &program, first, &image, &[], Show::AtOnce);
             let mut outcomes = vec![(first, outcome)];
             outcomes.extend(match others {
@@ -231,6 +234,16 @@ impl Options {
         )?;
         Ok((outcome, tee.finish()))
     }
+}
+
+/// Whether the host can run two machines at once. Each is emulated by one processor, and slower than its tests' patience
+/// where it has to share it.
+fn has_room_for_two() -> Result<bool> {
+    let processors = thread::available_parallelism().context("cannot count this host's processors")?;
+    let meminfo = fs::read_to_string("/proc/meminfo").context("reading /proc/meminfo")?;
+    let available = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:")?.strip_suffix("kB"));
+    let available_kib: u64 = available.and_then(|kib| kib.trim().parse().ok()).unwrap_or(0);
+    Ok(processors.get() >= 2 && available_kib << 10 >= ROOM_FOR_TWO)
 }
 
 /// Tells tests where Prometheus is.
