@@ -4,6 +4,7 @@ mod bench;
 mod cargo;
 mod command;
 mod demo;
+mod download;
 mod ebpf;
 mod exit;
 mod kernel;

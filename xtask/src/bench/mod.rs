@@ -67,8 +67,9 @@ pub(crate) struct Options {
     /// Run in the virtual machine in any case
     #[arg(long)]
     vm: bool,
-    /// Kernel of the virtual machine: patched, unpatched, stock-6.12, stock-6.1
-    #[arg(long, value_name = "NAME", default_value = kernel::DEFAULT)]
+    /// Kernel of the virtual machine
+    #[arg(long, value_name = "NAME", default_value = kernel::DEFAULT,
+          help = format!("Kernel of the virtual machine: {}", kernel::NAMES))]
     kernel: String,
     /// End the virtual machine when the benches take longer; exit status 69
     #[arg(long, value_name = "TIME", default_value = "60m", value_parser = humantime::parse_duration)]

@@ -45,13 +45,33 @@ pub(super) struct Kernel {
     pub(super) slowness: u32,
 }
 
-/// One kernel that the distribution built.
+/// One kernel that a distribution built.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Stock {
     pub(super) about: String,
-    /// What the names of its packages begin with; a version and the architecture follow.
-    pub(super) package_prefix: String,
+    #[serde(flatten)]
+    pub(super) packages: Packages,
+}
+
+/// Where a distribution's kernel comes from.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Packages {
+    /// This host's own distribution: the newest of its packages.
+    Offered {
+        /// What their names begin with; a version and the architecture follow.
+        package_prefix: String,
+    },
+    /// Another distribution, whose keys this host does not have.
+    Pinned { debs: Vec<Deb> },
+}
+
+/// One package file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Deb {
+    pub(super) url: String,
+    pub(super) sha256: String,
 }
 
 fn one() -> u32 {
@@ -95,6 +115,8 @@ impl Manifest {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -102,6 +124,15 @@ mod tests {
         let manifest = Manifest::read(&Paths::find().expect("a checkout")).expect("readable");
         for name in manifest.kernel.keys() {
             manifest.kernel(name).expect("its source is there");
+        }
+        let in_help: BTreeSet<_> = crate::kernel::NAMES.split([' ', ',']).collect();
+        for name in manifest.kernel.keys().chain(manifest.stock.keys()) {
+            assert!(in_help.contains(&**name), "{name} is not in the help");
+        }
+        for (name, stock) in &manifest.stock {
+            if let Packages::Pinned { debs } = &stock.packages {
+                assert!(debs.iter().all(|deb| deb.sha256.len() == 64) && debs.len() == 2, "{name}");
+            }
         }
         let (patched, _) = manifest.kernel(crate::kernel::DEFAULT).expect("the default kernel");
         assert!(patched.series);

@@ -31,11 +31,15 @@ use crate::{
 /// The kernel that everything is about.
 pub(crate) const DEFAULT: &str = "patched";
 
+/// All of them, for help.
+pub(crate) const NAMES: &str = "patched, debug, unpatched (built here), stock-6.12, stock-6.1 (Debian's), stock-5.15, stock-6.8, \
+                                stock-6.17, stock-7.0 (Ubuntu's)";
+
 /// Patch, configure and build a kernel for the test machine
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Kernel to build: patched, debug, unpatched; to fetch: stock-6.12, stock-6.1
-    #[arg(long, value_name = "NAME", default_value = DEFAULT)]
+    /// Kernel to build or to fetch
+    #[arg(long, value_name = "NAME", default_value = DEFAULT, help = format!("Kernel to build or to fetch: {NAMES}"))]
     kernel: String,
 }
 

@@ -2,22 +2,19 @@
 
 use std::{
     fs,
-    io::Read,
     path::{Path, PathBuf},
     process::Command,
     time::UNIX_EPOCH,
 };
 
 use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
 
 use super::{
     manifest::Source,
     series::{Patch, Tree},
 };
 use crate::{
-    command,
-    exit::Failure,
+    command, download,
     paths::create_dir,
     progress::{say, step},
 };
@@ -55,41 +52,12 @@ impl Pinned {
 
     fn fetch(&self) -> Result<()> {
         let Some(source) = self.download.as_ref().filter(|_| !self.tarball.exists()) else { return Ok(()) };
-        if let Some(directory) = self.tarball.parent() {
-            create_dir(directory)?;
-        }
-        let partial = self.tarball.with_extension("partial");
         let fetch = || {
-            let mut curl = Command::new("curl");
-            curl.args(["--fail", "--location", "--silent", "--show-error", "--retry", "3", "--output"]);
-            command::run(curl.arg(&partial).arg(&source.url)).with_context(|| {
-                let (url, package) = (&source.url, &source.debian_package);
-                let what =
-                    format!("no kernel source: {url} cannot be fetched, and Debian's {package} is not installed");
-                Failure::Environment(what)
-            })
+            download::fetch(&source.url, &self.tarball, source.sha256.as_deref())
+                .with_context(|| format!("no kernel source: Debian's {} is not installed", source.debian_package))
         };
-        step(&format!("downloads Linux {}", source.version), fetch)?;
-        let hash = sha256(&partial)?;
-        match &source.sha256 {
-            Some(expected) if *expected != hash => {
-                let text = format!("{} has SHA-256 {hash}, not {expected}: not used", source.url);
-                return Err(Failure::Environment(text).into());
-            }
-            Some(_) => {}
-            None => say(format!("SHA-256 {hash} (none is pinned to compare it with)")),
-        }
-        fs::rename(&partial, &self.tarball).context("cannot keep the downloaded source")
+        step(&format!("downloads Linux {}", source.version), fetch)
     }
-}
-
-fn sha256(file: &Path) -> Result<String> {
-    let mut file = fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
-    while let length @ 1.. = file.read(&mut buffer).context("cannot read the downloaded source")? {
-        hash.update(&buffer[..length]);
-    }
-    Ok(format!("{:x}", hash.finalize()))
 }
 
 /// A place where one source is unpacked, patched, and built; the caller holds the lock.

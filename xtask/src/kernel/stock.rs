@@ -8,9 +8,12 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::{manifest::Stock, store::Store};
+use super::{
+    manifest::{Packages, Stock},
+    store::Store,
+};
 use crate::{
-    command,
+    command, download,
     exit::Failure,
     paths::create_dir,
     progress::step,
@@ -30,10 +33,27 @@ pub(super) fn image(store: &Store, name: &str, stock: &Stock) -> Result<Image> {
     if let Some(place) = store.find_any(name) {
         return load(&place);
     }
-    let package = newest(stock)?;
-    let place = store.publish_with(name, &package, |place| {
-        step(&format!("fetches and unpacks {package}"), || unpack(&package, place))
-    })?;
+    let place = match &stock.packages {
+        Packages::Offered { package_prefix } => {
+            let package = newest(package_prefix)?;
+            store.publish_with(name, &package, |place| {
+                let fetch = |into: &Path| setup::download(&[&package], into);
+                step(&format!("fetches and unpacks {package}"), || unpack(fetch, place))
+            })?
+        }
+        Packages::Pinned { debs } => {
+            let version = debs.first().map_or(name, |deb| file_stem(&deb.url));
+            store.publish_with(name, version, |place| {
+                let fetch = |into: &Path| {
+                    debs.iter().try_for_each(|deb| {
+                        let file = into.join(file_stem(&deb.url)).with_extension("deb");
+                        download::fetch(&deb.url, &file, Some(&deb.sha256))
+                    })
+                };
+                step(&format!("fetches and unpacks {version}"), || unpack(fetch, place))
+            })?
+        }
+    };
     load(&place)
 }
 
@@ -57,12 +77,12 @@ fn load(place: &Path) -> Result<Image> {
 }
 
 /// The newest of the packages that the distribution offers.
-fn newest(stock: &Stock) -> Result<String> {
-    let names = command::output(Command::new("apt-cache").args(["pkgnames", &stock.package_prefix]));
+fn newest(prefix: &str) -> Result<String> {
+    let names = command::output(Command::new("apt-cache").args(["pkgnames", prefix]));
     let names = names.context(Failure::Environment("stock kernels come from Debian's packages".into()))?;
-    let newest = names.lines().filter_map(|name| Some((version(name, &stock.package_prefix)?, name))).max();
+    let newest = names.lines().filter_map(|name| Some((version(name, prefix)?, name))).max();
     newest.map(|(_, name)| name.to_owned()).ok_or_else(|| {
-        let text = format!("no package {}*-amd64 is offered here: try `apt-get update`", stock.package_prefix);
+        let text = format!("no package {prefix}*-amd64 is offered here: try `apt-get update`");
         Failure::Environment(text).into()
     })
 }
@@ -74,13 +94,23 @@ fn version(name: &str, prefix: &str) -> Option<Vec<u32>> {
     parts.collect::<Result<_, _>>().ok()
 }
 
-fn unpack(package: &str, place: &Path) -> Result<()> {
+/// The name of the file behind an address, without its ending.
+fn file_stem(url: &str) -> &str {
+    let name = url.rsplit('/').next().unwrap_or(url);
+    name.strip_suffix(".deb").unwrap_or(name)
+}
+
+/// Unpacks the packages that `fetch` puts into a directory, and keeps the image and what it needs to boot.
+fn unpack(fetch: impl FnOnce(&Path) -> Result<()>, place: &Path) -> Result<()> {
     let work = tempfile::tempdir().context("cannot create a temporary directory")?;
-    let root = work.path().join("root");
+    let (root, debs) = (work.path().join("root"), work.path().join("debs"));
     create_dir(&root)?;
-    setup::download(&[package], work.path())?;
-    let deb = only_entry(work.path(), |name| name.ends_with(".deb"))?;
-    command::run(Command::new("dpkg").arg("--extract").arg(deb).arg(&root))?;
+    create_dir(&debs)?;
+    fetch(&debs)?;
+    let entries = fs::read_dir(&debs).with_context(|| format!("cannot read {}", debs.display()))?;
+    for deb in entries.flatten() {
+        command::run(Command::new("dpkg").arg("--extract").arg(deb.path()).arg(&root))?;
+    }
     // Newer packages have /usr/lib only; depmod and modprobe look in /lib.
     if !root.join("lib").exists() {
         std::os::unix::fs::symlink("usr/lib", root.join("lib")).context("cannot link lib to usr/lib")?;

@@ -47,10 +47,10 @@ const ROOM_FOR_TWO: u64 = 8 << 30;
 pub(crate) struct Options {
     /// Only tests whose name contains this
     filter: Option<String>,
-    /// Kernel of the virtual machine, all of patched, stock-6.12 and stock-6.1 unless said otherwise; may be repeated:
-    /// patched, debug, unpatched, stock-6.12, stock-6.1. The first one runs all tests, the others those that depend on
-    /// the kernel
-    #[arg(long, value_name = "NAME", default_values = KERNELS, hide_default_value = true)]
+    /// Kernels of the virtual machine
+    #[arg(long, value_name = "NAME", default_values = KERNELS, hide_default_value = true,
+          help = format!("Kernel of the virtual machine; may be repeated. The first one runs all tests, the others those that \
+                          depend on the kernel. Without, {}; there are {}", KERNELS.join(", "), kernel::NAMES))]
     kernel: Vec<String>,
     /// Only the tests on the host
     #[arg(long, conflicts_with = "vm")]

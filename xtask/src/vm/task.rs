@@ -24,8 +24,8 @@ use crate::{
 /// Boot the test machine and run a command in it, or a shell
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Kernel to boot: patched, debug, unpatched, stock-6.12, stock-6.1
-    #[arg(long, value_name = "NAME", default_value = kernel::DEFAULT)]
+    /// Kernel to boot
+    #[arg(long, value_name = "NAME", default_value = kernel::DEFAULT, help = format!("Kernel to boot: {}", kernel::NAMES))]
     kernel: String,
     #[command(flatten)]
     machine: Machine,
