@@ -143,8 +143,26 @@ pub fn unmap_begin(ctx: &impl Args) {
 /// migrate:set_migration_pte(address, pte, order): that folio's mapping at `address` is gone.
 #[inline(always)]
 pub fn entry_set(ctx: &impl Args) {
-    let Some(batch) = underway() else { return };
-    let folio = FolioUnderway { addr: ctx.arg(0), start_ns: batch.unmapping_ns, unmapped_ns: emit::now() };
+    if let Some(batch) = underway() {
+        unmapped(batch, ctx.arg(0));
+    }
+}
+
+/// try_to_migrate_one(page, vma, address, arg) returned, in kernels that have no events of it (before 5.18): whether that
+/// mapping is gone.
+#[inline(always)]
+pub fn mapping_gone(ctx: &(impl Args + Returned)) {
+    // A bool: one byte of what is returned.
+    if ctx.ret(4) as u8 != 0
+        && let Some(batch) = underway()
+    {
+        unmapped(batch, ctx.arg(2));
+    }
+}
+
+#[inline(always)]
+fn unmapped(batch: &BatchStart, addr: u64) {
+    let folio = FolioUnderway { addr, start_ns: batch.unmapping_ns, unmapped_ns: emit::now() };
     let _ = FOLIOS_UNDERWAY.insert(batch.unmapping, folio, 0);
 }
 
@@ -211,7 +229,26 @@ fn entry_removed(by: Counted, ctx: &impl Args) {
         batch.remapped_ns = ts_ns;
         return;
     }
-    let Some(old) = folio::page(pfn) else { return };
+    if let Some(old) = folio::page(pfn) {
+        not_moved(by, ctx, task, batch, old, ts_ns);
+    }
+}
+
+/// remove_migration_pte(new, vma, address, old) returned, in kernels that have no events of it.
+#[inline(always)]
+pub fn mapping_back(ctx: &impl Args) {
+    let Some(batch) = underway() else { return };
+    let (task, new, ts_ns) = (filter::current(), ctx.number(0), emit::now());
+    if batch.moved_old != 0 && new == batch.moved_new {
+        batch.remapped_ns = ts_ns;
+    } else {
+        not_moved(AT_PTE, ctx, task, batch, Folio(new), ts_ns);
+    }
+}
+
+/// A folio has its own mapping back. Its record, unless it has been made at another of its mappings.
+#[inline(always)]
+fn not_moved(by: Counted, ctx: &impl StackIdContext, task: Task, batch: &mut BatchStart, old: Folio, ts_ns: u64) {
     let Some(underway) = FOLIOS_UNDERWAY.get_ptr(old.0) else { return };
     // SAFETY: the map's own memory; the kernel lets one thread at a time migrate a folio, for it is locked.
     let underway = unsafe { *underway };

@@ -203,12 +203,20 @@ fn load_and_attach(program: &mut Program, hook: &Hook, function: &str, btf: &Btf
     Ok(())
 }
 
-/// What the kernel said, on one line: of a verifier's log, the line before its statistics, which holds the reason.
+/// Of a verifier's log, the line before its statistics, which holds the reason; or, where that says only which argument of a
+/// function may not be read, the line before it, which says why.
+fn reason(log: &str) -> &str {
+    let mut lines = log.lines().take_while(|line| !line.starts_with("verification time")).collect::<Vec<_>>();
+    let last = lines.pop().unwrap_or_default();
+    let why = lines.pop().filter(|why| last.starts_with("invalid bpf_context access") && why.starts_with("func "));
+    why.unwrap_or(last).trim()
+}
+
+/// What the kernel said, on one line.
 fn refusal(error: &ProgramError) -> String {
     if let ProgramError::LoadError { io_error, verifier_log } = error {
         let log = verifier_log.to_string();
-        let reason = log.lines().take_while(|line| !line.starts_with("verification time")).last().unwrap_or_default();
-        let reason = reason.trim();
+        let reason = reason(&log);
         let separator = if reason.is_empty() { "" } else { "; " };
         return format!("the kernel refused it: {io_error}{separator}{reason}");
     }
@@ -241,5 +249,26 @@ fn lacking(role: &Role, field: &str, why: &str) -> ProbeInfo {
         attached: None,
         error: Some(why.to_owned()),
         fidelity: "unavailable".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_what_the_verifier_said_last() {
+        let statistics = "verification time 12 usec\nstack depth 0\n";
+        let of_argument = "0: (79) r1 = *(u64 *)(r1 +0)\nfunc '__x64_sys_mbind' arg0 type FWD is not a struct\n\
+                           invalid bpf_context access off=0 size=8\n";
+        assert_eq!(
+            reason(&format!("{of_argument}{statistics}")),
+            "func '__x64_sys_mbind' arg0 type FWD is not a struct"
+        );
+        assert_eq!(
+            reason(&format!("0: (85) call unknown#1\ninvalid func unknown#1\n{statistics}")),
+            "invalid func unknown#1"
+        );
+        assert_eq!(reason(""), "");
     }
 }

@@ -167,7 +167,8 @@ const EXCEPTIONS_ONLY: &str = "faults are seen when the CPU raises them, before 
 /// as `no_start` loss.
 ///
 /// Names by kernel: folio_migrate_flags() was migrate_page_states() up to 5.15, move_to_new_folio() was move_to_new_page()
-/// up to 5.18. migrate_pages() has seven arguments, and before 6.6 fentry takes six: its tracepoints come first.
+/// up to 5.18. The events of migration entries are there from 5.18 on; before, the functions that set and remove them, which
+/// are called by pointer and so never inlined. migrate_pages() has seven arguments, and before 6.6 fentry takes six: its tracepoints come first.
 pub const CATALOG: &[Role] = &[
     Role {
         probe: Probe::Fault,
@@ -253,8 +254,17 @@ pub const CATALOG: &[Role] = &[
             ]),
         ],
     },
-    tracepoint!(DirectMigrate, Field("addr"), "set_migration_pte"),
-    tracepoint!(DirectMigrate, Field("addr"), "set_migration_pmd"),
+    Role {
+        probe: Probe::DirectMigrate,
+        gives: Field("addr"),
+        ways: &[
+            whole(&[
+                ("set_migration_pte", BtfTracepoint("set_migration_pte")),
+                ("set_migration_pmd", BtfTracepoint("set_migration_pmd")),
+            ]),
+            whole(&[("try_to_migrate_one", Fexit(&["try_to_migrate_one"]))]),
+        ],
+    },
     at_start!(
         DirectMigrate,
         Field("copy_ns"),
@@ -262,8 +272,17 @@ pub const CATALOG: &[Role] = &[
         "move_to_new_folio_kprobe",
         &["move_to_new_folio", "move_to_new_page"]
     ),
-    tracepoint!(DirectMigrate, Field("remap_ns"), "remove_migration_pte"),
-    tracepoint!(DirectMigrate, Field("remap_ns"), "remove_migration_pmd"),
+    Role {
+        probe: Probe::DirectMigrate,
+        gives: Field("remap_ns"),
+        ways: &[
+            whole(&[
+                ("remove_migration_pte", BtfTracepoint("remove_migration_pte")),
+                ("remove_migration_pmd", BtfTracepoint("remove_migration_pmd")),
+            ]),
+            whole(&[("remove_migration_pte_exit", Fexit(&["remove_migration_pte"]))]),
+        ],
+    },
     of_driver!("zsmalloc", "zs_page_migrate", "zs_page_migrate"),
     of_driver!("balloon", "balloon_page_migrate", "balloon_page_migrate"),
     request!(

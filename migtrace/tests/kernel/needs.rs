@@ -37,8 +37,8 @@ pub(crate) fn huge_pages() -> Option<&'static str> {
     lacks("transparent huge pages", enabled.contains("[madvise]") || enabled.contains("[always]"))
 }
 
-/// Linux makes a lower tier of a node that the firmware calls slow from 6.7 on, with CONFIG_ACPI_HMAT. Before that, of
-/// persistent memory only.
+/// Linux makes a lower tier of a node that the firmware calls slow with CONFIG_ACPI_HMAT; 6.12 does, 6.8 does it for memory
+/// that is plugged in later only. Before, of persistent memory only.
 pub(crate) fn two_tiers() -> Option<&'static str> {
     let tiers = fs::read_dir("/sys/devices/virtual/memory_tiering").into_iter().flatten().flatten();
     let tiers = tiers.filter(|entry| entry.path().join("nodelist").exists()).count();
