@@ -3,7 +3,11 @@
 //! New processes say it in the record of their fork; those that were there before are looked up in /proc, to the 10 ms
 //! that it has.
 
-use std::{collections::HashMap, fs, mem::offset_of};
+use std::{
+    collections::{HashMap, VecDeque},
+    fs,
+    mem::offset_of,
+};
 
 use migtrace_common::{
     kinds::{RecordKind, TaskEvent},
@@ -18,7 +22,13 @@ pub struct Processes {
     started_ns: HashMap<u32, Option<u64>>,
     /// The last one asked for: most events come in runs of one process.
     last: Option<(u32, Option<u64>)>,
+    /// Those that have ended, by when: number and start.
+    ended: VecDeque<(u64, u32, Option<u64>)>,
 }
+
+/// So long after its end a process is still known, ns: it runs a little further, may be moved to another node meanwhile, and
+/// /proc knows its start, as long as it has it, by another number.
+const LINGER_NS: u64 = 10_000_000_000;
 
 impl Processes {
     /// All that are there now. Processes made after the probes were attached say it themselves.
@@ -26,7 +36,7 @@ impl Processes {
     pub fn running() -> Self {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        Self { started_ns: pids.map(|pid| (pid, look_up(pid))).collect(), last: None }
+        Self { started_ns: pids.map(|pid| (pid, look_up(pid))).collect(), ..Self::default() }
     }
 
     /// When the process of an event started, CLOCK_BOOTTIME in ns.
@@ -46,7 +56,18 @@ impl Processes {
     /// that is gone does not stay with its number: then /proc is asked again, and has none for a process that has ended.
     pub fn forget(&mut self) {
         self.started_ns.clear();
+        self.ended.clear();
         self.last = None;
+    }
+
+    /// Forgets those that ended long before `now_ns`, unless their numbers are others' by now.
+    fn forget_ended(&mut self, now_ns: u64) {
+        while let Some((_, pid, started_ns)) = self.ended.pop_front_if(|(ended_ns, ..)| *ended_ns + LINGER_NS < now_ns)
+        {
+            if self.started_ns.get(&pid) == Some(&started_ns) {
+                self.started_ns.remove(&pid);
+            }
+        }
     }
 
     /// Takes in what a record says about the lives of processes, after its own event was named.
@@ -61,10 +82,12 @@ impl Processes {
                 self.started_ns.insert(task.child_pid, started_ns);
             }
             TaskEvent::EXIT => {
-                self.started_ns.remove(&task.header.pid);
+                let pid = task.header.pid;
+                self.ended.push_back((task.header.ts_ns, pid, self.started_ns.get(&pid).copied().flatten()));
             }
             _ => return,
         }
+        self.forget_ended(task.header.ts_ns);
         self.last = None;
     }
 }
@@ -105,9 +128,10 @@ mod tests {
 
     #[test]
     fn a_number_that_is_used_again_is_another_process() {
-        let record = |what: TaskEvent, pid, child_pid, child_start_ns| {
+        let record = |what: TaskEvent, ts_ns, pid, child_pid, child_start_ns| {
             let mut task = Task::read_from_bytes(&[0; size_of::<Task>()]).expect("zeroes");
             task.header.kind = RecordKind::TASK.0;
+            task.header.ts_ns = ts_ns;
             (task.header.pid, task.what, task.child_pid, task.child_start_ns) =
                 (pid, what.0, child_pid, child_start_ns);
             task.as_bytes().to_vec()
@@ -115,11 +139,17 @@ mod tests {
         // Above any number that Linux gives.
         let (parent, child) = (5_000_000, 5_000_001);
         let mut processes = Processes::default();
-        processes.learn(&record(TaskEvent::FORK, parent, child, 7));
+        processes.learn(&record(TaskEvent::FORK, 7, parent, child, 7));
         assert_eq!(processes.started_ns(child), Some(7));
-        processes.learn(&record(TaskEvent::EXIT, child, 0, 0));
-        assert_eq!(processes.started_ns(child), None);
-        processes.learn(&record(TaskEvent::FORK, parent, child, 9));
+        processes.learn(&record(TaskEvent::EXIT, 8, child, 0, 0));
+        assert_eq!(processes.started_ns(child), Some(7), "it runs a little further");
+        processes.learn(&record(TaskEvent::FORK, 9, parent, child, 9));
         assert_eq!(processes.started_ns(child), Some(9));
+        processes.learn(&record(TaskEvent::FORK, LINGER_NS + 10, parent, child + 1, LINGER_NS + 10));
+        assert_eq!(processes.started_ns(child), Some(9), "the one before has ended, not this one");
+        processes.learn(&record(TaskEvent::EXIT, LINGER_NS + 11, child, 0, 0));
+        processes.learn(&record(TaskEvent::FORK, 2 * LINGER_NS + 12, parent, child + 2, 2 * LINGER_NS + 12));
+        assert_eq!(processes.started_ns(child), None);
+        assert!(processes.ended.is_empty());
     }
 }
