@@ -33,17 +33,15 @@ pub fn write(life: &Biography<'_>, left_out: &LeftOut, meta: &Meta, name: &str, 
     let mut left = life.dropped_steps;
     let mut steps = 0;
     for (n, happened) in life.happened.iter().enumerate() {
-        if let Happened::Step(_) = happened {
-            if steps == FIRST_STEPS && left > 0 {
-                let text = format!("{} left out, to hold memory within bounds", words::count(left, "step"));
-                writeln!(out, "{}", tree::aside(&text, 0))?;
-                left = 0;
-            }
-            steps += 1;
-        }
         writeln!(out, "{}", line(life, n, meta.start_ns))?;
         if let Happened::Asked(asked) = happened {
             writeln!(out, "{}", tree::aside(&format!("it {}", request::means(&asked.request)), 1))?;
+        }
+        steps += usize::from(matches!(happened, Happened::Step(_)));
+        if steps == FIRST_STEPS && left > 0 {
+            let text = format!("{} left out, to hold memory within bounds", words::count(left, "step"));
+            writeln!(out, "{}", tree::aside(&text, 0))?;
+            left = 0;
         }
     }
     heading(out, "why it is where it is")?;
@@ -228,5 +226,42 @@ pub(super) fn verdict(step: &What) -> Option<String> {
             Some(format!("the kernel could not move it ({why})"))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        biographies::{Biographies, Limits},
+        biography::ProcessId,
+        fixture::{self, SEGMENT},
+    };
+
+    #[test]
+    fn what_is_left_out_is_told_where_it_was() {
+        let (meta, events) = fixture::direct(8);
+        let mut lives = Biographies::new(Limits { steps_per_page: 12, ..Limits::default() });
+        let fault = events.iter().find(|e| matches!(&e.body, crate::event::Body::Fault(f) if f.addr == SEGMENT));
+        let mut again = fault.expect("it is touched").clone();
+        let request = events.iter().find(|e| matches!(e.body, crate::event::Body::Request(_)));
+        let mut request = request.expect("they are moved").clone();
+        for n in 0..30 {
+            again.ts_ns += 100_000_000;
+            lives.take(&again);
+            if n == 20 {
+                request.ts_ns = again.ts_ns + 50_000_000;
+                lives.take(&request);
+            }
+        }
+        let process = ProcessId { pid: again.pid, start_ns: again.process_start_ns };
+        let page = lives.page(process, SEGMENT).expect("it is known");
+        let mut text = Vec::new();
+        write(&page, &lives.left_out(), &meta, "this machine", &mut text).expect("memory");
+        let text = anstream::adapter::strip_str(std::str::from_utf8(&text).expect("text")).to_string();
+        let lines: Vec<_> = text.lines().skip_while(|line| !line.contains("what happened to it")).skip(2).collect();
+        assert!(lines[FIRST_STEPS - 1].contains("fault of class"), "{text}");
+        assert_eq!(lines[FIRST_STEPS].trim(), "18 steps left out, to hold memory within bounds", "{text}");
+        assert!(lines[FIRST_STEPS + 1].contains("mbind("), "{text}");
     }
 }
