@@ -9,6 +9,7 @@ use super::{
     moment::Moment,
     prompt::Purpose,
     table::{self, RowKey},
+    view,
 };
 use crate::model::live::process::Identity;
 
@@ -98,11 +99,16 @@ impl App {
         None
     }
 
-    fn go(&mut self, view: View) -> Option<Effect> {
-        if view != self.view {
-            self.before.retain(|before| *before != view);
+    fn go(&mut self, to: View) -> Option<Effect> {
+        // Regions are a process's: where none was opened yet, of the one that is chosen, which is the first at the start.
+        if to == View::Regions && self.process.is_none() {
+            self.process = self.chosen_process();
+            self.process.into_iter().for_each(|id| self.state.processes.keep_heat(id));
+        }
+        if to != self.view {
+            self.before.retain(|before| *before != to);
             self.before.push(self.view);
-            self.view = view;
+            self.view = to;
             // What was looked for in the rows of one view would hide those of another.
             self.search.clear();
         }
@@ -139,7 +145,7 @@ impl App {
     /// Goes up or down in what is shown.
     fn walk(&mut self, by: isize) {
         if self.table().is_none() {
-            let most = super::view::lines(self).saturating_sub(frame::body(self).height);
+            let most = view::lines(self).saturating_sub(frame::body(self).height);
             let at = self.scroll.entry(self.view).or_default();
             *at = (isize::try_from(*at).unwrap_or(0).saturating_add(by)).clamp(0, most as isize) as u16;
             return;
@@ -235,6 +241,18 @@ impl App {
                 }
             }
             (View::Page, RowKey::Page(id, addr)) => self.open_page(id, addr),
+            _ => None,
+        }
+    }
+
+    /// The process that enter would open, in this view or in that of processes.
+    fn chosen_process(&self) -> Option<Identity> {
+        let view = if self.view == View::Overview { View::Overview } else { View::Processes };
+        let search = if self.view == view { &*self.search } else { "" };
+        let (table, choice) = (view::table(self, view)?, self.choice(view));
+        let order = table::order(&*table, &choice, search);
+        match table.key(*order.get(table::position(&*table, &order, &choice))?) {
+            RowKey::Process(id) => Some(id),
             _ => None,
         }
     }

@@ -3,7 +3,11 @@
 use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
 use super::{App, Effect, Source, View, fixture, live, press, screen, typed, whole};
-use crate::{model::fixture::PID, tui::app::Playing};
+use crate::{
+    model::fixture::PID,
+    trace::meta::Meta,
+    tui::{app::Playing, config::Config},
+};
 
 fn click(app: &mut App, column: u16, row: u16) -> Option<Effect> {
     let kind = MouseEventKind::Down(MouseButton::Left);
@@ -41,6 +45,15 @@ fn enter_goes_from_process_to_region_to_page() {
     assert!(app.page.is_some());
     press(&mut app, "esc esc");
     assert_eq!(app.view, View::Processes);
+}
+
+#[test]
+fn regions_are_of_the_process_that_is_chosen_until_one_is_opened() {
+    let mut app = live(fixture::direct(8));
+    assert_eq!(press(&mut app, "3"), Some(Effect::ReadNumaMaps(PID)));
+    assert_eq!((app.view, app.process.map(|id| id.pid)), (View::Regions, Some(PID)));
+    let mut empty = App::new(Meta::default(), Source::Live, Config::default(), (80, 24));
+    assert_eq!((press(&mut empty, "3"), empty.process), (None, None));
 }
 
 #[test]
