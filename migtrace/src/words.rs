@@ -9,6 +9,12 @@ pub fn count(n: u64, thing: &str) -> String {
     format!("{n} {thing}{plural}")
 }
 
+/// Runs that the kernel left out: what they would have seen is in no count.
+#[must_use]
+pub fn missed(n: u64) -> String {
+    format!("{} left out by the kernel, as the program ran on that CPU already", count(n, "program start"))
+}
+
 /// A time with three digits and its unit: `640 ns`, `41.2 µs`, `1.23 ms`, `250 s`.
 #[must_use]
 pub fn duration(ns: u64) -> String {

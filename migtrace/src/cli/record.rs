@@ -324,6 +324,11 @@ impl Recording {
                 causes.join(", ")
             );
         }
+        for account in meta.account.iter() {
+            if let Some(missed) = account.missed.filter(|n| *n > 0) {
+                log::warn!("probe {}: {}", account.probe, words::missed(missed));
+            }
+        }
         let command = args.command.first().map_or("", String::as_str);
         let code = status.with_context(|| format!("running {command}"))?.map_or(0, shell_status);
         Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))

@@ -34,9 +34,11 @@ pub(crate) fn loss(meta: &Meta, counted: u64, out: &mut dyn Write) -> io::Result
             a.stored,
             a.lost()
         );
+        let missed = a.missed.filter(|n| *n > 0).map_or_else(String::new, |n| format!("; {}", words::missed(n)));
         let wrong = if b.missing == 0 { String::new() } else { format!("; DOES NOT ADD UP: {} missing", b.missing) };
-        let style = if a.lost() > 0 || b.missing != 0 { theme::FAILED } else { anstyle::Style::new() };
-        writeln!(out, "   {}", theme::paint(style, text + &wrong))?;
+        let style =
+            if a.lost() > 0 || b.missing != 0 || !missed.is_empty() { theme::FAILED } else { anstyle::Style::new() };
+        writeln!(out, "   {}", theme::paint(style, text + &missed + &wrong))?;
     }
     if meta.late_events > 0 {
         let late = words::count(meta.late_events, "event");

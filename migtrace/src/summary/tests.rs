@@ -66,6 +66,20 @@ fn loss_is_shown_by_probe_and_cause() {
 }
 
 #[test]
+fn what_the_kernel_left_out_is_shown_with_the_loss() {
+    let (mut meta, events) = fixture::direct(1);
+    let fault = meta.account.iter_mut().find(|a| a.probe == "fault").expect("it has faults");
+    fault.missed = Some(2);
+    let text = text(&summary(&meta, &events));
+    let line = text.lines().find(|line| line.trim_start().starts_with("fault  ")).expect("a line of its loss");
+    assert!(
+        line.ends_with("; 2 program starts left out by the kernel, as the program ran on that CPU already"),
+        "{line}"
+    );
+    assert!(!text.contains("0 program starts"), "{text}");
+}
+
+#[test]
 fn an_empty_trace_says_what_is_not_known_and_no_zero_for_it() {
     let probes = fixture::direct(1).0.probes.into_iter().filter(|p| p.probe == "task").collect();
     let text = text(&summary(&Meta { probes, ..Meta::default() }, &[]));

@@ -72,6 +72,13 @@ impl Meta {
     pub fn lost(&self) -> u64 {
         self.account.iter().map(ProbeAccount::lost).sum()
     }
+
+    /// Times that the kernel did not run a probe's program, because it ran on that CPU already. How many events these would
+    /// have been, if any, is in no count.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.account.iter().filter_map(|account| account.missed).sum()
+    }
 }
 
 /// What a recording cost the machine, as far as the kernel told.

@@ -266,6 +266,12 @@ impl App {
         self.choices.get(&view).cloned().unwrap_or_default()
     }
 
+    /// Times that the kernel did not run a program, as far as it says.
+    pub(super) fn missed(&self) -> u64 {
+        let programs: u64 = self.own.programs.iter().filter_map(|program| program.missed).sum();
+        programs.max(self.meta().missed())
+    }
+
     /// The rows of the view that is shown, where it has some.
     pub(super) fn table(&self) -> Option<Box<dyn Table + '_>> {
         view::table(self, self.view)

@@ -112,6 +112,9 @@ fn totals(app: &App) -> Vec<Piece> {
     }
     pieces.push(plain(format!("{} events ", format::count(state.totals.events))));
     pieces.push((format!("lost {}", format::count(lost)), if lost > 0 { Tone::Bad } else { Tone::Dim }));
+    if app.missed() > 0 {
+        pieces.push((format!(" missed {}", format::count(app.missed())), Tone::Bad));
+    }
     if state.unrecorded() > 0 {
         pieces.push((format!(" unlisted {}", format::count(state.unrecorded())), Tone::Dim));
     }

@@ -213,6 +213,9 @@ fn loss(app: &App) -> Vec<Piece> {
     if app.left_out.too_fast > 0 {
         also.push(format!("{} events came too fast to be counted", format::count(app.left_out.too_fast)));
     }
+    if app.missed() > 0 {
+        also.push(words::missed(app.missed()));
+    }
     if let Some(sample) = state.meta.sample {
         also.push(format!("numbers are of a sample, one of {sample}"));
     }
