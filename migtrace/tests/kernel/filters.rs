@@ -54,7 +54,7 @@ fn terms_of_all_sorts_hold_on_every_event() {
             true,
         ),
         ("(cpu_node == 3 || nid == 1 || src_nid == 1 || dst_nid == 1) && kind != task", true),
-        ("nid == 1 && addr >= 0x7f0000000000 && addr < 0x7fffffffffff && latency_ns >= 1ns", true),
+        ("nid == 1 && addr >= 0x600000000000 && addr < 0x7fffffffffff && latency_ns >= 1ns", true),
         ("dst_nid == 1 || major == true && tid == 0", false),
     ] {
         let run = moved_to_2(&["--filter", filter], PAGES);
