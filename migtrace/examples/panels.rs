@@ -11,12 +11,14 @@ use plotters::{prelude::*, style::register_font};
 use serde_json::Value;
 
 const FONT: &str = "sans-serif";
-const COLUMNS: usize = 3;
-const PANEL: (u32, u32) = (440, 250);
+const COLUMNS: usize = 2;
+const PANEL: (u32, u32) = (640, 220);
+/// Of a panel, on its right.
+const LEGEND_WIDTH: u32 = 190;
+const LEGEND_TOP: i32 = 36;
+const LINE_HEIGHT: i32 = 17;
 /// Height of a panel against its largest value.
-const HEADROOM: f64 = 1.8;
-/// Series drawn of a panel.
-const SERIES: usize = 6;
+const HEADROOM: f64 = 1.1;
 
 struct Series {
     label: String,
@@ -92,13 +94,13 @@ where
     let times = || panel.series.iter().flat_map(|series| series.points.iter().map(|point| point.0));
     let (first, last) = (times().fold(f64::MAX, f64::min), times().fold(f64::MIN, f64::max));
     let top = panel.series.iter().map(largest).fold(0.0, f64::max);
-    // Room above for the legend.
     let top = if top > 0.0 { top * HEADROOM } else { 1.0 };
     if first >= last {
         area.titled(&format!("{}: no data", panel.title), (FONT, 15))?;
         return Ok(());
     }
-    let mut chart = ChartBuilder::on(area)
+    let (plot, legend) = area.split_horizontally(PANEL.0 - LEGEND_WIDTH);
+    let mut chart = ChartBuilder::on(&plot)
         .caption(&panel.title, (FONT, 15))
         .margin(8)
         .x_label_area_size(22)
@@ -116,27 +118,22 @@ where
         .x_label_formatter(&|s| format!("{s:.0} s"))
         .y_label_formatter(&|value| with_unit(*value, &panel.unit))
         .draw()?;
+    let mut y = LEGEND_TOP;
     for (series, color) in panel.series.iter().zip(PALETTE) {
         let points = series.points.iter().map(|(time, value)| (time - first, *value));
-        chart
-            .draw_series(LineSeries::new(points, color.stroke_width(2)))?
-            .label(&series.label)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 12, y)], color.stroke_width(2)));
+        chart.draw_series(LineSeries::new(points, color.stroke_width(2)))?;
+        legend.draw(&PathElement::new([(0, y + 6), (12, y + 6)], color.stroke_width(2)))?;
+        legend.draw(&Text::new(series.label.clone(), (18, y), (FONT, 11)))?;
+        y += LINE_HEIGHT;
     }
-    let left_out = panel.series.len().saturating_sub(SERIES);
+    let left_out = panel.series.len().saturating_sub(PALETTE.len());
     if left_out > 0 {
-        chart
-            .draw_series(std::iter::empty::<Circle<(f64, f64), i32>>())?
-            .label(format!("and {left_out} smaller ones"))
-            .legend(|(x, y)| PathElement::new([(x, y), (x + 12, y)], BLACK.mix(0.2)));
+        legend.draw(&Text::new(
+            format!("and {left_out} smaller ones"),
+            (18, y),
+            (FONT, 11).into_font().color(&BLACK.mix(0.6)),
+        ))?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .background_style(WHITE.mix(0.8))
-        .label_font((FONT, 11))
-        .legend_area_size(16)
-        .draw()?;
     Ok(())
 }
 
@@ -151,7 +148,7 @@ fn with_unit(value: f64, unit: &str) -> String {
     match unit {
         _ if value == 0.0 => "0".to_owned(),
         "s" => scaled(&[(1.0, " s"), (1e-3, " ms"), (1e-6, " us")]),
-        "bytes" => scaled(&[(1_048_576.0, " MiB"), (1024.0, " KiB")]),
+        "bytes" => scaled(&[(1e6, " MB"), (1e3, " kB")]),
         "percentunit" => format!("{:.0} %", value * 100.0),
         "ops" => scaled(&[(1e3, "k/s"), (1.0, "/s")]),
         _ => scaled(&[(1e3, "k"), (1.0, "")]),
