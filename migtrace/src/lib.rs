@@ -3,6 +3,7 @@
 
 pub mod aggregate;
 pub mod compare;
+pub mod container;
 pub mod doctor;
 pub mod event;
 pub mod export;

@@ -1,12 +1,18 @@
 //! How quantities and the kernel's words are written for people, the same in every view.
 
-use crate::model::fate::Gone;
+use crate::{container::Container, event::escape_control, model::fate::Gone};
 
 /// `n` of a thing: `1 page`, `8 pages`.
 #[must_use]
 pub fn count(n: u64, thing: &str) -> String {
     let plural = if n == 1 { "" } else { "s" };
     format!("{n} {thing}{plural}")
+}
+
+/// A cgroup by its path, or the container that it is or lies in.
+#[must_use]
+pub fn cgroup(path: &str) -> String {
+    escape_control(&Container::of(path).map_or_else(|| path.to_owned(), |container| container.to_string()))
 }
 
 /// Runs that the kernel left out: what they would have seen is in no count.

@@ -1,10 +1,17 @@
 //! The options by which every command is told which events are wanted. They all come to one [`Filter`].
 
-use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    fmt,
+    path::PathBuf,
+    str::FromStr,
+};
 
 use anyhow::{Context, Result, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use migtrace::{
+    container::Container,
     event::{Cause, Kind},
     filter::{Filter, kernel::RootCgroup, kinds::KindSet, predicate::Predicate, quantity, ranges::Ranges},
     probe::cgroups,
@@ -27,6 +34,10 @@ pub(crate) struct FilterArgs {
     /// Only events of tasks in this cgroup, by id, or by path with those below it; may be repeated
     #[arg(long, value_name = "PATH|ID")]
     pub(crate) cgroup: Vec<Cgroup>,
+    /// Only events of tasks in this container, by its name or by how its id begins; may be repeated, and any of these or of
+    /// --cgroup will do
+    #[arg(long, value_name = "ID")]
+    pub(crate) container: Vec<String>,
     /// Only events on these CPUs: 0-3,8
     #[arg(long, value_name = "LIST")]
     cpu: Option<Ranges>,
@@ -74,7 +85,8 @@ impl FilterArgs {
         let cgroups = self.cgroup.iter().map(|cgroup| ("--cgroup", cgroup.to_string()));
         let filter = self.but_scope();
         let filter = (!filter.is_all()).then(|| ("--filter", filter.to_string()));
-        let options = pids.chain(cgroups).chain(filter);
+        let containers = self.container.iter().map(|called| ("--container", called.clone()));
+        let options = pids.chain(cgroups).chain(containers).chain(filter);
         options.flat_map(|(name, value)| [OsString::from(name), OsString::from(value)]).collect()
     }
 
@@ -107,9 +119,11 @@ impl FilterArgs {
 
     /// What is traced of the running kernel, in words, where not all: the filter, and the cgroups.
     pub(crate) fn scope_text(&self, filter: &Filter) -> Option<String> {
-        let scope = self.cgroup.iter().map(|cgroup| format!("in cgroup {cgroup}"));
+        let cgroups = self.cgroup.iter().map(|cgroup| format!("in cgroup {cgroup}"));
+        let containers = self.container.iter().map(|called| format!("in container {called}"));
+        let scope: Vec<String> = cgroups.chain(containers).collect();
         let filter = (!filter.is_all()).then(|| filter.to_string());
-        let parts: Vec<String> = filter.into_iter().chain(scope).collect();
+        let parts: Vec<String> = filter.into_iter().chain((!scope.is_empty()).then(|| scope.join(" or "))).collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 
@@ -124,14 +138,20 @@ impl FilterArgs {
 
     /// The cgroups of this machine that tasks must be in or below.
     pub(crate) fn root_cgroups(&self) -> Result<Vec<RootCgroup>> {
-        let root = |cgroup: &Cgroup| match cgroup {
-            Cgroup::Id(id) => Ok(RootCgroup { id: *id, level: None }),
-            Cgroup::Path(path) => {
-                let (id, level) = cgroups::find(path).context("--cgroup")?;
-                Ok(RootCgroup { id, level })
+        let of_path = |path: &str| cgroups::find(path).map(|(id, level)| RootCgroup { id, level });
+        let mut roots = Vec::new();
+        for cgroup in &self.cgroup {
+            roots.push(match cgroup {
+                Cgroup::Id(id) => RootCgroup { id: *id, level: None },
+                Cgroup::Path(path) => of_path(path).context("--cgroup")?,
+            });
+        }
+        for called in &self.container {
+            for path in cgroups::find_container(called).context("--container")? {
+                roots.push(of_path(&path).context("--container")?);
             }
-        };
-        self.cgroup.iter().map(root).collect()
+        }
+        Ok(roots)
     }
 
     fn cgroups(&self, known: &BTreeMap<u64, String>) -> Result<Option<Filter>> {
@@ -146,6 +166,17 @@ impl FilterArgs {
                         bail!("--cgroup {path}: the trace has no event of that cgroup by its path; an id may do");
                     }
                 }
+            }
+        }
+        for called in &self.container {
+            let containers = known.iter().filter_map(|(id, path)| Some((*id, Container::of(path)?)));
+            let found: BTreeMap<_, _> =
+                containers.filter(|(_, container)| container.is_called(called)).map(|(id, c)| (id, c.id)).collect();
+            let containers: BTreeSet<_> = found.values().collect();
+            match containers.len() {
+                0 => bail!("--container {called}: the trace has no event of that container"),
+                1 => ids.extend(found.keys()),
+                n => bail!("--container {called}: the ids of {n} containers begin so"),
             }
         }
         let within = Ranges::points(ids.iter().map(|id| i128::from(*id)));
@@ -288,6 +319,27 @@ mod tests {
         is(&["--addr", "0x1000-0x3000"], "addr >= 0x1000 && addr <= 0x2fff");
         is(&["--addr", "0x1000+8k", "--min-latency", "10us"], "addr >= 0x1000 && addr <= 0x2fff && latency_ns >= 10us");
         is(&["--pid", "1", "--filter", "major || nid == 2"], "pid == 1 && (major || nid == 2)");
+    }
+
+    #[test]
+    fn containers_are_their_cgroups() {
+        let paths = [
+            (7, format!("/docker/{}/init", &"ab1".repeat(22)[..64])),
+            (8, format!("/docker/{}/app", &"ab1".repeat(22)[..64])),
+            (9, format!("/system.slice/docker-{}.scope", &"ab2".repeat(22)[..64])),
+            (10, "/lxc.payload.web/app".to_owned()),
+            (11, "/system.slice/web.service".to_owned()),
+        ];
+        let filter = |options: &[&str]| {
+            let command = Command::try_parse_from(["x"].iter().chain(options)).expect("read");
+            command.args.filter(&paths.clone().into()).map(|filter| filter.to_string())
+        };
+        let is = |options: &[&str], expected: &str| assert_eq!(filter(options).expect("a filter"), expected);
+        is(&["--container", "ab1"], "cgroup_id in [7, 8]");
+        is(&["--container", "ab2", "--container", "web"], "cgroup_id in [9, 10]");
+        is(&["--container", "web", "--cgroup", "/system.slice/web.service"], "cgroup_id in [10, 11]");
+        assert!(filter(&["--container", "ab"]).expect_err("two").to_string().contains("2 containers"));
+        assert!(filter(&["--container", "ac"]).expect_err("none").to_string().contains("no event of that container"));
     }
 
     #[test]

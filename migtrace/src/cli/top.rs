@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use migtrace::{
     event::escape_control,
-    filter::{Filter, kernel::KernelScope},
+    filter::kernel::KernelScope,
     privilege,
     probe::support,
     source::{Live, Scope, SourceError},
@@ -143,16 +143,9 @@ async fn live(args: &Args, config: Config) -> Result<Option<String>> {
     eprintln!("migtrace: attaching probes");
     let (live, mut meta) = Live::start(&scope)?;
     privilege::keep(privilege::RECORDING);
-    meta.filter = filter_text(&scope.filter, &args.filter);
+    meta.filter = args.filter.scope_text(&scope.filter);
     let recorder = TraceRecorder::new(args.output.clone(), &args.filter);
     show(meta, Source::Live, config, LiveSource::new(live), recorder, args).await
-}
-
-/// What of the events is asked for at all, in words.
-fn filter_text(filter: &Filter, args: &FilterArgs) -> Option<String> {
-    let scope = args.cgroup.iter().map(|cgroup| format!("in cgroup {cgroup}"));
-    let parts: Vec<String> = (!filter.is_all()).then(|| filter.to_string()).into_iter().chain(scope).collect();
-    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 async fn show<S: source::Source, R: Recorder>(

@@ -2,7 +2,7 @@
 //! its id is first seen.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io,
     os::{
@@ -11,6 +11,8 @@ use std::{
     },
     path::{Path, PathBuf},
 };
+
+use crate::container::Container;
 
 /// Where cgroup v2 is mounted, or, beside version 1, its unified hierarchy.
 const ROOTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
@@ -94,6 +96,45 @@ pub fn find(path: &str) -> io::Result<(u64, Option<u32>)> {
     Ok((fs::metadata(&dir)?.ino(), is_real_root.then_some(depth as u32)))
 }
 
+/// Paths below the root of the cgroups that are containers of that name, or whose id begins so; not those within them.
+///
+/// # Errors
+/// There is none, they are several containers, or there is no cgroup v2.
+pub fn find_container(called: &str) -> io::Result<Vec<String>> {
+    let root = mounted().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "cgroup v2 is not mounted"))?;
+    let mut found = Vec::new();
+    walk(Path::new(root), "", &mut |path| {
+        let is = Container::of(path).is_some_and(|container| container.is_called(called));
+        if is {
+            found.push(path.to_owned());
+        }
+        is
+    });
+    let ids: BTreeSet<_> = found.iter().filter_map(|path| Container::of(path)).map(|c| c.id).collect();
+    match ids.len() {
+        0 => Err(io::Error::new(io::ErrorKind::NotFound, format!("there is no container {called} here"))),
+        1 => Ok(found),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("the ids of {} containers begin with {called}: {}", ids.len(), Vec::from_iter(ids).join(", ")),
+        )),
+    }
+}
+
+/// Shows all cgroups below `dir`, whose path is `path`, but not those below one that is `wanted`.
+fn walk(dir: &Path, path: &str, wanted: &mut impl FnMut(&str) -> bool) {
+    // One that goes meanwhile has nothing below it.
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        let path = format!("{path}/{}", entry.file_name().to_string_lossy());
+        if !wanted(&path) {
+            walk(&entry.path(), &path, wanted);
+        }
+    }
+}
+
 /// The path of a cgroup below the root. Needs CAP_DAC_READ_SEARCH.
 fn path_of(mount: &File, root: &Path, id: u64) -> io::Result<String> {
     let mut handle = Handle { handle_bytes: 8, handle_type: FILEID_KERNFS, id: id.to_ne_bytes() };
@@ -134,6 +175,21 @@ mod tests {
         assert!(!cgroups.paths().contains_key(&id));
         cgroups.see(id);
         assert_eq!(cgroups.paths(), paths);
+    }
+
+    #[test]
+    fn cgroups_are_walked_to_the_wanted_ones() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for path in ["a/b/c", "a/d", "e"] {
+            fs::create_dir_all(dir.path().join(path)).expect("made");
+        }
+        fs::write(dir.path().join("a/cgroup.procs"), "").expect("written");
+        let mut seen = BTreeSet::new();
+        walk(dir.path(), "", &mut |path| {
+            seen.insert(path.to_owned());
+            path == "/a/b"
+        });
+        assert_eq!(seen, ["/a", "/a/b", "/a/d", "/e"].map(str::to_owned).into());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{
     count::{MoveCount, Tally},
     process::Process,
 };
-use crate::{event::Kind, model::latency::Latencies, trace::meta::FORMAT_VERSION};
+use crate::{container::Container, event::Kind, model::latency::Latencies, trace::meta::FORMAT_VERSION};
 
 impl Summary {
     /// The counts as JSON, with the `top` processes that matter most. docs/summary.md lists the fields.
@@ -106,10 +106,14 @@ fn moves(mut head: Value, moves: &MoveCount) -> Value {
 }
 
 fn process(summary: &Summary, p: &Process) -> Value {
+    let cgroup = summary.cgroup(p);
+    let container = cgroup.and_then(Container::of).map(|c| json!({ "runtime": c.runtime, "id": c.id }));
     json!({
         "pid": p.identity.0,
         "process_start_ns": p.identity.1,
         "comm": p.comm,
+        "cgroup": cgroup,
+        "container": container,
         "events": p.events,
         "faults": p.faults,
         "remote_faults": summary.remote_faults(p),

@@ -38,6 +38,7 @@ const COLUMNS: &[&str] = &[
     "pid",
     "tid",
     "comm",
+    "cgroup_id",
     "kind",
     "class",
     "major",

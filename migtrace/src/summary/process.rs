@@ -20,6 +20,8 @@ pub(super) struct Process {
     pub(super) comm: String,
     /// Whether `comm` is the main thread's, and when it had it.
     named: (bool, u64),
+    /// The cgroup that it was in then.
+    pub(super) cgroup_id: u64,
     pub(super) events: u64,
     pub(super) faults: u64,
     /// Faults whose page lies on another node than the CPU.
@@ -37,7 +39,7 @@ impl Process {
         self.moved_pages += other.moved_pages;
         self.stalled_ns = self.stalled_ns.saturating_add(other.stalled_ns);
         if other.named > self.named || self.comm.is_empty() {
-            (self.comm, self.named) = (other.comm, other.named);
+            (self.comm, self.named, self.cgroup_id) = (other.comm, other.named, other.cgroup_id);
         }
     }
 }
@@ -90,7 +92,7 @@ impl Processes {
         &mut self.list[at]
     }
 
-    /// Takes the names from a batch that was counted.
+    /// Takes the names and cgroups from a batch that was counted.
     pub(super) fn end_batch(&mut self, batch: &RowBatch) {
         for at in self.touched.drain(..) {
             let Some((is_main, row)) = self.last_rows[at].take() else { continue };
@@ -100,6 +102,7 @@ impl Processes {
                 process.named = named;
                 process.comm.clear();
                 process.comm.push_str(batch.comm.get(row).unwrap_or_default());
+                process.cgroup_id = batch.cgroup_id.get(row).unwrap_or(0);
             }
         }
     }

@@ -271,9 +271,13 @@ impl Summary {
         }
         let all = self.counts.processes.list().len();
         part(out, &format!("processes, by remote faults and pages moved ({} of {all})", processes.len()))?;
-        let mut table = new_table(&["pid", "command", "events", "faults", "remote", "pages moved", "waited"]);
+        // Where all are in the root there is nothing to tell apart.
+        let has_cgroups = processes.iter().any(|p| self.cgroup(p).is_some_and(|path| path != "/"));
+        let mut columns = vec!["pid", "command", "events", "faults", "remote", "pages moved", "waited"];
+        columns.extend(has_cgroups.then_some("cgroup"));
+        let mut table = new_table(&columns);
         for p in processes {
-            table.add_row(vec![
+            let mut row = vec![
                 p.identity.0.to_string(),
                 escape_control(&p.comm),
                 p.events.to_string(),
@@ -281,7 +285,9 @@ impl Summary {
                 self.remote_faults(p).map_or_else(unknown, |n| n.to_string()),
                 self.moved_by(p).map_or_else(unknown, |n| n.to_string()),
                 self.stalled_ns(p).map_or_else(unknown, words::duration),
-            ]);
+            ];
+            row.extend(has_cgroups.then(|| self.cgroup(p).map_or_else(unknown, words::cgroup)));
+            table.add_row(row);
         }
         print(&mut table, 2, out)?;
         let others = &self.counts.processes.others;
@@ -289,6 +295,11 @@ impl Summary {
             writeln!(out, "   more processes than are told apart: {} events of others", others.events)?;
         }
         Ok(())
+    }
+
+    /// The path of the cgroup that a process was in last; `None` where it was not known.
+    pub(super) fn cgroup(&self, p: &Process) -> Option<&str> {
+        self.meta.cgroups.get(&p.cgroup_id).map(String::as_str)
     }
 
     /// Faults of a process on pages of another node; `None` where this recording shows no node of theirs.

@@ -1,13 +1,23 @@
 //! Filters and samples, decided in the kernel: what is recorded is what was asked for, and the rest is counted.
 
-use std::num::NonZeroU32;
+use std::{
+    fs,
+    num::NonZeroU32,
+    os::unix::fs::MetadataExt,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use migtrace::{
     event::{Body, Cause, Event},
     filter::Filter,
 };
 
-use crate::support::{PAGES, Run, WRITTEN_ON_1, migtrace, record_with, texts};
+use crate::{
+    recorder::{PATIENCE, Recorder},
+    support::{PAGES, Run, Script, WRITTEN_ON_1, migtrace, record_with, texts},
+};
 
 /// Moves the segment from node 1 to node 2, and touches it.
 fn moved_to_2(options: &[&str], pages: u64) -> Run {
@@ -92,6 +102,37 @@ fn users_and_cgroups_are_told_apart() {
     let (_, stderr) = texts(&output);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("there is no cgroup /sys/fs/cgroup/no/such"), "{stderr}");
+}
+
+#[test]
+fn a_container_is_known_by_its_cgroup() {
+    let id = &"c0ffee".repeat(11)[..64];
+    let parent = Path::new("/sys/fs/cgroup/docker");
+    let dir = parent.join(id);
+    fs::create_dir_all(&dir).unwrap();
+    let script = Script::new(&format!("{WRITTEN_ON_1}mbind seg bind+move 2\n"));
+    let enter = "echo $$ > \"$0\"/cgroup.procs; exec \"$@\"";
+    let argv = ["sh".into(), "-c".into(), enter.into(), dir.clone().into_os_string()];
+    let argv: Vec<_> = argv.into_iter().chain(script.argv().map(Into::into)).collect();
+    let run = Recorder::start(&["--container", "c0ffee"], &argv).finish();
+    let number = fs::metadata(&dir).unwrap().ino();
+    for path in [&*dir, parent] {
+        // The kernel lets a cgroup go a little after its last process.
+        let began = Instant::now();
+        while fs::remove_dir(path).is_err() && began.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+    assert_eq!(run.meta.filter.as_deref(), Some("in container c0ffee"));
+    assert_eq!(run.migrations().len() as u64, PAGES);
+    assert!(run.events.iter().all(|event| event.cgroup_id == number), "{number}: {:#?}", run.events);
+    let output = migtrace().arg("summary").arg(&run.ended.trace).args(["--container", "c0ff"]).output().unwrap();
+    let (stdout, stderr) = texts(&output);
+    assert!(output.status.success() && stdout.contains("docker c0ffeec0ffee"), "{stdout}\n{stderr}");
+    let output = migtrace().args(["record", "--container", "c0ffee", "--", "true"]).output().unwrap();
+    let (_, stderr) = texts(&output);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("there is no container c0ffee here"), "{stderr}");
 }
 
 #[test]

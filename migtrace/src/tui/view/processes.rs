@@ -36,7 +36,7 @@ const COLUMNS: [Column; 13] = [
     number("MOV/s", 6, 7, "pages moved in the last second; of a recording, a second on average"),
     number("FAILED", 7, 5, "pages that were to move and stayed"),
     number("WAITED", 8, 3, "time in page faults and placement calls"),
-    text("CGROUP", 12, 8, "control group, by path where it is known"),
+    text("CGROUP", 12, 8, "control group, by its container or path where it is known"),
 ];
 
 /// The rows.
@@ -99,7 +99,7 @@ impl<'a> Processes<'a> {
 
     fn cgroup(&self, id: u64) -> String {
         match self.state.meta.cgroups.get(&id) {
-            Some(path) => escape_control(path),
+            Some(path) => words::cgroup(path),
             None if id == 0 => String::new(),
             None => id.to_string(),
         }

@@ -220,7 +220,7 @@ fn about(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let parent = p.parent.map(|pid| format!(", child of {pid}")).unwrap_or_default();
     canvas.heading(area, 0, &format!("{}/{}{parent}{gone}", p.comm, id.pid));
     let others = if p.other_threads > 0 { ", more not listed" } else { "" };
-    let cgroup = app.meta().cgroups.get(&p.cgroup_id).map(|path| format!("   cgroup {}", escape_control(path)));
+    let cgroup = app.meta().cgroups.get(&p.cgroup_id).map(|path| format!("   in {}", words::cgroup(path)));
     canvas.line(
         area,
         1,
