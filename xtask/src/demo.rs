@@ -110,6 +110,7 @@ fn record(paths: &Paths, image: &vm::Image, migtrace: &Path, place: &Path) -> Re
             stdout: io::stderr().as_fd(),
             stderr: io::stderr().as_fd(),
             timeout: Some(GUEST_LIMIT),
+            counted: false,
         },
     )?;
     for splat in outcome.splats.iter().take(10) {

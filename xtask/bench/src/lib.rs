@@ -1,5 +1,8 @@
 //! What the programs of the benches report to `cargo xtask bench`, as JSON.
 
+#[cfg(feature = "programs")]
+pub mod region;
+
 use serde::{Deserialize, Serialize};
 
 /// What the toucher did on one CPU.
@@ -31,4 +34,15 @@ pub struct Watched {
     pub records: u64,
     /// Records that found it full.
     pub lost: u64,
+}
+
+/// What `refault` measured, by CLOCK_MONOTONIC.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Refaulted {
+    /// Pages touched in each round.
+    pub pages: u64,
+    /// Touching all of them for the first time, ns, by round.
+    pub anon_ns: Vec<u64>,
+    /// Touching all of them while they are in the swap cache, unmapped, ns, by round.
+    pub swap_cache_ns: Vec<u64>,
 }

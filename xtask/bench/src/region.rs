@@ -10,7 +10,7 @@ use nix::{
 };
 
 /// Mapped until the process ends.
-pub(crate) struct Region {
+pub struct Region {
     start: NonNull<c_void>,
     pages: u64,
     page_bytes: usize,
@@ -18,7 +18,10 @@ pub(crate) struct Region {
 
 impl Region {
     /// Maps it. A huge page would take one fault for hundreds of pages: there are none in it.
-    pub(crate) fn new(pages: u64) -> Result<Region> {
+    ///
+    /// # Errors
+    /// Those of mmap(2).
+    pub fn new(pages: u64) -> Result<Region> {
         let page_bytes =
             sysconf(SysconfVar::PAGE_SIZE).ok().flatten().context("the size of a page is unknown")? as usize;
         let bytes = (pages as usize).checked_mul(page_bytes).and_then(NonZeroUsize::new);
@@ -33,7 +36,7 @@ impl Region {
     }
 
     /// Writes a byte to each of these pages.
-    pub(crate) fn touch(&mut self, pages: impl Iterator<Item = u64>) {
+    pub fn touch(&mut self, pages: impl Iterator<Item = u64>) {
         for page in pages {
             assert!(page < self.pages, "page {page} of {}", self.pages);
             // SAFETY: within the mapping, by the line above. Volatile, for nobody reads it.
@@ -41,8 +44,27 @@ impl Region {
         }
     }
 
+    /// Reads a byte of each page.
+    pub fn read(&self) {
+        for page in 0..self.pages {
+            // SAFETY: within the mapping. Volatile, for nobody wants it.
+            let _ = unsafe { self.start.cast::<u8>().add(page as usize * self.page_bytes).read_volatile() };
+        }
+    }
+
+    /// Has the kernel write the pages to swap and take them away.
+    ///
+    /// # Errors
+    /// Those of madvise(2).
+    pub fn page_out(&mut self) -> Result<()> {
+        self.advise(MmapAdvise::MADV_PAGEOUT).context("cannot page out")
+    }
+
     /// Gives the pages back: each will fault again.
-    pub(crate) fn discard(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// Those of madvise(2).
+    pub fn discard(&mut self) -> Result<()> {
         self.advise(MmapAdvise::MADV_DONTNEED).context("cannot give pages back")
     }
 

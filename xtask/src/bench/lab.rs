@@ -26,6 +26,7 @@ pub(super) struct Tools {
     pub(super) floor: PathBuf,
     /// The floor's BPF programs.
     pub(super) floor_object: PathBuf,
+    pub(super) refault: PathBuf,
     pub(super) migtrace: PathBuf,
     /// target/bench
     pub(super) directory: PathBuf,

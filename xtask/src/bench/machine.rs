@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What the guest measured.
-pub(super) fn measure(paths: &Paths, options: &Options, tools: &Tools) -> Result<Results> {
+pub(super) fn measure(paths: &Paths, options: &Options, names: &[Name], tools: &Tools) -> Result<Results> {
     setup::ensure(paths, &[Purpose::Machine])?;
     let image = kernel::image(paths, &options.kernel)?;
     let file = results::file(&paths.target);
@@ -27,7 +27,7 @@ pub(super) fn measure(paths: &Paths, options: &Options, tools: &Tools) -> Result
             Request {
                 image: &image,
                 machine: &Machine::default(),
-                argv: argv(options, tools)?,
+                argv: argv(options, names, tools)?,
                 env: Vec::new(),
                 collector: Some(tools.migtrace.clone()),
                 cwd: paths.checkout.clone(),
@@ -35,6 +35,7 @@ pub(super) fn measure(paths: &Paths, options: &Options, tools: &Tools) -> Result
                 stdout: io::stderr().as_fd(),
                 stderr: io::stderr().as_fd(),
                 timeout: Some(options.timeout),
+                counted: false,
             },
         )
     })?;
@@ -47,11 +48,11 @@ pub(super) fn measure(paths: &Paths, options: &Options, tools: &Tools) -> Result
 }
 
 /// This program, to measure the same.
-fn argv(options: &Options, tools: &Tools) -> Result<Vec<OsString>> {
+fn argv(options: &Options, names: &[Name], tools: &Tools) -> Result<Vec<OsString>> {
     let program = env::current_exe().context("cannot find this program")?;
     let tools = serde_json::to_string(tools).context("a path is no text")?;
     let mut argv = vec![program.into_os_string(), "bench".into()];
-    argv.extend(options.names.iter().map(|name: &Name| name.text().into()));
+    argv.extend(names.iter().map(|name| name.text().into()));
     argv.extend(["--repeats".into(), options.repeats.to_string().into()]);
     if options.long {
         argv.push("--long".into());

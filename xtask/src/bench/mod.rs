@@ -3,6 +3,7 @@
 //! A bench measures arms in turn and reports a table, the limits that it is there for, and whether they are met. Times
 //! on shared machines are worth little alone: what counts are ratios of arms of one run.
 
+mod kernel;
 mod lab;
 mod load;
 mod machine;
@@ -35,7 +36,7 @@ use self::{
 };
 use crate::{
     exit::FINE,
-    kernel,
+    kernel as kernels,
     paths::Paths,
     progress::{say, step},
     setup::{self, Purpose},
@@ -47,7 +48,7 @@ use crate::{
 /// otherwise. Exit status 0 when everything could be measured; a limit that is not met is a finding with --gate only.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Which; all without one
+    /// Which; without one all but those of the kernel, which build and boot two
     names: Vec<Name>,
     /// Runs of each arm; the arms take turns
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -68,8 +69,8 @@ pub(crate) struct Options {
     #[arg(long)]
     vm: bool,
     /// Kernel of the virtual machine
-    #[arg(long, value_name = "NAME", default_value = kernel::DEFAULT,
-          help = format!("Kernel of the virtual machine: {}", kernel::NAMES))]
+    #[arg(long, value_name = "NAME", default_value = kernels::DEFAULT,
+          help = format!("Kernel of the virtual machine: {}", kernels::NAMES))]
     kernel: String,
     /// End the virtual machine when the benches take longer; exit status 69
     #[arg(long, value_name = "TIME", default_value = "60m", value_parser = humantime::parse_duration)]
@@ -87,6 +88,10 @@ enum Name {
     Size,
     Load,
     Top,
+    /// Instructions of a fault on the patched kernel where it is off, against the unpatched one
+    KernelOff,
+    /// Instructions of lazy against direct migration
+    KernelLazy,
 }
 
 /// How much is measured.
@@ -101,7 +106,7 @@ impl Options {
     pub(crate) fn run(&self, paths: &Paths) -> Result<u8> {
         if let Some(tools) = &self.inside {
             let tools: Tools = serde_json::from_str(tools).context("--inside is not for people")?;
-            let results = self.measure(&Lab::new(tools)?, |_| ())?;
+            let results = self.measure(paths, &Lab::new(tools)?, |_| ())?;
             results.write(&results::file(&paths.target))?;
             return Ok(FINE);
         }
@@ -117,31 +122,46 @@ impl Options {
     /// Prints the tables, too: of each bench when it is done, where this process measures.
     fn measure_somewhere(&self, paths: &Paths, tools: Tools) -> Result<Results> {
         let lab = Lab::new(tools)?;
-        if !self.vm {
-            match place::obstacle(&lab) {
-                None => return self.measure(&lab, |text| print!("{text}")),
-                Some(why) => say(format!("not on this machine's own kernel: {why}")),
-            }
+        // Those of the kernel boot machines of their own.
+        let (kernels, tracers): (Vec<Name>, Vec<Name>) = self.wanted().iter().partition(|name| name.is_of_kernel());
+        let obstacle = if tracers.is_empty() || self.vm { None } else { place::obstacle(&lab) };
+        if let Some(why) = &obstacle {
+            say(format!("not on this machine's own kernel: {why}"));
         }
-        let results = machine::measure(paths, self, &lab.tools)?;
+        if tracers.is_empty() || !self.vm && obstacle.is_none() {
+            return self.measure(paths, &lab, |text| print!("{text}"));
+        }
+        let mut results = machine::measure(paths, self, &tracers, &lab.tools)?;
         print!("{}{}", results.head(), results.benches.iter().map(Outcome::text).collect::<String>());
+        results.benches.extend(self.outcomes(&kernels, paths, &lab, |text| print!("{text}")));
         Ok(results)
     }
 
-    /// Runs the benches in this process. One that cannot run keeps no other from running.
-    fn measure(&self, lab: &Lab, show: impl Fn(&str)) -> Result<Results> {
+    /// Those that were named, or the usual ones.
+    fn wanted(&self) -> Vec<Name> {
+        let usual = || Name::value_variants().iter().copied().filter(|name| !name.is_of_kernel()).collect();
+        if self.names.is_empty() { usual() } else { self.names.clone() }
+    }
+
+    /// Runs the benches in this process.
+    fn measure(&self, paths: &Paths, lab: &Lab, show: impl Fn(&str)) -> Result<Results> {
         place::mount_tracefs()?;
-        let scale = Scale { repeats: self.repeats, faults: self.faults, long: self.long };
-        let names = if self.names.is_empty() { Name::value_variants() } else { &self.names };
         let mut results = Results { place: Place::here(lab), repeats: self.repeats, benches: Vec::new() };
         show(&results.head());
-        for name in names {
-            let measured = step(&format!("bench {}", name.text()), || name.run(lab, &scale));
+        results.benches = self.outcomes(&self.wanted(), paths, lab, show);
+        Ok(results)
+    }
+
+    /// One that cannot run keeps no other from running.
+    fn outcomes(&self, names: &[Name], paths: &Paths, lab: &Lab, show: impl Fn(&str)) -> Vec<Outcome> {
+        let scale = Scale { repeats: self.repeats, faults: self.faults, long: self.long };
+        let run = |name: &Name| {
+            let measured = step(&format!("bench {}", name.text()), || name.run(paths, lab, &scale));
             let outcome = Outcome::new(name.text(), measured);
             show(&outcome.text());
-            results.benches.push(outcome);
-        }
-        Ok(results)
+            outcome
+        };
+        names.iter().map(run).collect()
     }
 }
 
@@ -151,7 +171,12 @@ impl Name {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    fn run(self, lab: &Lab, scale: &Scale) -> Result<Report> {
+    /// Whether it measures the kernel, and not what tracing costs.
+    fn is_of_kernel(self) -> bool {
+        matches!(self, Name::KernelOff | Name::KernelLazy)
+    }
+
+    fn run(self, paths: &Paths, lab: &Lab, scale: &Scale) -> Result<Report> {
         match self {
             Name::Overhead => overhead::run(lab, scale),
             Name::Storm => storm::run(lab, scale),
@@ -159,6 +184,8 @@ impl Name {
             Name::Size => size::run(lab, scale),
             Name::Load => load::run(lab, scale),
             Name::Top => top::run(lab, scale),
+            Name::KernelOff => kernel::off(paths, &lab.tools, scale),
+            Name::KernelLazy => kernel::lazy(paths, &lab.tools, scale),
         }
     }
 }

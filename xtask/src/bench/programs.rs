@@ -16,6 +16,7 @@ pub(super) fn build(paths: &Paths) -> Result<Tools> {
         cargo.args(["build", "--release", "--package", "xtask-bench", "--bin", name]).arg(cargo::NAMES_EXECUTABLES);
         cargo::build_executable(&mut cargo, "bin", name).with_context(|| format!("cannot build {name}"))
     };
-    let (toucher, floor) = step("builds the benches' programs", || Ok((program("toucher")?, program("floor")?)))?;
-    Ok(Tools { toucher, floor, floor_object, migtrace, directory: paths.target.join("bench") })
+    let [toucher, floor, refault] =
+        step("builds the benches' programs", || Ok([program("toucher")?, program("floor")?, program("refault")?]))?;
+    Ok(Tools { toucher, floor, floor_object, refault, migtrace, directory: paths.target.join("bench") })
 }

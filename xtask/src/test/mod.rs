@@ -230,6 +230,7 @@ impl Options {
                 stdout: tee.writer.as_fd(),
                 stderr: io::stderr().as_fd(),
                 timeout: Some(self.timeout),
+                counted: false,
             },
         )?;
         Ok((outcome, tee.finish()))

@@ -30,7 +30,13 @@ const TRIAL: Duration = Duration::from_secs(12);
 pub(super) enum Accelerator {
     Kvm,
     Emulated,
+    /// Emulated, with clocks that count instructions: what is done takes as long each time, whatever else the host does.
+    Counted,
 }
+
+const COUNTED: [&str; 6] =
+    ["-accel", "tcg,thread=single", "-cpu", "max,la57=off,-erms,-fsrm", "-icount", "shift=0,sleep=off"];
+const EMULATED: [&str; 4] = ["-accel", "tcg,thread=single", "-cpu", "max,la57=off,-erms,-fsrm"];
 
 impl Accelerator {
     /// For QEMU's command line.
@@ -41,7 +47,8 @@ impl Accelerator {
     pub(super) fn arguments(self) -> &'static [&'static str] {
         match self {
             Accelerator::Kvm => &["-accel", "kvm", "-cpu", "host"],
-            Accelerator::Emulated => &["-accel", "tcg,thread=single", "-cpu", "max,la57=off,-erms,-fsrm"],
+            Accelerator::Emulated => &EMULATED,
+            Accelerator::Counted => &COUNTED,
         }
     }
 }

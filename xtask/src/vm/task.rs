@@ -62,6 +62,7 @@ impl Options {
                 stdout: io::stdout().as_fd(),
                 stderr: io::stderr().as_fd(),
                 timeout: self.timeout,
+                counted: false,
             },
         )?;
         judge(paths, &outcome)

@@ -3,8 +3,6 @@
 //! The workload of the benches. With several CPUs it starts itself once for each, and all of them begin at once: they
 //! are processes, for threads would wait for each other's memory maps.
 
-mod region;
-
 use std::{
     fs,
     io::{self, BufRead, BufReader, Write},
@@ -23,9 +21,7 @@ use nix::{
     time::{ClockId, clock_gettime},
     unistd::Pid,
 };
-use xtask_bench::{Round, Touched};
-
-use self::region::Region;
+use xtask_bench::{Round, Touched, region::Region};
 
 /// Touch fresh anonymous pages and measure the faults
 #[derive(Parser, Debug)]
