@@ -37,6 +37,8 @@ pub(super) struct Lab {
     pub(super) tools: Tools,
     /// CPUs that this process may use.
     pub(super) cpus: Vec<u32>,
+    /// Clocks count instructions here, of the one CPU that there is.
+    pub(super) counted: bool,
 }
 
 /// What a program used until it ended, with the children that it waited for.
@@ -50,15 +52,15 @@ pub(super) struct Used {
 
 impl Lab {
     /// Looks at this machine.
-    pub(super) fn new(tools: Tools) -> Result<Lab> {
+    pub(super) fn new(tools: Tools, counted: bool) -> Result<Lab> {
         let mine = sched_getaffinity(Pid::from_raw(0)).context("cannot ask which CPUs this process may use")?;
         let cpus: Vec<u32> =
             (0..CpuSet::count()).filter(|&cpu| mine.is_set(cpu).unwrap_or(false)).map(|cpu| cpu as u32).collect();
-        if cpus.len() < 2 {
+        if cpus.len() < 2 && !counted {
             return Err(Failure::Environment("the benches need two CPUs: one to fault, one to watch".into()).into());
         }
         create_dir(&tools.directory)?;
-        Ok(Lab { tools, cpus })
+        Ok(Lab { tools, cpus, counted })
     }
 
     /// Where what watches runs.
@@ -68,7 +70,7 @@ impl Lab {
 
     /// Where what is watched runs.
     pub(super) fn faulting_cpu(&self) -> u32 {
-        self.cpus[1]
+        self.cpus[1.min(self.cpus.len() - 1)]
     }
 
     /// A file of the bench. It stays until the next run writes it anew.

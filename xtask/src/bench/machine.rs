@@ -17,6 +17,11 @@ use crate::{
 /// What the guest measured.
 pub(super) fn measure(paths: &Paths, options: &Options, names: &[Name], tools: &Tools) -> Result<Results> {
     setup::ensure(paths, &[Purpose::Machine])?;
+    // One processor: another's instructions would count as this one's time.
+    let machine = match options.counted {
+        true => Machine { nodes: 2, cpus: 1, mem: 4 << 30, slow: None },
+        false => Machine::default(),
+    };
     let image = kernel::image(paths, &options.kernel)?;
     let file = results::file(&paths.target);
     // An earlier call's results must not pass for this one's.
@@ -26,7 +31,7 @@ pub(super) fn measure(paths: &Paths, options: &Options, names: &[Name], tools: &
             paths,
             Request {
                 image: &image,
-                machine: &Machine::default(),
+                machine: &machine,
                 argv: argv(options, names, tools)?,
                 env: Vec::new(),
                 collector: Some(tools.migtrace.clone()),
@@ -35,7 +40,7 @@ pub(super) fn measure(paths: &Paths, options: &Options, names: &[Name], tools: &
                 stdout: io::stderr().as_fd(),
                 stderr: io::stderr().as_fd(),
                 timeout: Some(options.timeout),
-                counted: false,
+                counted: options.counted,
             },
         )
     })?;
@@ -54,6 +59,9 @@ fn argv(options: &Options, names: &[Name], tools: &Tools) -> Result<Vec<OsString
     let mut argv = vec![program.into_os_string(), "bench".into()];
     argv.extend(names.iter().map(|name| name.text().into()));
     argv.extend(["--repeats".into(), options.repeats.to_string().into()]);
+    if options.counted {
+        argv.push("--counted".into());
+    }
     if options.long {
         argv.push("--long".into());
     }

@@ -22,6 +22,9 @@ pub(super) struct Place {
     pub(super) cpus: usize,
     /// The processor says that a hypervisor is below it.
     pub(super) virtualized: bool,
+    /// Clocks count instructions.
+    #[serde(default)]
+    pub(super) counted: bool,
 }
 
 impl Place {
@@ -39,6 +42,7 @@ impl Place {
             kernel: kernel.trim().to_owned(),
             processor: field("model name").unwrap_or_else(|| "unknown processor".to_owned()),
             cpus: lab.cpus.len(),
+            counted: lab.counted,
             virtualized: field("flags").is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor")),
         }
     }
@@ -48,6 +52,7 @@ impl Place {
         let kind = match (&self.place[..], self.virtualized) {
             ("native", false) => "on this machine's own kernel",
             ("native", true) => "on this machine's own kernel (it is itself a guest of a hypervisor)",
+            _ if self.counted => "in the project's virtual machine, whose clock counts instructions, a nanosecond each",
             _ => "in the project's virtual machine",
         };
         format!("measured {kind}: Linux {}, {} CPUs, {}", self.kernel, self.cpus, self.processor)

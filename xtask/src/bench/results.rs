@@ -119,6 +119,7 @@ mod tests {
             processor: "a processor".to_owned(),
             cpus: 2,
             virtualized: true,
+            counted: false,
         };
         let benches = measured.into_iter().map(|measured| Outcome::new("it".to_owned(), measured)).collect();
         Results { place, repeats: 5, benches }

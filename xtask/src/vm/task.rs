@@ -32,6 +32,10 @@ pub(crate) struct Options {
     /// End the machine when the command takes longer (30s, 5m); exit status 69
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
+    /// Emulate, with clocks that count instructions, one a nanosecond, in place of time: what is done takes as long each time,
+    /// whatever else the host does. Best with --cpus 1
+    #[arg(long)]
+    counted: bool,
     /// Boot this bzImage
     #[arg(long, value_name = "FILE", hide = true)]
     bzimage: Option<PathBuf>,
@@ -62,7 +66,7 @@ impl Options {
                 stdout: io::stdout().as_fd(),
                 stderr: io::stderr().as_fd(),
                 timeout: self.timeout,
-                counted: false,
+                counted: self.counted,
             },
         )?;
         judge(paths, &outcome)

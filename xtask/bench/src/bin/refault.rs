@@ -54,6 +54,9 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+/// Faults of this program's own pages, now and then, beside those that are measured.
+const OTHERS: i64 = 8;
+
 /// How long it takes, ns; each page must be a minor fault.
 fn timed(args: &Args, act: impl FnOnce()) -> Result<u64> {
     let before = usage()?;
@@ -63,7 +66,12 @@ fn timed(args: &Args, act: impl FnOnce()) -> Result<u64> {
     let after = usage()?;
     let minor = after.minor_page_faults() - before.minor_page_faults();
     let major = after.major_page_faults() - before.major_page_faults();
-    ensure!((minor, major) == (args.pages as i64, 0), "{minor} minor and {major} major faults on {} pages", args.pages);
+    let others = minor - args.pages as i64;
+    ensure!(
+        (0..=OTHERS).contains(&others) && major == 0,
+        "{minor} minor, {major} major faults on {} pages",
+        args.pages
+    );
     Ok(ns)
 }
 
