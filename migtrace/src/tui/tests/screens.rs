@@ -52,6 +52,21 @@ fn with_loss() {
 }
 
 #[test]
+fn every_view_says_what_the_kernel_left_out() {
+    let (mut meta, events) = fixture::direct(8);
+    for account in meta.account.iter_mut().filter(|account| account.probe == "fault") {
+        account.missed = Some(32);
+    }
+    let mut app = whole((meta, events));
+    for view in View::ALL {
+        let text = screen(&mut app, view, (80, 24));
+        assert!(text.lines().next().is_some_and(|line| line.contains("missed 32")), "{text}");
+    }
+    assert!(screen(&mut app, View::Overview, (120, 40)).contains("32 program starts left out by the kernel"));
+    assert!(!screen(&mut whole(fixture::direct(8)), View::Overview, (80, 24)).contains("missed"));
+}
+
+#[test]
 fn with_fields_unavailable() {
     all("with_fields_unavailable", || opened(live(poor())));
 }
