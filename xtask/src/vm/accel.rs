@@ -34,21 +34,18 @@ pub(super) enum Accelerator {
     Counted,
 }
 
-const COUNTED: [&str; 6] =
-    ["-accel", "tcg,thread=single", "-cpu", "max,la57=off,-erms,-fsrm", "-icount", "shift=0,sleep=off"];
-const EMULATED: [&str; 4] = ["-accel", "tcg,thread=single", "-cpu", "max,la57=off,-erms,-fsrm"];
-
 impl Accelerator {
     /// For QEMU's command line.
     ///
     /// One thread executes all emulated processors in turn. In threads of their own, QEMU 7.2 keeps translated breakpoints
     /// that another processor took back meanwhile: attaching and detaching probes, as tests do without end, then hangs the
     /// guest or crashes it. QEMU 10.0 lost a processor's timer at boot. The tests take no longer.
-    pub(super) fn arguments(self) -> &'static [&'static str] {
+    pub(super) fn arguments(self) -> Vec<&'static str> {
+        let emulated = ["-accel", "tcg,thread=single", "-cpu", "max,la57=off,-erms,-fsrm"];
         match self {
-            Accelerator::Kvm => &["-accel", "kvm", "-cpu", "host"],
-            Accelerator::Emulated => &EMULATED,
-            Accelerator::Counted => &COUNTED,
+            Accelerator::Kvm => ["-accel", "kvm", "-cpu", "host"].into(),
+            Accelerator::Emulated => emulated.into(),
+            Accelerator::Counted => emulated.into_iter().chain(["-icount", "shift=0,sleep=off"]).collect(),
         }
     }
 }

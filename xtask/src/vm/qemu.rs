@@ -109,7 +109,7 @@ fn arguments(boot: &Boot<'_>, port_fd: i32) -> Result<Vec<String>> {
     let mut add = |words: &[&str]| arguments.extend(words.iter().map(|&word| word.to_owned()));
     add(&["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-name", "migtrace-vm"]);
     add(&["-machine", "q35,usb=off,vmport=off"]);
-    add(boot.accelerator.arguments());
+    add(&boot.accelerator.arguments());
     add(&["-kernel", &path(boot.kernel)?, "-initrd", &path(boot.initramfs)?, "-append", KERNEL_ARGUMENTS]);
     add(&["-chardev", &format!("file,id=console,path={}", option(&path(boot.console)?)), "-serial", "chardev:console"]);
     add(&["-device", "virtio-serial-pci", "-chardev", &format!("socket,id=job,fd={port_fd}")]);
