@@ -87,9 +87,9 @@ macro_rules! at_exit_with_arguments {
 
 at_exit_with_arguments! {
     zs_page_migrate(ctx) => hooks::migrate::driver_moved(hooks::migrate::AT_ZSMALLOC, &ctx);
+    balloon_page_migrate(ctx) => hooks::migrate::driver_moved(hooks::migrate::AT_BALLOON, &ctx);
     try_to_migrate_one(ctx) => hooks::migrate::mapping_gone(&ctx);
     remove_migration_pte_exit(ctx) => hooks::migrate::mapping_back(&ctx);
-    balloon_page_migrate(ctx) => hooks::migrate::driver_moved(hooks::migrate::AT_BALLOON, &ctx);
 }
 
 /// The five forms of a placement system call: begin and end as functions, in two ways each, and as trace events.
