@@ -11,9 +11,9 @@ use aya_ebpf::{
         bpf_get_current_cgroup_id, bpf_get_current_pid_tgid, bpf_get_numa_node_id, bpf_get_smp_processor_id,
         bpf_ktime_get_boot_ns,
     },
-    macros::{map, raw_tracepoint},
+    macros::{fentry, fexit, map, raw_tracepoint},
     maps::{PerCpuArray, RingBuf},
-    programs::RawTracePointContext,
+    programs::{FEntryContext, FExitContext, RawTracePointContext},
 };
 
 /// As large as migtrace's own by default.
@@ -39,6 +39,17 @@ struct Record {
 /// Does nothing: what remains is the cost of being called.
 #[raw_tracepoint(tracepoint = "page_fault_user")]
 pub fn empty(_ctx: RawTracePointContext) -> i32 {
+    0
+}
+
+/// Does nothing where the kernel begins to handle a fault, and where it is done: with these two one can tell how long it took.
+#[fentry(function = "handle_mm_fault")]
+pub fn empty_begin(_ctx: FEntryContext) -> i32 {
+    0
+}
+
+#[fexit(function = "handle_mm_fault")]
+pub fn empty_end(_ctx: FExitContext) -> i32 {
     0
 }
 

@@ -1,7 +1,8 @@
 //! Runs a command while the least that a BPF program on page faults can be is attached.
 //!
-//! `floor empty` attaches a program that does nothing, `floor store` one that stores a record, which this process reads
-//! on a timer and throws away. Both see the faults of all processes.
+//! `floor empty` attaches a program that does nothing, `floor empty-pair` two of them, where handling a fault begins and ends,
+//! `floor store` one that stores a record, which this process reads on a timer and throws away. All see the faults of all
+//! processes.
 
 use std::{
     fs,
@@ -13,9 +14,9 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use aya::{
-    Ebpf,
+    Btf, Ebpf,
     maps::{MapData, PerCpuArray, RingBuf},
-    programs::RawTracePoint,
+    programs::{FEntry, FExit, RawTracePoint},
 };
 use clap::{Parser, ValueEnum};
 use xtask_bench::Watched;
@@ -23,6 +24,7 @@ use xtask_bench::Watched;
 /// Between two looks at the ring.
 const POLL: Duration = Duration::from_millis(1);
 const TRACEPOINT: &str = "page_fault_user";
+const FUNCTION: &str = "handle_mm_fault";
 
 /// Run a command with a minimal BPF program on its page faults
 #[derive(Parser, Debug)]
@@ -41,20 +43,15 @@ struct Args {
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 enum Program {
     Empty,
+    EmptyPair,
     Store,
 }
 
 fn main() -> Result<ExitCode> {
     let args = Args::parse();
     let mut bpf = Ebpf::load_file(&args.object).with_context(|| format!("cannot load {}", args.object.display()))?;
-    let name = match args.program {
-        Program::Empty => "empty",
-        Program::Store => "store",
-    };
     let mut ring = RingBuf::try_from(bpf.take_map("RING").context("the object lacks the ring")?)?;
-    let program: &mut RawTracePoint = bpf.program_mut(name).context("the object lacks the program")?.try_into()?;
-    program.load().context("this kernel does not load a raw tracepoint's program")?;
-    let link = program.attach(TRACEPOINT).with_context(|| format!("cannot attach to {TRACEPOINT}"))?;
+    attach(&mut bpf, args.program)?;
     let mut watched = Watched::default();
     let mut child = Command::new(&args.command[0])
         .args(&args.command[1..])
@@ -69,7 +66,6 @@ fn main() -> Result<ExitCode> {
             None => thread::sleep(POLL),
         }
     };
-    program.detach(link).context("cannot detach")?;
     let lost: PerCpuArray<_, u64> = bpf.map("LOST").context("the object lacks its counter")?.try_into()?;
     watched.lost = lost.get(&0, 0).context("cannot read what was lost")?.iter().sum();
     if let Some(file) = &args.report {
@@ -78,6 +74,30 @@ fn main() -> Result<ExitCode> {
     }
     ensure!(status.success(), "{} failed: {status}", args.command[0]);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Attaches the programs, until the object is dropped.
+fn attach(bpf: &mut Ebpf, program: Program) -> Result<()> {
+    let on_tracepoint = match program {
+        Program::Empty => "empty",
+        Program::Store => "store",
+        Program::EmptyPair => {
+            let btf = Btf::from_sys_fs().context("this kernel has no BTF")?;
+            let begin: &mut FEntry =
+                bpf.program_mut("empty_begin").context("the object lacks a program")?.try_into()?;
+            begin.load(FUNCTION, &btf).context("this kernel does not load a program at a function's start")?;
+            begin.attach().with_context(|| format!("cannot attach to the start of {FUNCTION}"))?;
+            let end: &mut FExit = bpf.program_mut("empty_end").context("the object lacks a program")?.try_into()?;
+            end.load(FUNCTION, &btf).context("this kernel does not load a program at a function's end")?;
+            end.attach().with_context(|| format!("cannot attach to the end of {FUNCTION}"))?;
+            return Ok(());
+        }
+    };
+    let program: &mut RawTracePoint =
+        bpf.program_mut(on_tracepoint).context("the object lacks the program")?.try_into()?;
+    program.load().context("this kernel does not load a raw tracepoint's program")?;
+    program.attach(TRACEPOINT).with_context(|| format!("cannot attach to {TRACEPOINT}"))?;
+    Ok(())
 }
 
 /// Throws away what is in the ring now; how many records that was.

@@ -8,16 +8,18 @@ use xtask_bench::Watched;
 use super::{Kept, Run};
 use crate::bench::{lab::Lab, workload::Workload};
 
-/// Which of the two.
+/// Which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Program {
     Empty,
+    EmptyPair,
     Store,
 }
 
 pub(super) fn run(lab: &Lab, workload: &Workload, program: Program) -> Result<Run> {
     let name = match program {
         Program::Empty => "empty",
+        Program::EmptyPair => "empty-pair",
         Program::Store => "store",
     };
     let report = lab.file("floor.json");

@@ -17,6 +17,8 @@ pub(super) enum Watcher {
     Nobody,
     /// A program that does nothing.
     Empty,
+    /// Two of them, where handling a fault begins and ends.
+    EmptyPair,
     /// A record in a ring, read and thrown away.
     HandFloor,
     BpftraceCount,
@@ -53,6 +55,7 @@ impl Watcher {
         match self {
             Watcher::Nobody => "nothing attached",
             Watcher::Empty => "empty BPF program",
+            Watcher::EmptyPair => "empty begin and end",
             Watcher::HandFloor => "hand floor",
             Watcher::BpftraceCount => "bpftrace count()",
             Watcher::Perf => "perf record",
@@ -67,6 +70,7 @@ impl Watcher {
         let run = || match self {
             Watcher::Nobody => nobody(lab, workload),
             Watcher::Empty => floor::run(lab, workload, floor::Program::Empty),
+            Watcher::EmptyPair => floor::run(lab, workload, floor::Program::EmptyPair),
             Watcher::HandFloor => floor::run(lab, workload, floor::Program::Store),
             Watcher::BpftraceCount => bpftrace::run(lab, workload),
             Watcher::Perf => perf::run(lab, workload, false),
