@@ -126,8 +126,10 @@ impl Live {
         // Before the programs run: on a machine with many processes this takes a while, in which rings would fill.
         let processes = Processes::running();
         // To switch it patches code that every program runs through. QEMU's processors, emulated in several threads, can go on
-        // executing the breakpoint that covers the patch, for ever: there it is switched while no program runs.
-        let measures_always = machine::hypervisor().as_deref() == Some(EMULATOR);
+        // executing the breakpoint that covers the patch, for ever: there, unless there is only one, it is switched while no
+        // program runs.
+        let is_emulated = machine::hypervisor().as_deref() == Some(EMULATOR);
+        let measures_always = is_emulated && std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1);
         let measuring = if measures_always { enable_stats(Stats::RunTime).ok() } else { None };
         let mut loaded = Loaded::load(&options)?;
         let diagnostics = if scope.diagnostics { loaded.diagnostics().ok() } else { None };
