@@ -1,7 +1,7 @@
 //! Counts beside records: one more of a sort of event, and for its process. Where nobody asked for counts the verifier takes
 //! all of this out.
 
-use core::ptr;
+use core::{borrow::Borrow, ptr};
 
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
@@ -33,13 +33,13 @@ pub struct Counting {
     pub latency_ns: u64,
 }
 
-/// Counts an event of `task`; whether a record of it is wanted as well.
+/// Counts an event of `task`, where it is to be counted; whether a record of it is wanted as well.
 #[inline(always)]
-pub fn count(by: Counted, task: Task, ts_ns: u64, counting: &Counting) -> bool {
+pub fn count<C: Borrow<Counting>>(by: Counted, task: Task, ts_ns: u64, counting: impl FnOnce() -> C) -> bool {
     if config!(aggregate) == 0 {
         return true;
     }
-    let counted = counted(counting, task.pid, ts_ns);
+    let counted = counted(counting().borrow(), task.pid, ts_ns);
     if counted & COUNTED == 0 {
         emit::uncounted(by);
     }

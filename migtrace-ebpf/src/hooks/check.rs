@@ -34,8 +34,8 @@ pub fn check(ctx: &TracePointContext) {
         return emit::filtered(CHECK);
     }
     let (order, reason): (u32, i32) = (field(ctx, config!(mof_check.order)), field(ctx, config!(mof_check.reason)));
-    let counting = count_check(CheckPath::LAZY_FAULT, reason, src_nid, dst_nid, order);
-    if !aggregate::count(CHECK, task, ts_ns, &counting) || emit::sampled_out(CHECK) {
+    let counting = || count_check(CheckPath::LAZY_FAULT, reason, src_nid, dst_nid, order);
+    if !aggregate::count(CHECK, task, ts_ns, counting) || emit::sampled_out(CHECK) {
         return;
     }
     emit::commit_on_stack(CHECK, ctx, |record| {
@@ -106,8 +106,8 @@ pub fn migrate(ctx: &TracePointContext) {
         from_nid: src_nid,
         to_nid: dst_nid,
     };
-    let counting = Counting { key, pages: 1 << (order & 63), latency_ns };
-    if !aggregate::count(LAZY_MIGRATE, task, ts_ns, &counting) || emit::sampled_out(LAZY_MIGRATE) {
+    let counting = || Counting { key, pages: 1 << (order & 63), latency_ns };
+    if !aggregate::count(LAZY_MIGRATE, task, ts_ns, counting) || emit::sampled_out(LAZY_MIGRATE) {
         return;
     }
     emit::commit_on_stack(LAZY_MIGRATE, ctx, |record| {
@@ -164,8 +164,8 @@ pub fn hinting_end(ctx: &impl Returned) {
         return emit::filtered(HINTING_CHECK);
     }
     let order = folio.order();
-    let counting = count_check(CheckPath::HINTING, 0, src_nid, dst_nid, order);
-    if !aggregate::count(HINTING_CHECK, task, ts_ns, &counting) || emit::sampled_out(HINTING_CHECK) {
+    let counting = || count_check(CheckPath::HINTING, 0, src_nid, dst_nid, order);
+    if !aggregate::count(HINTING_CHECK, task, ts_ns, counting) || emit::sampled_out(HINTING_CHECK) {
         return;
     }
     emit::commit_on_stack(HINTING_CHECK, ctx, |record| {

@@ -71,8 +71,8 @@ pub fn end(ctx: &impl Returned) {
     if !filter::wants_on(nid) {
         return emit::filtered(HANDLED);
     }
-    let counting = Counting { key: key(start.class as u8, FaultWay::HANDLED, result, nid), pages: 1, latency_ns };
-    if !aggregate::count(HANDLED, task, ts_ns, &counting) || emit::sampled_out(HANDLED) {
+    let counting = || Counting { key: key(start.class as u8, FaultWay::HANDLED, result, nid), pages: 1, latency_ns };
+    if !aggregate::count(HANDLED, task, ts_ns, counting) || emit::sampled_out(HANDLED) {
         return;
     }
     emit::commit_on_stack(HANDLED, ctx, |record| {
@@ -146,9 +146,9 @@ fn exception(by: Counted, ctx: &impl StackIdContext, task: Task, addr: u64, ip: 
         return emit::filtered(by);
     }
     let ts_ns = emit::now();
-    let counting =
-        Counting { key: key(FaultClass::OTHER.0, FaultWay::EXCEPTION, 0, NO_NODE), pages: 1, latency_ns: NO_TIME };
-    if !aggregate::count(by, task, ts_ns, &counting) || emit::sampled_out(by) {
+    let key = || key(FaultClass::OTHER.0, FaultWay::EXCEPTION, 0, NO_NODE);
+    let counting = || Counting { key: key(), pages: 1, latency_ns: NO_TIME };
+    if !aggregate::count(by, task, ts_ns, counting) || emit::sampled_out(by) {
         return;
     }
     emit::commit_on_stack(by, ctx, |record| {

@@ -59,8 +59,8 @@ pub fn mark(ctx: &TracePointContext) {
         from_nid: nid,
         to_nid: NO_NODE,
     };
-    let counting = Counting { key, pages: 1 << (order & 63), latency_ns: NO_TIME };
-    if !aggregate::count(MARK, task, ts_ns, &counting) || emit::sampled_out(MARK) {
+    let counting = || Counting { key, pages: 1 << (order & 63), latency_ns: NO_TIME };
+    if !aggregate::count(MARK, task, ts_ns, counting) || emit::sampled_out(MARK) {
         return;
     }
     emit::commit_on_stack(MARK, ctx, |record| {

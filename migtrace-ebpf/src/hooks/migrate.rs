@@ -321,9 +321,13 @@ fn record(
         from_nid: src_nid,
         to_nid: dst_nid,
     };
-    // There, and not here: the stack is short.
-    batch.counting = Counting { key, pages: 1 << (order & 63), latency_ns };
-    if !aggregate::count(by, task, times.ts_ns, &batch.counting) || emit::sampled_out(by) {
+    let place = &mut batch.counting;
+    let counting = move || {
+        // There, and not here: the stack is short.
+        *place = Counting { key, pages: 1 << (order & 63), latency_ns };
+        place
+    };
+    if !aggregate::count(by, task, times.ts_ns, counting) || emit::sampled_out(by) {
         return;
     }
     emit::commit_on_stack(by, ctx, |record| {
