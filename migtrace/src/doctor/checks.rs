@@ -48,7 +48,7 @@ fn check(what: &'static str, state: State, found: impl Into<String>, remedy: Opt
 pub(super) fn all(kernel: Result<&Kernel, &Unsupported>) -> Vec<Check> {
     let mut checks = vec![privilege(), type_information(kernel), trace_events(), lockdown()];
     checks.extend(kernel.ok().map(addresses));
-    checks.extend([kprobes(), nodes(), balancing(), swap(), cgroups()]);
+    checks.extend([functions(), kprobes(), nodes(), balancing(), swap(), cgroups()]);
     checks.extend(kernel.ok().map(migrate_on_fault));
     checks
 }
@@ -152,6 +152,14 @@ fn addresses(kernel: &Kernel) -> Check {
         "/proc/kallsyms hides them: page frames and nodes of pages are unknown",
         Some("run with CAP_SYSLOG, and set kernel.kptr_restrict to 1 or 0"),
     )
+}
+
+fn functions() -> Check {
+    const WHAT: &str = "functions";
+    match support::functions_silenced() {
+        None => check(WHAT, Fine, "programs on them run where the kernel accepts them", None),
+        Some(why) => check(WHAT, Limits, why, Some("sysctl kernel.ftrace_enabled=1")),
+    }
 }
 
 fn kprobes() -> Check {

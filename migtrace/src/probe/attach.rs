@@ -11,6 +11,7 @@ use migtrace_common::{counters::Probe, kinds::RecordKind};
 use super::{
     catalog::{CATALOG, Gives, Hook, Placed, Role, Way},
     load::Options,
+    support,
 };
 use crate::{filter::kernel, trace::meta::ProbeInfo};
 
@@ -140,10 +141,15 @@ impl Attaching<'_> {
         })
     }
 
-    /// Whether the kernel has the trace event, with all fields that the program reads.
+    /// Whether the kernel has the trace event, with all fields that the program reads, and calls programs on functions.
     fn offered(&self, hook: &Hook) -> Result<(), String> {
         let (category, name, record) = match hook {
             Hook::Tracepoint(category, name, record) => (category, name, record),
+            Hook::Fentry(_) | Hook::Fexit(_) | Hook::Kprobe(_) | Hook::Kretprobe(_)
+                if let Some(why) = support::functions_silenced() =>
+            {
+                return Err(why.to_owned());
+            }
             Hook::Kprobe(_) | Hook::Kretprobe(_) if !Path::new(KPROBES).exists() => {
                 return Err("this kernel has no kprobes".to_owned());
             }

@@ -67,6 +67,14 @@ pub fn missing_privilege() -> Result<Vec<&'static str>, Unsupported> {
     Ok(missing_capabilities(held.effective))
 }
 
+/// Why programs on functions would be attached and never run; `None` where they run.
+#[must_use]
+pub fn functions_silenced() -> Option<&'static str> {
+    // fentry, fexit, and kprobes at a function's start are calls that ftrace puts there.
+    let off = fs::read_to_string("/proc/sys/kernel/ftrace_enabled").is_ok_and(|enabled| enabled.trim() == "0");
+    off.then_some("kernel.ftrace_enabled is 0, so the kernel calls no program on a function")
+}
+
 fn missing_capabilities(held: CapabilitySet) -> Vec<&'static str> {
     // SYS_ADMIN stands for BPF and PERFMON, as the kernel itself has it.
     let stands_in = held.contains(CapabilitySet::SYS_ADMIN);

@@ -1,8 +1,11 @@
 //! What is missing is said, in one message, with the exit status that means it.
 
-use std::process::{Command, Output};
+use std::{
+    fs,
+    process::{Command, Output},
+};
 
-use crate::support::{migtrace, texts};
+use crate::support::{migtrace, record, texts};
 
 const BAD_INPUT: i32 = 2;
 const UNAVAILABLE: i32 = 69;
@@ -77,4 +80,37 @@ fn the_programs_own_diagnostics_are_shown_on_request() {
     let says = "a phase's text could not be read";
     assert!(record(&["-v"]).contains(says));
     assert!(!record(&[]).contains(says));
+}
+
+/// Programs on functions are calls that ftrace puts there.
+struct FtraceOff;
+
+impl FtraceOff {
+    const SETTING: &str = "/proc/sys/kernel/ftrace_enabled";
+
+    fn now() -> Self {
+        fs::write(Self::SETTING, "0").unwrap();
+        Self
+    }
+}
+
+impl Drop for FtraceOff {
+    fn drop(&mut self) {
+        fs::write(Self::SETTING, "1").unwrap();
+    }
+}
+
+#[test]
+fn functions_that_the_kernel_calls_no_program_on_are_not_taken() {
+    let off = FtraceOff::now();
+    let run = record("anon seg 64p\nmap seg\ntouch seg write\n");
+    let doctor = migtrace().arg("doctor").output().unwrap();
+    drop(off);
+    // The kernel accepts programs there all the same: a trace by them would be empty, and say that it is exact.
+    assert!(run.faults().len() >= 64, "{:?}", run.account("fault"));
+    let fault = run.meta.probes.iter().find(|p| p.probe == "fault" && p.field.is_none()).unwrap();
+    assert!(fault.attached.as_ref().unwrap().contains("page_fault_user"), "{fault:?}");
+    assert!(fault.error.as_ref().unwrap().contains("ftrace_enabled"), "{fault:?}");
+    let (said, _) = texts(&doctor);
+    assert!(said.contains("sysctl kernel.ftrace_enabled=1"), "{said}");
 }
