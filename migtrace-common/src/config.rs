@@ -28,8 +28,6 @@ pub struct Config {
     pub shmem_vm_ops: [u64; 3],
     /// Nonzero: only processes whose byte in the map of traced ones is set, and the children that they have.
     pub only_traced: u32,
-    /// Rings that the collector made: a CPU uses the one of its number, modulo this.
-    pub rings: u32,
     /// Nonzero: records get the numbers of the stacks on which their events happened.
     pub stacks: u32,
     /// Nonzero: faults, checks, marks and moves of folios are counted (see [`crate::aggregate`]).
@@ -37,7 +35,11 @@ pub struct Config {
     /// Where they are counted: records of faults, and of each of the others, that a CPU makes in a window at most.
     pub faults_per_window: u32,
     pub others_per_window: u32,
-    pub pad: u32,
+    /// BTF id of a struct of one word, as which any memory is read by plain loads; 0 where the kernel has no
+    /// [`crate::kfunc::RDONLY_CAST`], and a helper is to be asked.
+    pub word_type: u32,
+    /// Nonzero: the kernel's lockdown forbids helpers that read its memory.
+    pub no_read_helpers: u32,
     /// The collector's own process, never traced.
     pub self_pid: u32,
     /// sizeof(struct page).

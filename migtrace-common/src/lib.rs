@@ -9,6 +9,7 @@
 pub mod aggregate;
 pub mod config;
 pub mod counters;
+pub mod kfunc;
 pub mod kinds;
 pub mod layout;
 pub mod record;

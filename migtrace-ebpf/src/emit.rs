@@ -129,7 +129,7 @@ pub fn commit_of_another<T: 'static>(by: Counted, fill: impl FnOnce(&mut MaybeUn
     counters.seen += 1;
     // SAFETY: the helper has no preconditions.
     let cpu = unsafe { bpf_get_smp_processor_id() };
-    let entry = RINGS.get(cpu % config!(rings)).and_then(|ring| ring.reserve_untyped::<T>(0));
+    let entry = RINGS.get(cpu).and_then(|ring| ring.reserve_untyped::<T>(0));
     let Some(mut entry) = entry else {
         counters.ring_full += 1;
         return;

@@ -9,6 +9,7 @@ mod config;
 mod emit;
 mod filter;
 mod hooks;
+mod kfunc;
 mod maps;
 mod task_storage;
 

@@ -5,8 +5,8 @@ use migtrace_common::{
     record::{NO_NODE, NO_PFN},
 };
 
-use super::read_kernel;
-use crate::config::config;
+use super::{ask_kernel, read_kernel, try_read_kernel};
+use crate::{config::config, kfunc};
 
 /// A folio by the address of its struct.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl Folio {
     #[inline(always)]
     pub fn nid(self) -> i32 {
         let shift = config!(nodes_shift);
-        match read_kernel::<u64>(self.0, config!(folio_flags)) {
+        match self.flags() {
             _ if shift == ABSENT => NO_NODE,
             Some(_) if shift == 0 => 0,
             Some(flags) => (flags >> (64 - shift)) as i32,
@@ -37,11 +37,16 @@ impl Folio {
     /// Its order: 0 for one page.
     #[inline(always)]
     pub fn order(self) -> u32 {
-        let flags = read_kernel::<u64>(self.0, config!(folio_flags)).unwrap_or(0);
-        if flags >> config!(pg_head) & 1 == 0 {
+        if self.flags().unwrap_or(0) >> config!(pg_head) & 1 == 0 {
             return 0;
         }
-        read_kernel::<u8>(self.0, config!(folio_order)).unwrap_or(0).into()
+        read_kernel::<u8>(self.0, config!(folio_order)).into()
+    }
+
+    /// `None` for a page frame without a struct: a device's memory.
+    #[inline(always)]
+    fn flags(self) -> Option<u64> {
+        try_read_kernel(self.0, config!(folio_flags))
     }
 }
 
@@ -53,7 +58,7 @@ fn vmemmap() -> Option<u64> {
 /// A kernel variable, or the constant that this kernel has in its place; `None` where neither is known.
 #[inline(always)]
 fn variable(addr: u64, constant: u64) -> Option<u64> {
-    let value = if addr == 0 { constant } else { read_kernel(addr, 0)? };
+    let value = if addr == 0 { constant } else { read_kernel(addr, 0) };
     (value != 0).then_some(value)
 }
 
@@ -67,7 +72,14 @@ const FRAME: u64 = 0x000f_ffff_ffff_f000;
 /// entry that changes meanwhile gives the page before or after the change, never a fault.
 #[inline(always)]
 pub fn nid_mapped(pgd: u64, addr: u64) -> i32 {
-    walk(pgd, addr).map_or(NO_NODE, |pfn| page(pfn).map_or(NO_NODE, Folio::nid))
+    // One question for all levels: each would cost as much as half of the load.
+    let word_type = config!(word_type);
+    let pfn = if word_type != 0 {
+        walk(pgd, addr, |entry| kfunc::peek(word_type, entry))
+    } else {
+        walk(pgd, addr, |entry| ask_kernel(entry).unwrap_or(0))
+    };
+    pfn.and_then(page).map_or(NO_NODE, Folio::nid)
 }
 
 /// The struct of a page frame: a folio's own where it is the first of one.
@@ -82,31 +94,30 @@ pub fn entry_pfn(entry: u64) -> u64 {
     (entry & FRAME) >> 12
 }
 
+/// The page frame behind `addr`; `read` gives the entry at an address.
 #[inline(always)]
-fn walk(pgd: u64, addr: u64) -> Option<u64> {
+fn walk(pgd: u64, addr: u64, read: impl Fn(u64) -> u64) -> Option<u64> {
+    // The present entry of a table where one maps `1 << shift` bytes.
+    let entry = |table: u64, shift: u32| {
+        let entry = read(table + ((addr >> shift) & 511) * 8);
+        (entry & PRESENT != 0).then_some(entry)
+    };
     let direct = variable(config!(page_offset_base_addr), config!(page_offset_base))?;
     let mut table = pgd;
     if config!(page_table_levels) == 5 {
-        table = direct + (entry(table, addr, 48)? & FRAME);
+        table = direct + (entry(table, 48)? & FRAME);
     }
-    table = direct + (entry(table, addr, 39)? & FRAME);
-    let pud = entry(table, addr, 30)?;
+    table = direct + (entry(table, 39)? & FRAME);
+    let pud = entry(table, 30)?;
     if pud & HUGE != 0 {
         return Some(frame(pud, addr, 30));
     }
-    let pmd = entry(direct + (pud & FRAME), addr, 21)?;
+    let pmd = entry(direct + (pud & FRAME), 21)?;
     if pmd & HUGE != 0 {
         return Some(frame(pmd, addr, 21));
     }
-    let pte = entry(direct + (pmd & FRAME), addr, 12)?;
+    let pte = entry(direct + (pmd & FRAME), 12)?;
     Some(frame(pte, addr, 12))
-}
-
-/// The present entry of `table` for `addr` where one entry maps `1 << shift` bytes.
-#[inline(always)]
-fn entry(table: u64, addr: u64, shift: u32) -> Option<u64> {
-    let value = read_kernel::<u64>(table + ((addr >> shift) & 511) * 8, 0)?;
-    (value & PRESENT != 0).then_some(value)
 }
 
 /// The page frame of `addr` under an entry that maps `1 << shift` bytes.

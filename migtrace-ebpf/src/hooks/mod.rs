@@ -18,18 +18,43 @@ use aya_ebpf::{
     },
 };
 
-/// Reads a `T` at `base + offset` of kernel memory; `None` where there is nothing.
+use crate::{config::config, kfunc};
+
+/// The `T`, of at most 8 bytes, at `base + offset` of kernel memory; 0 where there is nothing.
 #[inline(always)]
-pub fn read_kernel<T>(base: u64, offset: u32) -> Option<T> {
+pub fn read_kernel<T: Copy + Default>(base: u64, offset: u32) -> T {
+    let (addr, word_type) = (base + u64::from(offset), config!(word_type));
+    if word_type != 0 { kfunc::peek(word_type, addr) } else { ask_kernel(addr).unwrap_or_default() }
+}
+
+/// As [`read_kernel`], and tells nothing from 0, where the kernel lets its helper say so.
+#[inline(always)]
+pub fn try_read_kernel<T: Copy + Default + PartialEq>(base: u64, offset: u32) -> Option<T> {
+    let (addr, word_type) = (base + u64::from(offset), config!(word_type));
+    if word_type != 0 {
+        let value: T = kfunc::peek(word_type, addr);
+        if value != T::default() {
+            return Some(value);
+        }
+        if config!(no_read_helpers) != 0 {
+            return None;
+        }
+    }
+    ask_kernel(addr)
+}
+
+/// By the helper, which every kernel has: `None` where there is nothing.
+#[inline(always)]
+pub fn ask_kernel<T>(addr: u64) -> Option<T> {
     // SAFETY: the helper checks the address itself and copies; nothing is dereferenced here.
-    unsafe { bpf_probe_read_kernel((base + u64::from(offset)) as *const T) }.ok()
+    unsafe { bpf_probe_read_kernel(addr as *const T) }.ok()
 }
 
 /// A field of a classic trace event's own record. It can always be read: programs of events whose record lacks a field are
-/// not attached (the collector checks it), so the default is never seen.
+/// not attached (the collector checks it).
 #[inline(always)]
-pub fn field<T: Default>(ctx: &TracePointContext, offset: u32) -> T {
-    read_kernel(ctx.as_ptr() as u64, offset).unwrap_or_default()
+pub fn field<T: Copy + Default>(ctx: &TracePointContext, offset: u32) -> T {
+    read_kernel(ctx.as_ptr() as u64, offset)
 }
 
 /// Arguments of a traced function or tracepoint, however the program is attached.
@@ -47,7 +72,7 @@ pub trait Args: StackIdContext {
     /// The field at `offset`, which this kernel has, of what an argument, or a field read so, points to. For programs that
     /// the kernel checks by types a plain load, which gives 0 where there is nothing: a tenth of the cost of a helper.
     fn load<T: Copy + Default>(&self, pointer: u64, offset: u32) -> T {
-        read_kernel(pointer, offset).unwrap_or_default()
+        read_kernel(pointer, offset)
     }
 }
 
@@ -67,7 +92,7 @@ macro_rules! typed_args {
 
             #[inline(always)]
             fn number(&self, n: usize) -> u64 {
-                read_kernel(self.as_ptr() as u64, n as u32 * 8).unwrap_or(0)
+                read_kernel(self.as_ptr() as u64, n as u32 * 8)
             }
 
             #[inline(always)]

@@ -1,6 +1,5 @@
 //! Mappings: a record of each when a fault is first seen in it.
 
-use aya_ebpf::helpers::bpf_probe_read_kernel_str_bytes;
 use migtrace_common::{
     config::ABSENT,
     counters::Probe,
@@ -21,6 +20,8 @@ const REGION: Counted = Counted(Probe::Region, 0);
 
 /// VM_HUGETLB of include/linux/mm.h: the same bit since Linux 2.6.
 const VM_HUGETLB: u64 = 0x0040_0000;
+
+const NAME_WORDS: usize = REGION_NAME / size_of::<u64>();
 
 /// A fault happens in `vma`: records the mapping, unless it has a record already.
 #[inline(always)]
@@ -50,17 +51,17 @@ fn record(task: Task, vma: u64, start: u64, end: u64, mapping: Mapping) {
         return emit::filtered(REGION);
     }
     let ts_ns = emit::now();
-    let flags: u64 = read_kernel(vma, config!(vma_flags)).unwrap_or(0);
+    let flags: u64 = read_kernel(vma, config!(vma_flags));
     let file = mapping.file;
-    let inode: u64 = if !mapping.has_file { 0 } else { read_kernel(file, config!(file_inode)).unwrap_or(0) };
-    let dentry: u64 = if !mapping.has_file { 0 } else { read_kernel(file, config!(file_dentry)).unwrap_or(0) };
+    let inode: u64 = if !mapping.has_file { 0 } else { read_kernel(file, config!(file_inode)) };
+    let dentry: u64 = if !mapping.has_file { 0 } else { read_kernel(file, config!(file_dentry)) };
     let class = class_of(vma, start, end, flags, mapping);
-    let number = if inode == 0 { 0 } else { read_kernel(inode, config!(inode_number)).unwrap_or(0) };
-    let name: u64 = if dentry == 0 { 0 } else { read_kernel(dentry, config!(dentry_name)).unwrap_or(0) };
+    let number = if inode == 0 { 0 } else { read_kernel(inode, config!(inode_number)) };
+    let name: u64 = if dentry == 0 { 0 } else { read_kernel(dentry, config!(dentry_name)) };
     let mode = mode_of(vma);
     emit::commit(REGION, |record| {
         let record: *mut Region = record.as_mut_ptr();
-        // SAFETY: in bounds of the reserved record, every byte of which is written: the name is zeroed, then overwritten.
+        // SAFETY: in bounds of the reserved record, every byte of which is written; the name lies at a multiple of 8.
         unsafe {
             (*record).header = emit::header(task, RecordKind::REGION, Probe::Region, ts_ns);
             (*record).addr = start;
@@ -70,10 +71,9 @@ fn record(task: Task, vma: u64, start: u64, end: u64, mapping: Mapping) {
             (*record).mode = mode;
             (*record).class = class.0;
             (*record).pad = [0; 5];
-            (*record).name = [0; REGION_NAME];
-            if name != 0 {
-                // A name that cannot be read stays empty.
-                let _ = bpf_probe_read_kernel_str_bytes(name as *const u8, &mut (*record).name);
+            // With what follows its end, which the collector leaves out. A name that cannot be read is empty.
+            for (n, word) in (&mut *(&raw mut (*record).name).cast::<[u64; NAME_WORDS]>()).iter_mut().enumerate() {
+                *word = if name == 0 { 0 } else { read_kernel(name, (n * size_of::<u64>()) as u32) };
             }
         }
     });
@@ -85,9 +85,10 @@ fn mode_of(vma: u64) -> u16 {
     if config!(vma_policy) == ABSENT || config!(policy_mode) == ABSENT {
         return NO_MODE;
     }
-    match read_kernel::<u64>(vma, config!(vma_policy)) {
-        Some(policy) if policy != 0 => read_kernel(policy, config!(policy_mode)).unwrap_or(NO_MODE),
-        _ => NO_MODE,
+    match read_kernel(vma, config!(vma_policy)) {
+        0 => NO_MODE,
+        // MPOL_DEFAULT, which is 0, is never a mapping's own.
+        policy => read_kernel(policy, config!(policy_mode)),
     }
 }
 
@@ -105,8 +106,8 @@ fn class_of(vma: u64, start: u64, end: u64, flags: u64, mapping: Mapping) -> Reg
     if !mapping.anon {
         return RegionClass::OTHER;
     }
-    let mm: u64 = read_kernel(vma, config!(vma_mm)).unwrap_or(0);
-    let of_mm = |offset: u32| read_kernel::<u64>(mm, offset).unwrap_or(0);
+    let mm: u64 = read_kernel(vma, config!(vma_mm));
+    let of_mm = |offset: u32| read_kernel::<u64>(mm, offset);
     let stack = of_mm(config!(mm_start_stack));
     if start <= stack && stack < end {
         return RegionClass::STACK;

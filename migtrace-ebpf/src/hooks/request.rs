@@ -25,14 +25,15 @@ use crate::{
 #[inline(always)]
 pub fn args_of_call(ctx: &impl Args) -> [u64; 6] {
     let regs = ctx.arg(0);
-    let arg = |n: usize| read_kernel(regs, config!(regs_args)[n]).unwrap_or(0);
+    let arg = |n: usize| read_kernel(regs, config!(regs_args)[n]);
     [arg(0), arg(1), arg(2), arg(3), arg(4), arg(5)]
 }
 
 /// The same of a trace event syscalls:sys_enter_*.
 #[inline(always)]
 pub fn args_of_event(ctx: &TracePointContext) -> [u64; 6] {
-    field(ctx, config!(syscall_enter.args))
+    let arg = |n: u32| field(ctx, config!(syscall_enter.args) + n * size_of::<u64>() as u32);
+    [arg(0), arg(1), arg(2), arg(3), arg(4), arg(5)]
 }
 
 /// What a trace event syscalls:sys_exit_* says was returned.
@@ -86,6 +87,9 @@ pub fn end(ctx: &impl StackIdContext, ret: i64, name: RequestName) {
     if !wanted {
         return emit::filtered(by);
     }
+    // aya takes bpf_probe_read_user() for missing where the kernel refuses bpf_probe_read_kernel(), and puts a helper in its place
+    // that is refused as well: there the mask is unknown, and the call is recorded.
+    let mask = if config!(no_read_helpers) == 0 { call.mask } else { 0 };
     emit::commit_on_stack(by, ctx, |record| {
         let record: *mut Request = record.as_mut_ptr();
         // SAFETY: in bounds of the reserved record, every field of which is written.
@@ -103,8 +107,8 @@ pub fn end(ctx: &impl StackIdContext, ret: i64, name: RequestName) {
             (*record).target_pid = call.target_pid;
             (*record).has_mask = 0;
             for word in 0..MASK_WORDS {
-                let wanted = call.mask != 0 && (word as u64) * 64 < call.maxnode;
-                let bits = if wanted { bpf_probe_read_user((call.mask as *const u64).add(word)).ok() } else { None };
+                let wanted = mask != 0 && (word as u64) * 64 < call.maxnode;
+                let bits = if wanted { bpf_probe_read_user((mask as *const u64).add(word)).ok() } else { None };
                 (*record).nodemask[word] = bits.unwrap_or(0);
                 if word == 0 && bits.is_some() {
                     (*record).has_mask = 1;

@@ -27,7 +27,7 @@ pub fn fork(ctx: &impl Args) {
     // Children of a traced process are traced whatever the filter says of this event.
     let Some(task) = is_traced(FORK) else { return };
     let child = ctx.arg(1);
-    let Some(child_pid) = read_kernel::<u32>(child, config!(task_tgid)) else { return };
+    let child_pid: u32 = read_kernel(child, config!(task_tgid));
     if child_pid == task.pid {
         // A new thread: its process is traced already.
         return;
@@ -35,7 +35,7 @@ pub fn fork(ctx: &impl Args) {
     if config!(only_traced) != 0 {
         filter::set_traced(child_pid, true);
     }
-    record(FORK, task, TaskEvent::FORK, child_pid, read_kernel(child, config!(task_start)).unwrap_or(0));
+    record(FORK, task, TaskEvent::FORK, child_pid, read_kernel(child, config!(task_start)));
 }
 
 /// sched_process_exec, in the task.
@@ -51,8 +51,8 @@ pub fn exec() {
 #[inline(always)]
 pub fn exit(ctx: &impl Args) {
     let Some(task) = is_traced(EXIT) else { return };
-    let signal: u64 = read_kernel(ctx.arg(0), config!(task_signal)).unwrap_or(0);
-    if read_kernel::<i32>(signal, config!(signal_live)).unwrap_or(0) > 0 {
+    let signal: u64 = read_kernel(ctx.arg(0), config!(task_signal));
+    if read_kernel::<i32>(signal, config!(signal_live)) > 0 {
         return;
     }
     record(EXIT, task, TaskEvent::EXIT, 0, 0);
@@ -65,23 +65,24 @@ pub fn exit(ctx: &impl Args) {
 #[inline(always)]
 pub fn migrate(ctx: &impl Args) {
     let moved = ctx.arg(0);
-    let Some(from_node) = read_kernel(moved, config!(task_cpu)).and_then(node_of) else { return };
+    let Some(from_node) = node_of(read_kernel(moved, config!(task_cpu))) else { return };
     let Some(to_node) = node_of(ctx.arg(1) as u32) else { return };
     if from_node == to_node {
         return;
     }
-    let (Some(pid), Some(tid)) = (read_kernel(moved, config!(task_tgid)), read_kernel(moved, config!(task_pid))) else {
-        return;
-    };
+    let (pid, tid): (u32, u32) = (read_kernel(moved, config!(task_tgid)), read_kernel(moved, config!(task_pid)));
     if pid == 0 || !filter::is_traced(pid) {
         return emit::filtered(MOVED);
     }
-    let comm = read_kernel(moved, config!(task_comm)).unwrap_or_default();
+    let word = |n: u32| read_kernel::<u64>(moved, config!(task_comm) + n * size_of::<u64>() as u32);
+    let comm = [word(0), word(1)];
     let here = filter::wants_here() && filter::wants_nowhere();
     if !filter::wants(RecordKind::TASK) || !filter::wants_other(pid, comm) || !here {
         return emit::filtered(MOVED);
     }
     let ts_ns = emit::now();
+    // SAFETY: the same bytes.
+    let comm: [u8; 16] = unsafe { core::mem::transmute(comm) };
     // Without its cgroup, which is not shown without walking there.
     emit::commit_of_another(MOVED, |entry| {
         entry.write(Task {

@@ -9,6 +9,7 @@ use crate::{
         attach::KPROBES,
         catalog::{CATALOG, Gives, Role},
         kernel::Kernel,
+        kfunc,
         support::{self, Unsupported},
         topology,
     },
@@ -46,7 +47,7 @@ fn check(what: &'static str, state: State, found: impl Into<String>, remedy: Opt
 
 /// All that can be said without loading a program.
 pub(super) fn all(kernel: Result<&Kernel, &Unsupported>) -> Vec<Check> {
-    let mut checks = vec![privilege(), type_information(kernel), trace_events(), lockdown()];
+    let mut checks = vec![privilege(), type_information(kernel), trace_events(), lockdown(kernel)];
     checks.extend(kernel.ok().map(addresses));
     checks.extend([functions(), kprobes(), nodes(), balancing(), swap(), cgroups()]);
     checks.extend(kernel.ok().map(migrate_on_fault));
@@ -124,7 +125,7 @@ fn trace_events() -> Check {
 }
 
 /// `[none] integrity confidentiality`: the word in brackets holds.
-fn lockdown() -> Check {
+fn lockdown(kernel: Result<&Kernel, &Unsupported>) -> Check {
     const WHAT: &str = "lockdown";
     let Ok(text) = fs::read_to_string("/sys/kernel/security/lockdown") else {
         return check(WHAT, Fine, "not in this kernel, or securityfs is not mounted", None);
@@ -134,7 +135,11 @@ fn lockdown() -> Check {
         "confidentiality" => check(
             WHAT,
             Limits,
-            "confidentiality: no kprobes, and no BPF programs that ask to read kernel memory: most are refused",
+            if kernel.is_ok_and(kfunc::is_offered) {
+                "confidentiality: no kprobes, no phases, and the node masks of placement calls are unknown"
+            } else {
+                "confidentiality: no kprobes, and no BPF programs that ask to read kernel memory: most are refused"
+            },
             Some("boot with lockdown=integrity or without lockdown (Secure Boot turns it on)"),
         ),
         mode => check(WHAT, Fine, mode, None),

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fs};
 
-use btf_rs::{Btf, Type};
+use btf_rs::{Btf, BtfType, Type};
 use memchr::{memmem, memrchr};
 
 use super::support::{BTF_PATH, Unsupported};
@@ -83,8 +83,29 @@ impl Kernel {
     /// Whether its type information has a function of that name: one that was not inlined everywhere.
     #[must_use]
     pub fn has_function(&self, name: &str) -> bool {
+        self.function_id(name).is_some()
+    }
+
+    /// Whether it translates programs to machine code, without which they cannot call its functions.
+    #[must_use]
+    pub fn compiles_programs(&self) -> bool {
+        // A kernel that cannot has no such file.
+        fs::read_to_string("/proc/sys/net/core/bpf_jit_enable").is_ok_and(|enabled| enabled.trim() != "0")
+    }
+
+    /// BTF id of the function `name`.
+    #[must_use]
+    pub fn function_id(&self, name: &str) -> Option<u32> {
+        let ids = self.btf.resolve_ids_by_name(name).unwrap_or_default();
+        ids.into_iter().find(|id| matches!(self.btf.resolve_type_by_id(*id), Ok(Type::Func(_))))
+    }
+
+    /// BTF id of the struct that `name` is a typedef of.
+    #[must_use]
+    pub fn struct_id_of_typedef(&self, name: &str) -> Option<u32> {
         let types = self.btf.resolve_types_by_name(name).unwrap_or_default();
-        types.iter().any(|t| matches!(t, Type::Func(_)))
+        let id = types.iter().find_map(|t| if let Type::Typedef(of) = t { of.get_type_id() } else { None })?;
+        matches!(self.btf.resolve_type_by_id(id), Ok(Type::Struct(_))).then_some(id)
     }
 
     /// Enumerators of enum `name` with their values; empty where this kernel has none of that name.

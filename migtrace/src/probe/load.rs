@@ -16,6 +16,7 @@ use thiserror::Error;
 use super::{
     attach::{Attached, attach_all, unload},
     kernel::Kernel,
+    kfunc,
     offsets::Offsets,
     program_info::{self, Runs},
     topology::NodesOfCpus,
@@ -36,6 +37,8 @@ const STACKS: u32 = 1 << 14;
 pub enum LoadError {
     #[error("the kernel refused migtrace's BPF maps: {0}")]
     Object(#[from] aya::EbpfError),
+    #[error("migtrace's BPF object: {0}")]
+    Elf(#[from] object::Error),
     #[error("the kernel's BTF cannot be used: {0}")]
     Btf(#[from] aya::BtfError),
     #[error("map {name} of the BPF object: {source}")]
@@ -96,12 +99,14 @@ impl Loaded {
         let mut config = options.offsets.config;
         config.only_traced = options.processes.is_some().into();
         config.self_pid = std::process::id();
-        config.rings = cpus;
         config.stacks = options.stacks.into();
         config.aggregate = options.aggregate.is_some().into();
         let beside = options.aggregate.unwrap_or_default();
         (config.faults_per_window, config.others_per_window) = (beside.faults, beside.others);
         let log_level = if options.diagnostics { aya_log::Level::Trace as u8 } else { 0 };
+        kfunc::offer(&mut config, options.kernel);
+        let mut object = OBJECT.to_vec();
+        kfunc::link(&mut object, options.kernel)?;
         let mut ebpf = EbpfLoader::new()
             // Task storage, which aya does not know, and nobody here reads.
             .allow_unsupported_maps()
@@ -111,7 +116,7 @@ impl Loaded {
             .map_max_entries("RINGS", cpus)
             .map_max_entries("CPU_NODES", cpus)
             .map_max_entries("STACKS", if options.stacks { STACKS } else { 1 })
-            .load(OBJECT)?;
+            .load(&object)?;
         let rings = make_rings(&mut ebpf, cpus, options.ring_bytes)
             .map_err(|source| LoadError::Map { name: "RINGS", source })?;
         fill_nodes(&mut ebpf, &nodes_of_cpus).map_err(|source| LoadError::Map { name: "CPU_NODES", source })?;

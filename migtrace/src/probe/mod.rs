@@ -6,6 +6,7 @@ pub mod attach;
 pub mod catalog;
 pub mod cgroups;
 pub mod kernel;
+pub mod kfunc;
 pub mod left_behind;
 pub mod load;
 pub mod machine;

@@ -23,3 +23,4 @@ mod support;
 mod top;
 mod witness;
 mod workloads;
+mod zz_lockdown;

@@ -56,6 +56,24 @@ pub(crate) fn choosable_pids() -> Option<&'static str> {
     lacks("CONFIG_CHECKPOINT_RESTORE", Path::new("/proc/sys/kernel/ns_last_pid").exists())
 }
 
+/// A kernel that can be locked down, which says so in securityfs.
+pub(crate) fn lockdown() -> Option<&'static str> {
+    lacks("lockdown", Path::new(LOCKDOWN).exists())
+}
+
+pub(crate) const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
+
+/// Whether it is, as strictly as can be.
+pub(crate) fn is_locked_down() -> bool {
+    fs::read_to_string(LOCKDOWN).is_ok_and(|modes| modes.contains("[confidentiality]"))
+}
+
+/// Since Linux 6.2.
+pub(crate) fn plain_loads() -> Option<&'static str> {
+    let symbols = fs::read_to_string("/proc/kallsyms").unwrap();
+    lacks("bpf_rdonly_cast()", symbols.contains(" bpf_rdonly_cast\n"))
+}
+
 /// Set by `cargo xtask test`: the directory of Prometheus' programs.
 pub(crate) const PROMETHEUS: &str = "MIGTRACE_PROMETHEUS";
 

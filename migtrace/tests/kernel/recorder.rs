@@ -17,6 +17,7 @@ use migtrace::trace::Trace;
 use tempfile::TempDir;
 
 use crate::{
+    needs,
     support::{Run, migtrace},
     witness::{Seen, Witness},
 };
@@ -30,7 +31,8 @@ pub(crate) struct Recorder {
     stdout: Heard,
     stderr: Heard,
     vmstat: BTreeMap<String, i64>,
-    witness: Witness,
+    /// None under lockdown, which lets nobody read trace events.
+    witness: Option<Witness>,
     trace: PathBuf,
     dir: TempDir,
 }
@@ -56,7 +58,7 @@ impl Recorder {
         if !argv.is_empty() {
             command.arg("--").args(argv);
         }
-        let witness = Witness::of(&["migrate/mm_migrate_pages"]);
+        let witness = (!needs::is_locked_down()).then(|| Witness::of(&["migrate/mm_migrate_pages"]));
         let vmstat = vmstat();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = Heard::from(child.stdout.take().unwrap());
@@ -94,7 +96,7 @@ impl Recorder {
             stdout: self.stdout.all(),
             stderr: self.stderr.all(),
             vmstat: after.iter().map(gained).collect(),
-            witness: self.witness.stop(),
+            witness: self.witness.map(Witness::stop).unwrap_or_default(),
             trace: self.trace,
             dir: self.dir,
         }

@@ -9,8 +9,8 @@ use std::{
 
 use migtrace::{
     event::{
-        Batch, Body, Cause, Check, Event, Fault, FaultClass, Mark, Migrate, Outcome, Request, RequestName, Task,
-        Verdict,
+        Batch, Body, Cause, Check, Event, Fault, FaultClass, Mark, Migrate, Outcome, Region, Request, RequestName,
+        Task, Verdict,
     },
     model::moves,
     trace::meta::{Meta, ProbeAccount},
@@ -115,6 +115,7 @@ by_kind! {
     requests: Request;
     batches: Batch;
     tasks: Task;
+    regions: Region;
 }
 
 impl Run {

@@ -65,6 +65,7 @@ pub(crate) fn enter_host_root(shares: &[Share]) -> Result<()> {
     for (kind, path) in [
         ("tracefs", "/sys/kernel/tracing"),
         ("debugfs", "/sys/kernel/debug"),
+        ("securityfs", "/sys/kernel/security"),
         ("bpf", "/sys/fs/bpf"),
         ("cgroup2", "/sys/fs/cgroup"),
     ] {
