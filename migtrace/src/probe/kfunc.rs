@@ -34,12 +34,13 @@ pub(super) fn offer(config: &mut Config, kernel: &Kernel) {
     config.no_read_helpers = u32::from(!reads.unwrap_or(true));
 }
 
-/// Makes calls of what stands for the function into calls of it. Where this kernel has none they stay: no program gets there.
+/// Makes calls of what stands for the function into calls of it. Where this kernel does not offer it they stay: no program gets
+/// there, and a kernel that does not compile programs refuses any that names a function of its own, reached or not.
 ///
 /// # Errors
 /// Where `object` is no ELF file.
 pub(super) fn link(object: &mut [u8], kernel: &Kernel) -> Result<(), object::Error> {
-    let Some(function) = kernel.function_id(RDONLY_CAST) else { return Ok(()) };
+    let Some(function) = kernel.function_id(RDONLY_CAST).filter(|_| is_offered(kernel)) else { return Ok(()) };
     let code: Vec<_> = {
         let file = object::File::parse(&*object)?;
         let code = file.sections().filter(|section| section.kind() == SectionKind::Text);
