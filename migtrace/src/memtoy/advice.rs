@@ -1,4 +1,4 @@
-//! Advices of madvise(2), as scripts write them: those that leave alone what pages hold.
+//! Advices of madvise(2), as scripts write them.
 
 use std::fmt;
 
@@ -11,21 +11,30 @@ pub enum Advice {
     Cold,
     PageOut,
     WillNeed,
+    DontNeed,
+}
+
+impl Advice {
+    /// Whether private pages hold zeros afterwards.
+    pub(super) fn discards(self) -> bool {
+        self == Self::DontNeed
+    }
 }
 
 /// By the names that scripts use. Where a name abbreviates several, the first one is meant.
-const ADVICES: [(&str, Advice, libc::c_int); 6] = [
+const ADVICES: [(&str, Advice, libc::c_int); 7] = [
     ("huge", Advice::Huge, libc::MADV_HUGEPAGE),
     ("nohuge", Advice::NoHuge, libc::MADV_NOHUGEPAGE),
     ("collapse", Advice::Collapse, libc::MADV_COLLAPSE),
     ("cold", Advice::Cold, libc::MADV_COLD),
     ("pageout", Advice::PageOut, libc::MADV_PAGEOUT),
     ("willneed", Advice::WillNeed, libc::MADV_WILLNEED),
+    ("dontneed", Advice::DontNeed, libc::MADV_DONTNEED),
 ];
 
 impl Advice {
     /// What `help` says.
-    pub(super) const USAGE: &str = "advise huge, nohuge, collapse, cold, pageout or willneed, by madvise(2)";
+    pub(super) const USAGE: &str = "advise huge, nohuge, collapse, cold, pageout, willneed or dontneed, by madvise(2)";
 
     /// Of a name, which may be cut short.
     ///

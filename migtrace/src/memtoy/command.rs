@@ -33,7 +33,7 @@ pub(super) const USAGES: [Usage; 25] = [
     usage("mbind", "<seg> [<offset> [<length>]] <policy>[+move][+all][+lazy][+strict] [<nodes>|*]", "set a policy"),
     usage("move", "<seg> [<offset> [<length>]] to <nodes>|*", "move each page, to the nodes in turn, by move_pages(2)"),
     usage("madvise", "<seg> [<offset> [<length>]] <advice>", Advice::USAGE),
-    usage("pin", "<seg> [<offset> [<length>]]", "hold references to the pages, so that they cannot move"),
+    usage("pin", "<seg> [<offset> [<length>]] [longterm]", "hold references to the pages, so that they cannot move"),
     usage("unpin", "<seg>", "let go of them"),
     usage("where", "<seg> [<offset> [<length>]]", "the node of every page; touches none"),
     usage("getpol", "<seg> [<offset>]", "the node of a page by get_mempolicy(2), which touches it"),
@@ -63,7 +63,7 @@ pub enum Command {
     Mbind { name: String, extent: Option<Extent>, mode: Mode, nodes: Option<Nodes> },
     Move { name: String, extent: Option<Extent>, nodes: Nodes },
     Madvise { name: String, extent: Option<Extent>, advice: Advice },
-    Pin { name: String, extent: Option<Extent> },
+    Pin { name: String, extent: Option<Extent>, longterm: bool },
     Unpin { name: String },
     Where { name: String, extent: Option<Extent> },
     Getpol { name: String, offset: Option<Size> },
@@ -113,7 +113,9 @@ impl fmt::Display for Command {
             }
             Self::Move { name, extent, nodes } => write!(f, "move {name}{} to {nodes}", After(extent)),
             Self::Madvise { name, extent, advice } => write!(f, "madvise {name}{} {advice}", After(extent)),
-            Self::Pin { name, extent } => write!(f, "pin {name}{}", After(extent)),
+            Self::Pin { name, extent, longterm } => {
+                write!(f, "pin {name}{}{}", After(extent), if *longterm { " longterm" } else { "" })
+            }
             Self::Unpin { name } => write!(f, "unpin {name}"),
             Self::Where { name, extent } => write!(f, "where {name}{}", After(extent)),
             Self::Getpol { name, offset } => write!(f, "getpol {name}{}", After(offset)),

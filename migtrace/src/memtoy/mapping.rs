@@ -4,10 +4,12 @@
 //! rights, and a policy or a fault would then be the neighbour's as well.
 
 use std::{
-    io::{self, PipeReader, PipeWriter},
+    io,
     ops::Range,
-    os::fd::AsRawFd,
+    os::fd::{AsRawFd, OwnedFd},
 };
+
+use rustix::io_uring::{IoringRegisterOp, io_uring_params, io_uring_register, io_uring_setup};
 
 use super::{advice::Advice, numa::CallError, size::page_size};
 
@@ -22,10 +24,11 @@ pub(super) struct Mapping {
     /// What was reserved, guard pages and all: address and bytes.
     reserved: (usize, usize),
     addr: usize,
+    shared: bool,
     /// How often each page was written: 0 for never.
     generations: Vec<u32>,
-    /// Pipes that hold references to pages.
-    pins: Vec<(PipeReader, PipeWriter)>,
+    /// Pipes and rings that hold references to pages.
+    pins: Vec<OwnedFd>,
 }
 
 /// Some pages of a mapping.
@@ -57,7 +60,7 @@ impl Mapping {
         let addr = (reserved + page_size()).next_multiple_of(alignment);
         // From here on dropping it unmaps the reservation.
         let mapping =
-            Self { reserved: (reserved, reserved_bytes), addr, generations: vec![0; pages], pins: Vec::new() };
+            Self { reserved: (reserved, reserved_bytes), addr, shared, generations: vec![0; pages], pins: Vec::new() };
         let sharing = if shared { libc::MAP_SHARED } else { libc::MAP_PRIVATE };
         mmap(addr, bytes, libc::PROT_READ | libc::PROT_WRITE, sharing | libc::MAP_FIXED)?;
         let sizes = if huge { Advice::Huge } else { Advice::NoHuge };
@@ -66,6 +69,15 @@ impl Mapping {
             Ok(()) | Err(CallError { errno: libc::EINVAL, .. }) => Ok(mapping),
             Err(error) => Err(error),
         }
+    }
+
+    /// madvise(2) of pages `range`.
+    pub(super) fn advise(&mut self, range: Range<usize>, advice: Advice) -> Result<(), CallError> {
+        self.pages(range.clone()).advise(advice)?;
+        if advice.discards() && !self.shared {
+            self.generations[range].fill(0);
+        }
+        Ok(())
     }
 
     /// Holds a reference to each of pages `range`, as a device that reads them does: the kernel cannot move them.
@@ -89,11 +101,29 @@ impl Mapping {
             let ret = unsafe { libc::vmsplice(writer.as_raw_fd(), &raw const rest, 1, libc::SPLICE_F_NONBLOCK) };
             done += usize::try_from(ret).map_err(|_| CallError { call: "vmsplice", errno: errno() })?;
         }
-        self.pins.push((reader, writer));
+        self.pins.extend([reader.into(), writer.into()]);
         Ok(())
     }
 
-    /// Lets go of all that [`Mapping::pin`] holds.
+    /// Pins each of pages `range` for good, as a device that writes them at any time does (FOLL_LONGTERM): the kernel first
+    /// moves those away that lie where pages must stay movable. By a buffer of an io_uring.
+    ///
+    /// # Errors
+    /// Those of io_uring_setup(2) and io_uring_register(2).
+    pub(super) fn pin_longterm(&mut self, range: Range<usize>) -> Result<(), CallError> {
+        let pages = self.pages(range);
+        let buffer = libc::iovec { iov_base: pages.addr() as *mut libc::c_void, iov_len: pages.bytes() };
+        let failed = |call| move |errno: rustix::io::Errno| CallError { call, errno: errno.raw_os_error() };
+        // SAFETY: nothing is passed on.
+        let ring = unsafe { io_uring_setup(1, &mut io_uring_params::default()) }.map_err(failed("io_uring_setup"))?;
+        // SAFETY: one buffer is there, and the range that it names is this mapping's.
+        unsafe { io_uring_register(&ring, IoringRegisterOp::RegisterBuffers, (&raw const buffer).cast(), 1) }
+            .map_err(failed("io_uring_register"))?;
+        self.pins.push(ring);
+        Ok(())
+    }
+
+    /// Lets go of all that [`Mapping::pin`] and [`Mapping::pin_longterm`] hold.
     pub(super) fn unpin(&mut self) {
         self.pins.clear();
     }
@@ -145,9 +175,8 @@ impl Pages<'_> {
         self.range.len() * page_size()
     }
 
-    /// madvise(2).
-    pub(super) fn advise(&self, advice: Advice) -> Result<(), CallError> {
-        // SAFETY: the range is this mapping's; no advice that there is changes what pages hold.
+    fn advise(&self, advice: Advice) -> Result<(), CallError> {
+        // SAFETY: the range is this mapping's, and no reference knows what its pages hold.
         let ret = unsafe { libc::madvise(self.addr() as *mut libc::c_void, self.bytes(), advice.number()) };
         if ret == 0 { Ok(()) } else { Err(CallError { call: "madvise", errno: errno() }) }
     }

@@ -10,7 +10,7 @@ use super::{
     command::{Command, USAGES},
     cpus::{self, Cpus},
     errno,
-    mapping::Mismatch,
+    mapping::{Mapping, Mismatch},
     numa::{self, CallError},
     parse::{self, Step},
     policy::{self, Mode, Nodes},
@@ -118,9 +118,10 @@ impl<W: Write> Session<W> {
             }
             Command::Move { name, extent, nodes } => self.move_pages(name, extent.as_ref(), nodes)?,
             Command::Madvise { name, extent, advice } => self.madvise(name, extent.as_ref(), *advice)?,
-            Command::Pin { name, extent } => {
+            Command::Pin { name, extent, longterm } => {
                 let part = part(&mut self.out, &mut self.segments, name, extent.as_ref())?;
-                part.mapping.pin(part.range)?;
+                let pin = if *longterm { Mapping::pin_longterm } else { Mapping::pin };
+                pin(part.mapping, part.range)?;
             }
             Command::Unpin { name } => part(&mut self.out, &mut self.segments, name, None)?.mapping.unpin(),
             Command::Where { name, extent } => self.whereabouts(name, extent.as_ref())?,
@@ -228,7 +229,7 @@ impl<W: Write> Session<W> {
 
     fn madvise(&mut self, name: &str, extent: Option<&Extent>, advice: Advice) -> Result<(), Failure> {
         let part = part(&mut self.out, &mut self.segments, name, extent)?;
-        Ok(part.mapping.pages(part.range).advise(advice)?)
+        Ok(part.mapping.advise(part.range, advice)?)
     }
 
     fn cpu(&mut self, wanted: Option<&Cpus>) -> Result<(), Failure> {
