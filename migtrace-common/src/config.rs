@@ -52,6 +52,8 @@ pub struct Config {
     pub folio_flags: u32,
     /// Bit of the page flags that says that a folio is large.
     pub pg_head: u32,
+    /// TTU_SYNC of the kernel's enum ttu_flags: a folio's mappings go so that it can be split. 0 where there is none.
+    pub ttu_sync: u32,
     /// Offset, from a large folio's start, of the byte that holds its order.
     pub folio_order: u32,
     pub vma_mm: u32,
@@ -97,6 +99,7 @@ pub struct Config {
     pub syscall_enter: SyscallEnterOffsets,
     pub syscall_exit: SyscallExitOffsets,
     pub page_fault: PageFaultOffsets,
+    pub pad_end: u32,
 }
 
 /// Processes, or cgroups, that a [`Filter`] compares with, at most.

@@ -15,7 +15,7 @@ const _: () = assert!(size_of::<Fault>() == 64 + 40);
 const _: () = assert!(size_of::<Check>() == 64 + 48);
 const _: () = assert!(size_of::<Mark>() == 64 + 32);
 const _: () = assert!(size_of::<Migrate>() == 64 + 80);
-const _: () = assert!(size_of::<Batch>() == 64 + 48);
+const _: () = assert!(size_of::<Batch>() == 64 + 56);
 const _: () = assert!(size_of::<Request>() == 64 + 56 + 8 * MASK_WORDS + 8);
 const _: () = assert!(size_of::<Task>() == 64 + 24);
 const _: () = assert!(size_of::<Region>() == 64 + 40 + REGION_NAME);
@@ -26,7 +26,8 @@ const _: () = assert!(size_of::<TallyKey>() == 16 && size_of::<Tally>() == (3 + 
 const _: () = assert!(size_of::<ProcessKey>() == 16 && size_of::<ProcessTally>() == 10 * 8);
 // No padding: the collector hands the bytes over as they are.
 const _: () = assert!(
-    size_of::<Config>() == 7 * 8 + (11 + 28 + 4 + 6 + 10 + 5 + 9 + 4 + 4 + 1 + 1 + 3) * 4 && align_of::<Config>() == 8
+    size_of::<Config>() == 7 * 8 + (11 + 29 + 4 + 6 + 10 + 5 + 9 + 4 + 4 + 1 + 1 + 3 + 1) * 4
+        && align_of::<Config>() == 8
 );
 const _: () = assert!(
     size_of::<Filter>() == 4 * 8 + (CPU_WORDS + 5 * MASK_WORDS) * 8 + FILTER_COMMS * 16 + MIGRATE_REASONS + 4 + 7 * 4

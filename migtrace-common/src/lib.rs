@@ -15,4 +15,4 @@ pub mod layout;
 pub mod record;
 
 /// Version of this wire. The programs put it into every record, the collector refuses any other.
-pub const ABI_VERSION: u8 = 4;
+pub const ABI_VERSION: u8 = 5;

@@ -161,6 +161,8 @@ records! {
         pub asked: u64,
         pub succeeded: u64,
         pub failed: u64,
+        /// Pages that were seen to move, whether wanted by the filter or not; u64::MAX for a lazy mark.
+        pub moved: u64,
         pub latency_ns: u64,
         /// The kernel's enum migrate_mode, -1 for a lazy mark.
         pub mode: i32,

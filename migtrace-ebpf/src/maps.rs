@@ -129,7 +129,9 @@ pub struct BatchStart {
     pub start_ns: u64,
     pub succeeded: u64,
     pub failed: u64,
-    /// The folio whose mappings go now, and since when.
+    /// Pages that have moved so far.
+    pub moved_pages: u64,
+    /// The folio whose mappings go now, and since when; 0 for none.
     pub unmapping: u64,
     pub unmapping_ns: u64,
     /// When the folio that moves now began to be copied.

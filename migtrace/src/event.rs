@@ -300,10 +300,24 @@ pub struct Batch {
     pub succeeded: u64,
     /// Pages.
     pub failed: u64,
+    /// Pages of `succeeded` that were not seen to move: the kernel counts as moved what was freed before its turn. `None` where
+    /// moves are not seen, and with mode `lazy`.
+    pub unmoved: Option<u64>,
     pub cause: Cause,
     /// `async`, `sync_light`, `sync`, or `lazy`.
     pub mode: Reason,
     pub latency_ns: u64,
+}
+
+impl Batch {
+    /// Pages that moved or, with mode `lazy`, were marked: `succeeded` without those that are known not to have moved.
+    #[must_use]
+    pub const fn done_pages(&self) -> u64 {
+        match self.unmoved {
+            Some(unmoved) => self.succeeded.saturating_sub(unmoved),
+            None => self.succeeded,
+        }
+    }
 }
 
 /// A placement system call returned.

@@ -143,6 +143,7 @@ impl Live {
             names,
             processes,
             scope.filter.clone(),
+            loaded.sees(Probe::DirectMigrate),
         )
         .map_err(SourceError::Reader)?;
         let mut meta = meta(&kernel, &loaded);

@@ -96,6 +96,7 @@ pub fn batch(ctx: &TracePointContext) {
             asked: field(ctx, config!(mof_lazy.nr_queued)),
             succeeded: field(ctx, config!(mof_lazy.nr_unmapped)),
             failed: field(ctx, config!(mof_lazy.nr_failed)),
+            moved: u64::MAX,
             latency_ns,
             mode: -1,
             migrate_reason: -1,

@@ -71,6 +71,7 @@ fn begin(mode: i32, reason: i32) {
         start_ns: emit::now(),
         succeeded: 0,
         failed: 0,
+        moved_pages: 0,
         unmapping: 0,
         unmapping_ns: 0,
         copying_ns: 0,
@@ -122,6 +123,7 @@ pub fn batch_end(ctx: &impl StackIdContext) {
             asked: u64::MAX,
             succeeded: batch.succeeded,
             failed: batch.failed,
+            moved: batch.moved_pages,
             latency_ns,
             mode: batch.mode,
             migrate_reason: batch.reason,
@@ -131,11 +133,13 @@ pub fn batch_end(ctx: &impl StackIdContext) {
     });
 }
 
-/// try_to_migrate(folio, flags) begins to take a folio's mappings away.
+/// try_to_migrate(folio, flags) begins to take a folio's mappings away. Also where a large folio is to be split, which is no
+/// move: its parts, which have their mappings back before they move, each begin anew.
 #[inline(always)]
 pub fn unmap_begin(ctx: &impl Args) {
     if let Some(batch) = underway() {
-        batch.unmapping = ctx.number(0);
+        let splits = ctx.arg(1) as u32 & config!(ttu_sync) != 0;
+        batch.unmapping = if splits { 0 } else { ctx.number(0) };
         batch.unmapping_ns = emit::now();
     }
 }
@@ -162,6 +166,9 @@ pub fn mapping_gone(ctx: &(impl Args + Returned)) {
 
 #[inline(always)]
 fn unmapped(batch: &BatchStart, addr: u64) {
+    if batch.unmapping == 0 {
+        return;
+    }
     let folio = FolioUnderway { addr, start_ns: batch.unmapping_ns, unmapped_ns: emit::now() };
     let _ = FOLIOS_UNDERWAY.insert(batch.unmapping, folio, 0);
 }
@@ -254,7 +261,7 @@ fn not_moved(by: Counted, ctx: &impl StackIdContext, task: Task, batch: &mut Bat
     let underway = unsafe { *underway };
     let _ = FOLIOS_UNDERWAY.remove(old.0);
     let times = Times { ts_ns, copy_ns: NO_TIME, remap_ns: NO_TIME };
-    record(by, ctx, task, batch, old, None, Some(&underway), &times);
+    record(by, ctx, task, batch, old, None, old.order(), Some(&underway), &times);
 }
 
 /// Makes the record of the folio that moved last, now that all its mappings are back.
@@ -265,6 +272,9 @@ fn flush_moved(by: Counted, ctx: &impl StackIdContext, task: Task, batch: &mut B
     }
     let (old, new) = (Folio(batch.moved_old), Folio(batch.moved_new));
     batch.moved_old = 0;
+    // The old folio's order is gone with its content by now.
+    let order = new.order();
+    batch.moved_pages += 1 << (order & 63);
     let mapped = batch.remapped_ns != 0;
     let times = Times {
         ts_ns: if mapped { batch.remapped_ns } else { batch.moved_ns },
@@ -276,7 +286,7 @@ fn flush_moved(by: Counted, ctx: &impl StackIdContext, task: Task, batch: &mut B
     if underway.is_some() {
         let _ = FOLIOS_UNDERWAY.remove(old.0);
     }
-    record(by, ctx, task, batch, old, Some(new), underway.as_ref(), &times);
+    record(by, ctx, task, batch, old, Some(new), order, underway.as_ref(), &times);
 }
 
 /// When a folio's move ended, and what its stages took.
@@ -294,6 +304,7 @@ fn record(
     batch: &mut BatchStart,
     old: Folio,
     new: Option<Folio>,
+    order: u32,
     underway: Option<&FolioUnderway>,
     times: &Times,
 ) {
@@ -310,8 +321,6 @@ fn record(
     if !wanted {
         return emit::filtered(by);
     }
-    // The old folio's order is gone with its content by now.
-    let order = new.unwrap_or(old).order();
     let key = TallyKey {
         kind: RecordKind::MIGRATE.0,
         class: MigratePath::DIRECT.0,

@@ -99,7 +99,15 @@ fn body(kind: Kind) -> Body {
         }),
         Kind::Batch => {
             let mode = word();
-            Body::Batch(Batch { asked: None, succeeded: 0, failed: 0, cause: Cause::Other, mode, latency_ns: 0 })
+            Body::Batch(Batch {
+                asked: None,
+                succeeded: 0,
+                failed: 0,
+                unmoved: None,
+                cause: Cause::Other,
+                mode,
+                latency_ns: 0,
+            })
         }
         Kind::Request => Body::from(Request {
             name: RequestName::Mbind,

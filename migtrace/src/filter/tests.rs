@@ -64,7 +64,15 @@ fn request() -> Event {
 
 fn batch() -> Event {
     let mode = "lazy".into();
-    event(Body::Batch(Batch { asked: None, succeeded: 3, failed: 0, cause: Cause::Mbind, mode, latency_ns: 5 }))
+    event(Body::Batch(Batch {
+        asked: None,
+        succeeded: 3,
+        failed: 0,
+        unmoved: Some(0),
+        cause: Cause::Mbind,
+        mode,
+        latency_ns: 5,
+    }))
 }
 
 #[test]

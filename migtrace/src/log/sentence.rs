@@ -125,10 +125,12 @@ fn times(m: &Migrate) -> String {
 fn batch(b: &Batch) -> String {
     let (failed, took) = (b.failed, words::duration(b.latency_ns));
     let failed = if failed > 0 { theme::paint(theme::FAILED, format!("{failed} failed")) } else { "0 failed".into() };
-    let (done, verb) = (b.succeeded, if &*b.mode == "lazy" { "marked" } else { "moved" });
+    let (done, verb) = (b.done_pages(), if &*b.mode == "lazy" { "marked" } else { "moved" });
+    // The kernel counts them as moved, and so does /proc/vmstat.
+    let unmoved = b.unmoved.filter(|n| *n > 0).map(|n| format!(", {n} freed before their turn")).unwrap_or_default();
     let pages = match b.asked {
-        Some(asked) => format!("{} asked, {done} {verb}, {failed}", words::count(asked, "page")),
-        None => format!("{} {verb}, {failed}", words::count(done, "page")),
+        Some(asked) => format!("{} asked, {done} {verb}{unmoved}, {failed}", words::count(asked, "page")),
+        None => format!("{} {verb}{unmoved}, {failed}", words::count(done, "page")),
     };
     if &*b.mode == "lazy" {
         return format!("batch: {pages}, none moved yet, {took}");

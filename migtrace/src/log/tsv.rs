@@ -136,7 +136,7 @@ const fn pages(event: &Event) -> Option<u64> {
         Body::Check(c) => Some(1 << c.order),
         Body::Mark(m) => Some(1 << m.order),
         Body::Migrate(m) => Some(m.pages()),
-        Body::Batch(b) => Some(b.succeeded),
+        Body::Batch(b) => Some(b.done_pages()),
         _ => None,
     }
 }

@@ -17,6 +17,7 @@ use crate::{
 struct Count {
     events: u64,
     ok_pages: u64,
+    unmoved_pages: u64,
     failed_pages: u64,
     times: Times,
 }
@@ -48,7 +49,8 @@ impl Tally {
     fn see_batch(&mut self, batch: &Batch) {
         let count = self.batches.entry((batch.cause, Reason::clone(&batch.mode))).or_default();
         count.events += 1;
-        count.ok_pages += batch.succeeded;
+        count.ok_pages += batch.done_pages();
+        count.unmoved_pages += batch.unmoved.unwrap_or(0);
         count.failed_pages += batch.failed;
         count.times.count(batch.latency_ns);
     }
@@ -83,7 +85,8 @@ pub(super) fn fill(families: &mut Families, tally: &Tally) {
     for ((cause, mode), count) in &tally.batches {
         let of = || [("cause", Some(cause.word().to_owned())), ("mode", Some(mode.to_string()))];
         families.add(&table::BATCHES, labels(of()), count.events);
-        for (result, pages) in [("ok", count.ok_pages), ("failed", count.failed_pages)] {
+        let results = [("ok", count.ok_pages), ("freed", count.unmoved_pages), ("failed", count.failed_pages)];
+        for (result, pages) in results {
             let [cause, mode] = of();
             families.add(&table::BATCH_PAGES, labels([cause, mode, ("result", Some(result.to_owned()))]), pages);
         }

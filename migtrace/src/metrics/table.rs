@@ -82,7 +82,7 @@ metrics! {
     BATCHES: Counter "migtrace_batches" [] ("cause", "mode")
         "Runs of the kernel's migrate_pages(), and of lazy marking (mode lazy)";
     BATCH_PAGES: Counter "migtrace_batch" ["pages"] ("cause", "mode", "result")
-        "Pages that these runs moved or marked (ok), or could not (failed)";
+        "Pages that these runs moved or marked (ok), found freed before their turn (freed), or could not move (failed)";
     BATCH_LATENCY: Histogram "migtrace_batch_latency" ["seconds"] ("cause", "mode")
         "Time of these runs";
     REQUESTS: Counter "migtrace_requests" [] ("name", "result")

@@ -70,8 +70,15 @@ fn machine() -> Machine {
         ret,
         latency_ns: 1_000,
     };
-    let batch =
-        Batch { asked: None, succeeded: 8, failed: 1, cause: Cause::Mbind, mode: "sync".into(), latency_ns: 9_000 };
+    let batch = Batch {
+        asked: None,
+        succeeded: 8,
+        failed: 1,
+        unmoved: Some(2),
+        cause: Cause::Mbind,
+        mode: "sync".into(),
+        latency_ns: 9_000,
+    };
     let loss = Loss { probe: "fault".into(), cause: "undecodable".into(), count: 4 };
     for body in [request(0).into(), request(-22).into(), Body::Batch(batch), Body::Loss(loss)] {
         tally.see(&Event::at(1, body));

@@ -108,7 +108,7 @@ impl Run {
         for i in inside {
             match &self.events[i].body {
                 Body::Batch(b) if &*b.mode != "lazy" => {
-                    *by_batch.get_or_insert(0) += if want == Outcome::Ok { b.succeeded } else { b.failed };
+                    *by_batch.get_or_insert(0) += if want == Outcome::Ok { b.done_pages() } else { b.failed };
                 }
                 Body::Migrate(m) if m.result == want => by_row += self.events[i].weight() * m.pages(),
                 _ => {}

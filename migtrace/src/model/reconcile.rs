@@ -56,6 +56,7 @@ const COUNTERS: [(&str, &str, &str, Counted); 8] = [
     // The kernel also counts a page that was freed before its turn came: the batch is done with it, and nothing moved.
     ("pgmigrate_success", "pages moved for any reason, or freed first", "direct_migrate", |b| match b {
         Body::Migrate(m) if m.result == Outcome::Ok => m.pages(),
+        Body::Batch(b) => b.unmoved.unwrap_or(0),
         _ => 0,
     }),
     // By batches: the kernel tries a folio several times, and counts it once.

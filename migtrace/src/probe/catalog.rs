@@ -224,26 +224,6 @@ pub const CATALOG: &[Role] = &[
         ),
     },
     Role {
-        probe: Probe::Batch,
-        gives: Records,
-        ways: &[
-            whole(&[
-                ("mm_migrate_pages_start", BtfTracepoint("mm_migrate_pages_start")),
-                ("mm_migrate_pages_end", BtfTracepoint("mm_migrate_pages")),
-            ]),
-            whole(&[
-                ("migrate_pages_entry", Fentry(&["migrate_pages"])),
-                BATCH_COUNTS,
-                ("migrate_pages_exit", Fexit(&["migrate_pages"])),
-            ]),
-            whole(&[
-                ("migrate_pages_kprobe", Kprobe(&["migrate_pages"])),
-                BATCH_COUNTS,
-                ("migrate_pages_kretprobe", Kretprobe(&["migrate_pages"])),
-            ]),
-        ],
-    },
-    Role {
         probe: Probe::DirectMigrate,
         gives: Records,
         ways: &[
@@ -285,6 +265,27 @@ pub const CATALOG: &[Role] = &[
     },
     of_driver!("zsmalloc", "zs_page_migrate", "zs_page_migrate"),
     of_driver!("balloon", "balloon_page_migrate", "balloon_page_migrate"),
+    // Behind those that see folios move: a batch that began before them would be short of moves.
+    Role {
+        probe: Probe::Batch,
+        gives: Records,
+        ways: &[
+            whole(&[
+                ("mm_migrate_pages_start", BtfTracepoint("mm_migrate_pages_start")),
+                ("mm_migrate_pages_end", BtfTracepoint("mm_migrate_pages")),
+            ]),
+            whole(&[
+                ("migrate_pages_entry", Fentry(&["migrate_pages"])),
+                BATCH_COUNTS,
+                ("migrate_pages_exit", Fexit(&["migrate_pages"])),
+            ]),
+            whole(&[
+                ("migrate_pages_kprobe", Kprobe(&["migrate_pages"])),
+                BATCH_COUNTS,
+                ("migrate_pages_kretprobe", Kretprobe(&["migrate_pages"])),
+            ]),
+        ],
+    },
     request!(
         "mbind_entry",
         "mbind_exit",

@@ -134,11 +134,20 @@ impl Loaded {
     }
 
     /// Detaches everything. Faults first: detaching all takes the kernel most of a second, in which a storm of them would
-    /// go on filling the rings.
+    /// go on filling the rings. Then batches: one that ended without the programs that see moves would be short of some.
     pub fn detach(mut self) {
-        for (program, _) in self.attached.iter().filter(|(_, probe)| *probe == Probe::Fault) {
-            unload(&mut self.ebpf, program);
+        for first in [Probe::Fault, Probe::Batch] {
+            for (program, _) in self.attached.iter().filter(|(_, probe)| *probe == first) {
+                unload(&mut self.ebpf, program);
+            }
         }
+    }
+
+    /// Whether records of this probe are made.
+    #[must_use]
+    pub fn sees(&self, probe: Probe) -> bool {
+        let mut roles = self.probes.iter().filter(|role| role.probe == probe.name() && role.field.is_none());
+        roles.any(|role| role.attached.is_some())
     }
 
     /// The rings, once.

@@ -62,6 +62,7 @@ pub fn offsets(kernel: &Kernel) -> Result<Offsets, Unsupported> {
         // A folio was a page up to 5.15.
         folio_flags: offset("folio", "flags").or_else(|_| offset("page", "flags"))?,
         pg_head: enumerator(kernel, "pageflags", "PG_head")?,
+        ttu_sync: enumerator(kernel, "ttu_flags", "TTU_SYNC").unwrap_or(0),
         folio_order: folio_order(kernel),
         vma_mm: offset("vm_area_struct", "vm_mm")?,
         vma_vm_file: offset("vm_area_struct", "vm_file")?,

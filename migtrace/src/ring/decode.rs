@@ -226,6 +226,7 @@ fn batch(r: &record::Batch, names: &Names) -> Body {
         asked: known(r.asked, u64::MAX),
         succeeded: r.succeeded,
         failed: r.failed,
+        unmoved: known(r.moved, u64::MAX).and_then(|moved| r.succeeded.checked_sub(moved)),
         cause: if lazy { call } else { names.cause(r.migrate_reason, call) },
         mode: if lazy { "lazy".into() } else { names.migrate_mode(r.mode) },
         latency_ns: r.latency_ns,

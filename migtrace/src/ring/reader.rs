@@ -21,7 +21,7 @@ use super::{
     stacks::Stacks,
 };
 use crate::{
-    event::Event,
+    event::{Body, Event},
     filter::Filter,
     privilege,
     probe::{load::Counters, names::Names},
@@ -73,6 +73,7 @@ impl Reader {
         names: Names,
         processes: Processes,
         filter: Filter,
+        sees_moves: bool,
     ) -> std::io::Result<Self> {
         let (sender, events) = mpsc::channel(QUEUE);
         let stop = Arc::new(AtomicBool::new(false));
@@ -82,6 +83,7 @@ impl Reader {
             let decoding = Decoding {
                 names,
                 filter,
+                sees_moves,
                 processes,
                 stacks: stacks.map(Stacks::new),
                 account: Account::default(),
@@ -184,6 +186,8 @@ struct Decoding {
     names: Names,
     /// The programs decided what of it they can; here it is asked whole.
     filter: Filter,
+    /// Whether a program sees folios move: without, batches do not know which of their pages did.
+    sees_moves: bool,
     processes: Processes,
     /// Where stacks were asked for.
     stacks: Option<Stacks>,
@@ -197,6 +201,11 @@ impl Decoding {
     fn take(&mut self, record: &[u8]) {
         match decode(record, &self.names) {
             Ok(mut event) => {
+                if let Body::Batch(batch) = &mut event.body
+                    && !self.sees_moves
+                {
+                    batch.unmoved = None;
+                }
                 event.process_start_ns = self.processes.started_ns(event.pid);
                 self.processes.learn(record);
                 let probe = probe_of(record);

@@ -95,6 +95,9 @@ pub(super) struct BatchCount {
     pub(super) without_asked: u64,
     pub(super) succeeded_pages: u64,
     pub(super) failed_pages: u64,
+    /// Of the batches that say it.
+    pub(super) unmoved_pages: u64,
+    pub(super) without_unmoved: u64,
     pub(super) times: Latencies,
 }
 
@@ -242,6 +245,10 @@ impl Counts {
         let succeeded = need(&b.succeeded, row)?.saturating_mul(weight);
         batch.succeeded_pages = batch.succeeded_pages.saturating_add(succeeded);
         batch.failed_pages = batch.failed_pages.saturating_add(need(&b.failed, row)?.saturating_mul(weight));
+        match b.unmoved.get(row) {
+            Some(pages) => batch.unmoved_pages = batch.unmoved_pages.saturating_add(pages.saturating_mul(weight)),
+            None => batch.without_unmoved += weight,
+        }
         batch.times.record_many(need(&b.latency_ns, row)?, weight);
         Ok(())
     }
@@ -329,6 +336,8 @@ impl BatchCount {
         self.without_asked += other.without_asked;
         self.succeeded_pages = self.succeeded_pages.saturating_add(other.succeeded_pages);
         self.failed_pages = self.failed_pages.saturating_add(other.failed_pages);
+        self.unmoved_pages = self.unmoved_pages.saturating_add(other.unmoved_pages);
+        self.without_unmoved += other.without_unmoved;
         self.times.merge(&other.times);
     }
 }

@@ -79,6 +79,7 @@ impl Summary {
                 "asked_pages": (b.without_asked == 0).then_some(b.asked_pages),
                 "succeeded_pages": b.succeeded_pages,
                 "failed_pages": b.failed_pages,
+                "unmoved_pages": (b.without_unmoved == 0).then_some(b.unmoved_pages),
                 "latency": times(&b.times),
             }))).collect::<Vec<_>>(),
             "tasks": counts.tasks.iter().map(|(what, n)| (what.word().to_owned(), json!(n)))

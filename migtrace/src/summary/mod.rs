@@ -55,6 +55,7 @@ const COLUMNS: &[&str] = &[
     "asked",
     "succeeded",
     "failed",
+    "unmoved",
     "mode",
     "name",
     "ret",

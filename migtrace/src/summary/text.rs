@@ -249,13 +249,19 @@ impl Summary {
             return Ok(());
         }
         part(out, "batches of the kernel's migrate_pages(), and of lazy marks")?;
-        let mut table =
-            new_table(&["cause", "mode", "batches", "asked", "succeeded", "failed", "total", "median", "max"]);
+        let pages = ["asked", "succeeded", "freed first", "failed"];
+        let columns = [&["cause", "mode", "batches"], pages.as_slice(), &["total", "median", "max"]].concat();
+        let mut table = new_table(&columns);
         for (cause, modes) in &self.counts.batches {
             for (mode, b) in modes {
                 let asked = if b.without_asked > 0 { "?".into() } else { b.asked_pages.to_string() };
                 let [total, median, .., max] = times(&b.times);
-                let pages = [asked, b.succeeded_pages.to_string(), b.failed_pages.to_string()];
+                let freed = match (b.without_unmoved, mode.as_str()) {
+                    (0, _) => b.unmoved_pages.to_string(),
+                    (_, "lazy") => "-".into(),
+                    _ => "?".into(),
+                };
+                let pages = [asked, b.succeeded_pages.to_string(), freed, b.failed_pages.to_string()];
                 let mut cells = vec![cause.to_string(), escape_control(mode), b.times.count().to_string()];
                 cells.extend(pages.into_iter().chain([total, median, max]));
                 table.add_row(cells);

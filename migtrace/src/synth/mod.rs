@@ -170,6 +170,7 @@ impl Synth {
         r.asked = 512;
         r.failed = self.random.below(8);
         r.succeeded = r.asked - r.failed;
+        r.moved = r.succeeded;
         r.latency_ns = self.latency(90_000, 1 << 14);
         r.mode = 2;
         r.migrate_reason = MBIND;

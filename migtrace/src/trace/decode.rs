@@ -165,6 +165,7 @@ impl RowReader {
             asked: r.batch.asked.get(r.row),
             succeeded: r.need(&r.batch.succeeded)?,
             failed: r.need(&r.batch.failed)?,
+            unmoved: r.batch.unmoved.get(r.row),
             cause: r.word(&r.batch.cause)?,
             mode: self.reasons.get(r.need(&r.batch.mode)?),
             latency_ns: r.need(&r.batch.latency_ns)?,

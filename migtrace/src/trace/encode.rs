@@ -135,6 +135,7 @@ fn put_batch<'e>(to: &mut impl Sink<'e>, e: &'e Batch) {
     to.put_if(column::asked, e.asked);
     to.put(column::succeeded, e.succeeded);
     to.put(column::failed, e.failed);
+    to.put_if(column::unmoved, e.unmoved);
     to.put(column::cause, e.cause.word());
     to.put(column::mode, &e.mode);
     to.put(column::latency_ns, e.latency_ns);

@@ -222,6 +222,7 @@ columns! {
     weight: u32, optional, words, since 2;
     kernel_stack: String, optional, words, since 2;
     user_stack: String, optional, words, since 2;
+    unmoved: u64, optional, words, since 3;
 }
 
 impl Buffers {

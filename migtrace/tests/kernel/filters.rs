@@ -40,6 +40,13 @@ fn assert_only(run: &Run, filter: &str) -> u64 {
 }
 
 #[test]
+fn batches_alone_do_not_know_which_of_their_pages_moved() {
+    let run = moved_to_2(&["--filter", "kind == batch"], PAGES);
+    let batches: Vec<_> = run.batches().iter().map(|(_, b)| (b.succeeded, b.unmoved)).collect();
+    assert_eq!(batches, [(PAGES, None)]);
+}
+
+#[test]
 fn moves_alone_are_recorded_where_they_alone_are_asked_for() {
     let options = ["--kind", "migrate", "--cause", "mbind", "--node-pair", "1:2"];
     let run = moved_to_2(&options, PAGES);

@@ -25,8 +25,6 @@ use crate::{
 
 pub(crate) const PAGE: u64 = 4096;
 pub(crate) const PAGES: u64 = 8;
-/// Pages that the kernel's compaction takes off their lists at a time.
-const COMPACT_CLUSTER_MAX: u64 = 32;
 
 /// A segment of 8 pages, written on node 1.
 pub(crate) const WRITTEN_ON_1: &str = "anon seg 8p\nmap seg\nmbind seg preferred 1\ntouch seg write\n";
@@ -219,28 +217,19 @@ impl Run {
         for migrate in self.ok_migrations().into_iter().filter(|m| m.cause != Cause::LazyFault) {
             *moved.entry(reason_of(migrate.cause)).or_default() += migrate.pages();
         }
-        if let Some(compacted) = moved.get_mut("compaction") {
-            *compacted += self.freed_first();
+        for (_, batch) in self.batches() {
+            *moved.entry(reason_of(batch.cause)).or_default() += batch.unmoved.unwrap_or(0);
         }
+        moved.retain(|_, pages| *pages > 0);
         let by_batch = batched.into_iter().map(|(reason, (ok, _))| (reason, ok)).filter(|(_, ok)| *ok > 0);
         assert_eq!(moved, by_batch.collect(), "pages of migrate events against batches");
         let failed: u64 = self.ended.witness.iter().map(|seen| seen.number("nr_failed")).sum();
         assert_eq!(self.ended.vmstat["pgmigrate_fail"], failed as i64, "pgmigrate_fail in /proc/vmstat");
     }
 
-    /// Pages that compaction counts as moved though they had been freed before their turn came (migrate_folio_unmap() finds
-    /// that it holds the last reference): it takes pages of whoever runs beside the test. Asserts that they are few.
-    fn freed_first(&self) -> u64 {
-        let batches = self.batches().into_iter().filter(|(_, batch)| batch.cause == Cause::Compaction);
-        let counted: u64 = batches.map(|(_, batch)| batch.succeeded).sum();
-        let compacted = self.ok_migrations().into_iter().filter(|m| m.cause == Cause::Compaction);
-        let freed =
-            counted.checked_sub(compacted.map(Migrate::pages).sum()).expect("no page moves that no batch counts");
-        assert!(
-            freed <= COMPACT_CLUSTER_MAX.min(counted / 100),
-            "{freed} of {counted} pages have no event of their own"
-        );
-        freed
+    /// Pages that the kernel counts as moved though they had been freed before their turn came.
+    pub(crate) fn freed_first(&self) -> u64 {
+        self.batches().into_iter().filter_map(|(_, batch)| batch.unmoved).sum()
     }
 
     /// Asserts that the account of each probe adds up, whatever was lost.

@@ -170,7 +170,8 @@ fn body() -> impl Strategy<Value = (Body, Origin)> {
                     (cause(reason, cause_of_call(call)), Origin::Direct(reason, call))
                 };
                 let mode = if lazy { "lazy" } else { "sync" }.into();
-                let batch = Batch { asked: addr, succeeded: 1, failed: 2, cause, mode, latency_ns: some_ns };
+                let batch =
+                    Batch { asked: addr, succeeded: 1, failed: 2, unmoved: addr, cause, mode, latency_ns: some_ns };
                 (Body::Batch(batch), origin)
             }
             5 => {

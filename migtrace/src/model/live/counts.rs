@@ -55,7 +55,7 @@ impl Counts {
                 }
             }
             Body::Batch(b) if &*b.mode != "lazy" => {
-                counts.batch_moved_pages = b.succeeded.saturating_mul(n);
+                counts.batch_moved_pages = b.done_pages().saturating_mul(n);
                 counts.batch_failed_pages = b.failed.saturating_mul(n);
             }
             Body::Request(r) => {

@@ -137,7 +137,7 @@ fn a_parquet_file_of_another_program_is_called_so() {
 fn a_newer_format_is_refused_before_anything_else_is_looked_at() {
     let error = error(&foreign(Some(r#"{"format_version": 99, "unheard": "of"}"#)));
     assert!(matches!(error, Error::Newer { found: 99, .. }), "{error}");
-    assert!(error.to_string().contains("trace format 99 is newer than this migtrace, which reads up to 2"), "{error}");
+    assert!(error.to_string().contains("trace format 99 is newer than this migtrace, which reads up to 3"), "{error}");
 }
 
 #[test]

@@ -150,6 +150,7 @@ fn others() -> Vec<Event> {
         asked: Some(9),
         succeeded: 8,
         failed: 1,
+        unmoved: None,
         cause: Cause::Mbind,
         mode: "sync".into(),
         latency_ns: u64::MAX,

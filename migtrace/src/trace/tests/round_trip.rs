@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, num::NonZeroU32};
 
 use super::{every_kind, fault, final_meta, migrate, request, write};
 use crate::{
-    event::{Body, Comm, Event, Task, TaskEvent},
+    event::{Batch, Body, Cause, Comm, Event, Task, TaskEvent},
     trace::{
         COLUMNS, Trace, Value, Writer,
         meta::{FORMAT_VERSION, Meta, OwnCost, ProgramCost},
@@ -40,12 +40,22 @@ fn a_trace_of_format_1_is_read() {
 }
 
 #[test]
-fn what_format_2_added_comes_back() {
+fn what_later_formats_added_comes_back() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("run.parquet");
     let moved =
         Task { what: TaskEvent::Moved, from_node: Some(0), to_node: Some(1), target_pid: None, pages: Some(12) };
-    let events = every_kind().into_iter().chain([Event::at(1, Body::Task(moved))]).map(|event| Event {
+    let batch = Batch {
+        asked: None,
+        succeeded: 9,
+        failed: 0,
+        unmoved: Some(4),
+        cause: Cause::Hotplug,
+        mode: "sync".into(),
+        latency_ns: 1,
+    };
+    let more = [Body::Task(moved), Body::Batch(batch)].map(|body| Event::at(1, body));
+    let events = every_kind().into_iter().chain(more).map(|event| Event {
         process_start_ns: Some(u64::MAX),
         weight: NonZeroU32::new(7),
         kernel_stack: Some("entry;asm_exc_page_fault;handle_mm_fault".into()),
