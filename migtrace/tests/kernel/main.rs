@@ -8,6 +8,7 @@ mod counts;
 mod direct;
 mod doctor;
 mod environment;
+mod evacuation;
 mod filters;
 mod funnel;
 mod lazy;

@@ -51,6 +51,18 @@ pub(crate) fn zsmalloc() -> Option<&'static str> {
     lacks("swap on zram", swaps.contains("/dev/zram"))
 }
 
+/// Blocks of memory that can go offline (CONFIG_MEMORY_HOTREMOVE).
+pub(crate) fn memory_blocks() -> Option<&'static str> {
+    lacks("blocks of memory that go offline", Path::new("/sys/devices/system/memory").exists())
+}
+
+/// Contiguous ranges that are allocated by name (CONFIG_CMA_DEBUGFS).
+pub(crate) fn contiguous_ranges() -> Option<&'static str> {
+    lacks("a contiguous memory area", fs::read_dir(CMA).is_ok_and(|areas| areas.count() > 0))
+}
+
+pub(crate) const CMA: &str = "/sys/kernel/debug/cma";
+
 /// Asks /proc for the next process's number.
 pub(crate) fn choosable_pids() -> Option<&'static str> {
     lacks("CONFIG_CHECKPOINT_RESTORE", Path::new("/proc/sys/kernel/ns_last_pid").exists())

@@ -21,12 +21,12 @@ use crate::{
 };
 
 /// Pages by cause and nodes.
-fn pages<const N: usize>(counts: [(Cause, i32, i32, u64); N]) -> BTreeMap<(Cause, i32, Option<i32>), u64> {
+pub(crate) fn pages<const N: usize>(counts: [(Cause, i32, i32, u64); N]) -> BTreeMap<(Cause, i32, Option<i32>), u64> {
     counts.into_iter().map(|(cause, from, to, pages)| ((cause, from, Some(to)), pages)).collect()
 }
 
 /// Asserts what holds for every workload that runs alone on the machine.
-fn assert_reconciled(run: &Run) {
+pub(crate) fn assert_reconciled(run: &Run) {
     run.assert_lossless();
     run.assert_account();
     run.assert_counters();

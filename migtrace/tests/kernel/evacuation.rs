@@ -1,0 +1,167 @@
+//! Memory that the kernel clears of its pages, whosever they are: blocks that go offline, contiguous ranges, pages that are
+//! pinned for good; and huge pages that it splits before it moves them.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+};
+
+use migtrace::event::{Cause, Outcome};
+
+use crate::{
+    needs::{self, needs},
+    recorder::{Beside, Recorder},
+    support::{PAGE, PAGES, Run, Script, record},
+    workloads::{assert_reconciled, pages},
+};
+
+#[test]
+fn pages_that_a_huge_page_no_longer_holds_do_not_move_with_it() {
+    needs!(huge_pages);
+    let (held, gone) = (412, 100);
+    let run = record(
+        "anon seg 2m huge\nmap seg\nmbind seg preferred 1\ntouch seg write\nmadvise seg 100p 100p dontneed\n\
+         mbind seg bind+move 2\nwhere seg\nverify seg\n",
+    );
+    assert!(run.ended.stdout.contains(&format!("512 pages: node 2: {held}, ")), "{}", run.ended.stdout);
+    let split: u64 = run.ended.witness.iter().map(|seen| seen.number("nr_thp_split")).sum();
+    // Before 6.10 the kernel moves it whole, with pages that nobody maps.
+    let (moved, freed) = if split == 1 { (held, gone) } else { (512, 0) };
+    assert_eq!((run.moved(), run.freed_first()), (pages([(Cause::Mbind, 1, 2, moved)]), freed), "{split} split");
+    // To be split is not to fail.
+    let failed = run.migrations().into_iter().filter(|(_, m)| m.result == Outcome::Failed).count();
+    assert_eq!(failed, 0, "{:#?}", run.migrations());
+    assert_reconciled(&run);
+    let freed = format!("{moved} pages moved, {freed} freed before their turn, 0 failed");
+    assert!(split == 0 || run.log().contains(&freed), "{freed}: {}", run.log());
+}
+
+#[test]
+fn a_block_that_goes_offline_is_cleared_of_its_pages() {
+    needs!(memory_blocks);
+    let blocks = Blocks::of_node(3);
+    let holder = Holder::of(1000, 3);
+    let offline = format!("set -e; for block in {blocks}; do echo offline > $block/state; done");
+    let run = Recorder::start(&[], &["sh", "-c", &offline]).finish();
+    assert_cleared(&run, &holder, Cause::Hotplug, |node| node != 3);
+}
+
+#[test]
+fn a_contiguous_range_is_cleared_of_its_pages() {
+    needs!(contiguous_ranges);
+    let area = Path::new(needs::CMA).read_dir().unwrap().next().unwrap().unwrap().path();
+    let count: u64 = fs::read_to_string(area.join("count")).unwrap().trim().parse().unwrap();
+    let holder = Holder::of(1000, 2);
+    let run = Recorder::start(&[], &["sh", "-c", &format!("echo {count} > {}/alloc", area.display())]).finish();
+    fs::write(area.join("free"), count.to_string()).unwrap();
+    assert_cleared(&run, &holder, Cause::ContigRange, |node| node == 2);
+}
+
+#[test]
+fn pages_that_are_pinned_for_good_leave_memory_that_must_stay_movable() {
+    needs!(memory_blocks);
+    let _blocks = Blocks::of_node(3);
+    let run = record(
+        "anon seg 8p\nmap seg\nmbind seg preferred 3\ntouch seg write\npin seg longterm\nwhere seg\nverify seg\n",
+    );
+    assert_eq!(run.moved(), pages([(Cause::LongtermPin, 3, 3, PAGES)]));
+    assert!(run.ended.stdout.contains("8 pages: node 3: 8"), "{}", run.ended.stdout);
+    assert_reconciled(&run);
+}
+
+/// Asserts that a recording holds one move, for this cause, of each page that the holder has, to where it is now; and that
+/// it holds all others' moves too.
+fn assert_cleared(run: &Run, holder: &Holder, cause: Cause, to: impl Fn(i32) -> bool) {
+    assert!(run.moved().keys().all(|(why, ..)| *why == cause), "{:?}", run.moved());
+    let migrations = run.migrations();
+    for (page, node) in (holder.start..).step_by(PAGE as usize).zip(holder.nodes()) {
+        let moves: Vec<_> = migrations.iter().filter(|(_, m)| m.addr == Some(page)).collect();
+        let [(_, moved)] = moves.as_slice() else { panic!("{page:#x} on node {node}: {moves:#?}") };
+        assert_eq!((moved.src_nid, moved.dst_nid, moved.result), (holder.node, Some(node), Outcome::Ok));
+        assert!(to(node), "{page:#x} is on node {node}");
+    }
+    assert_reconciled(run);
+}
+
+/// A process that has pages on a node. It ends with this value.
+struct Holder {
+    process: Beside,
+    start: u64,
+    count: usize,
+    node: i32,
+}
+
+impl Holder {
+    fn of(count: usize, node: i32) -> Self {
+        let text =
+            format!("anon seg {count}p\nmap seg\nmbind seg preferred {node}\ntouch seg write\nshow seg\nsnooze 600\n");
+        let script = Script::new(&text);
+        let (read, write) = std::io::pipe().unwrap();
+        let process = Beside::start(script.command().stdout(write));
+        // As `a 0x00007f... 0x000000008000        8 pages rw- private seg`.
+        let shown = BufReader::new(read).lines().map(Result::unwrap).find(|line| line.starts_with("a 0x"));
+        let shown = shown.expect("memtoy shows its segment");
+        let start = shown.split_whitespace().nth(1).and_then(|word| word.strip_prefix("0x")).unwrap();
+        let holder = Self { process, start: u64::from_str_radix(start, 16).unwrap(), count, node };
+        assert_eq!(holder.nodes(), vec![node; count]);
+        holder
+    }
+
+    /// The node of each page, by move_pages(2).
+    fn nodes(&self) -> Vec<i32> {
+        let addresses: Vec<_> = (self.start..).step_by(PAGE as usize).take(self.count).collect();
+        let mut nodes = vec![i32::MIN; self.count];
+        let (pid, none) = (self.process.0.id(), std::ptr::null::<i32>());
+        // SAFETY: the kernel reads and writes as many entries as there are; without nodes nothing moves.
+        let ret = unsafe {
+            libc::syscall(libc::SYS_move_pages, pid, self.count, addresses.as_ptr(), none, nodes.as_mut_ptr(), 0)
+        };
+        assert_eq!(ret, 0, "move_pages: {}", std::io::Error::last_os_error());
+        nodes
+    }
+}
+
+/// Blocks of a node's memory of which all pages must stay movable. Any page goes there in the end.
+struct Blocks(Vec<PathBuf>);
+
+impl Blocks {
+    const COUNT: usize = 2;
+
+    fn of_node(node: i32) -> Self {
+        let mut all: Vec<_> = fs::read_dir(format!("/sys/devices/system/node/node{node}")).unwrap().flatten().collect();
+        all.retain(|entry| {
+            entry.file_name().to_string_lossy().strip_prefix("memory").is_some_and(|n| n.parse::<u32>().is_ok())
+        });
+        let mut blocks = Self(Vec::new());
+        for block in all {
+            // One that holds what does not move stays as it is.
+            if blocks.0.len() < Self::COUNT && set(&block.path(), "offline").is_ok() {
+                blocks.0.push(block.path());
+                set(&block.path(), "online_movable").unwrap();
+            }
+        }
+        assert_eq!(blocks.0.len(), Self::COUNT, "blocks of node {node} that can go offline");
+        blocks
+    }
+}
+
+impl std::fmt::Display for Blocks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.iter().map(|block| block.display().to_string()).collect::<Vec<_>>().join(" "))
+    }
+}
+
+impl Drop for Blocks {
+    fn drop(&mut self) {
+        for block in &self.0 {
+            // It may be offline already.
+            let _ = set(block, "offline");
+            let _ = set(block, "online_kernel");
+        }
+    }
+}
+
+fn set(block: &Path, state: &str) -> std::io::Result<()> {
+    fs::write(block.join("state"), state)
+}
