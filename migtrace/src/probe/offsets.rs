@@ -14,6 +14,9 @@ use super::{kernel::Kernel, support::Unsupported};
 const CONSTANT_BASES: [(u32, u64, u64); 2] =
     [(4, 0xffff_ea00_0000_0000, 0xffff_8880_0000_0000), (5, 0xffd4_0000_0000_0000, 0xff11_0000_0000_0000)];
 
+/// Records of trace events that had another name once: exceptions were x86's own up to 6.12.
+const FORMER_NAMES: [(&str, &str); 1] = [("trace_event_raw_exceptions", "trace_event_raw_x86_exceptions")];
+
 /// The settings of the programs, and what this kernel does not have of them.
 #[derive(Clone, Debug)]
 pub struct Offsets {
@@ -118,8 +121,10 @@ impl Events<'_> {
     /// A record's offsets; a field that it does not have is [`ABSENT`].
     fn of<T>(&mut self, of: &'static str, resolve: fn(&mut dyn FnMut(&'static str) -> u32) -> T) -> T {
         let lacks = self.lacks.entry(of).or_default();
+        let former = FORMER_NAMES.iter().find(|(now, _)| *now == of && self.kernel.struct_size(now).is_none());
+        let record = former.map_or(of, |(_, former)| former);
         resolve(&mut |field| {
-            self.kernel.offset(of, field).unwrap_or_else(|| {
+            self.kernel.offset(record, field).unwrap_or_else(|| {
                 lacks.push(field);
                 ABSENT
             })
