@@ -18,7 +18,11 @@ use super::EXIT_UNAVAILABLE;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   sudo migtrace doctor
-  migtrace doctor --json | jq '.views[] | select(.fidelity != \"exact\")'")]
+  migtrace doctor --json | jq '.views[] | select(.fidelity != \"exact\")'
+
+Environment:
+  MIGTRACE_AVOID=fentry,kprobe,tp_btf,tracepoint
+      Do without programs of these forms, in every command that traces: others take their place, as far as there are any")]
 pub(crate) struct Args {
     /// Show the hooks that are attached too
     #[arg(short, long)]

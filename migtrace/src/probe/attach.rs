@@ -20,7 +20,8 @@ pub(super) type Attached = (&'static str, Probe);
 
 /// Fills every role that this kernel has a place for: how each was filled, or why not, and the programs.
 pub(super) fn attach_all(ebpf: &mut Ebpf, options: &Options<'_>, btf: &Btf) -> (Vec<ProbeInfo>, Vec<Attached>) {
-    let mut attaching = Attaching { ebpf, options, btf, attached: Vec::new(), lacks: HashMap::new() };
+    let avoided = support::avoided();
+    let mut attaching = Attaching { ebpf, options, btf, avoided, attached: Vec::new(), lacks: HashMap::new() };
     // Faults come last: under a storm of them the rings would be full before the other probes are attached, and nobody reads
     // before that. They are told in the catalog's order.
     let is_fault = |role: &&Role| role.probe == Probe::Fault;
@@ -32,11 +33,21 @@ pub(super) fn attach_all(ebpf: &mut Ebpf, options: &Options<'_>, btf: &Btf) -> (
 /// Where the kernel offers kprobes (CONFIG_KPROBE_EVENTS).
 pub const KPROBES: &str = "/sys/bus/event_source/devices/kprobe/type";
 
+/// The kernel's allocator for BPF maps that grow where any program runs.
+const BPF_ALLOCATOR: &str = "bpf_mem_alloc_init";
+
+/// Whether programs of this probe count what they see, where that is asked for.
+fn counts(probe: Probe) -> bool {
+    !matches!(probe, Probe::Request | Probe::Phase | Probe::Task | Probe::LazyBatch)
+}
+
 /// Fills one role after the other.
 struct Attaching<'a> {
     ebpf: &'a mut Ebpf,
     options: &'a Options<'a>,
     btf: &'a Btf,
+    /// Forms of programs that are not to be used.
+    avoided: Vec<String>,
     attached: Vec<Attached>,
     /// By probe: the fields that its records lack by the way that was taken.
     lacks: HashMap<&'static str, &'static [&'static str]>,
@@ -107,7 +118,7 @@ impl Attaching<'_> {
     fn take(&mut self, probe: Probe, way: &'static Way) -> Result<String, String> {
         let mut places = Vec::new();
         for (number, placed) in way.programs.iter().enumerate() {
-            match self.attach(placed) {
+            match self.attach(probe, placed) {
                 Ok(place) => places.push(place),
                 Err(refusal) => {
                     way.programs[..number].iter().for_each(|(program, _)| unload(self.ebpf, program));
@@ -120,10 +131,10 @@ impl Attaching<'_> {
     }
 
     /// Loads and attaches one program: the place, or what the kernel or aya said, on one line.
-    fn attach(&mut self, (name, hook): &'static Placed) -> Result<String, String> {
+    fn attach(&mut self, probe: Probe, (name, hook): &'static Placed) -> Result<String, String> {
         let function = self.function_of(hook)?;
         let place = hook.shown(function);
-        self.offered(hook).map_err(|why| format!("{place}: {why}"))?;
+        self.offered(probe, hook).map_err(|why| format!("{place}: {why}"))?;
         let program = self.ebpf.program_mut(name).ok_or_else(|| format!("{name} is not in the BPF object"))?;
         load_and_attach(program, hook, function, self.btf).map_err(|error| {
             log::trace!("{name} ({place}): {error:?}");
@@ -141,8 +152,19 @@ impl Attaching<'_> {
         })
     }
 
-    /// Whether the kernel has the trace event, with all fields that the program reads, and calls programs on functions.
-    fn offered(&self, hook: &Hook) -> Result<(), String> {
+    /// Whether this form is to be used, for this probe, and the kernel has the trace event, with all fields that the program reads, and calls programs on functions.
+    fn offered(&self, probe: Probe, hook: &Hook) -> Result<(), String> {
+        if self.avoided.iter().any(|form| form == hook.form()) {
+            return Err(format!("{} has {}", support::AVOID, hook.form()));
+        }
+        // Where things are counted memory is taken as they turn up, and programs of these forms can run where the kernel's
+        // own allocator stands. Since 6.1 BPF has one for that.
+        if matches!(hook.form(), "kprobe" | "tracepoint")
+            && counts(probe)
+            && !self.options.kernel.has_function(BPF_ALLOCATOR)
+        {
+            return Err("programs of this form may not take memory before Linux 6.1".to_owned());
+        }
         let (category, name, record) = match hook {
             Hook::Tracepoint(category, name, record) => (category, name, record),
             Hook::Fentry(_) | Hook::Fexit(_) | Hook::Kprobe(_) | Hook::Kretprobe(_)

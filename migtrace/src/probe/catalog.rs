@@ -371,6 +371,17 @@ impl Hook {
         }
     }
 
+    /// The form of its program: one of [`super::support::FORMS`].
+    #[must_use]
+    pub fn form(&self) -> &'static str {
+        match self {
+            Self::Fentry(_) | Self::Fexit(_) => "fentry",
+            Self::Kprobe(_) | Self::Kretprobe(_) => "kprobe",
+            Self::BtfTracepoint(_) => "tp_btf",
+            Self::Tracepoint(..) => "tracepoint",
+        }
+    }
+
     /// The names that its function can have, none for a tracepoint.
     #[must_use]
     pub fn functions(&self) -> &'static [&'static str] {

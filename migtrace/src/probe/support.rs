@@ -26,8 +26,25 @@ pub enum Unsupported {
         "no trace events at /sys/kernel/tracing: {0}. Mount them with `mount -t tracefs tracefs /sys/kernel/tracing`"
     )]
     NoTracefs(io::Error),
+    #[error("{AVOID} has {0:?}, which is no form of BPF programs: {forms}", forms = FORMS.join(", "))]
+    Form(String),
     #[error("page tables and system calls of this architecture ({0}) are not known to migtrace: it traces x86-64")]
     Architecture(&'static str),
+}
+
+/// Environment variable: forms of programs, joined by commas, that are not to be used, so that others of the catalog take
+/// their place. For kernels on which a form misbehaves, and to try the others.
+pub const AVOID: &str = "MIGTRACE_AVOID";
+
+/// Forms of programs, as [`AVOID`] has them, and as places in the kernel are written. fexit goes with fentry, kretprobe with
+/// kprobe.
+pub const FORMS: [&str; 4] = ["fentry", "kprobe", "tp_btf", "tracepoint"];
+
+/// The forms that are not to be used.
+#[must_use]
+pub fn avoided() -> Vec<String> {
+    let forms = std::env::var(AVOID).unwrap_or_default();
+    forms.split(',').map(str::trim).filter(|form| !form.is_empty()).map(str::to_owned).collect()
 }
 
 /// The running kernel's type information.
@@ -44,6 +61,9 @@ const CAPABILITIES: [(&str, CapabilitySet); 3] =
 pub fn check() -> Result<(), Unsupported> {
     if std::env::consts::ARCH != "x86_64" {
         return Err(Unsupported::Architecture(std::env::consts::ARCH));
+    }
+    if let Some(unknown) = avoided().into_iter().find(|form| !FORMS.contains(&form.as_str())) {
+        return Err(Unsupported::Form(unknown));
     }
     let missing = missing_privilege()?;
     if !missing.is_empty() {

@@ -22,6 +22,7 @@ mod reliability;
 mod serve;
 mod support;
 mod top;
+mod ways;
 mod witness;
 mod workloads;
 mod zz_lockdown;

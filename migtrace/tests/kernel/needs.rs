@@ -63,6 +63,13 @@ pub(crate) fn contiguous_ranges() -> Option<&'static str> {
 
 pub(crate) const CMA: &str = "/sys/kernel/debug/cma";
 
+/// Kprobes (CONFIG_KPROBE_EVENTS) and trace events whose programs may take memory, as counting does (since Linux 6.1).
+pub(crate) fn other_ways() -> Option<&'static str> {
+    let symbols = fs::read_to_string("/proc/kallsyms").unwrap();
+    let there = Path::new(migtrace::probe::attach::KPROBES).exists() && symbols.contains(" bpf_mem_alloc_init\n");
+    lacks("kprobes that may take memory", there)
+}
+
 /// Asks /proc for the next process's number.
 pub(crate) fn choosable_pids() -> Option<&'static str> {
     lacks("CONFIG_CHECKPOINT_RESTORE", Path::new("/proc/sys/kernel/ns_last_pid").exists())

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use migtrace::trace::Trace;
+use migtrace::{probe::support::AVOID, trace::Trace};
 use tempfile::TempDir;
 
 use crate::{
@@ -51,10 +51,15 @@ pub(crate) struct Ended {
 impl Recorder {
     /// Starts `record` with these options and, unless it is empty, this command.
     pub(crate) fn start<S: AsRef<OsStr>>(options: &[&str], argv: &[S]) -> Self {
+        Self::start_avoiding("", options, argv)
+    }
+
+    /// The same without programs of these forms.
+    pub(crate) fn start_avoiding<S: AsRef<OsStr>>(forms: &str, options: &[&str], argv: &[S]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let trace = dir.path().join("run.parquet");
         let mut command = migtrace();
-        command.arg("record").args(options).arg("-o").arg(&trace);
+        command.env(AVOID, forms).arg("record").args(options).arg("-o").arg(&trace);
         if !argv.is_empty() {
             command.arg("--").args(argv);
         }

@@ -34,7 +34,7 @@ pub(crate) fn assert_reconciled(run: &Run) {
 }
 
 /// Where the segment begins that a script has first given a policy.
-fn segment(run: &Run) -> u64 {
+pub(crate) fn segment(run: &Run) -> u64 {
     let requests = run.requests();
     requests.iter().find(|(_, r)| r.name == RequestName::Mbind).and_then(|(_, r)| r.addr).unwrap()
 }
