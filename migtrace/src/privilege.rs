@@ -13,6 +13,9 @@ pub const READING: CapabilitySet = CapabilitySet::BPF
     .union(CapabilitySet::SYS_PTRACE)
     .union(CapabilitySet::DAC_READ_SEARCH);
 
+/// To open what other people's processes have mapped, for the names of functions, besides.
+pub const NAMING: CapabilitySet = READING.union(CapabilitySet::CHECKPOINT_RESTORE);
+
 /// To write a trace besides, into the directory of whoever called sudo.
 pub const WRITING: CapabilitySet = READING.union(CapabilitySet::DAC_OVERRIDE);
 

@@ -79,7 +79,7 @@ impl Reader {
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
         let run = move || {
-            privilege::keep(privilege::READING);
+            privilege::keep(if stacks.is_some() { privilege::NAMING } else { privilege::READING });
             let decoding = Decoding {
                 names,
                 filter,

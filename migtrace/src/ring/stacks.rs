@@ -1,26 +1,33 @@
-//! Stacks by name. The kernel keeps each stack once and gives records its number; the frames are read and given names when a
-//! number is first seen, for a process that has ended cannot be asked any more.
+//! Stacks by name. The kernel keeps each stack once and gives records its number. What a process maps is remembered as soon as
+//! a record of it is taken from its ring, for one that has ended cannot be asked any more; names are found later, for parsing a
+//! program's symbols takes longer than many a process lives.
 //!
 //! Names come from kallsyms, and from ELF symbols and DWARF of what a process has mapped, through blazesym: the library that
 //! the BPF world keeps for that.
 
-use std::{collections::HashMap, fmt::Write, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write,
+    sync::Arc,
+};
 
 use aya::maps::{MapData, StackTraceMap};
 use blazesym::{
     Pid,
     symbolize::{
-        Input, Symbolized, Symbolizer,
+        Input, Symbolized, Symbolizer, cache, evict,
         source::{Kernel, Process, Source},
     },
 };
-use migtrace_common::record::Header;
+use migtrace_common::{kinds::RecordKind, record::Header};
 use zerocopy::FromBytes;
 
 use crate::event::escape_control;
 
-/// Stacks whose names are kept; beyond, all are forgotten and found anew.
+/// Stacks whose names are kept, and whose processes are remembered; beyond, all are forgotten and found anew.
 const KEPT: usize = 1 << 16;
+/// Processes whose mappings are remembered.
+const PROCESSES: usize = 1 << 12;
 
 /// Names of stacks so far, joined by `;`, outermost first.
 pub struct Stacks {
@@ -28,20 +35,50 @@ pub struct Stacks {
     symbolizer: Symbolizer,
     /// By number, and for a user's stack by process; `None`: the kernel did not keep it.
     names: HashMap<(Option<u32>, i32), Option<Arc<str>>>,
+    /// User's stacks, by process and number, since which the process's mappings are remembered.
+    seen: HashSet<(u32, i32)>,
+    /// Processes whose mappings are remembered.
+    processes: HashSet<u32>,
 }
 
 impl Stacks {
     /// Of the programs' map of stacks.
     #[must_use]
     pub fn new(frames: StackTraceMap<MapData>) -> Self {
-        Self { frames, symbolizer: Symbolizer::new(), names: HashMap::new() }
+        Self {
+            frames,
+            symbolizer: Symbolizer::new(),
+            names: HashMap::new(),
+            seen: HashSet::new(),
+            processes: HashSet::new(),
+        }
     }
 
-    /// Finds the names of a record's stacks, as long as its process is there.
+    /// Remembers what a record's process maps, where the record may come of something new: a stack that was not seen
+    /// before, or a mapping. To be called as soon as there is a record.
     pub fn see(&mut self, record: &[u8]) {
-        if let Ok((header, _)) = Header::read_from_prefix(record) {
-            self.of(&header);
+        let Ok((header, _)) = Header::read_from_prefix(record) else { return };
+        let is_new = header.user_stack >= 0 && self.seen.insert((header.pid, header.user_stack));
+        if is_new || header.kind == RecordKind::REGION.0 {
+            self.remember(header.pid);
         }
+        if self.seen.len() == KEPT {
+            self.seen.clear();
+        }
+    }
+
+    fn remember(&mut self, pid: u32) {
+        if self.processes.len() == PROCESSES {
+            for pid in self.processes.drain() {
+                let _ = self.symbolizer.evict(&evict::Process::new(Pid::from(pid)).into());
+            }
+        }
+        self.processes.insert(pid);
+        // Of a process that has ended stays what was remembered: until it is reaped it has a list of mappings, an empty one.
+        if std::fs::read_link(format!("/proc/{pid}/exe")).is_err() {
+            return;
+        }
+        let _ = self.symbolizer.cache(&cache::Process::new(Pid::from(pid)).into());
     }
 
     /// The names of a record's stacks: the kernel's and the user's.
@@ -71,12 +108,20 @@ impl Stacks {
 
     /// Innermost first in, outermost first out. A frame without a name is its address.
     fn names_of(&self, pid: Option<u32>, addresses: &[u64]) -> String {
-        let source = match pid {
-            None => Source::Kernel(Kernel::default()),
-            Some(pid) => Source::Process(Process::new(Pid::from(pid))),
+        let symbolize = |source| self.symbolizer.symbolize(&source, Input::AbsAddr(addresses));
+        let symbols = match pid {
+            None => symbolize(Source::Kernel(Kernel::default())),
+            Some(pid) => {
+                let process = |map_files| Source::Process(Process { map_files, ..Process::new(Pid::from(pid)) });
+                // What it has mapped is there, in whatever container, as long as it is; then the files may be, by their names.
+                symbolize(process(true)).or_else(|_| symbolize(process(false)))
+            }
         };
-        // An error, such as that the process has ended, leaves addresses.
-        let symbols = self.symbolizer.symbolize(&source, Input::AbsAddr(addresses)).unwrap_or_default();
+        // An error leaves addresses.
+        let symbols = symbols.unwrap_or_else(|error| {
+            log::debug!("no names for the stack of {pid:?}: {error:#}");
+            Vec::new()
+        });
         let mut names = String::new();
         for (number, address) in addresses.iter().enumerate().rev() {
             let separator = if names.is_empty() { "" } else { ";" };

@@ -72,7 +72,7 @@ fn a_recorder_keeps_what_it_needs_and_its_command_has_all() {
     let own = fs::read_to_string("/proc/self/status").unwrap();
     let said = heard.so_far();
     assert_eq!(capabilities(&said, "CapEff"), capabilities(&own, "CapEff"), "the command's");
-    let threads = wait_until_at_most(recorder.0.id(), privilege::WRITING);
+    let threads = wait_until_at_most(recorder.0.id(), privilege::WRITING | privilege::NAMING);
     assert!(threads.len() >= 3, "the main thread, the reader and the writer: {threads:?}");
 
     // The command reads a line, or the end of all lines.
