@@ -4,12 +4,14 @@
 //! They change system-wide settings and read system-wide counters, so they run one at a time (`--test-threads=1`).
 #![allow(clippy::unwrap_used, reason = "a test ends where its premise does")]
 
+mod attribution;
 mod counts;
 mod direct;
 mod doctor;
 mod environment;
 mod evacuation;
 mod filters;
+mod flight;
 mod funnel;
 mod lazy;
 mod live_log;

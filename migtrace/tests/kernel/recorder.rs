@@ -6,7 +6,7 @@ use std::{
     fs,
     io::Read,
     os::unix::process::ExitStatusExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread::{self, JoinHandle},
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Longer than anything takes that comes at all, on an emulated machine with a busy host.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A recorder that was started and not waited for. It ends with this value.
 pub(crate) struct Recorder {
@@ -80,6 +80,11 @@ impl Recorder {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.0.id()
+    }
+
+    /// Its trace, once there is one.
+    pub(crate) fn trace(&self) -> &Path {
+        &self.trace
     }
 
     /// Waits until the workload has printed this.
@@ -192,5 +197,16 @@ impl Drop for Beside {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+pub(crate) fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "{what} never came");
+        thread::sleep(Duration::from_millis(250));
     }
 }

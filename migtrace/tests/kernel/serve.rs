@@ -8,20 +8,18 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::Value;
 
 use crate::{
     needs::{PROMETHEUS, needs},
-    recorder::{Beside, send},
+    recorder::{Beside, PATIENCE, send, wait_for},
     support::{Script, migtrace, texts},
     workloads::Balancing,
 };
 
-/// Longer than anything takes that comes at all.
-const PATIENCE: Duration = Duration::from_secs(180);
 /// In place of Grafana's.
 const RATE_INTERVAL: &str = "5m";
 
@@ -47,17 +45,6 @@ fn get(address: SocketAddr, path: &str, accept: &str) -> Option<String> {
     let answer = String::from_utf8(answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
     head.lines().next()?.contains(" 200 ").then(|| body.to_owned())
-}
-
-fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(found) = found() {
-            return found;
-        }
-        assert!(began.elapsed() < PATIENCE, "{what} never came");
-        thread::sleep(Duration::from_millis(250));
-    }
 }
 
 /// `migtrace serve` on a port of its own.

@@ -311,6 +311,31 @@ fn demotion_moves_cold_pages_to_the_slow_tier() {
     assert_reconciled(&run);
 }
 
+#[test]
+fn promotion_moves_pages_that_are_used_out_of_the_slow_tier() {
+    needs!(two_tiers);
+    let balancing = Balancing::of(MEMORY_TIERING);
+    let slow = 4;
+    let run = record(&format!(
+        "mpol default\nanon seg 64p\nmap seg\nmbind seg preferred {slow}\ntouch seg write\nwhere seg\nmbind seg default\n\
+         cpu 2\nloop 2000 seg\nwhere seg\n"
+    ));
+    drop(balancing);
+    assert!(run.ended.stdout.contains(&format!("64 pages: node {slow}: 64")), "{}", run.ended.stdout);
+    let promoted = run.moved();
+    let count = promoted.values().sum::<u64>();
+    assert!(count > 32, "{promoted:?}");
+    assert_eq!(promoted, pages([(Cause::HintingFault, slow, 2, count)]));
+    assert!(run.ended.stdout.contains(&format!("node 2: {count}")), "{count} moved: {}", run.ended.stdout);
+    assert_eq!(run.ended.vmstat["pgpromote_success"], count as i64);
+    assert_eq!(run.meta.vmstat_delta["pgpromote_success"], count as i64);
+    let checks = run.checks();
+    let misplaced = checks.iter().filter(|(_, c)| c.src_nid == slow && c.verdict == Verdict::Misplaced).count() as u64;
+    assert!(misplaced >= count, "{misplaced} checks");
+    run.assert_lossless();
+    run.assert_counters();
+}
+
 /// A file of the kernel's with another value, set back in the end.
 struct Setting {
     file: PathBuf,
@@ -337,14 +362,22 @@ pub(crate) struct Balancing {
     _settings: Vec<Setting>,
 }
 
+/// Values of kernel.numa_balancing.
+const NORMAL: &str = "1";
+const MEMORY_TIERING: &str = "2";
+
 impl Balancing {
     pub(crate) fn on() -> Self {
+        Self::of(NORMAL)
+    }
+
+    fn of(mode: &str) -> Self {
         let every_node: u64 = 0b1_1111;
         set_mempolicy(libc::MPOL_BIND, Some(&every_node));
         let knobs = Path::new("/sys/kernel/debug/sched/numa_balancing");
         let times = [("scan_delay_ms", "10"), ("scan_period_min_ms", "20"), ("scan_period_max_ms", "60")];
         let mut settings: Vec<_> = times.iter().map(|(knob, ms)| Setting::set(&knobs.join(knob), ms)).collect();
-        settings.push(Setting::set(Path::new("/proc/sys/kernel/numa_balancing"), "1"));
+        settings.push(Setting::set(Path::new("/proc/sys/kernel/numa_balancing"), mode));
         // Set back in the order of the vector: the switch is to go first.
         settings.reverse();
         Self { _settings: settings }

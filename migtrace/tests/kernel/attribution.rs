@@ -1,0 +1,300 @@
+//! Whose a page is, and what it is: a process of the test's own touches memory of every kind, and says where; faults have the
+//! class of it, mappings their kind, name and policy, and stacks the functions that were running.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    ffi::{CString, OsString},
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, exit},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use migtrace::event::{Access, FaultClass, Policy, RegionClass, TaskEvent};
+
+use crate::{
+    recorder::{Beside, Recorder, wait_for},
+    support::{PAGE, PAGES, Script, migtrace, record, record_with},
+    workloads::segment,
+};
+
+/// Set in the process that is recorded.
+const WORKLOAD: &str = "MIGTRACE_TEST_WORKLOAD";
+const TEST: &str = "attribution::every_kind_of_memory_has_its_class_name_and_policy";
+/// 2 MiB.
+const HUGE: usize = 512 * PAGE as usize;
+
+#[test]
+fn every_kind_of_memory_has_its_class_name_and_policy() {
+    if env::var_os(WORKLOAD).is_some() {
+        workload();
+    }
+    let pages = Path::new("/proc/sys/vm/nr_hugepages");
+    fs::write(pages, "4").unwrap();
+    let argv = workload_argv(TEST);
+    let run = Recorder::start(&[], &argv).finish();
+    fs::write(pages, "0").unwrap();
+    let said = &run.ended.stdout;
+
+    let faults = run.faults();
+    for line in said.lines().filter_map(|line| line.strip_prefix("fault ")) {
+        let [class, addr] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let addr = u64::from_str_radix(addr, 16).unwrap();
+        let last = faults.iter().rfind(|(_, f)| f.addr & !(PAGE - 1) == addr).map(|(_, f)| *f);
+        let fault = last.unwrap_or_else(|| panic!("no fault of {line}"));
+        assert_eq!(fault.class.map(FaultClass::word), Some(class), "{line}: {fault:?}");
+    }
+    let regions: BTreeMap<_, _> = run.regions().into_iter().map(|(_, r)| (r.addr, r)).collect();
+    let mut seen = BTreeSet::new();
+    for line in said.lines().filter_map(|line| line.strip_prefix("region ")) {
+        let [class, addr, len, name, policy] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let number = |text| u64::from_str_radix(text, 16).unwrap();
+        let (_, region) = regions.range(..=number(addr)).next_back().unwrap_or_else(|| panic!("no region of {line}"));
+        assert_eq!((region.class.word(), &*region.name), (class, name.trim_matches('-')), "{line}: {region:?}");
+        assert_eq!(region.policy.map_or("-", Policy::word), policy, "{line}: {region:?}");
+        // The stack and the heap grow.
+        if number(len) > 0 {
+            assert_eq!((region.addr, region.len), (number(addr), number(len)), "{line}");
+        }
+        seen.insert(region.class);
+    }
+    use RegionClass::{Anon, File, Heap, Hugetlb, Shmem, Stack};
+    assert_eq!(seen, [Anon, File, Heap, Hugetlb, Shmem, Stack].into());
+    run.assert_lossless();
+}
+
+/// The command that is the workload of a test, on CPU 1.
+fn workload_argv(test: &str) -> Vec<OsString> {
+    let as_workload = format!("{WORKLOAD}=1");
+    let before = ["taskset", "-c", "1", "env", &as_workload].map(OsString::from);
+    let after = ["--exact", test, "--nocapture", "--test-threads=1"].map(OsString::from);
+    before.into_iter().chain([env::current_exe().unwrap().into()]).chain(after).collect()
+}
+
+/// Touches memory of every kind, and says of each where and what it is.
+fn workload() -> ! {
+    let page = PAGE as usize;
+    let private = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    println!();
+    let fault = |class: &str, addr: usize| println!("fault {class} {addr:x}");
+    let region = |class: &str, addr: usize, len: usize, name: &str, policy: &str| {
+        println!("region {class} {addr:x} {len:x} {name} {policy}");
+    };
+
+    let anon = map(4 * page, private, -1);
+    write(anon);
+    fault("anon", anon);
+    region("anon", anon, 4 * page, "-", "-");
+
+    let cow = map(4 * page, private, -1);
+    read(cow);
+    write(cow);
+    fault("cow", cow);
+
+    let bound = map(4 * page, private, -1);
+    let on_2: u64 = 1 << 2;
+    // SAFETY: the mapping is this function's; the kernel reads one word of nodes.
+    let ret = unsafe { libc::syscall(libc::SYS_mbind, bound, 4 * page, libc::MPOL_BIND, &raw const on_2, 64_u64, 0) };
+    assert_eq!(ret, 0, "mbind: {}", std::io::Error::last_os_error());
+    write(bound);
+    fault("anon", bound);
+    region("anon", bound, 4 * page, "-", "bind");
+
+    let shmem = map(4 * page, libc::MAP_SHARED | libc::MAP_ANONYMOUS, -1);
+    write(shmem);
+    fault("shmem", shmem);
+    region("shmem", shmem, 4 * page, "dev/zero", "-");
+
+    // This program's own file is no tmpfs.
+    let exe = env::current_exe().unwrap();
+    let file = fs::File::open(&exe).unwrap();
+    let mapped = map(4 * page, libc::MAP_PRIVATE, std::os::fd::AsRawFd::as_raw_fd(&file));
+    read(mapped);
+    fault("file", mapped);
+    let name: String = exe.file_name().unwrap().to_string_lossy().chars().take(NAME_BYTES).collect();
+    region("file", mapped, 4 * page, &name, "-");
+
+    let hugetlb = map(HUGE, private | libc::MAP_HUGETLB, -1);
+    write(hugetlb);
+    region("hugetlb", hugetlb, HUGE, "anon_hugepage", "-");
+
+    let huge = map(2 * HUGE, private, -1).next_multiple_of(HUGE);
+    advise(huge, HUGE, libc::MADV_HUGEPAGE);
+    if fs::exists("/sys/kernel/mm/transparent_hugepage").unwrap() {
+        write(huge);
+        fault("huge", huge);
+    }
+
+    if fs::read_to_string("/proc/swaps").unwrap().lines().count() > 1 {
+        let swapped = map(4 * page, private, -1);
+        write(swapped);
+        advise(swapped, page, libc::MADV_PAGEOUT);
+        read(swapped);
+        fault("swap", swapped);
+    }
+
+    // SAFETY: nobody else moves the break.
+    let heap = unsafe { libc::sbrk(4 * page as libc::intptr_t) } as usize;
+    write(heap.next_multiple_of(page));
+    region("heap", heap.next_multiple_of(page), 0, "-", "-");
+    // The main thread's, where the environment lies.
+    let stack = env_address();
+    region("stack", stack, 0, "-", "-");
+    exit(0);
+}
+
+/// Bytes of a mapping's name that a record has.
+const NAME_BYTES: usize = migtrace_common::record::REGION_NAME - 1;
+
+fn env_address() -> usize {
+    let name = CString::new("PATH").unwrap();
+    // SAFETY: the name ends with a zero, and nobody changes the environment.
+    (unsafe { libc::getenv(name.as_ptr()) }) as usize & !(PAGE as usize - 1)
+}
+
+fn map(len: usize, flags: i32, fd: i32) -> usize {
+    let rights = libc::PROT_READ | libc::PROT_WRITE;
+    // Of its own, so that the kernel merges it with no neighbour: a page without rights before and behind.
+    let guard = PAGE as usize;
+    let huge = flags & libc::MAP_HUGETLB != 0;
+    let align = if huge { HUGE } else { guard };
+    // SAFETY: new memory at a place of the kernel's choice.
+    let reserved = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            len + 2 * align + guard,
+            libc::PROT_NONE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    assert_ne!(reserved, libc::MAP_FAILED);
+    let at = (reserved as usize + guard).next_multiple_of(align);
+    // SAFETY: within what was reserved.
+    let mapped = unsafe { libc::mmap(at as *mut libc::c_void, len, rights, flags | libc::MAP_FIXED, fd, 0) };
+    assert_ne!(mapped, libc::MAP_FAILED, "mmap: {}", std::io::Error::last_os_error());
+    if !huge && fd < 0 {
+        advise(at, len, libc::MADV_NOHUGEPAGE);
+    }
+    at
+}
+
+fn advise(addr: usize, len: usize, advice: i32) {
+    // SAFETY: the range is mapped, and no reference knows what it holds.
+    unsafe { libc::madvise(addr as *mut libc::c_void, len, advice) };
+}
+
+fn write(addr: usize) {
+    // SAFETY: the address is mapped to be written, and no reference knows it.
+    unsafe { (addr as *mut u8).write_volatile(1) };
+}
+
+fn read(addr: usize) {
+    // SAFETY: the address is mapped to be read.
+    unsafe { (addr as *const u8).read_volatile() };
+}
+
+#[test]
+fn stacks_name_the_functions_of_kernel_and_program() {
+    // It ends long before its symbols are read. What it reads goes into memory of its own that it never touched.
+    let run = Recorder::start(&["--stacks"], &["dd", "if=/dev/zero", "of=/dev/null", "bs=128k", "count=1"]).finish();
+    let faults = run.faults();
+    let reading: Vec<_> =
+        faults.iter().filter(|(e, _)| innermost(&e.user_stack).is_some_and(|f| f.ends_with("read"))).collect();
+    assert!(reading.len() >= 32, "{:#?}", faults.iter().map(|(e, _)| &e.user_stack).collect::<Vec<_>>());
+    for (event, fault) in reading {
+        let stack: Vec<_> = event.kernel_stack.as_deref().unwrap_or_default().split(';').collect();
+        let place = |function: &str| stack.iter().position(|frame| *frame == function);
+        let calls = ["vfs_read", "handle_mm_fault"].map(place);
+        assert!(calls[0].is_some() && calls[0] < calls[1], "{stack:?}");
+        assert_eq!(fault.access, Access::Write);
+    }
+    run.assert_lossless();
+}
+
+#[test]
+fn programs_that_only_their_container_has_are_opened_while_they_run() {
+    let recorder = Recorder::attached(&["--stacks", "--comm", "dd"]);
+    // The library is where only this process finds it. It waits for somebody who opens the other end.
+    let own_library = "mount -t tmpfs none /mnt && cp $(ldd $(which dd) | awk '/libc.so/ { print $3 }') /mnt && mkfifo /mnt/end && \
+                       LD_LIBRARY_PATH=/mnt exec dd if=/dev/zero of=/mnt/end bs=128k count=1";
+    let mut command = Command::new("unshare");
+    let process = Beside::start(command.args(["--mount", "sh", "-c", own_library]));
+    let maps = format!("/proc/{}/maps", process.0.id());
+    wait_for("its library", || fs::read_to_string(&maps).is_ok_and(|maps| maps.contains("/mnt/libc.so")).then_some(()));
+    thread::sleep(Duration::from_secs(3));
+    recorder.signal(libc::SIGINT);
+    let run = recorder.finish();
+    drop(process);
+    let stacks: Vec<_> = run.faults().into_iter().filter_map(|(e, _)| innermost(&e.user_stack)).collect();
+    let named = stacks.iter().filter(|function| !function.starts_with("0x")).count();
+    assert!(named >= 32, "{stacks:#?}");
+}
+
+fn innermost(stack: &Option<Arc<str>>) -> Option<&str> {
+    stack.as_deref()?.rsplit(';').next()
+}
+
+#[test]
+fn stacks_of_moves_are_those_of_who_asked_for_them() {
+    let run = record_with(
+        &["--stacks"],
+        "anon seg 8p\nmap seg\nmbind seg preferred 1\ntouch seg write\nmbind seg bind+move 2\n",
+    );
+    let start = segment(&run);
+    let inside = |addr: u64| (start..start + PAGES * PAGE).contains(&addr);
+    let moved: Vec<_> = run.migrations().into_iter().filter(|(_, m)| m.addr.is_some_and(inside)).collect();
+    assert_eq!(moved.len() as u64, PAGES);
+    for (event, _) in moved {
+        let stack = event.kernel_stack.as_deref().unwrap_or_default();
+        let frames: Vec<_> = stack.split(';').collect();
+        let place = |function: &str| frames.iter().position(|frame| frame.contains(function));
+        assert!(place("sys_mbind").is_some() && place("sys_mbind") < place("migrate_pages"), "{stack}");
+    }
+}
+
+#[test]
+fn a_task_that_moves_leaves_its_pages_behind() {
+    let text =
+        "cpu 1\nanon seg 300p\nmap seg\nmbind seg preferred 1\ntouch seg write\nsleep 1500\ncpu 2\npid\nsnooze 600\n";
+    let script = Script::new(text);
+    let (read, write) = std::io::pipe().unwrap();
+    let recorder = Recorder::attached(&["--kind", "task"]);
+    let process = Beside::start(script.command().stdout(write));
+    let mut lines = BufReader::new(read).lines();
+    assert!(lines.any(|line| line.unwrap().contains("pid = ")), "memtoy has moved");
+    let pid = process.0.id();
+    // The last move's estimate is read a little after it.
+    thread::sleep(Duration::from_millis(500));
+    let maps = fs::read_to_string(format!("/proc/{pid}/numa_maps")).unwrap();
+    recorder.signal(libc::SIGINT);
+    let run = recorder.finish();
+    let on_1 = maps.split_ascii_whitespace().filter_map(|word| word.strip_prefix("N1=")?.parse::<u64>().ok()).sum();
+    let moves: Vec<_> = run.tasks().into_iter().filter(|(e, t)| e.pid == pid && t.what == TaskEvent::Moved).collect();
+    let (_, last) = moves.last().expect("a move");
+    assert_eq!((last.from_node, last.to_node, last.pages), (Some(1), Some(2), Some(on_1)), "{moves:#?}");
+    assert!(on_1 >= 300, "{on_1}");
+}
+
+#[test]
+fn pages_that_are_first_touched_from_another_node_are_told() {
+    let run = record("cpu 1\nanon seg 8p\nmap seg\nmbind seg bind 2\ntouch seg write\nwhere seg\n");
+    let start = segment(&run);
+    let inside = |addr: u64| (start..start + PAGES * PAGE).contains(&addr);
+    let first: Vec<_> =
+        run.faults().into_iter().filter(|(_, f)| inside(f.addr)).map(|(e, f)| (e.cpu_node, f.nid)).collect();
+    assert_eq!(first, [(Some(1), Some(2)); PAGES as usize]);
+    let output = migtrace().args(["summary", "--json"]).arg(&run.ended.trace).output().unwrap();
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let remote = run.faults().into_iter().filter(|(e, f)| is_first(f.class) && f.nid.is_some() && f.nid != e.cpu_node);
+    assert_eq!(summary["first_touches"]["remote"], remote.count());
+}
+
+fn is_first(class: Option<FaultClass>) -> bool {
+    matches!(class, Some(FaultClass::Anon | FaultClass::Huge | FaultClass::Cow))
+}
