@@ -12,6 +12,10 @@ pub const NO_PFN: u64 = u64::MAX;
 pub const NO_NODE: i32 = -1;
 /// No stack.
 pub const NO_STACK: i32 = -1;
+/// There is one, and the kernel's tables had no place for it.
+pub const STACK_NOT_KEPT: i32 = -2;
+/// In the number of a stack: it is of the second table.
+pub const SECOND_TABLE: i32 = 1 << 24;
 /// No policy mode known.
 pub const NO_MODE: u16 = u16::MAX;
 /// A stage whose time is not known.
@@ -68,7 +72,8 @@ records! {
         pub probe: u16,
         /// Events that this one stands for where the programs take a sample, else 0.
         pub weight: u32,
-        /// The kernel's number of the stack, [`NO_STACK`] where none was asked for or could be had.
+        /// The kernel's number of the stack with [`SECOND_TABLE`] in it, [`NO_STACK`] where none was asked for or there is none,
+        /// [`STACK_NOT_KEPT`].
         pub kernel_stack: i32,
         pub user_stack: i32,
         /// Task name, padded with zeroes.

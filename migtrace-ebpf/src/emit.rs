@@ -15,13 +15,13 @@ use migtrace_common::{
     config::{ABSENT, term},
     counters::{Probe, ProbeCounters, counters_index},
     kinds::RecordKind,
-    record::{Header, NO_STACK},
+    record::{Header, NO_STACK, SECOND_TABLE, STACK_NOT_KEPT},
 };
 
 use crate::{
     config::{config, wanted},
     filter::Task,
-    maps::{COUNTERS, RINGS, STACKS, TASKS},
+    maps::{COUNTERS, MORE_STACKS, RINGS, STACKS, TASKS},
 };
 
 /// Length of a task's name.
@@ -98,13 +98,21 @@ unsafe fn sign(header: *mut Header) {
     }
 }
 
+/// -EFAULT.
+const EFAULT: i32 = -14;
+
 /// As [`commit`], with the numbers of the stacks on which it happened, where they are wanted.
 #[inline(always)]
 pub fn commit_on_stack<T: 'static>(by: Counted, ctx: &impl StackIdContext, fill: impl FnOnce(&mut MaybeUninit<T>)) {
     commit(by, |record| {
         fill(record);
         if config!(stacks) != 0 {
-            let number = |flags| ctx.get_stackid(&STACKS, flags).map_or(NO_STACK, |number| number as i32);
+            let number = |flags| match ctx.get_stackid(&STACKS, flags) {
+                Ok(number) => number as i32,
+                // A thread of the kernel has no stack of a program's.
+                Err(EFAULT) => NO_STACK,
+                Err(_) => ctx.get_stackid(&MORE_STACKS, flags).map_or(STACK_NOT_KEPT, |n| n as i32 | SECOND_TABLE),
+            };
             let mut state = TASKS.of_current_or_new();
             if let Some(state) = &mut state {
                 state.unwinding = 1;

@@ -87,6 +87,10 @@ pub static CPU_NODES: Array<i32> = Array::with_max_entries(1, 0);
 #[map]
 pub static STACKS: StackTrace = StackTrace::with_max_entries(1, 0);
 
+/// Stacks whose place in the first table another one has.
+#[map]
+pub static MORE_STACKS: StackTrace = StackTrace::with_max_entries(1, 0);
+
 /// A fault under way.
 #[repr(C)]
 #[derive(Clone, Copy)]

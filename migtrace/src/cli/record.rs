@@ -19,7 +19,7 @@ use migtrace::{
     summary::Summary,
     trace::{
         Output, Trace,
-        meta::{Meta, OwnCost},
+        meta::{Meta, OwnCost, ProbeInfo},
     },
     words,
     workload::{Workload, shell_status},
@@ -326,7 +326,12 @@ impl Recording {
         }
         for account in meta.account.iter() {
             if let Some(missed) = account.missed.filter(|n| *n > 0) {
-                log::warn!("probe {}: {}", account.probe, words::missed(missed));
+                // A stack that leads astray raises exceptions when it is read, which are no faults of the program's.
+                let of_exceptions =
+                    |p: &ProbeInfo| p.attached.as_ref().is_some_and(|by| by.contains("page_fault_kernel"));
+                let raised = args.stacks && account.probe == "fault" && meta.probes.iter().any(of_exceptions);
+                let raised = if raised { "; exceptions that reading stacks raised are among them" } else { "" };
+                log::warn!("probe {}: {}{raised}", account.probe, words::missed(missed));
             }
         }
         let command = args.command.first().map_or("", String::as_str);

@@ -29,7 +29,9 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("MIGTRACE_BPF_OBJECT"));
 /// Processes whose bytes lie in one value of the map of traced ones.
 const PIDS_PER_VALUE: usize = 4096;
 
-/// Different stacks that the kernel keeps: two that fall on one place of its table leave the later one out.
+/// Tables in which the kernel keeps different stacks. Of two that fall on one place the later one goes into the second table.
+const STACK_TABLES: [&str; 2] = ["STACKS", "MORE_STACKS"];
+/// Places of each.
 const STACKS: u32 = 1 << 14;
 
 /// Why the programs could not be loaded at all.
@@ -107,7 +109,11 @@ impl Loaded {
         kfunc::offer(&mut config, options.kernel);
         let mut object = OBJECT.to_vec();
         kfunc::link(&mut object, options.kernel)?;
-        let mut ebpf = EbpfLoader::new()
+        let mut loader = EbpfLoader::new();
+        for table in STACK_TABLES {
+            loader.map_max_entries(table, if options.stacks { STACKS } else { 1 });
+        }
+        let mut ebpf = loader
             // Task storage, which aya does not know, and nobody here reads.
             .allow_unsupported_maps()
             .override_global(CONFIG_GLOBAL, &config, true)
@@ -115,7 +121,6 @@ impl Loaded {
             .override_global(aya_log::LEVEL, &log_level, false)
             .map_max_entries("RINGS", cpus)
             .map_max_entries("CPU_NODES", cpus)
-            .map_max_entries("STACKS", if options.stacks { STACKS } else { 1 })
             .load(&object)?;
         let rings = make_rings(&mut ebpf, cpus, options.ring_bytes)
             .map_err(|source| LoadError::Map { name: "RINGS", source })?;
@@ -156,16 +161,19 @@ impl Loaded {
         std::mem::take(&mut self.rings)
     }
 
-    /// The stacks, once; `None` where none were asked for.
+    /// The tables of stacks, once; `None` where none were asked for.
     ///
     /// # Errors
     /// Where the map is not what it should be.
-    pub fn take_stacks(&mut self) -> Result<Option<StackTraceMap<MapData>>, LoadError> {
+    pub fn take_stacks(&mut self) -> Result<Option<[StackTraceMap<MapData>; 2]>, LoadError> {
         if !self.stacks {
             return Ok(None);
         }
-        let map = self.ebpf.take_map("STACKS").expect("the object has a map STACKS");
-        map.try_into().map(Some).map_err(|source| LoadError::Map { name: "STACKS", source })
+        let mut take = |name| {
+            let map = self.ebpf.take_map(name).expect("the object has its tables of stacks");
+            map.try_into().map_err(|source| LoadError::Map { name, source })
+        };
+        Ok(Some([take(STACK_TABLES[0])?, take(STACK_TABLES[1])?]))
     }
 
     /// The counters, once.

@@ -68,7 +68,7 @@ impl Reader {
     /// Where no thread can be had.
     pub fn start(
         rings: Vec<RingBuf<MapData>>,
-        stacks: Option<StackTraceMap<MapData>>,
+        stacks: Option<[StackTraceMap<MapData>; 2]>,
         counters: Arc<Counters>,
         names: Names,
         processes: Processes,
@@ -78,6 +78,7 @@ impl Reader {
         let (sender, events) = mpsc::channel(QUEUE);
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
+        let (ready, started) = std::sync::mpsc::channel();
         let run = move || {
             privilege::keep(if stacks.is_some() { privilege::NAMING } else { privilege::READING });
             let decoding = Decoding {
@@ -90,9 +91,13 @@ impl Reader {
                 losses: Vec::new(),
                 out: Vec::new(),
             };
+            // Nobody listens where the start was given up.
+            let _ = ready.send(());
             Drain { rings, counters, sender, reorder: Reorder::default(), decoding }.run(&stopping)
         };
         let thread = thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(run)?;
+        // What is traced may begin, and end at once: by then there must be somebody who looks.
+        let _ = started.recv();
         Ok(Self { events, stop, thread })
     }
 

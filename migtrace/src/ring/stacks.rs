@@ -7,8 +7,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fmt::Write,
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 use aya::maps::{MapData, StackTraceMap};
@@ -19,19 +18,24 @@ use blazesym::{
         source::{Kernel, Process, Source},
     },
 };
-use migtrace_common::{kinds::RecordKind, record::Header};
+use migtrace_common::{
+    kinds::RecordKind,
+    record::{Header, SECOND_TABLE, STACK_NOT_KEPT},
+};
 use zerocopy::FromBytes;
 
 use crate::event::escape_control;
 
 /// Stacks whose names are kept, and whose processes are remembered; beyond, all are forgotten and found anew.
 const KEPT: usize = 1 << 16;
+/// Stands for a stack that there was, where the kernel's tables had no place for it.
+static NOT_KEPT: LazyLock<Arc<str>> = LazyLock::new(|| "[not kept]".into());
 /// Processes whose mappings are remembered.
 const PROCESSES: usize = 1 << 12;
 
 /// Names of stacks so far, joined by `;`, outermost first.
 pub struct Stacks {
-    frames: StackTraceMap<MapData>,
+    tables: [StackTraceMap<MapData>; 2],
     symbolizer: Symbolizer,
     /// By number, and for a user's stack by process; `None`: the kernel did not keep it.
     names: HashMap<(Option<u32>, i32), Option<Arc<str>>>,
@@ -42,16 +46,13 @@ pub struct Stacks {
 }
 
 impl Stacks {
-    /// Of the programs' map of stacks.
+    /// Of the programs' tables of stacks. Reads the kernel's symbols, which takes a while.
     #[must_use]
-    pub fn new(frames: StackTraceMap<MapData>) -> Self {
-        Self {
-            frames,
-            symbolizer: Symbolizer::new(),
-            names: HashMap::new(),
-            seen: HashSet::new(),
-            processes: HashSet::new(),
-        }
+    pub fn new(tables: [StackTraceMap<MapData>; 2]) -> Self {
+        let symbolizer = Symbolizer::new();
+        // Any address will do.
+        let _ = symbolizer.symbolize(&Source::Kernel(Kernel::default()), Input::AbsAddr(&[u64::MAX]));
+        Self { tables, symbolizer, names: HashMap::new(), seen: HashSet::new(), processes: HashSet::new() }
     }
 
     /// Remembers what a record's process maps, where the record may come of something new: a stack that was not seen
@@ -91,14 +92,18 @@ impl Stacks {
     }
 
     fn named(&mut self, pid: Option<u32>, number: i32) -> Option<Arc<str>> {
+        if number == STACK_NOT_KEPT {
+            return Some(NOT_KEPT.clone());
+        }
         // Negative: there is none.
-        let key = u32::try_from(number).ok()?;
+        let key = u32::try_from(number & !SECOND_TABLE).ok()?;
         if let Some(known) = self.names.get(&(pid, number)) {
             return known.clone();
         }
-        let stack = self.frames.get(&key, 0).ok()?;
+        let stack = self.tables[usize::from(number & SECOND_TABLE != 0)].get(&key, 0).ok()?;
         let addresses: Vec<u64> = stack.frames().iter().map(|frame| frame.ip).filter(|&ip| ip != 0).collect();
-        let names: Option<Arc<str>> = (!addresses.is_empty()).then(|| self.names_of(pid, &addresses).into());
+        let names: Option<Arc<str>> =
+            Some(self.names_of(pid, &addresses)).filter(|names| !names.is_empty()).map(Arc::from);
         if self.names.len() == KEPT {
             self.names.clear();
         }
@@ -122,24 +127,66 @@ impl Stacks {
             log::debug!("no names for the stack of {pid:?}: {error:#}");
             Vec::new()
         });
-        let mut names = String::new();
+        let mut frames = Vec::with_capacity(addresses.len());
         for (number, address) in addresses.iter().enumerate().rev() {
-            let separator = if names.is_empty() { "" } else { ";" };
             match symbols.get(number) {
                 Some(Symbolized::Sym(symbol)) => {
                     let inlined = symbol.inlined.iter().map(|function| &function.name);
-                    let mut separator = separator;
-                    for name in std::iter::once(&symbol.name).chain(inlined) {
-                        // A separator within a name would make two frames of one.
-                        let _ = write!(names, "{separator}{}", escape_control(name).replace(';', ":"));
-                        separator = ";";
-                    }
+                    // A separator within a name would make two frames of one.
+                    let names = std::iter::once(&symbol.name).chain(inlined);
+                    frames.extend(names.map(|name| escape_control(name).replace(';', ":")));
                 }
-                _ => {
-                    let _ = write!(names, "{separator}{address:#x}");
-                }
+                _ => frames.push(format!("{address:#x}")),
             }
         }
-        names
+        if pid.is_none() {
+            leave_out_tracing(&mut frames);
+        }
+        frames.join(";")
+    }
+}
+
+/// Frames of the kernel, outermost first, without those by which it comes to a BPF program.
+fn leave_out_tracing(frames: &mut Vec<String>) {
+    // From where a trace event calls its programs, whatever the frames of those are taken for.
+    const EVENTS: [&str; 3] = ["bpf_trace_run", "__bpf_trace_", "__traceiter_"];
+    const PROGRAM: &str = "bpf_prog_";
+    const TRAMPOLINE: &str = "bpf_trampoline_";
+    let is = |frame: &String, prefixes: &[&str]| prefixes.iter().any(|prefix| frame.starts_with(prefix));
+    let event = frames.iter().position(|frame| is(frame, &EVENTS));
+    frames.truncate(event.unwrap_or(frames.len()));
+    while frames.last().is_some_and(|frame| is(frame, &[PROGRAM, TRAMPOLINE])) {
+        frames.pop();
+    }
+    // A function that is watched to its end calls a trampoline, which calls the rest of the function.
+    while let Some(at) = frames.iter().position(|frame| is(frame, &[TRAMPOLINE])) {
+        let doubled = at > 0 && frames.get(at + 1) == frames.get(at - 1);
+        frames.drain(at..=at + usize::from(doubled));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_of_tracing_are_no_part_of_what_happened() {
+        let cleaned = |stack: &str| {
+            let mut frames = stack.split(';').map(str::to_owned).collect();
+            leave_out_tracing(&mut frames);
+            frames.join(";")
+        };
+        let fault = "asm_exc_page_fault;exc_page_fault";
+        assert_eq!(cleaned(&format!("{fault};bpf_trace_run3;bpf_prog_7a_fault;bpf_prog_7a_emit")), fault);
+        assert_eq!(
+            cleaned(&format!("{fault};__traceiter_page_fault_user;__bpf_trace_x;bpf_trace_run3;bpf_prog_a")),
+            fault
+        );
+        assert_eq!(cleaned(&format!("{fault};__traceiter_x;bpf_trace_run3;a_module's_last_symbol")), fault);
+        let moved =
+            "do_syscall_64;__x64_sys_mbind;bpf_trampoline_644;__x64_sys_mbind;do_mbind;bpf_trampoline_645;bpf_prog_b";
+        assert_eq!(cleaned(moved), "do_syscall_64;__x64_sys_mbind;do_mbind");
+        assert_eq!(cleaned("bpf_trampoline_1;bpf_prog_1"), "");
+        assert_eq!(cleaned("bpf_prog_run_xdp;net_rx_action"), "bpf_prog_run_xdp;net_rx_action");
     }
 }

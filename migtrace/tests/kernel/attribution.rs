@@ -212,6 +212,8 @@ fn stacks_name_the_functions_of_kernel_and_program() {
         let place = |function: &str| stack.iter().position(|frame| *frame == function);
         let calls = ["vfs_read", "handle_mm_fault"].map(place);
         assert!(calls[0].is_some() && calls[0] < calls[1], "{stack:?}");
+        // How the kernel comes to a BPF program is not what happened.
+        assert_eq!(stack.last(), Some(&"handle_mm_fault"), "{stack:?}");
         assert_eq!(fault.access, Access::Write);
     }
     run.assert_lossless();
@@ -255,6 +257,7 @@ fn stacks_of_moves_are_those_of_who_asked_for_them() {
         let frames: Vec<_> = stack.split(';').collect();
         let place = |function: &str| frames.iter().position(|frame| frame.contains(function));
         assert!(place("sys_mbind").is_some() && place("sys_mbind") < place("migrate_pages"), "{stack}");
+        assert_eq!(place("bpf_"), None, "{stack}");
     }
 }
 
