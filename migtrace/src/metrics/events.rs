@@ -17,7 +17,8 @@ use crate::{
 struct Count {
     events: u64,
     ok_pages: u64,
-    unmoved_pages: u64,
+    /// `None` where no batch said it.
+    unmoved_pages: Option<u64>,
     failed_pages: u64,
     times: Times,
 }
@@ -50,7 +51,9 @@ impl Tally {
         let count = self.batches.entry((batch.cause, Reason::clone(&batch.mode))).or_default();
         count.events += 1;
         count.ok_pages += batch.done_pages();
-        count.unmoved_pages += batch.unmoved.unwrap_or(0);
+        if let Some(unmoved) = batch.unmoved {
+            *count.unmoved_pages.get_or_insert(0) += unmoved;
+        }
         count.failed_pages += batch.failed;
         count.times.count(batch.latency_ns);
     }
@@ -85,8 +88,8 @@ pub(super) fn fill(families: &mut Families, tally: &Tally) {
     for ((cause, mode), count) in &tally.batches {
         let of = || [("cause", Some(cause.word().to_owned())), ("mode", Some(mode.to_string()))];
         families.add(&table::BATCHES, labels(of()), count.events);
-        let results = [("ok", count.ok_pages), ("freed", count.unmoved_pages), ("failed", count.failed_pages)];
-        for (result, pages) in results {
+        let freed = count.unmoved_pages.map(|pages| ("freed", pages));
+        for (result, pages) in [("ok", count.ok_pages), ("failed", count.failed_pages)].into_iter().chain(freed) {
             let [cause, mode] = of();
             families.add(&table::BATCH_PAGES, labels([cause, mode, ("result", Some(result.to_owned()))]), pages);
         }

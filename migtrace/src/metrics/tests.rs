@@ -133,6 +133,8 @@ fn counts_are_samples_by_what_is_known() {
         r#"migtrace_migration_pages_total{cause="lazy_fault",result="ok",src_node="1",dst_node="2"} 4"#,
         r#"migtrace_requests_total{name="mbind",result="ok"} 1"#,
         r#"migtrace_requests_total{name="mbind",result="EINVAL"} 1"#,
+        r#"migtrace_batch_pages_total{cause="mbind",mode="sync",result="ok"} 6"#,
+        r#"migtrace_batch_pages_total{cause="mbind",mode="sync",result="freed"} 2"#,
         r#"migtrace_batch_pages_total{cause="mbind",mode="sync",result="failed"} 1"#,
         r#"migtrace_build_info{version="0.0.0-test"} 1"#,
         "migtrace_unreadable_events_total 0",
