@@ -152,7 +152,8 @@ impl Attaching<'_> {
         })
     }
 
-    /// Whether this form is to be used, for this probe, and the kernel has the trace event, with all fields that the program reads, and calls programs on functions.
+    /// Whether this form is to be used, for this probe, and the kernel has the trace event, with all fields that the program
+    /// reads, and calls programs on functions.
     fn offered(&self, probe: Probe, hook: &Hook) -> Result<(), String> {
         if self.avoided.iter().any(|form| form == hook.form()) {
             return Err(format!("{} has {}", support::AVOID, hook.form()));
