@@ -66,8 +66,8 @@ impl Screen {
         self.press(key);
         let began = Instant::now();
         loop {
-            // A file may be there before its content is.
-            let text = files(&self.dir).first().map(|path| fs::read_to_string(path).unwrap()).unwrap_or_default();
+            // A file may be there before its content is, or hold half a character.
+            let text = files(&self.dir).first().and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
             if text.ends_with('\n') {
                 thread::sleep(Duration::from_millis(100));
                 let path = &files(&self.dir)[0];
