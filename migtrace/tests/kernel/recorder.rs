@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Longer than anything takes that comes at all, on an emulated machine with a busy host.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A recorder that was started and not waited for. It ends with this value.
 pub(crate) struct Recorder {
@@ -206,7 +206,7 @@ pub(crate) fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T
         if let Some(found) = found() {
             return found;
         }
-        assert!(began.elapsed() < PATIENCE, "{what} never came");
+        assert!(began.elapsed() < 2 * PATIENCE, "{what} never came");
         thread::sleep(Duration::from_millis(250));
     }
 }

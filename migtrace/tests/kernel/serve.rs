@@ -38,7 +38,7 @@ fn free_address() -> SocketAddr {
 /// The body that comes back; `None` while nobody answers, or not well.
 fn get(address: SocketAddr, path: &str, accept: &str) -> Option<String> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    stream.set_read_timeout(Some(2 * PATIENCE)).ok()?;
     write!(stream, "GET {path} HTTP/1.0\r\nHost: x\r\nAccept: {accept}\r\n\r\n").ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
