@@ -4,6 +4,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
 };
 
@@ -42,22 +43,29 @@ fn a_block_that_goes_offline_is_cleared_of_its_pages() {
     needs!(memory_blocks);
     let blocks = Blocks::of_node(3);
     let holder = Holder::of(1000, 3);
+    // Pages go where all must stay movable first.
+    let pages = vec![true; 1000];
     let moves = calls_of_moves();
     let offline = format!("set -e; for block in {blocks}; do echo offline > $block/state; done");
     let run = Recorder::start(&[], &["sh", "-c", &offline]).finish();
-    assert_cleared(&run, &holder, moves.so_far(), Cause::Hotplug, |node| node != 3);
+    assert_cleared(&run, &holder, &pages, moves.so_far(), Cause::Hotplug, |node| node != 3);
 }
 
 #[test]
 fn a_contiguous_range_is_cleared_of_its_pages() {
     needs!(contiguous_ranges);
     let area = Path::new(needs::CMA).read_dir().unwrap().next().unwrap().unwrap().path();
-    let count: u64 = fs::read_to_string(area.join("count")).unwrap().trim().parse().unwrap();
+    let [base, count] =
+        ["base_pfn", "count"].map(|file| fs::read_to_string(area.join(file)).unwrap().trim().parse::<u64>().unwrap());
+    // So that the range is most of what is free: pages go there first then, if not all.
+    fs::write("/proc/sys/vm/drop_caches", "3").unwrap();
     let holder = Holder::of(1000, 2);
+    let pages: Vec<_> = holder.frames().into_iter().map(|pfn| (base..base + count).contains(&pfn)).collect();
+    assert!(pages.contains(&true), "pages in {base:#x} + {count:#x}: {:x?}", holder.frames());
     let moves = calls_of_moves();
     let run = Recorder::start(&[], &["sh", "-c", &format!("echo {count} > {}/alloc", area.display())]).finish();
     fs::write(area.join("free"), count.to_string()).unwrap();
-    assert_cleared(&run, &holder, moves.so_far(), Cause::ContigRange, |node| node == 2);
+    assert_cleared(&run, &holder, &pages, moves.so_far(), Cause::ContigRange, |node| node == 2);
 }
 
 #[test]
@@ -72,13 +80,17 @@ fn pages_that_are_pinned_for_good_leave_memory_that_must_stay_movable() {
     assert_reconciled(&run);
 }
 
-/// Asserts that a recording holds one move, for this cause, of each page that the holder has, to where it is now; and that
-/// it holds all others' moves too.
-fn assert_cleared(run: &Run, holder: &Holder, moves: u64, cause: Cause, to: impl Fn(i32) -> bool) {
+/// Asserts that a recording holds one move, for this cause, of each of these pages of the holder, to where it is now, and none
+/// of its others; and that it holds all others' moves too.
+fn assert_cleared(run: &Run, holder: &Holder, pages: &[bool], moves: u64, cause: Cause, to: impl Fn(i32) -> bool) {
     assert!(run.moved().keys().all(|(why, ..)| *why == cause), "{:?}", run.moved());
     let migrations = run.migrations();
-    for (page, node) in (holder.start..).step_by(PAGE as usize).zip(holder.nodes()) {
+    for ((page, node), &is_moved) in holder.pages().zip(holder.nodes()).zip(pages) {
         let moves: Vec<_> = migrations.iter().filter(|(_, m)| m.addr == Some(page)).collect();
+        if !is_moved {
+            assert!(moves.is_empty(), "{page:#x} on node {node}: {moves:#?}");
+            continue;
+        }
         let [(_, moved)] = moves.as_slice() else { panic!("{page:#x} on node {node}: {moves:#?}") };
         assert_eq!((moved.src_nid, moved.dst_nid, moved.result), (holder.node, Some(node), Outcome::Ok));
         assert!(to(node), "{page:#x} is on node {node}");
@@ -120,9 +132,28 @@ impl Holder {
         holder
     }
 
+    fn pages(&self) -> impl Iterator<Item = u64> {
+        (self.start..).step_by(PAGE as usize).take(self.count)
+    }
+
+    /// The frame number of each page, by pagemap.
+    fn frames(&self) -> Vec<u64> {
+        const PRESENT: u64 = 1 << 63;
+        const FRAME: u64 = (1 << 55) - 1;
+        let pagemap = fs::File::open(format!("/proc/{}/pagemap", self.process.0.id())).unwrap();
+        let frame = |page: u64| {
+            let mut entry = [0; 8];
+            pagemap.read_exact_at(&mut entry, page / PAGE * 8).unwrap();
+            let entry = u64::from_ne_bytes(entry);
+            assert_ne!(entry & PRESENT, 0, "{page:#x}");
+            entry & FRAME
+        };
+        self.pages().map(frame).collect()
+    }
+
     /// The node of each page, by move_pages(2).
     fn nodes(&self) -> Vec<i32> {
-        let addresses: Vec<_> = (self.start..).step_by(PAGE as usize).take(self.count).collect();
+        let addresses: Vec<_> = self.pages().collect();
         let mut nodes = vec![i32::MIN; self.count];
         let (pid, none) = (self.process.0.id(), std::ptr::null::<i32>());
         // SAFETY: the kernel reads and writes as many entries as there are; without nodes nothing moves.
