@@ -39,7 +39,7 @@ async fn follow(args: &FilterArgs, options: Options, verbose: bool, out: &mut dy
         kernel: KernelScope { cgroups: args.root_cgroups()?, uid: None, sample: None },
     };
     // From here on a signal ends the log, and no longer the program.
-    let mut stop = Stop::new(None)?;
+    let mut stop = Stop::listen()?;
     let before = vmstat::read().context("reading /proc/vmstat")?;
     let (mut live, mut meta) = Live::start(&scope)?;
     privilege::keep(privilege::READING);

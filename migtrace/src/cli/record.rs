@@ -118,7 +118,7 @@ pub(crate) fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
 
 async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
     let plan = args.files.plan()?;
-    let mut workload = match &args.command[..] {
+    let workload = match &args.command[..] {
         [] => None,
         argv => Some(Workload::hold(argv).with_context(|| format!("starting {}", argv[0]))?),
     };
@@ -142,13 +142,15 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
     let output = Output::create(&args.output, &meta, plan)
         .with_context(|| format!("creating the trace {}", args.output.display()))?;
     let before = vmstat::read().context("reading /proc/vmstat")?;
-    if let Some(workload) = &mut workload {
+    let mut stop = Stop::listen()?;
+    let dump = plan.flight.map(|_| signal(SignalKind::user_defined1())).transpose().context("listening for signals")?;
+    if let Some(mut workload) = workload {
         workload.go().context("starting the command")?;
+        stop.follow(workload);
     }
     if args.command.is_empty() && !args.quiet {
         eprintln!("migtrace: recording into {}; Ctrl-C ends it", args.output.display());
     }
-    let dump = plan.flight.map(|_| signal(SignalKind::user_defined1())).transpose().context("listening for signals")?;
     let mut recording = Recording {
         output,
         dump,
@@ -159,7 +161,7 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
         quiet: args.quiet,
         filling_cpu_ns: 0,
     };
-    let status = recording.run(live, workload, &mut meta, &before).await?;
+    let status = recording.run(live, stop, &mut meta, &before).await?;
     recording.finish(args, &mut meta, status)
 }
 
@@ -214,11 +216,10 @@ impl Recording {
     async fn run(
         &mut self,
         mut live: Live,
-        workload: Option<Workload>,
+        mut stop: Stop,
         meta: &mut Meta,
         before: &vmstat::Counters,
     ) -> Result<Result<Option<ExitStatus>>> {
-        let mut stop = Stop::new(workload)?;
         let mut tick = interval(Duration::from_millis(250));
         let status = loop {
             tokio::select! {

@@ -19,12 +19,12 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    pub(crate) fn new(workload: Option<Workload>) -> Result<Self> {
+    /// From now on a signal is no sudden end. To be called before anybody may count on that.
+    pub(crate) fn listen() -> Result<Self> {
         let listen = |kind| signal(kind).context("listening for signals");
-        let command_pid = workload.as_ref().map(|workload| workload.pid);
         Ok(Self {
-            command: workload.map(|workload| tokio::task::spawn_blocking(move || workload.wait())),
-            command_pid,
+            command: None,
+            command_pid: None,
             told: false,
             signals: [
                 listen(SignalKind::interrupt())?,
@@ -32,6 +32,12 @@ impl Stop {
                 listen(SignalKind::hangup())?,
             ],
         })
+    }
+
+    /// A command that runs, whose end is this recording's.
+    pub(crate) fn follow(&mut self, workload: Workload) {
+        self.command_pid = Some(workload.pid);
+        self.command = Some(tokio::task::spawn_blocking(move || workload.wait()));
     }
 
     /// Waits for the first of them. A signal ends the command too. Can be cancelled and called again, as a loop does that
@@ -92,7 +98,8 @@ mod tests {
         let argv = ["sh", "-c", "sleep 0.2; exit 3"].map(str::to_owned);
         let mut workload = Workload::hold(&argv).expect("a process");
         workload.go().expect("still there");
-        let mut stop = Stop::new(Some(workload)).expect("signals");
+        let mut stop = Stop::listen().expect("signals");
+        stop.follow(workload);
         stop.told = true;
         for _ in 0..3 {
             assert!(tokio::time::timeout(Duration::from_millis(10), stop.wait()).await.is_err(), "it still sleeps");
