@@ -33,7 +33,9 @@ use crate::{
     ring::{
         clock,
         identity::Processes,
+        mappings::Mappings,
         reader::{Closing, Reader},
+        stacks,
     },
     trace::meta::{FORMAT_VERSION, Meta, OwnCost, ProbeAccount, ProbeInfo, ProgramCost},
 };
@@ -136,9 +138,15 @@ impl Live {
         let counters = Arc::new(loaded.take_counters()?);
         let maps = loaded.take_aggregates()?;
         let aggregates = maps.map(|maps| aggregate::Reader::new(maps, Arc::clone(&counters), names.clone()));
+        let stacks = loaded.take_stacks()?.map(|tables| {
+            let mappings = Mappings::follow().inspect_err(|error| {
+                log::warn!("the kernel does not tell what programs map: {error}; functions of short-lived ones may have no names");
+            });
+            stacks::Sources { tables, mappings: mappings.ok() }
+        });
         let reader = Reader::start(
             loaded.take_rings(),
-            loaded.take_stacks()?,
+            stacks,
             Arc::clone(&counters),
             names,
             processes,
@@ -268,6 +276,8 @@ pub struct End {
     pub account: Vec<ProbeAccount>,
     /// Events that came out after a later one.
     pub late: u64,
+    /// Changes of what programs map that were not read in time.
+    pub lost_mappings: u64,
     /// As far as the source knows it.
     pub own_cost: OwnCost,
 }
@@ -283,7 +293,7 @@ impl Stopped {
     /// # Errors
     /// Where the counters cannot be read.
     pub fn close(self) -> Result<End, SourceError> {
-        let Closing { mut account, late, cpu_ns } = self.reader.join().map_err(SourceError::Counters)?;
+        let Closing { mut account, late, lost_mappings, cpu_ns } = self.reader.join().map_err(SourceError::Counters)?;
         let mut missed = HashMap::<_, u64>::new();
         for ran in &self.ran {
             *missed.entry(ran.probe.name()).or_default() += ran.runs.missed;
@@ -293,7 +303,7 @@ impl Stopped {
         }
         let programs = self.ran.iter().map(cost).collect();
         let own_cost = OwnCost { programs, reader_cpu_ns: Some(cpu_ns), ..OwnCost::default() };
-        Ok(End { account, late, own_cost })
+        Ok(End { account, late, lost_mappings, own_cost })
     }
 }
 

@@ -246,6 +246,10 @@ impl Recording {
         if closing.late > 0 {
             log::warn!("{} events are out of order in the trace", closing.late);
         }
+        if closing.lost_mappings > 0 {
+            let lost = words::count(closing.lost_mappings, "change");
+            log::warn!("{lost} of what programs map lost: some of their functions may have no names");
+        }
         meta.late_events = closing.late;
         meta.cgroups = self.cgroups.paths();
         meta.account = closing.account;

@@ -4,6 +4,7 @@ pub mod clock;
 pub mod decode;
 pub mod identity;
 pub mod loss;
+pub mod mappings;
 pub mod policy;
 pub mod reader;
 pub mod reorder;

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use aya::maps::{MapData, MapError, RingBuf, StackTraceMap};
+use aya::maps::{MapData, MapError, RingBuf};
 use tokio::sync::mpsc;
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
     identity::Processes,
     loss::Account,
     reorder::{Reorder, WINDOW_NS},
-    stacks::Stacks,
+    stacks::{self, Stacks},
 };
 use crate::{
     event::{Body, Event},
@@ -57,6 +57,8 @@ pub struct Closing {
     pub account: Vec<ProbeAccount>,
     /// Events that came out after a later one.
     pub late: u64,
+    /// Changes of what programs map that were not read in time: where they were, functions may have no names.
+    pub lost_mappings: u64,
     /// CPU time of the reader's thread, ns.
     pub cpu_ns: u64,
 }
@@ -68,7 +70,7 @@ impl Reader {
     /// Where no thread can be had.
     pub fn start(
         rings: Vec<RingBuf<MapData>>,
-        stacks: Option<[StackTraceMap<MapData>; 2]>,
+        stacks: Option<stacks::Sources>,
         counters: Arc<Counters>,
         names: Names,
         processes: Processes,
@@ -152,7 +154,8 @@ impl Drain {
             }
         }
         let account = self.decoding.account.close(&self.counters.read()?);
-        Ok(Closing { account, late: self.reorder.late(), cpu_ns: clock::thread_cpu_ns() })
+        let lost_mappings = self.decoding.stacks.as_ref().map_or(0, Stacks::lost_mappings);
+        Ok(Closing { account, late: self.reorder.late(), lost_mappings, cpu_ns: clock::thread_cpu_ns() })
     }
 
     /// Takes from every ring what is in it, or its share.
@@ -173,6 +176,9 @@ impl Drain {
                     break;
                 }
             }
+        }
+        if let Some(stacks) = &mut self.decoding.stacks {
+            stacks.drain();
         }
         drained
     }

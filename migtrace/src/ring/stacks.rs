@@ -1,12 +1,13 @@
-//! Stacks by name. The kernel keeps each stack once and gives records its number. What a process maps is remembered as soon as
-//! a record of it is taken from its ring, for one that has ended cannot be asked any more; names are found later, for parsing a
-//! program's symbols takes longer than many a process lives.
+//! Stacks by name. The kernel keeps each stack once and gives records its number. What a process maps the kernel tells when it
+//! maps it; of processes that ran before it is remembered as soon as a record of theirs is taken from its ring, for one that has
+//! ended cannot be asked any more. Names are found later: parsing a program's symbols takes longer than many a process lives.
 //!
 //! Names come from kallsyms, and from ELF symbols and DWARF of what a process has mapped, through blazesym: the library that
 //! the BPF world keeps for that.
 
 use std::{
     collections::{HashMap, HashSet},
+    path::{Path, PathBuf},
     sync::{Arc, LazyLock},
 };
 
@@ -15,7 +16,7 @@ use blazesym::{
     Pid,
     symbolize::{
         Input, Symbolized, Symbolizer, cache, evict,
-        source::{Kernel, Process, Source},
+        source::{Elf, Kernel, Process, Source},
     },
 };
 use migtrace_common::{
@@ -24,6 +25,7 @@ use migtrace_common::{
 };
 use zerocopy::FromBytes;
 
+use super::mappings::{MappedFile, Mappings};
 use crate::event::escape_control;
 
 /// Stacks whose names are kept, and whose processes are remembered; beyond, all are forgotten and found anew.
@@ -33,9 +35,17 @@ static NOT_KEPT: LazyLock<Arc<str>> = LazyLock::new(|| "[not kept]".into());
 /// Processes whose mappings are remembered.
 const PROCESSES: usize = 1 << 12;
 
+/// Where stacks come from.
+pub struct Sources {
+    /// The programs' tables of stacks.
+    pub tables: [StackTraceMap<MapData>; 2],
+    /// What processes map, where the kernel tells it.
+    pub mappings: Option<Mappings>,
+}
+
 /// Names of stacks so far, joined by `;`, outermost first.
 pub struct Stacks {
-    tables: [StackTraceMap<MapData>; 2],
+    sources: Sources,
     symbolizer: Symbolizer,
     /// By number, and for a user's stack by process; `None`: the kernel did not keep it.
     names: HashMap<(Option<u32>, i32), Option<Arc<str>>>,
@@ -43,16 +53,38 @@ pub struct Stacks {
     seen: HashSet<(u32, i32)>,
     /// Processes whose mappings are remembered.
     processes: HashSet<u32>,
+    /// Where the files are that were mapped; `None`: not here, or not the same any more.
+    files: HashMap<Arc<MappedFile>, Option<PathBuf>>,
 }
 
 impl Stacks {
-    /// Of the programs' tables of stacks. Reads the kernel's symbols, which takes a while.
+    /// Reads the kernel's symbols, which takes a while.
     #[must_use]
-    pub fn new(tables: [StackTraceMap<MapData>; 2]) -> Self {
+    pub fn new(sources: Sources) -> Self {
         let symbolizer = Symbolizer::new();
         // Any address will do.
         let _ = symbolizer.symbolize(&Source::Kernel(Kernel::default()), Input::AbsAddr(&[u64::MAX]));
-        Self { tables, symbolizer, names: HashMap::new(), seen: HashSet::new(), processes: HashSet::new() }
+        Self {
+            sources,
+            symbolizer,
+            names: HashMap::new(),
+            seen: HashSet::new(),
+            processes: HashSet::new(),
+            files: HashMap::new(),
+        }
+    }
+
+    /// Takes what the kernel told of mappings. To be called whenever the rings are drained.
+    pub fn drain(&mut self) {
+        if let Some(mappings) = &mut self.sources.mappings {
+            mappings.drain();
+        }
+    }
+
+    /// Changes of mappings that were not taken in time.
+    #[must_use]
+    pub fn lost_mappings(&self) -> u64 {
+        self.sources.mappings.as_ref().map_or(0, Mappings::lost)
     }
 
     /// Remembers what a record's process maps, where the record may come of something new: a stack that was not seen
@@ -88,22 +120,25 @@ impl Stacks {
     }
 
     fn of(&mut self, header: &Header) -> (Option<Arc<str>>, Option<Arc<str>>) {
-        (self.named(None, header.kernel_stack), self.named(Some(header.pid), header.user_stack))
+        let process = Some((header.pid, header.ts_ns));
+        (self.named(None, header.kernel_stack), self.named(process, header.user_stack))
     }
 
-    fn named(&mut self, pid: Option<u32>, number: i32) -> Option<Arc<str>> {
+    /// The stack of this number: the kernel's, or that of a process as it was at a time.
+    fn named(&mut self, process: Option<(u32, u64)>, number: i32) -> Option<Arc<str>> {
         if number == STACK_NOT_KEPT {
             return Some(NOT_KEPT.clone());
         }
         // Negative: there is none.
         let key = u32::try_from(number & !SECOND_TABLE).ok()?;
+        let pid = process.map(|(pid, _)| pid);
         if let Some(known) = self.names.get(&(pid, number)) {
             return known.clone();
         }
-        let stack = self.tables[usize::from(number & SECOND_TABLE != 0)].get(&key, 0).ok()?;
+        let stack = self.sources.tables[usize::from(number & SECOND_TABLE != 0)].get(&key, 0).ok()?;
         let addresses: Vec<u64> = stack.frames().iter().map(|frame| frame.ip).filter(|&ip| ip != 0).collect();
         let names: Option<Arc<str>> =
-            Some(self.names_of(pid, &addresses)).filter(|names| !names.is_empty()).map(Arc::from);
+            Some(self.names_of(process, &addresses)).filter(|names| !names.is_empty()).map(Arc::from);
         if self.names.len() == KEPT {
             self.names.clear();
         }
@@ -112,38 +147,64 @@ impl Stacks {
     }
 
     /// Innermost first in, outermost first out. A frame without a name is its address.
-    fn names_of(&self, pid: Option<u32>, addresses: &[u64]) -> String {
-        let symbolize = |source| self.symbolizer.symbolize(&source, Input::AbsAddr(addresses));
-        let symbols = match pid {
-            None => symbolize(Source::Kernel(Kernel::default())),
-            Some(pid) => {
-                let process = |map_files| Source::Process(Process { map_files, ..Process::new(Pid::from(pid)) });
+    fn names_of(&mut self, process: Option<(u32, u64)>, addresses: &[u64]) -> String {
+        let of_file = |&address| process.and_then(|(pid, at_ns)| self.name_in_file(pid, at_ns, address));
+        let mut named: Vec<_> = addresses.iter().map(of_file).collect();
+        if named.contains(&None) {
+            let symbols = match process {
+                None => self.symbolize(Source::Kernel(Kernel::default()), addresses),
                 // What it has mapped is there, in whatever container, as long as it is; then the files may be, by their names.
-                symbolize(process(true)).or_else(|_| symbolize(process(false)))
-            }
-        };
-        // An error leaves addresses.
-        let symbols = symbols.unwrap_or_else(|error| {
-            log::debug!("no names for the stack of {pid:?}: {error:#}");
-            Vec::new()
-        });
-        let mut frames = Vec::with_capacity(addresses.len());
-        for (number, address) in addresses.iter().enumerate().rev() {
-            match symbols.get(number) {
-                Some(Symbolized::Sym(symbol)) => {
-                    let inlined = symbol.inlined.iter().map(|function| &function.name);
-                    // A separator within a name would make two frames of one.
-                    let names = std::iter::once(&symbol.name).chain(inlined);
-                    frames.extend(names.map(|name| escape_control(name).replace(';', ":")));
+                Some((pid, _)) => {
+                    let source = |map_files| Source::Process(Process { map_files, ..Process::new(Pid::from(pid)) });
+                    self.symbolize(source(true), addresses).or_else(|_| self.symbolize(source(false), addresses))
                 }
-                _ => frames.push(format!("{address:#x}")),
+            };
+            // An error leaves addresses.
+            let symbols = symbols.unwrap_or_else(|error| {
+                log::debug!("no names for the stack of {process:?}: {error:#}");
+                Vec::new()
+            });
+            for (names, symbol) in named.iter_mut().zip(&symbols) {
+                *names = names.take().or_else(|| names_of(symbol));
             }
         }
-        if pid.is_none() {
+        let frames = named.into_iter().zip(addresses).rev();
+        let mut frames: Vec<_> =
+            frames.flat_map(|(names, address)| names.unwrap_or_else(|| vec![format!("{address:#x}")])).collect();
+        if process.is_none() {
             leave_out_tracing(&mut frames);
         }
         frames.join(";")
     }
+
+    fn symbolize(&self, source: Source<'_>, addresses: &[u64]) -> blazesym::Result<Vec<Symbolized<'_>>> {
+        self.symbolizer.symbolize(&source, Input::AbsAddr(addresses))
+    }
+
+    /// The functions at an address of a process, in the file that it had mapped there.
+    fn name_in_file(&mut self, pid: u32, at_ns: u64, address: u64) -> Option<Vec<String>> {
+        let (file, offset) = self.sources.mappings.as_ref()?.find(pid, at_ns, address)?;
+        if self.files.len() == KEPT {
+            self.files.clear();
+        }
+        let path = self.files.entry(Arc::clone(file)).or_insert_with(|| file.path().map(Path::to_path_buf)).clone()?;
+        let source = Source::Elf(Elf::new(path));
+        match self.symbolizer.symbolize_single(&source, Input::FileOffset(offset)) {
+            Ok(symbol) => names_of(&symbol),
+            Err(error) => {
+                log::debug!("no names of {file:?}: {error:#}");
+                None
+            }
+        }
+    }
+}
+
+/// A function, and those that the compiler put into it, outermost first.
+fn names_of(symbol: &Symbolized<'_>) -> Option<Vec<String>> {
+    let symbol = symbol.as_sym()?;
+    let names = std::iter::once(&symbol.name).chain(symbol.inlined.iter().map(|function| &function.name));
+    // A separator within a name would make two frames of one.
+    Some(names.map(|name| escape_control(name).replace(';', ":")).collect())
 }
 
 /// Frames of the kernel, outermost first, without those by which it comes to a BPF program.

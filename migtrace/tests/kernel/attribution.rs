@@ -201,8 +201,15 @@ fn read(addr: usize) {
 
 #[test]
 fn stacks_name_the_functions_of_kernel_and_program() {
-    // It ends long before its symbols are read. What it reads goes into memory of its own that it never touched.
-    let run = Recorder::start(&["--stacks"], &["dd", "if=/dev/zero", "of=/dev/null", "bs=128k", "count=1"]).finish();
+    let recorder = Recorder::attached(&["--stacks", "--comm", "dd"]);
+    // A program that has come and gone before anybody reads what happened, and could ask what it maps. What it reads goes into
+    // memory of its own that it never touched.
+    recorder.signal(libc::SIGSTOP);
+    let dd = Command::new("dd").args(["if=/dev/zero", "of=/dev/null", "bs=128k", "count=1"]).output().unwrap();
+    assert!(dd.status.success(), "{dd:?}");
+    recorder.signal(libc::SIGCONT);
+    recorder.signal(libc::SIGINT);
+    let run = recorder.finish();
     let faults = run.faults();
     let reading: Vec<_> =
         faults.iter().filter(|(e, _)| innermost(&e.user_stack).is_some_and(|f| f.ends_with("read"))).collect();
