@@ -10,7 +10,7 @@ use crate::{
         catalog::{CATALOG, Gives, Role},
         kernel::Kernel,
         kfunc,
-        support::{self, Unsupported},
+        support::{self, Namespace, Unsupported},
         topology,
     },
     trace::meta::ProbeInfo,
@@ -47,7 +47,7 @@ fn check(what: &'static str, state: State, found: impl Into<String>, remedy: Opt
 
 /// All that can be said without loading a program.
 pub(super) fn all(kernel: Result<&Kernel, &Unsupported>) -> Vec<Check> {
-    let mut checks = vec![privilege(), type_information(kernel), trace_events(), lockdown(kernel)];
+    let mut checks = vec![privilege(), namespaces(), type_information(kernel), trace_events(), lockdown(kernel)];
     checks.extend(kernel.ok().map(addresses));
     checks.extend([functions(), kprobes(), nodes(), balancing(), swap(), cgroups()]);
     checks.extend(kernel.ok().map(migrate_on_fault));
@@ -95,6 +95,14 @@ fn privilege() -> Check {
             check(WHAT, Missing, format!("this process lacks {}", missing.join(", ")), Some("run it with sudo"))
         }
         Err(why) => check(WHAT, Missing, why.to_string(), None),
+    }
+}
+
+fn namespaces() -> Check {
+    const WHAT: &str = "namespaces";
+    match Namespace::own() {
+        None => check(WHAT, Fine, "numbers of processes and clock are the machine's", None),
+        Some(own) => check(WHAT, Missing, format!("this process has its own {own}"), Some(own.remedy())),
     }
 }
 

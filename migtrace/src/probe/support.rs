@@ -1,6 +1,6 @@
 //! What tracing needs from the machine, checked before anything is loaded, so that the message names the actual cause.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
 use rustix::thread::{CapabilitySet, capabilities};
 use thiserror::Error;
@@ -20,6 +20,8 @@ pub enum Unsupported {
          with CONFIG_DEBUG_INFO_BTF=y, and in a container mount /sys"
     )]
     NoBtf { path: &'static str, source: io::Error },
+    #[error("this process has its own {0}, and the kernel's records have the machine's: {remedy}", remedy = .0.remedy())]
+    Namespace(Namespace),
     #[error("the kernel's BTF cannot be used: {0}")]
     Btf(String),
     #[error(
@@ -47,6 +49,56 @@ pub fn avoided() -> Vec<String> {
     forms.split(',').map(str::trim).filter(|form| !form.is_empty()).map(str::to_owned).collect()
 }
 
+/// What containers may have of their own, so that what the kernel records means something else here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Namespace {
+    /// The numbers of processes.
+    Pid,
+    /// The clock.
+    Time,
+}
+
+impl std::fmt::Display for Namespace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Pid => "numbers of processes (a pid namespace)",
+            Self::Time => "clock (a time namespace)",
+        })
+    }
+}
+
+impl Namespace {
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::Pid => {
+                "start it outside of the container, or let the container have the host's (`docker run --pid=host`, \
+                 `hostPID: true` in a pod)"
+            }
+            Self::Time => "start it outside of the namespace",
+        }
+    }
+
+    /// The first that this process has of its own.
+    #[must_use]
+    pub fn own() -> Option<Self> {
+        // The machine's own has this number (PID_NS_INIT_INO of linux/nsfs.h); any other one is somebody's.
+        const MACHINES: u64 = 0xEFFF_FFFC;
+        if fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() != MACHINES) {
+            return Some(Self::Pid);
+        }
+        let offsets = fs::read_to_string("/proc/self/timens_offsets").unwrap_or_default();
+        has_own_clock(&offsets).then_some(Self::Time)
+    }
+}
+
+/// Lines as `boottime            0         0`: a clock, and what it is ahead, in s and ns.
+fn has_own_clock(offsets: &str) -> bool {
+    let mut boottime = offsets.lines().filter_map(|line| line.strip_prefix("boottime "));
+    boottime.any(|ahead| ahead.split_whitespace().any(|part| part != "0"))
+}
+
 /// The running kernel's type information.
 pub const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
 
@@ -68,6 +120,9 @@ pub fn check() -> Result<(), Unsupported> {
     let missing = missing_privilege()?;
     if !missing.is_empty() {
         return Err(Unsupported::Privilege(missing.join(", ")));
+    }
+    if let Some(own) = Namespace::own() {
+        return Err(Unsupported::Namespace(own));
     }
     if let Err(source) = fs::File::open(BTF_PATH) {
         return Err(Unsupported::NoBtf { path: BTF_PATH, source });
@@ -105,6 +160,15 @@ fn missing_capabilities(held: CapabilitySet) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_of_its_own_is_one_that_is_ahead() {
+        assert!(!has_own_clock(""));
+        assert!(!has_own_clock("monotonic           0         0\nboottime            0         0\n"));
+        assert!(!has_own_clock("monotonic        3600         0\nboottime            0         0\n"));
+        assert!(has_own_clock("monotonic           0         0\nboottime            0       100\n"));
+        assert!(has_own_clock("monotonic           0         0\nboottime        -3600         0\n"));
+    }
 
     #[test]
     fn what_is_missing_has_its_name() {

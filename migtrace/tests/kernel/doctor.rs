@@ -76,3 +76,13 @@ fn without_btf_it_names_the_file_and_the_option() {
     assert!(btf["found"].as_str().unwrap().contains("/sys/kernel/btf/vmlinux"), "{btf}");
     assert!(btf["remedy"].as_str().unwrap().contains("CONFIG_DEBUG_INFO_BTF"), "{btf}");
 }
+
+#[test]
+fn in_a_container_with_its_own_processes_it_names_the_option() {
+    let (status, report) = doctor_under("unshare", &["--pid", "--fork", "--mount-proc"]);
+    assert_eq!((status, &report["can_trace"]), (69, &Value::Bool(false)));
+    let namespaces = with(&report, "checks", "what", "namespaces")[0];
+    assert_eq!(namespaces["state"], "missing");
+    assert!(namespaces["found"].as_str().unwrap().contains("pid namespace"), "{namespaces}");
+    assert!(namespaces["remedy"].as_str().unwrap().contains("--pid=host"), "{namespaces}");
+}

@@ -42,6 +42,18 @@ fn without_btf() {
 }
 
 #[test]
+fn with_numbers_of_processes_that_are_not_the_machines() {
+    // The kernel would record none of them: its numbers are others.
+    let output = record_under("unshare", &["--pid", "--fork", "--mount-proc"]);
+    assert_refused(&output, UNAVAILABLE, &["pid namespace", "--pid=host", "hostPID"]);
+    // A clock that is as the machine's is none of its own.
+    let output = record_under("unshare", &["--time", "--fork"]);
+    assert!(output.status.success(), "{output:?}");
+    let output = record_under("unshare", &["--time", "--fork", "--boottime", "1000"]);
+    assert_refused(&output, UNAVAILABLE, &["time namespace"]);
+}
+
+#[test]
 fn without_trace_events() {
     let hide = "umount -l /sys/kernel/tracing && exec \"$0\" \"$@\"";
     let output = record_under("unshare", &["--mount", "sh", "-c", hide]);
