@@ -3,8 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
-    fmt,
-    path::PathBuf,
+    fmt, fs,
     str::FromStr,
 };
 
@@ -128,12 +127,20 @@ impl FilterArgs {
     }
 
     /// # Errors
-    /// A process of --pid is not there.
+    /// A process of --pid is not there, or is a thread: those have entries of /proc, too.
     pub(crate) fn check_pids(&self) -> Result<()> {
-        match self.pid.iter().find(|pid| !PathBuf::from(format!("/proc/{pid}")).exists()) {
-            Some(pid) => bail!("--pid {pid}: there is no such process"),
-            None => Ok(()),
+        for pid in &self.pid {
+            let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else {
+                bail!("--pid {pid}: there is no such process");
+            };
+            let process = status.lines().find_map(|line| line.strip_prefix("Tgid:")).map(str::trim);
+            if let Some(process) = process.filter(|process| *process != pid.to_string()) {
+                bail!(
+                    "--pid {pid} is a thread of process {process}: for it alone --pid {process} --filter 'tid == {pid}'"
+                );
+            }
         }
+        Ok(())
     }
 
     /// The cgroups of this machine that tasks must be in or below.
@@ -295,6 +302,24 @@ mod tests {
         let cgroups = [(7, "/a/b"), (8, "/a"), (9, "/ab")].map(|(id, path)| (id, path.to_owned()));
         let command = Command::try_parse_from(["x"].iter().chain(options)).unwrap_or_else(|e| panic!("{e}"));
         command.args.filter(&cgroups.into()).expect("a filter").to_string()
+    }
+
+    #[test]
+    fn a_thread_is_no_process() {
+        let (sender, own_tid) = std::sync::mpsc::channel();
+        let (ended, waits) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            sender.send(rustix::thread::gettid().as_raw_nonzero().get() as u32).unwrap();
+            let _ = waits.recv();
+        });
+        let checked = |pid| FilterArgs { pid: vec![pid], ..FilterArgs::default() }.check_pids();
+        let (process, tid) = (std::process::id(), own_tid.recv().unwrap());
+        checked(process).expect("a process");
+        let error = checked(tid).unwrap_err().to_string();
+        assert!(error.contains(&format!("--pid {process} --filter 'tid == {tid}'")), "{error}");
+        assert!(checked(u32::MAX).unwrap_err().to_string().contains("no such process"));
+        drop(ended);
+        thread.join().unwrap();
     }
 
     #[test]

@@ -124,11 +124,7 @@ async fn recording(args: &Args, file: &Path, config: Config) -> Result<Option<St
 
 async fn live(args: &Args, config: Config) -> Result<Option<String>> {
     support::check().map_err(SourceError::from)?;
-    for &pid in &args.filter.pid {
-        if !PathBuf::from(format!("/proc/{pid}")).exists() {
-            bail!("--pid {pid}: there is no such process");
-        }
-    }
+    args.filter.check_pids()?;
     let filter = args.filter.but_scope();
     let scope = Scope {
         processes: (!args.filter.pid.is_empty()).then(|| args.filter.pid.clone()),
