@@ -93,6 +93,8 @@ pub struct Live {
     measured: Duration,
     ticked: Instant,
     ticks: u64,
+    /// At a tick the kernel called no program on a function.
+    silenced: bool,
 }
 
 /// What [`machine::hypervisor`] calls QEMU's emulation.
@@ -170,6 +172,7 @@ impl Live {
                 measured: Duration::ZERO,
                 ticked: Instant::now(),
                 ticks: 0,
+                silenced: false,
             },
             meta,
         ))
@@ -186,9 +189,10 @@ impl Live {
         self.loaded.ran().iter().map(cost).collect()
     }
 
-    /// To be called about four times a second: passes the programs' own diagnostics on to the log, and has the kernel
-    /// measure the programs now and then.
+    /// To be called about four times a second: passes the programs' own diagnostics on to the log, has the kernel measure the
+    /// programs now and then, and looks whether it still calls them.
     pub fn tick(&mut self) {
+        self.silenced |= support::functions_silenced().is_some();
         if let Some(diagnostics) = &mut self.diagnostics {
             diagnostics.flush();
         }
@@ -253,7 +257,7 @@ impl Live {
         let ran = self.loaded.ran();
         self.loaded.detach();
         self.reader.stop();
-        Stopped { reader: self.reader, ran }
+        Stopped { reader: self.reader, ran, silenced: self.silenced }
     }
 }
 
@@ -268,6 +272,7 @@ fn default_ring_bytes() -> u32 {
 pub struct Stopped {
     reader: Reader,
     ran: Vec<Ran>,
+    silenced: bool,
 }
 
 /// What is known of a recording when all is read.
@@ -278,6 +283,8 @@ pub struct End {
     pub late: u64,
     /// Changes of what programs map that were not read in time.
     pub lost_mappings: u64,
+    /// For a time the kernel called no program on a function.
+    pub silenced: bool,
     /// As far as the source knows it.
     pub own_cost: OwnCost,
 }
@@ -303,7 +310,23 @@ impl Stopped {
         }
         let programs = self.ran.iter().map(cost).collect();
         let own_cost = OwnCost { programs, reader_cpu_ns: Some(cpu_ns), ..OwnCost::default() };
-        Ok(End { account, late, lost_mappings, own_cost })
+        Ok(End { account, late, lost_mappings, silenced: self.silenced, own_cost })
+    }
+}
+
+/// What a recording misses of which the kernel called no program on a function for a time.
+pub const SILENCED: &str = "kernel.ftrace_enabled was 0 for a time: what happened then was not seen";
+
+impl End {
+    /// Says of each probe on a function that it did not see all, where that is so.
+    pub fn mark_silenced(&self, probes: &mut [ProbeInfo]) {
+        const FUNCTIONS: [&str; 4] = ["fentry ", "fexit ", "kprobe ", "kretprobe "];
+        let on_function = |by: &String| FUNCTIONS.iter().any(|form| by.contains(form));
+        for probe in probes.iter_mut().filter(|probe| self.silenced && probe.attached.as_ref().is_some_and(on_function))
+        {
+            probe.error = Some(SILENCED.to_owned());
+            probe.fidelity = "estimated".to_owned();
+        }
     }
 }
 

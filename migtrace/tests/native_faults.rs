@@ -1,5 +1,6 @@
 //! Page faults of a process of this test's own, recorded on the machine that the tests run on, against what the kernel
-//! itself counts for that process (getrusage). A machine that lets nobody trace skips it, and says so.
+//! itself counts for that process (getrusage); and recordings with another clock than the machine's. A machine that lets nobody
+//! trace skips them, and says so.
 #![allow(clippy::unwrap_used, reason = "a test ends where its premise does")]
 
 use std::{
@@ -29,9 +30,7 @@ fn as_many_faults_as_the_kernel_counts() {
         workload();
     }
     let Some(way) = way_to_see_faults() else {
-        // Past the test harness, which keeps what is printed of a test that passes.
-        writeln!(std::io::stdout(), "test {TEST} ... skipped: this machine lets this process trace no faults").unwrap();
-        return;
+        return skipped(TEST, "this machine lets this process trace no faults");
     };
     let dir = tempfile::tempdir().unwrap();
     let trace = dir.path().join("run.parquet");
@@ -56,6 +55,32 @@ fn as_many_faults_as_the_kernel_counts() {
     let is_fault = |e: &&Event| matches!(&e.body, Body::Fault(f) if f.result.as_deref() != Some("retry"));
     let seen = events.iter().filter(inside).filter(is_fault).count();
     assert_eq!(seen, counted, "faults by way of {way}");
+}
+
+#[test]
+fn a_clock_that_is_ahead_of_the_machines_is_refused() {
+    let test = "a_clock_that_is_ahead_of_the_machines_is_refused";
+    if way_to_see_faults().is_none() || !fs::exists("/proc/self/ns/time").unwrap() {
+        return skipped(test, "this machine lets this process trace no faults, or has no time namespaces");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let record = |namespace: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.current_dir(&dir).env_remove("MIGTRACE_LOG").args(["--time", "--fork"]).args(namespace);
+        let output =
+            command.args([env!("CARGO_BIN_EXE_migtrace"), "record", "--quiet", "--", "true"]).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    // One of its own that shows the same is none.
+    let (status, stderr) = record(&[]);
+    assert_eq!(status, Some(0), "{stderr}");
+    let (status, stderr) = record(&["--boottime", "1000"]);
+    assert_eq!((status, stderr.contains("time namespace")), (Some(69), true), "{stderr}");
+}
+
+fn skipped(test: &str, why: &str) {
+    // Past the test harness, which keeps what is printed of a test that passes.
+    writeln!(std::io::stdout(), "test {test} ... skipped: {why}").unwrap();
 }
 
 /// How `record` would see faults here; `None` where it cannot.

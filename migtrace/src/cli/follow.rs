@@ -93,7 +93,9 @@ impl Log {
         while let Some(batch) = stopped.next().await {
             self.take(batch);
         }
-        meta.account = stopped.close()?.account;
+        let closing = stopped.close()?;
+        closing.mark_silenced(&mut meta.probes);
+        meta.account = closing.account;
         Ok(self.follower.finish(meta, out)?)
     }
 }

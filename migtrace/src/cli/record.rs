@@ -15,7 +15,7 @@ use migtrace::{
     privilege,
     probe::{cgroups::Cgroups, left_behind::LeftBehind, support, vmstat},
     ring::clock,
-    source::{Live, Scope, SourceError},
+    source::{Live, SILENCED, Scope, SourceError},
     summary::Summary,
     trace::{
         Output, Trace,
@@ -250,6 +250,10 @@ impl Recording {
             let lost = words::count(closing.lost_mappings, "change");
             log::warn!("{lost} of what programs map lost: some of their functions may have no names");
         }
+        if closing.silenced {
+            log::warn!("{SILENCED}");
+        }
+        closing.mark_silenced(&mut meta.probes);
         meta.late_events = closing.late;
         meta.cgroups = self.cgroups.paths();
         meta.account = closing.account;

@@ -3,9 +3,14 @@
 use std::{
     fs,
     process::{Command, Output},
+    thread,
+    time::Duration,
 };
 
-use crate::support::{migtrace, record, texts};
+use crate::{
+    recorder::Recorder,
+    support::{migtrace, record, texts},
+};
 
 const BAD_INPUT: i32 = 2;
 const UNAVAILABLE: i32 = 69;
@@ -46,11 +51,6 @@ fn with_numbers_of_processes_that_are_not_the_machines() {
     // The kernel would record none of them: its numbers are others.
     let output = record_under("unshare", &["--pid", "--fork", "--mount-proc"]);
     assert_refused(&output, UNAVAILABLE, &["pid namespace", "--pid=host", "hostPID"]);
-    // A clock that is as the machine's is none of its own.
-    let output = record_under("unshare", &["--time", "--fork"]);
-    assert!(output.status.success(), "{output:?}");
-    let output = record_under("unshare", &["--time", "--fork", "--boottime", "1000"]);
-    assert_refused(&output, UNAVAILABLE, &["time namespace"]);
 }
 
 #[test]
@@ -125,4 +125,19 @@ fn functions_that_the_kernel_calls_no_program_on_are_not_taken() {
     assert!(fault.error.as_ref().unwrap().contains("ftrace_enabled"), "{fault:?}");
     let (said, _) = texts(&doctor);
     assert!(said.contains("sysctl kernel.ftrace_enabled=1"), "{said}");
+}
+
+#[test]
+fn a_recording_in_which_the_kernel_stopped_calling_programs_says_so() {
+    let recorder = Recorder::attached(&["--comm", "migtrace"]);
+    let off = FtraceOff::now();
+    // It looks four times a second.
+    thread::sleep(Duration::from_secs(2));
+    drop(off);
+    recorder.signal(libc::SIGINT);
+    let run = recorder.finish();
+    assert!(run.ended.stderr.contains("ftrace_enabled was 0 for a time"), "{}", run.ended.stderr);
+    let fault = run.meta.probes.iter().find(|p| p.probe == "fault" && p.field.is_none()).unwrap();
+    assert_eq!((fault.attached.as_ref().unwrap().contains("fentry"), fault.fidelity.as_str()), (true, "estimated"));
+    assert!(run.log().contains("estimated: kernel.ftrace_enabled was 0 for a time"), "{}", run.log());
 }
