@@ -80,7 +80,8 @@ fn a_clock_that_is_ahead_of_the_machines_is_refused() {
 
 fn skipped(test: &str, why: &str) {
     // Past the test harness, which keeps what is printed of a test that passes.
-    writeln!(std::io::stdout(), "test {test} ... skipped: {why}").unwrap();
+    let mut out = std::io::stdout();
+    writeln!(out, "test {test} ... skipped: {why}").unwrap();
 }
 
 /// How `record` would see faults here; `None` where it cannot.

@@ -64,7 +64,7 @@ fn head(life: &Biography<'_>, meta: &Meta, out: &mut dyn Write) -> io::Result<()
     if let Some(machine) = &meta.machine {
         line("machine", words::machine(machine))?;
     }
-    line("in short", in_short(life))
+    line("in short", in_short(life, meta))
 }
 
 /// Its number in the range that a request named last, and the mapping that it is in.
@@ -85,10 +85,21 @@ fn place(life: &Biography<'_>) -> String {
     parts.join("; ")
 }
 
-fn in_short(life: &Biography<'_>) -> String {
+fn in_short(life: &Biography<'_>, meta: &Meta) -> String {
     let c = &life.counts;
     let times = |n: u64| words::count(n, "time");
-    let mut parts = vec![format!("{} on it took {}", words::count(c.faults, "fault"), words::duration(c.waited_ns))];
+    let mut parts = Vec::new();
+    if account::is_attached(meta, "fault") || c.faults > 0 {
+        let is_timed = account::shows(meta, "fault", "latency_ns") || c.waited_ns > 0;
+        let took = if is_timed { words::duration(c.waited_ns) } else { "an unknown time".to_owned() };
+        parts.push(format!("{} on it took {took}", words::count(c.faults, "fault")));
+    } else {
+        parts.push("faults were not recorded".to_owned());
+    }
+    if !account::is_attached(meta, "direct_migrate") && c.moves + c.failed_moves == 0 {
+        parts.push("whether it moved was not recorded".to_owned());
+        return parts.join("; ");
+    }
     parts.push(format!("moved {} in {}", times(c.moves), words::duration(c.moving_ns)));
     if c.failed_moves > 0 {
         parts.push(format!("did not move {}", times(c.failed_moves)));
@@ -237,6 +248,32 @@ mod tests {
         biography::ProcessId,
         fixture::{self, SEGMENT},
     };
+
+    #[test]
+    fn what_was_not_recorded_is_not_nothing() {
+        let (mut meta, events) = fixture::direct(8);
+        let fault = events.iter().find(|e| matches!(&e.body, crate::event::Body::Fault(f) if f.addr == SEGMENT));
+        let mut fault = fault.expect("it is touched").clone();
+        let in_short = |fault: &crate::event::Event, meta: &Meta| {
+            let mut lives = Biographies::new(Limits::default());
+            lives.take(fault);
+            let process = ProcessId { pid: fault.pid, start_ns: fault.process_start_ns };
+            in_short(&lives.page(process, SEGMENT).expect("it is known"), meta)
+        };
+        assert!(in_short(&fault, &meta).contains("moved 0 times in 0 ns; went back"), "{}", in_short(&fault, &meta));
+        // As where the kernel lets nobody into functions.
+        if let crate::event::Body::Fault(fault) = &mut fault.body {
+            fault.latency_ns = None;
+        }
+        let mut lacks = meta.probes[0].clone();
+        (lacks.field, lacks.attached) = (Some("latency_ns".into()), None);
+        meta.probes.push(lacks);
+        for probe in meta.probes.iter_mut().filter(|probe| probe.probe == "direct_migrate") {
+            probe.attached = None;
+        }
+        let unknown = "1 fault on it took an unknown time; whether it moved was not recorded";
+        assert_eq!(in_short(&fault, &meta), unknown);
+    }
 
     #[test]
     fn what_is_left_out_is_told_where_it_was() {

@@ -5,7 +5,10 @@
 
 use crate::{
     event::{Body, Cause, Event, FaultClass, Outcome, Verdict},
-    model::{Run, account::is_attached},
+    model::{
+        Run,
+        account::{is_attached, shows},
+    },
     trace::meta::Meta,
 };
 
@@ -31,7 +34,8 @@ impl Reconciled {
 
 type Counted = fn(&Body) -> u64;
 
-/// Counter, meaning, probe that must have been attached, and pages that one event adds.
+/// Counter, meaning, probe that must have been attached, or field of its events that they must have, and pages that one event
+/// adds.
 const COUNTERS: [(&str, &str, &str, Counted); 8] = [
     ("mof_unmapped", "pages marked lazily", "mark", |b| match b {
         Body::Mark(m) if m.result == Outcome::Ok => 1 << m.order,
@@ -65,7 +69,7 @@ const COUNTERS: [(&str, &str, &str, Counted); 8] = [
         Body::Migrate(m) if m.cause == Cause::LazyFault && m.result == Outcome::Failed => m.pages(),
         _ => 0,
     }),
-    ("numa_hint_faults", "NUMA hinting faults", "fault", |b| match b {
+    ("numa_hint_faults", "NUMA hinting faults", "fault.class", |b| match b {
         Body::Fault(f) if f.class == Some(FaultClass::Hinting) => 1,
         _ => 0,
     }),
@@ -88,7 +92,11 @@ impl Traced {
     pub fn reconcile(&self, meta: &Meta) -> Vec<Reconciled> {
         let known = COUNTERS.iter().zip(self.0).filter_map(|(&(counter, meaning, probe, _), traced)| {
             let gained = *meta.vmstat_delta.get(counter)?;
-            is_attached(meta, probe).then_some(Reconciled { counter, meaning, gained, traced })
+            let is_seen = match probe.split_once('.') {
+                Some((probe, field)) => shows(meta, probe, field),
+                None => is_attached(meta, probe),
+            };
+            is_seen.then_some(Reconciled { counter, meaning, gained, traced })
         });
         known.collect()
     }
@@ -113,6 +121,21 @@ mod tests {
         let all = reconcile(&Run::new(meta, events));
         let of = |name: &str| all.iter().find(|r| r.counter == name).expect("reconciled").difference();
         assert_eq!((of("mof_unmapped"), of("mof_migrated"), of("pgmigrate_success")), (0, 0, 3));
+    }
+
+    #[test]
+    fn faults_without_a_class_say_nothing_of_hinting_faults() {
+        let (mut meta, events) = fixture::direct(8);
+        meta.vmstat_delta.insert("numa_hint_faults".into(), 5);
+        let rows = |meta: &Meta| {
+            let all = reconcile(&Run::new(meta.clone(), events.clone()));
+            all.iter().filter(|r| r.counter == "numa_hint_faults").map(|r| r.traced).collect::<Vec<_>>()
+        };
+        assert_eq!(rows(&meta), [0]);
+        let mut lacks = meta.probes[0].clone();
+        (lacks.field, lacks.attached) = (Some("class".into()), None);
+        meta.probes.push(lacks);
+        assert_eq!(rows(&meta), [0; 0]);
     }
 
     #[test]

@@ -73,7 +73,9 @@ fn mapping(line: &str) -> Option<Mapping> {
             Some(("file", path)) => {
                 mapping.name = unescape(path);
                 if mapping.kind == "anon" {
-                    mapping.kind = "file";
+                    // Memory that is shared without a file has one of the kernel's own.
+                    let is_memory = ["/dev/zero", "/SYSV", "/memfd:"].iter().any(|own| mapping.name.starts_with(own));
+                    mapping.kind = if is_memory { "shmem" } else { "file" };
                 }
             }
             Some(("kernelpagesize_kB", kib)) => mapping.page_bytes = kib.parse::<u64>().ok()?.checked_mul(1024)?,
@@ -111,6 +113,7 @@ mod tests {
                     7f12a4000000 bind:2 anon=8 dirty=8 N1=3 N2=5 kernelpagesize_kB=4\n\
                     7ffd00000000 prefer=relative:1 stack anon=3 N0=3 kernelpagesize_kB=4\n\
                     7f0000000000 default huge anon=1 N3=1 kernelpagesize_kB=2048\n\
+                    7f1000000000 default file=/dev/zero\\040(deleted) mapped=2 N0=2 kernelpagesize_kB=4\n\
                     nonsense\n";
         let maps = NumaMaps::parse(7, 9, text, "7f12a4000000-7f12a4008000 rw-p 00000000 00:00 0\nnonsense\n");
         assert_eq!([0, 1].map(|n| maps.mappings[n].end), [None, Some(0x7f12_a400_8000)]);
@@ -122,6 +125,7 @@ mod tests {
                 (0x7f12_a400_0000, "anon", "bind:2", ""),
                 (0x7ffd_0000_0000, "stack", "prefer=relative:1", ""),
                 (0x7f00_0000_0000, "hugetlb", "default", ""),
+                (0x7f10_0000_0000, "shmem", "default", "/dev/zero (deleted)"),
             ]
         );
         assert_eq!(maps.mappings[1].pages.iter().collect::<Vec<_>>(), [(1, 3), (2, 5)]);

@@ -181,6 +181,13 @@ impl State {
         if self.fidelity.moves_by_batch { counts.batch_failed_pages } else { counts.failed_pages }
     }
 
+    /// Time waited in page faults and calls, ns. Where faults have no times, what is known is the time in calls; that there
+    /// were none says nothing then.
+    #[must_use]
+    pub fn waited_ns(&self, counts: &Counts) -> Option<u64> {
+        (self.fidelity.fault_times.is_available() || counts.stalled_ns > 0).then_some(counts.stalled_ns)
+    }
+
     fn lose(&mut self, probe: &str, cause: &str, count: u64) {
         let key = (probe.to_owned(), cause.to_owned());
         let key = if self.losses.len() < LOSSES || self.losses.contains_key(&key) {

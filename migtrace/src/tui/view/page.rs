@@ -4,6 +4,7 @@ use ratatui::layout::Rect;
 
 use super::{scrolled, text};
 use crate::{
+    model::live::fidelity::Fidelity,
     tui::{
         action::View,
         app::App,
@@ -29,11 +30,12 @@ const COLUMNS: [Column; 9] = [
 
 pub(super) struct Pages<'a> {
     rows: &'a [PageRow],
+    fidelity: &'a Fidelity,
 }
 
 impl<'a> Pages<'a> {
     pub(super) fn of(app: &'a App) -> Self {
-        Self { rows: &app.stories.pages }
+        Self { rows: &app.stories.pages, fidelity: &app.shown().fidelity }
     }
 }
 
@@ -53,16 +55,19 @@ impl Table for Pages<'_> {
     fn value(&self, row: usize, column: usize) -> Value {
         let r = &self.rows[row];
         let number = |n: u64| Value::Number(n as f64);
+        let given = |is: bool, n: u64| if is || n > 0 { number(n) } else { Value::Missing };
+        // What a batch did it does not say of each page.
+        let moves = self.fidelity.moved.is_available() && !self.fidelity.moves_by_batch;
         match column {
             0 => Value::Text(format!("{:#x}", r.addr)),
             1 => number(r.process.pid.into()),
             2 => Value::Text(r.comm.to_string()),
             3 => r.nid.map_or(Value::Missing, |nid| Value::Number(f64::from(nid))),
-            4 => number(r.counts.moves),
-            5 => number(r.counts.failed_moves),
-            6 => number(r.counts.bounces),
-            7 => number(r.counts.faults),
-            _ => number(r.counts.waited_ns),
+            4 => given(moves, r.counts.moves),
+            5 => given(moves, r.counts.failed_moves),
+            6 => given(moves, r.counts.bounces),
+            7 => given(self.fidelity.faults.is_available(), r.counts.faults),
+            _ => given(self.fidelity.fault_times.is_available(), r.counts.waited_ns),
         }
     }
 

@@ -81,8 +81,7 @@ impl<'a> Processes<'a> {
             8 => given(&f.moved, self.state.moved_pages(c)),
             9 => given(&f.moved, self.state.moved_pages(second)),
             10 => given(&f.moved, self.state.failed_pages(c)),
-            // Where faults have no times, what is known is the time in calls; that there were none says nothing.
-            11 => (f.fault_times.is_available() || c.stalled_ns > 0).then_some(c.stalled_ns as f64),
+            11 => self.state.waited_ns(c).map(|ns| ns as f64),
             _ => None,
         }
     }

@@ -230,19 +230,13 @@ fn about(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
             dim("   pages on "),
             plain(or_unknown(shares(&p.pages))),
             dim("   waited "),
-            plain(waited(app.shown(), p)),
+            plain(app.shown().waited_ns(&p.counts).map_or_else(|| "?".to_owned(), words::duration)),
             dim("   threads "),
             plain(format!("{}{others}", p.threads.len())),
             dim(cgroup.unwrap_or_default()),
         ],
     );
     canvas.line(area, 2, &origin(app, id, p));
-}
-
-/// Where faults have no times, what is known is the time in calls.
-fn waited(state: &State, process: &Process) -> String {
-    let is_known = state.fidelity.fault_times.is_available() || process.counts.stalled_ns > 0;
-    if is_known { words::duration(process.counts.stalled_ns) } else { "?".to_owned() }
 }
 
 fn or_unknown(text: String) -> String {

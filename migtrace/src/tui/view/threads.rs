@@ -61,7 +61,7 @@ impl Table for Threads<'_> {
             4 if state.fidelity.faults.is_available() => number(thread.counts.faults),
             5 => thread.counts.remote_percent().map_or(Value::Missing, Value::Number),
             6 if state.fidelity.moved.is_available() => number(state.moved_pages(&thread.counts)),
-            7 => number(thread.counts.stalled_ns),
+            7 => state.waited_ns(&thread.counts).map_or(Value::Missing, number),
             _ => Value::Missing,
         }
     }
