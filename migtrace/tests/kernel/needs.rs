@@ -28,6 +28,13 @@ fn lacks(what: &'static str, there: bool) -> Option<&'static str> {
     (!there).then_some(what)
 }
 
+/// Version of the running kernel.
+pub(crate) fn kernel() -> (u32, u32) {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split('.').map(|number| number.parse().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
 pub(crate) fn migrate_on_fault() -> Option<&'static str> {
     lacks("migrate-on-fault", Path::new("/proc/sys/vm/migrate_on_fault").exists())
 }
