@@ -1,7 +1,7 @@
 //! What programs map, as the kernel tells it when they do: a process may have ended, or have started another program, before
-//! somebody reads its records and asks what it maps.
+//! somebody reads its records and asks what it maps. What was mapped before comes from /proc, once.
 //!
-//! The kernel tells it by perf events, as it does to `perf record`; perf-event2 opens and parses them.
+//! The kernel tells it by perf events, as it does to `perf record`; perf-event2 opens and parses them, procfs parses /proc.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque, hash_map::Entry},
@@ -15,7 +15,7 @@ use std::{
 
 use blazesym::helper::read_elf_build_id;
 use perf_event::{
-    Builder, Clock, Record, SampleFlag, Sampler,
+    Builder, Clock, ReadFormat, Record, SampleFlag, Sampler,
     data::{
         Comm, Exit, Fork, Lost, Mmap2, RecordMetadata, Visitor,
         endian::Native,
@@ -23,15 +23,21 @@ use perf_event::{
     },
     events::Software,
 };
+use procfs::process::{MMPermissions, MMapPath, MemoryMap, Process};
 
-/// Bytes of a CPU's ring. Of a record's some 150, a program that starts takes ten.
-const RING_BYTES: usize = 1 << 16;
+/// Bytes of a CPU's ring, which is what the kernel lets processes without CAP_IPC_LOCK have. Of a record's some 150, a program
+/// that starts takes ten.
+const RING_BYTES: usize = 1 << 19;
+/// Bytes of all rings together at most, where there are many CPUs.
+const RINGS_BYTES: usize = 1 << 26;
 /// Processes that have ended and are still known.
 const ENDED: usize = 1 << 12;
 /// What is kept of one process at most: programs that translate while they run map new code all the time.
 const CHANGES: usize = 1 << 10;
 /// Files that are kept once each, however often they are mapped; beyond, they are kept anew.
 const FILES: usize = 1 << 14;
+/// Processes that are not asked a second time what they mapped before; beyond, they are.
+const ASKED: usize = 1 << 16;
 /// Forks between who made a mapping and who has it, which are followed.
 const GENERATIONS: usize = 64;
 /// In a record of a new name: it is that of a new program (`PERF_RECORD_MISC_COMM_EXEC` of linux/perf_event.h).
@@ -41,6 +47,8 @@ const COMM_EXEC: u16 = 1 << 13;
 pub struct Mappings {
     samplers: Vec<Sampler>,
     told: Told,
+    /// Processes that were asked what they mapped before.
+    asked: HashSet<u32>,
 }
 
 impl Mappings {
@@ -50,14 +58,21 @@ impl Mappings {
     /// Where the kernel does not tell it to this process.
     pub fn follow() -> io::Result<Self> {
         let cpus = aya::util::online_cpus().map_err(|(_, error)| error)?;
+        let ring_bytes = RING_BYTES.min(RINGS_BYTES / cpus.len().next_power_of_two());
         let sampler = |cpu: u32| {
             let mut builder = Builder::new(Software::DUMMY);
             builder.any_pid().one_cpu(cpu as usize).enabled(true);
             builder.mmap(true).mmap2(true).build_id(true).comm(true).comm_exec(true).task(true);
             builder.sample(SampleFlag::TIME).sample_id_all(true).clockid(Clock::BOOTTIME);
-            builder.build()?.sampled(RING_BYTES)
+            // Since 6.0; before, loss is told by the next record that has a place, if there is one.
+            let counting = builder.read_format(ReadFormat::LOST).build();
+            counting.or_else(|_| builder.read_format(ReadFormat::empty()).build())?.sampled(ring_bytes)
         };
-        Ok(Self { samplers: cpus.into_iter().map(sampler).collect::<io::Result<_>>()?, told: Told::default() })
+        Ok(Self {
+            samplers: cpus.into_iter().map(sampler).collect::<io::Result<_>>()?,
+            told: Told::default(),
+            asked: HashSet::new(),
+        })
     }
 
     /// Takes what the kernel told since the last time.
@@ -72,14 +87,44 @@ impl Mappings {
         }
     }
 
+    /// Asks a process, or those that it was forked from, for what was mapped before, unless it is known. To be called as soon
+    /// as something of the process is to be named.
+    pub fn ask(&mut self, pid: u32) {
+        if !self.asked.insert(pid) {
+            return;
+        }
+        if self.asked.len() > ASKED {
+            self.asked.clear();
+        }
+        let mapped = process_maps(pid);
+        // If the process runs another program meanwhile, the kernel has told so by now: that one's are known anyway.
+        self.drain();
+        match self.told.began(pid) {
+            Some(Began::Executed) => {}
+            Some(Began::Forked(parent)) => self.ask(parent),
+            None => {
+                for map in mapped {
+                    self.told.note_earlier(pid, &map);
+                }
+            }
+        }
+    }
+
+    /// Whether a process still maps what it did at a time of the boot clock, but for what it has mapped since.
+    #[must_use]
+    pub fn is_current(&self, pid: u32, at_ns: u64) -> bool {
+        self.told.is_current(pid, at_ns)
+    }
+
     /// Changes for which a ring had no place.
     #[must_use]
-    pub fn lost(&self) -> u64 {
-        self.told.lost
+    pub fn lost(&mut self) -> u64 {
+        let counted: Option<u64> = self.samplers.iter_mut().map(|sampler| sampler.read_full().ok()?.lost()).sum();
+        counted.unwrap_or(self.told.lost)
     }
 
     /// What a process had mapped at an address, at a time of the boot clock: the file, and the byte of it. `None`: no file, or
-    /// mapped before [`follow`](Self::follow).
+    /// nothing is known.
     #[must_use]
     pub fn find(&self, pid: u32, at_ns: u64, addr: u64) -> Option<(&Arc<MappedFile>, u64)> {
         self.told.find(pid, at_ns, addr)
@@ -100,6 +145,12 @@ fn parse(record: &Record, config: &ParseConfig<Native>, told: &mut Told) -> Pars
 
 /// Bytes of `struct perf_event_header`.
 const HEADER_BYTES: usize = 8;
+
+/// The code that a process has mapped now; nothing of one that is gone.
+fn process_maps(pid: u32) -> Vec<MemoryMap> {
+    let maps = i32::try_from(pid).ok().and_then(|pid| Process::new(pid).and_then(|process| process.maps()).ok());
+    maps.into_iter().flatten().filter(|map| map.perms.contains(MMPermissions::EXECUTE)).collect()
+}
 
 /// A file as it was when it was mapped.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -150,6 +201,14 @@ struct Told {
 struct Change {
     at_ns: u64,
     what: What,
+}
+
+/// With what a process began.
+enum Began {
+    /// With nothing but its program.
+    Executed,
+    /// With all that this one had mapped.
+    Forked(u32),
 }
 
 enum What {
@@ -207,6 +266,34 @@ impl Told {
         None
     }
 
+    /// How a process began, where that was told.
+    fn began(&self, pid: u32) -> Option<Began> {
+        self.processes.get(&pid)?.iter().find_map(|change| match change.what {
+            What::Executed => Some(Began::Executed),
+            What::Forked(parent) => Some(Began::Forked(parent)),
+            What::Mapped { .. } => None,
+        })
+    }
+
+    fn is_current(&self, pid: u32, at_ns: u64) -> bool {
+        let ends = |change: &Change| change.at_ns > at_ns && !matches!(change.what, What::Mapped { .. });
+        !self.processes.get(&pid).is_some_and(|changes| changes.iter().any(ends))
+            && !self.ended.iter().any(|&(ended, ended_ns)| ended == pid && ended_ns >= at_ns)
+    }
+
+    /// What a process that nobody saw begin has mapped at some time before.
+    fn note_earlier(&mut self, pid: u32, map: &MemoryMap) {
+        let file = match &map.pathname {
+            MMapPath::Path(path) => {
+                let (Ok(major), Ok(minor)) = (u32::try_from(map.dev.0), u32::try_from(map.dev.1)) else { return };
+                let identity = Identity::Inode { major, minor, number: map.inode };
+                Some(self.once(MappedFile { path: path.clone(), identity }))
+            }
+            _ => None,
+        };
+        self.push(pid, 0, What::Mapped { addresses: map.address.0..map.address.1, offset: map.offset, file });
+    }
+
     fn file(&mut self, record: &Mmap2) -> Option<Arc<MappedFile>> {
         let path = OsStr::from_bytes(&record.filename);
         // Anything else has a name in brackets, or "//anon".
@@ -218,16 +305,19 @@ impl Told {
             (None, Some(major), Some(minor), Some(number)) => Identity::Inode { major, minor, number },
             _ => return None,
         };
-        let file = MappedFile { path: path.into(), identity };
+        Some(self.once(MappedFile { path: path.into(), identity }))
+    }
+
+    fn once(&mut self, file: MappedFile) -> Arc<MappedFile> {
         if let Some(known) = self.files.get(&file) {
-            return Some(Arc::clone(known));
+            return Arc::clone(known);
         }
         if self.files.len() == FILES {
             self.files.clear();
         }
         let file = Arc::new(file);
         self.files.insert(Arc::clone(&file));
-        Some(file)
+        file
     }
 }
 
@@ -315,6 +405,46 @@ mod tests {
         assert_eq!(found(&told, 3, 50), Some("/bin/sh"));
         told.push(3, 60, What::Executed);
         assert_eq!(found(&told, 3, 70), None);
+    }
+
+    #[test]
+    fn a_process_is_what_it_was_until_it_ends_or_runs_another_program() {
+        let mut told = Told::default();
+        map(&mut told, 1, 10, "/bin/sh");
+        assert!(told.is_current(1, 15) && told.is_current(2, 15));
+        told.push(1, 20, What::Executed);
+        map(&mut told, 1, 30, "/bin/dd");
+        assert!(!told.is_current(1, 15) && told.is_current(1, 25));
+        told.end(1, 40);
+        assert!(!told.is_current(1, 25));
+        // Another process of this number.
+        told.push(1, 50, What::Forked(7));
+        assert!(!told.is_current(1, 25) && told.is_current(1, 55));
+    }
+
+    /// This very test program, which nobody saw begin.
+    #[test]
+    fn what_was_mapped_before_comes_from_proc() {
+        let mut mappings = Mappings { samplers: Vec::new(), told: Told::default(), asked: HashSet::new() };
+        let (own, child, code) =
+            (std::process::id(), u32::MAX, process_maps as fn(u32) -> Vec<MemoryMap> as usize as u64);
+        // It maps more before anybody asks.
+        map(&mut mappings.told, own, 10, "/lib/later.so");
+        mappings.told.push(child, 20, What::Forked(own));
+        mappings.ask(child);
+        for pid in [own, child] {
+            let (file, _) = mappings.find(pid, 30, code).expect("this function's code");
+            assert_eq!(file.path(), std::env::current_exe().ok().as_deref());
+            assert_eq!(found(&mappings.told, pid, 30), Some("/lib/later.so"));
+        }
+    }
+
+    #[test]
+    fn who_runs_a_program_that_was_told_is_not_asked() {
+        let mut mappings = Mappings { samplers: Vec::new(), told: Told::default(), asked: HashSet::new() };
+        mappings.told.push(std::process::id(), 10, What::Executed);
+        mappings.ask(std::process::id());
+        assert_eq!(mappings.told.processes[&std::process::id()].len(), 1);
     }
 
     #[test]

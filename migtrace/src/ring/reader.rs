@@ -154,7 +154,7 @@ impl Drain {
             }
         }
         let account = self.decoding.account.close(&self.counters.read()?);
-        let lost_mappings = self.decoding.stacks.as_ref().map_or(0, Stacks::lost_mappings);
+        let lost_mappings = self.decoding.stacks.as_mut().map_or(0, Stacks::lost_mappings);
         Ok(Closing { account, late: self.reorder.late(), lost_mappings, cpu_ns: clock::thread_cpu_ns() })
     }
 

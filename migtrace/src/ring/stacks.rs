@@ -1,12 +1,11 @@
-//! Stacks by name. The kernel keeps each stack once and gives records its number. What a process maps the kernel tells when it
-//! maps it; of processes that ran before it is remembered as soon as a record of theirs is taken from its ring, for one that has
-//! ended cannot be asked any more. Names are found later: parsing a program's symbols takes longer than many a process lives.
+//! Stacks by name. The kernel keeps each stack once and gives records its number. Names are found when the records leave in order,
+//! from what the process had mapped when the stack was taken: parsing a program's symbols takes longer than many a process lives.
 //!
 //! Names come from kallsyms, and from ELF symbols and DWARF of what a process has mapped, through blazesym: the library that
 //! the BPF world keeps for that.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::{Arc, LazyLock},
 };
@@ -15,25 +14,20 @@ use aya::maps::{MapData, StackTraceMap};
 use blazesym::{
     Pid,
     symbolize::{
-        Input, Symbolized, Symbolizer, cache, evict,
+        Input, Symbolized, Symbolizer,
         source::{Elf, Kernel, Process, Source},
     },
 };
-use migtrace_common::{
-    kinds::RecordKind,
-    record::{Header, SECOND_TABLE, STACK_NOT_KEPT},
-};
+use migtrace_common::record::{Header, SECOND_TABLE, STACK_NOT_KEPT};
 use zerocopy::FromBytes;
 
 use super::mappings::{MappedFile, Mappings};
 use crate::event::escape_control;
 
-/// Stacks whose names are kept, and whose processes are remembered; beyond, all are forgotten and found anew.
+/// Stacks whose names are kept, and files; beyond, all are forgotten and found anew.
 const KEPT: usize = 1 << 16;
 /// Stands for a stack that there was, where the kernel's tables had no place for it.
 static NOT_KEPT: LazyLock<Arc<str>> = LazyLock::new(|| "[not kept]".into());
-/// Processes whose mappings are remembered.
-const PROCESSES: usize = 1 << 12;
 
 /// Where stacks come from.
 pub struct Sources {
@@ -49,10 +43,6 @@ pub struct Stacks {
     symbolizer: Symbolizer,
     /// By number, and for a user's stack by process; `None`: the kernel did not keep it.
     names: HashMap<(Option<u32>, i32), Option<Arc<str>>>,
-    /// User's stacks, by process and number, since which the process's mappings are remembered.
-    seen: HashSet<(u32, i32)>,
-    /// Processes whose mappings are remembered.
-    processes: HashSet<u32>,
     /// Where the files are that were mapped; `None`: not here, or not the same any more.
     files: HashMap<Arc<MappedFile>, Option<PathBuf>>,
 }
@@ -64,14 +54,7 @@ impl Stacks {
         let symbolizer = Symbolizer::new();
         // Any address will do.
         let _ = symbolizer.symbolize(&Source::Kernel(Kernel::default()), Input::AbsAddr(&[u64::MAX]));
-        Self {
-            sources,
-            symbolizer,
-            names: HashMap::new(),
-            seen: HashSet::new(),
-            processes: HashSet::new(),
-            files: HashMap::new(),
-        }
+        Self { sources, symbolizer, names: HashMap::new(), files: HashMap::new() }
     }
 
     /// Takes what the kernel told of mappings. To be called whenever the rings are drained.
@@ -83,35 +66,18 @@ impl Stacks {
 
     /// Changes of mappings that were not taken in time.
     #[must_use]
-    pub fn lost_mappings(&self) -> u64 {
-        self.sources.mappings.as_ref().map_or(0, Mappings::lost)
+    pub fn lost_mappings(&mut self) -> u64 {
+        self.sources.mappings.as_mut().map_or(0, Mappings::lost)
     }
 
-    /// Remembers what a record's process maps, where the record may come of something new: a stack that was not seen
-    /// before, or a mapping. To be called as soon as there is a record.
+    /// Asks what a record's process maps, where it has a stack to be named. To be called as soon as there is a record.
     pub fn see(&mut self, record: &[u8]) {
-        let Ok((header, _)) = Header::read_from_prefix(record) else { return };
-        let is_new = header.user_stack >= 0 && self.seen.insert((header.pid, header.user_stack));
-        if is_new || header.kind == RecordKind::REGION.0 {
-            self.remember(header.pid);
+        if let Ok((header, _)) = Header::read_from_prefix(record)
+            && header.user_stack >= 0
+            && let Some(mappings) = &mut self.sources.mappings
+        {
+            mappings.ask(header.pid);
         }
-        if self.seen.len() == KEPT {
-            self.seen.clear();
-        }
-    }
-
-    fn remember(&mut self, pid: u32) {
-        if self.processes.len() == PROCESSES {
-            for pid in self.processes.drain() {
-                let _ = self.symbolizer.evict(&evict::Process::new(Pid::from(pid)).into());
-            }
-        }
-        self.processes.insert(pid);
-        // Of a process that has ended stays what was remembered: until it is reaped it has a list of mappings, an empty one.
-        if std::fs::read_link(format!("/proc/{pid}/exe")).is_err() {
-            return;
-        }
-        let _ = self.symbolizer.cache(&cache::Process::new(Pid::from(pid)).into());
     }
 
     /// The names of a record's stacks: the kernel's and the user's.
@@ -135,6 +101,8 @@ impl Stacks {
         if let Some(known) = self.names.get(&(pid, number)) {
             return known.clone();
         }
+        // Parsing a program's symbols takes a while, in which others start.
+        self.drain();
         let stack = self.sources.tables[usize::from(number & SECOND_TABLE != 0)].get(&key, 0).ok()?;
         let addresses: Vec<u64> = stack.frames().iter().map(|frame| frame.ip).filter(|&ip| ip != 0).collect();
         let names: Option<Arc<str>> =
@@ -150,17 +118,15 @@ impl Stacks {
     fn names_of(&mut self, process: Option<(u32, u64)>, addresses: &[u64]) -> String {
         let of_file = |&address| process.and_then(|(pid, at_ns)| self.name_in_file(pid, at_ns, address));
         let mut named: Vec<_> = addresses.iter().map(of_file).collect();
-        if named.contains(&None) {
-            let symbols = match process {
-                None => self.symbolize(Source::Kernel(Kernel::default()), addresses),
-                // What it has mapped is there, in whatever container, as long as it is; then the files may be, by their names.
-                Some((pid, _)) => {
-                    let source = |map_files| Source::Process(Process { map_files, ..Process::new(Pid::from(pid)) });
-                    self.symbolize(source(true), addresses).or_else(|_| self.symbolize(source(false), addresses))
-                }
-            };
+        let source = match process {
+            None => Some(Source::Kernel(Kernel::default())),
+            // As long as it runs that program, what it maps can be had from it, in whatever container.
+            Some((pid, at_ns)) if self.is_current(pid, at_ns) => Some(Source::Process(Process::new(Pid::from(pid)))),
+            Some(_) => None,
+        };
+        if let Some(source) = source.filter(|_| named.contains(&None)) {
             // An error leaves addresses.
-            let symbols = symbols.unwrap_or_else(|error| {
+            let symbols = self.symbolizer.symbolize(&source, Input::AbsAddr(addresses)).unwrap_or_else(|error| {
                 log::debug!("no names for the stack of {process:?}: {error:#}");
                 Vec::new()
             });
@@ -177,8 +143,8 @@ impl Stacks {
         frames.join(";")
     }
 
-    fn symbolize(&self, source: Source<'_>, addresses: &[u64]) -> blazesym::Result<Vec<Symbolized<'_>>> {
-        self.symbolizer.symbolize(&source, Input::AbsAddr(addresses))
+    fn is_current(&self, pid: u32, at_ns: u64) -> bool {
+        self.sources.mappings.as_ref().is_none_or(|mappings| mappings.is_current(pid, at_ns))
     }
 
     /// The functions at an address of a process, in the file that it had mapped there.
