@@ -6,14 +6,12 @@
 use std::{
     collections::{HashMap, HashSet, VecDeque, hash_map::Entry},
     ffi::OsStr,
-    fs, io,
+    io,
     ops::Range,
-    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
-    path::{Path, PathBuf},
+    os::unix::ffi::OsStrExt as _,
     sync::Arc,
 };
 
-use blazesym::helper::read_elf_build_id;
 use perf_event::{
     Builder, Clock, ReadFormat, Record, SampleFlag, Sampler,
     data::{
@@ -24,6 +22,8 @@ use perf_event::{
     events::Software,
 };
 use procfs::process::{MMPermissions, MMapPath, MemoryMap, Process};
+
+use super::mapped_file::{Identity, MappedFile};
 
 /// Bytes of a CPU's ring, which is what the kernel lets processes without CAP_IPC_LOCK have. Of a record's some 150, a program
 /// that starts takes ten.
@@ -150,42 +150,6 @@ const HEADER_BYTES: usize = 8;
 fn process_maps(pid: u32) -> Vec<MemoryMap> {
     let maps = i32::try_from(pid).ok().and_then(|pid| Process::new(pid).and_then(|process| process.maps()).ok());
     maps.into_iter().flatten().filter(|map| map.perms.contains(MMPermissions::EXECUTE)).collect()
-}
-
-/// A file as it was when it was mapped.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub struct MappedFile {
-    /// As its process called it, from that one's root.
-    path: PathBuf,
-    identity: Identity,
-}
-
-#[derive(Debug, PartialEq, Eq, Hash)]
-enum Identity {
-    BuildId(Box<[u8]>),
-    /// Of a file without a build id.
-    Inode {
-        major: u32,
-        minor: u32,
-        number: u64,
-    },
-}
-
-impl MappedFile {
-    /// Where it is, if the path leads this process to the same file, and it was not replaced.
-    #[must_use]
-    pub fn path(&self) -> Option<&Path> {
-        // Whoever mapped it may have put what one waits at in its place.
-        let metadata = fs::metadata(&self.path).ok().filter(fs::Metadata::is_file)?;
-        let is_same = match &self.identity {
-            Identity::BuildId(id) => read_elf_build_id(&self.path).is_ok_and(|now| now.is_some_and(|now| *now == **id)),
-            Identity::Inode { major, minor, number } => {
-                let device = metadata.dev();
-                (libc::major(device), libc::minor(device), metadata.ino()) == (*major, *minor, *number)
-            }
-        };
-        is_same.then_some(&self.path)
-    }
 }
 
 /// What was told, by process, in order of time: CPUs are read one after the other.
@@ -482,21 +446,5 @@ mod tests {
         }
         assert_eq!((told.processes.len(), told.ended.len()), (ENDED + 1, ENDED));
         assert_eq!((found(&told, 5, 15), found(&told, 5, 25)), (None, Some("/bin/with-the-same-number")));
-    }
-
-    /// This very test program, as it was when it was mapped, and not.
-    #[test]
-    fn a_file_that_was_replaced_is_another() {
-        let path = std::env::current_exe().unwrap();
-        let metadata = fs::metadata(&path).unwrap();
-        let (major, minor) = (libc::major(metadata.dev()), libc::minor(metadata.dev()));
-        let inode = |number| MappedFile { path: path.clone(), identity: Identity::Inode { major, minor, number } };
-        assert_eq!(inode(metadata.ino()).path(), Some(&*path));
-        assert_eq!(inode(metadata.ino() + 1).path(), None);
-        let built = |id: &[u8]| MappedFile { path: path.clone(), identity: Identity::BuildId(id.into()) };
-        let id = read_elf_build_id(&path).unwrap().expect("a linker's build id");
-        assert_eq!(built(&id).path(), Some(&*path));
-        assert_eq!(built(&id[1..]).path(), None);
-        assert_eq!(MappedFile { path: "/dev/zero".into(), ..built(&id) }.path(), None);
     }
 }

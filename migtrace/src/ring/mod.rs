@@ -4,6 +4,7 @@ pub mod clock;
 pub mod decode;
 pub mod identity;
 pub mod loss;
+pub mod mapped_file;
 pub mod mappings;
 pub mod policy;
 pub mod reader;

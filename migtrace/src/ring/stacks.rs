@@ -21,7 +21,7 @@ use blazesym::{
 use migtrace_common::record::{Header, SECOND_TABLE, STACK_NOT_KEPT};
 use zerocopy::FromBytes;
 
-use super::mappings::{MappedFile, Mappings};
+use super::{mapped_file::MappedFile, mappings::Mappings};
 use crate::event::escape_control;
 
 /// Stacks whose names are kept, and files; beyond, all are forgotten and found anew.
