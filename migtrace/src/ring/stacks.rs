@@ -136,7 +136,7 @@ impl Stacks {
         }
         let frames = named.into_iter().zip(addresses).rev();
         let mut frames: Vec<_> =
-            frames.flat_map(|(names, address)| names.unwrap_or_else(|| vec![format!("{address:#x}")])).collect();
+            frames.flat_map(|(names, address)| names.unwrap_or_else(|| vec![nameless(*address)])).collect();
         if process.is_none() {
             leave_out_tracing(&mut frames);
         }
@@ -147,7 +147,8 @@ impl Stacks {
         self.sources.mappings.as_ref().is_none_or(|mappings| mappings.is_current(pid, at_ns))
     }
 
-    /// The functions at an address of a process, in the file that it had mapped there.
+    /// The functions at an address of a process, in the file that it had mapped there, or the address where that has no name for
+    /// it: the process has no other file to ask. `None` where the file is not known or not here.
     fn name_in_file(&mut self, pid: u32, at_ns: u64, address: u64) -> Option<Vec<String>> {
         let (file, offset) = self.sources.mappings.as_ref()?.find(pid, at_ns, address)?;
         if self.files.len() == KEPT {
@@ -156,13 +157,18 @@ impl Stacks {
         let path = self.files.entry(Arc::clone(file)).or_insert_with(|| file.path().map(Path::to_path_buf)).clone()?;
         let source = Source::Elf(Elf::new(path));
         match self.symbolizer.symbolize_single(&source, Input::FileOffset(offset)) {
-            Ok(symbol) => names_of(&symbol),
+            Ok(symbol) => Some(names_of(&symbol).unwrap_or_else(|| vec![nameless(address)])),
             Err(error) => {
                 log::debug!("no names of {file:?}: {error:#}");
                 None
             }
         }
     }
+}
+
+/// A frame without a name.
+fn nameless(address: u64) -> String {
+    format!("{address:#x}")
 }
 
 /// A function, and those that the compiler put into it, outermost first.
