@@ -189,6 +189,12 @@ impl Live {
         self.loaded.ran().iter().map(cost).collect()
     }
 
+    /// Whether the kernel called no program on a function at some tick, so that something may not have been seen.
+    #[must_use]
+    pub const fn silenced(&self) -> bool {
+        self.silenced
+    }
+
     /// To be called about four times a second: passes the programs' own diagnostics on to the log, has the kernel measure the
     /// programs now and then, and looks whether it still calls them.
     pub fn tick(&mut self) {

@@ -77,6 +77,10 @@ impl Source for LiveSource {
         self.live.programs()
     }
 
+    fn silenced(&self) -> bool {
+        self.live.silenced()
+    }
+
     fn cgroups(&self) -> Option<BTreeMap<u64, String>> {
         Some(self.cgroups.paths())
     }

@@ -18,6 +18,7 @@ use crate::{
     event::Event,
     filter::Filter,
     model::live::{State, process::Identity},
+    source::SILENCED,
     trace::meta::{Meta, ProgramCost},
 };
 
@@ -119,6 +120,8 @@ pub struct App {
     pub(super) filter: Filter,
     pub(super) filter_text: String,
     pub left_out: LeftOut,
+    /// The source says that the kernel stopped calling programs on functions for a time.
+    pub silenced: bool,
     /// What was counted in the kernel at the last look, where the source counts there.
     kernel_counts: Option<Counts>,
     pub(super) moments: Vec<Moment>,
@@ -162,6 +165,7 @@ impl App {
             filter: Filter::all(),
             filter_text: String::new(),
             left_out: LeftOut::default(),
+            silenced: false,
             kernel_counts: None,
             moments: Vec::new(),
             recording: None,
@@ -270,6 +274,11 @@ impl App {
     pub(super) fn missed(&self) -> u64 {
         let programs: u64 = self.own.programs.iter().filter_map(|program| program.missed).sum();
         programs.max(self.meta().missed())
+    }
+
+    /// Whether the kernel did not call the programs for a time: by a live source, or by what a recording says of its probes.
+    pub(super) fn is_silenced(&self) -> bool {
+        self.silenced || self.meta().probes.iter().any(|probe| probe.error.as_deref() == Some(SILENCED))
     }
 
     /// The rows of the view that is shown, where it has some.

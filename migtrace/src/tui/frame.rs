@@ -115,6 +115,9 @@ fn totals(app: &App) -> Vec<Piece> {
     if app.missed() > 0 {
         pieces.push((format!(" missed {}", format::count(app.missed())), Tone::Bad));
     }
+    if app.is_silenced() {
+        pieces.push((" interrupted".to_owned(), Tone::Bad));
+    }
     if state.unrecorded() > 0 {
         pieces.push((format!(" unlisted {}", format::count(state.unrecorded())), Tone::Dim));
     }

@@ -193,6 +193,11 @@ impl Source for Replay {
         None
     }
 
+    /// A recording's probes say it.
+    fn silenced(&self) -> bool {
+        false
+    }
+
     fn programs(&self) -> Vec<ProgramCost> {
         Vec::new()
     }

@@ -235,6 +235,7 @@ impl<S: Source, R: Recorder> Driver<S, R> {
         let percent = cpu.saturating_sub(cpu_then) as f64 * 100.0 / passed as f64;
         self.app.own =
             OwnCost { cpu_percent: Some(percent), rss_bytes: procfs::rss_bytes(), programs: self.source.programs() };
+        self.app.silenced = self.source.silenced();
     }
 
     fn draw(&mut self, term: &mut Term) -> io::Result<()> {

@@ -45,6 +45,9 @@ pub trait Source {
     /// What the programs in the kernel cost, as far as it was measured.
     fn programs(&self) -> Vec<ProgramCost>;
 
+    /// Whether the kernel stopped calling programs on functions for a time.
+    fn silenced(&self) -> bool;
+
     /// Paths of the cgroups that events had, where they are found out meanwhile.
     fn cgroups(&self) -> Option<BTreeMap<u64, String>>;
 }

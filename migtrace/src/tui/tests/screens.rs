@@ -3,6 +3,7 @@
 use super::{App, View, fixture, live, poor, press, screen, whole};
 use crate::{
     event::{Body, Comm},
+    source::SILENCED,
     tui::theme::{Palette, Theme},
 };
 
@@ -64,6 +65,23 @@ fn every_view_says_what_the_kernel_left_out() {
     }
     assert!(screen(&mut app, View::Overview, (120, 40)).contains("32 program starts left out by the kernel"));
     assert!(!screen(&mut whole(fixture::direct(8)), View::Overview, (80, 24)).contains("missed"));
+}
+
+#[test]
+fn every_view_says_that_the_kernel_stopped_calling_programs() {
+    let (mut meta, events) = fixture::direct(8);
+    meta.probes[0].error = Some(SILENCED.to_owned());
+    let mut recorded = whole((meta, events));
+    let mut live = whole(fixture::direct(8));
+    assert!(!screen(&mut live, View::Overview, (80, 24)).contains("interrupted"));
+    live.silenced = true;
+    for app in [&mut recorded, &mut live] {
+        for view in View::ALL {
+            let text = screen(app, view, (80, 24));
+            assert!(text.lines().next().is_some_and(|line| line.contains("interrupted")), "{text}");
+        }
+        assert!(screen(app, View::Overview, (120, 40)).contains("kernel.ftrace_enabled was 0 for a time"));
+    }
 }
 
 #[test]

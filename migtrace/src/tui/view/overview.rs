@@ -10,6 +10,7 @@ use crate::{
         fidelity::Level,
         rates::{BUCKETS, SECOND_NS},
     },
+    source::SILENCED,
     tui::{
         action::View,
         app::{App, Source},
@@ -215,6 +216,9 @@ fn loss(app: &App) -> Vec<Piece> {
     }
     if app.missed() > 0 {
         also.push(words::missed(app.missed()));
+    }
+    if app.is_silenced() {
+        also.push(SILENCED.to_owned());
     }
     if let Some(sample) = state.meta.sample {
         also.push(format!("numbers are of a sample, one of {sample}"));
