@@ -323,16 +323,13 @@ impl Stopped {
 /// What a recording misses of which the kernel called no program on a function for a time.
 pub const SILENCED: &str = "kernel.ftrace_enabled was 0 for a time: what happened then was not seen";
 
-impl End {
-    /// Says of each probe on a function that it did not see all, where that is so.
-    pub fn mark_silenced(&self, probes: &mut [ProbeInfo]) {
-        const FUNCTIONS: [&str; 4] = ["fentry ", "fexit ", "kprobe ", "kretprobe "];
-        let on_function = |by: &String| FUNCTIONS.iter().any(|form| by.contains(form));
-        for probe in probes.iter_mut().filter(|probe| self.silenced && probe.attached.as_ref().is_some_and(on_function))
-        {
-            probe.error = Some(SILENCED.to_owned());
-            probe.fidelity = "estimated".to_owned();
-        }
+/// Says of each probe on a function that it did not see all: the kernel did not call it for a time.
+pub fn mark_silenced(probes: &mut [ProbeInfo]) {
+    const FUNCTIONS: [&str; 4] = ["fentry ", "fexit ", "kprobe ", "kretprobe "];
+    let on_function = |by: &String| FUNCTIONS.iter().any(|form| by.contains(form));
+    for probe in probes.iter_mut().filter(|probe| probe.attached.as_ref().is_some_and(on_function)) {
+        probe.error = Some(SILENCED.to_owned());
+        probe.fidelity = "estimated".to_owned();
     }
 }
 
@@ -371,5 +368,25 @@ fn meta(kernel: &Kernel, loaded: &Loaded) -> Meta {
         start_ns: clock::boot_ns(),
         wall_offset_ns: clock::wall_offset_ns(),
         ..Meta::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probes_on_functions_alone_are_silenced() {
+        let attached = ["fexit f", "tp_btf t, kprobe f", "tracepoint a:b", ""];
+        let mut probes = attached.map(|by| ProbeInfo {
+            probe: "fault".to_owned(),
+            field: None,
+            attached: Some(by.to_owned()).filter(|by| !by.is_empty()),
+            error: None,
+            fidelity: "exact".to_owned(),
+        });
+        mark_silenced(&mut probes);
+        let marked = probes.map(|probe| (probe.fidelity == "estimated", probe.error.as_deref() == Some(SILENCED)));
+        assert_eq!(marked, [(true, true), (true, true), (false, false), (false, false)]);
     }
 }

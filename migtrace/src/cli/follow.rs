@@ -9,7 +9,7 @@ use migtrace::{
     privilege,
     probe::{left_behind::LeftBehind, support, vmstat},
     ring::clock,
-    source::{Live, Scope, SourceError},
+    source::{Live, Scope, SourceError, mark_silenced},
     trace::meta::Meta,
 };
 use tokio::time::interval;
@@ -94,7 +94,9 @@ impl Log {
             self.take(batch);
         }
         let closing = stopped.close()?;
-        closing.mark_silenced(&mut meta.probes);
+        if closing.silenced {
+            mark_silenced(&mut meta.probes);
+        }
         meta.account = closing.account;
         Ok(self.follower.finish(meta, out)?)
     }

@@ -15,7 +15,7 @@ use migtrace::{
     privilege,
     probe::{cgroups::Cgroups, left_behind::LeftBehind, support, vmstat},
     ring::clock,
-    source::{Live, SILENCED, Scope, SourceError},
+    source::{Live, SILENCED, Scope, SourceError, mark_silenced},
     summary::Summary,
     trace::{
         Output, Trace,
@@ -252,8 +252,8 @@ impl Recording {
         }
         if closing.silenced {
             log::warn!("{SILENCED}");
+            mark_silenced(&mut meta.probes);
         }
-        closing.mark_silenced(&mut meta.probes);
         meta.late_events = closing.late;
         meta.cgroups = self.cgroups.paths();
         meta.account = closing.account;

@@ -25,7 +25,7 @@ use crate::{
     filter::{Filter, kernel::KernelScope, predicate::Predicate},
     metrics::{Cost, Families, Shown, Snapshot, Tally},
     probe::cgroups::Cgroups,
-    source::{Live, Scope, SourceError},
+    source::{Live, Scope, SourceError, mark_silenced},
     trace::meta::Meta,
 };
 
@@ -122,6 +122,9 @@ impl Serving {
                 () = &mut stop => break,
                 _ = tick.tick() => {
                     self.live.tick();
+                    if self.live.silenced() {
+                        mark_silenced(&mut self.meta.probes);
+                    }
                     self.refresh(OLDEST)?;
                 }
             }
