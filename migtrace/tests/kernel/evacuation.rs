@@ -6,6 +6,7 @@ use std::{
     io::{BufRead, BufReader},
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use migtrace::event::{Cause, Outcome};
@@ -57,14 +58,21 @@ fn a_contiguous_range_is_cleared_of_its_pages() {
     let area = Path::new(needs::CMA).read_dir().unwrap().next().unwrap().unwrap().path();
     let [base, count] =
         ["base_pfn", "count"].map(|file| fs::read_to_string(area.join(file)).unwrap().trim().parse::<u64>().unwrap());
-    // So that the range is most of what is free: pages go there first then, if not all.
-    fs::write("/proc/sys/vm/drop_caches", "3").unwrap();
+    // The kernel gives up where somebody holds one of the pages just then, as who reads it from disk.
+    let alloc = format!(
+        "for n in 1 2 3 4 5 6 7 8; do echo {count} > {}/alloc && exit; sleep 0.5; done; exit 1",
+        area.display()
+    );
+    let free = || fs::write(area.join("free"), count.to_string()).unwrap();
+    // Pages go there as long as it is most of what is free, and no CPU has others at hand: both are so once it was cleared.
+    assert!(Command::new("sh").args(["-c", &alloc]).status().unwrap().success());
+    free();
     let holder = Holder::of(1000, 2);
     let pages: Vec<_> = holder.frames().into_iter().map(|pfn| (base..base + count).contains(&pfn)).collect();
     assert!(pages.contains(&true), "pages in {base:#x} + {count:#x}: {:x?}", holder.frames());
     let moves = calls_of_moves();
-    let run = Recorder::start(&[], &["sh", "-c", &format!("echo {count} > {}/alloc", area.display())]).finish();
-    fs::write(area.join("free"), count.to_string()).unwrap();
+    let run = Recorder::start(&[], &["sh", "-c", &alloc]).finish();
+    free();
     assert_cleared(&run, &holder, &pages, moves.so_far(), Cause::ContigRange, |node| node == 2);
 }
 
@@ -83,7 +91,8 @@ fn pages_that_are_pinned_for_good_leave_memory_that_must_stay_movable() {
 /// Asserts that a recording holds one move, for this cause, of each of these pages of the holder, to where it is now, and none
 /// of its others; and that it holds all others' moves too.
 fn assert_cleared(run: &Run, holder: &Holder, pages: &[bool], moves: u64, cause: Cause, to: impl Fn(i32) -> bool) {
-    assert!(run.moved().keys().all(|(why, ..)| *why == cause), "{:?}", run.moved());
+    // The kernel may make room elsewhere meanwhile.
+    assert!(run.moved().keys().all(|(why, ..)| [cause, Cause::Compaction].contains(why)), "{:?}", run.moved());
     let migrations = run.migrations();
     for ((page, node), &is_moved) in holder.pages().zip(holder.nodes()).zip(pages) {
         let moves: Vec<_> = migrations.iter().filter(|(_, m)| m.addr == Some(page)).collect();
@@ -92,7 +101,8 @@ fn assert_cleared(run: &Run, holder: &Holder, pages: &[bool], moves: u64, cause:
             continue;
         }
         let [(_, moved)] = moves.as_slice() else { panic!("{page:#x} on node {node}: {moves:#?}") };
-        assert_eq!((moved.src_nid, moved.dst_nid, moved.result), (holder.node, Some(node), Outcome::Ok));
+        assert_eq!((moved.cause, moved.src_nid, moved.dst_nid), (cause, holder.node, Some(node)));
+        assert_eq!(moved.result, Outcome::Ok);
         assert!(to(node), "{page:#x} is on node {node}");
     }
     // Each folio that moves passes that function: the kernel counts its calls, and so none was missed and taken for freed.
