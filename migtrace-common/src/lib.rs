@@ -6,12 +6,17 @@
 //! business (`event.rs` there).
 #![no_std]
 
+#[cfg(feature = "user")]
+extern crate alloc;
+
 pub mod aggregate;
 pub mod config;
 pub mod counters;
 pub mod kfunc;
 pub mod kinds;
 pub mod layout;
+#[cfg(feature = "user")]
+pub mod node_mask;
 pub mod record;
 
 /// Version of this wire. The programs put it into every record, the collector refuses any other.

@@ -3,13 +3,11 @@
 //! This module owns the vocabulary: its enums print as exactly the words that the trace's columns hold. It knows no
 //! ring, no file and no terminal. A field that the kernel did not give is `None`, never 0.
 
-mod node_mask;
-
 use std::{fmt, num::NonZeroU32, sync::Arc};
 
 use strum::{AsRefStr, Display, EnumDiscriminants, EnumString, IntoStaticStr, VariantArray, VariantNames};
 
-pub use node_mask::NodeMask;
+pub use migtrace_common::node_mask::NodeMask;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]

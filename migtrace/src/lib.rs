@@ -9,7 +9,6 @@ pub mod event;
 pub mod export;
 pub mod filter;
 pub mod log;
-pub mod memtoy;
 pub mod metrics;
 pub mod model;
 pub mod plot;

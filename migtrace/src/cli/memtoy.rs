@@ -7,8 +7,8 @@ use std::{
     process::ExitCode,
 };
 
+use ::memtoy::{Failure, Flow, Script, Session};
 use anyhow::Context;
-use migtrace::memtoy::{self, Failure, Flow, Script, Session};
 
 use super::EXIT_USAGE;
 
@@ -48,12 +48,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             ("stdin".to_owned(), text)
         }
     };
-    script(&memtoy::parse(&name, &text)?)
+    script(&::memtoy::parse(&name, &text)?)
 }
 
 fn script(script: &Script) -> anyhow::Result<ExitCode> {
     let mut session = Session::new(BufWriter::new(io::stdout().lock()));
-    memtoy::settle();
+    ::memtoy::prefault();
     for step in &script.steps {
         match session.run(step) {
             Ok(Flow::Continue) => {}
@@ -71,13 +71,13 @@ fn script(script: &Script) -> anyhow::Result<ExitCode> {
 /// Reads commands from the terminal; an error ends nothing.
 fn interactive() -> anyhow::Result<ExitCode> {
     let mut session = Session::new(io::stdout());
-    memtoy::settle();
+    ::memtoy::prefault();
     let mut lines = io::stdin().lock().lines();
     for number in 1.. {
         print!("memtoy> ");
         io::stdout().flush()?;
         let Some(line) = lines.next() else { break };
-        let step = match memtoy::parse_line("stdin", number, &line?) {
+        let step = match ::memtoy::parse_line("stdin", number, &line?) {
             Ok(Some(step)) => step,
             Ok(None) => continue,
             Err(e) => {

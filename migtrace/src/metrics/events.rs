@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use nix::errno::Errno;
+
 use super::{
     family::{Families, labels},
     table,
@@ -9,7 +11,6 @@ use super::{
 use crate::{
     aggregate::Times,
     event::{Batch, Body, Cause, Event, Reason, Request, RequestName},
-    memtoy::errno,
 };
 
 /// How often, and what it took.
@@ -76,10 +77,12 @@ fn result(ret: i64) -> String {
         1.. => "partial".to_owned(),
         _ => {
             let number = ret.unsigned_abs();
-            let name = i32::try_from(number).ok().and_then(errno::name);
             // Linux has errors up to 4095; another number would be a label for each value.
-            let unnamed = || if number < 4096 { format!("errno#{number}") } else { "unknown".to_owned() };
-            name.map_or_else(unnamed, str::to_owned)
+            match i32::try_from(number).map_or(Errno::UnknownErrno, Errno::from_raw) {
+                Errno::UnknownErrno if number < 4096 => format!("errno#{number}"),
+                Errno::UnknownErrno => "unknown".to_owned(),
+                named => format!("{named:?}"),
+            }
         }
     }
 }

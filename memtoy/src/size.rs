@@ -6,8 +6,7 @@ use std::fmt;
 ///
 /// # Panics
 /// Never: sysconf(3) knows `_SC_PAGESIZE` on every Linux.
-#[must_use]
-pub fn page_size() -> usize {
+pub(crate) fn page_size() -> usize {
     // SAFETY: sysconf only reads its argument.
     let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     usize::try_from(bytes).expect("a page has a size")
@@ -25,7 +24,7 @@ impl Size {
     ///
     /// # Errors
     /// What is wrong with it, in words.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (digits, unit) = match text.char_indices().next_back() {
             // In a hexadecimal number no letter from a to f is a unit, and none of the units is one of those.
             Some((at, 'k' | 'K')) => (&text[..at], 1 << 10),
@@ -48,12 +47,12 @@ impl Size {
     }
 
     /// Pages, the last one counted whole.
-    pub(super) fn pages_up(&self) -> usize {
+    pub(crate) fn pages_up(&self) -> usize {
         self.bytes.div_ceil(page_size())
     }
 
     /// Whole pages.
-    pub(super) fn pages_down(&self) -> usize {
+    pub(crate) fn pages_down(&self) -> usize {
         self.bytes / page_size()
     }
 }
@@ -74,7 +73,7 @@ pub struct Extent {
 impl Extent {
     /// The pages of it in a segment of `pages` pages, and whether it had to be clipped: the offset is rounded down, the end
     /// up. `None` where it begins behind the segment's end.
-    pub(super) fn pages(&self, pages: usize) -> Option<(std::ops::Range<usize>, bool)> {
+    pub(crate) fn pages(&self, pages: usize) -> Option<(std::ops::Range<usize>, bool)> {
         let first = self.offset.pages_down();
         let end = match &self.length {
             None => pages,

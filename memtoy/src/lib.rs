@@ -5,20 +5,20 @@
 
 mod advice;
 mod command;
+mod count;
 mod cpus;
-pub(crate) mod errno;
+mod errno;
 mod mapping;
 mod numa;
+mod page_nodes;
 mod parse;
 mod policy;
-mod quiet;
-mod residence;
+mod prefault;
 mod run;
 mod segments;
 mod size;
 
 pub use command::Command;
 pub use parse::{InputError, Script, Step, parse, parse_line};
-pub use quiet::settle;
+pub use prefault::prefault;
 pub use run::{Failure, Flow, Session};
-pub use size::page_size;

@@ -1,6 +1,6 @@
 //! Text as commands. All of a script is checked before any of it runs.
 
-use super::{
+use crate::{
     advice::Advice,
     command::{Command, USAGES, Usage},
     cpus::Cpus,
@@ -65,7 +65,7 @@ pub fn parse_line(script: &str, line: usize, text: &str) -> Result<Option<Step>,
 }
 
 /// The command that `word` names or begins.
-pub(super) fn find(word: &str) -> Result<&'static Usage, String> {
+pub(crate) fn find(word: &str) -> Result<&'static Usage, String> {
     if let Some(exact) = USAGES.iter().find(|u| u.name == word) {
         return Ok(exact);
     }

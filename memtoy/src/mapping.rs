@@ -11,7 +11,7 @@ use std::{
 
 use rustix::io_uring::{IoringRegisterOp, io_uring_params, io_uring_register, io_uring_setup};
 
-use super::{advice::Advice, numa::CallError, size::page_size};
+use crate::{advice::Advice, errno::CallError, size::page_size};
 
 /// Words of a page.
 const WORD: usize = size_of::<u64>();
@@ -20,7 +20,7 @@ const HUGE_PAGE: usize = 2 << 20;
 
 /// An anonymous mapping and what was written to it.
 #[derive(Debug)]
-pub(super) struct Mapping {
+pub(crate) struct Mapping {
     /// What was reserved, guard pages and all: address and bytes.
     reserved: (usize, usize),
     addr: usize,
@@ -32,19 +32,19 @@ pub(super) struct Mapping {
 }
 
 /// Some pages of a mapping.
-pub(super) struct Pages<'a> {
+pub(crate) struct Pages<'a> {
     mapping: &'a Mapping,
     range: Range<usize>,
 }
 
 /// A word that is not what was written there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mismatch {
-    pub(super) page: usize,
+pub(crate) struct Mismatch {
+    pub(crate) page: usize,
     /// Bytes from the page's start.
-    pub(super) offset: usize,
-    pub(super) expected: u64,
-    pub(super) found: u64,
+    pub(crate) offset: usize,
+    pub(crate) expected: u64,
+    pub(crate) found: u64,
 }
 
 impl Mapping {
@@ -52,7 +52,7 @@ impl Mapping {
     ///
     /// # Errors
     /// mmap(2)'s.
-    pub(super) fn new(pages: usize, shared: bool, huge: bool) -> Result<Self, CallError> {
+    pub(crate) fn new(pages: usize, shared: bool, huge: bool) -> Result<Self, CallError> {
         let bytes = pages * page_size();
         let alignment = if huge { HUGE_PAGE } else { page_size() };
         let reserved_bytes = bytes + page_size() + alignment;
@@ -72,7 +72,7 @@ impl Mapping {
     }
 
     /// madvise(2) of pages `range`.
-    pub(super) fn advise(&mut self, range: Range<usize>, advice: Advice) -> Result<(), CallError> {
+    pub(crate) fn advise(&mut self, range: Range<usize>, advice: Advice) -> Result<(), CallError> {
         self.pages(range.clone()).advise(advice)?;
         if advice.discards() && !self.shared {
             self.generations[range].fill(0);
@@ -84,22 +84,21 @@ impl Mapping {
     ///
     /// # Errors
     /// Those of pipe(2), fcntl(2) and vmsplice(2).
-    pub(super) fn pin(&mut self, range: Range<usize>) -> Result<(), CallError> {
+    pub(crate) fn pin(&mut self, range: Range<usize>) -> Result<(), CallError> {
         let pages = self.pages(range);
         let (addr, bytes) = (pages.addr(), pages.bytes());
-        let failed = |call| move |error: io::Error| CallError { call, errno: error.raw_os_error().unwrap_or(0) };
-        let (reader, writer) = io::pipe().map_err(failed("pipe"))?;
+        let (reader, writer) = io::pipe().map_err(|e| CallError::of("pipe", &e))?;
         let room = libc::c_int::try_from(bytes).map_err(|_| CallError { call: "fcntl", errno: libc::EINVAL })?;
         // SAFETY: the descriptor is the pipe's own; the size is a number.
         if unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETPIPE_SZ, room) } < 0 {
-            return Err(CallError { call: "fcntl", errno: errno() });
+            return Err(CallError::last("fcntl"));
         }
         let mut done = 0;
         while done < bytes {
             let rest = libc::iovec { iov_base: (addr + done) as *mut libc::c_void, iov_len: bytes - done };
             // SAFETY: the range is this mapping's, which is readable and outlives the pipe.
             let ret = unsafe { libc::vmsplice(writer.as_raw_fd(), &raw const rest, 1, libc::SPLICE_F_NONBLOCK) };
-            done += usize::try_from(ret).map_err(|_| CallError { call: "vmsplice", errno: errno() })?;
+            done += usize::try_from(ret).map_err(|_| CallError::last("vmsplice"))?;
         }
         self.pins.extend([reader.into(), writer.into()]);
         Ok(())
@@ -110,7 +109,7 @@ impl Mapping {
     ///
     /// # Errors
     /// Those of io_uring_setup(2) and io_uring_register(2).
-    pub(super) fn pin_longterm(&mut self, range: Range<usize>) -> Result<(), CallError> {
+    pub(crate) fn pin_longterm(&mut self, range: Range<usize>) -> Result<(), CallError> {
         let pages = self.pages(range);
         let buffer = libc::iovec { iov_base: pages.addr() as *mut libc::c_void, iov_len: pages.bytes() };
         let failed = |call| move |errno: rustix::io::Errno| CallError { call, errno: errno.raw_os_error() };
@@ -124,26 +123,26 @@ impl Mapping {
     }
 
     /// Lets go of all that [`Mapping::pin`] and [`Mapping::pin_longterm`] hold.
-    pub(super) fn unpin(&mut self) {
+    pub(crate) fn unpin(&mut self) {
         self.pins.clear();
     }
 
-    pub(super) fn addr(&self) -> usize {
+    pub(crate) fn addr(&self) -> usize {
         self.addr
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.generations.len() * page_size()
     }
 
     /// Pages `range`, which must be the mapping's.
-    pub(super) fn pages(&self, range: Range<usize>) -> Pages<'_> {
+    pub(crate) fn pages(&self, range: Range<usize>) -> Pages<'_> {
         assert!(range.start <= range.end && range.end <= self.generations.len(), "pages of this mapping");
         Pages { mapping: self, range }
     }
 
     /// Fills pages `range` with what tells page, place and turn apart.
-    pub(super) fn write(&mut self, range: Range<usize>) {
+    pub(crate) fn write(&mut self, range: Range<usize>) {
         for page in range {
             self.generations[page] = self.generations[page].wrapping_add(1).max(1);
             let pattern = Pattern::new(page, self.generations[page]);
@@ -167,22 +166,22 @@ impl Drop for Mapping {
 }
 
 impl Pages<'_> {
-    pub(super) fn addr(&self) -> usize {
+    pub(crate) fn addr(&self) -> usize {
         self.mapping.addr + self.range.start * page_size()
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.range.len() * page_size()
     }
 
     fn advise(&self, advice: Advice) -> Result<(), CallError> {
         // SAFETY: the range is this mapping's, and no reference knows what its pages hold.
         let ret = unsafe { libc::madvise(self.addr() as *mut libc::c_void, self.bytes(), advice.number()) };
-        if ret == 0 { Ok(()) } else { Err(CallError { call: "madvise", errno: errno() }) }
+        if ret == 0 { Ok(()) } else { Err(CallError::last("madvise")) }
     }
 
     /// Reads the first word of every page.
-    pub(super) fn read(&self) {
+    pub(crate) fn read(&self) {
         for page in self.range.clone() {
             // SAFETY: the page lies in the mapping, which is readable and aligned.
             unsafe { self.mapping.word(page, 0).read_volatile() };
@@ -190,7 +189,7 @@ impl Pages<'_> {
     }
 
     /// Compares every word with what was written, or with zero where nothing was.
-    pub(super) fn verify(&self) -> Result<(), Mismatch> {
+    pub(crate) fn verify(&self) -> Result<(), Mismatch> {
         for page in self.range.clone() {
             let pattern = Pattern::new(page, self.mapping.generations[page]);
             for word in 0..page_size() / WORD {
@@ -223,15 +222,11 @@ impl Pattern {
     }
 }
 
-fn errno() -> i32 {
-    io::Error::last_os_error().raw_os_error().unwrap_or(0)
-}
-
 fn mmap(addr: usize, bytes: usize, rights: libc::c_int, flags: libc::c_int) -> Result<usize, CallError> {
     // SAFETY: without MAP_FIXED the kernel chooses a free range; with it the caller names a part of its own reservation.
     let mapped = unsafe { libc::mmap(addr as *mut libc::c_void, bytes, rights, flags | libc::MAP_ANONYMOUS, -1, 0) };
     if mapped == libc::MAP_FAILED {
-        return Err(CallError { call: "mmap", errno: errno() });
+        return Err(CallError::last("mmap"));
     }
     Ok(mapped as usize)
 }

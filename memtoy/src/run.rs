@@ -5,20 +5,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
+use crate::{
     advice::Advice,
     command::{Command, USAGES},
+    count::count,
     cpus::{self, Cpus},
-    errno,
+    errno::{self, CallError},
     mapping::{Mapping, Mismatch},
-    numa::{self, CallError},
+    numa,
+    page_nodes::{PageNodes, PageNodesError},
     parse::{self, Step},
     policy::{self, Mode, Nodes},
-    residence::{Residence, ResidenceError},
     segments::{Part, Segments},
     size::{Extent, Size, page_size},
 };
-use crate::words;
 
 /// Pages that `where` lists when it is not told which.
 const WHERE_PAGES: usize = 64;
@@ -49,11 +49,11 @@ impl From<CallError> for Failure {
     }
 }
 
-impl From<ResidenceError> for Failure {
-    fn from(e: ResidenceError) -> Self {
+impl From<PageNodesError> for Failure {
+    fn from(e: PageNodesError) -> Self {
         match e {
-            ResidenceError::Call(e) => e.into(),
-            ResidenceError::Output(e) => e.into(),
+            PageNodesError::Call(e) => e.into(),
+            PageNodesError::Output(e) => e.into(),
         }
     }
 }
@@ -70,13 +70,13 @@ pub enum Flow {
 pub struct Session<W> {
     out: W,
     segments: Segments,
-    residence: Residence,
+    page_nodes: PageNodes,
 }
 
 impl<W: Write> Session<W> {
     /// Output goes to `out`, which is flushed after every command.
     pub fn new(out: W) -> Self {
-        Self { out, segments: Segments::default(), residence: Residence::new() }
+        Self { out, segments: Segments::default(), page_nodes: PageNodes::new() }
     }
 
     /// Announces a command to a recording, if there is one, and runs it.
@@ -157,7 +157,7 @@ impl<W: Write> Session<W> {
             part.mapping.pages(part.range).read();
         }
         let took = start.elapsed();
-        Ok(writeln!(self.out, "{PREFIX} touched {} in {} secs", count(pages), seconds(took))?)
+        Ok(writeln!(self.out, "{PREFIX} touched {} in {} secs", pages_text(pages), seconds(took))?)
     }
 
     fn touch_for(&mut self, ms: u64, name: &str, extent: Option<&Extent>, write: bool) -> Result<(), Failure> {
@@ -172,8 +172,8 @@ impl<W: Write> Session<W> {
             }
             turns += 1;
         }
-        let (times, took) = (words::count(turns, "time"), seconds(start.elapsed()));
-        Ok(writeln!(self.out, "{PREFIX} touched {} {times} in {took} secs", count(pages))?)
+        let (times, took) = (count(turns, "time"), seconds(start.elapsed()));
+        Ok(writeln!(self.out, "{PREFIX} touched {} {times} in {took} secs", pages_text(pages))?)
     }
 
     fn verify(&mut self, name: &str, extent: Option<&Extent>) -> Result<(), Failure> {
@@ -189,12 +189,12 @@ impl<W: Write> Session<W> {
             expected,
             found,
         })?;
-        Ok(writeln!(self.out, "{PREFIX} verified {} in {} secs", count(pages), seconds(took))?)
+        Ok(writeln!(self.out, "{PREFIX} verified {} in {} secs", pages_text(pages), seconds(took))?)
     }
 
     fn mbind(&mut self, name: &str, extent: Option<&Extent>, mode: Mode, nodes: Option<&Nodes>) -> Result<(), Failure> {
         let part = part(&mut self.out, &mut self.segments, name, extent)?;
-        let asked = count(part.range.len());
+        let asked = pages_text(part.range.len());
         let pages = part.mapping.pages(part.range);
         let start = Instant::now();
         numa::mbind(&pages, mode, nodes)?;
@@ -208,7 +208,7 @@ impl<W: Write> Session<W> {
 
     fn move_pages(&mut self, name: &str, extent: Option<&Extent>, nodes: &Nodes) -> Result<(), Failure> {
         let part = part(&mut self.out, &mut self.segments, name, extent)?;
-        let asked = count(part.range.len());
+        let asked = pages_text(part.range.len());
         let first = part.mapping.pages(part.range.clone()).addr();
         let addresses: Vec<usize> = (0..part.range.len()).map(|page| first + page * page_size()).collect();
         let in_turn = numa::listed(nodes)?;
@@ -223,7 +223,7 @@ impl<W: Write> Session<W> {
         Ok(writeln!(
             self.out,
             "{PREFIX} move of {name} [{asked}] took {took} secs. {} could not be moved",
-            count(stayed)
+            pages_text(stayed)
         )?)
     }
 
@@ -245,7 +245,7 @@ impl<W: Write> Session<W> {
         let part = part(&mut self.out, &mut self.segments, name, extent)?;
         let limit = if extent.is_some() { part.range.len() } else { WHERE_PAGES };
         let first = part.range.start;
-        Ok(self.residence.print(&mut self.out, &part.mapping.pages(part.range), first, limit)?)
+        Ok(self.page_nodes.print(&mut self.out, &part.mapping.pages(part.range), first, limit)?)
     }
 
     fn getpol(&mut self, name: &str, offset: Option<&Size>) -> Result<(), Failure> {
@@ -281,11 +281,7 @@ impl<W: Write> Session<W> {
         let start = Instant::now();
         let stayed = numa::migrate_pages(from, to)?;
         let took = seconds(start.elapsed());
-        Ok(writeln!(
-            self.out,
-            "{PREFIX} migration took {took} secs. {} could not be migrated",
-            words::count(stayed, "page")
-        )?)
+        Ok(writeln!(self.out, "{PREFIX} migration took {took} secs. {} could not be migrated", count(stayed, "page"))?)
     }
 
     fn mpol(&mut self, policy: Option<&(Mode, Option<Nodes>)>) -> Result<(), Failure> {
@@ -327,8 +323,8 @@ fn part<'a>(
 }
 
 /// `8 pages`.
-fn count(pages: usize) -> String {
-    words::count(pages as u64, "page")
+fn pages_text(pages: usize) -> String {
+    count(pages as u64, "page")
 }
 
 /// Seconds with microseconds.

@@ -16,7 +16,7 @@ pub enum Advice {
 
 impl Advice {
     /// Whether private pages hold zeros afterwards.
-    pub(super) fn discards(self) -> bool {
+    pub(crate) fn discards(self) -> bool {
         self == Self::DontNeed
     }
 }
@@ -34,13 +34,13 @@ const ADVICES: [(&str, Advice, libc::c_int); 7] = [
 
 impl Advice {
     /// What `help` says.
-    pub(super) const USAGE: &str = "advise huge, nohuge, collapse, cold, pageout, willneed or dontneed, by madvise(2)";
+    pub(crate) const USAGE: &str = "advise huge, nohuge, collapse, cold, pageout, willneed or dontneed, by madvise(2)";
 
     /// Of a name, which may be cut short.
     ///
     /// # Errors
     /// What is wrong with it, in words.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let found = ADVICES.iter().find(|a| !text.is_empty() && a.0.starts_with(text));
         found.map(|a| a.1).ok_or_else(|| {
             let known = ADVICES.iter().map(|a| a.0).collect::<Vec<_>>().join(", ");
@@ -53,7 +53,7 @@ impl Advice {
     }
 
     /// Its number in the kernel's ABI.
-    pub(super) fn number(self) -> libc::c_int {
+    pub(crate) fn number(self) -> libc::c_int {
         self.entry().2
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{
+use crate::{
     advice::Advice,
     cpus::Cpus,
     policy::{Mode, Nodes},
@@ -11,10 +11,10 @@ use super::{
 
 /// How a command is used, and what it does.
 #[derive(Debug)]
-pub(super) struct Usage {
-    pub(super) name: &'static str,
-    pub(super) arguments: &'static str,
-    pub(super) help: &'static str,
+pub(crate) struct Usage {
+    pub(crate) name: &'static str,
+    pub(crate) arguments: &'static str,
+    pub(crate) help: &'static str,
 }
 
 const fn usage(name: &'static str, arguments: &'static str, help: &'static str) -> Usage {
@@ -22,7 +22,7 @@ const fn usage(name: &'static str, arguments: &'static str, help: &'static str) 
 }
 
 /// Every command, as `help` lists them.
-pub(super) const USAGES: [Usage; 25] = [
+pub(crate) const USAGES: [Usage; 25] = [
     usage("anon", "<seg> <size> [private|shared] [huge]", "name an anonymous segment; base pages unless huge"),
     usage("map", "<seg>", "map the segment; nothing is touched yet"),
     usage("unmap", "<seg>", "unmap it; its contents are gone"),

@@ -2,13 +2,41 @@
 
 use std::fmt;
 
-use crate::event::{NodeMask, Policy};
+use migtrace_common::node_mask::NodeMask;
 
 /// Nodes from here on are refused: Linux has at most 1 << 10.
 const MAX_NODES: u32 = 1 << 10;
 
+/// A memory policy's mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    Default,
+    Preferred,
+    Bind,
+    Interleave,
+    Local,
+    PreferredMany,
+    WeightedInterleave,
+}
+
+impl Policy {
+    /// Its name, as the kernel and numactl(8) write it.
+    pub(crate) fn name(self) -> &'static str {
+        self.entry().0
+    }
+
+    /// Its number in the kernel's ABI.
+    fn number(self) -> i32 {
+        self.entry().2
+    }
+
+    fn entry(self) -> &'static (&'static str, Self, i32) {
+        MODES.iter().find(|m| m.1 == self).expect("every policy is in the table")
+    }
+}
+
 /// MPOL_* modes by the names that scripts use, with their numbers in the kernel's ABI. Where a name abbreviates several,
-/// the first one is meant.
+/// the first one is meant; of several names for one mode, the first is the one that is printed.
 const MODES: [(&str, Policy, i32); 8] = [
     ("default", Policy::Default, 0),
     ("preferred", Policy::Preferred, 1),
@@ -29,8 +57,8 @@ const MOVE: u32 = 1 << 1 | 1 << 2;
 const LAZY: u32 = 1 << 3;
 
 /// A mode by its number; `None` for one that this program does not know.
-pub(super) fn mode_name(number: i32) -> Option<&'static str> {
-    MODES.iter().find(|m| m.2 == number).map(|m| m.1.word())
+pub(crate) fn mode_name(number: i32) -> Option<&'static str> {
+    MODES.iter().find(|m| m.2 == number).map(|m| m.0)
 }
 
 /// A mode with its flags.
@@ -46,13 +74,13 @@ impl Mode {
     ///
     /// # Errors
     /// What is wrong with it, in words.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut parts = text.split('+');
         let name = parts.next().unwrap_or_default();
         let exact = MODES.iter().find(|m| m.0 == name);
         let mode = exact.or_else(|| MODES.iter().find(|m| !name.is_empty() && m.0.starts_with(name)));
         let Some((_, policy, _)) = mode else {
-            let known = MODES.iter().filter(|m| m.0 == m.1.word()).map(|m| m.0).collect::<Vec<_>>().join(", ");
+            let known = MODES.iter().filter(|m| m.0 == m.1.name()).map(|m| m.0).collect::<Vec<_>>().join(", ");
             return Err(format!("{name:?} is no policy: {known}"));
         };
         let mut flags = 0;
@@ -64,16 +92,16 @@ impl Mode {
     }
 
     /// The mode's number in the kernel's ABI.
-    pub(super) fn number(self) -> i32 {
-        MODES.iter().find(|m| m.1 == self.policy).expect("every policy is in the table").2
+    pub(crate) fn number(self) -> i32 {
+        self.policy.number()
     }
 
     /// Whether pages are to move, now or later.
-    pub(super) fn moves(self) -> bool {
+    pub(crate) fn moves(self) -> bool {
         self.flags & MOVE != 0
     }
 
-    pub(super) fn is_lazy(self) -> bool {
+    pub(crate) fn is_lazy(self) -> bool {
         self.flags & LAZY != 0
     }
 
@@ -86,8 +114,8 @@ impl Mode {
     ///
     /// # Errors
     /// What is wrong, in words.
-    pub(super) fn with_nodes(self, nodes: Option<&Nodes>) -> Result<(), String> {
-        let name = self.policy.word();
+    pub(crate) fn with_nodes(self, nodes: Option<&Nodes>) -> Result<(), String> {
+        let name = self.policy.name();
         match (nodes, self.policy) {
             (None, _) if self.needs_nodes() => Err(format!("{name} needs nodes: a list like 0,2-3, or * for all")),
             (Some(_), Policy::Default | Policy::Local) => Err(format!("{name} takes no nodes")),
@@ -98,7 +126,7 @@ impl Mode {
 
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.policy.word())?;
+        f.write_str(self.policy.name())?;
         // In the order in which people write them.
         for (name, flag) in [FLAGS[1], FLAGS[2], FLAGS[3], FLAGS[0]] {
             if self.flags & flag != 0 {
@@ -122,7 +150,7 @@ impl Nodes {
     ///
     /// # Errors
     /// What is wrong with it, in words.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text == "*" {
             return Ok(Self::All);
         }

@@ -1,6 +1,7 @@
 //! Sets of nodes, as the kernel writes them.
 
-use std::{fmt, num::ParseIntError, str::FromStr};
+use alloc::vec::Vec;
+use core::{fmt, num::ParseIntError, str::FromStr};
 
 /// A set of nodes, printed as the kernel prints it: `0-2,5`.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -57,6 +58,8 @@ impl FromStr for NodeMask {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
 
     #[test]

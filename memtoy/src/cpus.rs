@@ -1,9 +1,10 @@
 //! On which processors the task runs.
 
-use std::{fmt, io};
+use std::fmt;
 
-use super::numa::CallError;
-use crate::event::NodeMask;
+use migtrace_common::node_mask::NodeMask;
+
+use crate::errno::CallError;
 
 /// Processors that a command names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ impl Cpus {
     ///
     /// # Errors
     /// What is wrong with it, in words.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text == "*" {
             return Ok(Self::All);
         }
@@ -45,7 +46,7 @@ const WORDS: usize = 16;
 const MAX_CPUS: usize = WORDS * 64;
 
 /// Has the task run on these processors only: on return it does.
-pub(super) fn run_on(cpus: &Cpus) -> Result<(), CallError> {
+pub(crate) fn run_on(cpus: &Cpus) -> Result<(), CallError> {
     let mut mask = [0_u64; WORDS];
     match cpus {
         Cpus::All => mask = [u64::MAX; WORDS],
@@ -57,7 +58,7 @@ pub(super) fn run_on(cpus: &Cpus) -> Result<(), CallError> {
 }
 
 /// Where the task may run.
-pub(super) fn allowed() -> Result<NodeMask, CallError> {
+pub(crate) fn allowed() -> Result<NodeMask, CallError> {
     let mut mask = [0_u64; WORDS];
     // SAFETY: the kernel writes at most as many bytes as `mask` has.
     let ret = unsafe { libc::syscall(libc::SYS_sched_getaffinity, 0, size_of_val(&mask), mask.as_mut_ptr()) };
@@ -66,7 +67,7 @@ pub(super) fn allowed() -> Result<NodeMask, CallError> {
 }
 
 /// The processor that the task runs on, and its node.
-pub(super) fn current() -> Result<(u32, u32), CallError> {
+pub(crate) fn current() -> Result<(u32, u32), CallError> {
     let (mut cpu, mut node) = (0_u32, 0_u32);
     let no_cache: *mut u8 = std::ptr::null_mut();
     // SAFETY: the kernel writes the two numbers.
@@ -75,9 +76,5 @@ pub(super) fn current() -> Result<(u32, u32), CallError> {
 }
 
 fn check(call: &'static str, ret: libc::c_long) -> Result<(), CallError> {
-    if ret >= 0 {
-        Ok(())
-    } else {
-        Err(CallError { call, errno: io::Error::last_os_error().raw_os_error().unwrap_or(0) })
-    }
+    if ret >= 0 { Ok(()) } else { Err(CallError::last(call)) }
 }

@@ -2,12 +2,12 @@
 
 use std::fs;
 
-/// Largest mapping of the program itself that is settled, bytes.
+/// Largest mapping of the program itself that is prefaulted, bytes.
 const LARGEST: usize = 8 << 20;
 
 /// Makes every writable private page of the program present: its stack, heap and data fault now and not while a command
 /// runs. To be called before anything is mapped; a kernel before 5.14 refuses, and then it faults later.
-pub fn settle() {
+pub fn prefault() {
     let Ok(maps) = fs::read_to_string("/proc/self/maps") else { return };
     for (addr, bytes) in maps.lines().filter_map(writable).filter(|(_, bytes)| *bytes <= LARGEST) {
         // SAFETY: populating makes pages present as a write would and changes nothing in them.

@@ -2,11 +2,11 @@
 
 use std::{fmt, ops::Range};
 
-use super::{mapping::Mapping, numa::CallError, size::Extent};
+use crate::{errno::CallError, mapping::Mapping, size::Extent};
 
 /// A named piece of anonymous memory, mapped or not.
 #[derive(Debug)]
-pub(super) struct Segment {
+pub(crate) struct Segment {
     name: String,
     pages: usize,
     shared: bool,
@@ -16,19 +16,19 @@ pub(super) struct Segment {
 
 /// Pages of a segment that a command is about.
 #[derive(Debug)]
-pub(super) struct Part<'a> {
-    pub(super) mapping: &'a mut Mapping,
-    pub(super) range: Range<usize>,
+pub(crate) struct Part<'a> {
+    pub(crate) mapping: &'a mut Mapping,
+    pub(crate) range: Range<usize>,
     /// It was asked for more than the segment has.
-    pub(super) clipped: bool,
+    pub(crate) clipped: bool,
 }
 
 /// The segments, in the order in which they were named.
 #[derive(Debug, Default)]
-pub(super) struct Segments(Vec<Segment>);
+pub(crate) struct Segments(Vec<Segment>);
 
 impl Segments {
-    pub(super) fn add(&mut self, name: &str, pages: usize, shared: bool, huge: bool) -> Result<(), String> {
+    pub(crate) fn add(&mut self, name: &str, pages: usize, shared: bool, huge: bool) -> Result<(), String> {
         if self.0.iter().any(|s| s.name == name) {
             return Err(format!("there is a segment {name} already: `remove {name}` first"));
         }
@@ -39,23 +39,23 @@ impl Segments {
         Ok(())
     }
 
-    pub(super) fn remove(&mut self, name: &str) -> Result<(), String> {
+    pub(crate) fn remove(&mut self, name: &str) -> Result<(), String> {
         self.get(name)?;
         self.0.retain(|s| s.name != name);
         Ok(())
     }
 
-    pub(super) fn get(&mut self, name: &str) -> Result<&mut Segment, String> {
+    pub(crate) fn get(&mut self, name: &str) -> Result<&mut Segment, String> {
         let found = self.0.iter_mut().find(|s| s.name == name);
         found.ok_or_else(|| format!("no segment {name}: `anon {name} <size>` first"))
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Segment> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Segment> {
         self.0.iter()
     }
 
     /// The pages of segment `name` that `extent` names; all of them without one.
-    pub(super) fn part(&mut self, name: &str, extent: Option<&Extent>) -> Result<Part<'_>, String> {
+    pub(crate) fn part(&mut self, name: &str, extent: Option<&Extent>) -> Result<Part<'_>, String> {
         let segment = self.get(name)?;
         let pages = segment.pages;
         let Some(mapping) = &mut segment.mapping else {
@@ -73,20 +73,20 @@ impl Segments {
 
 impl Segment {
     /// Whether its name is `name`.
-    pub(super) fn is(&self, name: &str) -> bool {
+    pub(crate) fn is(&self, name: &str) -> bool {
         self.name == name
     }
 
-    pub(super) fn is_mapped(&self) -> bool {
+    pub(crate) fn is_mapped(&self) -> bool {
         self.mapping.is_some()
     }
 
-    pub(super) fn map(&mut self) -> Result<(), CallError> {
+    pub(crate) fn map(&mut self) -> Result<(), CallError> {
         self.mapping = Some(Mapping::new(self.pages, self.shared, self.huge)?);
         Ok(())
     }
 
-    pub(super) fn unmap(&mut self) {
+    pub(crate) fn unmap(&mut self) {
         self.mapping = None;
     }
 }

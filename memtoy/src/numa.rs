@@ -1,21 +1,17 @@
 //! The placement system calls, as the kernel has them: libnuma would hide the errors that scripts are about.
 
-use std::{fs, io, time::Duration};
+use std::{fs, time::Duration};
 
-use migtrace_common::record::{MASK_WORDS, PR_MIGTRACE_PHASE};
+use migtrace_common::{
+    node_mask::NodeMask,
+    record::{MASK_WORDS, PR_MIGTRACE_PHASE},
+};
 
-use super::{
+use crate::{
+    errno::CallError,
     mapping::Pages,
     policy::{Mode, Nodes},
 };
-use crate::event::NodeMask;
-
-/// A failed system call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct CallError {
-    pub(super) call: &'static str,
-    pub(super) errno: i32,
-}
 
 /// Bits of a node mask, as the kernel counts them: it takes one off before it reads.
 const MAX_NODE: u64 = MASK_WORDS as u64 * 64 + 1;
@@ -36,11 +32,11 @@ fn words_of(mask: &NodeMask) -> Words {
 
 /// What a raw system call returned, or the error that it left.
 fn check(call: &'static str, ret: libc::c_long) -> Result<u64, CallError> {
-    u64::try_from(ret).map_err(|_| CallError { call, errno: io::Error::last_os_error().raw_os_error().unwrap_or(0) })
+    u64::try_from(ret).map_err(|_| CallError::last(call))
 }
 
 /// Nodes that this task may use: its cpuset's, with memory.
-pub(super) fn allowed() -> Result<NodeMask, CallError> {
+pub(crate) fn allowed() -> Result<NodeMask, CallError> {
     let mut words: Words = [0; MASK_WORDS];
     let no_mode: *mut libc::c_int = std::ptr::null_mut();
     // SAFETY: the kernel writes at most MAX_NODE - 1 bits to `words`, which has as many; it asks for no other pointer.
@@ -64,7 +60,7 @@ fn arguments(words: Option<&Words>) -> (*const u64, u64) {
 }
 
 /// mbind(2) on `pages`.
-pub(super) fn mbind(pages: &Pages<'_>, mode: Mode, nodes: Option<&Nodes>) -> Result<(), CallError> {
+pub(crate) fn mbind(pages: &Pages<'_>, mode: Mode, nodes: Option<&Nodes>) -> Result<(), CallError> {
     let words = resolve(nodes)?;
     let (mask, bits) = arguments(words.as_ref());
     // SAFETY: the kernel reads `bits` bits of `mask`, which points to as many or to nothing with none; policy and place of
@@ -84,7 +80,7 @@ pub(super) fn mbind(pages: &Pages<'_>, mode: Mode, nodes: Option<&Nodes>) -> Res
 }
 
 /// set_mempolicy(2).
-pub(super) fn set_mempolicy(mode: Mode, nodes: Option<&Nodes>) -> Result<(), CallError> {
+pub(crate) fn set_mempolicy(mode: Mode, nodes: Option<&Nodes>) -> Result<(), CallError> {
     let words = resolve(nodes)?;
     let (mask, bits) = arguments(words.as_ref());
     // SAFETY: as in `mbind`.
@@ -93,7 +89,7 @@ pub(super) fn set_mempolicy(mode: Mode, nodes: Option<&Nodes>) -> Result<(), Cal
 }
 
 /// The task's mode, with its flags, and nodes, by get_mempolicy(2).
-pub(super) fn task_policy() -> Result<(i32, NodeMask), CallError> {
+pub(crate) fn task_policy() -> Result<(i32, NodeMask), CallError> {
     let mut mode: libc::c_int = 0;
     let mut words: Words = [0; MASK_WORDS];
     let (mode_ptr, words_ptr): (*mut libc::c_int, *mut u64) = (&mut mode, words.as_mut_ptr());
@@ -104,7 +100,7 @@ pub(super) fn task_policy() -> Result<(i32, NodeMask), CallError> {
 }
 
 /// The node of the first of `pages` by get_mempolicy(2): touches it.
-pub(super) fn node_of(pages: &Pages<'_>) -> Result<i32, CallError> {
+pub(crate) fn node_of(pages: &Pages<'_>) -> Result<i32, CallError> {
     let mut node: libc::c_int = -1;
     let node_ptr: *mut libc::c_int = &mut node;
     let no_mask: *mut u64 = std::ptr::null_mut();
@@ -116,7 +112,7 @@ pub(super) fn node_of(pages: &Pages<'_>) -> Result<i32, CallError> {
 }
 
 /// The node of every page, or its error as a negative number, by move_pages(2) without nodes: touches none.
-pub(super) fn nodes_of(addresses: &[usize], status: &mut [i32]) -> Result<(), CallError> {
+pub(crate) fn nodes_of(addresses: &[usize], status: &mut [i32]) -> Result<(), CallError> {
     assert_eq!(addresses.len(), status.len(), "one status for each page");
     let no_nodes: *const libc::c_int = std::ptr::null();
     // SAFETY: the kernel reads as many addresses, and writes as many statuses, as both slices have.
@@ -136,7 +132,7 @@ pub(super) fn nodes_of(addresses: &[usize], status: &mut [i32]) -> Result<(), Ca
 
 /// move_pages(2) of this process's pages, each to its node. Statuses that the kernel leaves alone stay as they are. Returns
 /// how many pages could not be moved or were not tried.
-pub(super) fn move_pages(addresses: &[usize], nodes: &[i32], status: &mut [i32]) -> Result<u64, CallError> {
+pub(crate) fn move_pages(addresses: &[usize], nodes: &[i32], status: &mut [i32]) -> Result<u64, CallError> {
     assert!(addresses.len() == status.len() && addresses.len() == nodes.len(), "a node and a status for each page");
     // SAFETY: the kernel reads as many addresses and nodes, and writes as many statuses, as the slices have; the place of
     // pages does not change what they hold.
@@ -155,7 +151,7 @@ pub(super) fn move_pages(addresses: &[usize], nodes: &[i32], status: &mut [i32])
 }
 
 /// The nodes of `nodes`, all that the task may use for `*`.
-pub(super) fn listed(nodes: &Nodes) -> Result<NodeMask, CallError> {
+pub(crate) fn listed(nodes: &Nodes) -> Result<NodeMask, CallError> {
     match nodes {
         Nodes::These(mask) => Ok(mask.clone()),
         Nodes::All => allowed(),
@@ -163,7 +159,7 @@ pub(super) fn listed(nodes: &Nodes) -> Result<NodeMask, CallError> {
 }
 
 /// migrate_pages(2) of this process; returns the pages that stayed.
-pub(super) fn migrate_pages(from: Option<&Nodes>, to: &Nodes) -> Result<u64, CallError> {
+pub(crate) fn migrate_pages(from: Option<&Nodes>, to: &Nodes) -> Result<u64, CallError> {
     let from = resolve(Some(from.unwrap_or(&Nodes::All)))?;
     let to = resolve(Some(to))?;
     let ((from, bits), (to, _)) = (arguments(from.as_ref()), arguments(to.as_ref()));
@@ -173,19 +169,19 @@ pub(super) fn migrate_pages(from: Option<&Nodes>, to: &Nodes) -> Result<u64, Cal
 }
 
 /// Tells a recording what comes now.
-pub(super) fn announce(text: &str) {
+pub(crate) fn announce(text: &str) {
     // SAFETY: the kernel knows no such option: it refuses it with EINVAL and reads nothing; a recording's program reads
     // `text`. That nobody listens is no error.
     unsafe { libc::prctl(PR_MIGTRACE_PHASE, text.as_ptr(), text.len(), 0, 0) };
 }
 
 /// Waits.
-pub(super) fn sleep(ms: u64) {
+pub(crate) fn sleep(ms: u64) {
     std::thread::sleep(Duration::from_millis(ms));
 }
 
 /// Total and free memory of a node, kB, from sysfs; `None` where it does not say.
-pub(super) fn memory_kb(node: u32) -> Option<(u64, u64)> {
+pub(crate) fn memory_kb(node: u32) -> Option<(u64, u64)> {
     let text = fs::read_to_string(format!("/sys/devices/system/node/node{node}/meminfo")).ok()?;
     let field = |name: &str| {
         let line = text.lines().find(|l| l.contains(name))?;

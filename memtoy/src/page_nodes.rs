@@ -5,13 +5,13 @@ use std::{
     io::{self, Write},
 };
 
-use super::{
-    errno,
+use crate::{
+    count::count,
+    errno::{self, CallError},
     mapping::Pages,
-    numa::{self, CallError},
+    numa,
     size::page_size,
 };
-use crate::words;
 
 /// Pages asked about in one system call.
 const CHUNK: usize = 512;
@@ -20,49 +20,49 @@ const PER_LINE: usize = 8;
 
 /// Buffers for asking: made once, so that asking does not fault.
 #[derive(Debug)]
-pub(super) struct Residence {
+pub(crate) struct PageNodes {
     addresses: Vec<usize>,
     status: Vec<i32>,
 }
 
 /// What became of a question.
 #[derive(Debug)]
-pub(super) enum ResidenceError {
+pub(crate) enum PageNodesError {
     Call(CallError),
     Output(io::Error),
 }
 
-impl Residence {
-    pub(super) fn new() -> Self {
+impl PageNodes {
+    pub(crate) fn new() -> Self {
         Self { addresses: vec![0; CHUNK], status: vec![0; CHUNK] }
     }
 
     /// Prints the node of each of `pages`, of which the first is page `first` of its segment: eight on a line, at most
     /// `limit` pages in lines, and a sum of all.
-    pub(super) fn print(
+    pub(crate) fn print(
         &mut self,
         out: &mut impl Write,
         pages: &Pages<'_>,
         first: usize,
         limit: usize,
-    ) -> Result<(), ResidenceError> {
-        let count = pages.bytes() / page_size();
+    ) -> Result<(), PageNodesError> {
+        let pages_in_all = pages.bytes() / page_size();
         let mut sums = BTreeMap::new();
-        write_header(out).map_err(ResidenceError::Output)?;
-        for start in (0..count).step_by(CHUNK) {
-            let len = CHUNK.min(count - start);
+        write_header(out).map_err(PageNodesError::Output)?;
+        for start in (0..pages_in_all).step_by(CHUNK) {
+            let len = CHUNK.min(pages_in_all - start);
             for (n, address) in self.addresses[..len].iter_mut().enumerate() {
                 *address = pages.addr() + (start + n) * page_size();
             }
             let status = &mut self.status[..len];
-            numa::nodes_of(&self.addresses[..len], status).map_err(ResidenceError::Call)?;
+            numa::nodes_of(&self.addresses[..len], status).map_err(PageNodesError::Call)?;
             for &one in status.iter() {
                 *sums.entry(one).or_insert(0_usize) += 1;
             }
             let shown = &status[..len.min(limit.saturating_sub(start))];
-            write_lines(out, shown, first + start).map_err(ResidenceError::Output)?;
+            write_lines(out, shown, first + start).map_err(PageNodesError::Output)?;
         }
-        write_sums(out, &sums, count, limit).map_err(ResidenceError::Output)
+        write_sums(out, &sums, pages_in_all, limit).map_err(PageNodesError::Output)
     }
 }
 
@@ -89,13 +89,13 @@ fn write_lines(out: &mut impl Write, status: &[i32], first: usize) -> io::Result
 }
 
 /// The sums by node, the pages that are nowhere last.
-fn write_sums(out: &mut impl Write, sums: &BTreeMap<i32, usize>, count: usize, limit: usize) -> io::Result<()> {
-    if count > limit {
-        writeln!(out, "    ... and {} more", words::count((count - limit) as u64, "page"))?;
+fn write_sums(out: &mut impl Write, sums: &BTreeMap<i32, usize>, all: usize, limit: usize) -> io::Result<()> {
+    if all > limit {
+        writeln!(out, "    ... and {} more", count((all - limit) as u64, "page"))?;
     }
-    write!(out, "{}:", words::count(count as u64, "page"))?;
+    write!(out, "{}:", count(all as u64, "page"))?;
     let on_nodes = sums.iter().filter(|(node, _)| **node >= 0).map(|(node, n)| (format!("node {node}"), n));
-    let nowhere = sums.iter().rev().filter(|(node, _)| **node < 0).map(|(node, n)| (word(*node).to_owned(), n));
+    let nowhere = sums.iter().rev().filter(|(node, _)| **node < 0).map(|(node, n)| (word(*node), n));
     for (n, (place, pages)) in on_nodes.chain(nowhere).enumerate() {
         write!(out, "{} {place}: {pages}", if n == 0 { "" } else { "," })?;
     }
@@ -103,12 +103,12 @@ fn write_sums(out: &mut impl Write, sums: &BTreeMap<i32, usize>, count: usize, l
 }
 
 /// A status that is no node.
-fn word(status: i32) -> &'static str {
+fn word(status: i32) -> String {
     match -status {
-        libc::ENOENT => "absent",
+        libc::ENOENT => "absent".to_owned(),
         // In a mapping of one's own: a page that was only read, and is the one page of zeros.
-        libc::EFAULT => "zero",
-        errno => errno::name(errno).unwrap_or("error"),
+        libc::EFAULT => "zero".to_owned(),
+        errno => errno::name(errno).unwrap_or_else(|| "error".to_owned()),
     }
 }
 
