@@ -7,7 +7,7 @@ const DOCUMENT: &str = include_str!("../../../../docs/trace-format.md");
 #[test]
 fn the_document_lists_the_columns_in_their_order() {
     let (_, table) = DOCUMENT.split_once("## Columns").expect("a section");
-    let (table, _) = table.split_once("| kind | says |").expect("the next table");
+    let (table, _) = table.split_once("| kind | meaning |").expect("the next table");
     let listed = table.lines().filter_map(|line| line.strip_prefix("| `")).map(|line| {
         let (name, rest) = line.split_once("` | ").expect("a name");
         (name, rest.split(" | ").next().expect("a type"))
