@@ -1,16 +1,9 @@
 //! `migtrace compare` on traces in files.
 
-#[path = "../src/model/fixture.rs"]
-#[expect(dead_code, reason = "shared with the library's own tests")]
-mod fixture;
-
 use std::{fs, process::Command};
 
 use assert_cmd::cargo::CommandCargoExt;
-use migtrace::{
-    event::Event,
-    trace::{Writer, meta::Meta},
-};
+use migtrace::{event::Event, recording::Meta, testkit, trace::Writer};
 use tempfile::TempDir;
 
 fn write(dir: &TempDir, name: &str, (meta, events): (Meta, Vec<Event>)) {
@@ -28,8 +21,8 @@ fn compare(dir: &TempDir, arguments: &[&str]) -> (i32, String, String) {
 
 fn both() -> TempDir {
     let dir = TempDir::new().expect("a directory");
-    write(&dir, "direct.parquet", fixture::direct(8));
-    write(&dir, "lazy.parquet", fixture::lazy(8, 0..8));
+    write(&dir, "direct.parquet", testkit::direct(8));
+    write(&dir, "lazy.parquet", testkit::lazy(8, 0..8));
     dir
 }
 

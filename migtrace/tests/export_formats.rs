@@ -9,10 +9,8 @@ use std::{
 use assert_cmd::Command;
 use migtrace::{
     event::{Body, Cause, Comm, Event, Migrate, Outcome, Phase, Region, RegionClass},
-    trace::{
-        COLUMNS, Trace, Writer,
-        meta::{FORMAT_VERSION, Meta},
-    },
+    recording::{FORMAT_VERSION, Meta},
+    trace::{COLUMNS, Trace, Writer},
 };
 use predicates::prelude::*;
 

@@ -1,16 +1,9 @@
 //! `migtrace log` on traces in files: what it prints, and what it says of files that are none.
 
-#[path = "../src/model/fixture.rs"]
-#[expect(dead_code, reason = "shared with the library's own tests")]
-mod fixture;
-
 use std::{fs, path::Path, process::Command};
 
 use assert_cmd::cargo::CommandCargoExt;
-use migtrace::{
-    event::Event,
-    trace::{Writer, meta::Meta},
-};
+use migtrace::{event::Event, recording::Meta, testkit, trace::Writer};
 use tempfile::TempDir;
 
 fn write(dir: &TempDir, name: &str, (meta, events): (Meta, Vec<Event>)) {
@@ -29,10 +22,10 @@ fn log(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
 #[test]
 fn a_trace_in_a_file_reads_as_its_events_do() {
     let dir = TempDir::new().expect("a directory");
-    write(&dir, "lazy.parquet", fixture::lazy(8, 0..8));
+    write(&dir, "lazy.parquet", testkit::lazy(8, 0..8));
     let (status, out, err) = log(dir.path(), &["lazy.parquet"]);
     assert_eq!((status, err.as_str()), (0, ""));
-    let (meta, events) = fixture::lazy(8, 0..8);
+    let (meta, events) = testkit::lazy(8, 0..8);
     let mut expected = Vec::new();
     let run = migtrace::model::Run::new(meta, events);
     let options = migtrace::log::Options::default();
@@ -44,7 +37,7 @@ fn a_trace_in_a_file_reads_as_its_events_do() {
 #[test]
 fn colour_is_there_when_asked_for() {
     let dir = TempDir::new().expect("a directory");
-    write(&dir, "run.parquet", fixture::direct(8));
+    write(&dir, "run.parquet", testkit::direct(8));
     let (_, out, _) = log(dir.path(), &["run.parquet", "--color", "always"]);
     assert!(out.contains("\u{1b}["), "{out}");
     let (_, out, _) = log(dir.path(), &["run.parquet", "--color", "never"]);
@@ -54,7 +47,7 @@ fn colour_is_there_when_asked_for() {
 #[test]
 fn another_process_alone_leaves_no_line() {
     let dir = TempDir::new().expect("a directory");
-    write(&dir, "run.parquet", fixture::direct(8));
+    write(&dir, "run.parquet", testkit::direct(8));
     let (status, out, _) = log(dir.path(), &["run.parquet", "--pid", "1"]);
     assert_eq!(status, 0);
     assert!(!out.contains("page 1 of 8"), "{out}");
@@ -63,7 +56,7 @@ fn another_process_alone_leaves_no_line() {
 #[test]
 fn a_filter_shows_less_and_says_so() {
     let dir = TempDir::new().expect("a directory");
-    write(&dir, "run.parquet", fixture::lazy(8, 0..8));
+    write(&dir, "run.parquet", testkit::lazy(8, 0..8));
     let (_, whole, _) = log(dir.path(), &["run.parquet", "--all"]);
     let moves = |text: &str| text.lines().filter(|l| l.contains(" moved from node 1 to node 2, frame")).count();
     assert!(moves(&whole) == 8 && !whole.contains("  filter"), "{whole}");
@@ -98,7 +91,7 @@ fn a_mistake_in_a_filter_is_shown_before_the_trace_is_read() {
 #[test]
 fn a_cgroup_is_found_by_the_path_in_the_trace() {
     let dir = TempDir::new().expect("a directory");
-    let (mut meta, events) = fixture::direct(8);
+    let (mut meta, events) = testkit::direct(8);
     meta.cgroups = [(1, "/work.slice/a.service".to_owned())].into();
     write(&dir, "run.parquet", (meta, events));
     for path in ["/work.slice", "/sys/fs/cgroup/work.slice/a.service/", "1"] {
@@ -128,7 +121,7 @@ fn bad_input_is_one_clear_message_and_status_2() {
 #[test]
 fn a_closed_pipe_is_no_error() {
     let dir = TempDir::new().expect("a directory");
-    write(&dir, "run.parquet", fixture::lazy(3000, 0..3000));
+    write(&dir, "run.parquet", testkit::lazy(3000, 0..3000));
     let binary = Command::cargo_bin("migtrace").expect("built").get_program().to_owned();
     let script = format!("{} log run.parquet --all | head -n 1; echo ${{PIPESTATUS[0]}}", binary.display());
     let output = Command::new("bash").current_dir(dir.path()).args(["-c", &script]).output().expect("runs");

@@ -1,17 +1,15 @@
 //! A reader of the log: counts and reasons in each of its lines are those of the trace that it was made from, as `migtrace
 //! export` has them.
 
-#[path = "../src/model/fixture.rs"]
-#[expect(dead_code, reason = "shared with the library's own tests")]
-mod fixture;
-
 use std::{collections::BTreeMap, path::Path, process::Command};
 
 use assert_cmd::cargo::CommandCargoExt;
 use migtrace::{
     event::{Body, Event, Outcome, Verdict},
     log::tsv::COLUMNS,
-    trace::{Writer, meta::Meta},
+    recording::Meta,
+    testkit,
+    trace::Writer,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -33,7 +31,7 @@ fn written((meta, events): (Meta, Vec<Event>)) -> TempDir {
 
 /// All that the log has words for, with each outcome.
 fn recordings() -> Vec<(Meta, Vec<Event>)> {
-    let (meta, mut failing) = fixture::lazy(8, 0..8);
+    let (meta, mut failing) = testkit::lazy(8, 0..8);
     let reasons = ["refs", "nomem", "mapped"];
     let mut n = 0;
     for event in &mut failing {
@@ -45,7 +43,7 @@ fn recordings() -> Vec<(Meta, Vec<Event>)> {
             Body::Check(c) if c.addr & 0x2000 != 0 => {
                 (c.verdict, c.reason) = (Verdict::Skipped, Some("writeback".into()));
             }
-            Body::Mark(m) if m.addr == Some(fixture::SEGMENT + 0x6000) => {
+            Body::Mark(m) if m.addr == Some(testkit::SEGMENT + 0x6000) => {
                 (m.result, m.reason) = (Outcome::Failed, Some("dma_pinned".into()));
             }
             Body::Phase(p) => p.text.push_str("\t\u{1b}[2J"),
@@ -54,11 +52,11 @@ fn recordings() -> Vec<(Meta, Vec<Event>)> {
     }
     failing.retain(|e| !matches!(&e.body, Body::Migrate(m) if m.addr.is_some_and(|a| a & 0x2000 != 0)));
     vec![
-        fixture::direct(8),
-        fixture::lazy(8, [1, 4]),
-        fixture::lazy(300, 0..300),
-        fixture::query(),
-        fixture::lossy(),
+        testkit::direct(8),
+        testkit::lazy(8, [1, 4]),
+        testkit::lazy(300, 0..300),
+        testkit::query(),
+        testkit::lossy(),
         (meta, failing),
     ]
 }
@@ -198,7 +196,7 @@ fn what_lies_inside_a_line_is_what_its_request_counts() {
 
 #[test]
 fn folded_lines_count_the_rest() {
-    let dir = written(fixture::lazy(300, 0..300));
+    let dir = written(testkit::lazy(300, 0..300));
     let text = migtrace(dir.path(), &["log", "run.parquet"]);
     let (shown, folded): (Vec<&str>, Vec<&str>) = text
         .lines()
@@ -236,7 +234,7 @@ fn the_summary_adds_up_to_the_lines() {
 
 #[test]
 fn lines_for_programs_can_be_filtered_and_stay_whole() {
-    let dir = written(fixture::lazy(8, 0..8));
+    let dir = written(testkit::lazy(8, 0..8));
     let lines = lines(dir.path(), &["--kind", "migrate", "--kind", "fault"]);
     let moves: Vec<&Line> = lines.iter().filter(|l| l["kind"] == "migrate").collect();
     assert_eq!(moves.len(), 8);

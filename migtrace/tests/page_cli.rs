@@ -1,15 +1,13 @@
 //! `migtrace page` on traces in files: one page's life, and what is said where the question is not clear.
 
-#[path = "../src/model/fixture.rs"]
-#[expect(dead_code, reason = "shared with the library's own tests")]
-mod fixture;
-
 use std::{path::Path, process::Command};
 
 use assert_cmd::cargo::CommandCargoExt;
 use migtrace::{
     event::{Body, Cause, Event, Migrate, Outcome, Verdict},
-    trace::{Writer, meta::Meta},
+    recording::Meta,
+    testkit,
+    trace::Writer,
 };
 use tempfile::TempDir;
 
@@ -32,7 +30,7 @@ const ADDR: &str = "0x7f12a4003123";
 #[test]
 fn a_page_that_moved_lazily() {
     let dir = TempDir::new().expect("a directory");
-    write(&dir, fixture::lazy(8, 0..8));
+    write(&dir, testkit::lazy(8, 0..8));
     let (status, out, err) = page(dir.path(), &[ADDR]);
     assert_eq!((status, err.as_str()), (0, ""));
     insta::assert_snapshot!(out);
@@ -43,14 +41,14 @@ fn a_page_that_moved_lazily() {
 #[test]
 fn a_page_that_moved_directly() {
     let dir = TempDir::new().expect("a directory");
-    write(&dir, fixture::direct(8));
+    write(&dir, testkit::direct(8));
     insta::assert_snapshot!(page(dir.path(), &[ADDR]).1);
 }
 
 #[test]
 fn a_page_that_nobody_touched() {
     let dir = TempDir::new().expect("a directory");
-    write(&dir, fixture::lazy(8, [0]));
+    write(&dir, testkit::lazy(8, [0]));
     let (_, out, _) = page(dir.path(), &[ADDR]);
     assert!(out.contains("marked for lazy migration and never touched again: it ended on node 1"), "{out}");
 }
@@ -58,7 +56,7 @@ fn a_page_that_nobody_touched() {
 #[test]
 fn a_page_that_could_not_move_or_was_placed() {
     let dir = TempDir::new().expect("a directory");
-    let (meta, mut events) = fixture::lazy(8, 0..8);
+    let (meta, mut events) = testkit::lazy(8, 0..8);
     for event in &mut events {
         if let Body::Migrate(m) = &mut event.body {
             (m.result, m.reason, m.new_pfn) = (Outcome::Failed, Some("refs".into()), None);
@@ -82,10 +80,10 @@ fn a_page_that_could_not_move_or_was_placed() {
 #[test]
 fn a_page_that_bounced_and_a_lossy_sampled_recording() {
     let dir = TempDir::new().expect("a directory");
-    let (mut meta, mut events) = fixture::lossy();
+    let (mut meta, mut events) = testkit::lossy();
     let end = events.len() - 1;
     for (n, (from, to)) in [(1, 2), (2, 1), (1, 2)].into_iter().enumerate() {
-        let moved = Migrate { src_nid: from, dst_nid: Some(to), ..fixture::moved(3, Cause::HintingFault) };
+        let moved = Migrate { src_nid: from, dst_nid: Some(to), ..testkit::moved(3, Cause::HintingFault) };
         let at = Event { ts_ns: events[end].ts_ns + n as u64, body: moved.into(), ..events[end].clone() };
         events.insert(end + n, at);
     }
@@ -105,8 +103,8 @@ fn a_page_that_bounced_and_a_lossy_sampled_recording() {
 #[test]
 fn several_processes_with_the_address_ask_for_one() {
     let dir = TempDir::new().expect("a directory");
-    let (meta, mut events) = fixture::lazy(8, 0..8);
-    let (_, mut others) = fixture::direct(8);
+    let (meta, mut events) = testkit::lazy(8, 0..8);
+    let (_, mut others) = testkit::direct(8);
     others.iter_mut().for_each(|e| (e.pid, e.tid, e.comm) = (977, 977, "o\u{1b}[31mther".into()));
     events.append(&mut others);
     events.sort_by_key(|e| e.ts_ns);
@@ -127,7 +125,7 @@ fn several_processes_with_the_address_ask_for_one() {
 #[test]
 fn an_address_that_is_not_there_says_so() {
     let dir = TempDir::new().expect("a directory");
-    write(&dir, fixture::lazy(8, 0..8));
+    write(&dir, testkit::lazy(8, 0..8));
     let (status, out, err) = page(dir.path(), &["0x7f12a4008000"]);
     assert_eq!((status, out.as_str()), (2, ""));
     assert_eq!(
@@ -140,7 +138,7 @@ fn an_address_that_is_not_there_says_so() {
 #[test]
 fn colour_is_there_when_asked_for() {
     let dir = TempDir::new().expect("a directory");
-    write(&dir, fixture::lazy(8, 0..8));
+    write(&dir, testkit::lazy(8, 0..8));
     assert!(page(dir.path(), &[ADDR, "--color", "always"]).1.contains("\u{1b}["));
     assert!(!page(dir.path(), &[ADDR]).1.contains('\u{1b}'));
 }

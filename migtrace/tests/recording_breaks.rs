@@ -9,7 +9,7 @@ use std::{
 };
 
 use migtrace::{
-    ring::clock,
+    clock,
     trace::{Trace, recover},
 };
 

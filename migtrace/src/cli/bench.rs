@@ -9,15 +9,14 @@ use std::{
 
 use anyhow::{Context, Result};
 use migtrace::{
+    clock,
+    decode::{names::Names, record::decode},
     event::Event,
     filter::Filter,
-    probe::{kernel::Kernel, names::Names},
-    ring::{clock, decode::decode},
+    live::host::kernel::Kernel,
+    recording::{FORMAT_VERSION, Meta},
     synth::{Shape, Synth},
-    trace::{
-        Trace, Writer,
-        meta::{FORMAT_VERSION, Meta},
-    },
+    trace::{Trace, Writer},
 };
 use serde_json::json;
 

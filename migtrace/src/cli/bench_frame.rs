@@ -5,11 +5,11 @@ use std::time::Instant;
 use anyhow::Result;
 use migtrace::{
     event::{Access, Body, Comm, Event, Fault, FaultClass, Region, RegionClass},
-    trace::meta::Meta,
+    recording::Meta,
     tui::{
         self,
-        app::{App, Source},
         config::Config,
+        state::app::{App, Source},
     },
 };
 use ratatui::{buffer::Buffer, layout::Rect};

@@ -13,7 +13,7 @@ use migtrace::{
     container::Container,
     event::{Cause, Kind},
     filter::{Filter, kernel::RootCgroup, kinds::KindSet, predicate::Predicate, quantity, ranges::Ranges},
-    probe::cgroups,
+    live::host::cgroups,
 };
 use strum::VariantNames;
 

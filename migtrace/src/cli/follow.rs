@@ -4,13 +4,16 @@ use std::{io::Write, time::Duration};
 
 use anyhow::{Context, Result};
 use migtrace::{
+    clock,
     filter::kernel::KernelScope,
-    log::{Options, follow::Follower},
-    privilege,
-    probe::{left_behind::LeftBehind, support, vmstat},
-    ring::clock,
-    source::{Live, Scope, SourceError, mark_silenced},
-    trace::meta::Meta,
+    live::{
+        attach::requirements,
+        host::{stranded_pages::LeftBehind, vmstat},
+        privilege,
+        session::{Live, Scope, SourceError, mark_silenced},
+    },
+    log::{Options, live::Follower},
+    recording::Meta,
 };
 use tokio::time::interval;
 
@@ -20,7 +23,7 @@ use super::{filter::FilterArgs, stop::Stop};
 const TICK: Duration = Duration::from_millis(250);
 
 pub(super) fn run(filter: &FilterArgs, options: Options, verbose: bool, out: &mut dyn Write) -> Result<()> {
-    support::check().map_err(SourceError::from)?;
+    requirements::check().map_err(SourceError::from)?;
     filter.check_pids()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(follow(filter, options, verbose, out))

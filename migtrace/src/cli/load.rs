@@ -3,12 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use migtrace::{
-    event::escape_control,
-    filter::Filter,
-    model::{Run, account},
-    trace::Trace,
-};
+use migtrace::{event::escape_control, filter::Filter, model::Run, recording::coverage, trace::Trace};
 
 use super::filter::FilterArgs;
 
@@ -30,7 +25,7 @@ pub(super) fn run(trace: &Trace, filter: &Filter) -> Result<Run> {
         }
     }
     let mut meta = trace.meta().clone();
-    account::leave_out(&mut meta, filter.kinds().complement());
+    coverage::leave_out(&mut meta, filter.kinds().complement());
     Ok(Run::new(meta, events))
 }
 

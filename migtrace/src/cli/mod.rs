@@ -28,7 +28,7 @@ mod top_record;
 use std::{io, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
-use migtrace::{serve::http::ListenError, source::SourceError};
+use migtrace::{live::session::SourceError, serve::http::ListenError};
 
 /// Shows page by page which memory of a NUMA machine lies on the wrong node, how the kernel moves it, and who waits
 #[derive(Parser)]

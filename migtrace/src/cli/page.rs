@@ -10,8 +10,11 @@ use anstream::AutoStream;
 use anyhow::{Result, bail};
 use migtrace::{
     event::{Body, Event},
-    log::life,
-    model::{biographies::Biographies, biography::ProcessId, ranges::page_start},
+    log::page_report,
+    model::{
+        page_history::{steps::ProcessId, tracker::Biographies},
+        ranges::page_start,
+    },
     trace::Trace,
 };
 
@@ -67,7 +70,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             writeln!(out, "\n")?;
         }
         if let Some(page) = lives.page(process, args.addr) {
-            life::write(&page, &lives.left_out(), trace.meta(), &name, &mut out)?;
+            page_report::write(&page, &lives.left_out(), trace.meta(), &name, &mut out)?;
         }
     }
     out.flush()?;

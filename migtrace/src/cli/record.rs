@@ -10,19 +10,20 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use migtrace::{
+    clock,
     event::{Event, Kind},
     filter::{Filter, kernel::KernelScope},
-    privilege,
-    probe::{cgroups::Cgroups, left_behind::LeftBehind, support, vmstat},
-    ring::clock,
-    source::{Live, SILENCED, Scope, SourceError, mark_silenced},
-    summary::Summary,
-    trace::{
-        Output, Trace,
-        meta::{Meta, OwnCost, ProbeInfo},
+    live::{
+        attach::requirements,
+        host::{cgroups::Cgroups, stranded_pages::LeftBehind, vmstat},
+        privilege,
+        session::{Live, SILENCED, Scope, SourceError, mark_silenced},
+        workload::{Workload, shell_status},
     },
-    words,
-    workload::{Workload, shell_status},
+    recording::{Meta, OwnCost, ProbeInfo},
+    summary::Summary,
+    text,
+    trace::{Output, Trace},
 };
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -110,7 +111,7 @@ pub(crate) fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
     if !args.filter.pid.is_empty() && !args.command.is_empty() {
         bail!("--pid and a command exclude each other: a command is recorded with its children alone");
     }
-    support::check().map_err(SourceError::from)?;
+    requirements::check().map_err(SourceError::from)?;
     args.filter.check_pids()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(record(args, verbose))
@@ -186,7 +187,7 @@ fn names(files: &[PathBuf]) -> String {
         [] => "no file".to_owned(),
         [one] => one.display().to_string(),
         [others @ .., last] => {
-            format!("{} and {} before it", last.display(), words::count(others.len() as u64, "file"))
+            format!("{} and {} before it", last.display(), text::count(others.len() as u64, "file"))
         }
     }
 }
@@ -247,7 +248,7 @@ impl Recording {
             log::warn!("{} events are out of order in the trace", closing.late);
         }
         if closing.lost_mappings > 0 {
-            let lost = words::count(closing.lost_mappings, "change");
+            let lost = text::count(closing.lost_mappings, "change");
             log::warn!("{lost} of what programs map lost: some of their functions may have no names");
         }
         if closing.silenced {
@@ -340,7 +341,7 @@ impl Recording {
                     |p: &ProbeInfo| p.attached.as_ref().is_some_and(|by| by.contains("page_fault_kernel"));
                 let raised = args.stacks && account.probe == "fault" && meta.probes.iter().any(of_exceptions);
                 let raised = if raised { "; exceptions that reading stacks raised are among them" } else { "" };
-                log::warn!("probe {}: {}{raised}", account.probe, words::missed(missed));
+                log::warn!("probe {}: {}{raised}", account.probe, text::missed(missed));
             }
         }
         let command = args.command.first().map_or("", String::as_str);

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
-use migtrace::{trace, words};
+use migtrace::{text, trace};
 
 /// Exit status: something could not be recovered.
 const EXIT_LEFT_OUT: u8 = 1;
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     for error in &recovered.left_out {
         eprintln!("migtrace: left out: {error}");
     }
-    let events = words::count(recovered.events, "event");
+    let events = text::count(recovered.events, "event");
     eprintln!("migtrace: {}: {events}, {} bytes", recovered.path.display(), recovered.bytes);
     let whole = recovered.left_out.is_empty();
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(EXIT_LEFT_OUT) })

@@ -7,10 +7,12 @@ use std::{
 
 use anyhow::{Context, Result};
 use migtrace::{
-    privilege,
-    probe::support,
+    live::{
+        attach::requirements,
+        privilege,
+        session::{Live, SourceError},
+    },
     serve::{self, Serving, http},
-    source::{Live, SourceError},
 };
 use rustix::thread::CapabilitySet;
 use tokio::sync::mpsc;
@@ -57,7 +59,7 @@ const WAITING: usize = http::CONNECTIONS;
 
 /// Runs the subcommand.
 pub(crate) fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
-    support::check().map_err(SourceError::from)?;
+    requirements::check().map_err(SourceError::from)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(ANSWERING_THREADS)
         .on_thread_start(|| privilege::keep(CapabilitySet::empty()))

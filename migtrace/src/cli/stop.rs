@@ -3,7 +3,7 @@
 use std::process::ExitStatus;
 
 use anyhow::{Context, Result};
-use migtrace::workload::Workload;
+use migtrace::live::workload::Workload;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::JoinHandle,

@@ -11,17 +11,21 @@ use anyhow::{Context, Result, bail};
 use migtrace::{
     event::escape_control,
     filter::kernel::KernelScope,
-    privilege,
-    probe::support,
-    source::{Live, Scope, SourceError},
-    trace::meta::Meta,
+    live::{
+        attach::requirements,
+        privilege,
+        session::{Live, Scope, SourceError},
+    },
+    recording::Meta,
     tui::{
-        app::{App, Source},
         config::{self, Config},
-        recorder::Recorder,
-        replay::{self, Replay},
-        run, source,
-        theme::Palette,
+        driver::{
+            recorder::Recorder,
+            replay::{self, Replay},
+            run, source,
+        },
+        state::app::{App, Source},
+        view::theme::Palette,
     },
 };
 
@@ -123,7 +127,7 @@ async fn recording(args: &Args, file: &Path, config: Config) -> Result<Option<St
 }
 
 async fn live(args: &Args, config: Config) -> Result<Option<String>> {
-    support::check().map_err(SourceError::from)?;
+    requirements::check().map_err(SourceError::from)?;
     args.filter.check_pids()?;
     let filter = args.filter.but_scope();
     let scope = Scope {

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use migtrace::{
-    aggregate::{Beside, Counts},
+    counts::{Beside, Counts},
     event::Event,
-    probe::{cgroups::Cgroups, left_behind::LeftBehind, topology::NodesOfCpus},
-    source::Live,
-    trace::meta::ProgramCost,
+    live::{
+        host::{cgroups::Cgroups, stranded_pages::LeftBehind, topology::NodesOfCpus},
+        session::Live,
+    },
+    recording::ProgramCost,
     tui::{
-        app::Playing,
-        source::{Control, Controlled, Source},
+        driver::source::{Control, Controlled, Source},
+        state::app::Playing,
     },
 };
 

@@ -14,7 +14,7 @@ use std::{
 
 use migtrace::{
     trace::Trace,
-    tui::{app::Recording, recorder::Recorder},
+    tui::{driver::recorder::Recorder, state::app::Recording},
 };
 
 use super::filter::FilterArgs;

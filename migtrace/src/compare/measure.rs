@@ -4,7 +4,13 @@ use std::num::NonZeroU32;
 
 use crate::{
     event::Body,
-    model::{Run, account, fate::Gone, funnel::Funnel, latency::Latencies, work::Work},
+    model::{
+        Run,
+        latency::Latencies,
+        lazy::{fate::Gone, funnel::Funnel},
+        totals::move_requests::Work,
+    },
+    recording::coverage,
 };
 
 /// The numbers of one run; `None` where the trace cannot know, or where it makes no sense for what the run did.
@@ -84,8 +90,8 @@ impl Measure {
             longest_request_ns: work.requests.iter().filter_map(|&i| run.events[i].latency_ns()).max(),
             faults: (has_requests && has_faults).then(|| work.fault_latency(run)),
             moving_in_faults_ns: work.moving_in_faults_ns(run).filter(|_| has_faults && !work.faults.is_empty()),
-            lost_events: run.meta.lost().max(account::lost_by_events(&run.events)),
-            is_lossless: account::is_lossless(&run.meta),
+            lost_events: run.meta.lost().max(coverage::lost_by_events(&run.events)),
+            is_lossless: coverage::is_lossless(&run.meta),
             funnel_holds: seen.filter(|f| !f.is_empty() && !f.is_estimated).map(|f| f.holds()),
             machine: run.meta.machine.clone(),
             events: run.events.len() as u64,

@@ -1,7 +1,7 @@
 //! The numbers that a comparison shows: names with units, for programs; labels, for people.
 
 use super::measure::Measure;
-use crate::{model::latency::Latencies, words};
+use crate::{model::latency::Latencies, text};
 
 /// What a number counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ impl Unit {
     #[must_use]
     pub fn text(self, value: f64) -> String {
         match self {
-            Self::Nanoseconds => words::duration_f64(value),
+            Self::Nanoseconds => text::duration_f64(value),
             _ if value.fract() == 0.0 => format!("{value:.0}"),
             _ => format!("{value:.1}"),
         }

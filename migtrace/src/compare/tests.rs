@@ -3,8 +3,9 @@
 use super::{Comparison, gate::Gate, measure::Measure};
 use crate::{
     event::{Body, Event},
-    model::{Run, fixture},
-    trace::meta::Meta,
+    model::Run,
+    recording::Meta,
+    testkit,
 };
 
 fn measure(name: &str, (meta, events): (Meta, Vec<Event>)) -> Measure {
@@ -12,7 +13,7 @@ fn measure(name: &str, (meta, events): (Meta, Vec<Event>)) -> Measure {
 }
 
 fn one_run_each() -> Comparison {
-    Comparison::new(vec![measure("direct", fixture::direct(8))], vec![measure("lazy", fixture::lazy(8, 0..8))])
+    Comparison::new(vec![measure("direct", testkit::direct(8))], vec![measure("lazy", testkit::lazy(8, 0..8))])
 }
 
 /// The same recording, all times stretched by `percent`.
@@ -35,7 +36,7 @@ fn five_runs_each() -> Comparison {
             .map(|(p, n)| measure(&format!("{name}-{n}"), stretched(of(), p)))
             .collect()
     };
-    Comparison::new(runs("direct", || fixture::direct(8)), runs("lazy", || fixture::lazy(8, [1, 4])))
+    Comparison::new(runs("direct", || testkit::direct(8)), runs("lazy", || testkit::lazy(8, [1, 4])))
 }
 
 #[test]
@@ -56,11 +57,11 @@ fn json() {
 
 #[test]
 fn what_a_trace_cannot_know_is_null_and_not_zero() {
-    let (mut meta, mut events) = fixture::lazy(8, 0..8);
+    let (mut meta, mut events) = testkit::lazy(8, 0..8);
     meta.probes.retain(|p| p.probe == "request");
     events.retain(|e| matches!(e.body, Body::Request(_)));
     let b = vec![measure("lazy", (meta, events))];
-    let json = Comparison::new(vec![measure("direct", fixture::direct(8))], b).json();
+    let json = Comparison::new(vec![measure("direct", testkit::direct(8))], b).json();
     for name in ["marked_pages", "moved_in_fault_pages", "faults", "fault_ns", "untouched_pages", "total_ns"] {
         assert!(json["metrics"][name]["b"].is_null(), "{name}");
     }
@@ -70,7 +71,7 @@ fn what_a_trace_cannot_know_is_null_and_not_zero() {
 
 #[test]
 fn loss_is_said() {
-    let c = Comparison::new(vec![measure("direct", fixture::direct(8))], vec![measure("lossy", fixture::lossy())]);
+    let c = Comparison::new(vec![measure("direct", testkit::direct(8))], vec![measure("lossy", testkit::lossy())]);
     let text = c.text();
     assert!(
         text.contains("Events are missing, so that counts and times may be too small: lossy (3 events)."),
@@ -81,17 +82,17 @@ fn loss_is_said() {
 
 #[test]
 fn runs_without_a_request_are_nothing_to_compare() {
-    let (meta, _) = fixture::direct(8);
+    let (meta, _) = testkit::direct(8);
     let mut blind = meta.clone();
     blind.probes.retain(|p| p.probe != "request");
     let blind = vec![measure("blind", (blind, Vec::new()))];
-    let c = Comparison::new(blind, vec![measure("lazy", fixture::lazy(8, 0..8))]);
+    let c = Comparison::new(blind, vec![measure("lazy", testkit::lazy(8, 0..8))]);
     assert!(c.text().contains("Requests were not recorded in blind: there is nothing to compare."), "{}", c.text());
     let json = c.json();
     for (name, value) in json["metrics"].as_object().expect("metrics") {
         assert!(value["a"].is_null(), "{name}");
     }
-    let c = Comparison::new(vec![measure("empty", (meta, Vec::new()))], vec![measure("lazy", fixture::lazy(8, 0..8))]);
+    let c = Comparison::new(vec![measure("empty", (meta, Vec::new()))], vec![measure("lazy", testkit::lazy(8, 0..8))]);
     assert!(c.text().contains("No request to move pages in empty: there is nothing to compare."), "{}", c.text());
 }
 
@@ -100,8 +101,8 @@ fn sides_are_called_by_what_their_names_share() {
     let c = five_runs_each();
     assert_eq!((c.a.label.as_str(), c.b.label.as_str()), ("direct", "lazy"));
     let none = Comparison::new(
-        vec![measure("x", fixture::direct(1)), measure("y", fixture::direct(1))],
-        vec![measure("é1", fixture::direct(1)), measure("è2", fixture::direct(1))],
+        vec![measure("x", testkit::direct(1)), measure("y", testkit::direct(1))],
+        vec![measure("é1", testkit::direct(1)), measure("è2", testkit::direct(1))],
     );
     assert_eq!((none.a.label.as_str(), none.b.label.as_str()), ("A", "B"));
 }

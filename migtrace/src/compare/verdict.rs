@@ -8,7 +8,7 @@ use super::{
     metric::by_name,
     spread::{Difference, Spread, difference},
 };
-use crate::words;
+use crate::text;
 
 /// The findings.
 pub(super) fn verdict(c: &Comparison) -> Vec<String> {
@@ -57,7 +57,7 @@ fn faults(c: &Comparison) -> Option<String> {
         Some(match count as u64 {
             0 => format!("none in {}", side.label),
             n => {
-                let (many, took) = (words::count(n, "fault"), words::duration_f64(ns));
+                let (many, took) = (text::count(n, "fault"), text::duration_f64(ns));
                 format!("{many} of {took} in all{} in {}", moved.unwrap_or_default(), side.label)
             }
         })
@@ -92,7 +92,7 @@ pub(super) fn notes(c: &Comparison) -> Vec<String> {
     }
     notes.extend(runs(c));
     let machines: BTreeSet<&str> = both(c).filter_map(|r| r.machine.as_deref()).collect();
-    notes.extend(machines.into_iter().map(|m| format!("Recorded on: {}.", words::machine(m))));
+    notes.extend(machines.into_iter().map(|m| format!("Recorded on: {}.", text::machine(m))));
     let asked = |side: &Side| by_name("asked_pages").and_then(|m| side.spread(m)).map(|s| s.median);
     if asked(&c.a) != asked(&c.b) {
         notes.push("The two sides did not ask about as many pages: compare per page, not in all.".into());
@@ -144,7 +144,7 @@ fn loss(c: &Comparison) -> String {
         .filter(|r| !r.is_lossless)
         .map(|r| match r.lost_events {
             0 => format!("{} (its account is not final)", r.name),
-            n => format!("{} ({})", r.name, words::count(n, "event")),
+            n => format!("{} ({})", r.name, text::count(n, "event")),
         })
         .collect();
     if lost.is_empty() {

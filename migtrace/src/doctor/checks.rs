@@ -5,15 +5,16 @@ use std::{fs, path::Path};
 use serde::Serialize;
 
 use crate::{
-    probe::{
-        attach::KPROBES,
-        catalog::{CATALOG, Gives, Role},
-        kernel::Kernel,
-        kfunc,
-        support::{self, Namespace, Unsupported},
-        topology,
+    live::{
+        attach::{
+            attach::KPROBES,
+            catalog::{CATALOG, Gives, Role},
+            kfunc,
+            requirements::{self, Namespace, Unsupported},
+        },
+        host::{kernel::Kernel, topology},
     },
-    trace::meta::ProbeInfo,
+    recording::ProbeInfo,
 };
 
 /// One condition.
@@ -89,7 +90,7 @@ fn refusal_remedy(error: &str) -> Option<&'static str> {
 
 fn privilege() -> Check {
     const WHAT: &str = "capabilities";
-    match support::missing_privilege() {
+    match requirements::missing_privilege() {
         Ok(missing) if missing.is_empty() => check(WHAT, Fine, "CAP_BPF, CAP_PERFMON and CAP_SYSLOG are there", None),
         Ok(missing) => {
             check(WHAT, Missing, format!("this process lacks {}", missing.join(", ")), Some("run it with sudo"))
@@ -109,7 +110,7 @@ fn namespaces() -> Check {
 fn type_information(kernel: Result<&Kernel, &Unsupported>) -> Check {
     const WHAT: &str = "BTF";
     match kernel {
-        Ok(_) => check(WHAT, Fine, format!("{} describes this kernel", support::BTF_PATH), None),
+        Ok(_) => check(WHAT, Fine, format!("{} describes this kernel", requirements::BTF_PATH), None),
         Err(why) => check(
             WHAT,
             Missing,
@@ -169,7 +170,7 @@ fn addresses(kernel: &Kernel) -> Check {
 
 fn functions() -> Check {
     const WHAT: &str = "functions";
-    match support::functions_silenced() {
+    match requirements::functions_silenced() {
         None => check(WHAT, Fine, "programs on them run where the kernel accepts them", None),
         Some(why) => check(WHAT, Limits, why, Some("sysctl kernel.ftrace_enabled=1")),
     }

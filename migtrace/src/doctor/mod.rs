@@ -12,13 +12,16 @@ use serde::Serialize;
 pub use self::{checks::Check, text::write, views::View};
 use crate::{
     filter::kernel::KernelFilter,
-    probe::{
-        catalog::CATALOG,
-        kernel::Kernel,
-        load::{Loaded, Options},
-        machine, offsets, support,
+    live::{
+        attach::{
+            bpf_config,
+            catalog::CATALOG,
+            load::{Loaded, Options},
+            requirements,
+        },
+        host::{hypervisor, kernel::Kernel},
     },
-    trace::meta::ProbeInfo,
+    recording::ProbeInfo,
 };
 
 /// All that doctor finds.
@@ -53,7 +56,7 @@ const RING_BYTES: u32 = 4096;
 pub fn examine() -> Report {
     let kernel = Kernel::running();
     let mut checks = checks::all(kernel.as_ref());
-    let (probes, tried) = match (support::check(), &kernel) {
+    let (probes, tried) = match (requirements::check(), &kernel) {
         (Ok(()), Ok(kernel)) => try_all(kernel),
         (Err(why), _) => (untried(&why.to_string()), Err(why.to_string())),
         (_, Err(why)) => (untried(&why.to_string()), Err(why.to_string())),
@@ -64,7 +67,7 @@ pub fn examine() -> Report {
         migtrace_version: env!("CARGO_PKG_VERSION").to_owned(),
         kernel_release: std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
         kernel_patched: kernel.as_ref().ok().map(Kernel::is_patched),
-        machine: machine::hypervisor(),
+        machine: hypervisor::hypervisor(),
         can_trace,
         views: views::all(&probes),
         checks,
@@ -80,7 +83,7 @@ pub fn views(probes: &[ProbeInfo]) -> Vec<View> {
 
 /// Attaches everything, to nobody, and takes it away again.
 fn try_all(kernel: &Kernel) -> (Vec<ProbeInfo>, Result<(), String>) {
-    let loaded = offsets::offsets(kernel).map_err(|why| why.to_string()).and_then(|offsets| {
+    let loaded = bpf_config::offsets(kernel).map_err(|why| why.to_string()).and_then(|offsets| {
         let options = Options {
             kernel,
             offsets: &offsets,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::trace::meta::ProbeInfo;
+use crate::recording::ProbeInfo;
 
 /// One question that migtrace answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -19,8 +19,8 @@ use super::{
     ranges::Ranges,
 };
 use crate::{
+    decode::record::cause_of_call,
     event::{Cause, Kind},
-    ring::decode::cause_of_call,
 };
 
 /// A filter for the kernel: the settings, and what goes into maps.

@@ -3,7 +3,11 @@
 use std::io::{self, Write};
 
 use super::{summary::part, theme, totals::Totals};
-use crate::{event::escape_control, model::account, trace::meta::Meta, words};
+use crate::{
+    event::escape_control,
+    recording::{Meta, coverage},
+    text,
+};
 
 pub(super) fn write(totals: &Totals, meta: &Meta, out: &mut dyn Write) -> io::Result<()> {
     loss(meta, totals.lost, out)?;
@@ -14,13 +18,13 @@ pub(super) fn write(totals: &Totals, meta: &Meta, out: &mut dyn Write) -> io::Re
 /// The account by probe; `counted`: what the loss events count, for a trace without one.
 pub(crate) fn loss(meta: &Meta, counted: u64, out: &mut dyn Write) -> io::Result<()> {
     part(out, "loss, by probe")?;
-    let balances = account::balances(meta);
+    let balances = coverage::balances(meta);
     if balances.is_empty() {
-        writeln!(out, "   no account in this trace; its loss events count {}", words::count(counted, "lost event"))?;
+        writeln!(out, "   no account in this trace; its loss events count {}", text::count(counted, "lost event"))?;
     }
     for b in &balances {
         let a = &b.account;
-        if a.seen == 0 && !account::is_attached(meta, &a.probe) {
+        if a.seen == 0 && !coverage::is_attached(meta, &a.probe) {
             writeln!(out, "   {:<14} not attached: it saw nothing", escape_control(&a.probe))?;
             continue;
         }
@@ -34,14 +38,14 @@ pub(crate) fn loss(meta: &Meta, counted: u64, out: &mut dyn Write) -> io::Result
             a.stored,
             a.lost()
         );
-        let missed = a.missed.filter(|n| *n > 0).map_or_else(String::new, |n| format!("; {}", words::missed(n)));
+        let missed = a.missed.filter(|n| *n > 0).map_or_else(String::new, |n| format!("; {}", text::missed(n)));
         let wrong = if b.missing == 0 { String::new() } else { format!("; DOES NOT ADD UP: {} missing", b.missing) };
         let style =
             if a.lost() > 0 || b.missing != 0 || !missed.is_empty() { theme::FAILED } else { anstyle::Style::new() };
         writeln!(out, "   {}", theme::paint(style, text + &missed + &wrong))?;
     }
     if meta.late_events > 0 {
-        let late = words::count(meta.late_events, "event");
+        let late = text::count(meta.late_events, "event");
         writeln!(out, "   {late} came out of the rings late and stand behind later ones")?;
     }
     match meta.end_ns {
@@ -49,7 +53,7 @@ pub(crate) fn loss(meta: &Meta, counted: u64, out: &mut dyn Write) -> io::Result
         None => writeln!(
             out,
             "   the recording was cut off: its last account is not final; its loss events count {}",
-            words::count(counted, "lost event")
+            text::count(counted, "lost event")
         ),
     }
 }
@@ -60,7 +64,7 @@ pub(crate) fn fidelity(meta: &Meta, out: &mut dyn Write) -> io::Result<()> {
     if meta.probes.is_empty() {
         return writeln!(out, "   not known: the trace does not list its probes");
     }
-    let mut inexact = account::inexact(meta).peekable();
+    let mut inexact = coverage::inexact(meta).peekable();
     if inexact.peek().is_none() {
         return writeln!(out, "   every probe was attached and exact");
     }

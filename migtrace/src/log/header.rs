@@ -5,8 +5,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{Options, follow::HOLD_NS, theme};
-use crate::{event::escape_control, model::Run, trace::meta::Meta, words};
+use super::{Options, live::HOLD_NS, theme};
+use crate::{event::escape_control, model::Run, recording::Meta, text};
 
 pub(super) fn write(run: &Run, name: &str, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let meta = &run.meta;
@@ -15,7 +15,7 @@ pub(super) fn write(run: &Run, name: &str, options: &Options, out: &mut dyn Writ
     line("recorded", recorded(run))?;
     line("kernel", kernel(meta))?;
     if let Some(machine) = &meta.machine {
-        line("machine", words::machine(machine))?;
+        line("machine", text::machine(machine))?;
     }
     line("nodes", nodes(meta))?;
     if !meta.command.is_empty() {
@@ -47,7 +47,7 @@ pub(super) fn live(meta: &Meta, options: &Options, out: &mut dyn Write) -> io::R
     line("since", format!("{}on {host}", when(meta).map(|when| when + ", ").unwrap_or_default()))?;
     line("kernel", kernel(meta))?;
     if let Some(machine) = &meta.machine {
-        line("machine", words::machine(machine))?;
+        line("machine", text::machine(machine))?;
     }
     line("nodes", nodes(meta))?;
     if let Some(filter) = &meta.filter {
@@ -57,7 +57,7 @@ pub(super) fn live(meta: &Meta, options: &Options, out: &mut dyn Write) -> io::R
         line("filter", escape_control(&options.filter.to_string()))?;
         line("", "of what is shown; prose and summary are of all that is traced".into())?;
     }
-    let hold = words::duration(HOLD_NS);
+    let hold = text::duration(HOLD_NS);
     line("lines", format!("come {hold} after they end, with what happened inside them; Ctrl-C ends, with a summary"))
 }
 
@@ -78,7 +78,7 @@ fn filtered(run: &Run, options: &Options) -> String {
     } else {
         format!("the {read} for which {}", escape_control(&options.filter.of_tasks().to_string()))
     };
-    format!("{shown} of {} shown; prose and summary are of {whole}", words::count(all, "event"))
+    format!("{shown} of {} shown; prose and summary are of {whole}", text::count(all, "event"))
 }
 
 fn recorded(run: &Run) -> String {
@@ -86,10 +86,10 @@ fn recorded(run: &Run) -> String {
     let host = if meta.hostname.is_empty() { "an unnamed host".into() } else { escape_control(&meta.hostname) };
     let when = when(meta).map(|when| when + ", ");
     let length = match meta.end_ns {
-        Some(end) => words::duration(end.saturating_sub(run.zero_ns())),
+        Some(end) => text::duration(end.saturating_sub(run.zero_ns())),
         None => "cut off before its end".into(),
     };
-    format!("{}on {host}, {}, {length}", when.unwrap_or_default(), words::count(run.events.len() as u64, "event"))
+    format!("{}on {host}, {}, {length}", when.unwrap_or_default(), text::count(run.events.len() as u64, "event"))
 }
 
 pub(crate) fn kernel(meta: &Meta) -> String {
@@ -106,7 +106,7 @@ pub(crate) fn nodes(meta: &Meta) -> String {
     if nodes.is_empty() {
         return "not known".into();
     }
-    let describe = |n: &crate::trace::meta::Node| {
+    let describe = |n: &crate::recording::Node| {
         let cpus = if n.cpus.is_empty() { "no cpu".into() } else { format!("cpu {}", ranges(&n.cpus)) };
         format!("{} ({cpus}, {} MiB)", n.nid, n.mem_bytes >> 20)
     };

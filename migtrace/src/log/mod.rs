@@ -4,10 +4,7 @@
 //! it to the stream to strip them.
 
 pub(crate) mod account;
-pub mod follow;
 pub(crate) mod header;
-mod key;
-pub mod life;
 mod page;
 mod request;
 mod section;
@@ -17,7 +14,6 @@ pub(crate) mod theme;
 mod totals;
 mod tree;
 pub mod tsv;
-mod why;
 
 use std::io::{self, Write};
 
@@ -51,7 +47,7 @@ pub fn write(run: &Run, name: &str, options: &Options, out: &mut dyn Write) -> i
         section::write(run, section, options, out)?;
     }
     let totals = Totals::of(run);
-    key::write(&totals.occurs, out)?;
+    legend::write(&totals.occurs, out)?;
     summary::write(&totals, run.marks.funnels(), &run.meta, run.zero_ns(), out)
 }
 
@@ -78,5 +74,9 @@ fn heading(out: &mut dyn Write, text: &str) -> io::Result<()> {
     writeln!(out, "\n{}", theme::paint(theme::HEADING, format!("== {text}")))
 }
 
+mod legend;
+pub mod live;
+mod page_explanation;
+pub mod page_report;
 #[cfg(test)]
 mod tests;

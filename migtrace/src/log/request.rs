@@ -3,8 +3,8 @@
 use super::{page, theme};
 use crate::{
     event::{Body, Outcome, Request, RequestName, escape_control},
-    model::{Run, ranges::pages_of, work},
-    words,
+    model::{Run, ranges::pages_of, totals::move_requests},
+    text,
 };
 
 /// The call, what it returned, and what that did to pages.
@@ -15,19 +15,19 @@ pub(super) fn sentence(run: &Run, index: usize, r: &Request) -> String {
 /// The call, and what it returned.
 pub(super) fn returned(r: &Request) -> String {
     let call = theme::paint(theme::REQUEST, call(r));
-    let returned = words::returned(r.ret);
+    let returned = text::returned(r.ret);
     let returned = if r.ret < 0 { theme::paint(theme::FAILED, returned) } else { returned };
     let target = r.target_pid.map(|pid| format!(" for process {pid}")).unwrap_or_default();
-    format!("{call}{target} {returned} after {}", words::duration(r.latency_ns))
+    format!("{call}{target} {returned} after {}", text::duration(r.latency_ns))
 }
 
 /// The call with its arguments, as far as the trace has them.
 fn call(r: &Request) -> String {
     let mut arguments = Vec::new();
-    match (work::range_of(r), r.addr, r.len) {
-        (Some((addr, len)), ..) => arguments.push(format!("{addr:#x}, {}", words::count(pages_of(addr, len), "page"))),
+    match (move_requests::range_of(r), r.addr, r.len) {
+        (Some((addr, len)), ..) => arguments.push(format!("{addr:#x}, {}", text::count(pages_of(addr, len), "page"))),
         (None, Some(addr), _) => arguments.push(format!("{addr:#x}")),
-        (None, None, Some(pages)) => arguments.push(words::count(pages, "page")),
+        (None, None, Some(pages)) => arguments.push(text::count(pages, "page")),
         (None, None, None) => {}
     }
     arguments.extend(r.policy.map(|p| p.to_string()));
@@ -120,7 +120,7 @@ fn did(run: &Run, index: usize) -> String {
     let did: Vec<String> = parts
         .into_iter()
         .filter(|(pages, ..)| *pages > 0)
-        .map(|(pages, style, word)| theme::paint(style, format!("{} {word}", words::count(pages, "page"))))
+        .map(|(pages, style, word)| theme::paint(style, format!("{} {word}", text::count(pages, "page"))))
         .collect();
     if did.is_empty() { String::new() } else { format!(": {}", did.join(", ")) }
 }

@@ -9,7 +9,7 @@ use super::{Options, heading, theme, tree};
 use crate::{
     event::{Body, Cause, FaultClass, Outcome, Verdict, escape_control},
     model::{Run, phase::Section},
-    words,
+    text,
 };
 
 pub(super) fn write(run: &Run, section: &Section, options: &Options, out: &mut dyn Write) -> io::Result<()> {
@@ -34,7 +34,7 @@ pub(super) fn title(run: &Run, section: &Section) -> String {
     };
     let event = &run.events[index];
     let Body::Phase(phase) = &event.body else { return String::new() };
-    let ms = words::ms_since(event.ts_ns, run.zero_ns());
+    let ms = text::ms_since(event.ts_ns, run.zero_ns());
     format!("{}   (phase of {}/{}, from {ms:.3} ms)", escape_control(&phase.text), event.comm, event.tid)
 }
 
@@ -91,12 +91,12 @@ impl Beside {
     pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut parts = Vec::new();
         if self.faults > 0 {
-            let (many, classes) = (words::count(self.faults, "fault"), classes(&self.classes));
+            let (many, classes) = (text::count(self.faults, "fault"), classes(&self.classes));
             let took = took((!self.is_partial).then_some(self.total_ns));
             parts.push(format!("{many} ({classes}) on other pages, where nothing moved, {took} in all"));
         }
         if self.mappings > 0 {
-            parts.push(format!("{} without requested pages", words::count(self.mappings, "mapping")));
+            parts.push(format!("{} without requested pages", text::count(self.mappings, "mapping")));
         }
         if parts.is_empty() {
             return Ok(());
@@ -117,7 +117,7 @@ fn classes(counts: &FaultClasses) -> String {
 
 /// A time, or that a part of it was not seen.
 fn took(ns: Option<u64>) -> String {
-    ns.map_or_else(|| "an unknown time".into(), words::duration)
+    ns.map_or_else(|| "an unknown time".into(), text::duration)
 }
 
 /// What would show in the trace, and did not happen.
@@ -164,24 +164,24 @@ impl Seen {
         let mut parts = Vec::new();
         for (name, (calls, ns)) in &seen.requests {
             let calls = if *calls == 1 { (*name).to_string() } else { format!("{calls} calls of {name}") };
-            parts.push(format!("{calls} took {}", words::duration(*ns)));
+            parts.push(format!("{calls} took {}", text::duration(*ns)));
         }
         if seen.marked > 0 {
-            parts.push(format!("{} marked", words::count(seen.marked, "page")));
+            parts.push(format!("{} marked", text::count(seen.marked, "page")));
         }
         if seen.faults > 0 {
-            let many = words::count(seen.faults, "fault");
+            let many = text::count(seen.faults, "fault");
             let whose = if run.segments.is_empty() { "" } else { " on the requested pages" };
             let classes = classes(&seen.fault_classes);
             parts.push(format!("{many}{whose} ({classes}) took {}", took(seen.fault_ns)));
         }
         for ((from, to, in_fault), pages) in &seen.moved {
-            let (pages, to) = (words::count(*pages, "page"), to.map_or_else(|| "?".into(), |n| n.to_string()));
+            let (pages, to) = (text::count(*pages, "page"), to.map_or_else(|| "?".into(), |n| n.to_string()));
             let where_ = if *in_fault { " inside faults" } else { "" };
             parts.push(format!("{pages} moved from node {from} to node {to}{where_}"));
         }
         if seen.failed > 0 {
-            parts.push(format!("{} did not move", words::count(seen.failed, "page")));
+            parts.push(format!("{} did not move", text::count(seen.failed, "page")));
         }
         if seen.faults == 0 && seen.requests.is_empty() {
             parts.extend(nothing(run));

@@ -6,9 +6,9 @@ use crate::{
     model::{
         Run,
         ranges::{PAGE_BYTES, pages_of},
-        work,
+        totals::move_requests,
     },
-    words,
+    text,
 };
 
 /// What happened, as one sentence.
@@ -25,7 +25,7 @@ pub(super) fn of_event(run: &Run, index: usize) -> String {
         Body::Phase(p) => format!("phase: {}", escape_control(&p.text)),
         Body::Loss(l) => {
             let (probe, cause) = (escape_control(&l.probe), escape_control(&l.cause));
-            let lost = words::count(l.count, "event");
+            let lost = text::count(l.count, "event");
             theme::paint(theme::FAILED, format!("LOSS: {lost} of probe {probe} not in this trace ({cause})"))
         }
     }
@@ -38,7 +38,7 @@ pub(super) fn fault(page: &str, f: &Fault) -> String {
         return format!("{page} touched ({}){who}: page fault; what became of it was not recorded", f.access);
     };
     let major = if f.major == Some(true) { "major" } else { "not major" };
-    let took = f.latency_ns.map_or_else(String::new, |ns| format!(", {}", words::duration(ns)));
+    let took = f.latency_ns.map_or_else(String::new, |ns| format!(", {}", text::duration(ns)));
     let result = f.result.as_deref().unwrap_or("ok");
     let node = match (f.nid, result) {
         (Some(nid), _) => format!(", page now on node {nid}"),
@@ -114,23 +114,23 @@ pub(super) fn migrate(page: &str, m: &Migrate, with_cause: bool) -> String {
 
 /// How long a move took and, where the kernel shows them, its stages.
 fn times(m: &Migrate) -> String {
-    let took = m.latency_ns.map(|ns| format!(", in {}", words::duration(ns))).unwrap_or_default();
-    let waiting_ns = work::waiting_ns(m).filter(|ns| *ns > 0);
+    let took = m.latency_ns.map(|ns| format!(", in {}", text::duration(ns))).unwrap_or_default();
+    let waiting_ns = move_requests::waiting_ns(m).filter(|ns| *ns > 0);
     let stages = [("unmap", m.unmap_ns), ("waiting", waiting_ns), ("copy", m.copy_ns), ("remap", m.remap_ns)];
     let known: Vec<String> =
-        stages.iter().filter_map(|(name, ns)| ns.map(|ns| format!("{name} {}", words::duration(ns)))).collect();
+        stages.iter().filter_map(|(name, ns)| ns.map(|ns| format!("{name} {}", text::duration(ns)))).collect();
     if known.is_empty() { took } else { format!("{took}: {}", known.join(", ")) }
 }
 
 fn batch(b: &Batch) -> String {
-    let (failed, took) = (b.failed, words::duration(b.latency_ns));
+    let (failed, took) = (b.failed, text::duration(b.latency_ns));
     let failed = if failed > 0 { theme::paint(theme::FAILED, format!("{failed} failed")) } else { "0 failed".into() };
     let (done, verb) = (b.done_pages(), if &*b.mode == "lazy" { "marked" } else { "moved" });
     // The kernel counts them as moved, and so does /proc/vmstat.
     let unmoved = b.unmoved.filter(|n| *n > 0).map(|n| format!(", {n} freed before their turn")).unwrap_or_default();
     let pages = match b.asked {
-        Some(asked) => format!("{} asked, {done} {verb}{unmoved}, {failed}", words::count(asked, "page")),
-        None => format!("{} {verb}{unmoved}, {failed}", words::count(done, "page")),
+        Some(asked) => format!("{} asked, {done} {verb}{unmoved}, {failed}", text::count(asked, "page")),
+        None => format!("{} {verb}{unmoved}, {failed}", text::count(done, "page")),
     };
     if &*b.mode == "lazy" {
         return format!("batch: {pages}, none moved yet, {took}");
@@ -150,7 +150,7 @@ fn task(t: &Task) -> String {
         TaskEvent::Moved => {
             let node = |nid: Option<i32>| nid.map_or_else(|| "an unknown node".into(), |nid| format!("node {nid}"));
             let left =
-                t.pages.map(|pages| format!("; about {} of its process left behind", words::count(pages, "page")));
+                t.pages.map(|pages| format!("; about {} of its process left behind", text::count(pages, "page")));
             format!("now runs on {}, before on {}{}", node(t.to_node), node(t.from_node), left.unwrap_or_default())
         }
     }
@@ -160,7 +160,7 @@ fn task(t: &Task) -> String {
 pub(super) fn region(r: &Region) -> String {
     let policy = r.policy.map(|p| format!(", policy {p}")).unwrap_or_default();
     let name = if r.name.is_empty() { String::new() } else { format!(" {}", escape_control(&r.name)) };
-    let pages = words::count(pages_of(r.addr, r.len.max(1)), "page");
+    let pages = text::count(pages_of(r.addr, r.len.max(1)), "page");
     format!("mapping{name} at {:#x}: {pages} of {} KiB, class {}{policy}", r.addr, PAGE_BYTES / 1024, r.class)
 }
 
@@ -176,5 +176,5 @@ fn named_unless_obvious(run: &Run, index: usize) -> String {
 }
 
 pub(super) fn explained(reason: &str) -> String {
-    words::reason(&escape_control(reason))
+    text::reason(&escape_control(reason))
 }

@@ -6,14 +6,15 @@ use super::{account, heading, theme, totals::Totals};
 use crate::{
     event::escape_control,
     model::{
-        account::{is_attached, shows},
-        funnel::Funnel,
-        funnels::Funnels,
         latency::Latencies,
-        waits::Waits,
+        lazy::{funnel::Funnel, tracker::Funnels},
+        totals::waits::Waits,
     },
-    trace::meta::Meta,
-    words,
+    recording::{
+        Meta,
+        coverage::{is_attached, shows},
+    },
+    text,
 };
 
 pub(super) fn write(
@@ -63,7 +64,7 @@ fn moved(totals: &Totals, meta: &Meta, out: &mut dyn Write) -> io::Result<()> {
         let times = spread(&m.latency).unwrap_or_else(|| "not known".into());
         writeln!(out, "   {cause:<14} {from:>5} {to:>5} {:>9} {failed:>9}  {times}", m.moved_pages)?;
         for (reason, pages) in &m.failed_pages {
-            let why = words::reason(&escape_control(reason));
+            let why = text::reason(&escape_control(reason));
             writeln!(
                 out,
                 "   {:<14} {:>5} {:>5} {:>9} {pages:>9}  {}",
@@ -80,7 +81,7 @@ fn moved(totals: &Totals, meta: &Meta, out: &mut dyn Write) -> io::Result<()> {
 
 /// `median 41.2 µs, 40.0 µs to 60.0 µs`; of two times there is no middle one.
 fn spread(times: &Latencies) -> Option<String> {
-    let [median, min, max] = [times.median_ns()?, times.min_ns()?, times.max_ns()?].map(words::duration);
+    let [median, min, max] = [times.median_ns()?, times.min_ns()?, times.max_ns()?].map(text::duration);
     Some(match times.count() {
         1 => median,
         2 => format!("{min} and {max}"),
@@ -99,7 +100,7 @@ fn funnels(marks: &Funnels, meta: &Meta, zero_ns: u64, out: &mut dyn Write) -> i
     part(out, "what became of the marked pages")?;
     if count <= MOST_FUNNELS {
         for request in marks.requests() {
-            let ms = words::ms_since(request.began_ns, zero_ns);
+            let ms = text::ms_since(request.began_ns, zero_ns);
             let lacks = if request.request.is_none() { ", whose return is not recorded" } else { "" };
             funnel(out, &format!("request at {ms:.3} ms{lacks}"), &request.funnel)?;
         }
@@ -118,7 +119,7 @@ fn funnels(marks: &Funnels, meta: &Meta, zero_ns: u64, out: &mut dyn Write) -> i
     }
     match marks.evicted_requests() {
         0 => Ok(()),
-        n => writeln!(out, "   {} more are only in the sum", words::count(n, "request")),
+        n => writeln!(out, "   {} more are only in the sum", text::count(n, "request")),
     }
 }
 
@@ -134,7 +135,7 @@ pub(crate) fn funnel(out: &mut dyn Write, label: &str, f: &Funnel) -> io::Result
         f.failed_total_pages(),
         parts(f.failed_pages.iter().map(|(reason, n)| (&**reason, *n))),
         f.gone_total_pages(),
-        parts(f.gone_pages.iter().map(|(how, n)| (words::gone(*how), *n))),
+        parts(f.gone_pages.iter().map(|(how, n)| (text::gone(*how), *n))),
         f.untouched_pages,
         if f.holds() { "; the identity holds" } else { "" },
     )?;
@@ -142,7 +143,7 @@ pub(crate) fn funnel(out: &mut dyn Write, label: &str, f: &Funnel) -> io::Result
     if !f.refused_pages.is_empty() {
         let refused: u64 = f.refused_pages.values().sum();
         let why = parts(f.refused_pages.iter().map(|(reason, n)| (&**reason, *n)));
-        writeln!(out, "   besides, {} could not be marked{why}", words::count(refused, "page"))?;
+        writeln!(out, "   besides, {} could not be marked{why}", text::count(refused, "page"))?;
     }
     Ok(())
 }
@@ -165,13 +166,13 @@ fn doubts(out: &mut dyn Write, f: &Funnel) -> io::Result<()> {
     }
     let settled = f.settled_pages();
     if settled != f.total_pages() {
-        let marked = words::count(f.total_pages(), "page");
+        let marked = text::count(f.total_pages(), "page");
         let text = format!("THE IDENTITY DOES NOT HOLD: of {marked} the trace accounts for {settled}");
         let why = format!("{} touched, with no event of how that ended", f.unknown_pages);
         writeln!(out, "   {}; {why}", theme::paint(theme::FAILED, text))?;
     }
     if f.is_doubtful() {
-        let (lost, pages) = (words::count(f.lost_events, "event"), words::count(f.never_touched_pages(), "page"));
+        let (lost, pages) = (text::count(f.lost_events, "event"), text::count(f.never_touched_pages(), "page"));
         let text = format!("NOT KNOWN: {lost} lost meanwhile; {pages} of which no event tells may have been touched");
         writeln!(out, "   {}", theme::paint(theme::FAILED, text))?;
     }
@@ -202,13 +203,13 @@ fn times(waits: &Waits, meta: &Meta, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "   (too many ranges: faults on some of those pages are not among them)")?;
     }
     match waits.moving_ns {
-        Some(ns) if ns > 0 => writeln!(out, "   {:<38} {:>9}", "   of it moving pages", words::duration(ns)),
+        Some(ns) if ns > 0 => writeln!(out, "   {:<38} {:>9}", "   of it moving pages", text::duration(ns)),
         _ => Ok(()),
     }
 }
 
 fn waited(out: &mut dyn Write, what: &str, unit: &str, times: &Latencies) -> io::Result<()> {
-    let (total, count) = (words::duration(times.total_ns()), words::count(times.count(), unit));
+    let (total, count) = (text::duration(times.total_ns()), text::count(times.count(), unit));
     let each = spread(times).filter(|_| times.count() > 1).map(|s| format!("; {s}")).unwrap_or_default();
     let total = if times.count() == 0 { "none".into() } else { total };
     writeln!(out, "   {what:<38} {total:>9}  {count}{each}")

@@ -5,8 +5,9 @@ use anstream::adapter::strip_str;
 use super::{Options, write};
 use crate::{
     event::{Body, Event},
-    model::{Run, fixture},
-    trace::meta::Meta,
+    model::Run,
+    recording::Meta,
+    testkit,
 };
 
 fn log_with((meta, events): (Meta, Vec<Event>), options: &Options) -> String {
@@ -21,43 +22,43 @@ fn log(recording: (Meta, Vec<Event>)) -> String {
 
 #[test]
 fn direct() {
-    insta::assert_snapshot!(log(fixture::direct(8)));
+    insta::assert_snapshot!(log(testkit::direct(8)));
 }
 
 #[test]
 fn lazy() {
-    insta::assert_snapshot!(log(fixture::lazy(8, 0..8)));
+    insta::assert_snapshot!(log(testkit::lazy(8, 0..8)));
 }
 
 #[test]
 fn lazy_with_two_pages_touched() {
-    insta::assert_snapshot!(log(fixture::lazy(8, [1, 4])));
+    insta::assert_snapshot!(log(testkit::lazy(8, [1, 4])));
 }
 
 #[test]
 fn marks_without_addresses() {
-    insta::assert_snapshot!(log(fixture::lazy_without_addresses(8, [1, 4])));
+    insta::assert_snapshot!(log(testkit::lazy_without_addresses(8, [1, 4])));
 }
 
 #[test]
 fn a_query_that_moves_the_page() {
-    insta::assert_snapshot!(log(fixture::query()));
+    insta::assert_snapshot!(log(testkit::query()));
 }
 
 #[test]
 fn loss() {
-    insta::assert_snapshot!(log(fixture::lossy()));
+    insta::assert_snapshot!(log(testkit::lossy()));
 }
 
 #[test]
 fn long_runs_are_folded() {
-    insta::assert_snapshot!(log(fixture::lazy(512, 0..512)));
+    insta::assert_snapshot!(log(testkit::lazy(512, 0..512)));
 }
 
 #[test]
 fn all_shows_every_event() {
     let options = Options { all: true, ..Options::default() };
-    let text = log_with(fixture::lazy(512, 0..512), &options);
+    let text = log_with(testkit::lazy(512, 0..512), &options);
     assert_eq!(text.lines().filter(|l| l.contains("fault of class swap")).count(), 512);
     assert_eq!(text.lines().filter(|l| l.contains("fault of class file")).count(), 3);
 }
@@ -65,7 +66,7 @@ fn all_shows_every_event() {
 #[test]
 fn a_kind_alone_keeps_the_summary() {
     let options = Options { filter: "kind == migrate".parse().expect("a filter"), ..Options::default() };
-    let text = log_with(fixture::lazy(8, 0..8), &options);
+    let text = log_with(testkit::lazy(8, 0..8), &options);
     assert_eq!(text.lines().filter(|l| l.contains(" moved from node 1 to node 2, frame")).count(), 8);
     assert!(!text.contains("check: misplaced"));
     assert!(text.contains("8 marked = 8 migrated"));
@@ -73,7 +74,7 @@ fn a_kind_alone_keeps_the_summary() {
 
 #[test]
 fn what_was_not_recorded_is_not_called_absent() {
-    let (mut meta, mut events) = fixture::lazy(8, 0..8);
+    let (mut meta, mut events) = testkit::lazy(8, 0..8);
     events.retain(|e| matches!(e.body, Body::Task(_)));
     for probe in meta.probes.iter_mut().filter(|p| p.probe != "task") {
         (probe.attached, probe.error) = (None, Some("fentry: the kernel refused it; ".into()));
@@ -101,7 +102,7 @@ fn nothing_recorded_is_no_error_and_no_zero() {
 
 #[test]
 fn a_sample_is_weighted_in_every_sum() {
-    let (mut meta, mut events) = fixture::direct(8);
+    let (mut meta, mut events) = testkit::direct(8);
     meta.sample = std::num::NonZeroU32::new(3);
     for event in &mut events {
         if matches!(event.body, Body::Fault(_) | Body::Migrate(_)) {
@@ -123,7 +124,7 @@ fn a_sample_is_weighted_in_every_sum() {
 
 #[test]
 fn moves_of_a_sample_are_in_faults_also_where_the_fault_was_not_drawn() {
-    let (mut meta, mut events) = fixture::lazy(8, 0..8);
+    let (mut meta, mut events) = testkit::lazy(8, 0..8);
     meta.sample = std::num::NonZeroU32::new(2);
     let mut faults = 0;
     events.retain_mut(|e| {
@@ -139,7 +140,7 @@ fn moves_of_a_sample_are_in_faults_also_where_the_fault_was_not_drawn() {
 
 #[test]
 fn pages_that_no_request_named_are_those_of_their_mapping() {
-    let (meta, mut events) = fixture::direct(8);
+    let (meta, mut events) = testkit::direct(8);
     let region = crate::event::Region {
         addr: 0x40_0000,
         len: 8 * 4096,
@@ -157,7 +158,7 @@ fn pages_that_no_request_named_are_those_of_their_mapping() {
 
 #[test]
 fn times_of_faults_that_the_kernel_does_not_show_are_not_zero() {
-    let (mut meta, mut events) = fixture::direct(8);
+    let (mut meta, mut events) = testkit::direct(8);
     let mut lacks = meta.probes[0].clone();
     (lacks.attached, lacks.field) = (None, Some("latency_ns".into()));
     meta.probes.push(lacks);
@@ -173,7 +174,7 @@ fn times_of_faults_that_the_kernel_does_not_show_are_not_zero() {
 
 #[test]
 fn what_two_tasks_do_is_not_folded_into_one() {
-    let (meta, mut events) = fixture::lazy(60, 0..60);
+    let (meta, mut events) = testkit::lazy(60, 0..60);
     let mut faults = 0;
     for event in &mut events {
         let is_fault = matches!(event.body, Body::Fault(_));
@@ -188,7 +189,7 @@ fn what_two_tasks_do_is_not_folded_into_one() {
 
 #[test]
 fn a_hinting_faults_check_is_numa_balancings() {
-    let (meta, mut events) = fixture::lazy(8, 0..8);
+    let (meta, mut events) = testkit::lazy(8, 0..8);
     for event in &mut events {
         if let Body::Check(c) = &mut event.body {
             c.policy = None;

@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::key::Occurs;
-use crate::model::{
-    Run, account,
-    moves::{self, MoveKey, Moves},
-    reconcile::Traced,
-    waits::Waits,
+use super::legend::Occurs;
+use crate::{
+    model::{
+        Run,
+        reconcile::Traced,
+        totals::{
+            migrations::{self, MoveKey, Moves},
+            waits::Waits,
+        },
+    },
+    recording::coverage,
 };
 
 /// Counts of all that was told.
@@ -38,11 +43,11 @@ impl Totals {
     pub(super) fn take(&mut self, run: &Run) {
         self.events += run.events.len() as u64;
         for event in &run.events {
-            moves::take(&mut self.moves, event);
+            migrations::take(&mut self.moves, event);
             self.traced.take(event);
         }
         self.waits.take(run);
-        self.lost += account::lost_by_events(&run.events);
+        self.lost += coverage::lost_by_events(&run.events);
         self.occurs.take(run);
     }
 }

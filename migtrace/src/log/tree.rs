@@ -11,7 +11,7 @@ use super::{Options, request, sentence, theme};
 use crate::{
     event::{Body, Comm, Outcome},
     model::{Run, latency::Latencies},
-    words,
+    text,
 };
 
 /// Runs up to this long are written in full: the classic segment of 8 pages always is.
@@ -78,7 +78,7 @@ fn visible(run: &Run, events: &[usize], options: &Options) -> Vec<usize> {
 
 fn line(run: &Run, index: usize, depth: usize) -> String {
     let event = &run.events[index];
-    let ms = words::ms_since(event.start_ns(), run.zero_ns());
+    let ms = text::ms_since(event.start_ns(), run.zero_ns());
     let columns = Columns { ms, cpu: event.cpu, cpu_node: event.cpu_node, comm: event.comm, tid: event.tid };
     columns.line(depth, &sentence::of_event(run, index))
 }
@@ -143,7 +143,7 @@ pub(super) fn in_one_line(run: &Run, events: &[usize]) -> String {
     let time = |&i: &usize| Some((run.events[i].latency_ns()?, run.events[i].weight()));
     let times: Latencies = events.iter().filter_map(time).collect();
     if let (Some(median), Some(min), Some(max)) = (times.median_ns(), times.min_ns(), times.max_ns()) {
-        let [median, min, max] = [median, min, max].map(words::duration);
+        let [median, min, max] = [median, min, max].map(text::duration);
         parts.push(format!("each {min} to {max}, median {median}"));
     }
     parts.join("; ")
@@ -181,7 +181,7 @@ fn moves(run: &Run, events: &[usize]) -> Option<String> {
     }
     let text = |(&(from, to), pages): (&(i32, Option<i32>), &u64)| {
         let to = to.map_or_else(|| "?".into(), |n| n.to_string());
-        format!("{} from node {from} to {to}", words::count(*pages, "page"))
+        format!("{} from node {from} to {to}", text::count(*pages, "page"))
     };
     (!pairs.is_empty()).then(|| pairs.iter().map(text).collect::<Vec<_>>().join(", "))
 }

@@ -10,7 +10,7 @@ use super::{Options, page::letter, sentence};
 use crate::{
     event::{Body, Event, Reason, escape_control},
     model::Run,
-    words,
+    text,
 };
 
 /// What each line has.
@@ -92,7 +92,7 @@ impl Lines {
         let place = addr.and_then(|addr| run.segments.place(event.pid, addr)).filter(|_| has_page(&event.body));
         let (src_nid, dst_nid) = nodes(&event.body);
         let (result, reason) = outcome(&event.body);
-        let began_ms = words::ms_since(event.start_ns(), run.zero_ns());
+        let began_ms = text::ms_since(event.start_ns(), run.zero_ns());
         [
             number.to_string(),
             known(inside),

@@ -10,7 +10,11 @@ use super::{
     table,
     text::seconds,
 };
-use crate::{aggregate::Process, event::escape_control, model::account, trace::meta::Meta};
+use crate::{
+    counts::Process,
+    event::escape_control,
+    recording::{Meta, coverage},
+};
 
 /// The label of all that have no series of their own. A path begins with `/`.
 const OTHER: &str = "other";
@@ -130,17 +134,17 @@ fn events(process: &Process) -> f64 {
 }
 
 pub(super) fn fill(families: &mut Families, shown: &Shown, meta: &Meta) {
-    let any = |probes: [&str; 2]| probes.iter().any(|probe| account::is_attached(meta, probe));
-    let (faults, checks) = (account::is_attached(meta, "fault"), any(["check", "hinting_check"]));
+    let any = |probes: [&str; 2]| probes.iter().any(|probe| coverage::is_attached(meta, probe));
+    let (faults, checks) = (coverage::is_attached(meta, "fault"), any(["check", "hinting_check"]));
     let moves = any(["direct_migrate", "lazy_migrate"]);
     for (cgroup, process) in shown.all() {
         let whole = |count| Value::Whole(count);
         let known = [
             (&table::CGROUP_FAULTS, faults, whole(process.faults)),
-            (&table::CGROUP_REMOTE, account::shows(meta, "fault", "nid"), whole(process.remote_faults)),
+            (&table::CGROUP_REMOTE, coverage::shows(meta, "fault", "nid"), whole(process.remote_faults)),
             (
                 &table::CGROUP_SECONDS,
-                account::shows(meta, "fault", "latency_ns"),
+                coverage::shows(meta, "fault", "latency_ns"),
                 Value::Fraction(seconds(process.fault_ns)),
             ),
             (&table::CGROUP_MISPLACED, checks, whole(process.misplaced)),

@@ -8,7 +8,7 @@ use super::{
     table,
     text::seconds,
 };
-use crate::trace::meta::ProgramCost;
+use crate::recording::ProgramCost;
 
 /// What `serve` has cost so far; `None` where nobody says.
 #[derive(Clone, Debug, Default)]

@@ -6,7 +6,7 @@ use super::{
     table,
 };
 use crate::{
-    aggregate::{Count, Sort},
+    counts::{Count, Sort},
     event::{Outcome, Reason},
 };
 

@@ -9,7 +9,7 @@ use super::{
     table,
 };
 use crate::{
-    aggregate::Times,
+    counts::Times,
     event::{Batch, Body, Cause, Event, Reason, Request, RequestName},
 };
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::table::{METRICS, Metric};
-use crate::aggregate::Times;
+use crate::counts::Times;
 
 /// Labels of a sample; those that the kernel did not show are not among them.
 pub(super) type Labels = Vec<(&'static str, String)>;

@@ -5,7 +5,7 @@ use super::{
     family::{Families, Labels, Value, labels},
     table,
 };
-use crate::model::account;
+use crate::recording::coverage;
 
 /// What [`crate::doctor::View::fidelity`] can be.
 const FIDELITIES: [&str; 3] = ["exact", "estimated", "unavailable"];
@@ -33,7 +33,7 @@ pub(super) fn fill(families: &mut Families, snapshot: &Snapshot<'_>) {
 
 fn losses(families: &mut Families, snapshot: &Snapshot<'_>) {
     for (&probe, counted) in snapshot.counters {
-        if !account::is_attached(snapshot.meta, probe) {
+        if !coverage::is_attached(snapshot.meta, probe) {
             continue;
         }
         let of = || Labels::from([("probe", probe.to_owned())]);

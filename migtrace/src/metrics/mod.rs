@@ -24,7 +24,7 @@ pub use self::{
     table::{Kind, METRICS, Metric},
     text::{Format, encode},
 };
-use crate::{aggregate::Counts, doctor::View, trace::meta::Meta};
+use crate::{counts::Counts, doctor::View, recording::Meta};
 
 /// All that the metrics are made of, at one moment.
 pub struct Snapshot<'a> {

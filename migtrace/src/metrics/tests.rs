@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::{family::Value, *};
 use crate::{
-    aggregate::{Count, Process, Processes, Sort, Times},
+    counts::{Count, Process, Processes, Sort, Times},
     doctor,
     event::{Batch, Body, Cause, Event, FaultClass, Loss, Outcome, Request, RequestName, Verdict},
-    model::fixture,
-    trace::meta::ProbeInfo,
+    recording::ProbeInfo,
+    testkit,
 };
 
 /// Counts of a machine on which two pages moved in faults.
@@ -28,7 +28,7 @@ fn count(events: u64, ns: &[u64]) -> Count {
 }
 
 fn machine() -> Machine {
-    let (mut meta, _) = fixture::direct(8);
+    let (mut meta, _) = testkit::direct(8);
     meta.migtrace_version = "0.0.0-test".to_owned();
     let fault = |class, nid| Sort::Fault {
         class: Some(class),

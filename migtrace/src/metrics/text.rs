@@ -13,7 +13,7 @@ use super::{
     family::{Families, Value},
     table::{Kind, Metric},
 };
-use crate::aggregate::Times;
+use crate::counts::Times;
 
 /// How metrics are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

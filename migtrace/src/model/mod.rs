@@ -3,45 +3,23 @@
 //! This module owns the relations between events: what lies inside what, which page an address is, what became of a marked
 //! page, who paid for a move. It knows no terminal, no file and no kernel; the views (log, compare, plot) only read it.
 
-pub mod account;
-pub mod biographies;
-pub mod biography;
-mod elimination;
-mod families;
-pub mod fate;
-mod frames;
-pub mod funnel;
-pub mod funnels;
 pub mod latency;
-pub mod lazy_request;
 pub mod live;
-mod lives;
-mod lookup;
-mod marked;
-pub mod marks;
-pub mod moves;
-pub mod nest;
-pub mod page;
 pub mod phase;
 pub mod ranges;
-mod recent;
 pub mod reconcile;
-pub mod waits;
-pub mod work;
 
-#[cfg(test)]
-pub(crate) mod fixture;
 #[cfg(test)]
 mod random_tests;
 
 use std::ops::Range;
 
+use self::lazy::of_run::Marks;
+use self::nesting::Nest;
 use crate::{
     event::{Body, Event, Outcome},
-    trace::meta::Meta,
+    recording::{Meta, coverage},
 };
-use marks::Marks;
-use nest::Nest;
 use phase::Section;
 use ranges::Segments;
 
@@ -123,10 +101,10 @@ impl Run {
         ["batch", "direct_migrate", "lazy_migrate"].into_iter().any(|probe| self.attached(probe))
     }
 
-    /// Whether a probe's events could be recorded: [`account::is_attached`].
+    /// Whether a probe's events could be recorded: [`coverage::is_attached`].
     #[must_use]
     pub fn attached(&self, probe: &str) -> bool {
-        account::is_attached(&self.meta, probe)
+        coverage::is_attached(&self.meta, probe)
     }
 
     /// Whether not every event was recorded, so that what lies inside one may not be there.
@@ -141,3 +119,8 @@ impl Run {
         self.events[event].start_ns()..self.events[event].ts_ns
     }
 }
+pub mod bounded;
+pub mod lazy;
+pub mod nesting;
+pub mod page_history;
+pub mod totals;

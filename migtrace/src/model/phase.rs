@@ -1,6 +1,6 @@
 //! The sections of a recording: from one thing that the workload says it does to the next.
 
-use super::nest::Nest;
+use super::nesting::Nest;
 use crate::event::{Body, Event};
 
 /// One phase and what happened in it.
@@ -31,11 +31,11 @@ pub fn sections(events: &[Event], nest: &Nest) -> Vec<Section> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::fixture;
+    use crate::testkit;
 
     #[test]
     fn a_section_runs_from_phase_to_phase() {
-        let (_, events) = fixture::direct(8);
+        let (_, events) = testkit::direct(8);
         let sections = sections(&events, &Nest::new(&events));
         let texts: Vec<_> = sections
             .iter()

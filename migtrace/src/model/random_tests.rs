@@ -5,16 +5,18 @@ use proptest::prelude::*;
 
 use super::{
     Run,
-    biographies::{self, Biographies},
-    fixture::{self, PID, SEGMENT, Tape},
-    funnel::Funnel,
-    funnels::{Funnels, Limits},
+    lazy::{
+        funnel::Funnel,
+        tracker::{Funnels, Limits},
+    },
+    page_history::tracker::{self, Biographies},
 };
+use crate::testkit::{self, PID, SEGMENT, Tape};
 use crate::{
     event::{
         Access, Body, Cause, Check, Event, FaultClass, Loss, Mark, Migrate, Outcome, Policy, Task, TaskEvent, Verdict,
     },
-    trace::meta::Meta,
+    recording::Meta,
 };
 
 /// An event of a small world: two processes, few pages, few frames.
@@ -28,12 +30,12 @@ fn event(n: usize, draw: [u8; 6]) -> Event {
     let result = if choice % 2 == 0 { Outcome::Ok } else { Outcome::Failed };
     let body = match kind % 10 {
         0 | 1 => Body::Mark(Mark { addr: (choice > 40).then_some(addr), pfn, nid: 1, order, result, reason }),
-        2 => Body::Check(Check { addr, pfn, order, verdict, reason, ..fixture::misplaced(0) }),
+        2 => Body::Check(Check { addr, pfn, order, verdict, reason, ..testkit::misplaced(0) }),
         3 | 4 => {
             let cause = [Cause::LazyFault, Cause::Compaction, Cause::Mbind, Cause::MovePages][usize::from(choice % 4)];
             let new_pfn = Some(0x1000 + u64::from(choice % 8));
             let addr = (choice > 60).then_some(addr);
-            Body::from(Migrate { addr, old_pfn: pfn, new_pfn, order, result, reason, ..fixture::moved(0, cause) })
+            Body::from(Migrate { addr, old_pfn: pfn, new_pfn, order, result, reason, ..testkit::moved(0, cause) })
         }
         5 => {
             let what = [TaskEvent::Exit, TaskEvent::Exec, TaskEvent::Fork][usize::from(choice % 3)];
@@ -55,7 +57,7 @@ fn event(n: usize, draw: [u8; 6]) -> Event {
         }
     };
     let pid = PID + u32::from(process % 2);
-    Event { pid, tid: pid, ..Event::at(fixture::START_NS + 1_000_000 + n as u64 * 10_000, body) }
+    Event { pid, tid: pid, ..Event::at(testkit::START_NS + 1_000_000 + n as u64 * 10_000, body) }
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
@@ -95,7 +97,7 @@ proptest! {
 
     #[test]
     fn lives_hold_what_they_say(events in events(), few in 1_usize..12) {
-        let limits = biographies::Limits { pages: few, steps: 4 * few, steps_per_page: few, ..Default::default() };
+        let limits = tracker::Limits { pages: few, steps: 4 * few, steps_per_page: few, ..Default::default() };
         for mut lives in [Biographies::default(), Biographies::new(limits), Biographies::only(SEGMENT + 0x2000)] {
             events.iter().for_each(|e| lives.take(e));
             for page in lives.pages() {

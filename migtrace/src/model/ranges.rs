@@ -228,7 +228,7 @@ fn forget<V>(map: &mut BTreeMap<(u32, u64), V>, pid: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::fixture;
+    use crate::testkit;
 
     #[test]
     fn overlapping_ranges_join_and_neighbours_do_not() {
@@ -255,19 +255,19 @@ mod tests {
 
     #[test]
     fn an_address_is_a_page_of_the_largest_range_that_a_request_named() {
-        let (_, events) = fixture::direct(8);
+        let (_, events) = testkit::direct(8);
         let segments = Segments::new(&events);
-        let third = segments.place(fixture::PID, fixture::SEGMENT + 0x2010);
+        let third = segments.place(testkit::PID, testkit::SEGMENT + 0x2010);
         assert_eq!(third, Some(Place { segment: 0, page: 3, pages: 8 }));
-        assert_eq!(segments.place(fixture::PID, fixture::SEGMENT + 0x8000), None);
-        assert_eq!(segments.place(fixture::PID + 1, fixture::SEGMENT), None);
+        assert_eq!(segments.place(testkit::PID, testkit::SEGMENT + 0x8000), None);
+        assert_eq!(segments.place(testkit::PID + 1, testkit::SEGMENT), None);
         assert_eq!(segments.len(), 1);
     }
 
     #[test]
     fn ranges_of_a_recording_that_goes_on_keep_their_numbers() {
         let named = |addr, len| {
-            let mut tape = fixture::Tape::new();
+            let mut tape = testkit::Tape::new();
             tape.mbind(1, crate::event::Policy::Bind, "1", "", tape.now);
             if let Some(Body::Request(r)) = tape.events.last_mut().map(|e| &mut e.body) {
                 (r.addr, r.len) = (Some(addr), Some(len));
@@ -278,10 +278,10 @@ mod tests {
         for (addr, len) in [(0x10_000, 0x2000), (0x20_000, 0x1000), (0x30_000, 0x1000), (0x18_000, 0x9000)] {
             segments.take(&named(addr, len));
         }
-        let number = |addr| segments.place(fixture::PID, addr).map(|p| p.segment);
+        let number = |addr| segments.place(testkit::PID, addr).map(|p| p.segment);
         assert_eq!([0x11_000, 0x18_000, 0x20_000, 0x30_000].map(number), [Some(0), Some(1), Some(1), Some(2)]);
-        segments.forget(fixture::PID);
-        assert!(segments.is_empty() && segments.place(fixture::PID, 0x11_000).is_none());
+        segments.forget(testkit::PID);
+        assert!(segments.is_empty() && segments.place(testkit::PID, 0x11_000).is_none());
     }
 
     #[test]
@@ -292,11 +292,11 @@ mod tests {
         let of = |pid, addr| segments.mapping(pid, addr).map(|m| (m.class, m.page, m.pages));
         assert_eq!(of(7, 0x2fff), Some((RegionClass::Heap, 2, 3)));
         assert_eq!((of(7, 0x4000), of(7, 0xfff), of(8, 0x2000)), (None, None, None));
-        let (_, events) = fixture::direct(8);
+        let (_, events) = testkit::direct(8);
         let named = Segments::new(&events);
-        let any = |addr, len| named.names_any(fixture::PID, addr, len);
-        let last = fixture::SEGMENT + 7 * PAGE_BYTES;
-        assert!(any(fixture::SEGMENT - 0x5000, 0x6000) && any(last, 1) && any(0, u64::MAX));
-        assert!(!any(fixture::SEGMENT - 0x5000, 0x5000) && !any(last + PAGE_BYTES, 0x9000));
+        let any = |addr, len| named.names_any(testkit::PID, addr, len);
+        let last = testkit::SEGMENT + 7 * PAGE_BYTES;
+        assert!(any(testkit::SEGMENT - 0x5000, 0x6000) && any(last, 1) && any(0, u64::MAX));
+        assert!(!any(testkit::SEGMENT - 0x5000, 0x5000) && !any(last + PAGE_BYTES, 0x9000));
     }
 }

@@ -3,13 +3,13 @@
 //! /proc/vmstat counts for the whole system and the trace holds what its filters let through, so a counter may be larger
 //! than the trace; a smaller one means that one of the two is wrong.
 
+use super::Run;
 use crate::{
     event::{Body, Cause, Event, FaultClass, Outcome, Verdict},
-    model::{
-        Run,
-        account::{is_attached, shows},
+    recording::{
+        Meta,
+        coverage::{is_attached, shows},
     },
-    trace::meta::Meta,
 };
 
 /// One counter and what the trace holds of it.
@@ -113,11 +113,11 @@ pub fn reconcile(run: &Run) -> Vec<Reconciled> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::fixture;
+    use crate::testkit;
 
     #[test]
     fn system_wide_counters_may_exceed_the_trace() {
-        let (meta, events) = fixture::lazy(8, 0..8);
+        let (meta, events) = testkit::lazy(8, 0..8);
         let all = reconcile(&Run::new(meta, events));
         let of = |name: &str| all.iter().find(|r| r.counter == name).expect("reconciled").difference();
         assert_eq!((of("mof_unmapped"), of("mof_migrated"), of("pgmigrate_success")), (0, 0, 3));
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn faults_without_a_class_say_nothing_of_hinting_faults() {
-        let (mut meta, events) = fixture::direct(8);
+        let (mut meta, events) = testkit::direct(8);
         meta.vmstat_delta.insert("numa_hint_faults".into(), 5);
         let rows = |meta: &Meta| {
             let all = reconcile(&Run::new(meta.clone(), events.clone()));
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn checks_of_hinting_faults_are_not_migrate_on_faults() {
-        let (meta, mut events) = fixture::lazy(8, 0..8);
+        let (meta, mut events) = testkit::lazy(8, 0..8);
         for event in &mut events {
             if let Body::Check(check) = &mut event.body {
                 check.policy = None;
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_counter_that_the_recording_does_not_have_is_left_out() {
-        let (mut meta, events) = fixture::direct(8);
+        let (mut meta, events) = testkit::direct(8);
         meta.vmstat_delta.clear();
         assert_eq!(reconcile(&Run::new(meta, events)), []);
     }

@@ -17,7 +17,7 @@ use thiserror::Error;
 
 pub use color::PALETTE;
 
-use crate::{model::Run, words};
+use crate::{model::Run, text};
 use timeline::Timeline;
 
 /// Why a plot was not drawn.
@@ -72,7 +72,7 @@ fn note(runs: &[(&str, &Run)]) -> String {
     let lost: u64 = runs.iter().map(|(_, run)| run.meta.lost()).sum();
     let lost = format!("Time since the request began; {lost} events lost");
     match machine {
-        Some(machine) => format!("{lost}; {kernel}; {}", words::machine(machine)),
+        Some(machine) => format!("{lost}; {kernel}; {}", text::machine(machine)),
         None => format!("{lost}; {kernel}"),
     }
 }

@@ -10,7 +10,7 @@ use super::{
     draw::{Area, LEFT, dotted, fill, line, outline, text, text_width},
     timeline::{Span, Stay, Timeline},
 };
-use crate::words;
+use crate::text;
 
 type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 
@@ -93,7 +93,7 @@ fn requests<DB: DrawingBackend>(area: &Area<DB>, t: &Timeline, axis: &Axis, lane
             line(area, (from, top), (from, bottom), color::FAINT.stroke_width(1))?;
             line(area, (to, top), (to, bottom), color::FAINT.stroke_width(1))?;
             if t.requests.len() <= MOST_NAMED_REQUESTS {
-                let took = format!("request, {}", words::duration(request.ns.end - request.ns.start));
+                let took = format!("request, {}", text::duration(request.ns.end - request.ns.start));
                 text(area, &took, (from as i32 + 4, lanes.top as i32 - 18), 14, false, color::INK)?;
             }
         }
@@ -187,7 +187,7 @@ fn cuts<DB: DrawingBackend>(area: &Area<DB>, axis: &Axis, lanes: &Lanes) -> Draw
         for x in [from, to] {
             line(area, (x - 3.0, bottom + 5.0), (x + 3.0, bottom - 5.0), color::INK.stroke_width(1))?;
         }
-        let label = format!("{} idle", words::duration_f64(ns));
+        let label = format!("{} idle", text::duration_f64(ns));
         let x = (from + to) / 2.0 - f64::from(text_width(&label, 14, false)) / 2.0;
         text(area, &label, (x as i32, lanes.top as i32 - 18), 14, false, color::FAINT)?;
     }

@@ -3,11 +3,7 @@
 use std::fs;
 
 use super::{PlotError, timeline, timeline::Timeline};
-use crate::{
-    event::Event,
-    model::{Run, fixture},
-    trace::meta::Meta,
-};
+use crate::{event::Event, model::Run, recording::Meta, testkit};
 
 fn run((meta, events): (Meta, Vec<Event>)) -> Run {
     Run::new(meta, events)
@@ -15,7 +11,7 @@ fn run((meta, events): (Meta, Vec<Event>)) -> Run {
 
 #[test]
 fn a_page_stays_moves_and_stays_again() {
-    let lazy = Timeline::new(&run(fixture::lazy(8, [1])), "lazy").expect("a request");
+    let lazy = Timeline::new(&run(testkit::lazy(8, [1])), "lazy").expect("a request");
     let of_second: Vec<_> = lazy.stays.iter().filter(|s| s.page == 1).map(|s| (s.nid, s.mapped)).collect();
     assert_eq!(of_second, [(Some(1), true), (Some(1), false), (Some(2), false), (Some(2), true)]);
     assert_eq!((lazy.pages, lazy.faults.len(), lazy.moves.len()), (8, 1, 1));
@@ -23,7 +19,7 @@ fn a_page_stays_moves_and_stays_again() {
 
 #[test]
 fn svg_and_png_are_drawn_without_a_font_of_the_system() {
-    let (direct, lazy) = (run(fixture::direct(8)), run(fixture::lazy(8, 0..8)));
+    let (direct, lazy) = (run(testkit::direct(8)), run(testkit::lazy(8, 0..8)));
     let dir = tempfile::tempdir().expect("a directory");
     let svg = dir.path().join("both.svg");
     timeline(&[("direct", &direct), ("lazy", &lazy)], &svg).expect("drawn");
@@ -38,14 +34,14 @@ fn svg_and_png_are_drawn_without_a_font_of_the_system() {
 
 #[test]
 fn many_pages_are_drawn_too() {
-    let many = run(fixture::lazy(3000, (0..3000).step_by(7)));
+    let many = run(testkit::lazy(3000, (0..3000).step_by(7)));
     let dir = tempfile::tempdir().expect("a directory");
     timeline(&[("many", &many)], &dir.path().join("many.svg")).expect("drawn");
 }
 
 #[test]
 fn what_cannot_be_drawn_is_said() {
-    let direct = run(fixture::direct(8));
+    let direct = run(testkit::direct(8));
     assert!(matches!(timeline(&[("direct", &direct)], "x.jpg".as_ref()), Err(PlotError::Ending)));
     let empty = run((Meta::default(), Vec::new()));
     let error = timeline(&[("empty", &empty)], "x.svg".as_ref()).expect_err("nothing to draw");

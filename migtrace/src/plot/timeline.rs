@@ -9,9 +9,9 @@ use crate::{
     model::{
         Run,
         ranges::{PAGE_BYTES, page_start},
-        work::{Work, range_of, waiting_ns},
+        totals::move_requests::{Work, range_of, waiting_ns},
     },
-    words,
+    text,
 };
 
 /// One run's panel.
@@ -196,15 +196,15 @@ fn title(run: &Run, request: usize, name: &str) -> String {
 
 fn result(run: &Run, work: &Work) -> String {
     let faults = work.fault_latency(run);
-    let pages = |n: Option<u64>| n.map_or_else(|| "an unknown number of pages".into(), |n| words::count(n, "page"));
-    let inside = words::duration(work.request_ns(run));
+    let pages = |n: Option<u64>| n.map_or_else(|| "an unknown number of pages".into(), |n| text::count(n, "page"));
+    let inside = text::duration(work.request_ns(run));
     let mut text = match work.funnel(run) {
-        Some(f) => format!("{} marked in {inside}", words::count(f.total_pages(), "page")),
+        Some(f) => format!("{} marked in {inside}", text::count(f.total_pages(), "page")),
         None => format!("{} moved in {inside}", pages(work.moved_in_request_pages(run))),
     };
     if faults.count() > 0 {
-        let (moved, took) = (pages(work.moved_in_fault_pages(run)), words::duration(faults.total_ns()));
-        text += &format!(", then {moved} moved in {} of {took} in all", words::count(faults.count(), "fault"));
+        let (moved, took) = (pages(work.moved_in_fault_pages(run)), text::duration(faults.total_ns()));
+        text += &format!(", then {moved} moved in {} of {took} in all", text::count(faults.count(), "fault"));
     } else {
         text += ", no fault afterwards";
     }

@@ -3,10 +3,10 @@
 use std::{fs, time::Duration};
 
 use crate::{
+    clock,
+    live::{attach::load::Ran, ring::reader},
     metrics::Cost,
-    probe::load::Ran,
-    ring::{clock, reader},
-    trace::meta::ProgramCost,
+    recording::ProgramCost,
 };
 
 /// But for what only the caller knows.

@@ -19,14 +19,16 @@ use tokio::{
 };
 
 use crate::{
-    aggregate::Beside,
+    counts::Beside,
     doctor::{self, View},
     event::{Kind, escape_control},
     filter::{Filter, kernel::KernelScope, predicate::Predicate},
+    live::{
+        host::cgroups::Cgroups,
+        session::{Live, Scope, SourceError, mark_silenced},
+    },
     metrics::{Cost, Families, Shown, Snapshot, Tally},
-    probe::cgroups::Cgroups,
-    source::{Live, Scope, SourceError, mark_silenced},
-    trace::meta::Meta,
+    recording::Meta,
 };
 
 /// Counts younger than this are given as they are.

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::trace::{cells::Cells, decode::BadRow};
+use crate::trace::{column::types::Cells, row::to_event::BadRow};
 
 /// A column of words.
 pub(super) struct Codes<'a, T> {
@@ -42,6 +42,9 @@ impl<'a, T: FromStr + Copy> Codes<'a, T> {
 ///
 /// # Errors
 /// It is null.
-pub(super) fn need<C: crate::trace::cells::Cell>(cells: &Cells<C>, row: usize) -> Result<C::Native<'_>, BadRow> {
+pub(super) fn need<C: crate::trace::column::types::Cell>(
+    cells: &Cells<C>,
+    row: usize,
+) -> Result<C::Native<'_>, BadRow> {
     cells.get(row).ok_or(BadRow { column: cells.name, found: None })
 }

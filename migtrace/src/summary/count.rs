@@ -12,7 +12,7 @@ use crate::{
     event::{Cause, FaultClass, Kind, Outcome, RequestName, TaskEvent, Verdict},
     filter::{Filter, Row},
     model::latency::Latencies,
-    trace::{decode::BadRow, schema::RowBatch},
+    trace::{row::to_event::BadRow, schema::RowBatch},
 };
 
 /// Words of one sort that are told apart; see [`Tally`].

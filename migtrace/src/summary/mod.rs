@@ -24,8 +24,8 @@ use self::count::Counts;
 use crate::{
     event::Kind,
     filter::Filter,
-    model::account,
-    trace::{Error, Trace, meta::Meta},
+    recording::{Meta, coverage},
+    trace::{Error, Trace},
 };
 
 /// Processes that are listed unless more are asked for.
@@ -110,7 +110,7 @@ impl Summary {
             counts.merge(part?);
         }
         let mut meta = trace.meta().clone();
-        account::leave_out(&mut meta, filter.kinds().complement());
+        coverage::leave_out(&mut meta, filter.kinds().complement());
         let filtered = Filtered { filter: filter.to_string(), of_rows: trace.event_count() };
         Ok(Self { meta, truncated: trace.truncated(), counts, filtered: (!filter.is_all()).then_some(filtered) })
     }

@@ -2,15 +2,12 @@ use std::{num::NonZeroU32, path::PathBuf};
 
 use super::Summary;
 use crate::{
+    decode::{names::Names, record::decode},
     event::{Body, Event, Loss},
-    model::fixture,
-    probe::names::Names,
-    ring::decode::decode,
+    recording::{Meta, ProbeInfo},
     synth::{Shape, Synth},
-    trace::{
-        Trace, Writer,
-        meta::{Meta, ProbeInfo},
-    },
+    testkit,
+    trace::{Trace, Writer},
 };
 
 fn write(meta: &Meta, events: &[Event]) -> (tempfile::TempDir, PathBuf) {
@@ -35,14 +32,14 @@ fn text(summary: &Summary) -> String {
 
 #[test]
 fn a_lazy_run() {
-    let (meta, events) = fixture::lazy(8, 0..8);
+    let (meta, events) = testkit::lazy(8, 0..8);
     insta::assert_snapshot!(text(&summary(&meta, &events)));
 }
 
 #[test]
 fn the_document_lists_the_fields() {
     let document = include_str!("../../../docs/summary.md");
-    let (meta, events) = fixture::direct(1);
+    let (meta, events) = testkit::direct(1);
     let json = summary(&meta, &events).to_json("x", 1);
     let fields = |json: &serde_json::Value| json.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
     let places =
@@ -57,7 +54,7 @@ fn the_document_lists_the_fields() {
 
 #[test]
 fn loss_is_shown_by_probe_and_cause() {
-    let (meta, events) = fixture::lossy();
+    let (meta, events) = testkit::lossy();
     let summary = summary(&meta, &events);
     assert_eq!(summary.lost_by_events(), 3);
     let text = text(&summary);
@@ -67,7 +64,7 @@ fn loss_is_shown_by_probe_and_cause() {
 
 #[test]
 fn what_the_kernel_left_out_is_shown_with_the_loss() {
-    let (mut meta, events) = fixture::direct(1);
+    let (mut meta, events) = testkit::direct(1);
     let fault = meta.account.iter_mut().find(|a| a.probe == "fault").expect("it has faults");
     fault.missed = Some(2);
     let text = text(&summary(&meta, &events));
@@ -81,7 +78,7 @@ fn what_the_kernel_left_out_is_shown_with_the_loss() {
 
 #[test]
 fn an_empty_trace_says_what_is_not_known_and_no_zero_for_it() {
-    let probes = fixture::direct(1).0.probes.into_iter().filter(|p| p.probe == "task").collect();
+    let probes = testkit::direct(1).0.probes.into_iter().filter(|p| p.probe == "task").collect();
     let text = text(&summary(&Meta { probes, ..Meta::default() }, &[]));
     assert!(text.contains("not known: page faults were not recorded"), "{text}");
     assert!(text.contains("not known: moves of single pages were not recorded"), "{text}");
@@ -89,7 +86,7 @@ fn an_empty_trace_says_what_is_not_known_and_no_zero_for_it() {
 
 #[test]
 fn a_sampled_event_counts_as_often_as_it_stands_for() {
-    let (meta, mut events) = fixture::direct(4);
+    let (meta, mut events) = testkit::direct(4);
     let whole = summary(&meta, &events).to_json("x", 5);
     events.iter_mut().for_each(|e| e.weight = NonZeroU32::new(10));
     let sampled = summary(&Meta { sample: NonZeroU32::new(10), ..meta }, &events).to_json("x", 5);
@@ -123,7 +120,7 @@ fn many_row_groups_count_as_their_events_do() {
         json[list].as_array().expect("a list").iter().filter_map(|o| o[field].as_u64()).sum()
     };
     assert_eq!((sum("faults", "remote"), sum("processes", "remote_faults")), (remote, remote));
-    let moves = crate::model::moves::count(&events);
+    let moves = crate::model::totals::migrations::count(&events);
     assert_eq!(json["moved_pages"], moves.values().map(|m| m.moved_pages).sum::<u64>());
     let failed = moves.values().flat_map(|m| m.failed_pages.values()).sum::<u64>();
     assert_eq!(
@@ -139,7 +136,7 @@ fn many_row_groups_count_as_their_events_do() {
 
 #[test]
 fn a_filter_counts_less_says_so_and_makes_no_zero_of_what_it_leaves_out() {
-    let (meta, events) = fixture::lazy(8, 0..8);
+    let (meta, events) = testkit::lazy(8, 0..8);
     let (_dir, path) = write(&meta, &events);
     let trace = Trace::open(&path).expect("opened");
     let of = |filter: &str| Summary::filtered(&trace, &filter.parse().expect("a filter")).expect("counted");
@@ -156,7 +153,7 @@ fn a_filter_counts_less_says_so_and_makes_no_zero_of_what_it_leaves_out() {
 
 #[test]
 fn a_process_has_no_zero_for_what_its_faults_did_not_show() {
-    let (mut meta, mut events) = fixture::direct(4);
+    let (mut meta, mut events) = testkit::direct(4);
     events.retain(|event| matches!(event.body, Body::Fault(_)));
     for event in &mut events {
         if let Body::Fault(fault) = &mut event.body {

@@ -19,9 +19,9 @@ use crate::{
         summary::part,
         theme,
     },
-    model::{account, latency::Latencies},
-    trace::meta::Meta,
-    words,
+    model::latency::Latencies,
+    recording::{Meta, coverage},
+    text,
 };
 
 /// Classes of faults in which the page is a new one, so that the fault decides on which node it lies.
@@ -58,15 +58,15 @@ impl Summary {
         if all > 0 {
             let time = match times.count() {
                 0 => String::new(),
-                _ => format!(" in {}", words::duration(times.total_ns())),
+                _ => format!(" in {}", text::duration(times.total_ns())),
             };
             let remote = if local + remote == 0 { "an unknown number".into() } else { remote.to_string() };
             let each = if times.count() == 0 { String::new() } else { format!("; {}", percentiles(&times)) };
-            writeln!(out, "  {}{time}, {remote} on a page of another node{each}", words::count(all, "fault"))?;
+            writeln!(out, "  {}{time}, {remote} on a page of another node{each}", text::count(all, "fault"))?;
         }
         let (moved, failed) = self.moved_pages();
         if moved + failed > 0 {
-            writeln!(out, "  {} moved, {failed} failed: {}", words::count(moved, "page"), self.causes())?;
+            writeln!(out, "  {} moved, {failed} failed: {}", text::count(moved, "page"), self.causes())?;
         }
         Ok(())
     }
@@ -98,7 +98,7 @@ impl Summary {
         line("recorded", format!("{when}on {host}, {}", self.length()))?;
         line("kernel", header::kernel(meta))?;
         if let Some(machine) = &meta.machine {
-            line("machine", words::machine(machine))?;
+            line("machine", text::machine(machine))?;
         }
         line("nodes", header::nodes(meta))?;
         if !meta.command.is_empty() {
@@ -127,9 +127,9 @@ impl Summary {
         let meta = &self.meta;
         let from = if meta.start_ns == 0 { self.counts.first_ns.unwrap_or(0) } else { meta.start_ns };
         match (meta.end_ns, self.counts.last_ns) {
-            (Some(end), _) => words::duration(end.saturating_sub(from)),
+            (Some(end), _) => text::duration(end.saturating_sub(from)),
             (None, Some(last)) => {
-                format!("cut off after {} or more", words::duration(last.saturating_sub(from)))
+                format!("cut off after {} or more", text::duration(last.saturating_sub(from)))
             }
             (None, None) => "cut off before its first event".into(),
         }
@@ -290,9 +290,9 @@ impl Summary {
                 p.faults.to_string(),
                 self.remote_faults(p).map_or_else(unknown, |n| n.to_string()),
                 self.moved_by(p).map_or_else(unknown, |n| n.to_string()),
-                self.stalled_ns(p).map_or_else(unknown, words::duration),
+                self.stalled_ns(p).map_or_else(unknown, text::duration),
             ];
-            row.extend(has_cgroups.then(|| self.cgroup(p).map_or_else(unknown, words::cgroup)));
+            row.extend(has_cgroups.then(|| self.cgroup(p).map_or_else(unknown, text::cgroup)));
             table.add_row(row);
         }
         print(&mut table, 2, out)?;
@@ -310,7 +310,7 @@ impl Summary {
 
     /// Faults of a process on pages of another node; `None` where this recording shows no node of theirs.
     pub(super) fn remote_faults(&self, p: &Process) -> Option<u64> {
-        account::shows(&self.meta, "fault", "nid").then_some(p.remote_faults)
+        coverage::shows(&self.meta, "fault", "nid").then_some(p.remote_faults)
     }
 
     /// Pages of a process that moved; `None` where this recording shows no moves.
@@ -320,13 +320,13 @@ impl Summary {
 
     /// Time that a process waited in faults and requests, ns; `None` where this recording shows no times of faults.
     pub(super) fn stalled_ns(&self, p: &Process) -> Option<u64> {
-        account::shows(&self.meta, "fault", "latency_ns").then_some(p.stalled_ns)
+        coverage::shows(&self.meta, "fault", "latency_ns").then_some(p.stalled_ns)
     }
 
     /// Whether moves of single pages could be recorded, or were.
     pub(super) fn sees_moves(&self) -> bool {
         !self.counts.moves.is_empty()
-            || ["direct_migrate", "lazy_migrate"].iter().any(|p| account::is_attached(&self.meta, p))
+            || ["direct_migrate", "lazy_migrate"].iter().any(|p| coverage::is_attached(&self.meta, p))
     }
 
     /// The processes with the most remote faults and moved pages, then with the longest waits.
@@ -354,7 +354,7 @@ fn move_row((cause, from, to): &Pair, moves: &MoveCount) -> Vec<String> {
 
 /// `none`, or why nothing can be known.
 fn none_or_unseen(meta: &Meta, probe: &str, what: &str) -> String {
-    if account::is_attached(meta, probe) { "none".into() } else { format!("not known: {what} were not recorded") }
+    if coverage::is_attached(meta, probe) { "none".into() } else { format!("not known: {what} were not recorded") }
 }
 
 fn tally(tally: &Tally, separator: &str) -> String {
@@ -363,7 +363,7 @@ fn tally(tally: &Tally, separator: &str) -> String {
 
 /// Total, median, three percentiles and the greatest; `-` where there were too few.
 fn times(times: &Latencies) -> [String; 6] {
-    let text = |ns: Option<u64>| ns.map_or_else(|| "-".into(), words::duration);
+    let text = |ns: Option<u64>| ns.map_or_else(|| "-".into(), text::duration);
     [
         text((times.count() > 0).then_some(times.total_ns())),
         text(times.median_ns()),

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use crate::{
     event::escape_control,
     log::summary::part,
-    trace::meta::{Meta, ProgramCost},
-    words,
+    recording::{Meta, ProgramCost},
+    text,
 };
 
 pub(super) fn write(meta: &Meta, events: u64, out: &mut dyn Write) -> io::Result<()> {
@@ -14,10 +14,10 @@ pub(super) fn write(meta: &Meta, events: u64, out: &mut dyn Write) -> io::Result
     part(out, "what recording cost")?;
     let each = |ns: u64| match events {
         0 => String::new(),
-        n => format!(", {} an event", words::duration_f64(ns as f64 / n as f64)),
+        n => format!(", {} an event", text::duration_f64(ns as f64 / n as f64)),
     };
     let cpu = |what: &str, ns: Option<u64>| match ns {
-        Some(ns) => format!("   {what}: {} of CPU time{}", words::duration(ns), each(ns)),
+        Some(ns) => format!("   {what}: {} of CPU time{}", text::duration(ns), each(ns)),
         None => format!("   {what}: not known"),
     };
     writeln!(out, "{}", cpu("reading the rings", cost.reader_cpu_ns))?;
@@ -37,7 +37,7 @@ pub(super) fn write(meta: &Meta, events: u64, out: &mut dyn Write) -> io::Result
         0 => Ok(()),
         n => {
             let programs = if told.is_empty() { "program" } else { "more program" };
-            writeln!(out, "   in the kernel, {}: no run measured, none missed", words::count(n, programs))
+            writeln!(out, "   in the kernel, {}: no run measured, none missed", text::count(n, programs))
         }
     }
 }
@@ -53,10 +53,10 @@ fn of_program(program: &ProgramCost) -> String {
     let time = match (program.run_count, program.run_ns) {
         (Some(0), _) => "0 runs".into(),
         (Some(runs), Some(ns)) => {
-            let each = words::duration_f64(ns as f64 / runs as f64);
-            format!("{} measured, {each} each", words::count(runs, "run"))
+            let each = text::duration_f64(ns as f64 / runs as f64);
+            format!("{} measured, {each} each", text::count(runs, "run"))
         }
-        (Some(runs), None) => format!("{}, time not measured", words::count(runs, "run")),
+        (Some(runs), None) => format!("{}, time not measured", text::count(runs, "run")),
         (None, _) => "no run measured".into(),
     };
     let missed = program.missed.map_or_else(String::new, |n| format!("; {n} missed"));

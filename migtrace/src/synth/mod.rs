@@ -210,7 +210,10 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::{event::Event, probe::names::Names, ring::decode::decode};
+    use crate::{
+        decode::{names::Names, record::decode},
+        event::Event,
+    };
 
     fn events(shape: Shape) -> Vec<Event> {
         let mut synth = Synth::new(shape);

@@ -7,7 +7,7 @@ use std::{
 
 use parquet::errors::ParquetError;
 
-use super::meta::FORMAT_VERSION;
+use crate::recording::FORMAT_VERSION;
 
 /// Result of reading or writing a trace.
 pub type Result<T> = std::result::Result<T, Error>;

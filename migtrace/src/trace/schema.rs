@@ -19,16 +19,18 @@ use parquet::{
 };
 
 use super::{
-    cells::{Cell, Cells, Value},
-    chunk::Chunks,
-    fill::Buffer,
+    column::{
+        buffer::Buffer,
+        types::{Cell, Cells, Value},
+    },
+    parquet::chunk::Chunks,
 };
 
 /// The table's name in the file.
-pub(super) const TABLE: &str = "events";
+pub(crate) const TABLE: &str = "events";
 
 /// What files say of their writer begins so.
-pub(super) const CREATED_BY_PREFIX: &str = "migtrace ";
+pub(crate) const CREATED_BY_PREFIX: &str = "migtrace ";
 
 /// One column of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +46,7 @@ pub struct Column {
 }
 
 /// A column by a type of its own, so that a value that is given to it is known to have its type.
-pub(super) trait Named: Copy {
+pub(crate) trait Named: Copy {
     type Cell: Cell;
     /// Its place in [`COLUMNS`].
     const INDEX: usize;
@@ -82,9 +84,9 @@ macro_rules! columns {
         }),*];
 
         /// A segment of rows that is being filled.
-        pub(super) struct Buffers {
+        pub(crate) struct Buffers {
             rows: usize,
-            $(pub(super) $name: Buffer<$cell>,)*
+            $(pub(crate) $name: Buffer<$cell>,)*
         }
 
         impl Default for Buffers {
@@ -99,13 +101,13 @@ macro_rules! columns {
             ///
             /// # Errors
             /// A required column lacks a value: the caller has put an incomplete row. Or the library refuses.
-            pub(super) fn write(&mut self, chunks: &mut Chunks<'_>) -> Result<(), ParquetError> {
+            pub(crate) fn write(&mut self, chunks: &mut Chunks<'_>) -> Result<(), ParquetError> {
                 $(chunks.add(&COLUMNS[Place::$name as usize], &mut self.$name)?;)*
                 Ok(())
             }
 
             /// Bytes of text in the columns' dictionaries.
-            pub(super) fn text_bytes(&self) -> usize {
+            pub(crate) fn text_bytes(&self) -> usize {
                 0 $(+ self.$name.text_bytes())*
             }
         }
@@ -115,7 +117,7 @@ macro_rules! columns {
         enum Place { $($name),* }
 
         /// A name for each column, as a type.
-        pub(super) mod column {
+        pub(crate) mod column {
             use super::{Buffer, Buffers, Named, Place};
 
             $(
@@ -142,7 +144,7 @@ macro_rules! columns {
 
         impl RowBatch {
             /// The columns of a batch whose schema was checked; a column that is not in it reads as null.
-            pub(super) fn new(batch: &RecordBatch) -> Self {
+            pub(crate) fn new(batch: &RecordBatch) -> Self {
                 Self { rows: batch.num_rows(), $($name: Cells::of(batch, stringify!($name)),)* }
             }
 
@@ -227,12 +229,12 @@ columns! {
 
 impl Buffers {
     /// Rows so far.
-    pub(super) fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.rows
     }
 
     /// Begins the next row and returns its index.
-    pub(super) fn next_row(&mut self) -> usize {
+    pub(crate) fn next_row(&mut self) -> usize {
         self.rows += 1;
         self.rows - 1
     }
@@ -247,7 +249,7 @@ impl RowBatch {
 }
 
 /// The table's schema.
-pub(super) fn schema() -> SchemaRef {
+pub(crate) fn schema() -> SchemaRef {
     static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         let fields = COLUMNS.iter().map(|c| Field::new(c.name, c.data_type.clone(), c.optional));
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
@@ -259,7 +261,7 @@ pub(super) fn schema() -> SchemaRef {
 ///
 /// # Errors
 /// The library refuses.
-pub(super) fn parquet_schema() -> Result<TypePtr, ParquetError> {
+pub(crate) fn parquet_schema() -> Result<TypePtr, ParquetError> {
     Ok(ArrowSchemaConverter::new().schema_root(TABLE).convert(&schema())?.root_schema_ptr())
 }
 
@@ -267,7 +269,7 @@ pub(super) fn parquet_schema() -> Result<TypePtr, ParquetError> {
 ///
 /// # Errors
 /// A column lacks that every version has.
-pub(super) fn widen(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn widen(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let rows = batch.num_rows();
     let column =
         |c: &Column| batch.column_by_name(c.name).cloned().unwrap_or_else(|| new_null_array(&c.data_type, rows));
@@ -276,7 +278,7 @@ pub(super) fn widen(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
 
 /// How files are written: encodings as [`COLUMNS`] says, zstd, statistics by row group (a reader skips columns that are
 /// null throughout, a query skips row groups by time), no page index.
-pub(super) fn properties() -> WriterPropertiesBuilder {
+pub(crate) fn properties() -> WriterPropertiesBuilder {
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::Chunk)

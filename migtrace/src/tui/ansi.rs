@@ -1,6 +1,6 @@
 //! Text that was written for a terminal, with its colours, as pieces of a line.
 
-use super::{canvas::Piece, theme::Tone};
+use super::view::{canvas::Piece, theme::Tone};
 
 /// The pieces of one line. Only what the log's theme writes is understood; all other sequences are dropped.
 pub(super) fn pieces(line: &str) -> Vec<Piece> {

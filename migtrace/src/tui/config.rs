@@ -9,9 +9,11 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::{
-    action::Action,
-    keys::{Key, Keymap},
-    theme::{Palette, Theme},
+    state::{
+        action::Action,
+        keys::{Key, Keymap},
+    },
+    view::theme::{Palette, Theme},
 };
 
 /// Why it cannot be used.

@@ -45,7 +45,7 @@ pub fn bytes(n: u64) -> String {
 #[must_use]
 pub fn clock(ns: u64) -> String {
     if ns < 10_000_000_000 {
-        return crate::words::duration(ns);
+        return crate::text::duration(ns);
     }
     let seconds = ns / 1_000_000_000;
     let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);

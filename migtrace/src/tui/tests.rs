@@ -6,15 +6,17 @@ mod screens;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{
-    action::View,
-    app::{App, Effect, Playing, Source},
     config::Config,
-    saved,
+    driver::save,
+    state::{
+        action::View,
+        app::{App, Effect, Playing, Source},
+    },
 };
 use crate::{
     event::Event,
-    model::fixture::{self, START_NS},
-    trace::meta::Meta,
+    recording::Meta,
+    testkit::{self, START_NS},
 };
 
 /// A screen over a recording that was read to its end.
@@ -49,7 +51,7 @@ fn live((meta, events): (Meta, Vec<Event>)) -> App {
 /// A source that shows page faults by address only, as a kernel does that has no more.
 fn poor() -> (Meta, Vec<Event>) {
     use crate::event::{Body, Fault};
-    let (mut meta, mut events) = fixture::direct(8);
+    let (mut meta, mut events) = testkit::direct(8);
     events.retain(|e| matches!(e.body, Body::Fault(_) | Body::Task(_)));
     for event in &mut events {
         if let Body::Fault(f) = &mut event.body {
@@ -59,7 +61,7 @@ fn poor() -> (Meta, Vec<Event>) {
     let fault = meta.probes[0].clone();
     for field in ["class", "nid", "latency_ns", "region"] {
         let error = Some("the kernel shows the CPU's exception only".into());
-        meta.probes.push(crate::trace::meta::ProbeInfo {
+        meta.probes.push(crate::recording::ProbeInfo {
             field: Some(field.into()),
             attached: None,
             error,
@@ -104,5 +106,5 @@ fn screen(app: &mut App, view: View, (columns, rows): (u16, u16)) -> String {
     press(app, &(view as u8 + 1).to_string());
     app.tick(app.tick_ns + 2_000_000_000);
     app.refresh();
-    saved::text_of(app, columns, rows)
+    save::text_of(app, columns, rows)
 }

@@ -3,11 +3,13 @@
 use std::process::ExitStatus;
 
 use migtrace::{
-    aggregate::{Beside, Counts, Process, ProcessId, Sort},
+    counts::{Beside, Counts, Process, ProcessId, Sort},
     event::{Body, Cause, Event, FaultClass, Outcome, Verdict},
     filter::{Filter, kernel::KernelScope},
-    source::{Live, Scope},
-    workload::Workload,
+    live::{
+        session::{Live, Scope},
+        workload::Workload,
+    },
 };
 use migtrace_common::counters::ProbeCounters;
 

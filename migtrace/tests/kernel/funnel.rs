@@ -6,7 +6,7 @@ use std::{
     process::Stdio,
 };
 
-use migtrace::model::{fate::Gone, funnel::Funnel};
+use migtrace::model::lazy::{fate::Gone, funnel::Funnel};
 
 use crate::{
     needs::needs,

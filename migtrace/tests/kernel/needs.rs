@@ -73,7 +73,8 @@ pub(crate) const CMA: &str = "/sys/kernel/debug/cma";
 /// Kprobes (CONFIG_KPROBE_EVENTS) and trace events whose programs may take memory, as counting does (since Linux 6.1).
 pub(crate) fn other_ways() -> Option<&'static str> {
     let symbols = fs::read_to_string("/proc/kallsyms").unwrap();
-    let there = Path::new(migtrace::probe::attach::KPROBES).exists() && symbols.contains(" bpf_mem_alloc_init\n");
+    let there =
+        Path::new(migtrace::live::attach::attach::KPROBES).exists() && symbols.contains(" bpf_mem_alloc_init\n");
     lacks("kprobes that may take memory", there)
 }
 

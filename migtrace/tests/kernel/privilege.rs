@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use migtrace::{privilege, trace::Trace};
+use migtrace::{live::privilege, trace::Trace};
 use rustix::thread::CapabilitySet;
 
 use crate::{

@@ -9,8 +9,8 @@ use std::{
 };
 
 use migtrace::{
+    clock,
     event::{Body, FaultClass},
-    ring::clock,
     trace::Trace,
 };
 

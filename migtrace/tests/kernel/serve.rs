@@ -151,7 +151,7 @@ impl Prometheus {
 
     /// What a query gives, over the last minutes.
     fn range(&self, query: &str) -> Result<Vec<Value>, String> {
-        let now = migtrace::ring::clock::boot_ns() as f64 / 1e9 + migtrace::ring::clock::wall_offset_ns() as f64 / 1e9;
+        let now = migtrace::clock::boot_ns() as f64 / 1e9 + migtrace::clock::wall_offset_ns() as f64 / 1e9;
         let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let path = format!("/api/v1/query_range?query={encoded}&start={}&end={now}&step=2", now - 240.0);
         let body = get(self.address, &path, "*/*").ok_or("no answer")?;

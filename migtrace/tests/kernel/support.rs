@@ -12,8 +12,8 @@ use migtrace::{
         Batch, Body, Cause, Check, Event, Fault, FaultClass, Mark, Migrate, Outcome, Region, Request, RequestName,
         Task, Verdict,
     },
-    model::moves,
-    trace::meta::{Meta, ProbeAccount},
+    model::totals::migrations,
+    recording::{Meta, ProbeAccount},
 };
 use tempfile::NamedTempFile;
 
@@ -202,7 +202,7 @@ impl Run {
 
     /// Pages that moved, by cause and pair of nodes.
     pub(crate) fn moved(&self) -> BTreeMap<(Cause, i32, Option<i32>), u64> {
-        let counts = moves::count(&self.events).into_iter();
+        let counts = migrations::count(&self.events).into_iter();
         counts.map(|(key, moves)| (key, moves.moved_pages)).filter(|(_, pages)| *pages > 0).collect()
     }
 

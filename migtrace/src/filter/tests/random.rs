@@ -3,13 +3,14 @@
 use proptest::prelude::*;
 
 use crate::{
+    decode::record::cause_of_call,
     event::{
         Access, Batch, Body, Cause, Check, Comm, Event, Fault, FaultClass, Kind, Mark, Migrate, Outcome, Phase, Policy,
         Request, RequestName, Task, TaskEvent, Verdict,
     },
     filter::{Filter, Row},
-    ring::decode::cause_of_call,
-    trace::{COLUMNS, Trace, Writer, meta::Meta},
+    recording::Meta,
+    trace::{COLUMNS, Trace, Writer},
 };
 use strum::VariantArray;
 

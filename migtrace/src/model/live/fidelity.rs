@@ -1,6 +1,6 @@
 //! What a source can show: each number of the live views is exact, estimated or unavailable, and says why.
 
-use crate::{model::account, trace::meta::Meta};
+use crate::recording::{Meta, coverage};
 
 /// How far a number can be trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Fidelity {
     pub fn of(meta: &Meta) -> Self {
         let faults = probes(meta, &["fault"]);
         let by_row = probes(meta, &["direct_migrate", "lazy_migrate"]);
-        let moves_by_batch = !by_row.is_available() && account::is_attached(meta, "batch");
+        let moves_by_batch = !by_row.is_available() && coverage::is_attached(meta, "batch");
         let remote = match field(meta, "nid") {
             Level::Exact => Level::Estimated(
                 "the page's node against that of the CPU that touched it; nobody asks policy in most faults".to_owned(),
@@ -76,7 +76,7 @@ impl Fidelity {
 
 /// Exact where one of these probes is attached.
 fn probes(meta: &Meta, names: &[&str]) -> Level {
-    if names.iter().any(|name| account::is_attached(meta, name)) {
+    if names.iter().any(|name| coverage::is_attached(meta, name)) {
         return Level::Exact;
     }
     let why = meta.probes.iter().find(|p| names.contains(&&*p.probe) && p.field.is_none() && p.attached.is_none());
@@ -86,10 +86,10 @@ fn probes(meta: &Meta, names: &[&str]) -> Level {
 
 /// Of a field of the faults.
 fn field(meta: &Meta, name: &str) -> Level {
-    if account::shows(meta, "fault", name) {
+    if coverage::shows(meta, "fault", name) {
         return Level::Exact;
     }
-    let of_field = |p: &&crate::trace::meta::ProbeInfo| p.probe == "fault" && p.field.as_deref() == Some(name);
+    let of_field = |p: &&crate::recording::ProbeInfo| p.probe == "fault" && p.field.as_deref() == Some(name);
     let why = meta.probes.iter().find(of_field).and_then(|p| p.error.as_deref());
     match why.or(meta.probes.iter().find(|p| p.probe == "fault").and_then(|p| p.error.as_deref())) {
         Some(why) => Level::Unavailable(why.trim_end_matches([';', ' ']).to_owned()),

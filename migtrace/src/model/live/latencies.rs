@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    aggregate::Times,
+    counts::Times,
     event::{Body, Cause, Event, FaultClass, Outcome, RequestName},
     model::latency::Latencies,
 };

@@ -4,8 +4,6 @@
 //! counts as many times as it stands for ([`Event::weight`]). What did not fit is counted, and every part says how much
 //! that is. What events mean one by one is for [`super::Run`], which the last events are kept for.
 
-pub mod bounded;
-mod counted;
 pub mod counts;
 pub mod fidelity;
 pub mod heat;
@@ -27,9 +25,8 @@ use self::{
     recent::Recent,
 };
 use crate::{
-    aggregate,
     event::{Body, Cause, Event, Outcome},
-    trace::meta::Meta,
+    recording::Meta,
 };
 
 /// Probes and causes that losses are told apart by.
@@ -62,7 +59,7 @@ pub struct State {
     /// Events that the kernel had no room to count, or whose counts have no meaning here.
     pub uncounted: u64,
     /// What the kernel had counted at the last look; `None` where every event comes one by one.
-    counted: Option<Box<aggregate::Counts>>,
+    counted: Option<Box<crate::counts::Counts>>,
     first_ns: Option<u64>,
     now_ns: u64,
 }
@@ -210,3 +207,4 @@ fn probe_of(body: &Body) -> &'static str {
         other => other.kind(),
     }
 }
+mod kernel_counts;

@@ -8,7 +8,7 @@ use super::{
     regions::{Regions, place},
 };
 use crate::{
-    aggregate,
+    counts,
     event::{Body, Comm, Event, TaskEvent},
 };
 
@@ -153,7 +153,7 @@ impl Process {
     }
 
     /// The kernel has counted these since the last time.
-    pub(super) fn count(&mut self, named: &aggregate::Process, counts: &Counts, now_ns: u64) {
+    pub(super) fn count(&mut self, named: &counts::Process, counts: &Counts, now_ns: u64) {
         self.roll(now_ns);
         self.counts.add(counts);
         if counts.events > 0 {

@@ -1,13 +1,13 @@
 //! The processes, no more than so many.
 
 use super::{
-    bounded::Bounded,
     counts::Counts,
     heat::Heat,
     process::{Identity, Process},
 };
+use crate::model::bounded::lru::Bounded;
 use crate::{
-    aggregate,
+    counts,
     event::{Body, Event, TaskEvent},
 };
 
@@ -73,7 +73,7 @@ impl Processes {
     }
 
     /// See [`Process::count`].
-    pub(super) fn count(&mut self, id: Identity, named: &aggregate::Process, counts: &Counts, now_ns: u64) {
+    pub(super) fn count(&mut self, id: Identity, named: &counts::Process, counts: &Counts, now_ns: u64) {
         self.make_room(id);
         if let Some(process) = self.all.get_mut(&id) {
             process.count(named, counts, now_ns);

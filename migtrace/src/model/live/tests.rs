@@ -3,11 +3,9 @@
 use super::{State, latencies::What, process::Identity, processes::PROCESSES, recent::RECENT};
 use crate::{
     event::*,
-    model::{
-        fixture::{self, PID},
-        latency::Latencies,
-    },
-    trace::meta::Meta,
+    model::latency::Latencies,
+    recording::Meta,
+    testkit::{self, PID},
 };
 
 fn fed((meta, events): (Meta, Vec<Event>)) -> State {
@@ -32,7 +30,7 @@ fn fault(ts_ns: u64, pid: u32, addr: u64, cpu_node: i32, nid: Option<i32>) -> Ev
 
 #[test]
 fn a_direct_move_is_counted_by_page_and_by_batch() {
-    let state = fed(fixture::direct(8));
+    let state = fed(testkit::direct(8));
     assert_eq!((state.totals.moved_pages, state.totals.batch_moved_pages), (8, 8));
     assert_eq!(state.moved_pages(&state.totals), 8);
     assert_eq!(state.moves.iter().collect::<Vec<_>>(), [((1, 2), 8)]);
@@ -51,7 +49,7 @@ fn a_direct_move_is_counted_by_page_and_by_batch() {
 
 #[test]
 fn a_lazy_touch_moves_a_page_and_does_not_add_one() {
-    let state = fed(fixture::lazy(8, [1, 4]));
+    let state = fed(testkit::lazy(8, [1, 4]));
     assert_eq!((state.totals.marked_pages, state.totals.moved_pages, state.totals.misplaced), (8, 2, 2));
     let process = state.processes.get(Identity { pid: PID, start_ns: 0 }).expect("it is there");
     assert_eq!((process.pages.get(1), process.pages.get(2)), (6, 2));
@@ -59,7 +57,7 @@ fn a_lazy_touch_moves_a_page_and_does_not_add_one() {
 
 #[test]
 fn losses_are_told_by_probe_and_cause() {
-    let state = fed(fixture::lossy());
+    let state = fed(testkit::lossy());
     assert_eq!(state.lost(), 3);
     assert_eq!(state.losses.get(&("lazy_migrate".into(), "ring_full".into())), Some(&3));
 }
@@ -76,7 +74,7 @@ fn a_sampled_event_counts_for_all_that_it_stands_for() {
 #[test]
 fn moves_of_more_pairs_than_are_told_apart_are_counted() {
     let mut state = State::new(Meta::default());
-    let (_, events) = fixture::direct(1);
+    let (_, events) = testkit::direct(1);
     let event = events.into_iter().find(|e| matches!(e.body, Body::Migrate(_))).expect("a move");
     for to in 0..100 {
         let mut event = event.clone();
@@ -171,7 +169,7 @@ fn a_mapping_takes_the_faults_within() {
 
 #[test]
 fn what_a_source_cannot_show_is_not_zero() {
-    let (mut meta, _) = fixture::direct(8);
+    let (mut meta, _) = testkit::direct(8);
     for probe in meta.probes.iter_mut().filter(|p| ["direct_migrate", "lazy_migrate", "check"].contains(&&*p.probe)) {
         (probe.attached, probe.error) = (None, Some("no fentry".into()));
     }

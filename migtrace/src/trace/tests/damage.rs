@@ -6,11 +6,12 @@ use parquet::{arrow::ArrowWriter, file::metadata::KeyValue};
 use super::{every_kind, final_meta, write};
 use crate::{
     event::Event,
+    recording::{FORMAT_VERSION, META_KEY, Meta},
     trace::{
-        Error, Result, Trace, checksum,
-        container::Container,
-        meta::{FORMAT_VERSION, META_KEY, Meta},
-        schema, segment,
+        Error, Result, Trace,
+        parquet::{checksum, container::Container},
+        schema,
+        write::segment,
     },
 };
 

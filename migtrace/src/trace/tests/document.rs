@@ -1,6 +1,9 @@
 use arrow::datatypes::DataType;
 
-use crate::trace::{COLUMNS, checksum, meta::Meta};
+use crate::{
+    recording::Meta,
+    trace::{COLUMNS, parquet::checksum},
+};
 
 const DOCUMENT: &str = include_str!("../../../../docs/trace-format.md");
 

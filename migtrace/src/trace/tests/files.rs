@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::{fault, final_meta, meta, write};
-use crate::trace::{Error, Trace, Writer, meta::Meta, recover};
+use crate::{
+    recording::Meta,
+    trace::{Error, Trace, Writer, recover},
+};
 
 fn temporary() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().expect("a directory");

@@ -8,16 +8,17 @@ mod round_trip;
 
 use std::path::Path;
 
-use super::{Writer, meta::Meta};
+use super::Writer;
 use crate::event::{
     Access, Batch, Body, Cause, Check, Comm, Event, Fault, FaultClass, Loss, Mark, Migrate, Outcome, Phase, Policy,
     Region, RegionClass, Request, RequestName, Task, TaskEvent, Verdict,
 };
+use crate::recording::Meta;
 
 /// Metadata as a recording would have it.
 fn meta() -> Meta {
     Meta {
-        format_version: super::meta::FORMAT_VERSION,
+        format_version: crate::recording::FORMAT_VERSION,
         migtrace_version: "0.1.0".into(),
         kernel_release: "6.12.0".into(),
         start_ns: 1_000,

@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::{fault, final_meta, meta};
-use crate::trace::{Flight, Output, Plan, Trace, Writer, meta::Meta, recover};
+use crate::{
+    recording::Meta,
+    trace::{Flight, Output, Plan, Trace, Writer, recover},
+};
 
 fn temporary() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().expect("a directory");

@@ -3,11 +3,8 @@ use std::{collections::BTreeSet, num::NonZeroU32};
 use super::{every_kind, fault, final_meta, migrate, request, write};
 use crate::{
     event::{Batch, Body, Cause, Comm, Event, Task, TaskEvent},
-    trace::{
-        COLUMNS, Trace, Value, Writer,
-        meta::{FORMAT_VERSION, Meta, OwnCost, ProgramCost},
-        recover,
-    },
+    recording::{FORMAT_VERSION, Meta, OwnCost, ProgramCost},
+    trace::{COLUMNS, Trace, Value, Writer, recover},
 };
 
 #[test]

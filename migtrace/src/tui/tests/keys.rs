@@ -2,11 +2,11 @@
 
 use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
-use super::{App, Effect, Source, View, fixture, live, press, screen, typed, whole};
+use super::{App, Effect, Source, View, live, press, screen, testkit, typed, whole};
 use crate::{
-    model::fixture::PID,
-    trace::meta::Meta,
-    tui::{app::Playing, config::Config},
+    recording::Meta,
+    testkit::PID,
+    tui::{config::Config, state::app::Playing},
 };
 
 fn click(app: &mut App, column: u16, row: u16) -> Option<Effect> {
@@ -24,7 +24,7 @@ fn place(app: &mut App, view: View, text: &str) -> (u16, u16) {
 
 #[test]
 fn views_have_numbers_and_turn_round() {
-    let mut app = whole(fixture::direct(8));
+    let mut app = whole(testkit::direct(8));
     press(&mut app, "6");
     assert_eq!(app.view, View::Latency);
     press(&mut app, "tab tab tab tab");
@@ -37,7 +37,7 @@ fn views_have_numbers_and_turn_round() {
 
 #[test]
 fn enter_goes_from_process_to_region_to_page() {
-    let mut app = live(fixture::direct(8));
+    let mut app = live(testkit::direct(8));
     assert_eq!(press(&mut app, "2 enter"), Some(Effect::ReadNumaMaps(PID)));
     assert_eq!((app.view, app.process.map(|id| id.pid)), (View::Regions, Some(PID)));
     press(&mut app, "enter");
@@ -49,7 +49,7 @@ fn enter_goes_from_process_to_region_to_page() {
 
 #[test]
 fn regions_are_of_the_process_that_is_chosen_until_one_is_opened() {
-    let mut app = live(fixture::direct(8));
+    let mut app = live(testkit::direct(8));
     assert_eq!(press(&mut app, "3"), Some(Effect::ReadNumaMaps(PID)));
     assert_eq!((app.view, app.process.map(|id| id.pid)), (View::Regions, Some(PID)));
     let mut empty = App::new(Meta::default(), Source::Live, Config::default(), (80, 24));
@@ -58,7 +58,7 @@ fn regions_are_of_the_process_that_is_chosen_until_one_is_opened() {
 
 #[test]
 fn a_page_is_opened_by_its_address() {
-    let mut app = whole(fixture::lazy(8, 0..8));
+    let mut app = whole(testkit::lazy(8, 0..8));
     press(&mut app, "a");
     typed(&mut app, "0x7f12a4003010");
     press(&mut app, "enter");
@@ -70,11 +70,11 @@ fn a_page_is_opened_by_its_address() {
 
 #[test]
 fn a_filter_counts_from_the_start_again() {
-    let mut app = whole(fixture::direct(8));
+    let mut app = whole(testkit::direct(8));
     press(&mut app, "/");
     typed(&mut app, "kind == migrate");
     assert_eq!(press(&mut app, "enter"), Some(Effect::ReadAgain));
-    let (_, events) = fixture::direct(8);
+    let (_, events) = testkit::direct(8);
     events.iter().for_each(|e| app.feed(e));
     assert_eq!((app.state.totals.moved_pages, app.state.totals.faults), (8, 0));
     assert_eq!(app.left_out.filtered, events.len() as u64 - 8);
@@ -86,7 +86,7 @@ fn a_filter_counts_from_the_start_again() {
 
 #[test]
 fn a_search_narrows_while_it_is_typed() {
-    let mut app = whole(fixture::direct(8));
+    let mut app = whole(testkit::direct(8));
     press(&mut app, "6 f");
     typed(&mut app, "MBIND");
     let text = screen_now(&mut app);
@@ -97,7 +97,7 @@ fn a_search_narrows_while_it_is_typed() {
 
 #[test]
 fn a_search_ends_where_what_it_found_is_opened() {
-    let mut app = whole(fixture::direct(8));
+    let mut app = whole(testkit::direct(8));
     press(&mut app, "2 f");
     typed(&mut app, "toy");
     press(&mut app, "enter enter");
@@ -107,15 +107,15 @@ fn a_search_ends_where_what_it_found_is_opened() {
 
 fn screen_now(app: &mut App) -> String {
     let (columns, rows) = app.size;
-    crate::tui::saved::text_of(app, columns, rows)
+    crate::tui::driver::save::text_of(app, columns, rows)
 }
 
 #[test]
 fn a_screen_that_is_held_stays_while_counting_goes_on() {
-    let mut app = live(fixture::direct(8));
+    let mut app = live(testkit::direct(8));
     let before = screen(&mut app, View::Overview, (80, 24));
     press(&mut app, "space");
-    let (_, events) = fixture::direct(8);
+    let (_, events) = testkit::direct(8);
     events.iter().for_each(|e| app.feed(e));
     let held = screen(&mut app, View::Overview, (80, 24));
     assert!(held.contains("HELD STILL"), "{held}");
@@ -127,7 +127,7 @@ fn a_screen_that_is_held_stays_while_counting_goes_on() {
 
 #[test]
 fn a_recording_is_played_and_sought() {
-    let mut app = whole(fixture::direct(8));
+    let mut app = whole(testkit::direct(8));
     assert_eq!(press(&mut app, "space"), Some(Effect::TogglePlay));
     assert_eq!(press(&mut app, "+"), Some(Effect::ChangeSpeed(2.0)));
     let Source::Recording(Playing { start_ns, end_ns, .. }) = app.source.clone() else { panic!("a recording") };
@@ -136,16 +136,16 @@ fn a_recording_is_played_and_sought() {
     let Some(Effect::Seek(to)) = press(&mut app, "[") else { panic!("it seeks") };
     assert!((start_ns..end_ns.expect("it ended")).contains(&to));
     assert_eq!(press(&mut app, "r"), None, "a recording is not recorded");
-    let mut app = live(fixture::direct(8));
+    let mut app = live(testkit::direct(8));
     assert_eq!(press(&mut app, "["), None);
     assert_eq!(press(&mut app, "r"), Some(Effect::StartRecording));
 }
 
 #[test]
 fn two_moments_are_compared() {
-    let mut app = live(fixture::direct(8));
+    let mut app = live(testkit::direct(8));
     press(&mut app, "m");
-    let (_, mut events) = fixture::direct(8);
+    let (_, mut events) = testkit::direct(8);
     let later = app.state.now_ns() + 1_000_000_000 - events[0].ts_ns;
     events.iter_mut().for_each(|e| e.ts_ns += later);
     events.iter().for_each(|e| app.feed(e));
@@ -158,7 +158,7 @@ fn two_moments_are_compared() {
 
 #[test]
 fn the_mouse_finds_views_columns_rows_and_keys() {
-    let mut app = whole(fixture::direct(8));
+    let mut app = whole(testkit::direct(8));
     let (x, y) = place(&mut app, View::Overview, "6 Latency");
     click(&mut app, x, y);
     assert_eq!(app.view, View::Latency);
@@ -177,7 +177,7 @@ fn the_mouse_finds_views_columns_rows_and_keys() {
 
 #[test]
 fn rows_are_walked_and_sorted() {
-    let mut app = whole(fixture::direct(8));
+    let mut app = whole(testkit::direct(8));
     screen(&mut app, View::Probes, (80, 24));
     press(&mut app, "j j k G");
     let last = app.choice(View::Probes).selected;
@@ -191,7 +191,7 @@ fn rows_are_walked_and_sorted() {
 
 #[test]
 fn rows_are_saved_as_csv() {
-    let mut app = whole(fixture::direct(8));
+    let mut app = whole(testkit::direct(8));
     press(&mut app, "2");
     assert_eq!(press(&mut app, "e"), Some(Effect::ExportCsv));
     let mut out = Vec::new();
@@ -203,7 +203,7 @@ fn rows_are_saved_as_csv() {
 
 #[test]
 fn help_scrolls_and_names_every_key() {
-    let mut app = whole(fixture::direct(8));
+    let mut app = whole(testkit::direct(8));
     app.resize(120, 200);
     let text = screen(&mut app, View::Help, (120, 200));
     for said in ["start or stop a recording", "ctrl-z", "misplaced", "WAITED"] {

@@ -1,10 +1,10 @@
 //! Each view at 80x24, 120x40 and 200x60: empty, full, with loss, with fields that the source cannot show.
 
-use super::{App, View, fixture, live, poor, press, screen, whole};
+use super::{App, View, live, poor, press, screen, testkit, whole};
 use crate::{
     event::{Body, Comm},
-    source::SILENCED,
-    tui::theme::{Palette, Theme},
+    live::session::SILENCED,
+    tui::view::theme::{Palette, Theme},
 };
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
@@ -33,28 +33,28 @@ fn opened(mut app: App) -> App {
 
 #[test]
 fn nothing_yet() {
-    let (meta, _) = fixture::direct(8);
+    let (meta, _) = testkit::direct(8);
     all("nothing_yet", || live((meta.clone(), Vec::new())));
 }
 
 #[test]
 fn a_lazy_run() {
-    all("a_lazy_run", || opened(whole(fixture::lazy(64, (0..64).filter(|page| page % 3 > 0)))));
+    all("a_lazy_run", || opened(whole(testkit::lazy(64, (0..64).filter(|page| page % 3 > 0)))));
 }
 
 #[test]
 fn a_direct_run_live() {
-    all("a_direct_run_live", || live(fixture::direct(8)));
+    all("a_direct_run_live", || live(testkit::direct(8)));
 }
 
 #[test]
 fn with_loss() {
-    all("with_loss", || whole(fixture::lossy()));
+    all("with_loss", || whole(testkit::lossy()));
 }
 
 #[test]
 fn every_view_says_what_the_kernel_left_out() {
-    let (mut meta, events) = fixture::direct(8);
+    let (mut meta, events) = testkit::direct(8);
     for account in meta.account.iter_mut().filter(|account| account.probe == "fault") {
         account.missed = Some(32);
     }
@@ -64,15 +64,15 @@ fn every_view_says_what_the_kernel_left_out() {
         assert!(text.lines().next().is_some_and(|line| line.contains("missed 32")), "{text}");
     }
     assert!(screen(&mut app, View::Overview, (120, 40)).contains("32 program starts left out by the kernel"));
-    assert!(!screen(&mut whole(fixture::direct(8)), View::Overview, (80, 24)).contains("missed"));
+    assert!(!screen(&mut whole(testkit::direct(8)), View::Overview, (80, 24)).contains("missed"));
 }
 
 #[test]
 fn every_view_says_that_the_kernel_stopped_calling_programs() {
-    let (mut meta, events) = fixture::direct(8);
+    let (mut meta, events) = testkit::direct(8);
     meta.probes[0].error = Some(SILENCED.to_owned());
     let mut recorded = whole((meta, events));
-    let mut live = whole(fixture::direct(8));
+    let mut live = whole(testkit::direct(8));
     assert!(!screen(&mut live, View::Overview, (80, 24)).contains("interrupted"));
     live.silenced = true;
     for app in [&mut recorded, &mut live] {
@@ -91,7 +91,7 @@ fn with_fields_unavailable() {
 
 #[test]
 fn a_terminal_that_is_too_small_says_so() {
-    let mut app = whole(fixture::direct(8));
+    let mut app = whole(testkit::direct(8));
     let text = screen(&mut app, View::Overview, (40, 10));
     assert!(text.contains("40x10") && text.contains("60x16"), "{text}");
     for (columns, rows) in [(1, 1), (2, 3), (60, 16), (61, 17), (500, 200)] {
@@ -103,7 +103,7 @@ fn a_terminal_that_is_too_small_says_so() {
 
 #[test]
 fn ascii_is_ascii() {
-    let mut app = opened(whole(fixture::lazy(8, 0..8)));
+    let mut app = opened(whole(testkit::lazy(8, 0..8)));
     app.config.theme = Theme { palette: Palette::None, ascii: true };
     for view in View::ALL {
         let text = screen(&mut app, view, (120, 40));
@@ -115,7 +115,7 @@ fn ascii_is_ascii() {
 #[test]
 fn a_name_cannot_drive_the_terminal() {
     let evil = "x\u{1b}[2J\u{9b}31m\n";
-    let (mut meta, mut events) = fixture::lazy(8, 0..8);
+    let (mut meta, mut events) = testkit::lazy(8, 0..8);
     meta.hostname = evil.into();
     meta.kernel_release = evil.into();
     meta.probes[0].attached = Some(evil.into());

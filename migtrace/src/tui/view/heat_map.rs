@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ratatui::layout::Rect;
 
+use super::{
+    canvas::{Canvas, dim},
+    theme::Tone,
+};
 use crate::{
     model::live::heat::{Cell, Heat},
-    tui::{
-        canvas::{Canvas, dim},
-        format,
-        theme::Tone,
-    },
-    words,
+    text,
+    tui::format,
 };
 
 /// Columns of the addresses beside it.
@@ -23,7 +23,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, heat: &Heat, zero_ns: u6
     let title = format!(
         "faults by address and time; a cell covers {} and {} or more",
         format::bytes(bytes),
-        words::duration(ns)
+        text::duration(ns)
     );
     canvas.heading(area, 0, &title);
     let addresses: Vec<u64> = heat.iter().map(|(addr, ..)| addr).collect::<BTreeSet<_>>().into_iter().collect();

@@ -2,13 +2,15 @@
 
 use strum::IntoEnumIterator;
 
-use super::super::table::Table;
-use crate::tui::{
+use super::table::Table;
+use super::{
+    canvas::{Piece, dim, plain},
+    theme::Tone,
+};
+use crate::tui::state::{
     action::{Action, View},
     app::App,
-    canvas::{Piece, dim, plain},
     prompt::Purpose,
-    theme::Tone,
 };
 
 /// The words that the views use.
@@ -83,7 +85,7 @@ pub(super) fn lines(app: &App) -> Vec<Vec<Piece>> {
 }
 
 fn columns(table: &dyn Table) -> Vec<Vec<Piece>> {
-    let line = |c: &super::super::table::Column| vec![(format!("{:>14}  ", c.title), Tone::Strong), plain(c.help)];
+    let line = |c: &super::table::Column| vec![(format!("{:>14}  ", c.title), Tone::Strong), plain(c.help)];
     table.columns().iter().map(line).collect()
 }
 

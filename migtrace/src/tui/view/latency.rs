@@ -2,21 +2,23 @@
 
 use ratatui::layout::{Constraint, Layout, Rect};
 
+use super::{
+    canvas::Canvas,
+    spark,
+    table::{self, Column, RowKey, Table, Value, known, number, text},
+    theme::Tone,
+};
 use crate::{
     event::escape_control,
     model::{
         latency::Latencies as Times,
         live::{fidelity::Level, latencies::What},
     },
+    text,
     tui::{
-        action::View,
-        app::App,
-        canvas::Canvas,
-        format, spark,
-        table::{self, Column, RowKey, Table, Value, known, number, text},
-        theme::Tone,
+        format,
+        state::{action::View, app::App},
     },
-    words,
 };
 
 const COLUMNS: [Column; 9] = [
@@ -102,7 +104,7 @@ impl Table for Latencies<'_> {
                 let is_estimated =
                     self.estimated && matches!(self.rows[row].0, What::Fault(_) | What::Move(_) | What::Pair(..));
                 let sign = if is_estimated { "~" } else { "" };
-                known(Some(format!("{sign}{}", words::duration(ns as u64))), Tone::Plain)
+                known(Some(format!("{sign}{}", text::duration(ns as u64))), Tone::Plain)
             }
         }
     }
@@ -161,8 +163,8 @@ fn histogram(canvas: &mut Canvas<'_>, area: Rect, what: What, times: &Times, oth
     let width = usize::from(area.width.saturating_sub(32));
     for (row, (at, count)) in lines.into_iter().enumerate() {
         let from = if at == 0 { 0 } else { bounds[at - 1] };
-        let until = bounds.get(at + merged - 1).map_or_else(|| "more".to_owned(), |ns| words::duration(*ns));
-        let label = format!("{:>8} to {until:>8} {:>7} ", words::duration(from), format::count(count));
+        let until = bounds.get(at + merged - 1).map_or_else(|| "more".to_owned(), |ns| text::duration(*ns));
+        let label = format!("{:>8} to {until:>8} {:>7} ", text::duration(from), format::count(count));
         let bar = spark::bar(count as f64 / max as f64, width);
         canvas.line(area, row as u16 + 1, &[(label, Tone::Dim), (bar, Tone::Bar)]);
     }

@@ -2,18 +2,24 @@
 
 use ratatui::layout::{Constraint, Layout, Rect};
 
+use super::{
+    canvas::{Canvas, Piece, plain},
+    spark,
+    table::{self, Column, RowKey, Table, Value, number, text},
+    theme::Tone,
+};
 use crate::{
     event::escape_control,
-    model::{funnel::Funnel, lazy_request::LazyRequest, live::fidelity::Level, ranges::pages_of},
-    tui::{
-        action::View,
-        app::App,
-        canvas::{Canvas, Piece, plain},
-        format, spark,
-        table::{self, Column, RowKey, Table, Value, number, text},
-        theme::Tone,
+    model::{
+        lazy::{funnel::Funnel, request::LazyRequest},
+        live::fidelity::Level,
+        ranges::pages_of,
     },
-    words,
+    text,
+    tui::{
+        format,
+        state::{action::View, app::App},
+    },
 };
 
 const COLUMNS: [Column; 10] = [
@@ -77,7 +83,7 @@ impl Table for Requests<'_> {
             7 => number(f.untouched_pages),
             8 => Value::Text(format::percent(filled(f) * 100.0)),
             _ => r.request.as_ref().and_then(|q| q.addr.zip(q.len)).map_or(Value::Missing, |(addr, len)| {
-                Value::Text(format!("{addr:#x}, {}", words::count(pages_of(addr, len), "page")))
+                Value::Text(format!("{addr:#x}, {}", text::count(pages_of(addr, len), "page")))
             }),
         }
     }

@@ -2,14 +2,12 @@
 
 use ratatui::layout::Rect;
 
-use crate::tui::{
-    action::View,
-    app::App,
+use super::{
     canvas::Canvas,
-    log_lines::LogLine,
     table::{self, Column, RowKey, Table, Value, text},
     theme::Tone,
 };
+use crate::tui::state::{action::View, app::App, log_lines::LogLine};
 
 const COLUMNS: [Column; 4] = [
     text("MS", 12, 0, "when it began, since the start"),

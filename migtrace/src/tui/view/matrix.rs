@@ -2,9 +2,10 @@
 
 use ratatui::layout::Rect;
 
+use super::{canvas::Canvas, theme::Tone};
 use crate::{
     model::live::{State, matrix::Matrix},
-    tui::{canvas::Canvas, format, theme::Tone},
+    tui::format,
 };
 
 /// Columns of a cell, and of the name of a row.

@@ -1,5 +1,7 @@
 //! The views: a file for each, which makes its rows and draws them.
 
+pub(crate) mod canvas;
+pub(crate) mod frame;
 mod heat_map;
 pub(super) mod help;
 mod latency;
@@ -11,16 +13,21 @@ mod page;
 mod probes;
 mod processes;
 mod regions;
+pub(crate) mod spark;
+pub(crate) mod table;
 mod text;
+pub mod theme;
 mod threads;
 
 use ratatui::layout::Rect;
 
-use super::{
+use self::{
+    canvas::{Canvas, Piece},
+    table::{Choice, Table},
+};
+use super::state::{
     action::{Action, View},
     app::App,
-    canvas::{Canvas, Piece},
-    table::{self, Choice, Table},
 };
 
 /// Draws the view that is shown.

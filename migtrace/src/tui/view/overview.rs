@@ -2,23 +2,29 @@
 
 use ratatui::layout::{Constraint, Layout, Rect};
 
+use super::{
+    canvas::{Canvas, Piece, dim, plain},
+    spark, table,
+    theme::Tone,
+};
 use super::{latency, matrix, processes};
 use crate::{
     event::escape_control,
+    live::session::SILENCED,
     model::live::{
         counts::Counts,
         fidelity::Level,
         rates::{BUCKETS, SECOND_NS},
     },
-    source::SILENCED,
+    text,
     tui::{
-        action::View,
-        app::{App, Source},
-        canvas::{Canvas, Piece, dim, plain},
-        findings, format, spark, table,
-        theme::Tone,
+        format,
+        state::{
+            action::View,
+            app::{App, Source},
+            findings,
+        },
     },
-    words,
 };
 
 /// Seconds that the long mean is of.
@@ -79,7 +85,7 @@ fn rates(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let bucket_ns = state.rates.bucket_ns();
     let title = match bucket_ns {
         SECOND_NS => "per second".to_owned(),
-        ns => format!("per second; a column is {}", words::duration(ns)),
+        ns => format!("per second; a column is {}", text::duration(ns)),
     };
     canvas.heading(area, 0, &title);
     let by_batch = state.fidelity.moves_by_batch;
@@ -198,7 +204,7 @@ fn loss(app: &App) -> Vec<Piece> {
     if state.losses.is_empty() && state.meta.lost() == 0 {
         pieces.push(("0 events lost".to_owned(), Tone::Good));
     } else if state.losses.is_empty() {
-        pieces.push((format!("{} lost", words::count(state.meta.lost(), "event")), Tone::Bad));
+        pieces.push((format!("{} lost", text::count(state.meta.lost(), "event")), Tone::Bad));
     }
     for ((probe, cause), count) in &state.losses {
         pieces.push((
@@ -215,7 +221,7 @@ fn loss(app: &App) -> Vec<Piece> {
         also.push(format!("{} events came too fast to be counted", format::count(app.left_out.too_fast)));
     }
     if app.missed() > 0 {
-        also.push(words::missed(app.missed()));
+        also.push(text::missed(app.missed()));
     }
     if app.is_silenced() {
         also.push(SILENCED.to_owned());
@@ -242,12 +248,12 @@ fn own_cost(app: &App) -> Vec<Piece> {
             )));
         }
     }
-    let runs = |p: &crate::trace::meta::ProgramCost| p.run_ns.zip(p.run_count.filter(|n| *n > 0));
+    let runs = |p: &crate::recording::ProgramCost| p.run_ns.zip(p.run_count.filter(|n| *n > 0));
     let recorded = app.meta().own_cost.as_ref().map(|cost| cost.programs.as_slice()).unwrap_or_default();
     let programs = if app.own.programs.is_empty() { recorded } else { &app.own.programs };
     let (ns, count) = programs.iter().filter_map(runs).fold((0, 0), |(ns, n), (its_ns, its)| (ns + its_ns, n + its));
     pieces.push(match ns.checked_div(count) {
-        Some(ns) => plain(format!("  kernel programs {} a run", words::duration(ns))),
+        Some(ns) => plain(format!("  kernel programs {} a run", text::duration(ns))),
         None => dim("  kernel programs: not measured"),
     });
     pieces

@@ -2,18 +2,16 @@
 
 use ratatui::layout::Rect;
 
+use super::{
+    canvas::{Canvas, Piece, dim},
+    table::{self, Column, RowKey, Table, Value, known, number, text as words},
+    theme::Tone,
+};
 use super::{scrolled, text};
 use crate::{
     model::live::fidelity::Fidelity,
-    tui::{
-        action::View,
-        app::App,
-        canvas::{Canvas, Piece, dim},
-        stories::PageRow,
-        table::{self, Column, RowKey, Table, Value, known, number, text as words},
-        theme::Tone,
-    },
-    words::duration,
+    text::duration,
+    tui::state::{action::View, app::App, details::PageRow},
 };
 
 const COLUMNS: [Column; 9] = [

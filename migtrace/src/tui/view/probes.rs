@@ -2,20 +2,21 @@
 
 use ratatui::layout::{Constraint, Layout, Rect};
 
+use super::{
+    canvas::Canvas,
+    table::{self, Column, RowKey, Table, Value, known, number, text},
+    theme::Tone,
+};
 use crate::{
     doctor,
     event::escape_control,
     model::live::State,
-    trace::meta::{ProbeInfo, ProgramCost},
+    recording::{ProbeInfo, ProgramCost},
+    text,
     tui::{
-        action::View,
-        app::App,
-        canvas::Canvas,
         format,
-        table::{self, Column, RowKey, Table, Value, known, number, text},
-        theme::Tone,
+        state::{action::View, app::App},
     },
-    words,
 };
 
 const COLUMNS: [Column; 5] = [
@@ -192,7 +193,7 @@ fn questions(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let order = ["unavailable", "estimated", "exact"];
     let count = |fidelity: &str| all.iter().filter(|view| view.fidelity == fidelity).count();
     let summary = order.iter().map(|f| format!("{} {f}", count(f))).collect::<Vec<_>>().join(", ");
-    canvas.line(area, 1, &[(format!("{}: {summary}", words::count(all.len() as u64, "question")), Tone::Dim)]);
+    canvas.line(area, 1, &[(format!("{}: {summary}", text::count(all.len() as u64, "question")), Tone::Dim)]);
     let mut sorted: Vec<_> = all.iter().collect();
     sorted.sort_by_key(|view| order.iter().position(|f| *f == view.fidelity));
     for (row, view) in sorted.into_iter().enumerate() {

@@ -4,6 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ratatui::layout::Rect;
 
+use super::{
+    canvas::Canvas,
+    table::{self, Column, RowKey, Table, Value, known, number, text},
+    theme::Tone,
+};
 use crate::{
     event::escape_control,
     model::live::{
@@ -12,15 +17,14 @@ use crate::{
         fidelity::Level,
         process::{Identity, Nodes, Process},
     },
+    text,
     tui::{
-        action::View,
-        app::{App, Source},
-        canvas::Canvas,
         format,
-        table::{self, Column, RowKey, Table, Value, known, number, text},
-        theme::Tone,
+        state::{
+            action::View,
+            app::{App, Source},
+        },
     },
-    words,
 };
 
 const COLUMNS: [Column; 13] = [
@@ -98,7 +102,7 @@ impl<'a> Processes<'a> {
 
     fn cgroup(&self, id: u64) -> String {
         match self.state.meta.cgroups.get(&id) {
-            Some(path) => words::cgroup(path),
+            Some(path) => text::cgroup(path),
             None if id == 0 => String::new(),
             None => id.to_string(),
         }
@@ -150,7 +154,7 @@ impl Table for Processes<'_> {
             7 => (format::number(n), some(Tone::Remote)),
             8 | 9 => (format::number(n), some(Tone::Good)),
             10 => (format::number(n), some(Tone::Bad)),
-            11 => (words::duration(n as u64), some(Tone::Plain)),
+            11 => (text::duration(n as u64), some(Tone::Plain)),
             _ => (format::number(n), some(Tone::Plain)),
         }
     }

@@ -2,6 +2,11 @@
 
 use ratatui::layout::{Constraint, Layout, Rect};
 
+use super::{
+    canvas::{Canvas, Piece, dim, plain},
+    table::{self, Column, RowKey, Table, Value, known, number, text},
+    theme::Tone,
+};
 use super::{heat_map, processes::shares, threads::Threads};
 use crate::{
     event::escape_control,
@@ -10,16 +15,15 @@ use crate::{
         counts::Counts,
         process::{Identity, Nodes, Process},
     },
+    text,
     tui::{
-        action::View,
-        app::{App, Source},
-        canvas::{Canvas, Piece, dim, plain},
+        driver::numa_maps::{Mapping, NumaMaps},
         format,
-        numa_maps::{Mapping, NumaMaps},
-        table::{self, Column, RowKey, Table, Value, known, number, text},
-        theme::Tone,
+        state::{
+            action::View,
+            app::{App, Source},
+        },
     },
-    words,
 };
 
 const PAGE_BYTES: u64 = 4096;
@@ -220,7 +224,7 @@ fn about(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let parent = p.parent.map(|pid| format!(", child of {pid}")).unwrap_or_default();
     canvas.heading(area, 0, &format!("{}/{}{parent}{gone}", p.comm, id.pid));
     let others = if p.other_threads > 0 { ", more not listed" } else { "" };
-    let cgroup = app.meta().cgroups.get(&p.cgroup_id).map(|path| format!("   in {}", words::cgroup(path)));
+    let cgroup = app.meta().cgroups.get(&p.cgroup_id).map(|path| format!("   in {}", text::cgroup(path)));
     canvas.line(
         area,
         1,
@@ -230,7 +234,7 @@ fn about(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
             dim("   pages on "),
             plain(or_unknown(shares(&p.pages))),
             dim("   waited "),
-            plain(app.shown().waited_ns(&p.counts).map_or_else(|| "?".to_owned(), words::duration)),
+            plain(app.shown().waited_ns(&p.counts).map_or_else(|| "?".to_owned(), text::duration)),
             dim("   threads "),
             plain(format!("{}{others}", p.threads.len())),
             dim(cgroup.unwrap_or_default()),

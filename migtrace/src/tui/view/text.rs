@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use crate::tui::{
+use super::{
     canvas::{Canvas, Piece},
     theme::Tone,
 };

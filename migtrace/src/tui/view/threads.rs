@@ -1,15 +1,14 @@
 //! The threads of the opened process: which one runs where, and does what.
 
+use super::{
+    table::{Column, RowKey, Table, Value, known, number, text},
+    theme::Tone,
+};
 use crate::{
     event::Comm,
     model::live::process::Thread,
-    tui::{
-        app::App,
-        format,
-        table::{Column, RowKey, Table, Value, known, number, text},
-        theme::Tone,
-    },
-    words,
+    text,
+    tui::{format, state::app::App},
 };
 
 const COLUMNS: [Column; 8] = [
@@ -71,7 +70,7 @@ impl Table for Threads<'_> {
             (_, Value::Missing) => known(None, Tone::Dim),
             (_, Value::Text(text)) => (text, Tone::Strong),
             (5, Value::Number(n)) => (format::percent(n), if n >= 5.0 { Tone::Remote } else { Tone::Plain }),
-            (7, Value::Number(n)) => (words::duration(n as u64), Tone::Plain),
+            (7, Value::Number(n)) => (text::duration(n as u64), Tone::Plain),
             (0, Value::Number(n)) => (format!("{n}"), Tone::Plain),
             (_, Value::Number(n)) => (format::number(n), Tone::Plain),
         }

@@ -1,0 +1,120 @@
+//! A sort of events in words, read from the numbers of the programs by the rules that records are read by.
+
+use migtrace_common::{
+    aggregate::TallyKey,
+    kinds::{CheckPath, FaultClass as ClassNumber, FaultWay, MigratePath, RecordKind},
+    record::NO_NODE,
+};
+use thiserror::Error;
+
+use crate::{
+    decode::{names::Names, record},
+    event::{Cause, FaultClass, Outcome, Reason, Verdict},
+};
+
+/// What events that are counted together have in common. Nodes are `None` where the kernel showed none.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sort {
+    /// A user page fault.
+    Fault {
+        /// `None`, as `major` and `result`, where only the CPU's exception was seen.
+        class: Option<FaultClass>,
+        major: Option<bool>,
+        result: Option<Reason>,
+        cpu_nid: Option<i32>,
+        /// Of the page afterwards.
+        nid: Option<i32>,
+    },
+    /// A folio was checked against policy.
+    Check { verdict: Verdict, reason: Option<Reason>, src_nid: Option<i32>, dst_nid: Option<i32> },
+    /// A folio was marked for lazy migration, or could not be.
+    Mark { result: Outcome, reason: Option<Reason>, nid: Option<i32> },
+    /// A folio moved, or did not.
+    Migrate { cause: Cause, result: Outcome, reason: Option<Reason>, src_nid: Option<i32>, dst_nid: Option<i32> },
+}
+
+/// A number that means nothing to this migtrace.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("a count with an unknown {what}: {value}")]
+pub struct Unreadable {
+    what: &'static str,
+    value: u8,
+}
+
+impl Sort {
+    /// In words.
+    ///
+    /// # Errors
+    /// Where a number has no meaning.
+    pub fn of(key: &TallyKey, names: &Names) -> Result<Self, Unreadable> {
+        let [from, to] = [key.from_nid, key.to_nid].map(|nid| (nid != NO_NODE).then_some(nid));
+        Ok(match RecordKind(key.kind) {
+            RecordKind::FAULT => {
+                let handled = FaultWay(key.outcome) == FaultWay::HANDLED;
+                let bits = key.reason as u32;
+                Self::Fault {
+                    class: handled.then(|| record::fault_class(ClassNumber(key.class))),
+                    major: handled.then(|| names.is_major(bits)),
+                    result: handled.then(|| names.fault_result(bits)),
+                    cpu_nid: from,
+                    nid: to,
+                }
+            }
+            RecordKind::CHECK => {
+                let path = CheckPath(key.class);
+                let (verdict, reason) = record::verdict(path, key.reason, to, key.outcome != 0, names)
+                    .ok_or(Unreadable { what: "way to check", value: key.class })?;
+                Self::Check { verdict, reason, src_nid: from, dst_nid: to }
+            }
+            RecordKind::MARK => {
+                let (result, reason) = record::marked(key.reason, names);
+                Self::Mark { result, reason, nid: from }
+            }
+            RecordKind::MIGRATE => {
+                let cause = record::cause(MigratePath(key.class), key.reason, key.request, names)
+                    .ok_or(Unreadable { what: "migration path", value: key.class })?;
+                let moved = key.outcome != 0;
+                Self::Migrate {
+                    cause,
+                    result: if moved { Outcome::Ok } else { Outcome::Failed },
+                    reason: (!moved && cause == Cause::LazyFault).then(|| names.mof_reason(key.reason)),
+                    src_nid: from,
+                    dst_nid: to,
+                }
+            }
+            RecordKind(kind) => return Err(Unreadable { what: "kind", value: kind }),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sort_reads_as_its_records_would() {
+        let names = Names::default();
+        let exception = TallyKey {
+            kind: RecordKind::FAULT.0,
+            outcome: FaultWay::EXCEPTION.0,
+            to_nid: NO_NODE,
+            ..TallyKey::default()
+        };
+        let sort = Sort::of(&exception, &names).expect("a fault");
+        assert_eq!(sort, Sort::Fault { class: None, major: None, result: None, cpu_nid: Some(0), nid: None });
+        let checked_elsewhere = TallyKey {
+            kind: RecordKind::CHECK.0,
+            class: CheckPath::HINTING.0,
+            from_nid: 2,
+            to_nid: 1,
+            ..TallyKey::default()
+        };
+        let sort = Sort::of(&checked_elsewhere, &names).expect("a check");
+        let misplaced = Sort::Check { verdict: Verdict::Misplaced, reason: None, src_nid: Some(2), dst_nid: Some(1) };
+        assert_eq!(sort, misplaced);
+        let unknown = TallyKey { kind: RecordKind::MIGRATE.0, class: 9, ..TallyKey::default() };
+        assert_eq!(Sort::of(&unknown, &names), Err(Unreadable { what: "migration path", value: 9 }));
+        let unknown = TallyKey { kind: 99, ..TallyKey::default() };
+        assert_eq!(Sort::of(&unknown, &names), Err(Unreadable { what: "kind", value: 99 }));
+    }
+}

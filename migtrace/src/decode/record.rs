@@ -1,0 +1,320 @@
+//! Records into events: length-checked, version-checked, kernel numbers turned into words. A bad record is an error here,
+//! and a count for the reader; it never stops the reading.
+
+use std::{mem::offset_of, num::NonZeroU32};
+
+use migtrace_common::{
+    ABI_VERSION,
+    counters::Probe,
+    kinds::{self, RecordKind, RequestName as RequestKind},
+    record::{self, Header, NO_ADDR, NO_MODE, NO_NODE, NO_PFN, NO_TIME},
+};
+use thiserror::Error;
+use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+use super::names::Names;
+use crate::event::{
+    Access, Batch, Body, Cause, Check, Comm, Event, Fault, FaultClass, Mark, Migrate, NodeMask, Outcome,
+    PLACED_OR_DEFERRED, Phase, Reason, Region, RegionClass, Request, RequestName, Task, TaskEvent, Verdict,
+    escape_control,
+};
+
+use super::mempolicy;
+
+/// Why a record could not be read.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum DecodeError {
+    #[error("a record of {len} bytes is shorter than the {wanted} that its kind has")]
+    Short { len: usize, wanted: usize },
+    #[error("a record of wire version {found}; this migtrace reads {ABI_VERSION}")]
+    Abi { found: u8 },
+    #[error("a record of unknown kind {0}")]
+    Kind(u8),
+    #[error("a record with an unknown {what}: {value}")]
+    Value { what: &'static str, value: u64 },
+}
+
+/// The probe that made a record, where so much of it can be read.
+#[must_use]
+pub fn probe_of(bytes: &[u8]) -> Option<Probe> {
+    let (number, _) = u16::read_from_prefix(bytes.get(offset_of!(Header, probe)..)?).ok()?;
+    Probe::ALL.get(usize::from(number)).copied()
+}
+
+/// One record as an event.
+///
+/// # Errors
+/// [`DecodeError`], for a record that is not one of this version's.
+pub fn decode(bytes: &[u8], names: &Names) -> Result<Event, DecodeError> {
+    let header: Header = read(bytes)?;
+    if header.abi != ABI_VERSION {
+        return Err(DecodeError::Abi { found: header.abi });
+    }
+    let body = match RecordKind(header.kind) {
+        RecordKind::FAULT => fault(&read(bytes)?, names)?,
+        RecordKind::CHECK => check(&read(bytes)?, names, node(header.cpu_node))?,
+        RecordKind::MARK => mark(&read(bytes)?, names),
+        RecordKind::MIGRATE => migrate(&read(bytes)?, names)?,
+        RecordKind::BATCH => batch(&read(bytes)?, names),
+        RecordKind::REQUEST => request(&read(bytes)?)?,
+        RecordKind::TASK => task(&read(bytes)?)?,
+        RecordKind::PHASE => phase(&read(bytes)?),
+        RecordKind::REGION => region(&read(bytes)?),
+        RecordKind(kind) => return Err(DecodeError::Kind(kind)),
+    };
+    Ok(Event {
+        ts_ns: header.ts_ns,
+        cpu: header.cpu,
+        cpu_node: node(header.cpu_node),
+        pid: header.pid,
+        tid: header.tid,
+        comm: Comm::from_bytes(header.comm),
+        cgroup_id: header.cgroup_id,
+        process_start_ns: None,
+        weight: NonZeroU32::new(header.weight),
+        kernel_stack: None,
+        user_stack: None,
+        body,
+    })
+}
+
+fn read<T: FromBytes + KnownLayout + Immutable>(bytes: &[u8]) -> Result<T, DecodeError> {
+    let short = |_| DecodeError::Short { len: bytes.len(), wanted: size_of::<T>() };
+    T::read_from_prefix(bytes).map(|(record, _)| record).map_err(short)
+}
+
+/// Bits of the CPU's error code (Intel SDM vol. 3, 4.7).
+const ERROR_WRITE: u32 = 1 << 1;
+const ERROR_FETCH: u32 = 1 << 4;
+
+fn fault(r: &record::Fault, names: &Names) -> Result<Body, DecodeError> {
+    let (write, exec, handled) = match kinds::FaultWay(r.way) {
+        kinds::FaultWay::HANDLED => {
+            let (write, exec) = names.access(r.flags);
+            (write, exec, true)
+        }
+        kinds::FaultWay::EXCEPTION => (r.flags & ERROR_WRITE != 0, r.flags & ERROR_FETCH != 0, false),
+        kinds::FaultWay(way) => return Err(DecodeError::Value { what: "way to see a fault", value: way.into() }),
+    };
+    let access = if write {
+        Access::Write
+    } else if exec {
+        Access::Exec
+    } else {
+        Access::Read
+    };
+    Ok(Body::Fault(Fault {
+        addr: r.addr,
+        ip: (r.ip != 0).then_some(r.ip),
+        access,
+        class: handled.then(|| fault_class(kinds::FaultClass(r.class))),
+        major: handled.then(|| names.is_major(r.result)),
+        nid: node(r.nid),
+        latency_ns: known(r.latency_ns, NO_TIME),
+        result: handled.then(|| names.fault_result(r.result)),
+    }))
+}
+
+pub(crate) fn fault_class(class: kinds::FaultClass) -> FaultClass {
+    match class {
+        kinds::FaultClass::ANON => FaultClass::Anon,
+        kinds::FaultClass::FILE => FaultClass::File,
+        kinds::FaultClass::SHMEM => FaultClass::Shmem,
+        kinds::FaultClass::SWAP => FaultClass::Swap,
+        kinds::FaultClass::HINTING => FaultClass::Hinting,
+        kinds::FaultClass::COW => FaultClass::Cow,
+        kinds::FaultClass::HUGE => FaultClass::Huge,
+        _ => FaultClass::Other,
+    }
+}
+
+fn check(r: &record::Check, names: &Names, cpu_node: Option<i32>) -> Result<Body, DecodeError> {
+    let dst_nid = node(r.dst_nid);
+    let on_page_node = cpu_node == Some(r.src_nid);
+    let (verdict, reason) = verdict(kinds::CheckPath(r.path), r.reason, dst_nid, on_page_node, names)
+        .ok_or(DecodeError::Value { what: "way to check", value: r.path.into() })?;
+    // A check that is skipped before policy is asked has no target, and its mode says nothing.
+    let asked = (verdict != Verdict::Skipped || dst_nid.is_some()) && r.mode != NO_MODE;
+    Ok(Body::Check(Check {
+        addr: r.addr,
+        pfn: r.pfn,
+        order: r.order,
+        src_nid: r.src_nid,
+        dst_nid,
+        policy: asked.then(|| mempolicy::mode(u64::from(r.mode))).flatten(),
+        interleaved: r.interleave != 0,
+        lazy: r.lazy != 0,
+        verdict,
+        reason,
+    }))
+}
+
+/// What a check found, and why it was skipped; `None` for a way to check that is not known.
+pub(crate) fn verdict(
+    path: kinds::CheckPath,
+    reason: i32,
+    dst_nid: Option<i32>,
+    on_page_node: bool,
+    names: &Names,
+) -> Option<(Verdict, Option<Reason>)> {
+    Some(match path {
+        kinds::CheckPath::LAZY_FAULT => {
+            let word = names.mof_reason(reason);
+            match &*word {
+                "placed" => (Verdict::Placed, None),
+                "misplaced" => (Verdict::Misplaced, None),
+                _ => (Verdict::Skipped, Some(word)),
+            }
+        }
+        kinds::CheckPath::HINTING if dst_nid.is_some() => (Verdict::Misplaced, None),
+        kinds::CheckPath::HINTING if on_page_node => (Verdict::Placed, None),
+        // mpol_misplaced() gives no target where policy is content, and where it puts the move off until the page is
+        // touched from here again; from outside the two are the same.
+        kinds::CheckPath::HINTING => (Verdict::Skipped, Some(PLACED_OR_DEFERRED.into())),
+        kinds::CheckPath(_) => return None,
+    })
+}
+
+fn mark(r: &record::Mark, names: &Names) -> Body {
+    let (result, reason) = marked(r.reason, names);
+    Body::Mark(Mark { addr: known(r.addr, NO_ADDR), pfn: r.pfn, nid: r.nid, order: r.order, result, reason })
+}
+
+/// Whether a page was marked, and why not.
+pub(crate) fn marked(reason: i32, names: &Names) -> (Outcome, Option<Reason>) {
+    let word = names.mof_reason(reason);
+    if &*word == "unmapped" { (Outcome::Ok, None) } else { (Outcome::Failed, Some(word)) }
+}
+
+fn migrate(r: &record::Migrate, names: &Names) -> Result<Body, DecodeError> {
+    let moved = r.moved != 0;
+    let cause = cause(kinds::MigratePath(r.path), r.migrate_reason, r.request, names)
+        .ok_or(DecodeError::Value { what: "migration path", value: r.path.into() })?;
+    let reason = (!moved && cause == Cause::LazyFault).then(|| names.mof_reason(r.mof_reason));
+    Ok(Body::from(Migrate {
+        addr: known(r.addr, NO_ADDR),
+        old_pfn: r.old_pfn,
+        new_pfn: known(r.new_pfn, NO_PFN).filter(|_| moved),
+        order: r.order,
+        src_nid: r.src_nid,
+        dst_nid: node(r.dst_nid),
+        cause,
+        result: if moved { Outcome::Ok } else { Outcome::Failed },
+        reason,
+        latency_ns: known(r.latency_ns, NO_TIME),
+        unmap_ns: known(r.unmap_ns, NO_TIME),
+        copy_ns: known(r.copy_ns, NO_TIME),
+        remap_ns: known(r.remap_ns, NO_TIME),
+    }))
+}
+
+/// Why a folio was to move; `None` for a way to move that is not known.
+pub(crate) fn cause(path: kinds::MigratePath, migrate_reason: i32, request: u8, names: &Names) -> Option<Cause> {
+    match path {
+        kinds::MigratePath::LAZY_FAULT => Some(Cause::LazyFault),
+        kinds::MigratePath::DIRECT => Some(names.cause(migrate_reason, cause_of_call(request))),
+        kinds::MigratePath(_) => None,
+    }
+}
+
+fn batch(r: &record::Batch, names: &Names) -> Body {
+    let lazy = r.mode < 0;
+    let call = cause_of_call(r.request);
+    Body::Batch(Batch {
+        asked: known(r.asked, u64::MAX),
+        succeeded: r.succeeded,
+        failed: r.failed,
+        unmoved: known(r.moved, u64::MAX).and_then(|moved| r.succeeded.checked_sub(moved)),
+        cause: if lazy { call } else { names.cause(r.migrate_reason, call) },
+        mode: if lazy { "lazy".into() } else { names.migrate_mode(r.mode) },
+        latency_ns: r.latency_ns,
+    })
+}
+
+/// The cause that a placement system call is.
+pub(crate) fn cause_of_call(request: u8) -> Cause {
+    match RequestKind(request) {
+        RequestKind::MBIND => Cause::Mbind,
+        RequestKind::MOVE_PAGES => Cause::MovePages,
+        RequestKind::MIGRATE_PAGES => Cause::MigratePages,
+        _ => Cause::Other,
+    }
+}
+
+fn request(r: &record::Request) -> Result<Body, DecodeError> {
+    let name = match RequestKind(r.name) {
+        RequestKind::MBIND => RequestName::Mbind,
+        RequestKind::SET_MEMPOLICY => RequestName::SetMempolicy,
+        RequestKind::GET_MEMPOLICY => RequestName::GetMempolicy,
+        RequestKind::MOVE_PAGES => RequestName::MovePages,
+        RequestKind::MIGRATE_PAGES => RequestName::MigratePages,
+        RequestKind::SET_MEMPOLICY_HOME_NODE => RequestName::SetMempolicyHomeNode,
+        RequestKind(name) => return Err(DecodeError::Value { what: "request", value: name.into() }),
+    };
+    let has_range = matches!(name, RequestName::Mbind | RequestName::SetMempolicyHomeNode);
+    let has_addr = has_range || (name == RequestName::GetMempolicy && mempolicy::asks_for_addr(r.flags));
+    let has_mode = matches!(name, RequestName::Mbind | RequestName::SetMempolicy);
+    let names_process = matches!(name, RequestName::MovePages | RequestName::MigratePages);
+    Ok(Body::from(Request {
+        name,
+        addr: has_addr.then_some(r.addr),
+        len: (has_range || name == RequestName::MovePages).then_some(r.len),
+        policy: has_mode.then(|| mempolicy::mode(r.policy)).flatten(),
+        flags: mempolicy::flags(name, r.policy, r.flags),
+        // The kernel takes maxnode as one more than the bits of the mask.
+        nodemask: (r.has_mask != 0).then(|| NodeMask::from_words(&r.nodemask, r.maxnode.saturating_sub(1))),
+        target_pid: (names_process && r.target_pid != 0).then_some(r.target_pid),
+        ret: r.ret,
+        latency_ns: r.latency_ns,
+    }))
+}
+
+fn task(r: &record::Task) -> Result<Body, DecodeError> {
+    let what = match kinds::TaskEvent(r.what) {
+        kinds::TaskEvent::FORK => TaskEvent::Fork,
+        kinds::TaskEvent::EXEC => TaskEvent::Exec,
+        kinds::TaskEvent::EXIT => TaskEvent::Exit,
+        kinds::TaskEvent::MOVED => TaskEvent::Moved,
+        kinds::TaskEvent(what) => return Err(DecodeError::Value { what: "task event", value: what.into() }),
+    };
+    Ok(Body::Task(Task {
+        what,
+        from_node: node(r.from_node),
+        to_node: node(r.to_node),
+        target_pid: (r.child_pid != 0).then_some(r.child_pid),
+        pages: None,
+    }))
+}
+
+fn phase(r: &record::Phase) -> Body {
+    let len = (r.len as usize).min(r.text.len());
+    Body::Phase(Phase { text: escape_control(&String::from_utf8_lossy(&r.text[..len])) })
+}
+
+fn region(r: &record::Region) -> Body {
+    let class = match kinds::RegionClass(r.class) {
+        kinds::RegionClass::ANON => RegionClass::Anon,
+        kinds::RegionClass::FILE => RegionClass::File,
+        kinds::RegionClass::SHMEM => RegionClass::Shmem,
+        kinds::RegionClass::HUGETLB => RegionClass::Hugetlb,
+        kinds::RegionClass::STACK => RegionClass::Stack,
+        kinds::RegionClass::HEAP => RegionClass::Heap,
+        _ => RegionClass::Other,
+    };
+    let name = r.name.split(|&byte| byte == 0).next().unwrap_or_default();
+    Body::Region(Region {
+        addr: r.addr,
+        len: r.len,
+        class,
+        name: escape_control(&String::from_utf8_lossy(name)),
+        policy: if r.mode == NO_MODE { None } else { mempolicy::mode(u64::from(r.mode)) },
+    })
+}
+
+fn known(value: u64, unknown: u64) -> Option<u64> {
+    (value != unknown).then_some(value)
+}
+
+fn node(nid: i32) -> Option<i32> {
+    (nid != NO_NODE).then_some(nid)
+}

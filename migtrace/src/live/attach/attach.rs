@@ -1,0 +1,303 @@
+//! Attaching the programs by the catalog: each role in the best way that this kernel accepts as a whole.
+
+use std::{collections::HashMap, path::Path};
+
+use aya::{
+    Btf, Ebpf,
+    programs::{BtfTracePoint, FEntry, FExit, KProbe, Program, ProgramError, TracePoint},
+};
+use migtrace_common::{counters::Probe, kinds::RecordKind};
+
+use super::{
+    catalog::{CATALOG, Gives, Hook, Placed, Role, Way},
+    load::Options,
+    requirements,
+};
+use crate::{filter::kernel, recording::ProbeInfo};
+
+/// A program that is attached, and the probe that it works for.
+pub(crate) type Attached = (&'static str, Probe);
+
+/// Fills every role that this kernel has a place for: how each was filled, or why not, and the programs.
+pub(crate) fn attach_all(ebpf: &mut Ebpf, options: &Options<'_>, btf: &Btf) -> (Vec<ProbeInfo>, Vec<Attached>) {
+    let avoided = requirements::avoided();
+    let mut attaching = Attaching { ebpf, options, btf, avoided, attached: Vec::new(), lacks: HashMap::new() };
+    // Faults come last: under a storm of them the rings would be full before the other probes are attached, and nobody reads
+    // before that. They are told in the catalog's order.
+    let is_fault = |role: &&Role| role.probe == Probe::Fault;
+    let others: Vec<_> = CATALOG.iter().filter(|role| !is_fault(role)).flat_map(|role| attaching.fill(role)).collect();
+    let faults: Vec<_> = CATALOG.iter().filter(is_fault).flat_map(|role| attaching.fill(role)).collect();
+    ([faults, others].concat(), attaching.attached)
+}
+
+/// Where the kernel offers kprobes (CONFIG_KPROBE_EVENTS).
+pub const KPROBES: &str = "/sys/bus/event_source/devices/kprobe/type";
+
+/// The kernel's allocator for BPF maps that grow where any program runs.
+const BPF_ALLOCATOR: &str = "bpf_mem_alloc_init";
+
+/// Whether programs of this probe count what they see, where that is asked for.
+fn counts(probe: Probe) -> bool {
+    !matches!(probe, Probe::Request | Probe::Phase | Probe::Task | Probe::LazyBatch)
+}
+
+/// Fills one role after the other.
+struct Attaching<'a> {
+    ebpf: &'a mut Ebpf,
+    options: &'a Options<'a>,
+    btf: &'a Btf,
+    /// Forms of programs that are not to be used.
+    avoided: Vec<String>,
+    attached: Vec<Attached>,
+    /// By probe: the fields that its records lack by the way that was taken.
+    lacks: HashMap<&'static str, &'static [&'static str]>,
+}
+
+impl Attaching<'_> {
+    /// Takes the first way that the kernel accepts; what is to be said about the role, and about fields that go with it.
+    fn fill(&mut self, role: &'static Role) -> Vec<ProbeInfo> {
+        let probe = role.probe.name();
+        if let Gives::Field(field) = role.gives
+            && self.lacks.get(probe).is_some_and(|lacks| lacks.contains(&field))
+        {
+            // Said when the records' way was taken.
+            return Vec::new();
+        }
+        if matches!(role.gives, Gives::RecordsOf(_)) && !self.has_a_place(role) {
+            return Vec::new();
+        }
+        if !self.is_wanted(role.probe) {
+            return vec![info(role, Err("left out by the filter".to_owned()))];
+        }
+        let mut refusals = Vec::new();
+        for way in role.ways {
+            match self.take(role.probe, way) {
+                Ok(places) => {
+                    // Better ways were refused: that is worth knowing, though the role is filled.
+                    let refused = (!refusals.is_empty()).then(|| refusals.join("; "));
+                    let mut said = vec![ProbeInfo { error: refused, ..info(role, Ok(places)) }];
+                    if role.gives == Gives::Records {
+                        self.lacks.insert(probe, way.lacks);
+                        said.extend(way.lacks.iter().map(|field| lacking(role, field, way.because)));
+                    }
+                    return said;
+                }
+                Err(refusal) => refusals.push(refusal),
+            }
+        }
+        vec![info(role, Err(refusals.join("; ")))]
+    }
+
+    /// Whether this kernel has a function of the role.
+    fn has_a_place(&self, role: &Role) -> bool {
+        let mut functions = role.ways.iter().flat_map(|way| way.programs).flat_map(|(_, hook)| hook.functions());
+        functions.any(|function| self.options.kernel.has_function(function))
+    }
+
+    /// Whether the filter wants records that a probe makes, or that another makes with what this one knows.
+    fn is_wanted(&self, probe: Probe) -> bool {
+        use RecordKind as Kind;
+        let kinds: &[Kind] = match probe {
+            Probe::Fault | Probe::Region => &[Kind::FAULT, Kind::REGION],
+            Probe::Check | Probe::HintingCheck => &[Kind::CHECK],
+            Probe::Mark => &[Kind::MARK],
+            Probe::LazyMigrate | Probe::DirectMigrate => &[Kind::MIGRATE],
+            Probe::Batch => &[Kind::BATCH, Kind::MIGRATE],
+            Probe::LazyBatch => &[Kind::BATCH],
+            // What happens inside a request has its cause from it, and a mark its address.
+            Probe::Request => &[Kind::REQUEST, Kind::BATCH, Kind::MIGRATE, Kind::MARK],
+            // Children of traced processes are found by it.
+            Probe::Task if self.options.processes.is_some() => return true,
+            Probe::Task => &[Kind::TASK],
+            Probe::Phase => &[Kind::PHASE],
+        };
+        kinds.iter().any(|kind| kernel::wants_records(&self.options.filter.settings, *kind))
+    }
+
+    /// Attaches all programs of a way, or none; the places, or the first refusal.
+    fn take(&mut self, probe: Probe, way: &'static Way) -> Result<String, String> {
+        let mut places = Vec::new();
+        for (number, placed) in way.programs.iter().enumerate() {
+            match self.attach(probe, placed) {
+                Ok(place) => places.push(place),
+                Err(refusal) => {
+                    way.programs[..number].iter().for_each(|(program, _)| unload(self.ebpf, program));
+                    return Err(refusal);
+                }
+            }
+        }
+        self.attached.extend(way.programs.iter().map(|(program, _)| (*program, probe)));
+        Ok(places.join(", "))
+    }
+
+    /// Loads and attaches one program: the place, or what the kernel or aya said, on one line.
+    fn attach(&mut self, probe: Probe, (name, hook): &'static Placed) -> Result<String, String> {
+        let function = self.function_of(hook)?;
+        let place = hook.shown(function);
+        self.offered(probe, hook).map_err(|why| format!("{place}: {why}"))?;
+        let program = self.ebpf.program_mut(name).ok_or_else(|| format!("{name} is not in the BPF object"))?;
+        load_and_attach(program, hook, function, self.btf).map_err(|error| {
+            log::trace!("{name} ({place}): {error:?}");
+            format!("{place}: {}", refusal(&error))
+        })?;
+        Ok(place)
+    }
+
+    /// Which of its function's names this kernel has; nothing for a tracepoint.
+    fn function_of(&self, hook: &Hook) -> Result<&'static str, String> {
+        let names = hook.functions();
+        let Some(first) = names.first() else { return Ok("") };
+        names.iter().find(|name| self.options.kernel.has_function(name)).copied().ok_or_else(|| {
+            format!("{}: this kernel has no such function, or has it inlined everywhere", hook.shown(first))
+        })
+    }
+
+    /// Whether this form is to be used, for this probe, and the kernel has the trace event, with all fields that the program
+    /// reads, and calls programs on functions.
+    fn offered(&self, probe: Probe, hook: &Hook) -> Result<(), String> {
+        if self.avoided.iter().any(|form| form == hook.form()) {
+            return Err(format!("{} has {}", requirements::AVOID, hook.form()));
+        }
+        // Where things are counted memory is taken as they turn up, and programs of these forms can run where the kernel's
+        // own allocator stands. Since 6.1 BPF has one for that.
+        if matches!(hook.form(), "kprobe" | "tracepoint")
+            && counts(probe)
+            && !self.options.kernel.has_function(BPF_ALLOCATOR)
+        {
+            return Err("programs of this form may not take memory before Linux 6.1".to_owned());
+        }
+        let (category, name, record) = match hook {
+            Hook::Tracepoint(category, name, record) => (category, name, record),
+            Hook::Fentry(_) | Hook::Fexit(_) | Hook::Kprobe(_) | Hook::Kretprobe(_)
+                if let Some(why) = requirements::functions_silenced() =>
+            {
+                return Err(why.to_owned());
+            }
+            Hook::Kprobe(_) | Hook::Kretprobe(_) if !Path::new(KPROBES).exists() => {
+                return Err("this kernel has no kprobes".to_owned());
+            }
+            _ => return Ok(()),
+        };
+        if !Path::new("/sys/kernel/tracing/events").join(category).join(name).exists() {
+            return Err("this kernel has no such trace event".to_owned());
+        }
+        match self.options.offsets.lacking(record) {
+            Some(fields) => Err(format!("its record has no {fields}")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Detaches and unloads a program.
+pub(crate) fn unload(ebpf: &mut Ebpf, program: &str) {
+    // One that cannot be unloaded is dropped with the object.
+    let _ = match ebpf.program_mut(program) {
+        Some(Program::TracePoint(program)) => program.unload(),
+        Some(Program::BtfTracePoint(program)) => program.unload(),
+        Some(Program::FEntry(program)) => program.unload(),
+        Some(Program::FExit(program)) => program.unload(),
+        Some(Program::KProbe(program)) => program.unload(),
+        _ => Ok(()),
+    };
+}
+
+fn load_and_attach(program: &mut Program, hook: &Hook, function: &str, btf: &Btf) -> Result<(), ProgramError> {
+    match hook {
+        Hook::Tracepoint(category, name, _) => {
+            let program: &mut TracePoint = program.try_into()?;
+            program.load()?;
+            program.attach(category, name)?;
+        }
+        Hook::BtfTracepoint(name) => {
+            let program: &mut BtfTracePoint = program.try_into()?;
+            program.load(name, btf)?;
+            program.attach()?;
+        }
+        Hook::Fentry(_) => {
+            let program: &mut FEntry = program.try_into()?;
+            program.load(function, btf)?;
+            program.attach()?;
+        }
+        Hook::Fexit(_) => {
+            let program: &mut FExit = program.try_into()?;
+            program.load(function, btf)?;
+            program.attach()?;
+        }
+        Hook::Kprobe(_) | Hook::Kretprobe(_) => {
+            let program: &mut KProbe = program.try_into()?;
+            program.load()?;
+            program.attach(function, 0)?;
+        }
+    }
+    Ok(())
+}
+
+/// Of a verifier's log, the line before its statistics, which holds the reason; or, where that says only which argument of a
+/// function may not be read, the line before it, which says why.
+fn reason(log: &str) -> &str {
+    let mut lines = log.lines().take_while(|line| !line.starts_with("verification time")).collect::<Vec<_>>();
+    let last = lines.pop().unwrap_or_default();
+    let why = lines.pop().filter(|why| last.starts_with("invalid bpf_context access") && why.starts_with("func "));
+    why.unwrap_or(last).trim()
+}
+
+/// What the kernel said, on one line.
+fn refusal(error: &ProgramError) -> String {
+    if let ProgramError::LoadError { io_error, verifier_log } = error {
+        let log = verifier_log.to_string();
+        let reason = reason(&log);
+        let separator = if reason.is_empty() { "" } else { "; " };
+        return format!("the kernel refused it: {io_error}{separator}{reason}");
+    }
+    let mut chain = vec![error.to_string()];
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        chain.push(cause.to_string());
+        source = cause.source();
+    }
+    chain.dedup();
+    chain.join(": ")
+}
+
+fn info(role: &Role, outcome: Result<String, String>) -> ProbeInfo {
+    let fidelity = if outcome.is_ok() { "exact" } else { "unavailable" };
+    ProbeInfo {
+        probe: role.probe.name().to_owned(),
+        field: role.gives.field().map(str::to_owned),
+        attached: outcome.as_ref().ok().cloned(),
+        error: outcome.err(),
+        fidelity: fidelity.to_owned(),
+    }
+}
+
+/// A field that the records' way does not show.
+fn lacking(role: &Role, field: &str, why: &str) -> ProbeInfo {
+    ProbeInfo {
+        probe: role.probe.name().to_owned(),
+        field: Some(field.to_owned()),
+        attached: None,
+        error: Some(why.to_owned()),
+        fidelity: "unavailable".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_what_the_verifier_said_last() {
+        let statistics = "verification time 12 usec\nstack depth 0\n";
+        let of_argument = "0: (79) r1 = *(u64 *)(r1 +0)\nfunc '__x64_sys_mbind' arg0 type FWD is not a struct\n\
+                           invalid bpf_context access off=0 size=8\n";
+        assert_eq!(
+            reason(&format!("{of_argument}{statistics}")),
+            "func '__x64_sys_mbind' arg0 type FWD is not a struct"
+        );
+        assert_eq!(
+            reason(&format!("0: (85) call unknown#1\ninvalid func unknown#1\n{statistics}")),
+            "invalid func unknown#1"
+        );
+        assert_eq!(reason(""), "");
+    }
+}

@@ -1,0 +1,206 @@
+//! The settings of the BPF programs for the running kernel: offsets from its BTF, constants from its configuration.
+
+use std::{collections::HashMap, fs, io::Read};
+
+use migtrace_common::config::{
+    ABSENT, Config, MigratePagesOffsets, MofCheckOffsets, MofLazyOffsets, MofMigrateOffsets, MofUnmapOffsets,
+    PageFaultOffsets, SyscallEnterOffsets, SyscallExitOffsets,
+};
+
+use super::requirements::Unsupported;
+use crate::live::host::kernel::Kernel;
+
+/// Where x86-64 puts struct page's array and the direct map when they are not randomized, by levels of page tables
+/// (Documentation/arch/x86/x86_64/mm.rst).
+const CONSTANT_BASES: [(u32, u64, u64); 2] =
+    [(4, 0xffff_ea00_0000_0000, 0xffff_8880_0000_0000), (5, 0xffd4_0000_0000_0000, 0xff11_0000_0000_0000)];
+
+/// Records of trace events that had another name once: exceptions were x86's own up to 6.12.
+const FORMER_NAMES: [(&str, &str); 1] = [("trace_event_raw_exceptions", "trace_event_raw_x86_exceptions")];
+
+/// The settings of the programs, and what this kernel does not have of them.
+#[derive(Clone, Debug)]
+pub struct Offsets {
+    pub config: Config,
+    /// Fields that records of trace events lack, by the record's structure: their programs must not be attached.
+    lacks: HashMap<&'static str, Vec<&'static str>>,
+}
+
+impl Offsets {
+    /// The fields that the record `of` lacks, joined by commas.
+    #[must_use]
+    pub fn lacking(&self, of: &str) -> Option<String> {
+        self.lacks.get(of).filter(|fields| !fields.is_empty()).map(|fields| fields.join(", "))
+    }
+}
+
+/// The settings for this kernel. Who is traced is the caller's to add.
+///
+/// # Errors
+/// [`Unsupported::Btf`] where a structure that every program needs is not there.
+pub fn offsets(kernel: &Kernel) -> Result<Offsets, Unsupported> {
+    let missing = |of: &str, field: &str| Unsupported::Btf(format!("it has no {field} in struct {of}"));
+    let offset = |of: &str, field: &str| kernel.offset(of, field).ok_or_else(|| missing(of, field));
+    let nested = |path: &[(&str, &str)]| {
+        kernel
+            .nested_offset(path)
+            .ok_or_else(|| missing(path[0].0, &path.iter().map(|p| p.1).collect::<Vec<_>>().join(".")))
+    };
+    let optional = |of: &str, field: &str| kernel.offset(of, field).unwrap_or(ABSENT);
+    let symbol = |name: &str| kernel.symbol(name).unwrap_or(0);
+    let bases = Bases::of(kernel);
+    let mut regs_args = [0; 6];
+    for (slot, register) in regs_args.iter_mut().zip(["di", "si", "dx", "r10", "r8", "r9"]) {
+        *slot = offset("pt_regs", register)?;
+    }
+    let mut events = Events { kernel, lacks: HashMap::new() };
+    let config = Config {
+        vmemmap_base_addr: symbol("vmemmap_base"),
+        vmemmap_base: bases.vmemmap,
+        page_offset_base_addr: symbol("page_offset_base"),
+        page_offset_base: bases.page_offset,
+        shmem_vm_ops: [symbol("shmem_vm_ops"), symbol("shmem_anon_vm_ops"), symbol("shm_vm_ops")],
+        sizeof_page: kernel.struct_size("page").unwrap_or(ABSENT),
+        nodes_shift: nodes_shift(kernel).unwrap_or(ABSENT),
+        page_table_levels: page_table_levels(),
+        // A folio was a page up to 5.15.
+        folio_flags: offset("folio", "flags").or_else(|_| offset("page", "flags"))?,
+        pg_head: enumerator(kernel, "pageflags", "PG_head")?,
+        ttu_sync: enumerator(kernel, "ttu_flags", "TTU_SYNC").unwrap_or(0),
+        folio_order: folio_order(kernel),
+        vma_mm: offset("vm_area_struct", "vm_mm")?,
+        vma_vm_file: offset("vm_area_struct", "vm_file")?,
+        vma_vm_ops: offset("vm_area_struct", "vm_ops")?,
+        vma_start: offset("vm_area_struct", "vm_start")?,
+        vma_end: offset("vm_area_struct", "vm_end")?,
+        vma_flags: offset("vm_area_struct", "vm_flags")?,
+        // Not there without CONFIG_NUMA.
+        vma_policy: optional("vm_area_struct", "vm_policy"),
+        policy_mode: optional("mempolicy", "mode"),
+        mm_start_brk: offset("mm_struct", "start_brk")?,
+        mm_brk: offset("mm_struct", "brk")?,
+        mm_start_stack: offset("mm_struct", "start_stack")?,
+        file_dentry: nested(&[("file", "f_path"), ("path", "dentry")])?,
+        file_inode: offset("file", "f_inode")?,
+        inode_number: offset("inode", "i_ino")?,
+        dentry_name: nested(&[("dentry", "d_name"), ("qstr", "name")])?,
+        mm_pgd: offset("mm_struct", "pgd")?,
+        task_pid: offset("task_struct", "pid")?,
+        task_tgid: offset("task_struct", "tgid")?,
+        task_comm: offset("task_struct", "comm")?,
+        task_cgroup: [("task_struct", "cgroups"), ("css_set", "dfl_cgrp"), ("cgroup", "kn"), ("kernfs_node", "id")]
+            .map(|(of, field)| optional(of, field)),
+        // In the task itself up to 5.15.
+        task_cpu: nested(&[("task_struct", "thread_info"), ("thread_info", "cpu")])
+            .or_else(|_| offset("task_struct", "cpu"))?,
+        task_group_leader: offset("task_struct", "group_leader")?,
+        task_start: offset("task_struct", "start_boottime")?,
+        task_signal: offset("task_struct", "signal")?,
+        signal_live: offset("signal_struct", "live")?,
+        regs_ip: offset("pt_regs", "ip")?,
+        regs_args,
+        mof_check: events.of("trace_event_raw_mof_check", MofCheckOffsets::resolve),
+        mof_unmap: events.of("trace_event_raw_mof_unmap", MofUnmapOffsets::resolve),
+        mof_migrate: events.of("trace_event_raw_mof_migrate", MofMigrateOffsets::resolve),
+        mof_lazy: events.of("trace_event_raw_mof_lazy", MofLazyOffsets::resolve),
+        mm_migrate_pages: events.of("trace_event_raw_mm_migrate_pages", MigratePagesOffsets::resolve),
+        syscall_enter: events.of("syscall_trace_enter", SyscallEnterOffsets::resolve),
+        syscall_exit: events.of("syscall_trace_exit", SyscallExitOffsets::resolve),
+        page_fault: events.of("trace_event_raw_exceptions", PageFaultOffsets::resolve),
+        ..Config::default()
+    };
+    Ok(Offsets { config, lacks: events.lacks })
+}
+
+/// Looks up the records of trace events, and notes what they lack.
+struct Events<'a> {
+    kernel: &'a Kernel,
+    lacks: HashMap<&'static str, Vec<&'static str>>,
+}
+
+impl Events<'_> {
+    /// A record's offsets; a field that it does not have is [`ABSENT`].
+    fn of<T>(&mut self, of: &'static str, resolve: fn(&mut dyn FnMut(&'static str) -> u32) -> T) -> T {
+        let lacks = self.lacks.entry(of).or_default();
+        let former = FORMER_NAMES.iter().find(|(now, _)| *now == of && self.kernel.struct_size(now).is_none());
+        let record = former.map_or(of, |(_, former)| former);
+        resolve(&mut |field| {
+            self.kernel.offset(record, field).unwrap_or_else(|| {
+                lacks.push(field);
+                ABSENT
+            })
+        })
+    }
+}
+
+/// Where a large folio keeps its order: in the low byte of its second page's flags, or, up to 6.5, in a byte of its own.
+fn folio_order(kernel: &Kernel) -> u32 {
+    let second_page = || Some(kernel.struct_size("page")? + kernel.offset("page", "compound_order")?);
+    let of_folio = |field: &str| kernel.offset("folio", field);
+    // 6.1 to 6.5 have both: there _flags_1 is only flags.
+    of_folio("_folio_order").or_else(|| of_folio("_flags_1")).or_else(second_page).unwrap_or(ABSENT)
+}
+
+fn enumerator(kernel: &Kernel, of: &str, name: &str) -> Result<u32, Unsupported> {
+    let found = kernel.enumerators(of).into_iter().find(|(n, _)| n == name);
+    found.map(|(_, value)| value as u32).ok_or_else(|| Unsupported::Btf(format!("it has no {name} in enum {of}")))
+}
+
+/// The constants that stand where this kernel has no variable; 0 where it may have one but hides it.
+struct Bases {
+    vmemmap: u64,
+    page_offset: u64,
+}
+
+impl Bases {
+    fn of(kernel: &Kernel) -> Self {
+        let levels = page_table_levels();
+        let constants = CONSTANT_BASES.iter().find(|(l, ..)| *l == levels).filter(|_| kernel.shows_addresses());
+        constants
+            .map_or(Self { vmemmap: 0, page_offset: 0 }, |&(_, vmemmap, page_offset)| Self { vmemmap, page_offset })
+    }
+}
+
+/// 5 where the kernel uses five levels: it shows the CPU's flag only then.
+fn page_table_levels() -> u32 {
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let flags = cpuinfo.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
+    if flags.split_ascii_whitespace().any(|flag| flag == "la57") { 5 } else { 4 }
+}
+
+/// Bits that a node id takes in page flags (CONFIG_NODES_SHIFT). From the kernel's own structures: arrays with an element
+/// for each node that there can be; else from its configuration, where that is to be found. `None` where neither says it.
+fn nodes_shift(kernel: &Kernel) -> Option<u32> {
+    const BY_NODE: [(&str, &str); 2] = [("kmem_cache", "node"), ("hstate", "hugepage_freelists")];
+    let nodes = BY_NODE.iter().find_map(|(of, field)| kernel.array_len(of, field)).filter(|n| n.is_power_of_two());
+    nodes.map(usize::ilog2).or_else(|| parse_nodes_shift(&kernel_config(&kernel.release)?))
+}
+
+fn kernel_config(release: &str) -> Option<String> {
+    let mut text = String::new();
+    if let Ok(packed) = fs::File::open("/proc/config.gz") {
+        return flate2::read::GzDecoder::new(packed).read_to_string(&mut text).is_ok().then_some(text);
+    }
+    let files = [format!("/boot/config-{release}"), format!("/lib/modules/{release}/config")];
+    files.iter().find_map(|file| fs::read_to_string(file).ok())
+}
+
+fn parse_nodes_shift(config: &str) -> Option<u32> {
+    if config.contains("# CONFIG_NUMA is not set") {
+        return Some(0);
+    }
+    let value = config.lines().find_map(|line| line.strip_prefix("CONFIG_NODES_SHIFT="));
+    value.and_then(|shift| shift.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_width_of_a_node_id_is_never_guessed() {
+        assert_eq!(parse_nodes_shift("CONFIG_NUMA=y\nCONFIG_NODES_SHIFT=6\n"), Some(6));
+        assert_eq!(parse_nodes_shift("# CONFIG_NUMA is not set\n"), Some(0));
+        assert_eq!(parse_nodes_shift(""), None);
+    }
+}

@@ -1,0 +1,297 @@
+//! Loading the BPF object into the running kernel, and its maps.
+
+use std::{collections, os::fd::AsFd};
+
+use aya::{
+    Btf, Ebpf, EbpfLoader, Pod,
+    maps::{Array, ArrayOfMaps, HashMap, Map, MapData, MapError, MapFd, PerCpuArray, RingBuf, StackTraceMap},
+};
+use aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_RINGBUF;
+use migtrace_common::{
+    config::{CONFIG_GLOBAL, FILTER_GLOBAL},
+    counters::{PROGRAMS_PER_PROBE, Probe, ProbeCounters, counters_index},
+};
+use thiserror::Error;
+
+use super::{
+    attach::{Attached, attach_all, unload},
+    bpf_config::Offsets,
+    kfunc,
+    program_info::{self, Runs},
+};
+use crate::live::host::{kernel::Kernel, topology::NodesOfCpus};
+use crate::{counts, filter::kernel::KernelFilter, recording::ProbeInfo};
+
+/// The compiled programs.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("MIGTRACE_BPF_OBJECT"));
+
+/// Processes whose bytes lie in one value of the map of traced ones.
+const PIDS_PER_VALUE: usize = 4096;
+
+/// Tables in which the kernel keeps different stacks. Of two that fall on one place the later one goes into the second table.
+const STACK_TABLES: [&str; 2] = ["STACKS", "MORE_STACKS"];
+/// Places of each.
+const STACKS: u32 = 1 << 14;
+
+/// Why the programs could not be loaded at all.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    #[error("the kernel refused migtrace's BPF maps: {0}")]
+    Object(#[from] aya::EbpfError),
+    #[error("migtrace's BPF object: {0}")]
+    Elf(#[from] object::Error),
+    #[error("the kernel's BTF cannot be used: {0}")]
+    Btf(#[from] aya::BtfError),
+    #[error("map {name} of the BPF object: {source}")]
+    Map { name: &'static str, source: MapError },
+    #[error("no probe could be attached; the first refusal: {0}")]
+    NothingAttached(String),
+    #[error("process ids go to {max}, and {pid} is none")]
+    Pid { pid: u32, max: usize },
+}
+
+/// What the caller decides.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    pub kernel: &'a Kernel,
+    pub offsets: &'a Offsets,
+    /// Only these processes and the children that they have from now on; `None`: everything but this process.
+    pub processes: Option<&'a [u32]>,
+    /// Size of each CPU's ring, bytes: a power of two, and whole pages.
+    pub ring_bytes: u32,
+    /// Whether events get the stacks on which they happened.
+    pub stacks: bool,
+    /// Where faults, checks, marks and moves of folios are to be counted in the kernel: the records that are made beside.
+    pub aggregate: Option<counts::Beside>,
+    /// Whether the programs' own diagnostics are wanted.
+    pub diagnostics: bool,
+    /// What of the filter the programs decide.
+    pub filter: &'a KernelFilter,
+}
+
+/// The programs in the kernel. They leave it when this is dropped.
+pub struct Loaded {
+    ebpf: Ebpf,
+    rings: Vec<RingBuf<MapData>>,
+    stacks: bool,
+    aggregates: bool,
+    /// How each role was filled, or why not.
+    pub probes: Vec<ProbeInfo>,
+    /// The programs that are attached.
+    attached: Vec<Attached>,
+}
+
+/// How often an attached program ran.
+#[derive(Clone, Copy, Debug)]
+pub struct Ran {
+    pub program: &'static str,
+    pub probe: Probe,
+    pub runs: Runs,
+}
+
+impl Loaded {
+    /// Loads the object and attaches every program that this kernel has a place for.
+    ///
+    /// # Errors
+    /// Where the kernel refuses the maps, or every program.
+    pub fn load(options: &Options<'_>) -> Result<Self, LoadError> {
+        let nodes_of_cpus = NodesOfCpus::read();
+        let cpus = nodes_of_cpus.possible_cpus();
+        let mut config = options.offsets.config;
+        config.only_traced = options.processes.is_some().into();
+        config.self_pid = std::process::id();
+        config.stacks = options.stacks.into();
+        config.aggregate = options.aggregate.is_some().into();
+        let beside = options.aggregate.unwrap_or_default();
+        (config.faults_per_window, config.others_per_window) = (beside.faults, beside.others);
+        let log_level = if options.diagnostics { aya_log::Level::Trace as u8 } else { 0 };
+        kfunc::offer(&mut config, options.kernel);
+        let mut object = OBJECT.to_vec();
+        kfunc::link(&mut object, options.kernel)?;
+        let mut loader = EbpfLoader::new();
+        for table in STACK_TABLES {
+            loader.map_max_entries(table, if options.stacks { STACKS } else { 1 });
+        }
+        let mut ebpf = loader
+            // Task storage, which aya does not know, and nobody here reads.
+            .allow_unsupported_maps()
+            .override_global(CONFIG_GLOBAL, &config, true)
+            .override_global(FILTER_GLOBAL, &options.filter.settings, true)
+            .override_global(aya_log::LEVEL, &log_level, false)
+            .map_max_entries("RINGS", cpus)
+            .map_max_entries("CPU_NODES", cpus)
+            .load(&object)?;
+        let rings = make_rings(&mut ebpf, cpus, options.ring_bytes)
+            .map_err(|source| LoadError::Map { name: "RINGS", source })?;
+        fill_nodes(&mut ebpf, &nodes_of_cpus).map_err(|source| LoadError::Map { name: "CPU_NODES", source })?;
+        for &pid in options.processes.unwrap_or_default() {
+            trace_process(&mut ebpf, pid)?;
+        }
+        fill_filter(&mut ebpf, options.filter)?;
+        let btf = Btf::from_sys_fs()?;
+        let (probes, attached) = attach_all(&mut ebpf, options, &btf);
+        if attached.is_empty() {
+            let first = probes.into_iter().find_map(|probe| probe.error);
+            return Err(LoadError::NothingAttached(first.unwrap_or_default()));
+        }
+        Ok(Self { ebpf, rings, stacks: options.stacks, aggregates: options.aggregate.is_some(), probes, attached })
+    }
+
+    /// Detaches everything. Faults first: detaching all takes the kernel most of a second, in which a storm of them would
+    /// go on filling the rings. Then batches: one that ended without the programs that see moves would be short of some.
+    pub fn detach(mut self) {
+        for first in [Probe::Fault, Probe::Batch] {
+            for (program, _) in self.attached.iter().filter(|(_, probe)| *probe == first) {
+                unload(&mut self.ebpf, program);
+            }
+        }
+    }
+
+    /// Whether records of this probe are made.
+    #[must_use]
+    pub fn sees(&self, probe: Probe) -> bool {
+        let mut roles = self.probes.iter().filter(|role| role.probe == probe.name() && role.field.is_none());
+        roles.any(|role| role.attached.is_some())
+    }
+
+    /// The rings, once.
+    #[must_use]
+    pub fn take_rings(&mut self) -> Vec<RingBuf<MapData>> {
+        std::mem::take(&mut self.rings)
+    }
+
+    /// The tables of stacks, once; `None` where none were asked for.
+    ///
+    /// # Errors
+    /// Where the map is not what it should be.
+    pub fn take_stacks(&mut self) -> Result<Option<[StackTraceMap<MapData>; 2]>, LoadError> {
+        if !self.stacks {
+            return Ok(None);
+        }
+        let mut take = |name| {
+            let map = self.ebpf.take_map(name).expect("the object has its tables of stacks");
+            map.try_into().map_err(|source| LoadError::Map { name, source })
+        };
+        Ok(Some([take(STACK_TABLES[0])?, take(STACK_TABLES[1])?]))
+    }
+
+    /// The counters, once.
+    ///
+    /// # Errors
+    /// Where the map is not what it should be.
+    pub fn take_counters(&mut self) -> Result<Counters, LoadError> {
+        let map = self.ebpf.take_map("COUNTERS").expect("the object has a map COUNTERS");
+        map.try_into().map(Counters).map_err(|source| LoadError::Map { name: "COUNTERS", source })
+    }
+
+    /// The kernel's account of each attached program's runs; one that cannot be asked about is left out.
+    #[must_use]
+    pub fn ran(&self) -> Vec<Ran> {
+        let of = |&(program, probe): &Attached| {
+            let fd = self.ebpf.program(program)?.fd().ok()?;
+            Some(Ran { program, probe, runs: program_info::runs(fd.as_fd()).ok()? })
+        };
+        self.attached.iter().filter_map(of).collect()
+    }
+
+    /// The maps of counts, once; `None` where nothing is counted.
+    ///
+    /// # Errors
+    /// Where a map is not what it should be.
+    pub fn take_aggregates(&mut self) -> Result<Option<counts::Maps>, LoadError> {
+        if !self.aggregates {
+            return Ok(None);
+        }
+        let mut take = |name| self.ebpf.take_map(name).expect("the object has the maps of counts");
+        let (tallies, processes) = (take("TALLIES"), take("PROCESS_TALLIES"));
+        let tallies = tallies.try_into().map_err(|source| LoadError::Map { name: "TALLIES", source })?;
+        let processes = processes.try_into().map_err(|source| LoadError::Map { name: "PROCESS_TALLIES", source })?;
+        Ok(Some(counts::Maps { tallies, processes }))
+    }
+
+    /// The programs' own diagnostics.
+    ///
+    /// # Errors
+    /// Where the object has no log.
+    pub fn diagnostics(&mut self) -> Result<aya_log::EbpfLogger<&'static dyn log::Log>, aya_log::Error> {
+        aya_log::EbpfLogger::init(&mut self.ebpf)
+    }
+}
+
+/// A ring for each CPU.
+fn make_rings(ebpf: &mut Ebpf, cpus: u32, bytes: u32) -> Result<Vec<RingBuf<MapData>>, MapError> {
+    let map = ebpf.map_mut("RINGS").expect("the object has a map RINGS");
+    let mut of_cpus = ArrayOfMaps::<_, MapFd>::try_from(map)?;
+    let make = |cpu| {
+        let ring = aya_obj::Map::new_from_params(BPF_MAP_TYPE_RINGBUF as u32, 0, 0, bytes, 0);
+        let ring = MapData::create(ring, "migtrace_ring", None)?;
+        of_cpus.set(cpu, ring.fd(), 0)?;
+        RingBuf::try_from(Map::RingBuf(ring))
+    };
+    (0..cpus).map(make).collect()
+}
+
+fn fill_nodes(ebpf: &mut Ebpf, nodes: &NodesOfCpus) -> Result<(), MapError> {
+    let map = ebpf.map_mut("CPU_NODES").expect("the object has a map CPU_NODES");
+    let mut of_cpus = Array::<_, i32>::try_from(map)?;
+    nodes.iter().try_for_each(|(cpu, node)| of_cpus.set(cpu, node, 0))
+}
+
+/// The ids that the filter asks for.
+fn fill_filter(ebpf: &mut Ebpf, filter: &KernelFilter) -> Result<(), LoadError> {
+    fill_set(ebpf, "WANTED_PIDS", &filter.pids)?;
+    fill_set(ebpf, "WANTED_CGROUPS", &filter.cgroups)?;
+    fill_set(ebpf, "ROOT_CGROUPS", &filter.root_cgroups)
+}
+
+fn fill_set<K: Pod>(ebpf: &mut Ebpf, name: &'static str, keys: &[K]) -> Result<(), LoadError> {
+    let map = ebpf.map_mut(name).expect("the object has the filter's maps");
+    let fill = || {
+        let mut set = HashMap::<_, K, u8>::try_from(map)?;
+        keys.iter().try_for_each(|key| set.insert(key, 1, 0))
+    };
+    fill().map_err(|source| LoadError::Map { name, source })
+}
+
+/// From now on a process is traced, and its children. To be called before the programs run: they change the same bytes.
+fn trace_process(ebpf: &mut Ebpf, pid: u32) -> Result<(), LoadError> {
+    let map = ebpf.map_mut("TRACED").expect("the object has a map TRACED");
+    let failed = |source| LoadError::Map { name: "TRACED", source };
+    let mut traced = Array::<_, [u8; PIDS_PER_VALUE]>::try_from(map).map_err(failed)?;
+    let (index, byte) = (pid / PIDS_PER_VALUE as u32, pid as usize % PIDS_PER_VALUE);
+    if index >= traced.len() {
+        return Err(LoadError::Pid { pid, max: traced.len() as usize * PIDS_PER_VALUE });
+    }
+    let mut value = traced.get(&index, 0).map_err(failed)?;
+    value[byte] = 1;
+    traced.set(index, value, 0).map_err(failed)
+}
+
+/// The programs' per-CPU counters.
+pub struct Counters(PerCpuArray<MapData, ProbeCounters>);
+
+impl Counters {
+    /// Sums over all CPUs and programs, by probe.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn read(&self) -> Result<collections::HashMap<&'static str, ProbeCounters>, MapError> {
+        Probe::ALL.iter().map(|&probe| Ok((probe.name(), self.of(probe)?))).collect()
+    }
+
+    fn of(&self, probe: Probe) -> Result<ProbeCounters, MapError> {
+        (0..PROGRAMS_PER_PROBE).try_fold(ProbeCounters::default(), |total, program| {
+            let per_cpu = self.0.get(&counters_index(probe, program), 0)?;
+            Ok(per_cpu.iter().fold(total, |total, cpu| ProbeCounters {
+                seen: total.seen + cpu.seen,
+                stored: total.stored + cpu.stored,
+                ring_full: total.ring_full + cpu.ring_full,
+                no_start: total.no_start + cpu.no_start,
+                filtered: total.filtered + cpu.filtered,
+                sampled_out: total.sampled_out + cpu.sampled_out,
+                counted_only: total.counted_only + cpu.counted_only,
+                uncounted: total.uncounted + cpu.uncounted,
+            }))
+        })
+    }
+}

@@ -1,0 +1,11 @@
+//! Everything between migtrace and the running kernel: what it offers, which program goes where, and loading them.
+//!
+//! Nothing here knows what a record means; that is [`crate::decode::record`]'s.
+
+pub mod attach;
+pub mod bpf_config;
+pub mod catalog;
+pub mod kfunc;
+pub mod load;
+pub mod program_info;
+pub mod requirements;

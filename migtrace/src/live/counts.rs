@@ -1,0 +1,109 @@
+//! The programs' counts, read from their maps.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use aya::{
+    Pod,
+    maps::{MapData, MapError, PerCpuHashMap, PerCpuValues},
+};
+use migtrace_common::aggregate::{PROCESSES, ProcessKey, ProcessTally, Tally, TallyKey};
+
+use super::{attach::load::Counters, process_start};
+use crate::counts::{Counts, Process, ProcessId, Sort};
+use crate::decode::names::Names;
+
+/// Reads between two looks at who has ended, as long as there is room for more processes.
+const READS_PER_CLEANING: u32 = 16;
+
+/// The maps of counts.
+pub struct Maps {
+    pub tallies: PerCpuHashMap<MapData, TallyKey, Tally>,
+    pub processes: PerCpuHashMap<MapData, ProcessKey, ProcessTally>,
+}
+
+/// Reads the counts, again and again.
+pub struct Reader {
+    maps: Maps,
+    counters: Arc<Counters>,
+    names: Names,
+    counts: Counts,
+    reads: u32,
+}
+
+impl Reader {
+    /// Of maps that programs count in.
+    #[must_use]
+    pub fn new(maps: Maps, counters: Arc<Counters>, names: Names) -> Self {
+        Self { maps, counters, names, counts: Counts::default(), reads: 0 }
+    }
+
+    /// The counts now.
+    ///
+    /// # Errors
+    /// Where a map cannot be read.
+    pub fn read(&mut self) -> Result<&Counts, MapError> {
+        self.counts.sorts.clear();
+        self.counts.unreadable = 0;
+        for entry in entries(&self.maps.tallies) {
+            let (key, cpus) = entry?;
+            match Sort::of(&key, &self.names) {
+                Ok(sort) => {
+                    let count = self.counts.sorts.entry(sort).or_default();
+                    cpus.iter().for_each(|tally| count.add(tally));
+                }
+                Err(error) => {
+                    log::debug!("{error}");
+                    self.counts.unreadable += cpus.iter().map(|tally| tally.events).sum::<u64>();
+                }
+            }
+        }
+        self.read_processes()?;
+        self.counts.probes = self.counters.read()?.into_iter().collect();
+        Ok(&self.counts)
+    }
+
+    /// Lets go what processes that have ended left to these cgroups: it is in no count from now on.
+    pub fn forget_cgroups(&mut self, ids: &[u64]) {
+        for id in ids {
+            self.counts.processes.ended.remove(id);
+        }
+    }
+
+    fn read_processes(&mut self) -> Result<(), MapError> {
+        let crowded = self.counts.processes.live.len() as u32 > PROCESSES / 2;
+        // Who has ended is found out first: after that nothing more is counted for it.
+        let ended =
+            if crowded || self.reads.is_multiple_of(READS_PER_CLEANING) { self.ended() } else { BTreeSet::new() };
+        self.reads = self.reads.wrapping_add(1);
+        self.counts.processes.live.clear();
+        for entry in entries(&self.maps.processes) {
+            let (key, cpus) = entry?;
+            let mut process = Process::default();
+            cpus.iter().for_each(|tally| process += tally);
+            self.counts.processes.live.insert(ProcessId::from(&key), process);
+        }
+        for id in &ended {
+            // One that is not there was never counted after the last read.
+            let _ = self.maps.processes.remove(&ProcessKey { pid: id.pid, start_ns: id.start_ns, pad: 0 });
+        }
+        self.counts.processes.end(&ended);
+        Ok(())
+    }
+
+    /// Of the processes of the last read, those that are no more.
+    fn ended(&self) -> BTreeSet<ProcessId> {
+        let live = self.counts.processes.live.keys();
+        live.copied().filter(|id| !process_start::is_running(id.pid, id.start_ns)).collect()
+    }
+}
+
+/// All entries; those that come or go meanwhile may be among them.
+fn entries<K: Pod, V: Pod>(
+    map: &PerCpuHashMap<MapData, K, V>,
+) -> impl Iterator<Item = Result<(K, PerCpuValues<V>), MapError>> {
+    map.keys().filter_map(|key| {
+        let found = key.and_then(|key| Ok((key, map.get(&key, 0)?)));
+        // It was there when its key was read.
+        (!matches!(found, Err(MapError::KeyNotFound))).then_some(found)
+    })
+}

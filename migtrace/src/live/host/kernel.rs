@@ -1,0 +1,176 @@
+//! Facts of the running kernel: release, BTF lookups, and addresses of its symbols.
+
+use std::{collections::HashMap, fs};
+
+use btf_rs::{Btf, BtfType, Type};
+use memchr::{memmem, memrchr};
+
+use crate::live::attach::requirements::{BTF_PATH, Unsupported};
+
+/// The running kernel, as far as tracing needs to know it.
+pub struct Kernel {
+    pub release: String,
+    btf: Btf,
+    symbols: HashMap<&'static str, u64>,
+}
+
+/// Symbols whose addresses programs need, and one that shows whether addresses are shown.
+const SYMBOLS: [&str; 6] =
+    ["vmemmap_base", "page_offset_base", "shmem_vm_ops", "shmem_anon_vm_ops", "shm_vm_ops", "handle_mm_fault"];
+
+impl Kernel {
+    /// Reads what the running kernel says about itself.
+    ///
+    /// # Errors
+    /// [`Unsupported::NoBtf`] or [`Unsupported::Btf`].
+    pub fn running() -> Result<Self, Unsupported> {
+        // By bytes: older kernels cannot map the file.
+        let bytes = fs::read(BTF_PATH).map_err(|source| Unsupported::NoBtf { path: BTF_PATH, source })?;
+        let btf = Btf::from_bytes(&bytes).map_err(|error| Unsupported::Btf(error.to_string()))?;
+        let kallsyms = fs::read("/proc/kallsyms").unwrap_or_default();
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned();
+        Ok(Self { release, btf, symbols: parse_kallsyms(&kallsyms) })
+    }
+
+    /// Whether it has migrate-on-fault.
+    #[must_use]
+    pub fn is_patched(&self) -> bool {
+        self.btf.resolve_ids_by_name("trace_event_raw_mof_check").is_ok_and(|ids| !ids.is_empty())
+    }
+
+    /// Address of one of a fixed set of symbols; `None` where the kernel has none, or hides addresses.
+    #[must_use]
+    pub fn symbol(&self, name: &str) -> Option<u64> {
+        self.symbols.get(name).copied()
+    }
+
+    /// Whether it shows addresses at all (kptr_restrict, CAP_SYSLOG).
+    #[must_use]
+    pub fn shows_addresses(&self) -> bool {
+        self.symbol("handle_mm_fault").is_some()
+    }
+
+    /// sizeof(struct `name`), bytes.
+    #[must_use]
+    pub fn struct_size(&self, name: &str) -> Option<u32> {
+        self.structs(name).map(|s| s.size() as u32).next()
+    }
+
+    /// Byte offset of `field` in struct `name`, also where it lies in an anonymous struct or union of it.
+    #[must_use]
+    pub fn offset(&self, name: &str, field: &str) -> Option<u32> {
+        self.structs(name).find_map(|s| self.member_bits(&s, field)).map(|bits| bits / 8)
+    }
+
+    /// Byte offset of a field in a field of a structure, and so on: `[("file", "f_path"), ("path", "dentry")]`.
+    #[must_use]
+    pub fn nested_offset(&self, path: &[(&str, &str)]) -> Option<u32> {
+        path.iter().map(|(of, field)| self.offset(of, field)).sum()
+    }
+
+    /// Elements of the array `field` in struct `name`.
+    #[must_use]
+    pub fn array_len(&self, name: &str, field: &str) -> Option<usize> {
+        self.structs(name).find_map(|s| {
+            let member = s.members.iter().find(|m| self.btf.resolve_name(*m).is_ok_and(|n| n == field))?;
+            match self.btf.resolve_chained_type(member) {
+                Ok(Type::Array(array)) => Some(array.len()),
+                _ => None,
+            }
+        })
+    }
+
+    /// Whether its type information has a function of that name: one that was not inlined everywhere.
+    #[must_use]
+    pub fn has_function(&self, name: &str) -> bool {
+        self.function_id(name).is_some()
+    }
+
+    /// Whether it translates programs to machine code, without which they cannot call its functions.
+    #[must_use]
+    pub fn compiles_programs(&self) -> bool {
+        // A kernel that cannot has no such file.
+        fs::read_to_string("/proc/sys/net/core/bpf_jit_enable").is_ok_and(|enabled| enabled.trim() != "0")
+    }
+
+    /// BTF id of the function `name`.
+    #[must_use]
+    pub fn function_id(&self, name: &str) -> Option<u32> {
+        let ids = self.btf.resolve_ids_by_name(name).unwrap_or_default();
+        ids.into_iter().find(|id| matches!(self.btf.resolve_type_by_id(*id), Ok(Type::Func(_))))
+    }
+
+    /// BTF id of the struct that `name` is a typedef of.
+    #[must_use]
+    pub fn struct_id_of_typedef(&self, name: &str) -> Option<u32> {
+        let types = self.btf.resolve_types_by_name(name).unwrap_or_default();
+        let id = types.iter().find_map(|t| if let Type::Typedef(of) = t { of.get_type_id() } else { None })?;
+        matches!(self.btf.resolve_type_by_id(id), Ok(Type::Struct(_))).then_some(id)
+    }
+
+    /// Enumerators of enum `name` with their values; empty where this kernel has none of that name.
+    #[must_use]
+    pub fn enumerators(&self, name: &str) -> Vec<(String, i64)> {
+        let types = self.btf.resolve_types_by_name(name).unwrap_or_default();
+        let members = types.into_iter().find_map(|t| match t {
+            Type::Enum(e) => Some(e.members),
+            _ => None,
+        });
+        let named = |m: &btf_rs::EnumMember| Some((self.btf.resolve_name(m).ok()?, i64::from(m.val() as i32)));
+        members.unwrap_or_default().iter().filter_map(named).collect()
+    }
+
+    fn structs(&self, name: &str) -> impl Iterator<Item = btf_rs::Struct> {
+        let types = self.btf.resolve_types_by_name(name).unwrap_or_default();
+        types.into_iter().filter_map(|t| match t {
+            Type::Struct(s) | Type::Union(s) => Some(s),
+            _ => None,
+        })
+    }
+
+    fn member_bits(&self, of: &btf_rs::Struct, field: &str) -> Option<u32> {
+        of.members.iter().find_map(|member| {
+            let name = self.btf.resolve_name(member).unwrap_or_default();
+            if name == field {
+                return Some(member.bit_offset());
+            }
+            if !name.is_empty() {
+                return None;
+            }
+            match self.btf.resolve_chained_type(member) {
+                Ok(Type::Struct(inner) | Type::Union(inner)) => {
+                    Some(member.bit_offset() + self.member_bits(&inner, field)?)
+                }
+                _ => None,
+            }
+        })
+    }
+}
+
+/// The wanted symbols of /proc/kallsyms; addresses shown as zero are hidden, hence unknown.
+///
+/// The file has more than 100,000 lines, of which six count: they are searched for, not come across.
+fn parse_kallsyms(text: &[u8]) -> HashMap<&'static str, u64> {
+    let address = |name: &'static str| {
+        // A module's symbol has the module's name after it.
+        let line_end = memmem::find(text, format!(" {name}\n").as_bytes())?;
+        let line = memrchr(b'\n', &text[..line_end]).map_or(0, |before| before + 1);
+        let digits = text[line..line_end].split(|&b| b == b' ').next()?;
+        let address = u64::from_str_radix(str::from_utf8(digits).ok()?, 16).ok().filter(|&a| a != 0)?;
+        Some((name, address))
+    };
+    SYMBOLS.into_iter().filter_map(address).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hidden_and_module_symbols_are_left_out() {
+        let text = b"ffffffff81000000 T handle_mm_fault\n0000000000000000 D vmemmap_base\nffffffffc0000000 d shmem_vm_ops\t[x]\nffffffff82000000 T other\n";
+        let symbols = parse_kallsyms(text);
+        assert_eq!(symbols.len(), 1);
+        assert_eq!(symbols["handle_mm_fault"], 0xffff_ffff_8100_0000);
+    }
+}

@@ -1,0 +1,8 @@
+//! Facts of this machine that BPF programs do not report: kernel, nodes, cgroups, /proc/vmstat.
+
+pub mod cgroups;
+pub mod hypervisor;
+pub mod kernel;
+pub mod stranded_pages;
+pub mod topology;
+pub mod vmstat;

@@ -1,0 +1,101 @@
+//! The machine's nodes, from /sys/devices/system/node.
+
+use std::{fs, path::Path};
+
+use migtrace_common::record::NO_NODE;
+
+use crate::{
+    event::NodeMask,
+    recording::{Node, Topology},
+};
+
+/// The nodes that are online, with CPUs, memory and distances. Empty where the kernel has no NUMA.
+#[must_use]
+pub fn topology() -> Topology {
+    read(Path::new("/sys/devices/system/node"))
+}
+
+fn read(root: &Path) -> Topology {
+    let list = |path: &Path| -> NodeMask {
+        fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok()).unwrap_or_default()
+    };
+    let node = |&nid: &u32| {
+        let dir = root.join(format!("node{nid}"));
+        let distances = fs::read_to_string(dir.join("distance")).unwrap_or_default();
+        let meminfo = fs::read_to_string(dir.join("meminfo")).unwrap_or_default();
+        Node {
+            nid: nid as i32,
+            cpus: list(&dir.join("cpulist")).nodes().to_vec(),
+            mem_bytes: total_bytes(&meminfo),
+            distances: distances.split_ascii_whitespace().filter_map(|d| d.parse().ok()).collect(),
+        }
+    };
+    Topology { nodes: list(&root.join("online")).nodes().iter().map(node).collect() }
+}
+
+/// `Node 0 MemTotal:  1024 kB`.
+fn total_bytes(meminfo: &str) -> u64 {
+    let line = meminfo.lines().find(|line| line.contains("MemTotal:")).unwrap_or_default();
+    line.split_ascii_whitespace().nth_back(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+
+/// The node of each CPU that there can be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodesOfCpus(Vec<i32>);
+
+impl NodesOfCpus {
+    /// From /sys: also CPUs that are offline now have a place, for they may come.
+    #[must_use]
+    pub fn read() -> Self {
+        let possible = fs::read_to_string("/sys/devices/system/cpu/possible").unwrap_or_default();
+        Self::of(&possible, &topology())
+    }
+
+    fn of(possible: &str, topology: &Topology) -> Self {
+        let possible: NodeMask = possible.trim().parse().unwrap_or_default();
+        let known = topology.nodes.iter().flat_map(|node| &node.cpus);
+        let cpus = possible.nodes().iter().chain(known).max().map_or(1, |&last| last + 1);
+        let mut nodes = vec![NO_NODE; cpus as usize];
+        for node in &topology.nodes {
+            node.cpus.iter().for_each(|&cpu| nodes[cpu as usize] = node.nid);
+        }
+        Self(nodes)
+    }
+
+    /// One more than the largest number that a CPU can have.
+    #[must_use]
+    pub fn possible_cpus(&self) -> u32 {
+        self.0.len() as u32
+    }
+
+    /// CPUs with their nodes, [`NO_NODE`] where none is known.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, i32)> + '_ {
+        (0..).zip(self.0.iter().copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offline_cpus_have_a_place() {
+        let node = |nid, cpus: &[u32]| Node { nid, cpus: cpus.to_vec(), ..Node::default() };
+        let topology = Topology { nodes: vec![node(0, &[0, 2]), node(3, &[1])] };
+        assert_eq!(NodesOfCpus::of("0-4\n", &topology), NodesOfCpus(vec![0, 3, 0, NO_NODE, NO_NODE]));
+        assert_eq!(NodesOfCpus::of("", &Topology::default()), NodesOfCpus(vec![NO_NODE]));
+    }
+
+    #[test]
+    fn nodes_are_read_with_cpus_memory_and_distances() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let node = dir.path().join("node0");
+        fs::create_dir(&node).expect("a directory");
+        fs::write(dir.path().join("online"), "0\n").expect("written");
+        fs::write(node.join("cpulist"), "0-1,4\n").expect("written");
+        fs::write(node.join("distance"), "10 20\n").expect("written");
+        fs::write(node.join("meminfo"), "Node 0 MemTotal:         1024 kB\n").expect("written");
+        let expected = Node { nid: 0, cpus: vec![0, 1, 4], mem_bytes: 1 << 20, distances: vec![10, 20] };
+        assert_eq!(read(dir.path()), Topology { nodes: vec![expected] });
+    }
+}

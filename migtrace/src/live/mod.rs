@@ -1,0 +1,13 @@
+//! The running kernel as a source of events and counts: attach, read the rings, enrich, stop.
+//!
+//! Nothing outside this module uses aya.
+
+pub mod attach;
+pub(crate) mod counts;
+pub mod host;
+pub mod privilege;
+pub mod process_start;
+pub mod ring;
+pub mod session;
+pub mod symbols;
+pub mod workload;

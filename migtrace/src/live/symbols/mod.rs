@@ -1,0 +1,5 @@
+//! Function names for stacks: which file was mapped where, and its symbols.
+
+pub mod mappings;
+pub mod object_file;
+pub mod stacks;

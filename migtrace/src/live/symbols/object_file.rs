@@ -1,0 +1,66 @@
+//! A file that a process has mapped: where it is now, if that is still the same one.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use blazesym::helper::read_elf_build_id;
+
+/// A file as it was when it was mapped.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct MappedFile {
+    /// As its process called it, from that one's root.
+    pub(crate) path: PathBuf,
+    pub(crate) identity: Identity,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Identity {
+    BuildId(Box<[u8]>),
+    /// Of a file without a build id.
+    Inode {
+        major: u32,
+        minor: u32,
+        number: u64,
+    },
+}
+
+impl MappedFile {
+    /// Where it is, if the path leads this process to the same file, and it was not replaced.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        // Whoever mapped it may have put what one waits at in its place.
+        let metadata = fs::metadata(&self.path).ok().filter(fs::Metadata::is_file)?;
+        let is_same = match &self.identity {
+            Identity::BuildId(id) => read_elf_build_id(&self.path).is_ok_and(|now| now.is_some_and(|now| *now == **id)),
+            Identity::Inode { major, minor, number } => {
+                let device = metadata.dev();
+                (libc::major(device), libc::minor(device), metadata.ino()) == (*major, *minor, *number)
+            }
+        };
+        is_same.then_some(&self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// This very test program, as it was when it was mapped, and not.
+    #[test]
+    fn a_file_that_was_replaced_is_another() {
+        let path = std::env::current_exe().unwrap();
+        let metadata = fs::metadata(&path).unwrap();
+        let (major, minor) = (libc::major(metadata.dev()), libc::minor(metadata.dev()));
+        let inode = |number| MappedFile { path: path.clone(), identity: Identity::Inode { major, minor, number } };
+        assert_eq!(inode(metadata.ino()).path(), Some(&*path));
+        assert_eq!(inode(metadata.ino() + 1).path(), None);
+        let built = |id: &[u8]| MappedFile { path: path.clone(), identity: Identity::BuildId(id.into()) };
+        let id = read_elf_build_id(&path).unwrap().expect("a linker's build id");
+        assert_eq!(built(&id).path(), Some(&*path));
+        assert_eq!(built(&id[1..]).path(), None);
+        assert_eq!(MappedFile { path: "/dev/zero".into(), ..built(&id) }.path(), None);
+    }
+}

@@ -1,0 +1,119 @@
+//! The traced command: forked and held before its first instruction, until every probe is attached.
+
+use std::{
+    io::{self, Read, Write},
+    os::{
+        fd::{AsRawFd, RawFd},
+        unix::process::{CommandExt, ExitStatusExt},
+    },
+    process::{Command, ExitStatus},
+    thread,
+};
+
+use rustix::thread::CapabilitySet;
+
+use super::privilege;
+
+/// A held or running command.
+pub struct Workload {
+    /// Its process.
+    pub pid: u32,
+    go: io::PipeWriter,
+    thread: thread::JoinHandle<io::Result<ExitStatus>>,
+}
+
+impl Workload {
+    /// Forks, and holds the child before exec.
+    ///
+    /// # Errors
+    /// Where no process can be made.
+    pub fn hold(argv: &[String]) -> io::Result<Self> {
+        let (program, args) = argv.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
+        let (mut pid_reader, pid_writer) = io::pipe()?;
+        let (go_reader, go) = io::pipe()?;
+        let mut command = Command::new(program);
+        command.args(args);
+        let fds = (pid_writer.as_raw_fd(), go_reader.as_raw_fd(), go.as_raw_fd());
+        // SAFETY: between fork and exec only getpid, write, close and read are called, all async-signal-safe.
+        unsafe { command.pre_exec(move || wait_for_go(fds)) };
+        // spawn() returns after exec, hence from a thread of its own: this one must learn the process and let it go.
+        let thread = thread::Builder::new().name("migtrace-workload".to_owned()).spawn(move || {
+            let child = command.spawn();
+            drop((pid_writer, go_reader));
+            // To wait takes none.
+            privilege::keep(CapabilitySet::empty());
+            child?.wait()
+        })?;
+        let mut pid = [0; 4];
+        pid_reader.read_exact(&mut pid)?;
+        Ok(Self { pid: u32::from_ne_bytes(pid), go, thread })
+    }
+
+    /// Lets it run.
+    ///
+    /// # Errors
+    /// Where it is gone already.
+    pub fn go(&mut self) -> io::Result<()> {
+        self.go.write_all(&[1])
+    }
+
+    /// Waits for its end. Blocks.
+    ///
+    /// # Errors
+    /// Where the command could not be executed.
+    pub fn wait(self) -> io::Result<ExitStatus> {
+        self.thread.join().expect("the waiting thread does not panic")
+    }
+}
+
+/// In the child: tells its process, waits for the byte, or for the recorder's end.
+fn wait_for_go((pid_writer, go_reader, go_writer): (RawFd, RawFd, RawFd)) -> io::Result<()> {
+    // SAFETY: the descriptors were open at the fork; the buffers live on this stack.
+    unsafe {
+        let pid = libc::getpid().to_ne_bytes();
+        libc::close(go_writer);
+        if libc::write(pid_writer, pid.as_ptr().cast(), pid.len()) != pid.len() as isize {
+            return Err(io::Error::last_os_error());
+        }
+        let mut byte = 0u8;
+        if libc::read(go_reader, (&raw mut byte).cast(), 1) != 1 {
+            return Err(io::Error::other("the recorder ended before the command began"));
+        }
+    }
+    Ok(())
+}
+
+/// A status as a shell gives it: the exit code, or 128 and the signal.
+#[must_use]
+pub fn shell_status(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn argv(words: &[&str]) -> Vec<String> {
+        words.iter().map(|w| (*w).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_command_is_held_until_it_may_go() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let path = file.path().to_str().expect("a path");
+        let mut workload = Workload::hold(&argv(&["sh", "-c", "echo $$ > $0; exit 3", path])).expect("a process");
+        thread::sleep(std::time::Duration::from_millis(50));
+        assert_eq!(std::fs::read_to_string(path).expect("readable"), "", "it ran before it was let go");
+        workload.go().expect("still there");
+        let pid = workload.pid;
+        assert_eq!(shell_status(workload.wait().expect("ran")), 3);
+        assert_eq!(std::fs::read_to_string(path).expect("readable").trim(), pid.to_string());
+    }
+
+    #[test]
+    fn a_command_that_does_not_exist_is_an_error() {
+        let mut workload = Workload::hold(&argv(&["/nonexistent/command"])).expect("forked");
+        workload.go().expect("still there");
+        assert_eq!(workload.wait().expect_err("no such file").kind(), io::ErrorKind::NotFound);
+    }
+}

@@ -1,0 +1,221 @@
+//! The log of a source that goes on: lines are written as soon as what lies inside them is there.
+//!
+//! Events come in the order of their ends, so a call comes after all that happened in it. Each waits [`HOLD_NS`] after its
+//! end. One that can only have happened inside a call or a fault waits for that to end, at most [`PATIENCE_NS`]. When too many
+//! wait they are all written, and those without what they lie in are counted. What a phase came to is told at its end.
+
+use std::{
+    io::{self, Write},
+    mem,
+};
+
+use super::{
+    Options, header, heading, legend,
+    section::{self, Beside, Seen},
+    summary,
+    totals::Totals,
+    tree,
+    tsv::Lines,
+};
+use crate::{
+    event::{Body, Cause, Event, TaskEvent},
+    model::{Run, lazy::tracker::Funnels, nesting::Nest, phase::Section, ranges::Segments},
+    recording::{Meta, coverage::is_attached},
+    text,
+};
+
+/// How long each event waits, ns.
+pub const HOLD_NS: u64 = 250_000_000;
+/// How long one waits at most for the call or fault that it happened in, ns.
+pub const PATIENCE_NS: u64 = 10_000_000_000;
+/// So many events wait at most.
+const MOST_HELD: usize = 1 << 18;
+
+/// A log under way.
+pub struct Follower {
+    options: Options,
+    meta: Meta,
+    segments: Segments,
+    held: Vec<Event>,
+    marks: Funnels,
+    totals: Totals,
+    /// Of the phase under way; `None` before anything was written.
+    phase: Option<Phase>,
+    /// `Some`: lines for programs.
+    lines: Option<Lines>,
+    /// Events that were written without what they lie in.
+    apart: u64,
+    most_held: usize,
+    hold_ns: u64,
+}
+
+/// What is told of a phase at its end.
+#[derive(Default)]
+struct Phase {
+    seen: Seen,
+    beside: Beside,
+    has_columns: bool,
+}
+
+impl Follower {
+    /// Of a source that says this about itself.
+    #[must_use]
+    pub fn new(meta: Meta, options: Options) -> Self {
+        let lines = options.tsv.then(Lines::default);
+        let (segments, marks, totals) = (Segments::default(), Funnels::default(), Totals::new());
+        Self {
+            options,
+            meta,
+            segments,
+            held: Vec::new(),
+            marks,
+            totals,
+            phase: None,
+            lines,
+            apart: 0,
+            most_held: MOST_HELD,
+            hold_ns: HOLD_NS,
+        }
+    }
+
+    /// Writes what is known before the first event.
+    ///
+    /// # Errors
+    /// Those of the stream.
+    pub fn begin(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.lines.is_some() { Lines::head(out) } else { header::live(&self.meta, &self.options, out) }
+    }
+
+    /// Takes the next event.
+    pub fn take(&mut self, event: Event) {
+        self.marks.take(&event);
+        self.held.push(event);
+    }
+
+    /// Writes what is complete at this time, CLOCK_BOOTTIME in ns. To be called a few times a second.
+    ///
+    /// # Errors
+    /// Those of the stream.
+    pub fn write(&mut self, now_ns: u64, out: &mut dyn Write) -> io::Result<()> {
+        let is_crowded = self.held.len() > self.most_held;
+        let events = self.complete(now_ns, is_crowded);
+        self.tell(events, out)
+    }
+
+    /// Writes the rest, the key and the summary; `meta` says what is known in the end.
+    ///
+    /// # Errors
+    /// Those of the stream.
+    pub fn finish(mut self, meta: Meta, out: &mut dyn Write) -> io::Result<()> {
+        let rest = mem::take(&mut self.held);
+        self.tell(rest, out)?;
+        if self.lines.is_some() {
+            return Ok(());
+        }
+        let zero_ns = self.meta.start_ns;
+        let run = Run::stretch(meta, Vec::new(), self.segments, zero_ns);
+        if let Some(phase) = self.phase {
+            phase.end(&run, out)?;
+        }
+        if self.apart > 0 {
+            let apart = text::count(self.apart, "event");
+            writeln!(
+                out,
+                "\n   {apart} stand apart from the call or fault that they happened in: too many waited for it"
+            )?;
+        }
+        if run.segments.unnamed() > 0 {
+            let unnamed = text::count(run.segments.unnamed(), "range");
+            writeln!(out, "\n   {unnamed} too many to be named: their pages are told by address alone")?;
+        }
+        legend::write(&self.totals.occurs, out)?;
+        summary::write(&self.totals, &self.marks, &run.meta, zero_ns, out)
+    }
+
+    /// Takes the events that need not wait any more, or all of them, out of those that are held.
+    fn complete(&mut self, now_ns: u64, all: bool) -> Vec<Event> {
+        let nest = Nest::new(&self.held);
+        let mut goes = vec![false; self.held.len()];
+        for &root in nest.roots() {
+            let event = &self.held[root];
+            let waits = event.ts_ns + PATIENCE_NS > now_ns && lies_inside(&self.meta, &event.body);
+            let is_complete = event.ts_ns + self.hold_ns <= now_ns && !waits;
+            if all || is_complete {
+                self.apart += u64::from(all && waits);
+                goes[root] = true;
+                nest.descendants(root).into_iter().for_each(|i| goes[i] = true);
+            }
+        }
+        let (mut complete, mut held) = (Vec::new(), Vec::new());
+        for (event, goes) in mem::take(&mut self.held).into_iter().zip(goes) {
+            if goes { complete.push(event) } else { held.push(event) }
+        }
+        self.held = held;
+        complete
+    }
+
+    fn tell(&mut self, events: Vec<Event>, out: &mut dyn Write) -> io::Result<()> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        events.iter().for_each(|event| self.segments.take(event));
+        let zero_ns = self.meta.start_ns;
+        let run = Run::stretch(mem::take(&mut self.meta), events, mem::take(&mut self.segments), zero_ns);
+        self.totals.take(&run);
+        let written = match &mut self.lines {
+            Some(lines) => lines.write(&run, &self.options, out),
+            None => run.sections.iter().try_for_each(|section| self.section(&run, section, out)),
+        };
+        (self.meta, self.segments) = (run.meta, run.segments);
+        for event in &run.events {
+            if matches!(&event.body, Body::Task(t) if t.what == TaskEvent::Exit) {
+                self.segments.forget(event.pid);
+            }
+        }
+        written
+    }
+
+    fn section(&mut self, run: &Run, section: &Section, out: &mut dyn Write) -> io::Result<()> {
+        if section.phase.is_some() {
+            if let Some(ended) = self.phase.take() {
+                ended.end(run, out)?;
+            }
+            heading(out, &section::title(run, section))?;
+        } else if self.phase.is_none() {
+            heading(out, "from now on")?;
+        }
+        let phase = self.phase.get_or_insert_default();
+        phase.seen.take(run, section);
+        let shown = phase.beside.part(run, section, &self.options);
+        if tree::shows_any(run, &shown, &self.options) && !mem::replace(&mut phase.has_columns, true) {
+            writeln!(out, "{}", tree::columns())?;
+        }
+        tree::siblings(run, &shown, 0, &self.options, out)
+    }
+}
+
+impl Phase {
+    fn end(&self, run: &Run, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "   in all: {}", self.seen.prose(run))?;
+        self.beside.write(out)
+    }
+}
+
+/// Whether it happened inside a call or a fault that is recorded as well.
+fn lies_inside(meta: &Meta, body: &Body) -> bool {
+    let of_cause = |cause: Cause| match cause {
+        Cause::Mbind | Cause::MovePages | Cause::MigratePages => is_attached(meta, "request"),
+        Cause::LazyFault | Cause::HintingFault => is_attached(meta, "fault"),
+        _ => false,
+    };
+    match body {
+        Body::Mark(_) => is_attached(meta, "request"),
+        Body::Check(_) => is_attached(meta, "fault"),
+        Body::Migrate(m) => of_cause(m.cause),
+        Body::Batch(b) => of_cause(b.cause),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

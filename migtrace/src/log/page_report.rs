@@ -1,0 +1,306 @@
+//! The biography of one page in text: what happened to it, line by line, and why it is where it is.
+
+use std::io::{self, Write};
+
+use super::{
+    header, heading, page, page_explanation, request, sentence, theme,
+    tree::{self, Columns},
+};
+use crate::{
+    event::{Outcome, Verdict, escape_control},
+    model::{
+        page_history::{
+            page::FIRST_STEPS,
+            steps::{Biography, Happened, What},
+            tracker::LeftOut,
+        },
+        ranges::{PAGE_BYTES, page_start, pages_of},
+    },
+    recording::{Meta, coverage},
+    text,
+};
+
+/// Writes the biography of a page of a recording that has this name.
+///
+/// # Errors
+/// Those of the stream.
+pub fn write(life: &Biography<'_>, left_out: &LeftOut, meta: &Meta, name: &str, out: &mut dyn Write) -> io::Result<()> {
+    let title = format!("migtrace page {:#x} of {}", life.page.addr, escape_control(name));
+    writeln!(out, "{}", theme::paint(theme::TITLE, title))?;
+    head(life, meta, out)?;
+    heading(out, "what happened to it")?;
+    writeln!(out, "{}", tree::columns())?;
+    let mut left = life.dropped_steps;
+    let mut steps = 0;
+    for (n, happened) in life.happened.iter().enumerate() {
+        writeln!(out, "{}", line(life, n, meta.start_ns))?;
+        if let Happened::Asked(asked) = happened {
+            writeln!(out, "{}", tree::aside(&format!("it {}", request::means(&asked.request)), 1))?;
+        }
+        steps += usize::from(matches!(happened, Happened::Step(_)));
+        if steps == FIRST_STEPS && left > 0 {
+            let text = format!("{} left out, to hold memory within bounds", text::count(left, "step"));
+            writeln!(out, "{}", tree::aside(&text, 0))?;
+            left = 0;
+        }
+    }
+    heading(out, "why it is where it is")?;
+    for text in page_explanation::conclusions(life, meta) {
+        writeln!(out, "   {text}")?;
+    }
+    missing(life, left_out, meta, out)
+}
+
+fn head(life: &Biography<'_>, meta: &Meta, out: &mut dyn Write) -> io::Result<()> {
+    let process = life.page.process;
+    let started = process.start_ns.map(|ns| {
+        let ms = ns as f64 / 1e6 - meta.start_ns as f64 / 1e6;
+        if ms < 0.0 { ", there before the recording began".to_owned() } else { format!(", started at {ms:.3} ms") }
+    });
+    let mut line = |label: &str, text: String| writeln!(out, "  {label:<9}{text}");
+    line("process", format!("{} ({}){}", process.pid, life.comm, started.unwrap_or_default()))?;
+    line("page", place(life))?;
+    line("kernel", header::kernel(meta))?;
+    if let Some(machine) = &meta.machine {
+        line("machine", text::machine(machine))?;
+    }
+    line("in short", in_short(life, meta))
+}
+
+/// Its number in the range that a request named last, and the mapping that it is in.
+fn place(life: &Biography<'_>) -> String {
+    let addr = life.page.addr;
+    let range = life.happened.iter().rev().find_map(|h| match h {
+        Happened::Asked(asked) => asked.request.addr.zip(asked.request.len),
+        _ => None,
+    });
+    let mapped =
+        life.happened.iter().rev().find_map(|h| if let Happened::Mapped(m) = h { Some(&m.region) } else { None });
+    let mut parts = vec![format!("{addr:#x}, number {:#x}", addr / PAGE_BYTES)];
+    parts.extend(range.map(|(start, len)| {
+        let number = (addr - page_start(start)) / PAGE_BYTES + 1;
+        format!("page {number} of {} of the range that a request named", pages_of(start, len))
+    }));
+    parts.extend(mapped.map(|r| format!("in {}", page::mapping(r.class, &r.name))));
+    parts.join("; ")
+}
+
+fn in_short(life: &Biography<'_>, meta: &Meta) -> String {
+    let c = &life.counts;
+    let times = |n: u64| text::count(n, "time");
+    let mut parts = Vec::new();
+    if coverage::is_attached(meta, "fault") || c.faults > 0 {
+        let is_timed = coverage::shows(meta, "fault", "latency_ns") || c.waited_ns > 0;
+        let took = if is_timed { text::duration(c.waited_ns) } else { "an unknown time".to_owned() };
+        parts.push(format!("{} on it took {took}", text::count(c.faults, "fault")));
+    } else {
+        parts.push("faults were not recorded".to_owned());
+    }
+    if !coverage::is_attached(meta, "direct_migrate") && c.moves + c.failed_moves == 0 {
+        parts.push("whether it moved was not recorded".to_owned());
+        return parts.join("; ");
+    }
+    parts.push(format!("moved {} in {}", times(c.moves), text::duration(c.moving_ns)));
+    if c.failed_moves > 0 {
+        parts.push(format!("did not move {}", times(c.failed_moves)));
+    }
+    parts.push(format!("went back to where it came from {}", times(c.bounces)));
+    parts.join("; ")
+}
+
+fn line(life: &Biography<'_>, n: usize, zero_ns: u64) -> String {
+    let happened = &life.happened[n];
+    let ms = text::ms_since(happened.start_ns(), zero_ns);
+    let depth = depth(life, n);
+    match happened {
+        Happened::Step(step) => {
+            let columns = Columns { ms, cpu: step.cpu, cpu_node: step.cpu_node, comm: step.comm, tid: step.tid };
+            let text = match &step.what {
+                What::Fault(f) => {
+                    sentence::fault(if is_first(life, n) { "page, for the first time," } else { "page" }, f)
+                }
+                What::Check(c) => sentence::check("", c),
+                What::Mark(m) => sentence::mark("page", m),
+                What::Migrate(m) => sentence::migrate("", m, depth == 0),
+            };
+            let folio = if step.order() > 0 {
+                format!(", with the {} pages of its folio", 1_u64 << step.order())
+            } else {
+                String::new()
+            };
+            let by_frame = if step.by_frame { " (by frame)" } else { "" };
+            let weight = step.weight.filter(|w| w.get() > 1).map(|w| format!(" (stands for {w} of a sample)"));
+            columns.line(depth, &format!("{text}{folio}{by_frame}{}", weight.unwrap_or_default()))
+        }
+        Happened::Asked(a) => {
+            let columns = Columns { ms, cpu: a.cpu, cpu_node: a.cpu_node, comm: a.comm, tid: a.tid };
+            columns.line(depth, &request::returned(&a.request))
+        }
+        Happened::Mapped(m) => plain(ms, &sentence::region(&m.region)),
+        Happened::Forked { from, .. } => plain(
+            ms,
+            &format!(
+                "its process is forked from process {}, and has that one's pages until one of them writes",
+                from.pid
+            ),
+        ),
+        Happened::Executed { .. } => plain(ms, "its process runs another program (exec): the page is gone"),
+        Happened::Exited { .. } => plain(ms, "its process ended, and the page with it"),
+    }
+}
+
+fn plain(ms: f64, text: &str) -> String {
+    format!("{} {text}", theme::paint(theme::DIM, format!("{ms:>10.3}  {:8} {:16}", "", "")))
+}
+
+/// Whether a fault is the page's first event, of those that tell of it, and brings it.
+fn is_first(life: &Biography<'_>, n: usize) -> bool {
+    use crate::event::FaultClass::{Anon, Huge};
+    let is_step = |h: &Happened<'_>| matches!(h, Happened::Step(_));
+    let brings = |h: &Happened<'_>| match h {
+        Happened::Step(s) => matches!(&s.what, What::Fault(f) if matches!(f.class, Some(Anon | Huge))),
+        _ => false,
+    };
+    brings(&life.happened[n]) && !life.happened[..n].iter().any(is_step)
+}
+
+/// In how many calls and faults before it, of the same thread, something lies.
+fn depth(life: &Biography<'_>, n: usize) -> usize {
+    let Happened::Step(inner) = &life.happened[n] else { return 0 };
+    let holds = |h: &&Happened<'_>| {
+        let (tid, ends) = match h {
+            Happened::Step(s) if matches!(s.what, What::Fault(_)) => (s.tid, s.ts_ns),
+            Happened::Asked(a) => (a.tid, a.ts_ns),
+            _ => return false,
+        };
+        tid == inner.tid && h.start_ns() <= inner.ts_ns && inner.ts_ns <= ends
+    };
+    life.happened[..n].iter().filter(holds).count()
+}
+
+/// What the biography may lack.
+fn missing(life: &Biography<'_>, left_out: &LeftOut, meta: &Meta, out: &mut dyn Write) -> io::Result<()> {
+    heading(out, "what may be missing")?;
+    let mut line = |text: String| writeln!(out, "   {text}");
+    match meta.lost().max(left_out.lost_events) {
+        0 if meta.end_ns.is_some() => line("no event was lost".into())?,
+        0 => line("the recording was cut off; up to there no loss is known".into())?,
+        lost => line(theme::paint(
+            theme::FAILED,
+            format!("{} of this recording lost: some may have been of this page", text::count(lost, "event")),
+        ))?,
+    }
+    let nameless = left_out.nameless_events + left_out.ownerless_events;
+    line(format!(
+        "of {} it is not known which page they are about: they name no address, or another task made them",
+        text::count(nameless, "event")
+    ))?;
+    if let Some(sample) = meta.sample {
+        line(format!(
+            "one of {sample} faults, checks, marks and moves was recorded: most of this page's are not here"
+        ))?;
+    }
+    if let Some(filter) = &meta.filter {
+        line(format!("only {} was recorded", escape_control(filter)))?;
+    }
+    if life.dropped_requests > 0 {
+        line(format!("its process's first {} are not here", text::count(life.dropped_requests, "request")))?;
+    }
+    if !meta.kernel_patched {
+        line("this kernel has no lazy migration: no marks, and no checks but those of hinting faults".into())?;
+    }
+    for probe in page_explanation::probes(meta).iter().chain(&["fault", "request", "task"]) {
+        if !coverage::is_attached(meta, probe) {
+            line(format!("probe {probe} was not attached: its events are unknown"))?;
+        }
+    }
+    line("unmapping shows only where another page is found in its place, or where its process ends".into())
+}
+
+/// How a page fares in words, of its last check or move.
+pub(super) fn verdict(step: &What) -> Option<String> {
+    match step {
+        What::Check(c) => Some(match c.verdict {
+            Verdict::Placed => format!("it was where policy wants it, on node {}", c.src_nid),
+            Verdict::Misplaced => {
+                let wants = c.dst_nid.map_or_else(|| "another node".into(), |nid| format!("node {nid}"));
+                let policy = sentence::asking(c);
+                format!("{policy} wanted {wants} and the page was on node {}", c.src_nid)
+            }
+            Verdict::Skipped => {
+                let why = c.reason.as_deref().map_or_else(|| "no reason given".into(), sentence::explained);
+                format!("it was not asked to move ({why}), on node {}", c.src_nid)
+            }
+        }),
+        What::Migrate(m) if m.result == Outcome::Failed => {
+            let why = m.reason.as_deref().map_or_else(|| "the kernel gives no reason".into(), sentence::explained);
+            Some(format!("the kernel could not move it ({why})"))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::page_history::{
+            steps::ProcessId,
+            tracker::{Biographies, Limits},
+        },
+        testkit::{self, SEGMENT},
+    };
+
+    #[test]
+    fn what_was_not_recorded_is_not_nothing() {
+        let (mut meta, events) = testkit::direct(8);
+        let fault = events.iter().find(|e| matches!(&e.body, crate::event::Body::Fault(f) if f.addr == SEGMENT));
+        let mut fault = fault.expect("it is touched").clone();
+        let in_short = |fault: &crate::event::Event, meta: &Meta| {
+            let mut lives = Biographies::new(Limits::default());
+            lives.take(fault);
+            let process = ProcessId { pid: fault.pid, start_ns: fault.process_start_ns };
+            in_short(&lives.page(process, SEGMENT).expect("it is known"), meta)
+        };
+        assert!(in_short(&fault, &meta).contains("moved 0 times in 0 ns; went back"), "{}", in_short(&fault, &meta));
+        // As where the kernel lets nobody into functions.
+        if let crate::event::Body::Fault(fault) = &mut fault.body {
+            fault.latency_ns = None;
+        }
+        let mut lacks = meta.probes[0].clone();
+        (lacks.field, lacks.attached) = (Some("latency_ns".into()), None);
+        meta.probes.push(lacks);
+        for probe in meta.probes.iter_mut().filter(|probe| probe.probe == "direct_migrate") {
+            probe.attached = None;
+        }
+        let unknown = "1 fault on it took an unknown time; whether it moved was not recorded";
+        assert_eq!(in_short(&fault, &meta), unknown);
+    }
+
+    #[test]
+    fn what_is_left_out_is_told_where_it_was() {
+        let (meta, events) = testkit::direct(8);
+        let mut lives = Biographies::new(Limits { steps_per_page: 12, ..Limits::default() });
+        let fault = events.iter().find(|e| matches!(&e.body, crate::event::Body::Fault(f) if f.addr == SEGMENT));
+        let mut again = fault.expect("it is touched").clone();
+        let request = events.iter().find(|e| matches!(e.body, crate::event::Body::Request(_)));
+        let mut request = request.expect("they are moved").clone();
+        for n in 0..30 {
+            again.ts_ns += 100_000_000;
+            lives.take(&again);
+            if n == 20 {
+                request.ts_ns = again.ts_ns + 50_000_000;
+                lives.take(&request);
+            }
+        }
+        let process = ProcessId { pid: again.pid, start_ns: again.process_start_ns };
+        let page = lives.page(process, SEGMENT).expect("it is known");
+        let mut text = Vec::new();
+        write(&page, &lives.left_out(), &meta, "this machine", &mut text).expect("memory");
+        let text = anstream::adapter::strip_str(std::str::from_utf8(&text).expect("text")).to_string();
+        let lines: Vec<_> = text.lines().skip_while(|line| !line.contains("what happened to it")).skip(2).collect();
+        assert!(lines[FIRST_STEPS - 1].contains("fault of class"), "{text}");
+        assert_eq!(lines[FIRST_STEPS].trim(), "18 steps left out, to hold memory within bounds", "{text}");
+        assert!(lines[FIRST_STEPS + 1].contains("mbind("), "{text}");
+    }
+}

@@ -1,0 +1,127 @@
+//! The pages that are marked and not yet settled, found by frame, by address and by process.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hashbrown::HashMap;
+
+use super::fate::Fate;
+use crate::model::ranges::{PAGE_BYTES, page_start};
+
+/// One page, or folio, that was marked.
+#[derive(Clone, Debug)]
+pub struct Marked {
+    /// The number of the mark's event, counted from 0 on.
+    pub event: usize,
+    pub ts_ns: u64,
+    /// The funnel that it is in; `None` only while it is being marked.
+    pub(crate) request: Option<u64>,
+    pub pid: u32,
+    /// Virtual address: the mark's own, else that of another event about the same frame.
+    pub addr: Option<u64>,
+    /// Whether `addr` comes from another event.
+    pub addr_by_frame: bool,
+    pub pages: u64,
+    pub fate: Fate,
+    pub(crate) pfn: u64,
+}
+
+/// Marked pages by number, in the order of their marks.
+#[derive(Debug, Default)]
+pub(crate) struct MarkedPages {
+    list: BTreeMap<u64, Marked>,
+    /// The last open mark of each frame.
+    by_frame: HashMap<u64, u64>,
+    by_addr: BTreeMap<(u32, u64), u64>,
+    by_process: BTreeSet<(u32, u64)>,
+    next: u64,
+}
+
+impl MarkedPages {
+    pub(crate) fn push(&mut self, marked: Marked) -> u64 {
+        let n = self.next;
+        self.next += 1;
+        self.by_frame.insert(marked.pfn, n);
+        self.by_process.insert((marked.pid, n));
+        self.by_addr.extend(marked.addr.map(|addr| ((marked.pid, page_start(addr)), n)));
+        self.list.insert(n, marked);
+        n
+    }
+
+    pub(crate) fn get(&self, n: u64) -> Option<&Marked> {
+        self.list.get(&n)
+    }
+
+    pub(crate) fn get_mut(&mut self, n: u64) -> Option<&mut Marked> {
+        self.list.get_mut(&n)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &Marked)> {
+        self.list.iter().map(|(&n, marked)| (n, marked))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// The oldest one.
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.list.first_key_value().map(|(&n, _)| n)
+    }
+
+    pub(crate) fn of_frame(&self, pfn: u64) -> Option<u64> {
+        self.by_frame.get(&pfn).copied()
+    }
+
+    /// The open mark whose folio holds the address.
+    pub(crate) fn of_addr(&self, pid: u32, addr: u64) -> Option<u64> {
+        let (&(_, start), &n) = self.by_addr.range((pid, 0)..=(pid, page_start(addr))).next_back()?;
+        let marked = self.list.get(&n)?;
+        (addr < start.saturating_add(marked.pages * PAGE_BYTES)).then_some(n)
+    }
+
+    /// All open ones of a process, in the order of their marks.
+    pub(crate) fn of_process(&self, pid: u32) -> Vec<u64> {
+        self.by_process.range((pid, 0)..=(pid, u64::MAX)).map(|&(_, n)| n).collect()
+    }
+
+    pub(crate) fn has_process(&self, pid: u32) -> bool {
+        self.by_process.range((pid, 0)..=(pid, u64::MAX)).next().is_some()
+    }
+
+    /// Its address became known by its frame.
+    pub(crate) fn locate(&mut self, n: u64, addr: u64) {
+        if let Some(marked) = self.list.get_mut(&n)
+            && marked.addr.is_none()
+        {
+            (marked.addr, marked.addr_by_frame) = (Some(addr), true);
+            self.by_addr.insert((marked.pid, page_start(addr)), n);
+        }
+    }
+
+    /// It went to another frame.
+    pub(crate) fn follow(&mut self, n: u64, pfn: u64) {
+        if let Some(marked) = self.list.get_mut(&n) {
+            self.by_frame.remove(&marked.pfn);
+            marked.pfn = pfn;
+            self.by_frame.insert(pfn, n);
+        }
+    }
+
+    /// Nothing more is to be learned of it.
+    pub(crate) fn close(&mut self, n: u64) {
+        let Some(marked) = self.list.get(&n) else { return };
+        if self.by_frame.get(&marked.pfn) == Some(&n) {
+            self.by_frame.remove(&marked.pfn);
+        }
+        let key = marked.addr.map(|addr| (marked.pid, page_start(addr)));
+        if let Some(key) = key.filter(|key| self.by_addr.get(key) == Some(&n)) {
+            self.by_addr.remove(&key);
+        }
+        self.by_process.remove(&(marked.pid, n));
+    }
+
+    pub(crate) fn remove(&mut self, n: u64) {
+        self.close(n);
+        self.list.remove(&n);
+    }
+}

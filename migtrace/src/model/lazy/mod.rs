@@ -1,0 +1,10 @@
+//! Pages marked for lazy migration: which syscall marked them, and what became of them.
+
+pub mod fate;
+pub(crate) mod fork_family;
+pub mod funnel;
+pub(crate) mod infer_address;
+pub(crate) mod marked_page;
+pub mod of_run;
+pub mod request;
+pub mod tracker;

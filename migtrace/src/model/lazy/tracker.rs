@@ -1,0 +1,364 @@
+//! Follows every marked page to its fate, event by event, and keeps a funnel for each request that marked pages and one
+//! for all of them.
+//!
+//! The kernel shows a mark by page frame, often without an address; a check and a migration name both. A mark is linked to
+//! them by frame, else by address, and follows its page when compaction or a direct request moves it before it is touched.
+//! Events are taken in the order of their ends. Memory is bounded: what is not followed to its end is counted.
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
+
+use super::{
+    fate::{Fate, Gone},
+    fork_family::Families,
+    funnel::Funnel,
+    marked_page::{Marked, MarkedPages},
+    request::LazyRequest,
+};
+use crate::event::{
+    Batch, Body, Cause, Check, Event, Fault, FaultClass, Loss, Mark, Migrate, Outcome, Task, TaskEvent, Verdict,
+};
+use crate::model::{
+    page_history::frame_index::Frames,
+    ranges::{PAGE_BYTES, page_start},
+};
+
+/// How much is followed.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Pages, or folios, that are marked and not yet settled.
+    pub marks: usize,
+    /// Requests.
+    pub requests: usize,
+    /// Page frames whose address is remembered.
+    pub frames: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { marks: 1 << 18, requests: 1 << 12, frames: 1 << 18 }
+    }
+}
+
+/// All that was marked, as far as it has got.
+#[derive(Debug)]
+pub struct Funnels {
+    pub(crate) limits: Limits,
+    /// Whether settled marks stay in the list.
+    keeps_settled: bool,
+    pub(crate) marks: MarkedPages,
+    frames: Frames,
+    families: Families,
+    pub(crate) requests: BTreeMap<u64, LazyRequest>,
+    /// By thread, the request that marks now.
+    pub(crate) open: HashMap<u32, u64>,
+    pub(crate) next_request: u64,
+    taken: usize,
+    all: Funnel,
+    pub(crate) evicted_requests: u64,
+}
+
+impl Default for Funnels {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
+
+impl Funnels {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            keeps_settled: false,
+            marks: MarkedPages::default(),
+            frames: Frames::new(limits.frames),
+            families: Families::default(),
+            requests: BTreeMap::new(),
+            open: HashMap::new(),
+            next_request: 0,
+            taken: 0,
+            all: Funnel::default(),
+            evicted_requests: 0,
+        }
+    }
+
+    /// For a recording that is in memory as a whole: nothing is left out.
+    pub(crate) fn unbounded() -> Self {
+        let most = usize::MAX;
+        Self { keeps_settled: true, ..Self::new(Limits { marks: most, requests: most, frames: most }) }
+    }
+
+    /// Takes the next event.
+    pub fn take(&mut self, event: &Event) {
+        self.take_numbered(self.taken, event);
+    }
+
+    /// As [`Self::take`], where events have numbers of their own.
+    pub(crate) fn take_numbered(&mut self, number: usize, event: &Event) {
+        self.taken += 1;
+        match &event.body {
+            Body::Mark(mark) => self.mark(number, event, mark),
+            Body::Check(check) => self.check(event, check),
+            Body::Migrate(migrate) => self.migrate(event, migrate),
+            Body::Fault(fault) => self.fault(event.pid, fault),
+            Body::Batch(batch) if &*batch.mode == "lazy" => self.batch(event, batch),
+            Body::Request(request) => self.request(number, event, request),
+            Body::Task(task) => self.task(event, task),
+            Body::Loss(loss) => self.loss(loss),
+            Body::Batch(_) | Body::Region(_) | Body::Phase(_) => {}
+        }
+    }
+
+    /// The requests that marked pages or asked for it, oldest first.
+    pub fn requests(&self) -> impl DoubleEndedIterator<Item = &LazyRequest> {
+        self.requests.values()
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn get(&self, id: u64) -> Option<&LazyRequest> {
+        self.requests.get(&id)
+    }
+
+    /// The funnel of all of them, and of marks without a request.
+    #[must_use]
+    pub const fn all(&self) -> &Funnel {
+        &self.all
+    }
+
+    /// Requests that are only in [`Self::all`] any more.
+    #[must_use]
+    pub const fn evicted_requests(&self) -> u64 {
+        self.evicted_requests
+    }
+
+    /// Page frames whose address was forgotten: a mark without an address may stay without.
+    #[must_use]
+    pub const fn evicted_frames(&self) -> u64 {
+        self.frames.evicted()
+    }
+
+    /// The marks that are not settled, and the settled ones where they are kept, by number.
+    pub(crate) fn marks(&self) -> impl Iterator<Item = (u64, &Marked)> {
+        self.marks.iter()
+    }
+
+    fn mark(&mut self, number: usize, event: &Event, mark: &Mark) {
+        let (pages, request) = (1 << mark.order, self.opened(event));
+        if mark.result == Outcome::Failed {
+            let reason = mark.reason.clone().unwrap_or_else(|| "failed".into());
+            return self.count(request, |f| {
+                *f.refused_pages.entry(reason.clone()).or_default() += pages * event.weight();
+            });
+        }
+        if event.weight() > 1 {
+            // The events that tell its fate were drawn apart from it.
+            return self.count(request, |f| {
+                f.marked_pages += pages * event.weight();
+                f.estimate_untouched();
+            });
+        }
+        let at_addr = mark.addr.and_then(|addr| self.marks.of_addr(event.pid, addr));
+        for old in [self.marks.of_frame(mark.pfn), at_addr].into_iter().flatten() {
+            // Marked again, so it had been mapped in between, and no event says how.
+            self.settle(old, &Fate::Unknown);
+            self.close(old);
+        }
+        let seen = self.frames.find(mark.pfn).filter(|(owner, _)| *owner == event.pid).map(|(_, addr)| addr);
+        let addr_by_frame = mark.addr.is_none() && seen.is_some();
+        let (ts_ns, pid, addr, pfn) = (event.ts_ns, event.pid, mark.addr.or(seen), mark.pfn);
+        let fate = Fate::Untouched;
+        self.count(request, |f| f.mark(&fate, pages));
+        let request = Some(request);
+        self.marks.push(Marked { event: number, ts_ns, request, pid, addr, addr_by_frame, pages, fate, pfn });
+        self.evict_marks();
+    }
+
+    fn check(&mut self, event: &Event, check: &Check) {
+        let (pid, addr) = (event.pid, folio_start(check.addr, check.order));
+        self.locate(check.pfn, pid, addr);
+        if check.is_hinting() {
+            return;
+        }
+        let fate = match check.verdict {
+            Verdict::Placed => Fate::Placed,
+            Verdict::Misplaced => Fate::Unknown,
+            Verdict::Skipped => Fate::Failed(check.reason.clone().unwrap_or_else(|| "skipped".into())),
+        };
+        let followed = self.marks.of_frame(check.pfn).or_else(|| self.marks.of_addr(pid, check.addr));
+        match followed.filter(|_| event.weight() == 1) {
+            Some(n) => self.settle(n, &fate),
+            None if fate.is_open() => {}
+            None => self.estimate(event, check.addr, &fate, 1 << check.order),
+        }
+    }
+
+    fn migrate(&mut self, event: &Event, migrate: &Migrate) {
+        if let Some(addr) = migrate.addr {
+            self.locate(migrate.old_pfn, event.pid, folio_start(addr, migrate.order));
+        }
+        let is_lazy = migrate.cause == Cause::LazyFault;
+        let fate = match migrate.result {
+            Outcome::Ok => Fate::Migrated,
+            Outcome::Failed => Fate::Failed(migrate.reason.clone().unwrap_or_else(|| "failed".into())),
+        };
+        if is_lazy {
+            let by_addr = || migrate.addr.and_then(|addr| self.marks.of_addr(event.pid, addr));
+            let followed = self.marks.of_frame(migrate.old_pfn).or_else(by_addr);
+            match followed.filter(|_| event.weight() == 1) {
+                Some(n) => self.settle(n, &fate),
+                None => self.estimate(event, migrate.addr.unwrap_or(0), &fate, migrate.pages()),
+            }
+        } else if let (Some(n), Some(pfn)) = (self.marks.of_frame(migrate.old_pfn), migrate.new_pfn) {
+            self.marks.follow(n, pfn);
+        }
+        self.frames.follow(migrate);
+    }
+
+    /// A fault on a page that is still marked, as far as is known: no check told of it before.
+    fn fault(&mut self, pid: u32, fault: &Fault) {
+        if fault.result.as_deref() != Some("ok") {
+            return;
+        }
+        let Some(n) = self.marks.of_addr(pid, fault.addr) else { return };
+        if self.marks.get(n).is_none_or(|m| m.fate != Fate::Untouched) {
+            return;
+        }
+        let fate = match fault.class {
+            // Of a page that was read from swap nothing is left to migrate.
+            Some(FaultClass::Swap) if fault.major == Some(true) => Fate::Gone(Gone::SwappedOut),
+            // A marked page is found by way of the swap cache; this one is another.
+            Some(FaultClass::Anon | FaultClass::File | FaultClass::Shmem | FaultClass::Huge) => {
+                Fate::Gone(Gone::Unmapped)
+            }
+            _ => Fate::Unknown,
+        };
+        self.settle(n, &fate);
+    }
+
+    fn batch(&mut self, event: &Event, batch: &Batch) {
+        let request = self.opened(event);
+        self.count(request, |f| {
+            *f.counted_pages.get_or_insert(0) += batch.succeeded;
+            if f.is_estimated {
+                f.estimate_untouched();
+            }
+        });
+    }
+
+    fn task(&mut self, event: &Event, task: &Task) {
+        match task.what {
+            TaskEvent::Fork => {
+                if let Some(child) = task.target_pid {
+                    self.families.fork(event.pid, child, self.marks.has_process(event.pid));
+                }
+            }
+            TaskEvent::Exit | TaskEvent::Exec => {
+                self.frames.end(event.pid);
+                for pid in self.families.leave(event.pid, self.marks.has_process(event.pid)) {
+                    for n in self.marks.of_process(pid) {
+                        if self.marks.get(n).is_some_and(|m| m.fate == Fate::Untouched) {
+                            self.settle(n, &Fate::Gone(Gone::Exited));
+                        }
+                    }
+                    self.estimate_gone(pid);
+                }
+            }
+            TaskEvent::Moved => {}
+        }
+    }
+
+    fn loss(&mut self, loss: &Loss) {
+        if !["fault", "check", "mark", "lazy_migrate"].contains(&loss.probe.as_str()) {
+            return;
+        }
+        let funnels = self.requests.values_mut().map(|r| &mut r.funnel).chain([&mut self.all]);
+        for funnel in funnels.filter(|f| f.never_touched_pages() > 0) {
+            funnel.lost_events += loss.count;
+        }
+    }
+
+    /// What is learned of a page that was open.
+    fn settle(&mut self, n: u64, fate: &Fate) {
+        let Some(marked) = self.marks.get_mut(n).filter(|m| m.fate.is_open() && m.fate != *fate) else { return };
+        let old = std::mem::replace(&mut marked.fate, fate.clone());
+        let (pages, request) = (marked.pages, marked.request);
+        self.all.change(&old, fate, pages);
+        if let Some(record) = request.and_then(|id| self.requests.get_mut(&id)) {
+            record.funnel.change(&old, fate, pages);
+        }
+        if !fate.is_open() {
+            self.close(n);
+        }
+    }
+
+    fn close(&mut self, n: u64) {
+        if self.keeps_settled {
+            self.marks.close(n);
+        } else {
+            self.marks.remove(n);
+        }
+    }
+
+    fn locate(&mut self, pfn: u64, pid: u32, addr: u64) {
+        self.frames.locate(pfn, pid, addr);
+        if let Some(n) = self.marks.of_frame(pfn)
+            && self.marks.get(n).is_some_and(|m| m.pid == pid)
+        {
+            self.marks.locate(n, addr);
+        }
+    }
+
+    /// Changes the funnel of a request and that of all.
+    fn count(&mut self, request: u64, change: impl Fn(&mut Funnel)) {
+        change(&mut self.all);
+        if let Some(record) = self.requests.get_mut(&request) {
+            change(&mut record.funnel);
+        }
+    }
+
+    /// Pages that are not followed, but that a marking request asked about, if one did, had this fate.
+    fn estimate(&mut self, event: &Event, addr: u64, fate: &Fate, pages: u64) {
+        if event.weight() == 1 && self.all.evicted_pages == 0 {
+            return;
+        }
+        let holds = |r: &&mut LazyRequest| {
+            let range = r.request.as_ref().and_then(|r| r.addr.zip(r.len));
+            let is_in = range.is_some_and(|(start, len)| addr >= start && addr - start < len);
+            r.pid == event.pid && is_in && (event.weight() > 1 || r.funnel.evicted_pages > 0)
+        };
+        let Some(request) = self.requests.values_mut().rev().find(holds) else { return };
+        let pages = pages * event.weight();
+        request.funnel.estimate(fate, pages);
+        self.all.estimate(fate, pages);
+    }
+
+    /// What remains of a process's pages that are not followed is gone with it.
+    fn estimate_gone(&mut self, pid: u32) {
+        for record in self.requests.values_mut().filter(|r| r.pid == pid && r.funnel.is_estimated) {
+            let (fate, pages) = (Fate::Gone(Gone::Exited), record.funnel.untouched_pages);
+            record.funnel.estimate(&fate, pages);
+            self.all.estimate(&fate, pages);
+        }
+    }
+
+    fn evict_marks(&mut self) {
+        while self.marks.len() > self.limits.marks {
+            let Some(oldest) = self.marks.first() else { return };
+            if let Some(marked) = self.marks.get(oldest).filter(|m| m.fate == Fate::Untouched)
+                && let Some(request) = marked.request
+            {
+                let pages = marked.pages;
+                self.count(request, |f| f.evict(pages));
+            }
+            self.marks.remove(oldest);
+        }
+    }
+}
+
+/// Where a folio of this order begins: large folios lie at multiples of their size, in memory as in address spaces.
+pub(crate) const fn folio_start(addr: u64, order: u32) -> u64 {
+    page_start(addr) & !((PAGE_BYTES << order) - 1)
+}

@@ -1,0 +1,254 @@
+//! Counts that the kernel made, taken into the state in place of the events that they stand for.
+//!
+//! They are exact, but for times, which are known to powers of two, and come a second late at most. What only an event shows
+//! (addresses, threads, stages) still comes from those events that got a record.
+
+use migtrace_common::counters::ProbeCounters;
+
+use super::{State, counts::Counts, latencies::What, process::Identity};
+use crate::{
+    counts::{self, Count, ProcessId, Sort},
+    event::{Body, Cause, Event, Outcome, Verdict},
+};
+
+/// The probes of checks: by migrate-on-fault, and in NUMA hinting faults.
+const CHECKS: [&str; 2] = ["check", "hinting_check"];
+/// What /proc rounds the start of a process to, ns: that is all that events of one that was there before say.
+const TICK_NS: u64 = 10_000_000;
+
+impl State {
+    /// From now on faults, checks, marks and moves are counted by [`State::count`]; what was counted up to `earlier` is none
+    /// of this state's.
+    pub fn count_since(&mut self, earlier: counts::Counts) {
+        self.counted = Some(Box::new(earlier));
+    }
+
+    /// Takes what the kernel has counted in all; nothing where [`State::count_since`] was not called.
+    pub fn count(&mut self, counted: &counts::Counts, now_ns: u64) {
+        let Some(before) = self.counted.take() else { return };
+        let mut news = Counts::default();
+        for (sort, count) in &counted.sorts {
+            let new = before.sorts.get(sort).map_or_else(|| count.clone(), |earlier| count.since(earlier));
+            if new.events > 0 {
+                news.add(&self.count_sort(sort, &new));
+            }
+        }
+        for probe in CHECKS {
+            let events = |counts: &counts::Counts| counts.probes.get(probe).map_or(0, ProbeCounters::events);
+            let seen = self.probes.entry(probe).or_default();
+            *seen = seen.saturating_add(events(counted).saturating_sub(events(&before)));
+        }
+        self.counted_events = self.counted_events.saturating_add(news.events);
+        let missed =
+            |c: &counts::Counts| c.probes.values().fold(c.unreadable, |sum, p| sum.saturating_add(p.uncounted));
+        self.uncounted = self.uncounted.saturating_add(missed(counted).saturating_sub(missed(&before)));
+        self.totals.add(&news);
+        self.rates.add(now_ns, &news);
+        self.now_ns = self.now_ns.max(now_ns);
+        let all = |counts: &counts::Counts, id| {
+            let processes = &counts.processes;
+            processes.live.get(id).or_else(|| processes.ending.get(id)).copied().unwrap_or_default()
+        };
+        for id in counted.processes.live.keys().chain(counted.processes.ending.keys()) {
+            let process = all(counted, id);
+            let new = process.since(&all(&before, id));
+            let counts = self.counts_of(&new);
+            if counts.events > 0 {
+                self.processes.count(self.identity(*id), &process, &counts, now_ns);
+            }
+        }
+        self.counted = Some(Box::new(counted.clone()));
+    }
+
+    /// Events that were counted and are known by their counts alone.
+    #[must_use]
+    pub const fn unrecorded(&self) -> u64 {
+        self.counted_events.saturating_sub(self.recorded_events)
+    }
+
+    /// Whether an event is one of those that the kernel's counts hold.
+    #[must_use]
+    pub fn is_counted_in_kernel(&self, event: &Event) -> bool {
+        self.counted.is_some()
+            && matches!(event.body, Body::Fault(_) | Body::Check(_) | Body::Mark(_) | Body::Migrate(_))
+    }
+
+    /// Whether times of faults and moves are known to powers of two only.
+    #[must_use]
+    pub const fn times_are_estimated(&self) -> bool {
+        self.counted.is_some()
+    }
+
+    /// Events that a probe saw.
+    #[must_use]
+    pub fn events_of(&self, probe: &str) -> u64 {
+        self.probes.get(probe).copied().unwrap_or(0)
+    }
+
+    fn count_sort(&mut self, sort: &Sort, new: &Count) -> Counts {
+        let probe = match sort {
+            Sort::Fault { .. } => Some("fault"),
+            // One sort of two probes.
+            Sort::Check { .. } => None,
+            Sort::Mark { .. } => Some("mark"),
+            Sort::Migrate { cause: Cause::LazyFault, .. } => Some("lazy_migrate"),
+            Sort::Migrate { .. } => Some("direct_migrate"),
+        };
+        if let Some(probe) = probe {
+            let seen = self.probes.entry(probe).or_default();
+            *seen = seen.saturating_add(new.events);
+        }
+        let mut counts = Counts { events: new.events, ..Counts::default() };
+        match sort {
+            Sort::Fault { class, cpu_nid, nid, .. } => {
+                counts.faults = new.events;
+                counts.stalled_ns = new.times.total_ns;
+                if let (Some(cpu), Some(page)) = (*cpu_nid, *nid) {
+                    counts.placed_faults = new.events;
+                    counts.remote_faults = if cpu == page { 0 } else { new.events };
+                    self.faults.add(cpu, page, new.events);
+                }
+                self.latencies.feed_times(What::Fault(*class), &new.times);
+            }
+            Sort::Check { verdict, .. } => {
+                counts.checks = new.events;
+                counts.misplaced = if *verdict == Verdict::Misplaced { new.events } else { 0 };
+            }
+            Sort::Mark { result: Outcome::Ok, .. } => counts.marked_pages = new.pages,
+            Sort::Mark { .. } => {}
+            Sort::Migrate { result: Outcome::Failed, .. } => counts.failed_pages = new.pages,
+            Sort::Migrate { cause, src_nid, dst_nid, .. } => {
+                counts.moved_pages = new.pages;
+                self.latencies.feed_times(What::Move(*cause), &new.times);
+                if let (Some(from), Some(to)) = (*src_nid, *dst_nid) {
+                    self.moves.add(from, to, new.pages);
+                    self.latencies.feed_times(What::Pair(*cause, from, to), &new.times);
+                }
+            }
+        }
+        counts
+    }
+
+    fn counts_of(&self, new: &counts::Process) -> Counts {
+        let events = new.faults + new.misplaced + new.moved_pages + new.failed_pages;
+        Counts {
+            events,
+            faults: new.faults,
+            placed_faults: if self.fidelity.remote.is_available() { new.faults } else { 0 },
+            remote_faults: new.remote_faults,
+            misplaced: new.misplaced,
+            moved_pages: new.moved_pages,
+            failed_pages: new.failed_pages,
+            stalled_ns: new.fault_ns,
+            ..Counts::default()
+        }
+    }
+
+    /// The name by which events know a process.
+    fn identity(&self, id: ProcessId) -> Identity {
+        let exact = Identity { pid: id.pid, start_ns: id.start_ns };
+        let rounded = Identity { start_ns: id.start_ns / TICK_NS * TICK_NS, ..exact };
+        let was_there = id.start_ns < self.meta.start_ns;
+        let by_events = [exact, rounded].into_iter().find(|known| self.processes.get(*known).is_some());
+        by_events.unwrap_or(if was_there { rounded } else { exact })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        counts::{Process, Times},
+        event::Comm,
+        recording::Meta,
+    };
+
+    fn moved(events: u64) -> (Sort, Count) {
+        let sort = Sort::Migrate {
+            cause: Cause::Mbind,
+            result: Outcome::Ok,
+            reason: None,
+            src_nid: Some(1),
+            dst_nid: Some(2),
+        };
+        let mut times = Times { total_ns: events * 3000, ..Times::default() };
+        // 2048 to 4096 ns.
+        times.buckets[4] = events;
+        (sort, Count { events, pages: events * 512, times })
+    }
+
+    fn counts(events: u64) -> counts::Counts {
+        let id = ProcessId { pid: 7, start_ns: 123_456_789 };
+        let process = Process {
+            comm: Comm::from("mover"),
+            named_ns: 1,
+            cgroup_id: 3,
+            moved_pages: events * 512,
+            ..Process::default()
+        };
+        counts::Counts {
+            sorts: [moved(events)].into(),
+            processes: counts::Processes { live: [(id, process)].into(), ..Default::default() },
+            ..counts::Counts::default()
+        }
+    }
+
+    #[test]
+    fn what_the_kernel_counted_is_taken_once() {
+        let mut state = State::new(Meta { start_ns: 1_000_000_000, ..Meta::default() });
+        state.count_since(counts(2));
+        state.count(&counts(5), 2_000_000_000);
+        state.count(&counts(5), 3_000_000_000);
+        assert_eq!((state.totals.moved_pages, state.moves.get(1, 2)), (3 * 512, 3 * 512));
+        let moves = state.latencies.get(What::Move(Cause::Mbind)).expect("they took time");
+        assert_eq!(moves.count(), 3);
+        assert_eq!((state.events_of("direct_migrate"), state.events_of("fault")), (3, 0));
+        assert!((2048..4096).contains(&moves.median_ns().expect("three")));
+        // It was there before: /proc says when it started, to 10 ms.
+        let process = state.processes.get(Identity { pid: 7, start_ns: 120_000_000 }).expect("it is listed");
+        assert_eq!((process.counts.moved_pages, process.comm.to_string()), (3 * 512, "mover".to_owned()));
+        assert_eq!(state.unrecorded(), 3);
+    }
+
+    #[test]
+    fn what_the_kernel_had_no_room_to_count_is_said() {
+        let mut state = State::new(Meta::default());
+        let missed = |fault, unreadable| counts::Counts {
+            probes: [("fault", ProbeCounters { uncounted: fault, ..ProbeCounters::default() })].into(),
+            unreadable,
+            ..counts::Counts::default()
+        };
+        state.count_since(missed(2, 0));
+        state.count(&missed(5, 1), 1);
+        state.count(&missed(5, 1), 2);
+        assert_eq!(state.uncounted, 4);
+    }
+
+    #[test]
+    fn checks_are_told_apart_by_their_probes() {
+        let mut state = State::new(Meta::default());
+        let checks = |lazy, hinting| {
+            let counters =
+                |counted_only, stored| ProbeCounters { counted_only, seen: stored, stored, ..Default::default() };
+            counts::Counts {
+                probes: [("check", counters(lazy, 1)), ("hinting_check", counters(hinting, 2))].into(),
+                ..counts::Counts::default()
+            }
+        };
+        state.count_since(checks(5, 7));
+        state.count(&checks(10, 7), 1);
+        state.count(&checks(10, 9), 2);
+        assert_eq!((state.events_of("check"), state.events_of("hinting_check")), (5, 2));
+    }
+
+    #[test]
+    fn an_event_that_the_kernel_counted_is_not_counted_again() {
+        let (meta, events) = crate::testkit::direct(8);
+        let mut state = State::new(meta);
+        state.count_since(counts::Counts::default());
+        events.iter().for_each(|event| state.feed(event));
+        assert_eq!((state.totals.moved_pages, state.totals.faults), (0, 0));
+        assert_eq!((state.totals.requests, state.totals.batch_moved_pages), (2, 8), "these come one by one");
+        assert!(state.latencies.get(What::Move(Cause::Mbind)).is_none());
+    }
+}

@@ -1,0 +1,142 @@
+//! What biographies need of processes: their starts, forks and ends, and the requests that they made.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
+
+use super::steps::{Asked, Mapped, ProcessId};
+use crate::event::{Comm, Event, Request};
+use crate::model::bounded::two_generations::Recent;
+
+/// What one process did that matters to its pages.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Life {
+    pub(crate) comm: Comm,
+    pub(crate) asked: VecDeque<Asked>,
+    pub(crate) dropped_requests: u64,
+    pub(crate) mapped: Vec<Mapped>,
+    pub(crate) forked: Option<(u64, ProcessId)>,
+    pub(crate) executed_ns: Vec<u64>,
+    pub(crate) exited_ns: Option<u64>,
+}
+
+/// Programs that a process ran, and mappings of a page, that are kept of each.
+const MOST_NOTES: usize = 64;
+
+impl Life {
+    pub(crate) fn ask(&mut self, event: &Event, request: &Request, limit: usize) {
+        if self.asked.len() >= limit {
+            self.asked.pop_front();
+            self.dropped_requests += 1;
+        }
+        let (ts_ns, cpu, cpu_node, pid, tid) = (event.ts_ns, event.cpu, event.cpu_node, event.pid, event.tid);
+        self.asked.push_back(Asked { ts_ns, cpu, cpu_node, pid, tid, comm: event.comm, request: request.clone() });
+    }
+
+    /// A mapping that only grew says nothing new of a page in it.
+    pub(crate) fn map(&mut self, mapped: Mapped) {
+        let is_same = |m: &Mapped| {
+            (m.region.class, &m.region.name, m.region.policy)
+                == (mapped.region.class, &mapped.region.name, mapped.region.policy)
+        };
+        if !self.mapped.last().is_some_and(is_same) && self.mapped.len() < MOST_NOTES {
+            self.mapped.push(mapped);
+        }
+    }
+
+    pub(crate) fn execute(&mut self, ts_ns: u64) {
+        if self.executed_ns.len() < MOST_NOTES {
+            self.executed_ns.push(ts_ns);
+        }
+    }
+}
+
+/// The processes seen last.
+#[derive(Debug)]
+pub(crate) struct Lives {
+    lives: HashMap<ProcessId, Life>,
+    /// In the order in which they were seen first.
+    order: VecDeque<ProcessId>,
+    limit: usize,
+    evicted: u64,
+    /// Of the processes that have their numbers now.
+    starts: Recent<u32, Option<u64>>,
+    last: Option<ProcessId>,
+    /// By the child's number: when, and by whom it was made.
+    forks: Recent<u32, (u64, ProcessId)>,
+}
+
+impl Lives {
+    pub(crate) fn new(limit: usize) -> Self {
+        let (lives, order) = (HashMap::new(), VecDeque::new());
+        let (starts, forks) = (Recent::new(4 * limit), Recent::new(limit));
+        Self { lives, order, limit, evicted: 0, starts, last: None, forks }
+    }
+
+    /// The process that an event is of.
+    pub(crate) fn of_event(&mut self, event: &Event) -> ProcessId {
+        let known = ProcessId { pid: event.pid, start_ns: event.process_start_ns };
+        if self.last == Some(known) {
+            return known;
+        }
+        if known.start_ns.is_none() {
+            return self.of_pid(event.pid);
+        }
+        self.starts.insert(event.pid, event.process_start_ns);
+        self.last = Some(known);
+        known
+    }
+
+    /// The process that has this number now, as far as is known.
+    pub(crate) fn of_pid(&self, pid: u32) -> ProcessId {
+        ProcessId { pid, start_ns: self.starts.get(&pid).copied().flatten() }
+    }
+
+    pub(crate) fn fork(&mut self, ts_ns: u64, parent: ProcessId, child: u32) {
+        self.starts.remove(&child);
+        self.last = None;
+        self.forks.insert(child, (ts_ns, parent));
+    }
+
+    /// The process's number is free, once it is said that it ended.
+    pub(crate) fn end(&mut self, process: ProcessId, ts_ns: u64) {
+        if let Some(life) = self.lives.get_mut(&process) {
+            life.exited_ns = Some(ts_ns);
+        }
+        self.starts.remove(&process.pid);
+        self.last = None;
+    }
+
+    /// The process's life, which begins here if it was not known.
+    pub(crate) fn begin(&mut self, process: ProcessId) -> &mut Life {
+        if !self.lives.contains_key(&process) {
+            if self.lives.len() >= self.limit
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.lives.remove(&oldest);
+                self.evicted += 1;
+            }
+            self.order.push_back(process);
+        }
+        let forks = &self.forks;
+        self.lives.entry(process).or_insert_with(|| {
+            let is_before = |(ts_ns, _): &&(u64, ProcessId)| {
+                // The child's start is read a little before its fork is reported.
+                process.start_ns.is_none_or(|start_ns| ts_ns.abs_diff(start_ns) < 1_000_000_000)
+            };
+            Life { forked: forks.get(&process.pid).filter(is_before).copied(), ..Life::default() }
+        })
+    }
+
+    pub(crate) fn get(&self, process: ProcessId) -> Option<&Life> {
+        self.lives.get(&process)
+    }
+
+    pub(crate) fn get_mut(&mut self, process: ProcessId) -> Option<&mut Life> {
+        self.lives.get_mut(&process)
+    }
+
+    pub(crate) const fn evicted(&self) -> u64 {
+        self.evicted
+    }
+}

@@ -1,0 +1,98 @@
+//! What views ask of biographies: one page, the processes that have it, the pages that rank first.
+
+use std::cmp::Reverse;
+
+use super::{
+    page::{Page, Rank},
+    steps::{Biography, Counts, Happened, PageId, ProcessId, Step, folio_starts},
+    tracker::{Biographies, LeftOut},
+};
+use crate::event::Comm;
+use crate::model::ranges::{PAGE_BYTES, page_start};
+
+impl Biographies {
+    /// The life of the page at an address of a process; `None` where no event tells of it.
+    #[must_use]
+    pub fn page(&self, process: ProcessId, addr: u64) -> Option<Biography<'_>> {
+        let page = PageId { process, addr: page_start(addr) };
+        let (mut happened, mut counts, mut dropped_steps) = (Vec::new(), Counts::default(), 0);
+        let mut steps: Vec<&Step> = Vec::new();
+        for start in folio_starts(addr) {
+            let Some(folio) = self.pages.get(&PageId { addr: start, ..page }) else { continue };
+            let covers = |step: &&Step| page.addr - start < PAGE_BYTES << step.order();
+            let whole = folio.steps.iter().all(|step| covers(&step));
+            steps.extend(folio.steps.iter().filter(covers));
+            dropped_steps += if whole { folio.dropped_steps } else { 0 };
+        }
+        if steps.is_empty() {
+            return None;
+        }
+        steps.sort_by_key(|step| step.ts_ns);
+        let mut last_move = None;
+        steps.iter().for_each(|step| counts.take(step, &mut last_move));
+        // Of a page that is only itself the counts are whole.
+        if let Some(own) = self.pages.get(&page).filter(|own| own.steps.len() == steps.len()) {
+            counts = own.counts;
+        }
+        happened.extend(steps.into_iter().map(Happened::Step));
+        let life = self.lives.get(process);
+        let first_ns = happened.iter().map(Happened::ts_ns).min().unwrap_or(0);
+        if let Some(life) = life {
+            happened.extend(life.asked.iter().filter(|asked| asked.covers(page.addr)).map(Happened::Asked));
+            happened.extend(life.mapped.iter().map(Happened::Mapped));
+            happened.extend(life.forked.map(|(ts_ns, from)| Happened::Forked { ts_ns, from }));
+            // Before the page's first step it was another program, with other pages.
+            let later = life.executed_ns.iter().filter(|ns| **ns > first_ns);
+            happened.extend(later.map(|&ts_ns| Happened::Executed { ts_ns }));
+            happened.extend(life.exited_ns.map(|ts_ns| Happened::Exited { ts_ns }));
+        }
+        happened.sort_by_key(|h| (h.start_ns(), Reverse(h.ts_ns())));
+        let (comm, dropped_requests) = life.map(|l| (l.comm, l.dropped_requests)).unwrap_or_default();
+        Some(Biography { page, comm, happened, counts, dropped_steps, dropped_requests })
+    }
+
+    /// The processes that have a page at this address, in the order of their numbers.
+    #[must_use]
+    pub fn processes(&self, addr: u64) -> Vec<ProcessId> {
+        let holds = |page: &&Page| page.id.addr <= addr && addr - page.id.addr < PAGE_BYTES << page.order;
+        let mut found: Vec<ProcessId> = self.pages.values().filter(holds).map(|page| page.id.process).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// All pages that are there, in no order.
+    pub fn pages(&self) -> impl Iterator<Item = &Page> {
+        self.pages.values()
+    }
+
+    /// The `count` pages that rank first, of those that rank at all.
+    #[must_use]
+    pub fn top(&self, rank: Rank, count: usize) -> Vec<&Page> {
+        let key = |page: &&Page| (Reverse(rank.of(&page.counts)), page.id);
+        let mut pages: Vec<&Page> = self.pages().filter(|page| rank.of(&page.counts) > 0).collect();
+        if count < pages.len() {
+            pages.select_nth_unstable_by_key(count, key);
+            pages.truncate(count);
+        }
+        pages.sort_unstable_by_key(key);
+        pages
+    }
+
+    /// The name of a process, as its last event had it.
+    #[must_use]
+    pub fn comm(&self, process: ProcessId) -> Option<Comm> {
+        self.lives.get(process).map(|life| life.comm)
+    }
+
+    /// What they do not hold. Moves of calls that have not returned count as without an owner.
+    #[must_use]
+    pub fn left_out(&self) -> LeftOut {
+        LeftOut {
+            ownerless_events: self.left_out.ownerless_events + self.pending_events as u64,
+            evicted_processes: self.lives.evicted(),
+            evicted_frames: self.frames.evicted(),
+            ..self.left_out
+        }
+    }
+}

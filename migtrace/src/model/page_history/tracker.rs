@@ -1,0 +1,327 @@
+//! The lives of all pages that events tell of, event by event, in bounded memory.
+//!
+//! Events name pages by address, some by page frame only. An address is the page's own process's where a task handles its
+//! own memory: faults, checks, marks, and moves in its own faults or calls. Moves for other causes happen in whatever task
+//! came by: they belong to the page that was seen last in their frame, if the address agrees. What cannot be told is left
+//! out and counted. What views ask is in `lookup.rs`.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
+
+use super::{
+    frame_index::Frames,
+    page::{FIRST_STEPS, Page},
+    process::Lives,
+    steps::{Mapped, PageId, ProcessId, Step, What, order_of_fault},
+};
+use crate::event::{Body, Cause, Event, Migrate, Region, Request, RequestName, Task, TaskEvent};
+use crate::model::{
+    lazy::tracker::folio_start,
+    ranges::{PAGE_BYTES, page_start},
+};
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub pages: usize,
+    /// Of all pages together.
+    pub steps: usize,
+    pub steps_per_page: usize,
+    pub processes: usize,
+    pub requests_per_process: usize,
+    /// Page frames whose address is remembered.
+    pub frames: usize,
+    /// Moves of calls that have not returned, so that it is not known whose pages they move.
+    pub pending: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            pages: 1 << 16,
+            steps: 1 << 18,
+            steps_per_page: 64,
+            processes: 1 << 12,
+            requests_per_process: 64,
+            frames: 1 << 18,
+            pending: 1 << 14,
+        }
+    }
+}
+
+/// What biographies do not hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Events that name no address, and a frame of which no other event tells.
+    pub nameless_events: u64,
+    /// Moves of which it is not known whose page they are about.
+    pub ownerless_events: u64,
+    /// Pages that were forgotten, to hold memory within bounds, with all their steps.
+    pub evicted_pages: u64,
+    /// Steps of pages that are there.
+    pub dropped_steps: u64,
+    pub evicted_processes: u64,
+    pub evicted_frames: u64,
+    /// Events that the recording lost, of whatever pages.
+    pub lost_events: u64,
+}
+
+/// The lives of pages.
+#[derive(Debug)]
+pub struct Biographies {
+    limits: Limits,
+    /// Only pages that hold this address.
+    only: Option<u64>,
+    pub(crate) pages: HashMap<PageId, Page>,
+    /// In line to be forgotten: pages of which nothing but faults is known go first.
+    plain: VecDeque<PageId>,
+    notable: VecDeque<PageId>,
+    steps: usize,
+    pub(crate) frames: Frames,
+    pub(crate) lives: Lives,
+    /// Moves inside calls that have not returned, by thread.
+    pending: HashMap<u32, Vec<Event>>,
+    pub(crate) pending_events: usize,
+    pub(crate) left_out: LeftOut,
+}
+
+impl Default for Biographies {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
+
+impl Biographies {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            only: None,
+            pages: HashMap::new(),
+            plain: VecDeque::new(),
+            notable: VecDeque::new(),
+            steps: 0,
+            frames: Frames::new(limits.frames),
+            lives: Lives::new(limits.processes),
+            pending: HashMap::new(),
+            pending_events: 0,
+            left_out: LeftOut::default(),
+        }
+    }
+
+    /// Of pages that hold this address only, in whatever process.
+    #[must_use]
+    pub fn only(addr: u64) -> Self {
+        let limits = Limits { steps_per_page: 1 << 16, requests_per_process: 1 << 12, ..Limits::default() };
+        Self { only: Some(page_start(addr)), ..Self::new(limits) }
+    }
+
+    /// Takes the next event, in the order of their ends.
+    pub fn take(&mut self, event: &Event) {
+        match &event.body {
+            Body::Fault(f) => {
+                let process = self.lives.of_event(event);
+                let what = || What::Fault(f.clone());
+                self.step(process, f.addr, order_of_fault(f), event, false, what);
+            }
+            Body::Check(c) => {
+                let process = self.lives.of_event(event);
+                self.locate(c.pfn, process.pid, c.addr, c.order);
+                self.step(process, c.addr, c.order, event, false, || What::Check(c.clone()));
+            }
+            Body::Mark(m) => {
+                let process = self.lives.of_event(event);
+                let Some((addr, by_frame)) = self.addr(process.pid, m.addr, m.pfn) else {
+                    self.left_out.nameless_events += 1;
+                    return;
+                };
+                self.locate(m.pfn, process.pid, addr, m.order);
+                self.step(process, addr, m.order, event, by_frame, || What::Mark(m.clone()));
+            }
+            Body::Migrate(m) => self.migrate(event, m),
+            Body::Request(r) => self.request(event, r),
+            Body::Region(r) => self.region(event, r),
+            Body::Task(t) => self.task(event, t),
+            Body::Loss(l) => self.left_out.lost_events += l.count,
+            Body::Batch(_) | Body::Phase(_) => {}
+        }
+    }
+
+    fn migrate(&mut self, event: &Event, m: &Migrate) {
+        if m.addr.is_some_and(|addr| !self.wants(addr, m.order)) {
+            return;
+        }
+        match m.cause {
+            Cause::LazyFault | Cause::HintingFault | Cause::Mbind | Cause::LongtermPin => {
+                let process = self.lives.of_event(event);
+                match self.addr(process.pid, m.addr, m.old_pfn) {
+                    Some((addr, by_frame)) => self.migrate_at(event, m, process, addr, by_frame),
+                    None => self.left_out.nameless_events += 1,
+                }
+            }
+            Cause::MovePages | Cause::MigratePages => self.wait_for_request(event),
+            _ => match self.frames.find(m.old_pfn) {
+                // Another address: the frame is another page's by now.
+                Some((pid, addr))
+                    if m.addr.is_none_or(|its| folio_start(its, m.order) == folio_start(addr, m.order)) =>
+                {
+                    let process = self.lives.of_pid(pid);
+                    self.migrate_at(event, m, process, addr, true);
+                }
+                _ => self.left_out.ownerless_events += 1,
+            },
+        }
+    }
+
+    fn migrate_at(&mut self, event: &Event, m: &Migrate, process: ProcessId, addr: u64, by_frame: bool) {
+        self.locate(m.old_pfn, process.pid, addr, m.order);
+        self.frames.follow(m);
+        self.step(process, addr, m.order, event, by_frame, || What::Migrate(Box::new(m.clone())));
+    }
+
+    /// The call says whose pages they are, when it returns.
+    fn wait_for_request(&mut self, event: &Event) {
+        if self.pending_events >= self.limits.pending {
+            self.left_out.ownerless_events += 1;
+            return;
+        }
+        self.pending_events += 1;
+        self.pending.entry(event.tid).or_default().push(event.clone());
+    }
+
+    fn request(&mut self, event: &Event, r: &Request) {
+        let own = self.lives.of_event(event);
+        let process = r.target_pid.map_or(own, |pid| self.lives.of_pid(pid));
+        let waiting = self.pending.remove(&event.tid).unwrap_or_default();
+        self.pending_events -= waiting.len();
+        let moves = matches!(r.name, RequestName::MovePages | RequestName::MigratePages);
+        for moved in &waiting {
+            let Body::Migrate(m) = &moved.body else { continue };
+            match self.addr(process.pid, m.addr, m.old_pfn).filter(|_| moves && moved.ts_ns >= event.start_ns()) {
+                Some((addr, by_frame)) => self.migrate_at(moved, m, process, addr, by_frame),
+                None => self.left_out.ownerless_events += 1,
+            }
+        }
+        if let Some((addr, len)) = r.addr.zip(r.len)
+            && self.only.is_none_or(|only| page_start(addr) <= only && only < addr.saturating_add(len))
+        {
+            let limit = self.limits.requests_per_process;
+            let life = self.lives.begin(process);
+            life.comm = event.comm;
+            life.ask(event, r, limit);
+        }
+    }
+
+    fn region(&mut self, event: &Event, r: &Region) {
+        let Some(only) = self.only.filter(|only| r.addr <= *only && *only - r.addr < r.len) else { return };
+        let process = self.lives.of_event(event);
+        debug_assert!(only >= r.addr);
+        self.lives.begin(process).map(Mapped { ts_ns: event.ts_ns, region: r.clone() });
+    }
+
+    fn task(&mut self, event: &Event, t: &Task) {
+        let process = self.lives.of_event(event);
+        match t.what {
+            TaskEvent::Fork => {
+                if let Some(child) = t.target_pid {
+                    self.lives.fork(event.ts_ns, process, child);
+                }
+            }
+            TaskEvent::Exec => {
+                self.frames.end(event.pid);
+                if let Some(life) = self.lives.get_mut(process) {
+                    life.execute(event.ts_ns);
+                }
+            }
+            TaskEvent::Exit => {
+                self.frames.end(event.pid);
+                self.lives.end(process, event.ts_ns);
+            }
+            TaskEvent::Moved => {}
+        }
+    }
+
+    /// An event's own address, else that of its frame if it is this process's; and whether it is that.
+    fn addr(&self, pid: u32, addr: Option<u64>, pfn: u64) -> Option<(u64, bool)> {
+        let by_frame = || self.frames.find(pfn).filter(|(owner, _)| *owner == pid).map(|(_, addr)| (addr, true));
+        addr.map(|addr| (addr, false)).or_else(by_frame)
+    }
+
+    fn locate(&mut self, pfn: u64, pid: u32, addr: u64, order: u32) {
+        if self.wants(addr, order) {
+            self.frames.locate(pfn, pid, folio_start(addr, order));
+        }
+    }
+
+    fn wants(&self, addr: u64, order: u32) -> bool {
+        let start = folio_start(addr, order);
+        self.only.is_none_or(|only| start <= only && only - start < PAGE_BYTES << order)
+    }
+
+    fn step(
+        &mut self,
+        process: ProcessId,
+        addr: u64,
+        order: u32,
+        event: &Event,
+        by_frame: bool,
+        what: impl FnOnce() -> What,
+    ) {
+        if !self.wants(addr, order) {
+            return;
+        }
+        let id = PageId { process, addr: folio_start(addr, order) };
+        let plain = &mut self.plain;
+        let page = self.pages.entry(id).or_insert_with(|| {
+            plain.push_back(id);
+            Page::new(id)
+        });
+        let (was_notable, is_first) = (page.is_notable(), page.steps.is_empty());
+        page.take(Step::new(event, by_frame, what()));
+        self.steps += 1;
+        if page.steps.len() > self.limits.steps_per_page.max(FIRST_STEPS + 1) {
+            page.steps.remove(FIRST_STEPS);
+            page.dropped_steps += 1;
+            self.steps -= 1;
+            self.left_out.dropped_steps += 1;
+        }
+        if page.is_notable() && !was_notable {
+            self.notable.push_back(id);
+        }
+        if is_first {
+            // A process with pages has a life, so that its end is known.
+            let life = self.lives.begin(process);
+            life.comm = if event.pid == process.pid { event.comm } else { life.comm };
+        }
+        while self.pages.len() > self.limits.pages || self.steps > self.limits.steps {
+            if !self.evict() {
+                return;
+            }
+        }
+    }
+
+    /// Forgets the page that is first in line and was not used since it got there.
+    fn evict(&mut self) -> bool {
+        loop {
+            let is_plain = !self.plain.is_empty();
+            let line = if is_plain { &mut self.plain } else { &mut self.notable };
+            let Some(id) = line.pop_front() else { return false };
+            let Some(page) = self.pages.get_mut(&id).filter(|page| page.is_notable() != is_plain) else { continue };
+            if page.is_in_use {
+                page.is_in_use = false;
+                line.push_back(id);
+                continue;
+            }
+            self.steps -= page.steps.len();
+            self.left_out.dropped_steps -= page.dropped_steps;
+            self.left_out.evicted_pages += 1;
+            self.pages.remove(&id);
+            return true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,5 @@
+//! Sums over a recording, taken section by section or at once.
+
+pub mod migrations;
+pub mod move_requests;
+pub mod waits;

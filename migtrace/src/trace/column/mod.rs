@@ -1,0 +1,5 @@
+//! Columns: their types, and the buffers that a writer fills.
+
+pub(crate) mod buffer;
+pub(crate) mod rle;
+pub(crate) mod types;

@@ -1,0 +1,259 @@
+//! A Parquet file that may hold a trace or a segment of one: its footer, and its row groups, checked before they are used.
+
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
+use bytes::{Buf, Bytes, buf};
+use parquet::{
+    arrow::{
+        ProjectionMask,
+        arrow_reader::{
+            ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+        },
+    },
+    errors::ParquetError,
+    file::{
+        metadata::{ParquetMetaDataReader, RowGroupMetaData},
+        reader::{ChunkReader, Length},
+    },
+};
+
+use super::{
+    catch_panic::guarded,
+    checksum::{self, TAIL},
+};
+use crate::trace::{
+    error::{Error, Result},
+    schema::{COLUMNS, CREATED_BY_PREFIX},
+};
+
+/// Rows that are decoded at once.
+const BATCH_ROWS: usize = 1 << 13;
+
+/// A file whose footer was read.
+#[derive(Clone, Debug)]
+pub(crate) struct Container {
+    path: PathBuf,
+    metadata: ArrowReaderMetadata,
+    /// The same, but for text that is read as dictionaries.
+    dictionaries: ArrowReaderMetadata,
+    /// Of the row groups; `None` in a file that another program has written anew.
+    checksums: Option<Vec<u32>>,
+    /// What is wrong with the footer although it could be read.
+    flaw: Option<&'static str>,
+}
+
+impl Container {
+    /// Reads the footer of `path`.
+    ///
+    /// # Errors
+    /// The file is missing, no Parquet file, or its footer is damaged.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(Error::read(path))?;
+        let footer = read_footer(&file, path)?;
+        let (metadata, dictionaries) = guarded(|| {
+            let metadata = Arc::new(ParquetMetaDataReader::decode_metadata(&footer)?);
+            let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+            let plain = ArrowReaderMetadata::try_new(metadata.clone(), options.clone())?;
+            let with_dictionaries = options.with_schema(with_dictionaries(plain.schema()));
+            let dictionaries = ArrowReaderMetadata::try_new(metadata, with_dictionaries)?;
+            Ok::<_, ParquetError>((plain, dictionaries))
+        })
+        .map_err(|why| Error::damaged(path, "its footer", why))?;
+        let mut container = Self { path: path.to_owned(), metadata, dictionaries, checksums: None, flaw: None };
+        let created_by = container.metadata.metadata().file_metadata().created_by();
+        if created_by.is_some_and(|c| c.starts_with(CREATED_BY_PREFIX)) {
+            let checksums = container.value(checksum::KEY).and_then(checksum::groups);
+            container.checksums = checksums.filter(|c| c.len() == container.groups().len());
+            container.flaw = match &container.checksums {
+                _ if !checksum::is_sealed(&footer) => Some("its checksum is another"),
+                None => Some("it lacks the row groups' checksums"),
+                Some(_) => None,
+            };
+        }
+        Ok(container)
+    }
+
+    /// Checks that the footer is what was written. Apart from [`Container::open`], so that a file of a newer format, whose
+    /// checksums may be other ones, is called newer and not damaged.
+    ///
+    /// # Errors
+    /// It is not.
+    pub(crate) fn check_footer(&self) -> Result<()> {
+        self.flaw.map_or(Ok(()), |flaw| Err(Error::damaged(&self.path, "its footer", flaw)))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn metadata(&self) -> &ArrowReaderMetadata {
+        &self.metadata
+    }
+
+    /// The text under `key` in the file's metadata.
+    pub(crate) fn value(&self, key: &str) -> Option<&str> {
+        let pairs = self.metadata.metadata().file_metadata().key_value_metadata();
+        pairs.into_iter().flatten().find(|p| p.key == key)?.value.as_deref()
+    }
+
+    pub(crate) fn groups(&self) -> &[RowGroupMetaData] {
+        self.metadata.metadata().row_groups()
+    }
+
+    /// Reads the bytes of row group `number`.
+    ///
+    /// # Errors
+    /// They cannot be read, lie outside of the file, or are not what was written.
+    pub(crate) fn group(&self, number: usize) -> Result<GroupBytes> {
+        let damaged = |why: &str| Error::damaged(&self.path, format!("row group {number}"), why);
+        let group = &self.groups()[number];
+        let file = File::open(&self.path).map_err(Error::read(&self.path))?;
+        let file_bytes = file.metadata().map_err(Error::read(&self.path))?.len();
+        let (start, end) =
+            extent(group).filter(|e| e.1 <= file_bytes).ok_or_else(|| damaged("it lies outside of the file"))?;
+        let mut data = vec![0; usize::try_from(end - start).map_err(|_| damaged("it is too large"))?];
+        file.read_exact_at(&mut data, start).map_err(Error::read(&self.path))?;
+        if let Some(checksums) = &self.checksums
+            && checksum::of_group(group, &data, start) != Some(checksums[number])
+        {
+            return Err(damaged("its checksum is another"));
+        }
+        Ok(GroupBytes { base: start, data: data.into() })
+    }
+
+    /// Reads row group `number`: the columns that `wanted` says yes to, but not those that are null throughout. Text comes
+    /// as dictionaries.
+    ///
+    /// # Errors
+    /// As [`Container::group`], or what the bytes say is impossible.
+    pub(crate) fn reader(&self, number: usize, wanted: impl Fn(&str) -> bool) -> Result<ParquetRecordBatchReader> {
+        let group = &self.groups()[number];
+        let holds_values = |index: &usize| {
+            let nulls = group.column(*index).statistics().and_then(|s| s.null_count_opt());
+            nulls.is_none() || nulls != u64::try_from(group.num_rows()).ok()
+        };
+        let columns = self.metadata.parquet_schema();
+        let is_wanted = |name: &str| wanted(name) && COLUMNS.iter().any(|c| c.name == name);
+        let wanted = (0..columns.num_columns()).filter(|i| is_wanted(columns.column(*i).name()));
+        self.reader_of(number, &self.dictionaries, ProjectionMask::leaves(columns, wanted.filter(holds_values)))
+    }
+
+    /// Reads row group `number` with all columns, as they were written.
+    ///
+    /// # Errors
+    /// As [`Container::reader`].
+    pub(crate) fn full_reader(&self, number: usize) -> Result<ParquetRecordBatchReader> {
+        self.reader_of(number, &self.metadata, ProjectionMask::all())
+    }
+
+    fn reader_of(
+        &self,
+        number: usize,
+        metadata: &ArrowReaderMetadata,
+        columns: ProjectionMask,
+    ) -> Result<ParquetRecordBatchReader> {
+        let bytes = self.group(number)?;
+        guarded(|| {
+            ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata.clone())
+                .with_row_groups(vec![number])
+                .with_projection(columns)
+                .with_batch_size(BATCH_ROWS)
+                .build()
+        })
+        .map_err(|why| Error::damaged(&self.path, format!("row group {number}"), why))
+    }
+}
+
+/// The schema with a dictionary for each column of text that a trace has.
+fn with_dictionaries(schema: &Schema) -> SchemaRef {
+    let is_text = |f: &Field| *f.data_type() == DataType::Utf8 && COLUMNS.iter().any(|c| c.name == f.name());
+    let dictionary = || DataType::Dictionary(DataType::Int32.into(), DataType::Utf8.into());
+    let fields = schema.fields().iter().map(|f| match is_text(f) {
+        true => Arc::new(f.as_ref().clone().with_data_type(dictionary())),
+        false => f.clone(),
+    });
+    Arc::new(Schema::new(fields.collect::<Fields>()))
+}
+
+/// Rows of a row group; a negative number is damage and reads as none.
+pub(crate) fn rows_of(group: &RowGroupMetaData) -> usize {
+    usize::try_from(group.num_rows()).unwrap_or(0)
+}
+
+/// The bytes between the first and the last column chunk of a row group; `None` where they cannot be.
+fn extent(group: &RowGroupMetaData) -> Option<(u64, u64)> {
+    let (mut start, mut end) = (u64::MAX, 0);
+    for column in group.columns() {
+        let first = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+        let first = u64::try_from(first).ok()?;
+        start = start.min(first);
+        end = end.max(first.checked_add(u64::try_from(column.compressed_size()).ok()?)?);
+    }
+    (start <= end).then_some((start, end))
+}
+
+fn read_footer(file: &File, path: &Path) -> Result<Vec<u8>> {
+    let no_parquet = || Error::NotParquet { path: path.to_owned() };
+    let mut magic = [0; 4];
+    match file.read_exact_at(&mut magic, 0) {
+        Ok(()) if &magic == b"PAR1" => {}
+        Err(e) if e.kind() != io::ErrorKind::UnexpectedEof => return Err(Error::read(path)(e)),
+        _ => return Err(no_parquet()),
+    }
+    let cut_off = || Error::damaged(path, "its end", "it does not end as a Parquet file does: it was cut off");
+    let file_bytes = file.metadata().map_err(Error::read(path))?.len();
+    let tail_at = file_bytes.checked_sub(TAIL as u64).ok_or_else(cut_off)?;
+    let mut tail = [0; TAIL];
+    file.read_exact_at(&mut tail, tail_at).map_err(Error::read(path))?;
+    let footer_bytes = checksum::footer_bytes(tail).ok_or_else(cut_off)?;
+    let footer_at = tail_at.checked_sub(footer_bytes).ok_or_else(cut_off)?;
+    let mut footer = vec![0; usize::try_from(footer_bytes).map_err(|_| cut_off())?];
+    file.read_exact_at(&mut footer, footer_at).map_err(Error::read(path))?;
+    Ok(footer)
+}
+
+/// The bytes of a row group, found by their places in the file.
+#[derive(Clone, Debug)]
+pub(crate) struct GroupBytes {
+    /// Where in the file they begin.
+    pub(crate) base: u64,
+    pub(crate) data: Bytes,
+}
+
+impl GroupBytes {
+    fn slice(&self, start: u64) -> std::result::Result<Bytes, ParquetError> {
+        let at =
+            start.checked_sub(self.base).and_then(|at| usize::try_from(at).ok()).filter(|at| *at <= self.data.len());
+        at.map(|at| self.data.slice(at..))
+            .ok_or_else(|| ParquetError::EOF(format!("byte {start} is not of this row group")))
+    }
+}
+
+impl Length for GroupBytes {
+    fn len(&self) -> u64 {
+        self.base + self.data.len() as u64
+    }
+}
+
+impl ChunkReader for GroupBytes {
+    type T = buf::Reader<Bytes>;
+
+    fn get_read(&self, start: u64) -> std::result::Result<Self::T, ParquetError> {
+        Ok(self.slice(start)?.reader())
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> std::result::Result<Bytes, ParquetError> {
+        let mut rest = self.slice(start)?;
+        if length > rest.len() {
+            return Err(ParquetError::EOF(format!("{length} bytes from {start} on are not of this row group")));
+        }
+        Ok(rest.split_to(length))
+    }
+}

@@ -1,0 +1,4 @@
+//! Reading a trace, finished or not.
+
+pub(crate) mod rows;
+pub(crate) mod trace;

@@ -1,0 +1,74 @@
+//! One value of one event, by the number of its column.
+
+use std::borrow::Cow;
+
+use super::from_event::{Sink, put_event};
+use crate::event::Event;
+use crate::trace::{
+    column::types::{Cell, Value},
+    schema::Named,
+};
+
+/// The value of one row in one column, as [`Value`], but for texts that must be made.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Picked<'a> {
+    Value(Value<'a>),
+    Made(String),
+}
+
+/// The value that `event` has in the column that is number `column` of [`crate::trace::COLUMNS`].
+#[must_use]
+pub fn pick(event: &Event, column: usize) -> Picked<'_> {
+    let mut pick = Pick { column, value: Picked::Value(Value::Null) };
+    put_event(&mut pick, event);
+    pick.value
+}
+
+/// The columns that events of the kind of `event` use, as bits by their number in [`crate::trace::COLUMNS`].
+#[must_use]
+pub fn columns_used(event: &Event) -> u128 {
+    let mut used = Used(0);
+    put_event(&mut used, event);
+    used.0
+}
+
+struct Pick<'e> {
+    column: usize,
+    value: Picked<'e>,
+}
+
+impl<'e> Sink<'e> for Pick<'e> {
+    #[inline(always)]
+    fn put<C: Named>(&mut self, _: C, value: <C::Cell as Cell>::Native<'e>) {
+        if C::INDEX == self.column {
+            self.value = Picked::Value(C::Cell::value(value));
+        }
+    }
+
+    #[inline(always)]
+    fn put_made<C: Named<Cell = String>>(&mut self, _: C, make: impl FnOnce() -> Option<Cow<'e, str>>) {
+        if C::INDEX == self.column {
+            self.value = match make() {
+                None => Picked::Value(Value::Null),
+                Some(Cow::Borrowed(text)) => Picked::Value(Value::Text(text)),
+                Some(Cow::Owned(text)) => Picked::Made(text),
+            };
+        }
+    }
+}
+
+struct Used(u128);
+
+impl<'e> Sink<'e> for Used {
+    fn put<C: Named>(&mut self, _: C, _: <C::Cell as Cell>::Native<'e>) {
+        self.0 |= 1 << C::INDEX;
+    }
+
+    fn put_if<C: Named>(&mut self, _: C, _: Option<<C::Cell as Cell>::Native<'e>>) {
+        self.0 |= 1 << C::INDEX;
+    }
+
+    fn put_made<C: Named<Cell = String>>(&mut self, _: C, _: impl FnOnce() -> Option<Cow<'e, str>>) {
+        self.0 |= 1 << C::INDEX;
+    }
+}

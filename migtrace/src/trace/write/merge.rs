@@ -1,0 +1,197 @@
+//! Makes one file of many segments.
+//!
+//! Row groups are taken over as they are, without encoding again. Only small ones, of a quiet recording whose every second
+//! was a segment, are encoded together: each row group costs a footer entry per column, and Parquet allows 32767 of them,
+//! which are nine hours. So are those of an older version of the format, to which columns are added.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufWriter},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+use parquet::{
+    column::writer::ColumnCloseResult,
+    errors::ParquetError,
+    file::{
+        metadata::{KeyValue, RowGroupMetaData},
+        writer::SerializedFileWriter,
+    },
+};
+
+use super::{partial_dir, segment::Segment, writer::to_json};
+use crate::{
+    recording::{META_KEY, Meta},
+    trace::{
+        error::{Error, Result},
+        parquet::{
+            catch_panic::guarded,
+            checksum::{self, TAIL},
+            container::{Container, GroupBytes, rows_of},
+        },
+        schema::{self, COLUMNS},
+    },
+};
+
+/// Row groups below this many rows are encoded together.
+const SMALL_ROWS: usize = 1 << 15;
+/// Rows at which small row groups that were gathered are enough for one.
+const GATHERED_ROWS: usize = 1 << 17;
+
+/// Writes `path` with the rows of `segments`, in their order, and the metadata `meta`. Returns the file's size in bytes.
+///
+/// The file is made as `temporary`, on the same file system, and then renamed, so `path` is the old file or the whole new
+/// one.
+///
+/// # Errors
+/// A segment cannot be read, or the file cannot be written.
+pub(crate) fn join(segments: &[PathBuf], temporary: &Path, path: &Path, meta: &Meta) -> Result<u64> {
+    let file = partial_dir::create_new(temporary).map_err(Error::write(temporary))?;
+    let meta = to_json(meta, path)?;
+    let written = Join::new(file, path, &meta).and_then(|mut join| {
+        for segment in segments {
+            join.add(segment)?;
+        }
+        join.finish()
+    });
+    let renamed = written.and_then(|file| {
+        let bytes = file.sync_all().and_then(|()| file.metadata()).map_err(Error::write(path))?.len();
+        fs::rename(temporary, path).map_err(Error::write(path))?;
+        sync_parent(path).map_err(Error::write(path))?;
+        Ok(bytes)
+    });
+    if renamed.is_err() {
+        // The first error is the one to report.
+        let _ = fs::remove_file(temporary);
+    }
+    renamed
+}
+
+/// Makes a rename last.
+fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent)?.sync_all()
+}
+
+/// The file that is being made.
+struct Join<'a> {
+    path: &'a Path,
+    out: SerializedFileWriter<BufWriter<File>>,
+    checksums: Vec<u32>,
+    /// Row groups that are small, or lack columns of this version, and wait for more: segment and number in it.
+    small: Vec<(Container, usize)>,
+    small_rows: usize,
+}
+
+impl<'a> Join<'a> {
+    fn new(file: File, path: &'a Path, meta: &str) -> Result<Self> {
+        let meta = KeyValue::new(META_KEY.to_owned(), meta.to_owned());
+        let properties = schema::properties().set_key_value_metadata(Some(vec![meta])).build();
+        let out = schema::parquet_schema()
+            .and_then(|schema| SerializedFileWriter::new(BufWriter::new(file), schema, properties.into()))
+            .map_err(Error::encode(path))?;
+        Ok(Self { path, out, checksums: Vec::new(), small: Vec::new(), small_rows: 0 })
+    }
+
+    fn add(&mut self, segment: &Path) -> Result<()> {
+        let segment = Container::open(segment)?;
+        segment.check_footer()?;
+        for (number, group) in segment.groups().iter().enumerate() {
+            let rows = rows_of(group);
+            if rows >= SMALL_ROWS && group.num_columns() == COLUMNS.len() {
+                self.add_small()?;
+                self.take_over(&segment, number)?;
+                continue;
+            }
+            self.small.push((segment.clone(), number));
+            self.small_rows += rows;
+            if self.small_rows >= GATHERED_ROWS {
+                self.add_small()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies a row group as it is.
+    fn take_over(&mut self, segment: &Container, number: usize) -> Result<()> {
+        let group = &segment.groups()[number];
+        let bytes = segment.group(number)?;
+        let place = || format!("row group {number}");
+        let checksum = checksum::of_group(group, &bytes.data, bytes.base)
+            .ok_or_else(|| Error::damaged(segment.path(), place(), "it lies outside of the file"))?;
+        self.splice(&bytes, group, checksum)
+    }
+
+    /// Writes the row groups that wait as one.
+    fn add_small(&mut self) -> Result<()> {
+        self.small_rows = 0;
+        let small = std::mem::take(&mut self.small);
+        if let [(segment, number)] = small.as_slice()
+            && segment.groups()[*number].num_columns() == COLUMNS.len()
+        {
+            return self.take_over(segment, *number);
+        }
+        let mut together = Segment::new(self.path)?;
+        for (segment, number) in &small {
+            let damaged = |why: String| Error::damaged(segment.path(), format!("row group {number}"), why);
+            let mut reader = segment.full_reader(*number)?;
+            while let Some(batch) = guarded(|| reader.next().transpose()).map_err(damaged)? {
+                together.write(&schema::widen(&batch).map_err(|e| damaged(e.to_string()))?)?;
+            }
+        }
+        let (bytes, groups) = together.into_groups()?;
+        for (group, checksum) in &groups {
+            self.splice(&bytes, group, *checksum)?;
+        }
+        Ok(())
+    }
+
+    fn splice(&mut self, from: &GroupBytes, group: &RowGroupMetaData, checksum: u32) -> Result<()> {
+        self.checksums.push(checksum);
+        splice(&mut self.out, from, group).map_err(Error::encode(self.path))
+    }
+
+    fn finish(mut self) -> Result<File> {
+        self.add_small()?;
+        self.out.append_key_value_metadata(checksum::entry(&self.checksums));
+        let buffered = self.out.into_inner().map_err(Error::encode(self.path))?;
+        let file = buffered.into_inner().map_err(|e| Error::write(self.path)(e.into_error()))?;
+        seal(&file).map_err(Error::write(self.path))?;
+        Ok(file)
+    }
+}
+
+/// Copies a row group's encoded columns.
+fn splice(
+    out: &mut SerializedFileWriter<BufWriter<File>>,
+    from: &GroupBytes,
+    group: &RowGroupMetaData,
+) -> std::result::Result<(), ParquetError> {
+    let mut to = out.next_row_group()?;
+    for column in group.columns() {
+        let close = ColumnCloseResult {
+            bytes_written: column.compressed_size() as u64,
+            rows_written: group.num_rows() as u64,
+            metadata: column.clone(),
+            bloom_filter: None,
+            column_index: None,
+            offset_index: None,
+        };
+        to.append_column(from, close)?;
+    }
+    to.close()?;
+    Ok(())
+}
+
+/// Fills in the checksum of the footer of a file that was just written.
+fn seal(file: &File) -> io::Result<()> {
+    let end = file.metadata()?.len() - TAIL as u64;
+    let mut tail = [0; TAIL];
+    file.read_exact_at(&mut tail, end)?;
+    let bytes = checksum::footer_bytes(tail).ok_or(io::ErrorKind::InvalidData)?;
+    let mut footer = vec![0; bytes as usize];
+    file.read_exact_at(&mut footer, end - bytes)?;
+    checksum::seal(&mut footer);
+    file.write_all_at(&footer, end - bytes)
+}

@@ -1,0 +1,140 @@
+//! The directory of a recording that goes on: its name, its lock, and the segments in it.
+
+use std::{
+    ffi::OsString,
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use crate::trace::error::{Error, Result};
+
+/// `run.parquet.partial` for `run.parquet`.
+pub(crate) fn path_of(trace: &Path) -> PathBuf {
+    with_suffix(trace, ".partial")
+}
+
+/// `path` with `suffix` after all of its name.
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// `run.parquet` for `run.parquet.partial`; `None` for any other name.
+pub(crate) fn trace_of(partial: &Path) -> Option<PathBuf> {
+    (partial.extension()? == "partial").then(|| partial.with_extension(""))
+}
+
+/// The segments that are complete, oldest first. An empty list where the directory holds none.
+///
+/// # Errors
+/// The directory cannot be read.
+pub(crate) fn segments(partial: &Path) -> Result<Vec<PathBuf>> {
+    let mut segments = Vec::new();
+    for entry in fs::read_dir(partial).map_err(Error::read(partial))? {
+        let path = entry.map_err(Error::read(partial))?.path();
+        let number = path.file_stem().and_then(|s| s.to_str()).and_then(|s| s.parse::<u64>().ok());
+        if let Some(number) = number.filter(|_| path.extension().is_some_and(|e| e == "parquet")) {
+            segments.push((number, path));
+        }
+    }
+    segments.sort_unstable();
+    Ok(segments.into_iter().map(|(_, path)| path).collect())
+}
+
+/// A partial directory that this process writes to; the lock goes with the process, however it ends.
+#[derive(Debug)]
+pub(crate) struct Partial {
+    pub(crate) dir: PathBuf,
+    /// The directory itself, open and locked.
+    lock: File,
+}
+
+impl Partial {
+    /// Makes the directory for `trace`, readable by its owner alone.
+    ///
+    /// # Errors
+    /// One is there already, of a recording that goes on or did not end; or the directory cannot be made.
+    pub(crate) fn create(trace: &Path) -> Result<Self> {
+        let dir = path_of(trace);
+        match DirBuilder::new().mode(0o700).create(&dir) {
+            Ok(()) => Self::lock(dir, trace),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match Self::lock(dir.clone(), trace) {
+                Err(busy @ Error::Recording { .. }) => Err(busy),
+                _ => Err(Error::Unfinished { path: trace.to_owned(), partial: dir }),
+            },
+            Err(e) => Err(Error::write(&dir)(e)),
+        }
+    }
+
+    /// Takes over the directory of a recording of `trace` that did not end.
+    ///
+    /// # Errors
+    /// There is none, or its recording goes on.
+    pub(crate) fn take_over(trace: &Path) -> Result<Self> {
+        let dir = path_of(trace);
+        Self::lock(dir.clone(), trace).map_err(|e| match e {
+            Error::Missing { .. } => Error::NothingToRecover { path: dir },
+            other => other,
+        })
+    }
+
+    fn lock(dir: PathBuf, trace: &Path) -> Result<Self> {
+        let lock = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW)
+            .open(&dir)
+            .map_err(Error::read(&dir))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { dir, lock }),
+            Err(TryLockError::WouldBlock) => Err(Error::Recording { path: trace.to_owned() }),
+            Err(TryLockError::Error(e)) => Err(Error::write(&dir)(e)),
+        }
+    }
+
+    /// Writes one complete file: under a temporary name first, so that `name` never holds half of one.
+    ///
+    /// # Errors
+    /// The disk is full, or whatever the file system says; nothing is left behind.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let temporary = self.dir.join(format!("{name}.tmp"));
+        let write = || {
+            let mut file = create_new(&temporary)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&temporary, self.dir.join(name))?;
+            self.lock.sync_all()
+        };
+        write().map_err(|e| {
+            // The first error is the one to report.
+            let _ = fs::remove_file(&temporary);
+            Error::write(&self.dir.join(name))(e)
+        })
+    }
+
+    /// Where in the directory the one file is made; what an earlier attempt left there is removed.
+    pub(crate) fn temporary(&self) -> PathBuf {
+        let path = self.dir.join("joined.tmp");
+        // A missing one is as good as a removed one, any other error comes again when the file is made.
+        let _ = fs::remove_file(&path);
+        path
+    }
+
+    /// Removes the directory and all that is in it.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub(crate) fn remove(&self) -> Result<()> {
+        fs::remove_dir_all(&self.dir).map_err(Error::write(&self.dir))
+    }
+}
+
+/// A new file for its owner alone; what is there already, a symbolic link too, is an error.
+///
+/// # Errors
+/// Whatever open(2) says.
+pub(crate) fn create_new(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(path)
+}

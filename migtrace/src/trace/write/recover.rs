@@ -1,0 +1,77 @@
+//! Makes a trace of a recording that did not end.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    merge,
+    partial_dir::{self, Partial},
+};
+use crate::{
+    recording::{FORMAT_VERSION, Meta},
+    trace::{
+        error::{Error, Result},
+        read::trace::Trace,
+    },
+};
+
+/// What was recovered.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The trace that was made.
+    pub path: PathBuf,
+    pub events: u64,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Why segments were left out; with any, the partial directory is still there.
+    pub left_out: Vec<Error>,
+}
+
+/// Makes a trace of the complete segments that the recording into `path` has left, and removes them. `path` is the trace's
+/// name or that of its partial directory; the trace gets its own name unless `out` says another. It has no end time: see
+/// [`Trace::truncated`].
+///
+/// # Errors
+/// The recording goes on, or left nothing; there is a file of that name; the file cannot be written.
+pub fn recover(path: &Path, out: Option<&Path>) -> Result<Recovered> {
+    let trace = partial_dir::trace_of(path).unwrap_or_else(|| path.to_owned());
+    let partial = Partial::take_over(&trace)?;
+    let out = out.unwrap_or(&trace);
+    if out.symlink_metadata().is_ok() {
+        return Err(Error::Exists { path: out.to_owned() });
+    }
+    let mut whole = Vec::new();
+    let mut left_out = Vec::new();
+    let mut meta = None;
+    let mut events = 0;
+    for segment in partial_dir::segments(&partial.dir)? {
+        match check(&segment) {
+            Ok((trace, rows)) => {
+                meta = Some(trace.meta().clone());
+                events += rows;
+                whole.push(segment);
+            }
+            Err(e) => left_out.push(e),
+        }
+    }
+    // Joined, it has this version's columns.
+    let meta = meta.map(|meta| Meta { format_version: FORMAT_VERSION, ..meta });
+    let Some(meta) = meta else { return Err(Error::NothingToRecover { path: partial.dir }) };
+    // Another name may be on another disk: the usual reason to give one is that this one is full.
+    let temporary = if out == trace { partial.temporary() } else { partial_dir::with_suffix(out, ".joining") };
+    let bytes = merge::join(&whole, &temporary, out, &meta)?;
+    if left_out.is_empty() {
+        partial.remove()?;
+    }
+    Ok(Recovered { path: out.to_owned(), events, bytes, left_out })
+}
+
+/// Opens a segment and reads all of it: joining copies its bytes unseen.
+fn check(segment: &Path) -> Result<(Trace, u64)> {
+    let trace = Trace::open(segment)?;
+    let mut rows = 0;
+    for event in trace.events() {
+        event?;
+        rows += 1;
+    }
+    Ok((trace, rows))
+}

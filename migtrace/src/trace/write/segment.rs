@@ -1,0 +1,117 @@
+//! Encodes rows as a Parquet file in memory: a segment, or rows of several segments as a row group of one file.
+
+use std::path::{Path, PathBuf};
+
+use arrow::array::RecordBatch;
+use parquet::{
+    arrow::{ArrowWriter, arrow_writer::ArrowWriterOptions},
+    file::{
+        metadata::{KeyValue, RowGroupMetaData},
+        writer::SerializedFileWriter,
+    },
+};
+
+use crate::{
+    recording::META_KEY,
+    trace::{
+        error::{Error, Result},
+        parquet::{
+            checksum::{self, TAIL},
+            chunk::Chunks,
+            container::GroupBytes,
+        },
+        schema::{self, Buffers},
+    },
+};
+
+/// The rows of `buffers` as a file that says of itself what `meta`, JSON, says. Errors name the trace `path`.
+///
+/// # Errors
+/// A row lacks a value that it must have, or the library refuses.
+pub(crate) fn encode(buffers: &mut Buffers, meta: &str, path: &Path) -> Result<Vec<u8>> {
+    let mut encode = || {
+        let properties = schema::properties().set_key_value_metadata(Some(vec![meta_entry(meta)])).build();
+        let mut file = SerializedFileWriter::new(Vec::new(), schema::parquet_schema()?, properties.into())?;
+        let columns = file.schema_descr().columns().to_vec();
+        if buffers.rows() > 0 {
+            let mut chunks = Chunks::new(file.next_row_group()?, &columns, buffers.rows())?;
+            buffers.write(&mut chunks)?;
+            chunks.close()?;
+        }
+        file.flush()?;
+        let of_group = |g: &RowGroupMetaData| checksum::of_group(g, file.inner(), 0);
+        let checksums = file.flushed_row_groups().iter().map(of_group).collect::<Option<Vec<_>>>();
+        let checksums = checksums.expect("a row group that was written lies inside of what was written");
+        file.append_key_value_metadata(checksum::entry(&checksums));
+        file.into_inner()
+    };
+    let mut bytes = encode().map_err(Error::encode(path))?;
+    seal(&mut bytes);
+    Ok(bytes)
+}
+
+fn meta_entry(meta: &str) -> KeyValue {
+    KeyValue::new(META_KEY.to_owned(), meta.to_owned())
+}
+
+/// Fills in the checksum of the footer of a file that was just written.
+fn seal(file: &mut [u8]) {
+    let footer_end = file.len() - TAIL;
+    let mut tail = [0; TAIL];
+    tail.copy_from_slice(&file[footer_end..]);
+    let footer_bytes = checksum::footer_bytes(tail).expect("the library has written a footer");
+    checksum::seal(&mut file[footer_end - footer_bytes as usize..footer_end]);
+}
+
+/// Row groups that are being encoded from rows of files.
+pub(crate) struct Segment {
+    writer: ArrowWriter<Vec<u8>>,
+    /// The trace that it is for, as errors name it.
+    path: PathBuf,
+}
+
+impl Segment {
+    /// Begins them.
+    ///
+    /// # Errors
+    /// The library refuses.
+    pub(crate) fn new(path: &Path) -> Result<Self> {
+        let properties = schema::properties().build();
+        // Without the arrow schema: the Parquet types say all, and the file holds nothing that is not documented.
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties)
+            .with_schema_root(schema::TABLE.to_owned())
+            .with_skip_arrow_metadata(true);
+        let writer =
+            ArrowWriter::try_new_with_options(Vec::new(), schema::schema(), options).map_err(Error::encode(path))?;
+        Ok(Self { writer, path: path.to_owned() })
+    }
+
+    /// Adds rows.
+    ///
+    /// # Errors
+    /// The library refuses.
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.writer.write(batch).map_err(Error::encode(&self.path))
+    }
+
+    /// The row groups alone, and their checksums.
+    ///
+    /// # Errors
+    /// The library refuses.
+    pub(crate) fn into_groups(mut self) -> Result<(GroupBytes, Vec<(RowGroupMetaData, u32)>)> {
+        let checksums = self.flush()?;
+        let groups = self.writer.flushed_row_groups().iter().cloned().zip(checksums).collect();
+        let bytes = self.writer.into_inner().map_err(Error::encode(&self.path))?;
+        Ok((GroupBytes { base: 0, data: bytes.into() }, groups))
+    }
+
+    /// Encodes all rows and returns the row groups' checksums.
+    fn flush(&mut self) -> Result<Vec<u32>> {
+        self.writer.flush().map_err(Error::encode(&self.path))?;
+        self.writer.sync().map_err(Error::write(&self.path))?;
+        let of_group = |g: &RowGroupMetaData| checksum::of_group(g, self.writer.inner(), 0);
+        let checksums = self.writer.flushed_row_groups().iter().map(of_group).collect::<Option<Vec<_>>>();
+        Ok(checksums.expect("a row group that was written lies inside of what was written"))
+    }
+}

@@ -1,0 +1,71 @@
+//! What keys save: the screen as text, and a view's rows as CSV.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use ratatui::{buffer::Buffer, layout::Rect};
+
+use crate::tui::state::app::App;
+
+/// The screen as text, without blanks at the ends of lines.
+#[must_use]
+pub(crate) fn text_of(app: &App, columns: u16, rows: u16) -> String {
+    let mut buffer = Buffer::empty(Rect::new(0, 0, columns, rows));
+    crate::tui::draw(app, &mut buffer);
+    let line = |row: &[ratatui::buffer::Cell]| {
+        let text: String = row.iter().map(ratatui::buffer::Cell::symbol).collect();
+        text.trim_end().to_owned() + "\n"
+    };
+    buffer.content().chunks(usize::from(columns.max(1))).map(line).collect()
+}
+
+/// A new file that only its owner reads, as a trace is.
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Saves the screen; the file's name.
+///
+/// # Errors
+/// It cannot be written.
+pub(crate) fn screen(app: &App, stamp: &str) -> io::Result<PathBuf> {
+    let path = PathBuf::from(format!("migtrace-{}-{stamp}.txt", app.view_name()));
+    let (columns, rows) = app.size;
+    create(&path)?.write_all(text_of(app, columns, rows).as_bytes())?;
+    Ok(path)
+}
+
+/// Saves the view's rows; the file's name, or `None` where it has none.
+///
+/// # Errors
+/// They cannot be written.
+pub(crate) fn rows(app: &App, stamp: &str) -> io::Result<Option<PathBuf>> {
+    let path = PathBuf::from(format!("migtrace-{}-{stamp}.csv", app.view_name()));
+    if app.table().is_none() {
+        return Ok(None);
+    }
+    match app.write_csv(create(&path)?) {
+        Some(written) => written.map_err(io::Error::other).map(|()| Some(path)),
+        None => Ok(None),
+    }
+}
+
+/// What became of something that was to be saved, for people.
+pub(crate) fn told(saved: io::Result<Option<PathBuf>>) -> String {
+    match saved {
+        Ok(Some(path)) => format!("saved as {}", path.display()),
+        Ok(None) => "this view has no rows".to_owned(),
+        Err(why) => format!("cannot save it: {why}"),
+    }
+}
+
+/// The time, for the name of a file.
+pub(crate) fn stamp() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let text = humantime::format_rfc3339_millis(std::time::UNIX_EPOCH + now).to_string();
+    text.chars().filter(char::is_ascii_digit).collect()
+}

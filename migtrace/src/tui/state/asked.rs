@@ -1,0 +1,81 @@
+//! Lines that the user types: a filter, a search, an address.
+
+use crossterm::event::KeyEvent;
+
+use super::{
+    app::{App, Effect, Source},
+    prompt::{Prompt, Purpose, Typed},
+};
+use crate::filter::{Filter, quantity};
+
+impl App {
+    pub(crate) fn ask(&mut self, purpose: Purpose, text: String) {
+        self.prompt = Some(Prompt::new(purpose, text));
+    }
+
+    pub(crate) fn prompt_key(&mut self, key: KeyEvent) -> Option<Effect> {
+        let prompt = self.prompt.as_mut()?;
+        let typed = prompt.key(key);
+        let (purpose, text) = (prompt.purpose, prompt.text.clone());
+        match (typed, purpose) {
+            (Typed::Left, Purpose::Search) => {
+                self.search.clear();
+                self.prompt = None;
+            }
+            (Typed::Left, _) => self.prompt = None,
+            (_, Purpose::Search) => {
+                self.search = text;
+                if typed == Typed::Entered {
+                    self.prompt = None;
+                }
+            }
+            (Typed::Edited, _) => {}
+            (Typed::Entered, Purpose::Filter) => return self.set_filter(&text),
+            (Typed::Entered, Purpose::Page) => return self.enter_page(&text),
+        }
+        None
+    }
+
+    /// Counts only events for which this holds, from now on; of a recording, from its start.
+    pub fn set_filter(&mut self, text: &str) -> Option<Effect> {
+        let wanted = if text.trim().is_empty() { Ok(Filter::all()) } else { text.parse() };
+        match wanted {
+            Ok(filter) => {
+                self.filter = filter;
+                self.filter_text = text.trim().to_owned();
+                self.prompt = None;
+                self.reset();
+                matches!(self.source, Source::Recording(_)).then_some(Effect::ReadAgain)
+            }
+            Err(error) => {
+                let mut prompt = Prompt::new(Purpose::Filter, text.to_owned());
+                prompt.error = Some(error.to_string());
+                self.prompt = Some(prompt);
+                None
+            }
+        }
+    }
+
+    fn enter_page(&mut self, text: &str) -> Option<Effect> {
+        let hex = u64::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok();
+        let addr = if text.trim().starts_with("0x") {
+            hex
+        } else {
+            quantity::parse(text.trim()).ok().map(|q| q.value).or(hex)
+        };
+        let Some(addr) = addr else {
+            if let Some(prompt) = &mut self.prompt {
+                prompt.error = Some("an address is a number, such as 0x7f12a4000000".to_owned());
+            }
+            return None;
+        };
+        let owners = self.stories.owners(addr);
+        let opened = self.process.filter(|id| owners.contains(id));
+        let process = opened.or(owners.first().copied()).or(self.process).unwrap_or_default();
+        if owners.len() > 1 && opened.is_none() {
+            self.say(format!("{} processes have a page there; this is the first one's", owners.len()));
+        }
+        self.prompt = None;
+        self.open_page(process, addr)
+    }
+}

@@ -1,0 +1,160 @@
+//! What stands out, in sentences: for who never read the manual.
+
+use crate::tui::{format, view::theme::Tone};
+use crate::{
+    model::live::{State, latencies::What, process::Process},
+    text,
+};
+
+/// Faults below which no share is worth a sentence.
+const FEW: u64 = 20;
+/// A share of remote faults that is worth a sentence, of a hundred.
+const MUCH_PERCENT: f64 = 5.0;
+
+/// The sentences, the most important first.
+pub(crate) fn of(state: &State) -> Vec<(String, Tone)> {
+    if state.totals.events == 0 {
+        return vec![("Waiting for events: nothing that is traced touched or moved a page yet.".to_owned(), Tone::Dim)];
+    }
+    let found: Vec<_> = [
+        loss(state),
+        remote(state),
+        misplaced(state),
+        failed(state),
+        moved(state),
+        waits(state),
+        one_node(state),
+        machine(state),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if found.is_empty() { vec![("Nothing stands out.".to_owned(), Tone::Good)] } else { found }
+}
+
+fn loss(state: &State) -> Option<(String, Tone)> {
+    let lost = state.lost().max(state.meta.lost());
+    let worst =
+        state.losses.iter().max_by_key(|(_, n)| **n).map(|((probe, cause), _)| format!(" (most: {probe}, {cause})"));
+    let text = format!(
+        "{} were lost{}: numbers are too low by as much.",
+        text::count(lost, "event"),
+        worst.unwrap_or_default()
+    );
+    (lost > 0).then_some((text, Tone::Bad))
+}
+
+fn remote(state: &State) -> Option<(String, Tone)> {
+    let totals = &state.totals;
+    let percent = totals.remote_percent().filter(|p| *p >= MUCH_PERCENT && totals.remote_faults >= FEW)?;
+    let worst = worst(state, |p| p.counts.remote_faults).map(|(name, p)| {
+        let its = p.counts.remote_percent().map(format::percent).unwrap_or_default();
+        let lies = match (p.home(), p.pages.most()) {
+            (Some(home), Some(most)) if home != most => {
+                format!("; it runs on node {home}, its pages are on node {most}")
+            }
+            _ => String::new(),
+        };
+        format!("; most: {name}, {its} of its own{lies}")
+    });
+    let text = format!("{} of faults touch a remote page{}.", format::percent(percent), worst.unwrap_or_default());
+    Some((text, Tone::Remote))
+}
+
+fn misplaced(state: &State) -> Option<(String, Tone)> {
+    let n = state.totals.misplaced;
+    let worst = worst(state, |p| p.counts.misplaced).map(|(name, _)| format!("; most: {name}"));
+    let text = format!(
+        "{} found a page that policy wants on another node{}.",
+        text::count(n, "check"),
+        worst.unwrap_or_default()
+    );
+    (n > 0).then_some((text, Tone::Remote))
+}
+
+fn failed(state: &State) -> Option<(String, Tone)> {
+    let (moved, failed) = (state.moved_pages(&state.totals), state.failed_pages(&state.totals));
+    let much = failed > 0 && failed * 20 > moved + failed;
+    let text =
+        format!("{} of {} pages that were to move stayed.", format::count(failed), format::count(moved + failed));
+    much.then_some((text, Tone::Bad))
+}
+
+fn moved(state: &State) -> Option<(String, Tone)> {
+    let moved = state.moved_pages(&state.totals);
+    let way =
+        state.moves.iter().max_by_key(|(_, n)| *n).map(|((from, to), _)| format!(", most from node {from} to {to}"));
+    let causes = state.latencies.iter().filter_map(|(what, times)| match what {
+        What::Move(cause) => Some((times.count(), cause)),
+        _ => None,
+    });
+    let cause = causes.max().map(|(_, cause)| format!(", most for {cause}")).unwrap_or_default();
+    let text = format!(
+        "The kernel moved {}{}{cause}.",
+        format::count(moved) + if moved == 1 { " page" } else { " pages" },
+        way.unwrap_or_default()
+    );
+    (moved > 0).then_some((text, Tone::Good))
+}
+
+fn waits(state: &State) -> Option<(String, Tone)> {
+    let waited = |p: &Process| p.counts.stalled_ns;
+    let (name, process) = worst(state, waited)?;
+    let share = process.counts.stalled_ns as f64 * 100.0 / state.elapsed_ns().max(1) as f64;
+    let text = format!(
+        "{name} waited {} in page faults and placement calls, {} of the time.",
+        text::duration(process.counts.stalled_ns),
+        format::percent(share)
+    );
+    (share >= 10.0).then_some((text, Tone::Warn))
+}
+
+fn one_node(state: &State) -> Option<(String, Tone)> {
+    let text = "This machine has one node: no page can lie on a wrong one.";
+    (state.meta.topology.nodes.len() == 1).then(|| (text.to_owned(), Tone::Dim))
+}
+
+/// What to bear in mind of times.
+fn machine(state: &State) -> Option<(String, Tone)> {
+    state.meta.machine.as_deref().map(|machine| {
+        (format!("This is an {}.", text::machine(machine)).replace("an virtual", "a virtual"), Tone::Dim)
+    })
+}
+
+/// The process that has most of something, if any has.
+fn worst(state: &State, of: impl Fn(&Process) -> u64) -> Option<(String, &Process)> {
+    let (id, process) = state.processes.iter().max_by_key(|(id, p)| (of(p), std::cmp::Reverse(*id)))?;
+    (of(process) > 0).then(|| (format!("{}/{}", process.comm, id.pid), process))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit;
+
+    fn said((meta, events): (crate::recording::Meta, Vec<crate::event::Event>)) -> String {
+        let mut state = State::new(meta);
+        events.iter().for_each(|e| state.feed(e));
+        of(&state).into_iter().map(|(text, _)| text + "\n").collect()
+    }
+
+    #[test]
+    fn what_stands_out_is_said() {
+        let text = said(testkit::lazy(100, 0..100));
+        assert!(text.contains("98% of faults touch a remote page; most: memtoy/213"), "{text}");
+        assert!(text.contains("100 checks found a page that policy wants on another node"), "{text}");
+        assert!(text.contains("moved 100 pages, most from node 1 to 2, most for lazy_fault"), "{text}");
+        assert!(!text.contains("lost"), "{text}");
+    }
+
+    #[test]
+    fn loss_comes_first() {
+        let text = said(testkit::lossy());
+        assert!(text.starts_with("3 events were lost (most: lazy_migrate, ring_full)"), "{text}");
+    }
+
+    #[test]
+    fn of_nothing_nothing_is_said() {
+        assert!(said((crate::recording::Meta::default(), Vec::new())).starts_with("Waiting for events"));
+    }
+}
