@@ -1,5 +1,11 @@
 //! How quantities and the kernel's words are written for people, the same in every view.
 
+pub mod ansi;
+mod span;
+
+pub(crate) use span::line;
+pub use span::{Line, Span, Tone};
+
 use crate::{container::Container, event::escape_control, model::lazy::fate::Gone};
 
 /// `n` of a thing: `1 page`, `8 pages`.
