@@ -1,0 +1,61 @@
+//! What happened, by kind.
+
+use strum::{AsRefStr, Display, EnumDiscriminants, EnumString, IntoStaticStr, VariantArray, VariantNames};
+
+use super::{
+    batch::Batch, check::Check, fault::Fault, loss::Loss, mark::Mark, migrate::Migrate, phase::Phase, region::Region,
+    request::Request, task::Task,
+};
+
+/// What happened, by kind.
+#[derive(Clone, Debug, PartialEq, AsRefStr, IntoStaticStr, EnumDiscriminants)]
+#[strum(serialize_all = "snake_case")]
+#[strum_discriminants(
+    name(Kind),
+    derive(Hash, PartialOrd, Ord, Display, EnumString, IntoStaticStr, VariantArray, VariantNames),
+    strum(serialize_all = "snake_case"),
+    doc = "The kinds of events, without their contents."
+)]
+pub enum Body {
+    Fault(Fault),
+    Check(Check),
+    Mark(Mark),
+    /// Boxed, as the largest: most events are faults, and rings, queues and views hold many.
+    Migrate(Box<Migrate>),
+    Batch(Batch),
+    Request(Box<Request>),
+    Task(Task),
+    Region(Region),
+    Phase(Phase),
+    Loss(Loss),
+}
+
+impl Body {
+    /// The kind's name, as in the column `kind`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.into()
+    }
+}
+
+impl From<Migrate> for Body {
+    fn from(migrate: Migrate) -> Self {
+        Self::Migrate(Box::new(migrate))
+    }
+}
+
+impl From<Request> for Body {
+    fn from(request: Request) -> Self {
+        Self::Request(Box::new(request))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_no_larger_than_a_fault_makes_it() {
+        assert!(size_of::<Body>() <= size_of::<Fault>() + size_of::<u64>(), "{}", size_of::<Body>());
+    }
+}

@@ -1,0 +1,29 @@
+//! Page faults.
+
+use super::{outcome::Reason, words::words};
+
+/// A page fault of user memory that was handled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    pub addr: u64,
+    /// The instruction that faulted; `None` if the kernel itself faulted the page in (get_user_pages).
+    pub ip: Option<u64>,
+    pub access: Access,
+    /// `None`, like all fields below, if only the CPU's exception was recorded and not the kernel's handling of it.
+    pub class: Option<FaultClass>,
+    /// The kernel read from a device or from swap.
+    pub major: Option<bool>,
+    /// Node of the page that is mapped afterwards.
+    pub nid: Option<i32>,
+    pub latency_ns: Option<u64>,
+    /// `ok`, `retry`, or the kernel's error (`oom`, `sigbus`, `sigsegv`, `hwpoison`).
+    pub result: Option<Reason>,
+}
+
+words! {
+    /// How memory was touched.
+    Access { Read, Write, Exec }
+
+    /// Why a page faulted.
+    FaultClass { Anon, File, Shmem, Swap, Hinting, Cow, Huge, Other }
+}
