@@ -4,6 +4,8 @@
 //! `ts_ns - latency_ns`. Addresses are virtual, page aligned where the kernel's are. [`NO_ADDR`], [`NO_PFN`] and
 //! [`NO_NODE`] stand for "the kernel did not show it", and so does [`NO_TIME`] in a time that is one stage of many.
 
+use crate::kinds::RecordKind;
+
 /// No virtual address known.
 pub const NO_ADDR: u64 = u64::MAX;
 /// No page frame.
@@ -48,6 +50,32 @@ macro_rules! records {
         )]
         pub struct $name { $($body)* }
     )*};
+}
+
+/// A record, by its kind.
+pub trait Record {
+    /// What its header says it is.
+    const KIND: RecordKind;
+}
+
+macro_rules! kinds_of_records {
+    ($($record:ident $kind:ident)*) => {$(
+        impl Record for $record {
+            const KIND: RecordKind = RecordKind::$kind;
+        }
+    )*};
+}
+
+kinds_of_records! {
+    Fault FAULT
+    Check CHECK
+    Mark MARK
+    Migrate MIGRATE
+    Batch BATCH
+    Request REQUEST
+    Task TASK
+    Phase PHASE
+    Region REGION
 }
 
 records! {

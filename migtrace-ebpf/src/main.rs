@@ -1,26 +1,48 @@
-//! migtrace's BPF programs: the entry points, a line each. What they do is in hooks/, by subject.
+//! migtrace's BPF programs. This file has their entry points, one line each.
 //!
-//! Every program filters first, builds one fixed record, and hands it to [`emit`], which alone touches a ring.
+//! | file | owns |
+//! | --- | --- |
+//! | [`hooks`] | what the programs do, one file per subject |
+//! | [`event`] | an event's way to a record: filter, tallies, sample |
+//! | [`filter`] | which processes are traced, which events are wanted |
+//! | [`tally`] | totals by what happened and by process |
+//! | [`account`] | each program's counters: what became of every event |
+//! | [`emit`] | the ring: header, stacks, commit |
+//! | [`thread`] | the running thread: ids, CPU, node, clock |
+//! | [`state`] | what is under way in a thread |
+//! | [`maps`] | the BPF maps |
+//! | [`task_storage`] | the type of a map that belongs to threads |
+//! | [`config`] | the collector's settings |
+//! | [`kfunc`] | the kernel function that programs call |
+//!
+//! Each program that makes a record filters first, fills one record of fixed size, and commits it through [`emit`].
 #![no_std]
 #![no_main]
 
-mod aggregate;
+mod account;
 mod config;
 mod emit;
+mod event;
 mod filter;
 mod hooks;
 mod kfunc;
 mod maps;
+mod state;
+mod tally;
 mod task_storage;
+mod thread;
 
 use aya_ebpf::{
     macros::{btf_tracepoint, fentry, fexit, kprobe, kretprobe, tracepoint},
     programs::{BtfTracePointContext, FEntryContext, FExitContext, ProbeContext, RetProbeContext, TracePointContext},
 };
-use hooks::request;
+use hooks::{
+    args, batch, exception, fault, folio_migrate, hinting_check, lazy_check, lazy_mark, lazy_migrate, phase, request,
+    task,
+};
 use migtrace_common::kinds::{FaultClass, RequestName};
 
-/// Programs at the start of a function, in two forms: `fentry` and, for kernels that refuse it, `kprobe`.
+/// Programs at the start of a function, in two forms: `fentry`, and `kprobe` for kernels that reject it.
 macro_rules! at_entry {
     ($($fentry:ident $kprobe:ident($ctx:ident) => $body:expr;)*) => {$(
         #[fentry]
@@ -38,18 +60,18 @@ macro_rules! at_entry {
 }
 
 at_entry! {
-    handle_mm_fault_entry handle_mm_fault_kprobe(ctx) => hooks::fault::begin(&ctx);
-    do_swap_page do_swap_page_kprobe(_ctx) => hooks::fault::classify(FaultClass::SWAP);
-    do_wp_page do_wp_page_kprobe(_ctx) => hooks::fault::classify(FaultClass::COW);
-    task_numa_fault task_numa_fault_kprobe(_ctx) => hooks::fault::classify(FaultClass::HINTING);
-    do_huge_pmd_anonymous_page do_huge_pmd_anonymous_page_kprobe(_ctx) => hooks::fault::classify(FaultClass::HUGE);
-    mpol_misplaced_entry mpol_misplaced_kprobe(ctx) => hooks::check::hinting_begin(&ctx);
-    try_to_unmap_one try_to_unmap_one_kprobe(ctx) => hooks::mark::unmapping(&ctx);
-    migrate_pages_entry migrate_pages_kprobe(ctx) => hooks::migrate::batch_begin(&ctx);
-    try_to_migrate try_to_migrate_kprobe(ctx) => hooks::migrate::unmap_begin(&ctx);
-    move_to_new_folio move_to_new_folio_kprobe(ctx) => hooks::migrate::copy_begin(&ctx);
-    folio_migrate_flags folio_migrate_flags_kprobe(ctx) => hooks::migrate::moved(&ctx);
-    prctl prctl_kprobe(ctx) => request::phase(&ctx, request::args_of_call(&ctx));
+    handle_mm_fault_entry handle_mm_fault_kprobe(ctx) => fault::begin(&ctx);
+    do_swap_page do_swap_page_kprobe(_ctx) => fault::classify(FaultClass::SWAP);
+    do_wp_page do_wp_page_kprobe(_ctx) => fault::classify(FaultClass::COW);
+    task_numa_fault task_numa_fault_kprobe(_ctx) => fault::classify(FaultClass::HINTING);
+    do_huge_pmd_anonymous_page do_huge_pmd_anonymous_page_kprobe(_ctx) => fault::classify(FaultClass::HUGE);
+    mpol_misplaced_entry mpol_misplaced_kprobe(ctx) => hinting_check::begin(&ctx);
+    try_to_unmap_one try_to_unmap_one_kprobe(ctx) => lazy_mark::begin(&ctx);
+    migrate_pages_entry migrate_pages_kprobe(ctx) => batch::begin(&ctx);
+    try_to_migrate try_to_migrate_kprobe(ctx) => folio_migrate::unmap_begin(&ctx);
+    move_to_new_folio move_to_new_folio_kprobe(ctx) => folio_migrate::copy_begin(&ctx);
+    folio_migrate_flags folio_migrate_flags_kprobe(ctx) => folio_migrate::migrated(&ctx);
+    prctl prctl_kprobe(ctx) => phase::phase(&ctx, args::of_syscall(&ctx));
 }
 
 /// Programs at the end of a function: `fexit` and `kretprobe`.
@@ -70,12 +92,12 @@ macro_rules! at_exit {
 }
 
 at_exit! {
-    handle_mm_fault_exit handle_mm_fault_kretprobe(ctx) => hooks::fault::end(&ctx);
-    mpol_misplaced_exit mpol_misplaced_kretprobe(ctx) => hooks::check::hinting_end(&ctx);
-    migrate_pages_exit migrate_pages_kretprobe(ctx) => hooks::migrate::batch_end(&ctx);
+    handle_mm_fault_exit handle_mm_fault_kretprobe(ctx) => fault::end(&ctx);
+    mpol_misplaced_exit mpol_misplaced_kretprobe(ctx) => hinting_check::end(&ctx);
+    migrate_pages_exit migrate_pages_kretprobe(ctx) => batch::end(&ctx);
 }
 
-/// Programs at the end of functions whose arguments they read too, which a `kretprobe` cannot.
+/// Programs at the end of functions that also read the arguments, which a `kretprobe` cannot.
 macro_rules! at_exit_with_arguments {
     ($($fexit:ident($ctx:ident) => $body:expr;)*) => {$(
         #[fexit]
@@ -87,27 +109,27 @@ macro_rules! at_exit_with_arguments {
 }
 
 at_exit_with_arguments! {
-    zs_page_migrate(ctx) => hooks::migrate::driver_moved(hooks::migrate::AT_ZSMALLOC, &ctx);
-    balloon_page_migrate(ctx) => hooks::migrate::driver_moved(hooks::migrate::AT_BALLOON, &ctx);
-    try_to_migrate_one(ctx) => hooks::migrate::mapping_gone(&ctx);
-    remove_migration_pte_exit(ctx) => hooks::migrate::mapping_back(&ctx);
+    zs_page_migrate(ctx) => folio_migrate::driver_migrated(folio_migrate::AT_ZSMALLOC, &ctx);
+    balloon_page_migrate(ctx) => folio_migrate::driver_migrated(folio_migrate::AT_BALLOON, &ctx);
+    try_to_migrate_one(ctx) => folio_migrate::mapping_removed(&ctx);
+    remove_migration_pte_exit(ctx) => folio_migrate::mapping_restored(&ctx);
 }
 
-/// The five forms of a placement system call: begin and end as functions, in two ways each, and as trace events.
+/// The six programs of a placement syscall: begin and end, each as fentry or fexit, as kprobe or kretprobe, and as trace event.
 macro_rules! requests {
     ($($name:ident: $entry:ident $exit:ident $kprobe:ident $kretprobe:ident $enter_event:ident $exit_event:ident;)*) => {
-        at_entry! { $($entry $kprobe(ctx) => request::begin(request::args_of_call(&ctx), RequestName::$name);)* }
-        at_exit! { $($exit $kretprobe(ctx) => request::end(&ctx, request::ret_of_call(&ctx), RequestName::$name);)* }
+        at_entry! { $($entry $kprobe(ctx) => request::begin(args::of_syscall(&ctx), RequestName::$name);)* }
+        at_exit! { $($exit $kretprobe(ctx) => request::end(&ctx, args::syscall_ret(&ctx), RequestName::$name);)* }
         $(
             #[tracepoint]
             pub fn $enter_event(ctx: TracePointContext) -> u32 {
-                request::begin(request::args_of_event(&ctx), RequestName::$name);
+                request::begin(args::of_syscall_event(&ctx), RequestName::$name);
                 0
             }
 
             #[tracepoint]
             pub fn $exit_event(ctx: TracePointContext) -> u32 {
-                request::end(&ctx, request::ret_of_event(&ctx), RequestName::$name);
+                request::end(&ctx, args::syscall_event_ret(&ctx), RequestName::$name);
                 0
             }
         )*
@@ -128,7 +150,7 @@ requests! {
         home_node_enter_event home_node_exit_event;
 }
 
-/// Programs on tracepoints with their raw arguments.
+/// Programs on raw tracepoints, whose arguments the verifier knows by type.
 macro_rules! btf_tracepoints {
     ($($name:ident($ctx:ident) => $body:expr;)*) => {$(
         #[btf_tracepoint]
@@ -140,18 +162,18 @@ macro_rules! btf_tracepoints {
 }
 
 btf_tracepoints! {
-    page_fault_user(ctx) => hooks::fault::user_exception(&ctx);
-    page_fault_kernel(ctx) => hooks::fault::kernel_exception(&ctx);
-    mm_migrate_pages_start(ctx) => hooks::migrate::batch_start_event(&ctx);
-    mm_migrate_pages_end(ctx) => hooks::migrate::batch_end_event(&ctx);
-    set_migration_pte(ctx) => hooks::migrate::entry_set(&ctx);
-    set_migration_pmd(ctx) => hooks::migrate::entry_set(&ctx);
-    remove_migration_pte(ctx) => hooks::migrate::pte_removed(&ctx);
-    remove_migration_pmd(ctx) => hooks::migrate::pmd_removed(&ctx);
-    sched_process_fork(ctx) => hooks::sched::fork(&ctx);
-    sched_process_exec(_ctx) => hooks::sched::exec();
-    sched_process_exit(ctx) => hooks::sched::exit(&ctx);
-    sched_migrate_task(ctx) => hooks::sched::migrate(&ctx);
+    page_fault_user(ctx) => exception::user(&ctx);
+    page_fault_kernel(ctx) => exception::kernel(&ctx);
+    mm_migrate_pages_start(ctx) => batch::begin_event(&ctx);
+    mm_migrate_pages_end(ctx) => batch::end_event(&ctx);
+    set_migration_pte(ctx) => folio_migrate::entry_set(&ctx);
+    set_migration_pmd(ctx) => folio_migrate::entry_set(&ctx);
+    remove_migration_pte(ctx) => folio_migrate::pte_removed(&ctx);
+    remove_migration_pmd(ctx) => folio_migrate::pmd_removed(&ctx);
+    sched_process_fork(ctx) => task::fork(&ctx);
+    sched_process_exec(_ctx) => task::exec();
+    sched_process_exit(ctx) => task::exit(&ctx);
+    sched_migrate_task(ctx) => task::change_cpu(&ctx);
 }
 
 /// Programs on classic trace events.
@@ -166,29 +188,29 @@ macro_rules! tracepoints {
 }
 
 tracepoints! {
-    mof_check => hooks::check::check;
-    mof_unmap => hooks::mark::mark;
-    mof_migrate => hooks::check::migrate;
-    mof_lazy => hooks::mark::batch;
-    mm_migrate_pages => hooks::migrate::batch_counts;
-    page_fault_user_event => hooks::fault::user_exception_event;
-    page_fault_kernel_event => hooks::fault::kernel_exception_event;
+    mof_check => lazy_check::check;
+    mof_unmap => lazy_mark::mark;
+    mof_migrate => lazy_migrate::migrate;
+    mof_lazy => batch::lazy;
+    mm_migrate_pages => batch::counts;
+    page_fault_user_event => exception::user_event;
+    page_fault_kernel_event => exception::kernel_event;
 }
 
 /// prctl as a trace event: syscalls:sys_enter_prctl.
 #[tracepoint]
 pub fn prctl_event(ctx: TracePointContext) -> u32 {
-    request::phase(&ctx, request::args_of_event(&ctx));
+    phase::phase(&ctx, args::of_syscall_event(&ctx));
     0
 }
 
-/// Several helpers that the programs use are for GPL-compatible programs only.
+/// The kernel offers several helpers of these programs to GPL-compatible programs only.
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
-    // SAFETY: no path of a program panics: the verifier would refuse it, and the linker drops this function.
+    // SAFETY: no path of a program panics: the verifier would reject it, and the linker drops this function.
     unsafe { core::hint::unreachable_unchecked() }
 }

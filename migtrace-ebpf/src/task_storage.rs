@@ -1,6 +1,7 @@
-//! Storage that belongs to a thread: found in a few ns without hashing, and freed by the kernel when the thread ends.
+//! Task storage: a map that belongs to threads. A lookup takes a few ns and no hashing; the kernel frees an entry when its
+//! thread ends.
 //!
-//! aya-ebpf 0.2 has such maps for sockets, inodes and cgroups, not for tasks: this is the same for them.
+//! aya-ebpf 0.2 has such maps for sockets, inodes and cgroups, but not for tasks.
 
 use core::{marker::PhantomData, ptr};
 
@@ -9,7 +10,7 @@ use aya_ebpf::{
     helpers::generated::{bpf_get_current_task_btf, bpf_task_storage_get},
 };
 
-/// The definition that loaders read from the object's BTF: each number is the length of an array that is pointed to.
+/// The definition that loaders read from the object's BTF: each number is the length of the array behind a pointer.
 #[repr(C)]
 pub struct TaskStorage<T> {
     r#type: *const [i32; BPF_MAP_TYPE_TASK_STORAGE as usize],
@@ -36,13 +37,13 @@ impl<T> TaskStorage<T> {
         }
     }
 
-    /// What the running thread has, if it has any.
+    /// The running thread's entry, if it has one.
     #[inline(always)]
     pub fn of_current(&self) -> Option<&'static mut T> {
         self.get(0)
     }
 
-    /// What the running thread has; zeroes are made for one that has none. `None` where the kernel has no memory for it.
+    /// The running thread's entry, created with zeroes if it has none; `None` if the kernel has no memory for it.
     #[inline(always)]
     pub fn of_current_or_new(&self) -> Option<&'static mut T> {
         self.get(BPF_LOCAL_STORAGE_GET_F_CREATE.into())
@@ -50,7 +51,7 @@ impl<T> TaskStorage<T> {
 
     #[inline(always)]
     fn get(&self, flags: u64) -> Option<&'static mut T> {
-        // SAFETY: the map's own memory, which lives as long as the running thread; only this thread uses it, and a thread
+        // SAFETY: the map's own memory, which lives as long as the running thread. Only this thread uses it, and a thread
         // runs one of the programs at a time.
         unsafe {
             let task = bpf_get_current_task_btf();

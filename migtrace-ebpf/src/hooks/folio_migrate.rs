@@ -1,0 +1,277 @@
+//! Direct migration of folios: each folio in a batch, from unmapping to remapping.
+//!
+//! A mapped folio passes try_to_migrate(), which sets its migration entries: there the kernel shows the address. Then come
+//! move_to_new_folio(), folio_migrate_flags() (once for each folio that really migrated, with both frames), and
+//! remove_migration_pte for each restored mapping. An unmapped folio passes only the middle two, and a page that a driver
+//! migrates (zsmalloc, a balloon) only the driver's function.
+//!
+//! The kernel migrates one folio after the other. So the record of a migrated folio is made when the next one begins, or
+//! when the batch ends: then all its mappings are restored. (remove_migration_ptes() would be the natural place, but
+//! compilers inline it in the relevant caller.) A folio that could not be migrated gets its old mappings back, and its
+//! record at once.
+
+use aya_ebpf::programs::tracing::StackIdContext;
+use migtrace_common::{
+    aggregate::TallyKey,
+    counters::Probe,
+    kinds::{MigratePath, RecordKind},
+    record::{Migrate, NO_ADDR, NO_NODE, NO_PFN, NO_TIME},
+};
+
+use super::{
+    args::{Args, Returned},
+    folio::Folio,
+    page_table,
+};
+use crate::{
+    account::Program,
+    config::config,
+    event::Event,
+    filter,
+    maps::{FOLIOS_UNDERWAY, THREADS},
+    state::{BatchStart, FolioUnderway, Increment},
+    thread::{self, Thread},
+};
+
+/// The programs that count folios, migrated or not.
+const AT_END: Program = Program::new(Probe::DirectMigrate, 0);
+const AT_COPY: Program = Program::new(Probe::DirectMigrate, 1);
+const AT_FLAGS: Program = Program::new(Probe::DirectMigrate, 2);
+const AT_PTE: Program = Program::new(Probe::DirectMigrate, 3);
+const AT_PMD: Program = Program::new(Probe::DirectMigrate, 4);
+pub const AT_ZSMALLOC: Program = Program::new(Probe::DirectMigrate, 5);
+pub const AT_BALLOON: Program = Program::new(Probe::DirectMigrate, 6);
+
+/// The batch under way in the running thread.
+#[inline(always)]
+pub fn batch_underway() -> Option<&'static mut BatchStart> {
+    let state = THREADS.of_current()?;
+    (state.batch.start_ns != 0).then_some(&mut state.batch)
+}
+
+/// try_to_migrate(folio, flags) begins to unmap a folio. The kernel also calls it before it splits a large folio, which is
+/// no migration: the mappings of the parts are restored before these migrate, and each part then starts anew.
+#[inline(always)]
+pub fn unmap_begin(ctx: &impl Args) {
+    if let Some(batch) = batch_underway() {
+        let is_split = ctx.arg(1) as u32 & config!(ttu_sync) != 0;
+        batch.unmapping = if is_split { 0 } else { ctx.number(0) };
+        batch.unmap_start_ns = thread::now();
+    }
+}
+
+/// migrate:set_migration_pte(address, pte, order): that folio's mapping at `address` is removed.
+#[inline(always)]
+pub fn entry_set(ctx: &impl Args) {
+    if let Some(batch) = batch_underway() {
+        unmapped(batch, ctx.arg(0));
+    }
+}
+
+/// try_to_migrate_one(page, vma, address, arg) returned, on kernels without events about it (before 5.18): whether that
+/// mapping is removed.
+#[inline(always)]
+pub fn mapping_removed(ctx: &(impl Args + Returned)) {
+    // A bool: only one byte of the return value is valid.
+    if ctx.ret(4) as u8 != 0
+        && let Some(batch) = batch_underway()
+    {
+        unmapped(batch, ctx.arg(2));
+    }
+}
+
+#[inline(always)]
+fn unmapped(batch: &BatchStart, addr: u64) {
+    if batch.unmapping == 0 {
+        return;
+    }
+    let folio = FolioUnderway { addr, start_ns: batch.unmap_start_ns, unmapped_ns: thread::now() };
+    let _ = FOLIOS_UNDERWAY.insert(batch.unmapping, folio, 0);
+}
+
+/// move_to_new_folio() begins: the copy, and the replacement in the page cache or swap cache.
+#[inline(always)]
+pub fn copy_begin(ctx: &impl StackIdContext) {
+    let Some(batch) = batch_underway() else { return };
+    flush_migrated(AT_COPY, ctx, thread::current(), batch);
+    batch.copy_start_ns = thread::now();
+}
+
+/// folio_migrate_flags(new, old): the folio has migrated.
+#[inline(always)]
+pub fn migrated(ctx: &impl Args) {
+    store_migrated(AT_FLAGS, ctx);
+}
+
+/// A driver's migrate_page(new, old, mode) returned. Only the driver knows these pages and nothing maps them; this function
+/// alone migrates them.
+#[inline(always)]
+pub fn driver_migrated(program: Program, ctx: &(impl Args + Returned)) {
+    if ctx.ret(3) as i32 == 0 {
+        store_migrated(program, ctx);
+    }
+}
+
+/// Argument 0, a folio, has replaced argument 1.
+#[inline(always)]
+fn store_migrated(program: Program, ctx: &impl Args) {
+    let Some(batch) = batch_underway() else { return };
+    flush_migrated(program, ctx, thread::current(), batch);
+    batch.migrated_ns = thread::now();
+    batch.copy_ns = if batch.copy_start_ns == 0 { NO_TIME } else { batch.migrated_ns - batch.copy_start_ns };
+    // Since 6.12 a driver's page does not pass move_to_new_folio().
+    batch.copy_start_ns = 0;
+    batch.remapped_ns = 0;
+    batch.migrated_new = ctx.number(0);
+    batch.migrated_old = ctx.number(1);
+}
+
+/// migrate:remove_migration_pte(address, pte, order).
+#[inline(always)]
+pub fn pte_removed(ctx: &impl Args) {
+    entry_removed(AT_PTE, ctx);
+}
+
+/// migrate:remove_migration_pmd(address, pmd).
+#[inline(always)]
+pub fn pmd_removed(ctx: &impl Args) {
+    entry_removed(AT_PMD, ctx);
+}
+
+/// A mapping is restored, of the folio that migrated last or of one that could not be migrated.
+#[inline(always)]
+fn entry_removed(program: Program, ctx: &impl Args) {
+    let Some(batch) = batch_underway() else { return };
+    let thread = thread::current();
+    let pfn = page_table::entry_pfn(ctx.arg(1));
+    let ts_ns = thread::now();
+    let new = Folio(batch.migrated_new);
+    if batch.migrated_old != 0 && pfn >= new.pfn() && pfn - new.pfn() < 1 << (new.order() & 31) {
+        batch.remapped_ns = ts_ns;
+        return;
+    }
+    if let Some(old) = Folio::of_pfn(pfn) {
+        not_migrated(Event { program, thread, ts_ns }, ctx, batch, old);
+    }
+}
+
+/// remove_migration_pte(new, vma, address, old) returned, on kernels without events about it.
+#[inline(always)]
+pub fn mapping_restored(ctx: &impl Args) {
+    let Some(batch) = batch_underway() else { return };
+    let (thread, new, ts_ns) = (thread::current(), ctx.number(0), thread::now());
+    if batch.migrated_old != 0 && new == batch.migrated_new {
+        batch.remapped_ns = ts_ns;
+    } else {
+        not_migrated(Event { program: AT_PTE, thread, ts_ns }, ctx, batch, Folio(new));
+    }
+}
+
+/// migrate_pages() returned: the last folio has all its mappings back.
+#[inline(always)]
+pub fn batch_end(ctx: &impl StackIdContext, thread: Thread, batch: &mut BatchStart) {
+    flush_migrated(AT_END, ctx, thread, batch);
+}
+
+/// Makes the record of a folio that could not be migrated, at the first of its mappings that is restored.
+#[inline(always)]
+fn not_migrated(event: Event, ctx: &impl StackIdContext, batch: &mut BatchStart, old: Folio) {
+    let Some(underway) = FOLIOS_UNDERWAY.get_ptr(old.0) else { return };
+    // SAFETY: the map's own memory; a folio is locked, so one thread at a time migrates it.
+    let underway = unsafe { *underway };
+    let _ = FOLIOS_UNDERWAY.remove(old.0);
+    let unmapping = Some(&underway);
+    let migration = Migration { old, new: None, order: old.order(), unmapping, copy_ns: NO_TIME, remap_ns: NO_TIME };
+    record(event, ctx, batch, &migration);
+}
+
+/// Makes the record of the folio that migrated last, now that all its mappings are restored.
+#[inline(always)]
+fn flush_migrated(program: Program, ctx: &impl StackIdContext, thread: Thread, batch: &mut BatchStart) {
+    if batch.migrated_old == 0 {
+        return;
+    }
+    let (old, new) = (Folio(batch.migrated_old), Folio(batch.migrated_new));
+    batch.migrated_old = 0;
+    // The old folio's order is gone with its content by now.
+    let order = new.order();
+    batch.migrated_pages += 1 << (order & 63);
+    let is_mapped = batch.remapped_ns != 0;
+    let ts_ns = if is_mapped { batch.remapped_ns } else { batch.migrated_ns };
+    let remap_ns = if is_mapped { batch.remapped_ns - batch.migrated_ns } else { NO_TIME };
+    // SAFETY: as in not_migrated().
+    let underway = FOLIOS_UNDERWAY.get_ptr(old.0).map(|underway| unsafe { *underway });
+    if underway.is_some() {
+        let _ = FOLIOS_UNDERWAY.remove(old.0);
+    }
+    let (unmapping, copy_ns) = (underway.as_ref(), batch.copy_ns);
+    let migration = Migration { old, new: Some(new), order, unmapping, copy_ns, remap_ns };
+    record(Event { program, thread, ts_ns }, ctx, batch, &migration);
+}
+
+/// A folio's migration that ended.
+struct Migration<'a> {
+    old: Folio,
+    /// `None` if the folio was not migrated.
+    new: Option<Folio>,
+    order: u32,
+    /// `None` if nothing mapped the folio.
+    unmapping: Option<&'a FolioUnderway>,
+    copy_ns: u64,
+    remap_ns: u64,
+}
+
+#[inline(always)]
+fn record(event: Event, ctx: &impl StackIdContext, batch: &mut BatchStart, migration: &Migration<'_>) {
+    let &Migration { old, new, order, unmapping, copy_ns, remap_ns } = migration;
+    let addr = unmapping.map_or(NO_ADDR, |u| u.addr);
+    // From the start of unmapping to the end of remapping; other folios of the batch may come in between.
+    let latency_ns = unmapping.map_or(NO_TIME, |u| event.ts_ns - u.start_ns);
+    let (src_nid, dst_nid) = (old.nid(), new.map_or(NO_NODE, Folio::nid));
+    let wanted = filter::wants(RecordKind::MIGRATE)
+        && filter::wants_here()
+        && filter::wants_direct_cause(batch.reason, batch.request as u8)
+        && filter::wants_addr(addr)
+        && filter::wants_latency(latency_ns)
+        && filter::wants_between(src_nid, dst_nid);
+    if !event.passes(wanted) {
+        return;
+    }
+    let key = TallyKey {
+        kind: RecordKind::MIGRATE.0,
+        class: MigratePath::DIRECT.0,
+        outcome: new.is_some().into(),
+        request: batch.request as u8,
+        reason: batch.reason,
+        from_nid: src_nid,
+        to_nid: dst_nid,
+    };
+    let place = &mut batch.increment;
+    let increment = move || {
+        // There, because the stack has no room for it.
+        *place = Increment { key, pages: 1 << (order & 63), latency_ns };
+        place
+    };
+    if !event.admit(increment) {
+        return;
+    }
+    event.record(ctx, move |header| Migrate {
+        header,
+        addr,
+        old_pfn: old.pfn(),
+        new_pfn: new.map_or(NO_PFN, Folio::pfn),
+        latency_ns,
+        unmap_ns: unmapping.map_or(NO_TIME, |u| u.unmapped_ns - u.start_ns),
+        copy_ns,
+        remap_ns,
+        src_nid,
+        dst_nid,
+        order,
+        migrate_reason: batch.reason,
+        mof_reason: -1,
+        moved: new.is_some().into(),
+        path: MigratePath::DIRECT.0,
+        request: batch.request as u8,
+        pad: 0,
+    });
+}
