@@ -1,20 +1,19 @@
-//! Counts that the programs keep beside records, or in their place, for views that need no single event: by what happened
-//! and between which nodes, and by process.
+//! Tallies: totals that the programs keep beside records, or instead of them, for views that need no single event. There are
+//! two tables: by what happened and between which nodes, and by process.
 //!
-//! A key holds what a record of the event would say of it, in the record's own numbers, so that both are read by the same
-//! words.
+//! A key holds the same numbers as a record of the event, so that the same code decodes both.
 
-/// Buckets of a distribution of times. Bucket 0 holds what is shorter than [`SHORTEST_NS`], each further one reaches to
-/// twice its predecessor's end, and the last has none.
+/// Buckets of a distribution of times. Bucket 0 holds times below [`SHORTEST_NS`]. Each further bucket ends at twice the end of
+/// the one before; the last has no end.
 pub const TIME_BUCKETS: usize = 28;
-/// Where bucket 0 ends, ns.
+/// End of bucket 0, ns.
 pub const SHORTEST_NS: u64 = 1 << 8;
-/// Sorts of events that are told apart, at most; what comes later is counted as refused.
+/// Maximum number of keys. Events of further keys count as lost to the tallies.
 pub const TALLIES: u32 = 4096;
-/// Processes that are told apart, at most, as [`TALLIES`].
+/// Maximum number of processes, as [`TALLIES`].
 pub const PROCESSES: u32 = 16_384;
-/// The time in which a CPU may make so many records of one kind as [`crate::config::Config::faults_per_window`] and
-/// [`crate::config::Config::others_per_window`] say, ns.
+/// Length of the window in which [`crate::config::Config::faults_per_window`] and
+/// [`crate::config::Config::others_per_window`] limit a CPU's records of one kind, ns.
 pub const WINDOW_NS: u64 = 100_000_000;
 
 /// End of a bucket, ns; `None` for the last.
@@ -37,57 +36,55 @@ macro_rules! wire {
 }
 
 wire! {
-    /// A sort of events.
+    /// What events of one tally have in common.
     pub struct TallyKey {
-        /// [`crate::kinds::RecordKind`]: a fault, check, mark or move of a folio.
+        /// [`crate::kinds::RecordKind`]: a fault, check, mark or migration of a folio.
         pub kind: u8,
-        /// Of a fault its [`crate::kinds::FaultClass`], of a check its [`crate::kinds::CheckPath`], of a move its
-        /// [`crate::kinds::MigratePath`].
+        /// [`crate::kinds::FaultClass`] of a fault, [`crate::kinds::CheckPath`] of a check, [`crate::kinds::MigratePath`] of a
+        /// migration.
         pub class: u8,
-        /// Of a fault its [`crate::kinds::FaultWay`], of a move whether the folio moved, of a check whether it was made on
-        /// the page's node.
+        /// [`crate::kinds::FaultWay`] of a fault; of a migration, 1 if it succeeded; of a check, 1 if it ran on the page's node.
         pub outcome: u8,
-        /// Of a move, the [`crate::kinds::RequestName`] that it happened in.
+        /// [`crate::kinds::RequestName`] that a migration or mark is nested in.
         pub request: u8,
-        /// Of a fault its VM_FAULT_* bits, of a check, a mark or a lazy move the mof_reason, of a direct move the
-        /// migrate_reason.
+        /// VM_FAULT_* bits of a fault; mof_reason of a check, a mark or a lazy migration; migrate_reason of a direct migration.
         pub reason: i32,
-        /// Of a fault the CPU's node, else the page's.
+        /// The CPU's node for a fault, else the page's.
         pub from_nid: i32,
-        /// Of a fault the page's node afterwards, else where it was to go.
+        /// The page's node after a fault, else the target node.
         pub to_nid: i32,
     }
 
-    /// How often, how many pages, and what it took.
+    /// Totals of the events of one key.
     pub struct Tally {
         pub events: u64,
         pub pages: u64,
-        /// Of the events whose time is known.
+        /// Sum over the events whose time is known.
         pub total_ns: u64,
-        /// Those events by their time.
+        /// The same events by their time.
         pub times: [u64; TIME_BUCKETS],
     }
 
-    /// A process for good.
+    /// Names a process for good, since PIDs are reused.
     pub struct ProcessKey {
-        /// CLOCK_BOOTTIME, ns.
+        /// Start of the process: CLOCK_BOOTTIME, ns.
         pub start_ns: u64,
         /// The kernel's tgid.
         pub pid: u32,
         pub pad: u32,
     }
 
-    /// What a process did and had to wait for.
+    /// Totals of one process.
     pub struct ProcessTally {
-        /// As it was when the process was first counted on this CPU, or called exec on it.
+        /// The name when the process was first counted on this CPU, or called exec on it.
         pub comm: [u64; 2],
-        /// When that was, CLOCK_BOOTTIME in ns; 0 where it was not counted on this CPU.
+        /// When that was, CLOCK_BOOTTIME in ns; 0 if it was not counted on this CPU.
         pub named_ns: u64,
         pub cgroup_id: u64,
         pub faults: u64,
         /// Faults whose page is on another node than the CPU.
         pub remote_faults: u64,
-        /// Time in faults, where it is known, ns.
+        /// Time in faults with a known latency, ns.
         pub fault_ns: u64,
         pub misplaced: u64,
         pub moved_pages: u64,

@@ -1,6 +1,6 @@
-//! What the collector tells the programs before they run: offsets of this kernel's structures, and the filter's mode.
+//! The collector's settings for the programs: offsets of this kernel's structures, what to record, and the filter.
 //!
-//! Offsets come from the running kernel's BTF. A structure or field that this kernel does not have is [`ABSENT`], and the
+//! Offsets come from the running kernel's BTF. An offset is [`ABSENT`] if this kernel does not have the structure or field; the
 //! programs that need it are not loaded.
 
 use crate::record::MASK_WORDS;
@@ -8,51 +8,51 @@ use crate::record::MASK_WORDS;
 /// Offset of a field that this kernel does not have.
 pub const ABSENT: u32 = u32::MAX;
 
-/// Globals of the BPF object by these names: a [`Config`] and a [`Filter`].
+/// Names of the BPF object's globals: a [`Config`] and a [`Filter`].
 pub const CONFIG_GLOBAL: &str = "CONFIG";
 pub const FILTER_GLOBAL: &str = "FILTER";
 
-/// Byte offsets in kernel structures.
+/// What to record, and byte offsets in kernel structures.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Config {
-    /// Address of the kernel's variable `vmemmap_base`; 0 where this kernel has a constant instead.
+    /// Address of the kernel's variable `vmemmap_base`; 0 if this kernel has a constant instead.
     pub vmemmap_base_addr: u64,
-    /// Start of the array of struct page where it is a constant; 0 where it is not known at all.
+    /// Start of the array of struct page if it is a constant; 0 if it is unknown.
     pub vmemmap_base: u64,
-    /// Address of the kernel's variable `page_offset_base`; 0 where this kernel has a constant instead.
+    /// Address of the kernel's variable `page_offset_base`; 0 if this kernel has a constant instead.
     pub page_offset_base_addr: u64,
-    /// Start of the direct map where it is a constant; 0 where it is not known at all.
+    /// Start of the direct map if it is a constant; 0 if it is unknown.
     pub page_offset_base: u64,
-    /// Address of `shmem_vm_ops`, `shmem_anon_vm_ops` and `shm_vm_ops`, 0 where unknown.
+    /// Addresses of `shmem_vm_ops`, `shmem_anon_vm_ops` and `shm_vm_ops`, 0 if unknown.
     pub shmem_vm_ops: [u64; 3],
-    /// Nonzero: only processes whose byte in the map of traced ones is set, and the children that they have.
+    /// Nonzero: trace only processes whose byte is set in the map of traced processes, and their children.
     pub only_traced: u32,
-    /// Nonzero: records get the numbers of the stacks on which their events happened.
+    /// Nonzero: records get the numbers of the kernel and user stacks of their events.
     pub stacks: u32,
-    /// Nonzero: faults, checks, marks and moves of folios are counted (see [`crate::aggregate`]).
+    /// Nonzero: keep tallies of faults, checks, marks and migrations of folios (see [`crate::aggregate`]).
     pub aggregate: u32,
-    /// Where they are counted: records of faults, and of each of the others, that a CPU makes in a window at most.
+    /// With tallies: the maximum number of records of faults, and of each other kind, that a CPU makes in a window.
     pub faults_per_window: u32,
     pub others_per_window: u32,
-    /// BTF id of a struct of one word, as which any memory is read by plain loads; 0 where the kernel has no
-    /// [`crate::kfunc::RDONLY_CAST`], and a helper is to be asked.
+    /// BTF id of a struct of one word, the type by which plain loads read any memory. 0 if the kernel has no
+    /// [`crate::kfunc::RDONLY_CAST`]: the programs then call a helper.
     pub word_type: u32,
-    /// Nonzero: the kernel's lockdown forbids helpers that read its memory.
+    /// Nonzero: the kernel's lockdown forbids helpers that read kernel memory.
     pub no_read_helpers: u32,
     /// The collector's own process, never traced.
     pub self_pid: u32,
     /// sizeof(struct page).
     pub sizeof_page: u32,
-    /// Bits that a node id takes at the top of page flags.
+    /// Width of the node id at the top of page flags, in bits.
     pub nodes_shift: u32,
     /// Levels of page tables: 4 or 5.
     pub page_table_levels: u32,
 
     pub folio_flags: u32,
-    /// Bit of the page flags that says that a folio is large.
+    /// Bit of the page flags that marks a large folio.
     pub pg_head: u32,
-    /// TTU_SYNC of the kernel's enum ttu_flags: a folio's mappings go so that it can be split. 0 where there is none.
+    /// TTU_SYNC of the kernel's enum ttu_flags: a folio is unmapped to be split. 0 if the kernel has no such flag.
     pub ttu_sync: u32,
     /// Offset, from a large folio's start, of the byte that holds its order.
     pub folio_order: u32,
@@ -68,20 +68,20 @@ pub struct Config {
     pub mm_start_brk: u32,
     pub mm_brk: u32,
     pub mm_start_stack: u32,
-    /// From a struct file: its path's directory entry.
+    /// In a struct file: its path's directory entry.
     pub file_dentry: u32,
-    /// From a struct file: its inode.
+    /// In a struct file: its inode.
     pub file_inode: u32,
     pub inode_number: u32,
-    /// From a directory entry: the pointer to its name.
+    /// In a directory entry: the pointer to its name.
     pub dentry_name: u32,
     pub task_pid: u32,
     pub task_tgid: u32,
     pub task_comm: u32,
-    /// From a task to its cgroup's id: `cgroups`, `dfl_cgrp`, `kn` and `id`, each in what the one before points to.
-    /// [`ABSENT`] in any: this kernel's structures are others, and a helper is to be asked.
+    /// From a task to its cgroup's id: `cgroups`, `dfl_cgrp`, `kn` and `id`, each in the struct that the one before points to.
+    /// If any is [`ABSENT`], this kernel's structures differ: the programs then call a helper.
     pub task_cgroup: [u32; 4],
-    /// Where a task's CPU number lies.
+    /// In a task: its CPU number.
     pub task_cpu: u32,
     pub task_start: u32,
     pub task_group_leader: u32,
@@ -102,26 +102,26 @@ pub struct Config {
     pub pad_end: u32,
 }
 
-/// Processes, or cgroups, that a [`Filter`] compares with, at most.
+/// Maximum number of processes, and of cgroups, in a [`Filter`].
 pub const FILTER_IDS: u32 = 1024;
-/// Depth to which cgroups are looked at.
+/// Levels of the cgroup hierarchy that a [`Filter`] compares.
 pub const CGROUP_LEVELS: u32 = 16;
-/// Words of the mask of CPUs in a [`Filter`]: CPUs from 1024 on are left to user space.
+/// Words of the mask of CPUs in a [`Filter`]. User space decides on CPUs from 1024 on.
 pub const CPU_WORDS: usize = 16;
-/// Names of tasks that a [`Filter`] can list.
+/// Maximum number of task names in a [`Filter`].
 pub const FILTER_COMMS: usize = 4;
-/// Numbers of the kernel's enum migrate_reason that a [`Filter`] knows; it lets others through.
+/// Numbers of the kernel's enum migrate_reason in a [`Filter`], which passes all others.
 pub const MIGRATE_REASONS: usize = 32;
 
 /// Bits of [`Filter::terms`].
 pub mod term {
     /// [`super::Filter::kinds`].
     pub const KIND: u32 = 1 << 0;
-    /// The process is in the map of wanted ones.
+    /// The process is in the map of wanted processes.
     pub const PID: u32 = 1 << 1;
-    /// The cgroup is in the map of wanted ones.
+    /// The cgroup is in the map of wanted cgroups.
     pub const CGROUP: u32 = 1 << 2;
-    /// A cgroup above it, or itself, is in the map of wanted ones: [`super::Filter::cgroup_levels`].
+    /// The cgroup or an ancestor is in the map of root cgroups: [`super::Filter::cgroup_levels`].
     pub const UNDER_CGROUP: u32 = 1 << 16;
     /// [`super::Filter::comms`].
     pub const COMM: u32 = 1 << 3;
@@ -139,7 +139,7 @@ pub mod term {
     pub const SRC_NID: u32 = 1 << 9;
     /// [`super::Filter::dst_nodes`].
     pub const DST_NID: u32 = 1 << 10;
-    /// The page is on a node, and it is not the CPU's.
+    /// The page is on another node than the CPU.
     pub const REMOTE: u32 = 1 << 11;
     /// [`super::Filter::addr_first`] to [`super::Filter::addr_last`].
     pub const ADDR: u32 = 1 << 12;
@@ -151,8 +151,8 @@ pub mod term {
     pub const SAMPLE: u32 = 1 << 15;
 }
 
-/// Which records are wanted: all for which every term that applies holds. A value that a record does not have is in no set.
-/// All zero lets everything through.
+/// Which records are wanted: those for which every term that applies holds. If a record lacks a value, no set contains it.
+/// All zero passes every record.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -164,7 +164,7 @@ pub struct Filter {
     pub latency_max_ns: u64,
     /// Bit n of word n / 64: CPU n.
     pub cpus: [u64; CPU_WORDS],
-    /// The node of the CPU, the page, the source, or the destination; bits as in `cpus`.
+    /// The node of the CPU, the page, the source or the destination; bits as in `cpus`.
     pub touched_nodes: [u64; MASK_WORDS],
     /// The CPU's node.
     pub cpu_nodes: [u64; MASK_WORDS],
@@ -174,23 +174,23 @@ pub struct Filter {
     pub dst_nodes: [u64; MASK_WORDS],
     /// Names of tasks, 16 bytes each, padded with zeroes, as words; `comms_len` of them.
     pub comms: [[u64; 2]; FILTER_COMMS],
-    /// By migrate_reason: bit n is for one that happened in the call [`crate::kinds::RequestName`] n, 0 for none.
+    /// By migrate_reason. Bit n: wanted if nested in the syscall [`crate::kinds::RequestName`] n; bit 0: in none.
     pub causes: [u8; MIGRATE_REASONS],
-    /// The same for a request that marks its pages.
+    /// The same bits for syscalls that mark their pages.
     pub lazy_batch_causes: u8,
-    /// Nonzero: moves in a fault by migrate-on-fault.
+    /// Nonzero: migrations by migrate-on-fault are wanted.
     pub lazy_fault_cause: u8,
     pub pad: u16,
-    /// Which terms apply: bits of [`term`].
+    /// The terms that apply: bits of [`term`].
     pub terms: u32,
-    /// Bit n: records of [`crate::kinds::RecordKind`] n.
+    /// Bit n: records of [`crate::kinds::RecordKind`] n are wanted.
     pub kinds: u32,
     pub comms_len: u32,
     /// Real user id of the task.
     pub uid: u32,
-    /// One of so many faults, checks, marks and moves is recorded.
+    /// One in this many faults, checks, marks and migrations is recorded.
     pub sample: u32,
-    /// Bit n: cgroups at depth n below the root can be in the map of those that must be above.
+    /// Bit n: the map of root cgroups has cgroups at depth n below the root.
     pub cgroup_levels: u32,
     pub pad_end: u32,
 }
@@ -231,7 +231,7 @@ offsets! {
 }
 
 #[cfg(feature = "user")]
-// SAFETY: plain integers in C layout, padding spelled out (layout.rs asserts the size), any bit pattern is valid.
+// SAFETY: plain integers in C layout, explicit padding (layout.rs asserts the size), any bit pattern is valid.
 unsafe impl aya::Pod for Config {}
 
 #[cfg(feature = "user")]

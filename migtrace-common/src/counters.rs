@@ -1,6 +1,8 @@
-//! The account of every record: what a probe saw is stored, lost or filtered, and nothing else.
+//! The account of every event: what a probe saw is stored or lost. What it filtered, sampled out or only aggregated is counted
+//! beside that.
 
-/// The programs that can make or refuse a record. Index into the per-CPU counters and `probe` in each record's header.
+/// A group of programs that make records of one kind. The number is `probe` in each record's header, and leads to the per-CPU
+/// counters.
 #[repr(u16)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probe {
@@ -35,7 +37,7 @@ impl Probe {
         Self::Region,
     ];
 
-    /// The name that traces and views use.
+    /// Its name in traces and views.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -55,38 +57,37 @@ impl Probe {
     }
 }
 
-/// Programs that can count for one probe, at most.
+/// Maximum number of programs that count for one probe.
 ///
-/// Each counts for itself: the kernel runs a program once at a time on a CPU (a second start is a miss, which it counts),
-/// but may preempt it for another program, which could swallow a count of both.
+/// Each has its own counters. The kernel runs a program once at a time on a CPU (it counts a second start as missed), but may
+/// preempt it for another program. If both added to one counter, a count could be lost.
 pub const PROGRAMS_PER_PROBE: u32 = 8;
 
-/// Index of a program's counters: `program` is its number among those of the probe.
+/// Index of a program's counters; `program` is its number among those of the probe.
 #[must_use]
 pub const fn counters_index(probe: Probe, program: u32) -> u32 {
     probe as u32 * PROGRAMS_PER_PROBE + program
 }
 
-/// One program's counts on one CPU. `seen = stored + ring_full + no_start`, where every event that passed the filter and is
-/// in the sample is seen.
+/// One program's counters on one CPU. `seen = stored + ring_full + no_start`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProbeCounters {
-    /// Events that passed the filter and are in the sample.
+    /// Events that passed the filter and were in the sample.
     pub seen: u64,
     /// Records committed to a ring.
     pub stored: u64,
-    /// Records refused because the ring was full.
+    /// Records lost because the ring was full.
     pub ring_full: u64,
-    /// Events given up because their begin was not seen: it came before the probe did, or the kernel had no memory for it.
+    /// Events lost because no program saw their start: it preceded the probe, or the kernel had no memory for it.
     pub no_start: u64,
-    /// Events that the filter left out.
+    /// Events that the filter excluded.
     pub filtered: u64,
-    /// Events that passed the filter and are not in the sample.
+    /// Events that passed the filter and were not in the sample.
     pub sampled_out: u64,
-    /// Events that were counted and got no record, for there were enough of their kind.
+    /// Events in the tallies without a record, because the CPU had made enough records of their kind.
     pub counted_only: u64,
-    /// Events that could not be counted, for there were too many sorts of them, or too many processes.
+    /// Events that are lost to the tallies, because there were too many keys or processes.
     pub uncounted: u64,
 }
 
@@ -97,7 +98,7 @@ impl ProbeCounters {
         self.seen + self.counted_only
     }
 
-    /// Events seen that the trace does not hold.
+    /// Events seen that are not in the trace.
     #[must_use]
     pub const fn lost(&self) -> u64 {
         self.ring_full + self.no_start

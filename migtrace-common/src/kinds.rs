@@ -1,4 +1,4 @@
-//! Small numbers on the wire, as newtypes: a value that is not in a list is still a value, and prints as such.
+//! Small numbers on the wire, as newtypes: an unknown number is still a value, and prints as its number.
 
 macro_rules! kinds {
     ($($(#[$meta:meta])* $name:ident($repr:ty) { $($(#[$vmeta:meta])* $variant:ident = $value:literal),* $(,)? })*) => {$(
@@ -14,7 +14,7 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// Which record follows a header.
+    /// The record that follows a header.
     RecordKind(u8) {
         FAULT = 1,
         CHECK = 2,
@@ -27,23 +27,23 @@ kinds! {
         REGION = 9,
     }
 
-    /// Where a fault was seen, which says what its record's `flags` are and what it lacks.
+    /// The hook that saw a fault. It determines the meaning of `flags`, and which fields are unknown.
     FaultWay(u8) {
-        /// handle_mm_fault(): FAULT_FLAG_* bits; class, latency, result and node are there.
+        /// handle_mm_fault(): `flags` are FAULT_FLAG_* bits; class, latency, result and node are known.
         HANDLED = 1,
-        /// The exception: the CPU's error code; it is not known yet what will become of it.
+        /// The exception: `flags` are the CPU's error code; the outcome is not known yet.
         EXCEPTION = 2,
     }
 
-    /// Who checked a folio against policy.
+    /// The kernel's code that checked a folio against policy.
     CheckPath(u8) {
         /// migrate-on-fault: `reason` is the kernel's enum mof_reason.
         LAZY_FAULT = 1,
-        /// A NUMA hinting fault, in mpol_misplaced(): no reason, a target where the kernel wants it to move.
+        /// A NUMA hinting fault, in mpol_misplaced(): no reason, and a target node if the kernel wants to migrate the folio.
         HINTING = 2,
     }
 
-    /// What a mapping is.
+    /// What a mapping maps.
     RegionClass(u8) {
         OTHER = 0,
         ANON = 1,
@@ -54,7 +54,7 @@ kinds! {
         HEAP = 6,
     }
 
-    /// What a fault was about.
+    /// Why a page fault happened.
     FaultClass(u8) {
         OTHER = 0,
         ANON = 1,
@@ -66,15 +66,15 @@ kinds! {
         HUGE = 7,
     }
 
-    /// The way that moved a folio.
+    /// The kernel's code that migrated a folio.
     MigratePath(u8) {
-        /// The kernel's migrate_pages(), whose reason tells the cause.
+        /// The kernel's migrate_pages(), whose reason is the cause.
         DIRECT = 1,
         /// migrate-on-fault, in the fault path.
         LAZY_FAULT = 2,
     }
 
-    /// Placement system calls.
+    /// Placement syscalls.
     RequestName(u8) {
         MBIND = 1,
         SET_MEMPOLICY = 2,
@@ -89,7 +89,7 @@ kinds! {
         FORK = 1,
         EXEC = 2,
         EXIT = 3,
-        /// It runs on a CPU of another node than before.
+        /// It now runs on a CPU of another node.
         MOVED = 4,
     }
 }

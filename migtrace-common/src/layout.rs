@@ -1,4 +1,4 @@
-//! Sizes, alignments and offsets that both sides rely on: a change here is a change of [`crate::ABI_VERSION`].
+//! Sizes, alignments and offsets that both sides rely on. A change here requires a new [`crate::ABI_VERSION`].
 
 use core::mem::{align_of, offset_of, size_of};
 
@@ -24,7 +24,7 @@ const _: () = assert!(size_of::<Phase>() == 64 + 8 + PHASE_TEXT);
 const _: () = assert!(size_of::<ProbeCounters>() == 64);
 const _: () = assert!(size_of::<TallyKey>() == 16 && size_of::<Tally>() == (3 + TIME_BUCKETS) * 8);
 const _: () = assert!(size_of::<ProcessKey>() == 16 && size_of::<ProcessTally>() == 10 * 8);
-// No padding: the collector hands the bytes over as they are.
+// No padding: the collector writes the bytes to the programs' memory unchanged.
 const _: () = assert!(
     size_of::<Config>() == 7 * 8 + (11 + 29 + 4 + 6 + 10 + 5 + 9 + 4 + 4 + 1 + 1 + 3 + 1) * 4
         && align_of::<Config>() == 8

@@ -1,4 +1,4 @@
-//! What the BPF programs and the collector must agree on, byte for byte.
+//! The interface between the BPF programs and the collector, byte for byte.
 //!
 //! This crate owns the wire between kernel and user space: the records in the ring ([`record`]), the numbers that kernel
 //! enums arrive as ([`kinds`]), the settings that the collector hands to the programs at load time ([`config`]), the counters

@@ -1,26 +1,26 @@
-//! The records in the ring: fixed-width integers, padding spelled out, no bool, no Option, no enum with a payload.
+//! The records in the ring: fixed-width integers, explicit padding, no bool, no Option, no enum with a payload.
 //!
-//! `ts_ns` is the moment at which the thing *ended* (CLOCK_BOOTTIME); where a record has `latency_ns`, it began at
-//! `ts_ns - latency_ns`. Addresses are virtual, page aligned where the kernel's are. [`NO_ADDR`], [`NO_PFN`] and
-//! [`NO_NODE`] stand for "the kernel did not show it", and so does [`NO_TIME`] in a time that is one stage of many.
+//! `ts_ns` is the *end* of what is recorded (CLOCK_BOOTTIME); if a record has `latency_ns`, the start is
+//! `ts_ns - latency_ns`. Addresses are virtual, and page aligned if the kernel's are. [`NO_ADDR`], [`NO_PFN`] and [`NO_NODE`]
+//! mean that the kernel did not show the value; so does [`NO_TIME`] in the time of one stage.
 
 use crate::kinds::RecordKind;
 
-/// No virtual address known.
+/// The virtual address is unknown.
 pub const NO_ADDR: u64 = u64::MAX;
-/// No page frame.
+/// The page frame is unknown.
 pub const NO_PFN: u64 = u64::MAX;
-/// No node: the kernel's own NUMA_NO_NODE.
+/// The node is unknown: the kernel's own NUMA_NO_NODE.
 pub const NO_NODE: i32 = -1;
 /// No stack.
 pub const NO_STACK: i32 = -1;
-/// There is one, and the kernel's tables had no place for it.
+/// A stack that the kernel's tables had no room for.
 pub const STACK_NOT_KEPT: i32 = -2;
-/// In the number of a stack: it is of the second table.
+/// In the number of a stack: it is in the second table.
 pub const SECOND_TABLE: i32 = 1 << 24;
-/// No policy mode known.
+/// No policy mode, or an unknown one.
 pub const NO_MODE: u16 = u16::MAX;
-/// A stage whose time is not known.
+/// The time of a stage is unknown.
 pub const NO_TIME: u64 = u64::MAX;
 /// Longest text of a [`Phase`], in bytes.
 pub const PHASE_TEXT: usize = 232;
@@ -28,8 +28,8 @@ pub const PHASE_TEXT: usize = 232;
 pub const REGION_NAME: usize = 64;
 /// Words of a node mask in a [`Request`]: 1024 nodes, the largest NODES_SHIFT that Linux has.
 pub const MASK_WORDS: usize = 16;
-/// `prctl(2)` option by which a workload names its phase: `prctl(PR_MIGTRACE_PHASE, text, length)`. The kernel refuses it
-/// with EINVAL and does nothing, traced or not; the number spells `MTPH`.
+/// `prctl(2)` option by which a workload names its phase: `prctl(PR_MIGTRACE_PHASE, text, length)`. Traced or not, the kernel
+/// rejects it with EINVAL and does nothing. The number spells `MTPH`.
 pub const PR_MIGTRACE_PHASE: i32 = 0x4d54_5048;
 
 macro_rules! records {
@@ -52,9 +52,9 @@ macro_rules! records {
     )*};
 }
 
-/// A record, by its kind.
+/// A record that a header's `kind` announces.
 pub trait Record {
-    /// What its header says it is.
+    /// Its header's `kind`.
     const KIND: RecordKind;
 }
 
@@ -79,7 +79,7 @@ kinds_of_records! {
 }
 
 records! {
-    /// What every record opens with.
+    /// The start of every record.
     pub struct Header {
         /// CLOCK_BOOTTIME, ns, at the end of what is recorded.
         pub ts_ns: u64,
@@ -90,7 +90,7 @@ records! {
         /// Thread (the kernel's pid).
         pub tid: u32,
         pub cpu: u32,
-        /// NUMA node of that CPU, as the kernel says (bpf_get_numa_node_id).
+        /// NUMA node of that CPU, by bpf_get_numa_node_id().
         pub cpu_node: i32,
         /// [`crate::kinds::RecordKind`].
         pub kind: u8,
@@ -98,9 +98,9 @@ records! {
         pub abi: u8,
         /// [`crate::counters::Probe`] that made the record.
         pub probe: u16,
-        /// Events that this one stands for where the programs take a sample, else 0.
+        /// Events that this one represents if the programs sample its kind, else 0.
         pub weight: u32,
-        /// The kernel's number of the stack with [`SECOND_TABLE`] in it, [`NO_STACK`] where none was asked for or there is none,
+        /// The kernel's number of the stack with [`SECOND_TABLE`] in it; [`NO_STACK`] if there is none or none is wanted;
         /// [`STACK_NOT_KEPT`].
         pub kernel_stack: i32,
         pub user_stack: i32,
@@ -112,14 +112,14 @@ records! {
     pub struct Fault {
         pub header: Header,
         pub addr: u64,
-        /// User instruction, 0 where the fault did not come from one (get_user_pages).
+        /// User instruction, 0 if no instruction caused the fault (get_user_pages).
         pub ip: u64,
         pub latency_ns: u64,
-        /// FAULT_FLAG_* bits, or the CPU's error code: by `way`.
+        /// FAULT_FLAG_* bits or the CPU's error code, depending on `way`.
         pub flags: u32,
         /// VM_FAULT_* bits.
         pub result: u32,
-        /// Node of the page that the address maps afterwards.
+        /// Node of the page that the address maps after the fault.
         pub nid: i32,
         /// [`crate::kinds::FaultClass`].
         pub class: u8,
@@ -140,7 +140,7 @@ records! {
         pub flags: u32,
         /// The kernel's enum mof_reason.
         pub reason: i32,
-        /// MPOL_* mode, [`NO_MODE`] where the kernel does not show it.
+        /// MPOL_* mode, [`NO_MODE`] if the kernel does not show it.
         pub mode: u16,
         pub interleave: u8,
         pub lazy: u8,
@@ -161,7 +161,7 @@ records! {
         pub anon: u32,
     }
 
-    /// A folio moved, or did not.
+    /// A folio was migrated, or failed to.
     pub struct Migrate {
         pub header: Header,
         pub addr: u64,
@@ -174,39 +174,39 @@ records! {
         pub src_nid: i32,
         pub dst_nid: i32,
         pub order: u32,
-        /// The kernel's enum migrate_reason where `path` is [`crate::kinds::MigratePath::DIRECT`], else -1.
+        /// The kernel's enum migrate_reason if `path` is [`crate::kinds::MigratePath::DIRECT`], else -1.
         pub migrate_reason: i32,
-        /// The kernel's enum mof_reason where `path` is [`crate::kinds::MigratePath::LAZY_FAULT`], else -1.
+        /// The kernel's enum mof_reason if `path` is [`crate::kinds::MigratePath::LAZY_FAULT`], else -1.
         pub mof_reason: i32,
-        /// Nonzero when the folio moved.
+        /// Nonzero if the folio was migrated.
         pub moved: u8,
         /// [`crate::kinds::MigratePath`].
         pub path: u8,
-        /// [`crate::kinds::RequestName`] of the call that it happened in, 0 for none.
+        /// [`crate::kinds::RequestName`] of the syscall that it is nested in, 0 for none.
         pub request: u8,
         pub pad: u8,
     }
 
-    /// The kernel's migrate_pages() ran once, or a request marked its pages lazily.
+    /// The kernel's migrate_pages() ran once, or a placement syscall marked its pages for lazy migration.
     pub struct Batch {
         pub header: Header,
-        /// Pages in the list where the kernel counted them, else u64::MAX.
+        /// Pages in the list if the kernel counted them, else u64::MAX.
         pub asked: u64,
         pub succeeded: u64,
         pub failed: u64,
-        /// Pages that were seen to move, whether wanted by the filter or not; u64::MAX for a lazy mark.
+        /// Pages that the programs saw migrate, filtered or not; u64::MAX for lazy marks.
         pub moved: u64,
         pub latency_ns: u64,
-        /// The kernel's enum migrate_mode, -1 for a lazy mark.
+        /// The kernel's enum migrate_mode, -1 for lazy marks.
         pub mode: i32,
-        /// The kernel's enum migrate_reason, -1 for a lazy mark.
+        /// The kernel's enum migrate_reason, -1 for lazy marks.
         pub migrate_reason: i32,
-        /// [`crate::kinds::RequestName`] of the call that it happened in, 0 for none.
+        /// [`crate::kinds::RequestName`] of the syscall that it is nested in, 0 for none.
         pub request: u8,
         pub pad: [u8; 7],
     }
 
-    /// A placement system call returned.
+    /// A placement syscall returned.
     pub struct Request {
         pub header: Header,
         pub addr: u64,
@@ -214,24 +214,25 @@ records! {
         pub flags: u64,
         pub latency_ns: u64,
         pub ret: i64,
-        /// Mode argument with its flags (MPOL_F_*), of mbind and set_mempolicy.
+        /// Mode argument of mbind and set_mempolicy, with its flags (MPOL_F_*).
         pub policy: u64,
-        /// Bits that the caller says the mask has.
+        /// Bits in the mask, by the caller's argument.
         pub maxnode: u64,
         pub nodemask: [u64; MASK_WORDS],
         /// [`crate::kinds::RequestName`].
         pub name: u8,
-        /// Nonzero when `nodemask` could be read.
+        /// Nonzero if `nodemask` could be read.
         pub has_mask: u8,
         pub pad: u16,
-        /// Process asked about, 0 for the caller itself.
+        /// Target process of the syscall, 0 for the caller.
         pub target_pid: u32,
     }
 
-    /// The life of a task. A task that moves is the header's, whoever moves it.
+    /// A task forked, executed a program, exited or changed nodes. In the last case the header names that task, not the thread
+    /// that ran the program.
     pub struct Task {
         pub header: Header,
-        /// CLOCK_BOOTTIME, ns, when the new process of a fork was made, else 0.
+        /// Start of the new process of a fork, CLOCK_BOOTTIME in ns, else 0.
         pub child_start_ns: u64,
         /// [`crate::kinds::TaskEvent`].
         pub what: u8,
@@ -242,7 +243,7 @@ records! {
         pub to_node: i32,
     }
 
-    /// A mapping in which a fault was seen for the first time.
+    /// A mapping (VMA), at the first fault seen in it.
     pub struct Region {
         pub header: Header,
         pub addr: u64,
@@ -250,16 +251,16 @@ records! {
         /// VM_* bits.
         pub flags: u64,
         pub inode: u64,
-        /// MPOL_* mode of the mapping's own policy, [`NO_MODE`] for none.
+        /// MPOL_* mode of the mapping's own policy, [`NO_MODE`] if it has none.
         pub mode: u16,
         /// [`crate::kinds::RegionClass`].
         pub class: u8,
         pub pad: [u8; 5],
-        /// Name of the mapped file, without its directory; padded with zeroes.
+        /// Name of the mapped file without its directory, padded with zeroes.
         pub name: [u8; REGION_NAME],
     }
 
-    /// The workload says what it does now.
+    /// The workload named the phase that starts now.
     pub struct Phase {
         pub header: Header,
         /// Bytes of `text` in use.
