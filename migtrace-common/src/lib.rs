@@ -1,9 +1,15 @@
 //! The interface between the BPF programs and the collector, byte for byte.
 //!
-//! This crate owns the wire between kernel and user space: the records in the ring ([`record`]), the numbers that kernel
-//! enums arrive as ([`kinds`]), the settings that the collector hands to the programs at load time ([`config`]), the counters
-//! by which every refused record is accounted for ([`counters`]) and the counts that stand beside records ([`aggregate`]). What a record *means* is the collector's
-//! business (`event.rs` there).
+//! This crate owns the wire between kernel and user space:
+//!
+//! - [`record`]: the records in the ring, and [`kinds`], the small numbers in them;
+//! - [`config`]: the settings that the programs get at load time;
+//! - [`counters`]: the account of every event, by program;
+//! - [`aggregate`]: the totals that the programs keep beside records;
+//! - [`kfunc`]: the kernel function that the programs call;
+//! - [`layout`]: asserts on sizes and offsets of all of these.
+//!
+//! What a record *means* is defined in the collector.
 #![no_std]
 
 #[cfg(feature = "user")]
@@ -19,5 +25,5 @@ pub mod layout;
 pub mod node_mask;
 pub mod record;
 
-/// Version of this wire. The programs put it into every record, the collector refuses any other.
+/// Version of this wire. The programs write it into every record, and the collector rejects any other.
 pub const ABI_VERSION: u8 = 5;
