@@ -18,7 +18,6 @@ pub mod plot;
 pub mod recording;
 pub mod serve;
 pub mod summary;
-pub mod synth;
 pub mod text;
 pub mod trace;
 pub mod tui;

@@ -1,27 +1,62 @@
 //! Recordings that end as they should not: what was written before is whole.
 
 use std::{
-    fs,
+    env, fs,
     path::Path,
     process::{Command, Output, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use bench_synth::{Shape, Synth};
 use migtrace::{
     clock,
-    trace::{Trace, recover},
+    decode::{names::Names, record::decode},
+    recording::{FORMAT_VERSION, Meta},
+    trace::{Trace, Writer, recover},
 };
 
 const MIGTRACE: &str = env!("CARGO_BIN_EXE_migtrace");
 
-/// A recording of 20000 made-up events a second that is killed after `age`; how old its newest recovered event was then.
+/// What the recorder is to do: `SHAPE EVENTS PER_SECOND OUTPUT`, 0 events a second for as fast as it can.
+const RECORD: &str = "MIGTRACE_TEST_RECORD";
+
+/// The recorder: the tests below start this test program once more, with only this in it, because a recorder is to be killed.
+#[test]
+#[ignore = "the other tests start it as a process of its own"]
+fn recorder() {
+    let Ok(task) = env::var(RECORD) else { return };
+    let task = task.split_whitespace().collect::<Vec<_>>();
+    let [shape, events, per_second, output] = task[..] else { panic!("{RECORD}: {task:?}") };
+    let (events, per_second): (u64, u64) = (events.parse().expect("events"), per_second.parse().expect("a rate"));
+    record(shape.parse().expect("a shape"), events, per_second, Path::new(output)).expect("recorded");
+}
+
+fn record(shape: Shape, events: u64, per_second: u64, output: &Path) -> Result<(), migtrace::trace::Error> {
+    let meta = |end_ns| Meta { format_version: FORMAT_VERSION, end_ns, ..Meta::default() };
+    let (mut synth, names) = (Synth::new(shape), Names::default());
+    let mut writer = Writer::create(output, &meta(None))?;
+    let began = Instant::now();
+    for n in 0..events {
+        while per_second > 0 && n >= (began.elapsed().as_secs_f64() * per_second as f64) as u64 {
+            writer.tick()?;
+            thread::sleep(Duration::from_millis(1));
+        }
+        let mut event = decode(synth.next_record(), &names).expect("a record");
+        event.ts_ns = clock::boot_ns();
+        writer.push(&event)?;
+    }
+    writer.finish(&meta(Some(clock::boot_ns()))).map(drop)
+}
+
+/// A recording of 20000 synthetic events a second that is killed after `age`; how old its newest recovered event was then.
 fn lost_by_a_kill(age: Duration) -> Duration {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("run.parquet");
-    let mut recorder = Command::new(MIGTRACE)
-        .args(["bench", "synth", "mixed", "--events", "100000000", "--per-second", "20000", "--output"])
-        .arg(&path)
+    let mut recorder = Command::new(env::current_exe().expect("this program"))
+        .args(["recorder", "--exact", "--ignored"])
+        .env(RECORD, format!("mixed 100000000 20000 {}", path.display()))
+        .stdout(Stdio::null())
         .spawn()
         .expect("started");
     // From the first segment on it is at work.
@@ -53,6 +88,7 @@ fn on_a_small_disk(dir: &Path, script: &str) -> Option<Output> {
     let unshare = |script: &str| {
         let mut unshare = Command::new("unshare");
         unshare.args(["--mount", "--map-root-user", "sh", "-c", script, MIGTRACE]).arg(dir).stdin(Stdio::null());
+        unshare.arg(env::current_exe().expect("this program")).env(RECORD, "noise 2000000 0 run.parquet");
         unshare.output().expect("unshare, of util-linux")
     };
     let mount = "mount -t tmpfs -o size=8m none \"$1\"";
@@ -66,11 +102,11 @@ fn on_a_small_disk(dir: &Path, script: &str) -> Option<Output> {
 #[test]
 fn a_full_disk_is_told_and_the_trace_so_far_is_whole() {
     let dir = tempfile::tempdir().expect("a directory");
-    let script = "\"$0\" bench synth noise --events 2000000 --output run.parquet; echo \"status $?\"; \
+    let script = "\"$2\" recorder --exact --ignored --nocapture; echo \"status $?\"; \
                   ls -A run.parquet.partial; \"$0\" summary run.parquet";
     let Some(output) = on_a_small_disk(dir.path(), script) else { return };
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(out.contains("status 2\n"), "{out}{err}");
+    assert!(out.contains("status 101\n"), "{out}{err}");
     assert!(err.contains("No space left on device"), "{err}");
     assert!(!out.contains(".tmp"), "nothing half-written stays: {out}");
     assert!(output.status.success() && out.contains("cut off after"), "{out}{err}");

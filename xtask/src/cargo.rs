@@ -3,8 +3,9 @@
 use std::{env, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result, bail};
+use xtask_common::command;
 
-use crate::{command, paths::Paths};
+use crate::paths::Paths;
 
 /// The cargo that started this task, in the checkout.
 pub(crate) fn cargo(paths: &Paths) -> Command {

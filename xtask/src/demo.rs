@@ -10,13 +10,16 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::Args;
+use xtask_common::{
+    command,
+    exit::{FINE, Failure},
+    files::create_dir,
+    progress::{clock, elapsed, say, step},
+};
 
 use crate::{
-    cargo, command, ebpf,
-    exit::{FINE, Failure},
-    kernel,
-    paths::{Paths, create_dir},
-    progress::{clock, elapsed, say, step},
+    cargo, ebpf, kernel,
+    paths::Paths,
     setup::{self, Purpose},
     vm::{self, Ended, Request, machine::Machine},
 };

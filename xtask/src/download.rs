@@ -4,8 +4,7 @@ use std::{fs, io::Read, path::Path, process::Command};
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
-
-use crate::{command, exit::Failure, paths::create_dir, progress::say};
+use xtask_common::{command, exit::Failure, files::create_dir, progress::say};
 
 /// Fetches `url` into the file `to`, which is there only when it is whole and has the SHA-256 that is expected of it.
 pub(crate) fn fetch(url: &str, to: &Path, expected: Option<&str>) -> Result<()> {

@@ -2,14 +2,11 @@
 
 mod bench;
 mod cargo;
-mod command;
 mod demo;
 mod download;
 mod ebpf;
-mod exit;
 mod kernel;
 mod paths;
-mod progress;
 mod setup;
 mod test;
 mod vm;
@@ -18,6 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use xtask_common::{exit, progress};
 
 use crate::paths::Paths;
 

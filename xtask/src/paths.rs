@@ -1,13 +1,12 @@
 //! Where things are: the checkout, what cargo builds, and what outlives a clone.
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
-
-use crate::exit::Failure;
+use xtask_common::exit::Failure;
 
 /// The directories that all tasks share.
 #[derive(Clone, Debug)]
@@ -50,22 +49,4 @@ fn cache() -> Result<PathBuf> {
         })?,
     };
     Ok(base.join("migtrace"))
-}
-
-/// Creates a directory and those above it.
-pub(crate) fn create_dir(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).with_context(|| format!("cannot create the directory {}", path.display()))
-}
-
-/// Replaces a file as a whole: a reader sees the old content or the new, never a part.
-pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
-    let directory = path.parent().with_context(|| format!("{} lies in no directory", path.display()))?;
-    create_dir(directory)?;
-    let attempt = || {
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        std::io::Write::write_all(&mut file, content)?;
-        file.persist(path)?;
-        Ok::<(), std::io::Error>(())
-    };
-    attempt().with_context(|| format!("cannot write {}", path.display()))
 }

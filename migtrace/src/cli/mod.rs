@@ -1,8 +1,6 @@
 //! The command line: a file per subcommand, each with its clap struct and its run. This file only dispatches, and turns
 //! an error into one message and an exit status.
 
-mod bench;
-mod bench_frame;
 mod color;
 mod compare;
 mod completions;
@@ -43,8 +41,6 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    #[command(hide = true)]
-    Bench(bench::Args),
     Compare(compare::Args),
     Completions(completions::Args),
     Doctor(doctor::Args),
@@ -69,7 +65,6 @@ pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(cli.verbose);
     let result = match cli.command {
-        Command::Bench(args) => bench::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Doctor(args) => doctor::run(&args),

@@ -1,11 +1,12 @@
 use std::{num::NonZeroU32, path::PathBuf};
 
+use bench_synth::{Shape, Synth};
+
 use super::Summary;
 use crate::{
     decode::{names::Names, record::decode},
     event::{Body, Event, Loss},
     recording::{Meta, ProbeInfo},
-    synth::{Shape, Synth},
     testkit,
     trace::{Trace, Writer},
 };

@@ -1,30 +1,48 @@
-//! Running benches in the virtual machine: this program starts itself there, with what was built here.
+//! Running benches in the virtual machine.
 
-use std::{env, ffi::OsString, fs, io, os::fd::AsFd};
-
-use anyhow::{Context, Result};
-
-use super::{Name, Options, lab::Tools, results, results::Results};
-use crate::{
-    exit::{FINE, Failure},
-    kernel,
-    paths::Paths,
-    progress::step,
-    setup::{self, Purpose},
-    vm::{self, Ended, Request, machine::Machine},
+use std::{
+    env,
+    ffi::OsString,
+    fs::{self, File},
+    io::{self, Read, Seek},
+    os::fd::AsFd,
+    path::PathBuf,
+    time::Duration,
 };
 
-/// What the guest measured.
-pub(super) fn measure(paths: &Paths, options: &Options, names: &[Name], tools: &Tools) -> Result<Results> {
+use anyhow::{Context, Result};
+use bench_driver::{
+    Bench,
+    lab::Tools,
+    results::{self, Results},
+};
+use xtask_common::{
+    exit::{FINE, Failure},
+    progress::step,
+};
+
+use super::Options;
+use crate::{
+    kernel,
+    paths::Paths,
+    setup::{self, Purpose},
+    vm::{self, Ended, Outcome, Request, machine::Machine},
+};
+
+/// For a script that measures one kernel.
+const SCRIPT_LIMIT: Duration = Duration::from_secs(20 * 60);
+
+/// Has this program run the benches in the guest; what it measured there.
+pub(super) fn measure(paths: &Paths, options: &Options, benches: &[Bench], tools: &Tools) -> Result<Results> {
     setup::ensure(paths, &[Purpose::Machine])?;
-    // One processor: another's instructions would count as this one's time.
+    // One CPU: another CPU's instructions would count as this one's time.
     let machine = match options.counted {
         true => Machine { nodes: 2, cpus: 1, mem: 4 << 30, slow: None },
         false => Machine::default(),
     };
     let image = kernel::image(paths, &options.kernel)?;
     let file = results::file(&paths.target);
-    // An earlier call's results must not pass for this one's.
+    // An earlier call's results must not be taken for this one's.
     let _ = fs::remove_file(&file);
     let outcome = step(&format!("benches in the virtual machine, {} kernel", options.kernel), || {
         vm::run(
@@ -32,7 +50,7 @@ pub(super) fn measure(paths: &Paths, options: &Options, names: &[Name], tools: &
             Request {
                 image: &image,
                 machine: &machine,
-                argv: argv(options, names, tools)?,
+                argv: argv(options, benches, tools)?,
                 env: Vec::new(),
                 collector: Some(tools.migtrace.clone()),
                 cwd: paths.checkout.clone(),
@@ -44,20 +62,16 @@ pub(super) fn measure(paths: &Paths, options: &Options, names: &[Name], tools: &
             },
         )
     })?;
-    match &outcome.ended {
-        Ended::Job(FINE) => Results::read(&file),
-        Ended::Job(status) => Err(Failure::Finding(format!("the benches in the guest ended with {status}")).into()),
-        Ended::Stopped(status) => Err(Failure::Finding(format!("stopped, status {status}")).into()),
-        Ended::Broken(why) => Err(outcome.broken(paths, why)),
-    }
+    check(paths, &outcome)?;
+    Results::read(&file)
 }
 
-/// This program, to measure the same.
-fn argv(options: &Options, names: &[Name], tools: &Tools) -> Result<Vec<OsString>> {
+/// The command line with which this program measures the same in the guest.
+fn argv(options: &Options, benches: &[Bench], tools: &Tools) -> Result<Vec<OsString>> {
     let program = env::current_exe().context("cannot find this program")?;
-    let tools = serde_json::to_string(tools).context("a path is no text")?;
+    let tools = serde_json::to_string(tools).context("a path is not UTF-8")?;
     let mut argv = vec![program.into_os_string(), "bench".into()];
-    argv.extend(names.iter().map(|name| name.text().into()));
+    argv.extend(benches.iter().map(|bench| bench.name().into()));
     argv.extend(["--repeats".into(), options.repeats.to_string().into()]);
     if options.counted {
         argv.push("--counted".into());
@@ -67,4 +81,54 @@ fn argv(options: &Options, names: &[Name], tools: &Tools) -> Result<Vec<OsString
     }
     argv.extend(["--faults".into(), options.faults.to_string().into(), "--inside".into(), tools.into()]);
     Ok(argv)
+}
+
+/// The virtual machine with one CPU, whose clock counts instructions.
+pub(super) struct Counted<'a> {
+    pub(super) paths: &'a Paths,
+    /// The collector that scripts find on their PATH.
+    pub(super) migtrace: Option<&'a PathBuf>,
+}
+
+impl bench_driver::Machine for Counted<'_> {
+    fn run(&self, kernel: &str, script: &str) -> Result<String> {
+        let image = kernel::image(self.paths, kernel)?;
+        let mut stdout = tempfile::tempfile().context("cannot create a temporary file")?;
+        let argv: [OsString; 3] = ["/bin/sh".into(), "-c".into(), script.into()];
+        let outcome = vm::run(
+            self.paths,
+            Request {
+                image: &image,
+                // One CPU: others would have to be interrupted, and take turns with it.
+                machine: &Machine { nodes: 2, cpus: 1, mem: 2 << 30, slow: None },
+                argv: argv.into(),
+                env: Vec::new(),
+                collector: self.migtrace.cloned(),
+                cwd: self.paths.checkout.clone(),
+                interactive: false,
+                stdout: stdout.as_fd(),
+                stderr: io::stderr().as_fd(),
+                timeout: Some(SCRIPT_LIMIT),
+                counted: true,
+            },
+        )?;
+        check(self.paths, &outcome)?;
+        read(&mut stdout)
+    }
+}
+
+/// An error unless the job in the guest succeeded.
+fn check(paths: &Paths, outcome: &Outcome) -> Result<()> {
+    match &outcome.ended {
+        Ended::Job(FINE) => Ok(()),
+        Ended::Job(status) => Err(Failure::Finding(format!("the bench in the guest failed, status {status}")).into()),
+        Ended::Stopped(status) => Err(Failure::Finding(format!("stopped, status {status}")).into()),
+        Ended::Broken(why) => Err(outcome.broken(paths, why)),
+    }
+}
+
+fn read(file: &mut File) -> Result<String> {
+    let mut text = String::new();
+    file.rewind().and_then(|()| file.read_to_string(&mut text)).context("cannot read the guest's output")?;
+    Ok(text)
 }

@@ -1,22 +1,27 @@
 //! Building what the benches measure, and what they measure with.
 
 use anyhow::{Context, Result};
+use xtask_common::progress::step;
 
-use super::lab::Tools;
-use crate::{cargo, demo, ebpf, paths::Paths, progress::step};
+use crate::{cargo, demo, ebpf, paths::Paths};
+use bench_driver::lab::Tools;
 
 /// All of it, optimized.
 pub(super) fn build(paths: &Paths) -> Result<Tools> {
     ebpf::build(paths)?;
     let floor_object = paths.target.join("bpf/floor");
-    ebpf::build_object(paths, "xtask-bench-ebpf", "floor", &floor_object)?;
+    ebpf::build_object(paths, "bench-floor-ebpf", "floor", &floor_object)?;
     let migtrace = demo::build_collector(paths)?;
-    let program = |name: &str| {
+    let program = |package: &str, name: &str| {
         let mut cargo = cargo::cargo(paths);
-        cargo.args(["build", "--release", "--package", "xtask-bench", "--bin", name]).arg(cargo::NAMES_EXECUTABLES);
+        cargo.args(["build", "--release", "--package", package, "--bin", name]).arg(cargo::NAMES_EXECUTABLES);
         cargo::build_executable(&mut cargo, "bin", name).with_context(|| format!("cannot build {name}"))
     };
-    let [toucher, floor, refault] =
-        step("builds the benches' programs", || Ok([program("toucher")?, program("floor")?, program("refault")?]))?;
-    Ok(Tools { toucher, floor, floor_object, refault, migtrace, directory: paths.target.join("bench") })
+    let workload = |name| program("bench-workloads", name);
+    let build = || {
+        Ok([workload("toucher")?, workload("floor")?, workload("refault")?, program("bench-replay", "bench-replay")?])
+    };
+    let [toucher, floor, refault, replay] = step("building the benches' programs", build)?;
+    let directory = paths.target.join("bench");
+    Ok(Tools { toucher, floor, floor_object, refault, migtrace, replay, directory })
 }

@@ -6,13 +6,16 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use xtask_common::{
+    exit::{FINE, Failure},
+    files::write_atomically,
+    progress::say,
+};
 
 use self::toolchain::{TARGET, Toolchain};
 use crate::{
     cargo,
-    exit::{FINE, Failure},
-    paths::{Paths, write_atomically},
-    progress::say,
+    paths::Paths,
     setup::{self, Purpose},
 };
 

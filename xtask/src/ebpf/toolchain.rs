@@ -8,8 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-
-use crate::command;
+use xtask_common::command;
 
 /// What BPF programs are compiled for.
 pub(crate) const TARGET: &str = "bpfel-unknown-none";

@@ -11,15 +11,15 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
+use xtask_common::{
+    command::{self, ends_with_this_process},
+    files::create_dir,
+    progress::Live,
+};
 
 use super::{
     config::{self, Fragment},
     manifest::Kernel,
-};
-use crate::{
-    command::{self, ends_with_this_process},
-    paths::create_dir,
-    progress::Live,
 };
 
 /// Lines of a failed build that are shown.

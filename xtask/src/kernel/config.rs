@@ -3,8 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Context, Result};
-
-use crate::exit::Failure;
+use xtask_common::exit::Failure;
 
 /// A fragment's name and text.
 #[derive(Clone, Debug)]

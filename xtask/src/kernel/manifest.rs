@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
+use xtask_common::exit::Failure;
 
-use crate::{exit::Failure, paths::Paths};
+use crate::paths::Paths;
 
 /// The whole file.
 #[derive(Debug, Deserialize)]

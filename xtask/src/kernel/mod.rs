@@ -14,6 +14,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use xtask_common::{
+    exit::FINE,
+    progress::{say, step},
+};
 
 use self::{
     manifest::Manifest,
@@ -21,9 +25,7 @@ use self::{
     store::{Recipe, Store},
 };
 use crate::{
-    exit::FINE,
     paths::Paths,
-    progress::{say, step},
     setup::{self, Purpose},
     vm::Image,
 };

@@ -7,8 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-
-use crate::{command, paths::create_dir, progress::say};
+use xtask_common::{command, files::create_dir, progress::say};
 
 /// One patch.
 #[derive(Clone, Debug, PartialEq, Eq)]

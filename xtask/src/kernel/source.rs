@@ -8,16 +8,17 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use xtask_common::{
+    command,
+    files::create_dir,
+    progress::{say, step},
+};
 
 use super::{
     manifest::Source,
     series::{Patch, Tree},
 };
-use crate::{
-    command, download,
-    paths::create_dir,
-    progress::{say, step},
-};
+use crate::download;
 
 /// A source of one exact version.
 #[derive(Clone, Debug)]

@@ -7,17 +7,14 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use xtask_common::{command, exit::Failure, files::create_dir, progress::step};
 
 use super::{
     manifest::{Packages, Stock},
     store::Store,
 };
 use crate::{
-    command, download,
-    exit::Failure,
-    paths::create_dir,
-    progress::step,
-    setup,
+    download, setup,
     vm::{Image, Module},
 };
 

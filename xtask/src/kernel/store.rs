@@ -8,9 +8,9 @@ use std::{
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
+use xtask_common::{command, files::create_dir, progress::say};
 
 use super::{config::Fragment, series::Patch};
-use crate::{command, paths::create_dir, progress::say};
 
 /// Changes when the same recipe no longer gives the same result.
 const FORMAT: &str = "1";

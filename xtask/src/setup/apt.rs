@@ -4,8 +4,7 @@ use std::{path::Path, process::Command};
 
 use anyhow::{Context, Result};
 use nix::unistd::Uid;
-
-use crate::{command, exit::Failure, progress::step};
+use xtask_common::{command, exit::Failure, progress::step};
 
 /// Whether this machine has apt.
 pub(super) fn is_here() -> bool {

@@ -3,14 +3,16 @@
 use std::{env, path::Path, process::Command};
 
 use anyhow::{Context, Result};
+use xtask_common::{
+    command,
+    exit::Failure,
+    progress::{say, step},
+};
 
 use super::apt;
 use crate::{
-    command,
     ebpf::toolchain::{self, Toolchain},
-    exit::Failure,
     paths::Paths,
-    progress::{say, step},
 };
 
 /// The version that the BPF crates in Cargo.lock were tried with.

@@ -6,14 +6,14 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use anyhow::{Context, Result};
+use xtask_common::{
+    command,
+    files::{create_dir, write_atomically},
+    progress::{say, step},
+};
 
 use super::apt;
-use crate::{
-    command,
-    paths::{Paths, create_dir, write_atomically},
-    progress::{say, step},
-    vm::qemu,
-};
+use crate::{paths::Paths, vm::qemu};
 
 /// Whether that emulator is there already. One with another wrapper, of an earlier version of this file, is not.
 pub(super) fn is_here(paths: &Paths) -> bool {

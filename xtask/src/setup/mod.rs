@@ -11,15 +11,14 @@ mod prometheus;
 
 use anyhow::Result;
 use clap::Args;
+use xtask_common::{
+    exit::{FINE, Failure},
+    progress::say,
+};
 
 use self::need::Need;
 pub(crate) use self::{apt::download, need::Purpose, prometheus::programs as prometheus};
-use crate::{
-    exit::{FINE, Failure},
-    kernel,
-    paths::Paths,
-    progress::say,
-};
+use crate::{kernel, paths::Paths};
 
 /// Install what is missing: packages, BPF toolchain
 #[derive(Args, Debug)]

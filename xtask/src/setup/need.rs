@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::command;
+use xtask_common::command;
 
 /// What something is needed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,13 +5,10 @@
 use std::{fs, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result};
+use xtask_common::{command, files::create_dir, progress::step};
 
 use super::apt;
-use crate::{
-    command,
-    paths::{Paths, create_dir},
-    progress::step,
-};
+use crate::paths::Paths;
 
 const PACKAGE: &str = "prometheus";
 

@@ -11,14 +11,10 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use xtask_common::{command, exit::Failure, files::create_dir, progress::say};
 
 use super::{Report, tally::Tally};
-use crate::{
-    command,
-    exit::Failure,
-    paths::{Paths, create_dir},
-    progress::say,
-};
+use crate::{cargo, paths::Paths};
 
 const SET: &str = "other engines";
 /// The engines, each a package of its name, at the versions that are known to work.
@@ -56,11 +52,11 @@ pub(super) fn run(paths: &Paths, filter: Option<&str>) -> Result<Option<Report>>
             return Ok(Some(Report { set: SET.to_owned(), took: began.elapsed(), tally, problem: None }));
         }
     };
-    let migtrace = super::build(paths, "bin", "migtrace")?;
+    let programs = Programs::build(paths, python)?;
     let dir = paths.target.join("engines");
     create_dir(&dir)?;
     for (engine, shape) in tests {
-        let fine = test(paths, &python, &migtrace, &dir, engine, shape)?;
+        let fine = test(paths, &programs, &dir, engine, shape)?;
         println!("test {} ... {}", name(engine, shape), if fine { "ok" } else { "FAILED" });
         *if fine { &mut tally.passed } else { &mut tally.failed } += 1;
     }
@@ -71,10 +67,29 @@ fn name(engine: &str, shape: &str) -> String {
     format!("{engine}_counts_a_{shape}_trace_as_migtrace_does")
 }
 
-fn test(paths: &Paths, python: &Path, migtrace: &Path, dir: &Path, engine: &str, shape: &str) -> Result<bool> {
+/// What the tests run.
+struct Programs {
+    python: PathBuf,
+    migtrace: PathBuf,
+    /// Writes the recordings.
+    replay: PathBuf,
+}
+
+impl Programs {
+    fn build(paths: &Paths, python: PathBuf) -> Result<Programs> {
+        let migtrace = super::build(paths, "bin", "migtrace")?;
+        let mut cargo = cargo::cargo(paths);
+        cargo.arg("build").args(super::PACKAGES).args(["--bin", "bench-replay"]).arg(cargo::NAMES_EXECUTABLES);
+        let replay = cargo::build_executable(&mut cargo, "bin", "bench-replay").context("cannot build bench-replay")?;
+        Ok(Programs { python, migtrace, replay })
+    }
+}
+
+fn test(paths: &Paths, programs: &Programs, dir: &Path, engine: &str, shape: &str) -> Result<bool> {
+    let Programs { python, migtrace, replay } = programs;
     let (trace, counts) = (dir.join(format!("{shape}.parquet")), dir.join(format!("{shape}.json")));
-    let synth = ["bench", "synth", shape, "--events", EVENTS, "--output"];
-    command::run(Command::new(migtrace).args(synth).arg(&trace))?;
+    let synth = ["synth", shape, "--events", EVENTS, "--output"];
+    command::run(Command::new(replay).args(synth).arg(&trace))?;
     let summary = command::output(Command::new(migtrace).args(["summary", "--json"]).arg(&trace))?;
     fs::write(&counts, summary).with_context(|| format!("cannot write {}", counts.display()))?;
     let script = paths.checkout.join("xtask/src/test/engines.py");

@@ -17,14 +17,16 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::Args;
+use xtask_common::{
+    command,
+    exit::{FINDING, FINE},
+    progress::{clock, elapsed, say},
+};
 
 use self::tally::{Heard, Show, Tally, Tee};
 use crate::{
-    cargo, command, ebpf,
-    exit::{FINDING, FINE},
-    kernel,
+    cargo, ebpf, kernel,
     paths::Paths,
-    progress::{clock, elapsed, say},
     setup::{self, Purpose},
     vm::{self, Ended, Image, Outcome, Request, machine::Machine},
 };

@@ -11,16 +11,17 @@ use std::{
 
 use anyhow::Result;
 use sha2::{Digest, Sha256};
+use xtask_common::{
+    files::write_atomically,
+    progress::{clock, say},
+};
 
 use super::{
     machine::Machine,
     qemu::{self, Boot, Qemu},
     session,
 };
-use crate::{
-    paths::{Paths, write_atomically},
-    progress::{clock, say},
-};
+use crate::paths::Paths;
 
 /// A kernel that has not started user space under KVM by then does not run; it takes one second.
 const TRIAL: Duration = Duration::from_secs(12);

@@ -2,8 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
-
-use crate::exit::Failure;
+use xtask_common::exit::Failure;
 
 const MIB: u64 = 1 << 20;
 /// Linux adds memory in sections of 128 MiB: a node is a whole number of them.

@@ -25,6 +25,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use xtask_common::files::create_dir;
 use xtask_guest::job::Job;
 
 use self::{
@@ -40,7 +41,7 @@ pub(crate) use self::{
     verdict::{Ended, Outcome},
 };
 use crate::{
-    paths::{Paths, create_dir},
+    paths::Paths,
     setup::{self, Purpose},
 };
 

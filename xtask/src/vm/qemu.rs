@@ -12,13 +12,14 @@ use std::{
 
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
+use xtask_common::{command, exit::Failure};
 use xtask_guest::{
     frame::PORT,
     job::{ROOT_TAG, Share},
 };
 
 use super::{accel::Accelerator, machine::Machine};
-use crate::{command, exit::Failure, paths::Paths};
+use crate::paths::Paths;
 
 /// The emulator's name.
 pub(crate) const PROGRAM: &str = "qemu-system-x86_64";

@@ -11,15 +11,13 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::Args;
-
-use super::{Ended, Image, Outcome, Request, guest, machine::Machine, run};
-use crate::{
-    demo, ebpf,
+use xtask_common::{
     exit::{FINDING, FINE},
-    kernel,
-    paths::Paths,
     progress::say,
 };
+
+use super::{Ended, Image, Outcome, Request, guest, machine::Machine, run};
+use crate::{demo, ebpf, kernel, paths::Paths};
 
 /// Boot the test machine and run a command in it, or a shell
 #[derive(Args, Debug)]

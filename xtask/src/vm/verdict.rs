@@ -3,16 +3,13 @@
 use std::fs;
 
 use anyhow::Result;
+use xtask_common::{exit::Failure, files::create_dir, progress::clock};
 
 use super::{
     console::{self, Kind, Splat},
     end::{End, Finish, Limits},
 };
-use crate::{
-    exit::Failure,
-    paths::{Paths, create_dir},
-    progress::clock,
-};
+use crate::paths::Paths;
 
 /// Lines of the console log that a message about a broken machine shows.
 const TAIL_LINES: usize = 40;

@@ -1,0 +1,76 @@
+//! `overhead`: what watching adds to a fault, while one CPU does nothing but fault.
+//!
+//! Measured in CPU time of the faulting thread, from which time is missing that other programs, or a hypervisor, took.
+//! On a quiet machine wall time, which stands beside it, is the same.
+
+use anyhow::Result;
+
+use crate::{
+    Scale,
+    lab::Lab,
+    report::{Bound, Report, Unit},
+    series::{self, Arm},
+    spread::Spread,
+    watcher::Watcher,
+    workload::Workload,
+};
+
+const WATCHERS: [Watcher; 8] = [
+    Watcher::Nobody,
+    Watcher::Empty,
+    Watcher::EmptyPair,
+    Watcher::HandFloor,
+    Watcher::BpftraceCount,
+    Watcher::Perf,
+    Watcher::Migtrace,
+    Watcher::MigtraceElsewhere,
+];
+
+/// What of migtrace is compared with what, and what the ratio may be.
+const LIMITS: [(Watcher, Watcher, f64); 4] = [
+    (Watcher::Migtrace, Watcher::Perf, 0.30),
+    (Watcher::Migtrace, Watcher::BpftraceCount, 1.25),
+    (Watcher::Migtrace, Watcher::HandFloor, 1.5),
+    (Watcher::MigtraceElsewhere, Watcher::Empty, 1.2),
+];
+
+pub(crate) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
+    let workload = Workload::new(vec![lab.faulting_cpu()], scale.faults);
+    // The virtual machine lets programs into functions; this machine's own kernel may not.
+    let watchers: Vec<_> = WATCHERS.into_iter().filter(|one| *one != Watcher::EmptyPair || lab.counted).collect();
+    let arms = series::interleaved(lab, &workload, &watchers, scale.repeats);
+    let base = arms[0].required(|run| run.cpu_ns())?;
+    let added = |watcher| series::arm(&arms, watcher).and_then(cpu).and_then(|spread: Spread| spread.above(&base));
+    let mut report = Report::new(&[
+        ("wall time", Unit::Nanoseconds),
+        ("CPU time", Unit::Nanoseconds),
+        ("added", Unit::Nanoseconds),
+        ("events", Unit::Count),
+        ("lost", Unit::Count),
+        ("per event", Unit::Bytes),
+    ]);
+    for arm in &arms {
+        let added = (arm.watcher != Watcher::Nobody).then(|| added(arm.watcher)).flatten();
+        let wall = arm.spread(|run| run.wall_ns());
+        report.row(arm.watcher.name(), [wall, cpu(arm), added, arm.events(), arm.lost(), arm.bytes_per_event()]);
+    }
+    for (one, other, at_most) in LIMITS {
+        let ratio = added(one).zip(added(other)).and_then(|(one, other)| one.over(&other));
+        report.limit(format!("added: {} / {}", one.name(), other.name()), Unit::Ratio, ratio, Bound::AtMost(at_most));
+    }
+    if let Some(arm) = series::arm(&arms, Watcher::Migtrace) {
+        arm.limit_lost(&mut report);
+    }
+    report.notes.push(format!(
+        "per fault; {} faults a run and arm, faulting on CPU {}, watching on CPU {}",
+        workload.faults(),
+        lab.faulting_cpu(),
+        lab.watching_cpu()
+    ));
+    series::close(&mut report, &arms);
+    Ok(report)
+}
+
+fn cpu(arm: &Arm) -> Option<Spread> {
+    arm.spread(|run| run.cpu_ns())
+}

@@ -1,0 +1,172 @@
+//! The results of all benches of a call: as text, as JSON, and as an exit status.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use xtask_common::{
+    exit::{FINDING, FINE},
+    files::write_atomically,
+};
+
+use crate::{
+    place::Place,
+    report::{Failed, Report, Verdict},
+    table,
+};
+
+/// All that was measured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Results {
+    pub place: Place,
+    pub repeats: u32,
+    pub benches: Vec<Outcome>,
+}
+
+/// How one bench went: a report, or an error.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Outcome {
+    pub bench: String,
+    pub(crate) report: Option<Report>,
+    pub(crate) error: Option<Failed>,
+}
+
+impl Outcome {
+    /// Of what a bench returned.
+    pub(crate) fn new(bench: String, measured: Result<Report>) -> Outcome {
+        match measured {
+            Ok(report) => Outcome { bench, report: Some(report), error: None },
+            Err(error) => Outcome { bench, report: None, error: Some(Failed::of(&error)) },
+        }
+    }
+}
+
+impl Outcome {
+    /// The bench's tables.
+    pub fn text(&self) -> String {
+        let body = match (&self.report, &self.error) {
+            (Some(report), _) => table::text(report),
+            (None, Some(failed)) => format!("could not run: {}\n", failed.why),
+            (None, None) => "nothing was measured\n".to_owned(),
+        };
+        format!("\n== {}\n{body}", self.bench)
+    }
+}
+
+/// Where the virtual machine leaves its results for the host.
+pub fn file(target: &Path) -> PathBuf {
+    target.join("bench/results.json")
+}
+
+impl Results {
+    /// Writes them as JSON.
+    pub fn write(&self, file: &Path) -> Result<()> {
+        let mut json = serde_json::to_vec_pretty(self).context("cannot write JSON")?;
+        json.push(b'\n');
+        // A bare name lies in the working directory.
+        let file = std::path::absolute(file).with_context(|| format!("no such place: {}", file.display()))?;
+        write_atomically(&file, &json)
+    }
+
+    /// Reads what [`Results::write`] wrote.
+    pub fn read(file: &Path) -> Result<Results> {
+        let json = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        serde_json::from_slice(&json).with_context(|| format!("{} holds no results", file.display()))
+    }
+
+    /// Where it was measured, and how to read it.
+    pub fn head(&self) -> String {
+        format!(
+            "{}\nmedian (least..largest) of {} run(s) of each arm, which take turns; times of a shared machine are not \
+             comparable with another's, nor with its own of another hour: compare ratios\n",
+            self.place.text(),
+            self.repeats
+        )
+    }
+
+    /// Of a bench or an arm that could not run if there is one; with `gate`, a finding where a limit is not known to be met.
+    pub fn status(&self, gate: bool) -> u8 {
+        let reports = || self.benches.iter().filter_map(|outcome| outcome.report.as_ref());
+        let benches = self.benches.iter().filter_map(|outcome| outcome.error.as_ref());
+        if let Some(failed) = benches.chain(reports().flat_map(|report| &report.failed)).next() {
+            return failed.status;
+        }
+        let mut limits = reports().flat_map(|report| &report.limits);
+        if gate && limits.any(|limit| limit.verdict != Verdict::Met) { FINDING } else { FINE }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+    use crate::{
+        report::{Bound, Unit},
+        spread::Spread,
+    };
+    use xtask_common::exit::{ENVIRONMENT, Failure};
+
+    fn results(measured: Vec<Result<Report>>) -> Results {
+        let place = Place {
+            place: "native".to_owned(),
+            kernel: "6.18.0".to_owned(),
+            processor: "a processor".to_owned(),
+            cpus: 2,
+            virtualized: true,
+            counted: false,
+        };
+        let benches = measured.into_iter().map(|measured| Outcome::new("it".to_owned(), measured)).collect();
+        Results { place, repeats: 5, benches }
+    }
+
+    fn report(value: f64) -> Report {
+        let mut report = Report::new(&[]);
+        report.limit("ratio", Unit::Ratio, Spread::of([Some(value)]), Bound::AtMost(1.0));
+        report
+    }
+
+    #[test]
+    fn a_missed_limit_counts_with_the_gate_only() {
+        let missed = results(vec![Ok(report(0.5)), Ok(report(1.5))]);
+        assert_eq!((missed.status(false), missed.status(true)), (FINE, FINDING));
+        assert_eq!(results(vec![Ok(report(0.5))]).status(true), FINE);
+    }
+
+    #[test]
+    fn a_bench_that_could_not_run_counts_always_and_hides_no_other() {
+        let lacking = anyhow!(Failure::Environment("no perf".into())).context("the arm");
+        let results = results(vec![Err(lacking), Ok(report(0.5))]);
+        assert_eq!(results.status(false), ENVIRONMENT);
+        let text = results.benches.iter().map(Outcome::text).collect::<String>();
+        assert!(text.contains("could not run: the arm: no perf") && text.contains("at most 1.00"), "{text}");
+        assert!(results.head().contains("itself a guest"), "{}", results.head());
+    }
+
+    #[test]
+    fn so_does_an_arm() {
+        let mut report = report(0.5);
+        report.failed.push(Failed::of(&anyhow!(Failure::Environment("no bpftrace".into()))));
+        let results = results(vec![Ok(report)]);
+        assert_eq!(results.status(false), ENVIRONMENT);
+        let text = results.benches[0].text();
+        assert!(text.contains("could not run: no bpftrace"), "{text}");
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("new/results.json");
+        let noise = Spread { median: 1.0, range: None, values: Vec::new() };
+        let mut report = report(0.25);
+        report.row("arm", [Some(noise), None]);
+        results(vec![Ok(report)]).write(&file).expect("writable");
+        let read = Results::read(&file).expect("readable");
+        let report = read.benches[0].report.as_ref().expect("a report");
+        assert_eq!(report.limits[0].value.as_ref().map(|value| value.median), Some(0.25));
+        assert_eq!(report.rows[0].cells[0].as_ref().map(|value| value.range), Some(None));
+    }
+}

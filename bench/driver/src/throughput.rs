@@ -1,0 +1,83 @@
+//! `throughput`: what recording to disk costs beside the faulting CPU, at the full rate of faults; and how fast events
+//! are decoded and written when they come from memory.
+
+use anyhow::Result;
+
+use crate::{
+    Scale,
+    lab::Lab,
+    replay::{self, Shape},
+    report::{Bound, Failed, Report, Unit},
+    series::{self, Arm},
+    spread::Spread,
+    watcher::Watcher,
+    workload::Workload,
+};
+
+const WATCHERS: [Watcher; 3] = [Watcher::Nobody, Watcher::Perf, Watcher::Migtrace];
+/// Reader and writer together, ns of CPU for an event.
+const AT_MOST_NS: f64 = 400.0;
+/// A recording is this many times as long as one for `overhead`.
+const LONGER: u64 = 4;
+/// Events that a core must decode in a second, and decode and write.
+const DECODED_AT_LEAST: f64 = 5e6;
+const WRITTEN_AT_LEAST: f64 = 3e6;
+const REPLAYED: u64 = 4_000_000;
+
+pub(crate) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
+    let workload = Workload::new(vec![lab.faulting_cpu()], scale.faults * LONGER);
+    let arms = series::interleaved(lab, &workload, &WATCHERS, scale.repeats);
+    let base = arms[0].required(|run| run.cpu_ns())?;
+    let mut report = Report::new(&[
+        ("recorder", Unit::Nanoseconds),
+        ("with what faults pay", Unit::Nanoseconds),
+        ("start and end", Unit::Seconds),
+        ("rate", Unit::PerSecond),
+        ("events", Unit::Count),
+        ("lost", Unit::Count),
+    ]);
+    let mut costs = Vec::new();
+    for arm in arms.iter().filter(|arm| arm.watcher != Watcher::Nobody) {
+        let idle = Spread::of((0..scale.repeats).map(|_| Some(arm.watcher.idle_cpu_ns(lab).ok()? as f64 / 1e9)));
+        let cost = idle.as_ref().and_then(|idle| cost(arm, idle.median * 1e9));
+        let added = arm.spread(|run| run.cpu_ns()).and_then(|spread| spread.above(&base));
+        let all = cost.as_ref().zip(added.as_ref()).and_then(|(cost, added)| cost.plus(added));
+        let rate = arm.spread(|run| Some(1e9 / run.wall_ns()?));
+        report.row(arm.watcher.name(), [cost.clone(), all, idle, rate, arm.events(), arm.lost()]);
+        costs.push(cost);
+    }
+    if let ([perf, migtrace], [.., arm]) = (&costs[..], &arms[..]) {
+        let ratio = migtrace.as_ref().zip(perf.as_ref()).and_then(|(migtrace, perf)| migtrace.over(perf));
+        report.limit("recorder: migtrace record / perf record", Unit::Ratio, ratio, Bound::Below(1.0));
+        report.limit("recorder: migtrace record", Unit::Nanoseconds, migtrace.clone(), Bound::AtMost(AT_MOST_NS));
+        arm.limit_lost(&mut report);
+    }
+    let replays = [("decoded", DECODED_AT_LEAST), ("decoded and written", WRITTEN_AT_LEAST)];
+    // Records from memory: only decoded, and written too.
+    let run = |written| replay::run(lab, Shape::Regular, REPLAYED, written == 1);
+    for (runs, (name, at_least)) in series::in_turn(replays.len(), scale.repeats, run).into_iter().zip(replays) {
+        report.failed.extend(runs.as_ref().err().map(Failed::of));
+        let runs = runs.unwrap_or_default();
+        let rate = Spread::of(runs.iter().map(|run| Some(run.events_per_cpu_s)));
+        let cost = Spread::of(runs.iter().map(|run| Some(run.cpu_ns_per_event)));
+        let events = Spread::of([Some(REPLAYED as f64)]);
+        report.row(format!("replay: {name}"), [cost, None, None, rate.clone(), events, None]);
+        report.limit(format!("replay: {name}, on a core"), Unit::PerSecond, rate, Bound::AtLeast(at_least));
+    }
+    report.notes.push(
+        "rate: faults for the recorders; for the replays, events for each second of CPU of all threads together"
+            .to_owned(),
+    );
+    report.notes.push(
+        "CPU time for an event: of the recorder alone, without what it needs to record a command that does nothing \
+         (start and end); and with what a fault pays for being watched"
+            .to_owned(),
+    );
+    series::close(&mut report, &arms);
+    Ok(report)
+}
+
+/// ns for an event beyond what starting and ending takes.
+fn cost(arm: &Arm, idle_ns: f64) -> Option<Spread> {
+    arm.spread(|run| Some((run.watcher_cpu_ns as f64 - idle_ns) / run.kept?.events as f64))
+}

@@ -1,0 +1,271 @@
+//! `top`: what the live screen costs, whatever the rate of events, and whether it answers.
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    mem,
+    os::fd::OwnedFd,
+    process::{Child, Command, Stdio},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use nix::{
+    pty::{Winsize, openpty},
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde::Deserialize;
+use xtask_common::command;
+
+use crate::{
+    Scale,
+    lab::Lab,
+    report::{Bound, Failed, Report, Unit},
+    series,
+    spread::Spread,
+    watcher::recorded,
+    workload::Workload,
+};
+
+/// Part of a CPU.
+const CPU_AT_MOST: f64 = 0.05;
+const FRAME_AT_MOST_NS: f64 = 16e6;
+const KEY_AT_MOST_NS: f64 = 100e6;
+/// Until the probes are attached and the first counts are on the screen, and while it is measured.
+const STARTING: Duration = Duration::from_secs(4);
+const MEASURED: Duration = Duration::from_secs(5);
+/// Faults that take hours.
+const FOR_EVER: u64 = 1 << 35;
+const SIZE: Winsize = Winsize { ws_row: 50, ws_col: 160, ws_xpixel: 0, ws_ypixel: 0 };
+
+/// What happens on the machine, and who looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Arm {
+    Calm,
+    Storm,
+    /// A recording of the storm with the screen beside it, and without.
+    RecordedWatched,
+    RecordedAlone,
+}
+
+const ARMS: [Arm; 4] = [Arm::Calm, Arm::Storm, Arm::RecordedWatched, Arm::RecordedAlone];
+
+/// How one run went.
+#[derive(Clone, Copy, Debug, Default)]
+struct Run {
+    /// Part of a CPU that the screen took.
+    cpu: Option<f64>,
+    /// What it wrote to the terminal, bytes a second.
+    written: Option<f64>,
+    events: Option<u64>,
+    lost: Option<u64>,
+}
+
+pub(crate) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
+    let runs = series::in_turn(ARMS.len(), scale.repeats, |arm| ARMS[arm].run(lab));
+    let mut report = Report::new(&[
+        ("part of a CPU", Unit::Ratio),
+        ("bytes drawn a second", Unit::Count),
+        ("recorded", Unit::Count),
+        ("lost", Unit::Count),
+    ]);
+    let of = |arm: Arm, number: &dyn Fn(&Run) -> Option<f64>| {
+        let place = ARMS.iter().position(|&other| other == arm)?;
+        Spread::of(runs[place].as_ref().ok()?.iter().map(number))
+    };
+    let count = |number: Option<u64>| number.map(|n| n as f64);
+    for arm in ARMS {
+        let cells =
+            [of(arm, &|r| r.cpu), of(arm, &|r| r.written), of(arm, &|r| count(r.events)), of(arm, &|r| count(r.lost))];
+        report.row(arm.name(), cells);
+    }
+    for arm in [Arm::Calm, Arm::Storm] {
+        let what = format!("{}: part of a CPU", arm.name());
+        report.limit(what, Unit::Ratio, of(arm, &|r| r.cpu), Bound::AtMost(CPU_AT_MOST));
+    }
+    let alone = of(Arm::RecordedAlone, &|r| count(r.lost));
+    let watched = of(Arm::RecordedWatched, &|r| count(r.lost));
+    if let Some(alone) = alone {
+        let what = "lost by a recording, with the screen beside it";
+        report.limit(what, Unit::Count, watched, Bound::AtMost(alone.median));
+    }
+    match Frames::draw(lab) {
+        Ok(frames) => {
+            let spread = |ns: f64| Spread::of([Some(ns)]);
+            let what = "a frame of 200x60, 5000 processes, 10000 regions: the slowest view";
+            report.limit(what, Unit::Nanoseconds, spread(frames.frame_ns), Bound::AtMost(FRAME_AT_MOST_NS));
+            let what = "from a key to its frame, the slowest";
+            report.limit(what, Unit::Nanoseconds, spread(frames.key_ns), Bound::AtMost(KEY_AT_MOST_NS));
+        }
+        Err(error) => report.failed.push(Failed::of(&error)),
+    }
+    report.failed.extend(runs.iter().filter_map(|run| run.as_ref().err()).map(Failed::of));
+    report.notes.push(format!(
+        "a screen of {}x{} for {} s; one CPU faults as fast as it can, or nothing happens",
+        SIZE.ws_col,
+        SIZE.ws_row,
+        MEASURED.as_secs()
+    ));
+    Ok(report)
+}
+
+impl Arm {
+    fn name(self) -> &'static str {
+        match self {
+            Arm::Calm => "top, nothing happens",
+            Arm::Storm => "top, a storm of faults",
+            Arm::RecordedWatched => "record, top beside it",
+            Arm::RecordedAlone => "record alone",
+        }
+    }
+
+    fn run(self, lab: &Lab) -> Result<Run> {
+        self.measured(lab).with_context(|| format!("the arm `{}`", self.name()))
+    }
+
+    fn measured(self, lab: &Lab) -> Result<Run> {
+        let watched = Watched::start(lab, self != Arm::Calm)?;
+        let pid = watched.0.id();
+        let screen = (self != Arm::RecordedAlone).then(|| Screen::open(lab, pid)).transpose()?;
+        thread::sleep(STARTING);
+        let recorded = match self {
+            Arm::Calm | Arm::Storm => None,
+            Arm::RecordedWatched | Arm::RecordedAlone => Some(record(lab, pid)?),
+        };
+        let cpu = match (&screen, recorded) {
+            (Some(screen), None) => Some(screen.measure()?),
+            _ => None,
+        };
+        let written = screen.map(Screen::close).transpose()?.filter(|_| cpu.is_some());
+        let (events, lost) = recorded.unzip();
+        Ok(Run { cpu, written, events, lost })
+    }
+}
+
+/// The process that is looked at; it ends with this value.
+struct Watched(Child);
+
+impl Watched {
+    fn start(lab: &Lab, storm: bool) -> Result<Watched> {
+        let mut command = if storm {
+            let argv = Workload::new(vec![lab.faulting_cpu()], FOR_EVER).argv(lab);
+            let mut command = Command::new(&argv[0]);
+            command.args(&argv[1..]);
+            command
+        } else {
+            let mut command = Command::new("sleep");
+            command.arg("infinity");
+            command
+        };
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command::ends_with_this_process(&mut command, Signal::SIGKILL);
+        let shown = command::shown(&command);
+        Ok(Watched(command.spawn().with_context(|| format!("cannot start `{shown}`"))?))
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `migtrace top` on a terminal of its own, whose output is read and thrown away.
+struct Screen {
+    top: Child,
+    terminal: File,
+    drain: JoinHandle<u64>,
+    began: Instant,
+}
+
+impl Screen {
+    fn open(lab: &Lab, pid: u32) -> Result<Screen> {
+        let pty = openpty(Some(&SIZE), None).context("cannot make a terminal")?;
+        let end = |fd: &OwnedFd| fd.try_clone().map(Stdio::from).context("cannot duplicate a terminal");
+        let mut top = lab.watching([&lab.tools.migtrace]);
+        top.args(["top", "--pid", &pid.to_string()]).env("TERM", "xterm-256color");
+        top.stdin(end(&pty.slave)?).stdout(end(&pty.slave)?).stderr(Stdio::null());
+        command::ends_with_this_process(&mut top, Signal::SIGTERM);
+        let shown = command::shown(&top);
+        let child = top.spawn().with_context(|| format!("cannot start `{shown}`"))?;
+        drop((top, pty.slave));
+        let mut output = File::from(pty.master.try_clone().context("cannot duplicate a terminal")?);
+        let drain = thread::spawn(move || {
+            let (mut buffer, mut bytes) = ([0; 1 << 16], 0);
+            // The terminal's end is an error here.
+            while let Ok(read @ 1..) = output.read(&mut buffer) {
+                bytes += read as u64;
+            }
+            bytes
+        });
+        Ok(Screen { top: child, terminal: File::from(pty.master), drain, began: Instant::now() })
+    }
+
+    /// The part of a CPU that it takes.
+    fn measure(&self) -> Result<f64> {
+        let (began, before) = (Instant::now(), cpu_time(self.top.id())?);
+        thread::sleep(MEASURED);
+        let used = cpu_time(self.top.id())?.saturating_sub(before);
+        Ok(used.as_secs_f64() / began.elapsed().as_secs_f64())
+    }
+
+    /// Ends it by its own key; bytes a second that it drew.
+    fn close(mut self) -> Result<f64> {
+        self.terminal.write_all(b"q").context("cannot type into the terminal")?;
+        let status = self.top.wait().context("cannot wait for migtrace top")?;
+        ensure!(status.success(), "migtrace top failed: {status}");
+        let seconds = self.began.elapsed().as_secs_f64();
+        drop(self.terminal);
+        let bytes = self.drain.join().map_err(|_| anyhow::anyhow!("reading the terminal failed"))?;
+        Ok(bytes as f64 / seconds)
+    }
+}
+
+/// Records a process for a while: events, and lost ones.
+fn record(lab: &Lab, pid: u32) -> Result<(u64, u64)> {
+    let mut recorder = lab.watching([&lab.tools.migtrace]);
+    recorder.args(["record", "--pid", &pid.to_string(), "--output"]).arg(lab.file("top.parquet"));
+    recorder.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).env("NO_COLOR", "1");
+    command::ends_with_this_process(&mut recorder, Signal::SIGTERM);
+    let shown = command::shown(&recorder);
+    let child = recorder.spawn().with_context(|| format!("cannot start `{shown}`"))?;
+    thread::sleep(MEASURED);
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).with_context(|| format!("cannot end `{shown}`"))?;
+    let output = child.wait_with_output().with_context(|| format!("cannot wait for `{shown}`"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    recorded(&said).with_context(|| format!("`{shown}` gave no summary: {said}"))
+}
+
+/// CPU time of a process that is running, all threads together.
+fn cpu_time(pid: u32) -> Result<Duration> {
+    // SAFETY: plain integers, for which zero is a value.
+    let (mut clock, mut time): (libc::clockid_t, libc::timespec) = unsafe { mem::zeroed() };
+    // SAFETY: places for the answers; the process has not been waited for.
+    let failed = unsafe {
+        libc::clock_getcpuclockid(pid as i32, &raw mut clock) != 0 || libc::clock_gettime(clock, &raw mut time) != 0
+    };
+    ensure!(!failed, "cannot ask for the CPU time of process {pid}");
+    Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
+}
+
+/// `bench-replay frame`: drawing without a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+struct Frames {
+    /// Of the view that takes longest, the median, ns.
+    frame_ns: f64,
+    /// The longest from a key to the frame that answers it, ns.
+    key_ns: f64,
+}
+
+impl Frames {
+    fn draw(lab: &Lab) -> Result<Frames> {
+        let mut replay = lab.anywhere(&lab.tools.replay);
+        replay.arg("frame");
+        let used = lab.run(replay, "frame")?;
+        serde_json::from_str(&used.stdout).with_context(|| format!("bench-replay printed no figures: {}", used.stdout))
+    }
+}

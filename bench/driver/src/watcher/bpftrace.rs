@@ -1,0 +1,36 @@
+//! bpftrace's count(): it records nothing.
+
+use anyhow::{Context, Result};
+use xtask_common::command;
+
+use super::{Kept, Run};
+use crate::{lab::Lab, workload::Workload};
+
+const SCRIPT: &str = "tracepoint:exceptions:page_fault_user /pid == cpid/ { @ = count(); }";
+
+pub(super) fn run(lab: &Lab, workload: &Workload) -> Result<Run> {
+    let argv: Vec<_> = workload.argv(lab).iter().map(|word| command::quoted(word)).collect();
+    let mut bpftrace = lab.watching(["bpftrace", "-e", SCRIPT, "-c"]);
+    bpftrace.arg(argv.join(" "));
+    let used = lab.run(bpftrace, "bpftrace")?;
+    let events = count(&used.stdout).with_context(|| format!("bpftrace printed no count: {}", used.stdout))?;
+    // Without a ring nothing can be lost but by programs that the kernel skips.
+    let kept = Kept { events, lost: workload.faults().saturating_sub(events), bytes: None };
+    Ok(Run::new(&used, workload.touched(lab)?, Some(kept)))
+}
+
+/// Of the line `@: 49`.
+fn count(said: &str) -> Option<u64> {
+    said.lines().find_map(|line| line.strip_prefix("@: ")?.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_count_is_found() {
+        assert_eq!(count("Attaching 1 probe...\n\n\n@: 49\n"), Some(49));
+        assert_eq!(count("Attaching 1 probe...\n"), None);
+    }
+}

@@ -1,0 +1,92 @@
+//! migtrace record, to a file.
+
+use std::{
+    ffi::OsStr,
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
+use xtask_common::command;
+
+use super::{Kept, Run};
+use crate::{
+    lab::{self, Lab},
+    workload::Workload,
+};
+
+/// Where the last recording lies.
+pub(crate) fn file(lab: &Lab) -> PathBuf {
+    lab.file("migtrace.parquet")
+}
+
+pub(super) fn run(lab: &Lab, workload: &Workload) -> Result<Run> {
+    let used = lab.run(record(lab, workload.argv(lab)), "migtrace")?;
+    let touched = workload.touched(lab)?;
+    let said = Summary::read(&used.stderr).with_context(|| format!("migtrace gave no summary: {}", used.stderr))?;
+    let kept = Kept { events: said.events, lost: said.lost, bytes: Some(lab::bytes(&file(lab))?) };
+    Ok(Run::new(&used, touched, Some(kept.covering(workload.faults())?)))
+}
+
+/// CPU time, ns, for a command that does nothing.
+pub(super) fn idle(lab: &Lab) -> Result<u64> {
+    Ok(lab.run(record(lab, ["true"]), "migtrace")?.cpu.as_nanos() as u64)
+}
+
+/// The workload while another process is recorded, which says when it runs and then waits.
+pub(super) fn run_elsewhere(lab: &Lab, workload: &Workload) -> Result<Run> {
+    let mut recorder = record(lab, ["sh", "-c", "echo running; exec cat"]);
+    recorder.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command::ends_with_this_process(&mut recorder, Signal::SIGTERM);
+    let shown = command::shown(&recorder);
+    let mut recorder = recorder.spawn().with_context(|| format!("cannot start `{shown}`"))?;
+    let mut line = String::new();
+    let stdout = recorder.stdout.take().context("the recorder has no output")?;
+    BufReader::new(stdout).read_line(&mut line).with_context(|| format!("cannot hear from `{shown}`"))?;
+    let run = if line == "running\n" { super::nobody(lab, workload) } else { Err(anyhow::anyhow!("it did not start")) };
+    // Its input closes, and so ends what it records.
+    let status = recorder.wait().with_context(|| format!("cannot wait for `{shown}`"))?;
+    ensure!(status.success(), "`{shown}` failed: {status}");
+    run
+}
+
+fn record<I: AsRef<OsStr>>(lab: &Lab, argv: impl IntoIterator<Item = I>) -> Command {
+    let mut command = lab.watching([&lab.tools.migtrace]);
+    command.args(["record", "--output"]).arg(file(lab)).arg("--").args(argv);
+    command
+}
+
+/// Events that a recording says it has, and has lost.
+pub(crate) fn recorded(said: &str) -> Option<(u64, u64)> {
+    Summary::read(said).map(|summary| (summary.events, summary.lost))
+}
+
+/// The line that closes a recording.
+#[derive(Debug, PartialEq, Eq)]
+struct Summary {
+    events: u64,
+    lost: u64,
+}
+
+impl Summary {
+    /// Of `migtrace: recorded 120 events (0 lost) in 1.2 s to ...`.
+    fn read(said: &str) -> Option<Summary> {
+        let line = said.lines().find_map(|line| line.trim().strip_prefix("migtrace: recorded "))?;
+        let (events, rest) = line.split_once(" events (")?;
+        Some(Summary { events: events.parse().ok()?, lost: rest.split_once(" lost)")?.0.parse().ok()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closing_line_is_found() {
+        let said = "noise\nmigtrace: recorded 120 events (3 lost) in 1.2 s to a.parquet (77 bytes)\n";
+        assert_eq!(Summary::read(said), Some(Summary { events: 120, lost: 3 }));
+        assert_eq!(Summary::read("error: no\n"), None);
+    }
+}

@@ -1,0 +1,146 @@
+//! The arms: ways to watch a workload's faults, migtrace's and others'.
+
+mod bpftrace;
+mod floor;
+mod migtrace;
+pub(crate) mod perf;
+
+pub(crate) use self::migtrace::recorded;
+use anyhow::{Context, Result, ensure};
+use bench_workloads::Touched;
+
+use crate::{lab::Lab, spread::median, workload::Workload};
+
+/// Who watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watcher {
+    Nobody,
+    /// A program that does nothing.
+    Empty,
+    /// Two of them, where handling a fault begins and ends.
+    EmptyPair,
+    /// A record in a ring, read and thrown away.
+    HandFloor,
+    BpftraceCount,
+    Perf,
+    /// With compression.
+    PerfZ,
+    Migtrace,
+    /// migtrace records another process.
+    MigtraceElsewhere,
+}
+
+/// How one run went.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub(crate) touched: Vec<Touched>,
+    /// Events that the watcher has, and that it lost; None where it has none.
+    pub(crate) kept: Option<Kept>,
+    /// CPU time of the watcher itself, ns, with its start and end.
+    pub(crate) watcher_cpu_ns: u64,
+}
+
+/// What a watcher has of the faults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) events: u64,
+    pub(crate) lost: u64,
+    /// Of its file.
+    pub(crate) bytes: Option<u64>,
+}
+
+impl Watcher {
+    /// Its name in tables.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Watcher::Nobody => "nothing attached",
+            Watcher::Empty => "empty BPF program",
+            Watcher::EmptyPair => "empty begin and end",
+            Watcher::HandFloor => "hand floor",
+            Watcher::BpftraceCount => "bpftrace count()",
+            Watcher::Perf => "perf record",
+            Watcher::PerfZ => "perf record -z",
+            Watcher::Migtrace => "migtrace record",
+            Watcher::MigtraceElsewhere => "left out by migtrace",
+        }
+    }
+
+    /// Runs the workload once under its eyes.
+    pub(crate) fn run(self, lab: &Lab, workload: &Workload) -> Result<Run> {
+        let run = || match self {
+            Watcher::Nobody => nobody(lab, workload),
+            Watcher::Empty => floor::run(lab, workload, floor::Program::Empty),
+            Watcher::EmptyPair => floor::run(lab, workload, floor::Program::EmptyPair),
+            Watcher::HandFloor => floor::run(lab, workload, floor::Program::Store),
+            Watcher::BpftraceCount => bpftrace::run(lab, workload),
+            Watcher::Perf => perf::run(lab, workload, false),
+            Watcher::PerfZ => perf::run(lab, workload, true),
+            Watcher::Migtrace => migtrace::run(lab, workload),
+            Watcher::MigtraceElsewhere => migtrace::run_elsewhere(lab, workload),
+        };
+        run().with_context(|| format!("the arm `{}`", self.name()))
+    }
+
+    /// CPU time, ns, that it needs to start and to end without having seen anything.
+    pub(crate) fn idle_cpu_ns(self, lab: &Lab) -> Result<u64> {
+        match self {
+            Watcher::Perf => perf::idle(lab, false),
+            Watcher::PerfZ => perf::idle(lab, true),
+            Watcher::Migtrace => migtrace::idle(lab),
+            _ => anyhow::bail!("the arm `{}` has no idle run", self.name()),
+        }
+    }
+}
+
+impl Kept {
+    /// An error where the faults are neither kept nor lost: then the watcher did not see them.
+    fn covering(self, faults: u64) -> Result<Kept> {
+        ensure!(
+            self.events + self.lost >= faults,
+            "{} events were kept and {} lost of {faults} faults: not all were seen",
+            self.events,
+            self.lost
+        );
+        Ok(self)
+    }
+}
+
+impl Run {
+    fn new(used: &crate::lab::Used, touched: Vec<Touched>, kept: Option<Kept>) -> Run {
+        let own: u64 = touched.iter().map(|one| one.process_cpu_ns).sum();
+        Run { touched, kept, watcher_cpu_ns: (used.cpu.as_nanos() as u64).saturating_sub(own) }
+    }
+
+    /// ns per fault, wall time: the median of all rounds of all CPUs.
+    pub(crate) fn wall_ns(&self) -> Option<f64> {
+        self.per_fault(|round| round.wall_ns)
+    }
+
+    /// The same in CPU time of the faulting thread.
+    pub(crate) fn cpu_ns(&self) -> Option<f64> {
+        self.per_fault(|round| round.cpu_ns)
+    }
+
+    fn per_fault(&self, time: impl Fn(&bench_workloads::Round) -> u64) -> Option<f64> {
+        let of = |one: &Touched| {
+            let pages = one.pages as f64;
+            one.rounds.iter().map(|round| time(round) as f64 / pages).collect::<Vec<_>>()
+        };
+        median(&self.touched.iter().flat_map(of).collect::<Vec<_>>())
+    }
+
+    /// The part of the time in which the faulting threads had no CPU: another program took it.
+    /// None with several CPUs: what watches needs one of them then.
+    pub(crate) fn share_waited(&self) -> Option<f64> {
+        let [_] = self.touched[..] else { return None };
+        let rounds = self.touched.iter().flat_map(|one| &one.rounds);
+        let (wall, cpu) =
+            rounds.fold((0, 0), |(wall, cpu), round| (wall + round.wall_ns, cpu + round.cpu_ns.min(round.wall_ns)));
+        (wall > 0).then(|| (wall - cpu) as f64 / wall as f64)
+    }
+}
+
+fn nobody(lab: &Lab, workload: &Workload) -> Result<Run> {
+    let used = lab.run(lab.watching(workload.argv(lab)), "nobody")?;
+    Ok(Run::new(&used, workload.touched(lab)?, None))
+}

@@ -1,0 +1,111 @@
+//! What a task is doing, on standard error, with the time since the start.
+
+use std::{
+    env,
+    io::{self, IsTerminal, Write},
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+
+/// Between two lines about the same step where nobody sees a line change in place.
+const QUIET_INTERVAL: Duration = Duration::from_secs(20);
+/// Between two changes of a line on a terminal.
+const LIVE_INTERVAL: Duration = Duration::from_millis(200);
+
+static START: OnceLock<Instant> = OnceLock::new();
+
+/// Sets the zero of all times that are printed.
+pub fn start() {
+    START.get_or_init(Instant::now);
+}
+
+/// Since [`start`].
+pub fn elapsed() -> Duration {
+    START.get_or_init(Instant::now).elapsed()
+}
+
+fn colour() -> bool {
+    io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn stamped(text: &str) -> String {
+    let stamp = clock(elapsed());
+    if colour() { format!("\x1b[2m[{stamp:>7}]\x1b[0m {text}") } else { format!("[{stamp:>7}] {text}") }
+}
+
+/// `4.2 s` below a minute, `3:07` above.
+pub fn clock(time: Duration) -> String {
+    match time.as_secs() {
+        0..60 => format!("{:.1} s", time.as_secs_f64()),
+        seconds => format!("{}:{:02}", seconds / 60, seconds % 60),
+    }
+}
+
+/// Prints one line.
+pub fn say(text: impl AsRef<str>) {
+    // A closed standard error is no reason to stop.
+    let _ = writeln!(io::stderr(), "{}", stamped(text.as_ref()));
+}
+
+/// Says what starts, does it, says how long it took.
+pub fn step<T>(text: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    say(text);
+    let began = Instant::now();
+    let result = work();
+    let outcome = if result.is_ok() { "done" } else { "failed" };
+    say(format!("{text}: {outcome} after {}", clock(began.elapsed())));
+    result
+}
+
+/// A line that changes while a long step runs.
+pub struct Live {
+    text: String,
+    shown: Instant,
+    interval: Duration,
+    terminal: bool,
+}
+
+impl Live {
+    /// The step's name.
+    pub fn new(text: &str) -> Live {
+        let terminal = io::stderr().is_terminal();
+        let interval = if terminal { LIVE_INTERVAL } else { QUIET_INTERVAL };
+        Live { text: text.to_owned(), shown: Instant::now(), interval, terminal }
+    }
+
+    /// Shows where the step is, unless it did so just now.
+    pub fn update(&mut self, detail: impl FnOnce() -> String) {
+        if self.shown.elapsed() < self.interval {
+            return;
+        }
+        self.shown = Instant::now();
+        let line = format!("{}: {}", self.text, detail());
+        if self.terminal {
+            let _ = write!(io::stderr(), "\r{}\x1b[K", stamped(&line));
+        } else {
+            say(line);
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        if self.terminal {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clock_changes_its_form_at_a_minute() {
+        assert_eq!(clock(Duration::from_millis(4_240)), "4.2 s");
+        assert_eq!(clock(Duration::from_secs(59)), "59.0 s");
+        assert_eq!(clock(Duration::from_secs(187)), "3:07");
+    }
+}
