@@ -12,8 +12,8 @@ use migtrace::{
     event::{Body, Event},
     log::page_report,
     model::{
-        page_history::{steps::ProcessId, tracker::Biographies},
-        ranges::page_start,
+        address::page_start,
+        page_history::{steps::ProcessId, tracker::PageTracker},
     },
     trace::Trace,
 };
@@ -55,7 +55,7 @@ fn address(text: &str) -> Result<u64, String> {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let trace = Trace::open(&args.file)?;
     load::warn(&trace, &args.file);
-    let mut lives = Biographies::only(args.addr);
+    let mut lives = PageTracker::only(args.addr);
     let mut near = Near { addr: args.addr, ..Near::default() };
     for event in trace.events() {
         let event = event?;
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// The process whose page is meant; several only where its number was used again.
-fn chosen(args: &Args, lives: &Biographies, name: &str, near: &Near) -> Result<Vec<ProcessId>> {
+fn chosen(args: &Args, lives: &PageTracker, name: &str, near: &Near) -> Result<Vec<ProcessId>> {
     let all: Vec<ProcessId> =
         lives.processes(args.addr).into_iter().filter(|p| lives.page(*p, args.addr).is_some()).collect();
     let mut pids: Vec<u32> = all.iter().map(|p| p.pid).collect();

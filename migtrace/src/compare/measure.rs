@@ -8,7 +8,7 @@ use crate::{
         Run,
         latency::Latencies,
         lazy::{fate::Gone, funnel::Funnel},
-        totals::move_requests::Work,
+        totals::move_requests::MoveRequests,
     },
     recording::coverage,
 };
@@ -64,7 +64,7 @@ impl Measure {
     /// Of a recording that has this name.
     #[must_use]
     pub fn new(run: &Run, name: &str) -> Self {
-        let work = Work::new(run);
+        let work = MoveRequests::new(run);
         let funnel = work.funnel(run);
         let marks_seen = run.attached("mark") || run.attached("lazy_batch");
         let seen = funnel.as_ref().filter(|_| marks_seen);

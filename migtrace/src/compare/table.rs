@@ -2,7 +2,11 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets::UTF8_HORIZONTAL_ONLY};
 
-use super::{Comparison, Side, metric::METRICS, metric::Metric, spread::Spread};
+use super::{
+    metric::{METRICS, Metric},
+    sides::{Comparison, Side},
+    spread::Spread,
+};
 
 /// Rows whose number neither side knows, or needs, are left out.
 pub(super) fn table(comparison: &Comparison) -> Table {

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Comparison, Side,
     measure::Measure,
     metric::by_name,
+    sides::{Comparison, Side},
     spread::{Difference, Spread, difference},
 };
 use crate::text;

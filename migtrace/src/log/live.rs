@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     event::{Body, Cause, Event, TaskEvent},
-    model::{Run, lazy::tracker::Funnels, nesting::Nest, phase::Section, ranges::Segments},
+    model::{Run, lazy::tracker::LazyTracker, nesting::Nesting, phase::Section, requested_ranges::RequestedRanges},
     recording::{Meta, coverage::is_attached},
     text,
 };
@@ -35,9 +35,9 @@ const MOST_HELD: usize = 1 << 18;
 pub struct Follower {
     options: Options,
     meta: Meta,
-    segments: Segments,
+    segments: RequestedRanges,
     held: Vec<Event>,
-    marks: Funnels,
+    marks: LazyTracker,
     totals: Totals,
     /// Of the phase under way; `None` before anything was written.
     phase: Option<Phase>,
@@ -62,7 +62,7 @@ impl Follower {
     #[must_use]
     pub fn new(meta: Meta, options: Options) -> Self {
         let lines = options.tsv.then(Lines::default);
-        let (segments, marks, totals) = (Segments::default(), Funnels::default(), Totals::new());
+        let (segments, marks, totals) = (RequestedRanges::default(), LazyTracker::default(), Totals::new());
         Self {
             options,
             meta,
@@ -134,7 +134,7 @@ impl Follower {
 
     /// Takes the events that need not wait any more, or all of them, out of those that are held.
     fn complete(&mut self, now_ns: u64, all: bool) -> Vec<Event> {
-        let nest = Nest::new(&self.held);
+        let nest = Nesting::new(&self.held);
         let mut goes = vec![false; self.held.len()];
         for &root in nest.roots() {
             let event = &self.held[root];

@@ -2,7 +2,7 @@
 
 use crate::{
     event::{Body, RegionClass, escape_control},
-    model::{Run, ranges::Place},
+    model::{Run, requested_ranges::Place},
 };
 
 /// The page or pages that an event is about, in words.

@@ -3,7 +3,7 @@
 use super::page_report::verdict;
 use crate::{
     event::{Cause, FaultClass, Migrate, Outcome, Verdict},
-    model::page_history::steps::{Biography, Happened, Step, What},
+    model::page_history::steps::{Happened, PageHistory, Step, What},
     recording::{Meta, coverage},
     text,
 };
@@ -11,7 +11,7 @@ use crate::{
 /// A sentence for each move and each time that it stayed, at most so many, then where it is.
 const MOST: usize = 12;
 
-pub(super) fn conclusions(life: &Biography<'_>, meta: &Meta) -> Vec<String> {
+pub(super) fn conclusions(life: &PageHistory<'_>, meta: &Meta) -> Vec<String> {
     let steps: Vec<&Step> =
         life.happened.iter().filter_map(|h| if let Happened::Step(s) = h { Some(*s) } else { None }).collect();
     let at = |step: &Step| format!("{:.3} ms", text::ms_since(step.start_ns(), meta.start_ns));
@@ -112,7 +112,7 @@ fn is_new(steps: &[&Step], n: usize) -> bool {
 }
 
 /// Where it is in the end, or that it is no more.
-fn state(life: &Biography<'_>, steps: &[&Step]) -> String {
+fn state(life: &PageHistory<'_>, steps: &[&Step]) -> String {
     let mark = steps.iter().rposition(|s| matches!(&s.what, What::Mark(m) if m.result == Outcome::Ok));
     let waits = mark.is_some_and(|n| !steps[n + 1..].iter().any(|s| matches!(s.what, What::Fault(_) | What::Check(_))));
     let nid = steps.iter().rev().find_map(|s| match &s.what {

@@ -9,12 +9,12 @@ use super::{
 use crate::{
     event::{Outcome, Verdict, escape_control},
     model::{
+        address::{PAGE_BYTES, page_start, pages_of},
         page_history::{
             page::FIRST_STEPS,
-            steps::{Biography, Happened, What},
+            steps::{Happened, PageHistory, What},
             tracker::LeftOut,
         },
-        ranges::{PAGE_BYTES, page_start, pages_of},
     },
     recording::{Meta, coverage},
     text,
@@ -24,7 +24,13 @@ use crate::{
 ///
 /// # Errors
 /// Those of the stream.
-pub fn write(life: &Biography<'_>, left_out: &LeftOut, meta: &Meta, name: &str, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(
+    life: &PageHistory<'_>,
+    left_out: &LeftOut,
+    meta: &Meta,
+    name: &str,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let title = format!("migtrace page {:#x} of {}", life.page.addr, escape_control(name));
     writeln!(out, "{}", theme::paint(theme::TITLE, title))?;
     head(life, meta, out)?;
@@ -51,7 +57,7 @@ pub fn write(life: &Biography<'_>, left_out: &LeftOut, meta: &Meta, name: &str, 
     missing(life, left_out, meta, out)
 }
 
-fn head(life: &Biography<'_>, meta: &Meta, out: &mut dyn Write) -> io::Result<()> {
+fn head(life: &PageHistory<'_>, meta: &Meta, out: &mut dyn Write) -> io::Result<()> {
     let process = life.page.process;
     let started = process.start_ns.map(|ns| {
         let ms = ns as f64 / 1e6 - meta.start_ns as f64 / 1e6;
@@ -68,7 +74,7 @@ fn head(life: &Biography<'_>, meta: &Meta, out: &mut dyn Write) -> io::Result<()
 }
 
 /// Its number in the range that a request named last, and the mapping that it is in.
-fn place(life: &Biography<'_>) -> String {
+fn place(life: &PageHistory<'_>) -> String {
     let addr = life.page.addr;
     let range = life.happened.iter().rev().find_map(|h| match h {
         Happened::Asked(asked) => asked.request.addr.zip(asked.request.len),
@@ -85,7 +91,7 @@ fn place(life: &Biography<'_>) -> String {
     parts.join("; ")
 }
 
-fn in_short(life: &Biography<'_>, meta: &Meta) -> String {
+fn in_short(life: &PageHistory<'_>, meta: &Meta) -> String {
     let c = &life.counts;
     let times = |n: u64| text::count(n, "time");
     let mut parts = Vec::new();
@@ -108,7 +114,7 @@ fn in_short(life: &Biography<'_>, meta: &Meta) -> String {
     parts.join("; ")
 }
 
-fn line(life: &Biography<'_>, n: usize, zero_ns: u64) -> String {
+fn line(life: &PageHistory<'_>, n: usize, zero_ns: u64) -> String {
     let happened = &life.happened[n];
     let ms = text::ms_since(happened.start_ns(), zero_ns);
     let depth = depth(life, n);
@@ -154,7 +160,7 @@ fn plain(ms: f64, text: &str) -> String {
 }
 
 /// Whether a fault is the page's first event, of those that tell of it, and brings it.
-fn is_first(life: &Biography<'_>, n: usize) -> bool {
+fn is_first(life: &PageHistory<'_>, n: usize) -> bool {
     use crate::event::FaultClass::{Anon, Huge};
     let is_step = |h: &Happened<'_>| matches!(h, Happened::Step(_));
     let brings = |h: &Happened<'_>| match h {
@@ -165,7 +171,7 @@ fn is_first(life: &Biography<'_>, n: usize) -> bool {
 }
 
 /// In how many calls and faults before it, of the same thread, something lies.
-fn depth(life: &Biography<'_>, n: usize) -> usize {
+fn depth(life: &PageHistory<'_>, n: usize) -> usize {
     let Happened::Step(inner) = &life.happened[n] else { return 0 };
     let holds = |h: &&Happened<'_>| {
         let (tid, ends) = match h {
@@ -179,7 +185,7 @@ fn depth(life: &Biography<'_>, n: usize) -> usize {
 }
 
 /// What the biography may lack.
-fn missing(life: &Biography<'_>, left_out: &LeftOut, meta: &Meta, out: &mut dyn Write) -> io::Result<()> {
+fn missing(life: &PageHistory<'_>, left_out: &LeftOut, meta: &Meta, out: &mut dyn Write) -> io::Result<()> {
     heading(out, "what may be missing")?;
     let mut line = |text: String| writeln!(out, "   {text}");
     match meta.lost().max(left_out.lost_events) {
@@ -246,7 +252,7 @@ mod tests {
     use crate::{
         model::page_history::{
             steps::ProcessId,
-            tracker::{Biographies, Limits},
+            tracker::{Limits, PageTracker},
         },
         testkit::{self, SEGMENT},
     };
@@ -257,7 +263,7 @@ mod tests {
         let fault = events.iter().find(|e| matches!(&e.body, crate::event::Body::Fault(f) if f.addr == SEGMENT));
         let mut fault = fault.expect("it is touched").clone();
         let in_short = |fault: &crate::event::Event, meta: &Meta| {
-            let mut lives = Biographies::new(Limits::default());
+            let mut lives = PageTracker::new(Limits::default());
             lives.take(fault);
             let process = ProcessId { pid: fault.pid, start_ns: fault.process_start_ns };
             in_short(&lives.page(process, SEGMENT).expect("it is known"), meta)
@@ -280,7 +286,7 @@ mod tests {
     #[test]
     fn what_is_left_out_is_told_where_it_was() {
         let (meta, events) = testkit::direct(8);
-        let mut lives = Biographies::new(Limits { steps_per_page: 12, ..Limits::default() });
+        let mut lives = PageTracker::new(Limits { steps_per_page: 12, ..Limits::default() });
         let fault = events.iter().find(|e| matches!(&e.body, crate::event::Body::Fault(f) if f.addr == SEGMENT));
         let mut again = fault.expect("it is touched").clone();
         let request = events.iter().find(|e| matches!(e.body, crate::event::Body::Request(_)));

@@ -3,7 +3,7 @@
 use super::{page, theme};
 use crate::{
     event::{Body, Outcome, Request, RequestName, escape_control},
-    model::{Run, ranges::pages_of, totals::move_requests},
+    model::{Run, address::pages_of, totals::move_requests},
     text,
 };
 

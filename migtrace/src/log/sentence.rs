@@ -5,7 +5,7 @@ use crate::{
     event::*,
     model::{
         Run,
-        ranges::{PAGE_BYTES, pages_of},
+        address::{PAGE_BYTES, pages_of},
         totals::move_requests,
     },
     text,
@@ -168,7 +168,7 @@ pub(super) fn region(r: &Region) -> String {
 fn named_unless_obvious(run: &Run, index: usize) -> String {
     let same = |parent: usize| {
         matches!(run.events[parent].body, Body::Fault(_)) && {
-            let page = |i: usize| run.addr(i).map(crate::model::ranges::page_start);
+            let page = |i: usize| run.addr(i).map(crate::model::address::page_start);
             page(parent) == page(index)
         }
     };

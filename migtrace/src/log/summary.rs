@@ -7,7 +7,7 @@ use crate::{
     event::escape_control,
     model::{
         latency::Latencies,
-        lazy::{funnel::Funnel, tracker::Funnels},
+        lazy::{funnel::Funnel, tracker::LazyTracker},
         totals::waits::Waits,
     },
     recording::{
@@ -19,7 +19,7 @@ use crate::{
 
 pub(super) fn write(
     totals: &Totals,
-    marks: &Funnels,
+    marks: &LazyTracker,
     meta: &Meta,
     zero_ns: u64,
     out: &mut dyn Write,
@@ -92,7 +92,7 @@ fn spread(times: &Latencies) -> Option<String> {
 /// Of more requests than this only the sum is told.
 const MOST_FUNNELS: usize = 16;
 
-fn funnels(marks: &Funnels, meta: &Meta, zero_ns: u64, out: &mut dyn Write) -> io::Result<()> {
+fn funnels(marks: &LazyTracker, meta: &Meta, zero_ns: u64, out: &mut dyn Write) -> io::Result<()> {
     let count = marks.requests().count();
     if count == 0 && marks.all().is_empty() {
         return Ok(());

@@ -11,14 +11,14 @@ use crate::event::{Body, Event};
 
 /// The forest of events: for each its parent and children, as indices into the events.
 #[derive(Debug, Default)]
-pub struct Nest {
+pub struct Nesting {
     parent: Vec<Option<usize>>,
     children: Vec<Vec<usize>>,
     roots: Vec<usize>,
     order: Vec<usize>,
 }
 
-impl Nest {
+impl Nesting {
     /// Of events in any order.
     #[must_use]
     pub fn new(events: &[Event]) -> Self {
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn a_request_holds_its_batch_and_the_batch_its_pages() {
         let (_, events) = testkit::direct(8);
-        let nest = Nest::new(&events);
+        let nest = Nesting::new(&events);
         let batch = events.iter().position(|e| matches!(e.body, Body::Batch(_))).expect("a batch");
         let request = nest.parent(batch).expect("inside a request");
         assert!(matches!(events[request].body, Body::Request(_)));
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn a_fault_holds_its_check_and_its_migration() {
         let (_, events) = testkit::lazy(8, 0..8);
-        let nest = Nest::new(&events);
+        let nest = Nesting::new(&events);
         for (i, event) in events.iter().enumerate() {
             if matches!(event.body, Body::Check(_) | Body::Migrate(_)) {
                 let fault = nest.parent(i).expect("inside a fault");
@@ -157,7 +157,7 @@ mod tests {
         let (_, mut events) = testkit::direct(8);
         let page = events.iter().position(|e| matches!(e.body, Body::Migrate(_))).expect("a migration");
         events[page].tid += 1;
-        let nest = Nest::new(&events);
+        let nest = Nesting::new(&events);
         assert_eq!(nest.parent(page), None);
     }
 }

@@ -1,6 +1,6 @@
 //! The sections of a recording: from one thing that the workload says it does to the next.
 
-use super::nesting::Nest;
+use super::nesting::Nesting;
 use crate::event::{Body, Event};
 
 /// One phase and what happened in it.
@@ -14,7 +14,7 @@ pub struct Section {
 
 /// Cuts the outermost events at every phase; what began before the first phase is a section of its own, if anything did.
 #[must_use]
-pub fn sections(events: &[Event], nest: &Nest) -> Vec<Section> {
+pub fn sections(events: &[Event], nest: &Nesting) -> Vec<Section> {
     let mut sections = vec![Section::default()];
     for &root in nest.roots() {
         match events[root].body {
@@ -36,7 +36,7 @@ mod tests {
     #[test]
     fn a_section_runs_from_phase_to_phase() {
         let (_, events) = testkit::direct(8);
-        let sections = sections(&events, &Nest::new(&events));
+        let sections = sections(&events, &Nesting::new(&events));
         let texts: Vec<_> = sections
             .iter()
             .map(|s| match s.phase.map(|p| &events[p].body) {

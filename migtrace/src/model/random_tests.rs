@@ -7,9 +7,9 @@ use super::{
     Run,
     lazy::{
         funnel::Funnel,
-        tracker::{Funnels, Limits},
+        tracker::{LazyTracker, Limits},
     },
-    page_history::tracker::{self, Biographies},
+    page_history::tracker::{self, PageTracker},
 };
 use crate::testkit::{self, PID, SEGMENT, Tape};
 use crate::{
@@ -73,11 +73,11 @@ proptest! {
     #[test]
     fn every_mark_is_in_one_place(events in events(), few in 1_usize..8) {
         let run = Run::new(Meta::default(), events.clone());
-        let whole = Funnel::of_run(&run);
+        let whole = run.marks.all().clone();
         let all: u64 = run.marks.list().iter().map(|m| m.pages).sum();
         prop_assert_eq!((whole.marked_pages, accounted(&whole)), (all, all));
 
-        let mut funnels = Funnels::default();
+        let mut funnels = LazyTracker::default();
         events.iter().for_each(|e| funnels.take(e));
         prop_assert_eq!(funnels.all(), &whole);
         let of_requests: u64 = funnels.requests().map(|r| r.funnel.marked_pages).sum();
@@ -86,7 +86,7 @@ proptest! {
             prop_assert_eq!(accounted(&request.funnel), request.funnel.marked_pages);
         }
 
-        let mut bounded = Funnels::new(Limits { marks: few, requests: few, frames: few });
+        let mut bounded = LazyTracker::new(Limits { marks: few, requests: few, frames: few });
         events.iter().for_each(|e| bounded.take(e));
         let b = bounded.all();
         prop_assert_eq!(b.marked_pages, all);
@@ -98,7 +98,7 @@ proptest! {
     #[test]
     fn lives_hold_what_they_say(events in events(), few in 1_usize..12) {
         let limits = tracker::Limits { pages: few, steps: 4 * few, steps_per_page: few, ..Default::default() };
-        for mut lives in [Biographies::default(), Biographies::new(limits), Biographies::only(SEGMENT + 0x2000)] {
+        for mut lives in [PageTracker::default(), PageTracker::new(limits), PageTracker::only(SEGMENT + 0x2000)] {
             events.iter().for_each(|e| lives.take(e));
             for page in lives.pages() {
                 let held = page.steps.len() as u64 + page.dropped_steps;
@@ -112,7 +112,7 @@ proptest! {
             let dropped: u64 = lives.pages().map(|p| p.dropped_steps).sum();
             prop_assert_eq!(lives.left_out().dropped_steps, dropped);
         }
-        let mut bounded = Biographies::new(limits);
+        let mut bounded = PageTracker::new(limits);
         events.iter().for_each(|e| bounded.take(e));
         prop_assert!(bounded.pages().count() <= few);
     }

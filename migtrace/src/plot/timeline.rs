@@ -8,8 +8,8 @@ use crate::{
     event::{Body, Migrate, Outcome},
     model::{
         Run,
-        ranges::{PAGE_BYTES, page_start},
-        totals::move_requests::{Work, range_of, waiting_ns},
+        address::{PAGE_BYTES, page_start},
+        totals::move_requests::{MoveRequests, range_of, waiting_ns},
     },
     text,
 };
@@ -69,7 +69,7 @@ struct Scope<'a> {
 impl Timeline {
     /// Of the first range that a request asked to move; `None` where none names a range.
     pub(super) fn new(run: &Run, name: &str) -> Option<Self> {
-        let work = Work::new(run);
+        let work = MoveRequests::new(run);
         let first = work.requests.iter().copied().find_map(|i| match &run.events[i].body {
             Body::Request(r) => range_of(r).map(|(addr, _)| (i, r.target_pid.unwrap_or(run.events[i].pid), addr)),
             _ => None,
@@ -140,7 +140,7 @@ impl Timeline {
     }
 
     /// Marks without an address, of pages that are known by elimination: unmapped from the request's end on.
-    fn unmap_the_rest(&mut self, scope: &Scope, work: &Work, states: &mut BTreeMap<u64, State>) {
+    fn unmap_the_rest(&mut self, scope: &Scope, work: &MoveRequests, states: &mut BTreeMap<u64, State>) {
         for &request in &work.requests {
             let since_ns = scope.run.events[request].ts_ns;
             for addr in scope.run.marks.remaining(request).unwrap_or_default() {
@@ -194,7 +194,7 @@ fn title(run: &Run, request: usize, name: &str) -> String {
     format!("{name}: {}({})", r.name, arguments.join(", "))
 }
 
-fn result(run: &Run, work: &Work) -> String {
+fn result(run: &Run, work: &MoveRequests) -> String {
     let faults = work.fault_latency(run);
     let pages = |n: Option<u64>| n.map_or_else(|| "an unknown number of pages".into(), |n| text::count(n, "page"));
     let inside = text::duration(work.request_ns(run));

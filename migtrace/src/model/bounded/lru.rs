@@ -6,14 +6,14 @@ use hashbrown::HashMap;
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub struct Bounded<K, V> {
+pub struct Lru<K, V> {
     map: HashMap<K, (u64, V)>,
     limit: usize,
     uses: u64,
     evicted: u64,
 }
 
-impl<K: Eq + Hash + Clone, V> Bounded<K, V> {
+impl<K: Eq + Hash + Clone, V> Lru<K, V> {
     /// Empty, for at most `limit`, which is at least 1.
     #[must_use]
     pub fn new(limit: usize) -> Self {
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn the_least_used_goes_first_and_is_counted() {
-        let mut map = Bounded::new(8);
+        let mut map = Lru::new(8);
         let mut gone = Vec::new();
         for key in 0..8 {
             map.entry(&key, || key * 10, |_, _| {});
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_flood_stays_within_the_limit() {
-        let mut map = Bounded::new(100);
+        let mut map = Lru::new(100);
         let mut gone = 0;
         for key in 0..10_000 {
             map.entry(&key, || (), |_, ()| gone += 1);

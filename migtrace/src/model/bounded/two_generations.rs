@@ -6,14 +6,14 @@ use hashbrown::HashMap;
 
 /// Holds at least the `half` entries that were inserted last, and at most twice as many. What it forgets is counted.
 #[derive(Clone, Debug)]
-pub(crate) struct Recent<K, V> {
+pub(crate) struct TwoGenerations<K, V> {
     young: HashMap<K, V>,
     old: HashMap<K, V>,
     half: usize,
     evicted: u64,
 }
 
-impl<K: Eq + Hash, V> Recent<K, V> {
+impl<K: Eq + Hash, V> TwoGenerations<K, V> {
     /// For at most `limit` entries.
     pub(crate) fn new(limit: usize) -> Self {
         Self { young: HashMap::new(), old: HashMap::new(), half: (limit / 2).max(1), evicted: 0 }
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn the_last_entries_stay_and_what_is_forgotten_is_counted() {
-        let mut recent = Recent::new(8);
+        let mut recent = TwoGenerations::new(8);
         for n in 0..100 {
             recent.insert(n, n);
         }

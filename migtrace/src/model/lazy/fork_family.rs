@@ -2,28 +2,28 @@
 
 use hashbrown::HashMap;
 
-/// Families by member. A process without children since its pages were marked is in none.
+/// ForkFamilies by member. A process without children since its pages were marked is in none.
 #[derive(Debug, Default)]
-pub(crate) struct Families {
+pub(crate) struct ForkFamilies {
     of: HashMap<u32, u32>,
-    families: HashMap<u32, Family>,
+    families: HashMap<u32, ForkFamily>,
 }
 
 #[derive(Debug, Default)]
-struct Family {
+struct ForkFamily {
     alive: u32,
     /// Those whose pages the others may have.
     owners: Vec<u32>,
 }
 
-impl Families {
+impl ForkFamilies {
     /// A process that has marked pages, or is in a family, has a child.
     pub(crate) fn fork(&mut self, parent: u32, child: u32, parent_owns: bool) {
         if !parent_owns && !self.of.contains_key(&parent) {
             return;
         }
         let root = *self.of.entry(parent).or_insert(parent);
-        let family = self.families.entry(root).or_insert_with(|| Family { alive: 1, owners: Vec::new() });
+        let family = self.families.entry(root).or_insert_with(|| ForkFamily { alive: 1, owners: Vec::new() });
         if parent_owns && !family.owners.contains(&parent) {
             family.owners.push(parent);
         }
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn pages_are_gone_with_the_last_that_has_them() {
-        let mut families = Families::default();
+        let mut families = ForkFamilies::default();
         assert_eq!(families.leave(1, true), [1], "without children");
         families.fork(2, 3, true);
         families.fork(3, 4, false);
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn children_of_processes_without_marks_are_not_kept() {
-        let mut families = Families::default();
+        let mut families = ForkFamilies::default();
         families.fork(2, 3, false);
         assert!(families.of.is_empty() && families.families.is_empty());
     }

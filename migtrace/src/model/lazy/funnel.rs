@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 
 use super::fate::{Fate, Gone};
 use crate::event::Reason;
-use crate::model::Run;
 
 /// Where the pages went that one request, or all, marked. In pages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Funnel {
     /// As the kernel counted them when the request returned; `None` where no batch says so.
     pub counted_pages: Option<u64>,
-    /// Marks that the trace holds.
+    /// LazyMarks that the trace holds.
     pub marked_pages: u64,
-    /// Marks that failed at once, by reason: not part of the identity.
+    /// LazyMarks that failed at once, by reason: not part of the identity.
     pub refused_pages: BTreeMap<Reason, u64>,
     pub migrated_pages: u64,
     pub placed_pages: u64,
@@ -33,18 +32,6 @@ pub struct Funnel {
 }
 
 impl Funnel {
-    /// Of one request, by the number of its event.
-    #[must_use]
-    pub fn of_request(run: &Run, request: usize) -> Self {
-        run.marks.request(request).map(|r| r.funnel.clone()).unwrap_or_default()
-    }
-
-    /// Of the whole recording, marks without a request included.
-    #[must_use]
-    pub fn of_run(run: &Run) -> Self {
-        run.marks.all().clone()
-    }
-
     /// A page's fate changed.
     pub(crate) fn change(&mut self, from: &Fate, to: &Fate, pages: u64) {
         if self.is_estimated {

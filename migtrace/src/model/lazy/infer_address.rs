@@ -2,16 +2,18 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use super::of_run::Marks;
+use super::marked_page::MarkedPage;
 use crate::event::{Body, Event};
-use crate::model::ranges::{PAGE_BYTES, page_start, pages_of};
+use crate::model::address::{PAGE_BYTES, page_start, pages_of};
 
 /// For each request with such marks the addresses that are left for them: where a range has as many pages as marks, those
 /// that no event names.
-pub(crate) fn remaining(events: &[Event], marks: &Marks) -> HashMap<usize, Vec<u64>> {
+pub(crate) fn remaining<'a>(
+    events: &[Event],
+    marks: impl IntoIterator<Item = (usize, &'a MarkedPage)>,
+) -> HashMap<usize, Vec<u64>> {
     let mut by_request: HashMap<usize, (HashSet<u64>, usize)> = HashMap::new();
-    for marked in marks.list() {
-        let Some(request) = marks.request_of(marked) else { continue };
+    for (request, marked) in marks {
         let (named, unnamed) = by_request.entry(request).or_default();
         match marked.addr {
             // All pages of a large folio count as named.
@@ -37,20 +39,20 @@ pub(crate) fn remaining(events: &[Event], marks: &Marks) -> HashMap<usize, Vec<u
 mod tests {
     use super::*;
     use crate::{
-        model::{lazy::of_run::Marks, nesting::Nest},
+        model::{lazy::of_run::LazyMarks, nesting::Nesting},
         testkit,
     };
 
     #[test]
     fn pages_that_no_event_names_are_known_by_elimination_or_not_at_all() {
         let (_, events) = testkit::lazy_without_addresses(4, [1]);
-        let marks = Marks::new(&events, &Nest::new(&events));
+        let marks = LazyMarks::new(&events, &Nesting::new(&events));
         let request = marks.request_of(&marks.list()[0]).expect("inside a request");
         let others = [0, 0x2000, 0x3000].map(|offset| testkit::SEGMENT + offset);
         assert_eq!(marks.remaining(request), Some(others.as_slice()));
         let mut fewer = events.clone();
         fewer.remove(fewer.iter().position(|e| matches!(e.body, Body::Mark(_))).expect("a mark"));
-        let marks = Marks::new(&fewer, &Nest::new(&fewer));
+        let marks = LazyMarks::new(&fewer, &Nesting::new(&fewer));
         assert_eq!(marks.remaining(marks.request_of(&marks.list()[0]).expect("inside a request")), None);
     }
 }

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use hashbrown::HashMap;
 
 use super::fate::Fate;
-use crate::model::ranges::{PAGE_BYTES, page_start};
+use crate::model::address::{PAGE_BYTES, page_start};
 
 /// One page, or folio, that was marked.
 #[derive(Clone, Debug)]
-pub struct Marked {
+pub struct MarkedPage {
     /// The number of the mark's event, counted from 0 on.
     pub event: usize,
     pub ts_ns: u64,
@@ -25,10 +25,10 @@ pub struct Marked {
     pub(crate) pfn: u64,
 }
 
-/// Marked pages by number, in the order of their marks.
+/// MarkedPage pages by number, in the order of their marks.
 #[derive(Debug, Default)]
 pub(crate) struct MarkedPages {
-    list: BTreeMap<u64, Marked>,
+    list: BTreeMap<u64, MarkedPage>,
     /// The last open mark of each frame.
     by_frame: HashMap<u64, u64>,
     by_addr: BTreeMap<(u32, u64), u64>,
@@ -37,7 +37,7 @@ pub(crate) struct MarkedPages {
 }
 
 impl MarkedPages {
-    pub(crate) fn push(&mut self, marked: Marked) -> u64 {
+    pub(crate) fn push(&mut self, marked: MarkedPage) -> u64 {
         let n = self.next;
         self.next += 1;
         self.by_frame.insert(marked.pfn, n);
@@ -47,15 +47,15 @@ impl MarkedPages {
         n
     }
 
-    pub(crate) fn get(&self, n: u64) -> Option<&Marked> {
+    pub(crate) fn get(&self, n: u64) -> Option<&MarkedPage> {
         self.list.get(&n)
     }
 
-    pub(crate) fn get_mut(&mut self, n: u64) -> Option<&mut Marked> {
+    pub(crate) fn get_mut(&mut self, n: u64) -> Option<&mut MarkedPage> {
         self.list.get_mut(&n)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &Marked)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &MarkedPage)> {
         self.list.iter().map(|(&n, marked)| (n, marked))
     }
 

@@ -1,38 +1,39 @@
 //! What became of each page that was unmapped for lazy migration, in a recording that is in memory as a whole: the same
-//! [`Funnels`] that follow events as they come, with every mark kept, and found by its event.
+//! [`LazyTracker`] that follow events as they come, with every mark kept, and found by its event.
 
 use hashbrown::HashMap;
 
-use super::{funnel::Funnel, infer_address, request::LazyRequest, tracker::Funnels};
+use super::{funnel::Funnel, infer_address, request::LazyRequest, tracker::LazyTracker};
 use crate::event::Event;
-use crate::model::nesting::Nest;
+use crate::model::nesting::Nesting;
 
-pub use super::{fate::Fate, marked_page::Marked};
+pub use super::{fate::Fate, marked_page::MarkedPage};
 
 /// All marked pages of a recording.
 #[derive(Debug, Default)]
-pub struct Marks {
-    funnels: Funnels,
+pub struct LazyMarks {
+    funnels: LazyTracker,
     by_event: HashMap<usize, usize>,
-    list: Vec<Marked>,
+    list: Vec<MarkedPage>,
     /// By the event of a request, its number.
     requests: HashMap<usize, u64>,
     remaining: HashMap<usize, Vec<u64>>,
 }
 
-impl Marks {
+impl LazyMarks {
     /// Follows every successful mark to its fate.
     #[must_use]
-    pub fn new(events: &[Event], nest: &Nest) -> Self {
-        let mut funnels = Funnels::unbounded();
+    pub fn new(events: &[Event], nest: &Nesting) -> Self {
+        let mut funnels = LazyTracker::unbounded();
         for &i in nest.by_end() {
             funnels.take_numbered(i, &events[i]);
         }
-        let list: Vec<Marked> = funnels.marks().map(|(_, marked)| marked.clone()).collect();
+        let list: Vec<MarkedPage> = funnels.marks().map(|(_, marked)| marked.clone()).collect();
         let by_event = list.iter().enumerate().map(|(n, m)| (m.event, n)).collect();
         let requests = funnels.requests().filter_map(|r| Some((r.event?, r.id))).collect();
         let mut marks = Self { funnels, by_event, list, requests, remaining: HashMap::new() };
-        marks.remaining = infer_address::remaining(events, &marks);
+        let by_request = marks.list.iter().filter_map(|marked| Some((marks.request_of(marked)?, marked)));
+        marks.remaining = infer_address::remaining(events, by_request);
         marks
     }
 
@@ -45,19 +46,19 @@ impl Marks {
 
     /// The page that this mark event is about; `None` where the mark failed.
     #[must_use]
-    pub fn of_event(&self, event: usize) -> Option<&Marked> {
+    pub fn of_event(&self, event: usize) -> Option<&MarkedPage> {
         self.by_event.get(&event).map(|&n| &self.list[n])
     }
 
     /// All, in the order of their marks.
     #[must_use]
-    pub fn list(&self) -> &[Marked] {
+    pub fn list(&self) -> &[MarkedPage] {
         &self.list
     }
 
     /// The event of the request that marked a page, where the trace holds that.
     #[must_use]
-    pub fn request_of(&self, marked: &Marked) -> Option<usize> {
+    pub fn request_of(&self, marked: &MarkedPage) -> Option<usize> {
         self.funnels.get(marked.request?)?.event
     }
 
@@ -75,7 +76,7 @@ impl Marks {
 
     /// All funnels.
     #[must_use]
-    pub const fn funnels(&self) -> &Funnels {
+    pub const fn funnels(&self) -> &LazyTracker {
         &self.funnels
     }
 }
@@ -90,7 +91,7 @@ mod tests {
     };
 
     fn fates(events: &[Event]) -> Vec<Fate> {
-        Marks::new(events, &Nest::new(events)).list().iter().map(|m| m.fate.clone()).collect()
+        LazyMarks::new(events, &Nesting::new(events)).list().iter().map(|m| m.fate.clone()).collect()
     }
 
     #[test]
@@ -105,7 +106,7 @@ mod tests {
     #[test]
     fn a_mark_without_address_gets_it_from_a_later_check_of_the_frame() {
         let (_, events) = testkit::lazy_without_addresses(4, [1]);
-        let marks = Marks::new(&events, &Nest::new(&events));
+        let marks = LazyMarks::new(&events, &Nesting::new(&events));
         let addrs: Vec<_> = marks.list().iter().map(|m| (m.addr, m.addr_by_frame)).collect();
         assert_eq!(addrs, [(None, false), (Some(testkit::SEGMENT + 0x1000), true), (None, false), (None, false)]);
     }

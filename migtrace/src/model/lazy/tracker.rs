@@ -5,24 +5,17 @@
 //! them by frame, else by address, and follows its page when compaction or a direct request moves it before it is touched.
 //! Events are taken in the order of their ends. Memory is bounded: what is not followed to its end is counted.
 
-use std::collections::BTreeMap;
-
-use hashbrown::HashMap;
-
 use super::{
     fate::{Fate, Gone},
-    fork_family::Families,
+    fork_family::ForkFamilies,
     funnel::Funnel,
-    marked_page::{Marked, MarkedPages},
-    request::LazyRequest,
+    marked_page::{MarkedPage, MarkedPages},
+    request::{LazyRequest, Requests},
 };
 use crate::event::{
     Batch, Body, Cause, Check, Event, Fault, FaultClass, Loss, Mark, Migrate, Outcome, Task, TaskEvent, Verdict,
 };
-use crate::model::{
-    page_history::frame_index::Frames,
-    ranges::{PAGE_BYTES, page_start},
-};
+use crate::model::{address::folio_start, frame_index::FrameIndex};
 
 /// How much is followed.
 #[derive(Clone, Copy, Debug)]
@@ -43,29 +36,25 @@ impl Default for Limits {
 
 /// All that was marked, as far as it has got.
 #[derive(Debug)]
-pub struct Funnels {
-    pub(crate) limits: Limits,
+pub struct LazyTracker {
+    limits: Limits,
     /// Whether settled marks stay in the list.
     keeps_settled: bool,
-    pub(crate) marks: MarkedPages,
-    frames: Frames,
-    families: Families,
-    pub(crate) requests: BTreeMap<u64, LazyRequest>,
-    /// By thread, the request that marks now.
-    pub(crate) open: HashMap<u32, u64>,
-    pub(crate) next_request: u64,
+    marks: MarkedPages,
+    frames: FrameIndex,
+    families: ForkFamilies,
+    requests: Requests,
     taken: usize,
     all: Funnel,
-    pub(crate) evicted_requests: u64,
 }
 
-impl Default for Funnels {
+impl Default for LazyTracker {
     fn default() -> Self {
         Self::new(Limits::default())
     }
 }
 
-impl Funnels {
+impl LazyTracker {
     /// Nothing yet.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
@@ -73,14 +62,11 @@ impl Funnels {
             limits,
             keeps_settled: false,
             marks: MarkedPages::default(),
-            frames: Frames::new(limits.frames),
-            families: Families::default(),
-            requests: BTreeMap::new(),
-            open: HashMap::new(),
-            next_request: 0,
+            frames: FrameIndex::new(limits.frames),
+            families: ForkFamilies::default(),
+            requests: Requests::new(limits.requests),
             taken: 0,
             all: Funnel::default(),
-            evicted_requests: 0,
         }
     }
 
@@ -104,7 +90,7 @@ impl Funnels {
             Body::Migrate(migrate) => self.migrate(event, migrate),
             Body::Fault(fault) => self.fault(event.pid, fault),
             Body::Batch(batch) if &*batch.mode == "lazy" => self.batch(event, batch),
-            Body::Request(request) => self.request(number, event, request),
+            Body::Request(request) => self.requests.end(number, event, request, &mut self.marks),
             Body::Task(task) => self.task(event, task),
             Body::Loss(loss) => self.loss(loss),
             Body::Batch(_) | Body::Region(_) | Body::Phase(_) => {}
@@ -113,13 +99,13 @@ impl Funnels {
 
     /// The requests that marked pages or asked for it, oldest first.
     pub fn requests(&self) -> impl DoubleEndedIterator<Item = &LazyRequest> {
-        self.requests.values()
+        self.requests.iter()
     }
 
     /// One of them.
     #[must_use]
     pub fn get(&self, id: u64) -> Option<&LazyRequest> {
-        self.requests.get(&id)
+        self.requests.get(id)
     }
 
     /// The funnel of all of them, and of marks without a request.
@@ -131,7 +117,7 @@ impl Funnels {
     /// Requests that are only in [`Self::all`] any more.
     #[must_use]
     pub const fn evicted_requests(&self) -> u64 {
-        self.evicted_requests
+        self.requests.evicted()
     }
 
     /// Page frames whose address was forgotten: a mark without an address may stay without.
@@ -141,12 +127,12 @@ impl Funnels {
     }
 
     /// The marks that are not settled, and the settled ones where they are kept, by number.
-    pub(crate) fn marks(&self) -> impl Iterator<Item = (u64, &Marked)> {
+    pub(crate) fn marks(&self) -> impl Iterator<Item = (u64, &MarkedPage)> {
         self.marks.iter()
     }
 
     fn mark(&mut self, number: usize, event: &Event, mark: &Mark) {
-        let (pages, request) = (1 << mark.order, self.opened(event));
+        let (pages, request) = (1 << mark.order, self.requests.open(event));
         if mark.result == Outcome::Failed {
             let reason = mark.reason.clone().unwrap_or_else(|| "failed".into());
             return self.count(request, |f| {
@@ -162,7 +148,7 @@ impl Funnels {
         }
         let at_addr = mark.addr.and_then(|addr| self.marks.of_addr(event.pid, addr));
         for old in [self.marks.of_frame(mark.pfn), at_addr].into_iter().flatten() {
-            // Marked again, so it had been mapped in between, and no event says how.
+            // MarkedPage again, so it had been mapped in between, and no event says how.
             self.settle(old, &Fate::Unknown);
             self.close(old);
         }
@@ -172,7 +158,7 @@ impl Funnels {
         let fate = Fate::Untouched;
         self.count(request, |f| f.mark(&fate, pages));
         let request = Some(request);
-        self.marks.push(Marked { event: number, ts_ns, request, pid, addr, addr_by_frame, pages, fate, pfn });
+        self.marks.push(MarkedPage { event: number, ts_ns, request, pid, addr, addr_by_frame, pages, fate, pfn });
         self.evict_marks();
     }
 
@@ -239,7 +225,7 @@ impl Funnels {
     }
 
     fn batch(&mut self, event: &Event, batch: &Batch) {
-        let request = self.opened(event);
+        let request = self.requests.open(event);
         self.count(request, |f| {
             *f.counted_pages.get_or_insert(0) += batch.succeeded;
             if f.is_estimated {
@@ -274,7 +260,7 @@ impl Funnels {
         if !["fault", "check", "mark", "lazy_migrate"].contains(&loss.probe.as_str()) {
             return;
         }
-        let funnels = self.requests.values_mut().map(|r| &mut r.funnel).chain([&mut self.all]);
+        let funnels = self.requests.iter_mut().map(|r| &mut r.funnel).chain([&mut self.all]);
         for funnel in funnels.filter(|f| f.never_touched_pages() > 0) {
             funnel.lost_events += loss.count;
         }
@@ -286,7 +272,7 @@ impl Funnels {
         let old = std::mem::replace(&mut marked.fate, fate.clone());
         let (pages, request) = (marked.pages, marked.request);
         self.all.change(&old, fate, pages);
-        if let Some(record) = request.and_then(|id| self.requests.get_mut(&id)) {
+        if let Some(record) = request.and_then(|id| self.requests.get_mut(id)) {
             record.funnel.change(&old, fate, pages);
         }
         if !fate.is_open() {
@@ -314,7 +300,7 @@ impl Funnels {
     /// Changes the funnel of a request and that of all.
     fn count(&mut self, request: u64, change: impl Fn(&mut Funnel)) {
         change(&mut self.all);
-        if let Some(record) = self.requests.get_mut(&request) {
+        if let Some(record) = self.requests.get_mut(request) {
             change(&mut record.funnel);
         }
     }
@@ -329,7 +315,7 @@ impl Funnels {
             let is_in = range.is_some_and(|(start, len)| addr >= start && addr - start < len);
             r.pid == event.pid && is_in && (event.weight() > 1 || r.funnel.evicted_pages > 0)
         };
-        let Some(request) = self.requests.values_mut().rev().find(holds) else { return };
+        let Some(request) = self.requests.iter_mut().rev().find(holds) else { return };
         let pages = pages * event.weight();
         request.funnel.estimate(fate, pages);
         self.all.estimate(fate, pages);
@@ -337,7 +323,7 @@ impl Funnels {
 
     /// What remains of a process's pages that are not followed is gone with it.
     fn estimate_gone(&mut self, pid: u32) {
-        for record in self.requests.values_mut().filter(|r| r.pid == pid && r.funnel.is_estimated) {
+        for record in self.requests.iter_mut().filter(|r| r.pid == pid && r.funnel.is_estimated) {
             let (fate, pages) = (Fate::Gone(Gone::Exited), record.funnel.untouched_pages);
             record.funnel.estimate(&fate, pages);
             self.all.estimate(&fate, pages);
@@ -356,9 +342,4 @@ impl Funnels {
             self.marks.remove(oldest);
         }
     }
-}
-
-/// Where a folio of this order begins: large folios lie at multiples of their size, in memory as in address spaces.
-pub(crate) const fn folio_start(addr: u64, order: u32) -> u64 {
-    page_start(addr) & !((PAGE_BYTES << order) - 1)
 }

@@ -7,8 +7,10 @@
 pub mod counts;
 pub mod fidelity;
 pub mod heat;
+mod kernel_counts;
 pub mod latencies;
 pub mod matrix;
+pub mod nodes;
 pub mod process;
 pub mod processes;
 pub mod rates;
@@ -207,4 +209,3 @@ fn probe_of(body: &Body) -> &'static str {
         other => other.kind(),
     }
 }
-mod kernel_counts;

@@ -5,7 +5,7 @@ use super::{
     heat::Heat,
     process::{Identity, Process},
 };
-use crate::model::bounded::lru::Bounded;
+use crate::model::bounded::lru::Lru;
 use crate::{
     counts,
     event::{Body, Event, TaskEvent},
@@ -21,25 +21,25 @@ const REGIONS: usize = 1 << 16;
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Processes {
-    all: Bounded<Identity, Process>,
+    all: Lru<Identity, Process>,
     /// What the processes that had to go had counted.
     gone: Counts,
     heats: usize,
     regions: usize,
     regions_left_out: u64,
     /// Forks whose child has not been seen: its number and its parent.
-    forks: Bounded<u32, u32>,
+    forks: Lru<u32, u32>,
 }
 
 impl Default for Processes {
     fn default() -> Self {
         Self {
-            all: Bounded::new(PROCESSES),
+            all: Lru::new(PROCESSES),
             gone: Counts::default(),
             heats: 0,
             regions: 0,
             regions_left_out: 0,
-            forks: Bounded::new(PROCESSES),
+            forks: Lru::new(PROCESSES),
         }
     }
 }

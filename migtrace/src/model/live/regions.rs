@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{counts::Counts, process::Nodes};
+use super::{counts::Counts, nodes::Nodes};
 use crate::event::{Body, Event, Fault, FaultClass, Outcome, Policy, Region as Mapping, RegionClass};
 
 /// Regions of one process that are told apart.

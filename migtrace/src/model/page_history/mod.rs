@@ -1,6 +1,5 @@
 //! What happened to single pages: their steps across nodes and page frames, in bounded memory.
 
-pub(crate) mod frame_index;
 pub mod page;
 pub(crate) mod process;
 pub(crate) mod query;

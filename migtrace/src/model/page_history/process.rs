@@ -6,11 +6,11 @@ use hashbrown::HashMap;
 
 use super::steps::{Asked, Mapped, ProcessId};
 use crate::event::{Comm, Event, Request};
-use crate::model::bounded::two_generations::Recent;
+use crate::model::bounded::two_generations::TwoGenerations;
 
 /// What one process did that matters to its pages.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Life {
+pub(crate) struct ProcessHistory {
     pub(crate) comm: Comm,
     pub(crate) asked: VecDeque<Asked>,
     pub(crate) dropped_requests: u64,
@@ -23,7 +23,7 @@ pub(crate) struct Life {
 /// Programs that a process ran, and mappings of a page, that are kept of each.
 const MOST_NOTES: usize = 64;
 
-impl Life {
+impl ProcessHistory {
     pub(crate) fn ask(&mut self, event: &Event, request: &Request, limit: usize) {
         if self.asked.len() >= limit {
             self.asked.pop_front();
@@ -53,23 +53,23 @@ impl Life {
 
 /// The processes seen last.
 #[derive(Debug)]
-pub(crate) struct Lives {
-    lives: HashMap<ProcessId, Life>,
+pub(crate) struct ProcessHistories {
+    lives: HashMap<ProcessId, ProcessHistory>,
     /// In the order in which they were seen first.
     order: VecDeque<ProcessId>,
     limit: usize,
     evicted: u64,
     /// Of the processes that have their numbers now.
-    starts: Recent<u32, Option<u64>>,
+    starts: TwoGenerations<u32, Option<u64>>,
     last: Option<ProcessId>,
     /// By the child's number: when, and by whom it was made.
-    forks: Recent<u32, (u64, ProcessId)>,
+    forks: TwoGenerations<u32, (u64, ProcessId)>,
 }
 
-impl Lives {
+impl ProcessHistories {
     pub(crate) fn new(limit: usize) -> Self {
         let (lives, order) = (HashMap::new(), VecDeque::new());
-        let (starts, forks) = (Recent::new(4 * limit), Recent::new(limit));
+        let (starts, forks) = (TwoGenerations::new(4 * limit), TwoGenerations::new(limit));
         Self { lives, order, limit, evicted: 0, starts, last: None, forks }
     }
 
@@ -108,7 +108,7 @@ impl Lives {
     }
 
     /// The process's life, which begins here if it was not known.
-    pub(crate) fn begin(&mut self, process: ProcessId) -> &mut Life {
+    pub(crate) fn begin(&mut self, process: ProcessId) -> &mut ProcessHistory {
         if !self.lives.contains_key(&process) {
             if self.lives.len() >= self.limit
                 && let Some(oldest) = self.order.pop_front()
@@ -124,15 +124,15 @@ impl Lives {
                 // The child's start is read a little before its fork is reported.
                 process.start_ns.is_none_or(|start_ns| ts_ns.abs_diff(start_ns) < 1_000_000_000)
             };
-            Life { forked: forks.get(&process.pid).filter(is_before).copied(), ..Life::default() }
+            ProcessHistory { forked: forks.get(&process.pid).filter(is_before).copied(), ..ProcessHistory::default() }
         })
     }
 
-    pub(crate) fn get(&self, process: ProcessId) -> Option<&Life> {
+    pub(crate) fn get(&self, process: ProcessId) -> Option<&ProcessHistory> {
         self.lives.get(&process)
     }
 
-    pub(crate) fn get_mut(&mut self, process: ProcessId) -> Option<&mut Life> {
+    pub(crate) fn get_mut(&mut self, process: ProcessId) -> Option<&mut ProcessHistory> {
         self.lives.get_mut(&process)
     }
 

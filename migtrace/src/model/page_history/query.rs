@@ -4,16 +4,16 @@ use std::cmp::Reverse;
 
 use super::{
     page::{Page, Rank},
-    steps::{Biography, Counts, Happened, PageId, ProcessId, Step, folio_starts},
-    tracker::{Biographies, LeftOut},
+    steps::{Counts, Happened, PageHistory, PageId, ProcessId, Step, folio_starts},
+    tracker::{LeftOut, PageTracker},
 };
 use crate::event::Comm;
-use crate::model::ranges::{PAGE_BYTES, page_start};
+use crate::model::address::{PAGE_BYTES, page_start};
 
-impl Biographies {
+impl PageTracker {
     /// The life of the page at an address of a process; `None` where no event tells of it.
     #[must_use]
-    pub fn page(&self, process: ProcessId, addr: u64) -> Option<Biography<'_>> {
+    pub fn page(&self, process: ProcessId, addr: u64) -> Option<PageHistory<'_>> {
         let page = PageId { process, addr: page_start(addr) };
         let (mut happened, mut counts, mut dropped_steps) = (Vec::new(), Counts::default(), 0);
         let mut steps: Vec<&Step> = Vec::new();
@@ -48,7 +48,7 @@ impl Biographies {
         }
         happened.sort_by_key(|h| (h.start_ns(), Reverse(h.ts_ns())));
         let (comm, dropped_requests) = life.map(|l| (l.comm, l.dropped_requests)).unwrap_or_default();
-        Some(Biography { page, comm, happened, counts, dropped_steps, dropped_requests })
+        Some(PageHistory { page, comm, happened, counts, dropped_steps, dropped_requests })
     }
 
     /// The processes that have a page at this address, in the order of their numbers.

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use crate::event::{Body, Check, Comm, Event, Fault, FaultClass, Mark, Migrate, Outcome, Region, Request};
-use crate::model::ranges::{PAGE_BYTES, page_start};
+use crate::model::address::{PAGE_BYTES, page_start};
 
 /// A process for good: numbers are used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -220,7 +220,7 @@ pub struct Mapped {
 
 /// One page's life.
 #[derive(Clone, Debug)]
-pub struct Biography<'a> {
+pub struct PageHistory<'a> {
     pub page: PageId,
     /// The process's name, as its last event had it.
     pub comm: Comm,

@@ -10,15 +10,15 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 
 use super::{
-    frame_index::Frames,
     page::{FIRST_STEPS, Page},
-    process::Lives,
+    process::ProcessHistories,
     steps::{Mapped, PageId, ProcessId, Step, What, order_of_fault},
 };
 use crate::event::{Body, Cause, Event, Migrate, Region, Request, RequestName, Task, TaskEvent};
 use crate::model::{
-    lazy::tracker::folio_start,
-    ranges::{PAGE_BYTES, page_start},
+    address::folio_start,
+    address::{PAGE_BYTES, page_start},
+    frame_index::FrameIndex,
 };
 
 /// How much is kept.
@@ -69,7 +69,7 @@ pub struct LeftOut {
 
 /// The lives of pages.
 #[derive(Debug)]
-pub struct Biographies {
+pub struct PageTracker {
     limits: Limits,
     /// Only pages that hold this address.
     only: Option<u64>,
@@ -78,21 +78,21 @@ pub struct Biographies {
     plain: VecDeque<PageId>,
     notable: VecDeque<PageId>,
     steps: usize,
-    pub(crate) frames: Frames,
-    pub(crate) lives: Lives,
+    pub(crate) frames: FrameIndex,
+    pub(crate) lives: ProcessHistories,
     /// Moves inside calls that have not returned, by thread.
     pending: HashMap<u32, Vec<Event>>,
     pub(crate) pending_events: usize,
     pub(crate) left_out: LeftOut,
 }
 
-impl Default for Biographies {
+impl Default for PageTracker {
     fn default() -> Self {
         Self::new(Limits::default())
     }
 }
 
-impl Biographies {
+impl PageTracker {
     /// Nothing yet.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
@@ -103,8 +103,8 @@ impl Biographies {
             plain: VecDeque::new(),
             notable: VecDeque::new(),
             steps: 0,
-            frames: Frames::new(limits.frames),
-            lives: Lives::new(limits.processes),
+            frames: FrameIndex::new(limits.frames),
+            lives: ProcessHistories::new(limits.processes),
             pending: HashMap::new(),
             pending_events: 0,
             left_out: LeftOut::default(),

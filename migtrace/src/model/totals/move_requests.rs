@@ -3,14 +3,15 @@
 use crate::event::{Body, Cause, Event, Migrate, Outcome, Request, RequestName};
 use crate::model::{
     Run,
+    address::{PAGE_BYTES, pages_of},
     latency::Latencies,
     lazy::funnel::Funnel,
-    ranges::{PAGE_BYTES, Ranges, pages_of},
+    ranges::Ranges,
 };
 
 /// The requests of a recording that asked for pages to move, now or lazily, and the faults on those pages afterwards.
 #[derive(Clone, Debug, Default)]
-pub struct Work {
+pub struct MoveRequests {
     /// Requests, in the order of their begins.
     pub requests: Vec<usize>,
     /// The pages that they asked about.
@@ -21,7 +22,7 @@ pub struct Work {
     moves: Vec<usize>,
 }
 
-impl Work {
+impl MoveRequests {
     /// Of a recording. A request that names no range, as move_pages(2) does, stands for the pages that moved inside it.
     #[must_use]
     pub fn new(run: &Run) -> Self {
@@ -143,7 +144,7 @@ impl Work {
     #[must_use]
     pub fn funnel(&self, run: &Run) -> Option<Funnel> {
         let lazy = self.requests().any(|i| matches!(&run.events[i].body, Body::Request(r) if r.is_lazy()));
-        lazy.then(|| Funnel::of_run(run))
+        lazy.then(|| run.marks.all().clone())
     }
 }
 
@@ -200,7 +201,7 @@ mod tests {
     fn first_touches_before_the_request_are_no_part_of_the_work() {
         let (meta, events) = testkit::direct(8);
         let run = Run::new(meta, events);
-        let work = Work::new(&run);
+        let work = MoveRequests::new(&run);
         assert_eq!((work.requests.len(), work.faults.len()), (1, 0));
         assert_eq!((work.asked_pages(&run), work.moved_in_request_pages(&run)), (Some(8), Some(8)));
         assert_eq!(work.moved_in_fault_pages(&run), Some(0));
@@ -211,7 +212,7 @@ mod tests {
     fn faults_after_a_lazy_request_belong_to_it() {
         let (meta, events) = testkit::lazy(8, [1, 4]);
         let run = Run::new(meta, events);
-        let work = Work::new(&run);
+        let work = MoveRequests::new(&run);
         assert_eq!((work.requests.len(), work.faults.len()), (1, 2));
         assert_eq!((work.moved_in_request_pages(&run), work.moved_in_fault_pages(&run)), (Some(0), Some(2)));
         assert_eq!(work.moving_in_faults_ns(&run), Some(41_700 + 43_200));
@@ -233,7 +234,7 @@ mod tests {
         let moves = count(|b| matches!(b, Body::Migrate(_)));
         let faults = count(|b| matches!(b, Body::Fault(f) if f.class == Some(crate::event::FaultClass::Swap)));
         let run = Run::new(meta, events);
-        let work = Work::new(&run);
+        let work = MoveRequests::new(&run);
         assert_eq!(work.moved_in_fault_pages(&run), Some(5 * moves));
         assert_eq!(work.fault_latency(&run).count(), 5 * faults);
         assert!(moves > 5 && faults > 5, "{moves} {faults}");
@@ -245,7 +246,7 @@ mod tests {
         events.retain(|e| !matches!(e.body, Body::Migrate(_) | Body::Batch(_)));
         meta.probes.retain(|p| p.probe == "request" || p.probe == "fault");
         let run = Run::new(meta, events);
-        let work = Work::new(&run);
+        let work = MoveRequests::new(&run);
         assert_eq!(work.moved_in_request_pages(&run), None);
         assert_eq!(work.request_ns(&run), 284_200);
     }

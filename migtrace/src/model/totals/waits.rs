@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, mem};
 
-use super::move_requests::Work;
+use super::move_requests::MoveRequests;
 use crate::event::{Body, RequestName};
 use crate::model::{Run, latency::Latencies, ranges::Ranges};
 
@@ -44,7 +44,7 @@ impl Waits {
                 _ => {}
             }
         }
-        let work = Work::after(mem::take(&mut self.ranges), run);
+        let work = MoveRequests::after(mem::take(&mut self.ranges), run);
         for ns in work.requests.iter().filter_map(|&i| run.events[i].latency_ns()) {
             self.to_move.record(ns);
         }

@@ -21,7 +21,7 @@ use crate::trace::{
     schema::Buffers,
 };
 
-/// Segments that wait for the encoder, at most: what is not encoded yet takes some 40 MB each where nothing repeats. When
+/// RequestedRanges that wait for the encoder, at most: what is not encoded yet takes some 40 MB each where nothing repeats. When
 /// the disk is slower than that, the caller waits; the kernel's rings fill up then, and count what they refuse.
 const QUEUE: usize = 2;
 
@@ -45,7 +45,7 @@ pub(crate) enum Keep {
     Last { age_ns: u64, bytes: u64 },
 }
 
-/// Segments in memory.
+/// RequestedRanges in memory.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Held {
     /// Each a whole file, oldest first.
@@ -165,7 +165,7 @@ impl Drop for Encoder {
 struct Worker {
     partial: Arc<Partial>,
     meta: String,
-    /// Segments so far, the one without rows included.
+    /// RequestedRanges so far, the one without rows included.
     segments: u64,
     keep: Keep,
     held: VecDeque<HeldSegment>,

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::live::process::Nodes;
+use crate::model::live::nodes::Nodes;
 
 /// Mappings of a process that are kept.
 const MAPPINGS: usize = 1 << 14;

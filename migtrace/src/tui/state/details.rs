@@ -7,12 +7,12 @@ use crate::{
     event::{Comm, Event},
     log::page_report,
     model::{
-        lazy::{funnel::Funnel, request::LazyRequest, tracker::Funnels},
+        lazy::{funnel::Funnel, request::LazyRequest, tracker::LazyTracker},
         live::process::Identity,
         page_history::{
             page::Rank,
             steps::{Counts, ProcessId},
-            tracker::Biographies,
+            tracker::PageTracker,
         },
     },
     recording::Meta,
@@ -27,8 +27,8 @@ const LIST_NS: u64 = 1_000_000_000;
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Stories {
-    lives: Biographies,
-    funnels: Funnels,
+    lives: PageTracker,
+    funnels: LazyTracker,
     /// Whose life `page` is.
     told: Option<(Identity, u64)>,
     /// The life of the opened page.

@@ -11,9 +11,9 @@ use super::{
 use crate::{
     event::escape_control,
     model::{
+        address::pages_of,
         lazy::{funnel::Funnel, request::LazyRequest},
         live::fidelity::Level,
-        ranges::pages_of,
     },
     text,
     tui::{

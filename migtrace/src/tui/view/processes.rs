@@ -15,7 +15,8 @@ use crate::{
         State,
         counts::Counts,
         fidelity::Level,
-        process::{Identity, Nodes, Process},
+        nodes::Nodes,
+        process::{Identity, Process},
     },
     text,
     tui::{

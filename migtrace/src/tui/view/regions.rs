@@ -13,7 +13,8 @@ use crate::{
     model::live::{
         State,
         counts::Counts,
-        process::{Identity, Nodes, Process},
+        nodes::Nodes,
+        process::{Identity, Process},
     },
     text,
     tui::{

@@ -3,7 +3,8 @@
 use super::*;
 use crate::{
     event::{Access, Body, Cause, Check, Event, FaultClass, Loss, Migrate, Outcome, TaskEvent, Verdict},
-    model::lazy::tracker::{Funnels, Limits},
+    model::Run,
+    model::lazy::tracker::{LazyTracker, Limits},
     testkit::{self, PAGES, PID, SEGMENT, Tape},
 };
 
@@ -17,10 +18,10 @@ fn marked(pages: u64) -> Tape {
 
 /// By the events of a tape as they come, which the recording as a whole must agree with.
 fn funnel(tape: &Tape) -> Funnel {
-    let mut funnels = Funnels::default();
+    let mut funnels = LazyTracker::default();
     tape.events.iter().for_each(|e| funnels.take(e));
     let run = Run::new(crate::recording::Meta::default(), tape.events.clone());
-    assert_eq!(*funnels.all(), Funnel::of_run(&run), "live and as a whole");
+    assert_eq!(*funnels.all(), run.marks.all().clone(), "live and as a whole");
     let requests: Vec<&Funnel> = funnels.requests().map(|r| &r.funnel).collect();
     assert_eq!(requests, [funnels.all()], "of the only request");
     funnels.all().clone()
@@ -190,7 +191,7 @@ fn a_page_that_moved_unseen_is_found_by_its_address() {
 #[test]
 fn a_lost_migration_breaks_the_identity_instead_of_passing_as_untouched() {
     let (meta, events) = testkit::lossy();
-    let funnel = Funnel::of_run(&Run::new(meta, events));
+    let funnel = Run::new(meta, events).marks.all().clone();
     assert_eq!((funnel.total_pages(), funnel.migrated_pages, funnel.unknown_pages), (8, 5, 3));
     assert!(!funnel.holds());
 }
@@ -229,7 +230,7 @@ fn a_lost_mark_shows_against_the_kernels_own_count() {
 #[test]
 fn of_more_pages_than_can_be_followed_the_funnel_is_estimated() {
     let follow = |tape: &Tape| {
-        let mut funnels = Funnels::new(Limits { marks: 5, ..Limits::default() });
+        let mut funnels = LazyTracker::new(Limits { marks: 5, ..Limits::default() });
         tape.events.iter().for_each(|e| funnels.take(e));
         let of_request = funnels.requests().next().map(|r| r.funnel.clone()).expect("a request");
         assert_eq!(&of_request, funnels.all());
@@ -250,7 +251,7 @@ fn of_more_pages_than_can_be_followed_the_funnel_is_estimated() {
 
 #[test]
 fn old_requests_stay_in_the_funnel_of_all() {
-    let mut funnels = Funnels::new(Limits { requests: 2, ..Limits::default() });
+    let mut funnels = LazyTracker::new(Limits { requests: 2, ..Limits::default() });
     let mut tape = Tape::new();
     tape.start(PAGES);
     for _ in 0..5 {
@@ -274,7 +275,7 @@ fn requests_of_several_threads_are_kept_apart() {
     }
     a.events.extend(b.events);
     a.events.sort_by_key(|e| e.ts_ns);
-    let mut funnels = Funnels::default();
+    let mut funnels = LazyTracker::default();
     a.events.iter().for_each(|e| funnels.take(e));
     let of: Vec<(u32, u64)> = funnels.requests().map(|r| (r.tid, r.funnel.marked_pages)).collect();
     assert!(of.contains(&(PID, PAGES)) && of.contains(&(PID + 7, 4)) && of.len() == 2, "{of:?}");
@@ -332,7 +333,7 @@ fn marks_are_parted_by_the_requests_that_hold_them() {
             (m.pfn, m.addr) = (m.pfn + 0x1000, m.addr.map(|a| a + (1 << 30)));
         }
     }
-    let mut funnels = Funnels::default();
+    let mut funnels = LazyTracker::default();
     tape.events.iter().for_each(|e| funnels.take(e));
     let of: Vec<(bool, u64)> = funnels.requests().map(|r| (r.event.is_some(), r.funnel.marked_pages)).collect();
     assert_eq!(of, [(false, PAGES), (true, PAGES)]);

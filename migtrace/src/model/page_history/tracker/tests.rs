@@ -1,24 +1,24 @@
-//! Lives of pages, of literal events.
+//! ProcessHistories of pages, of literal events.
 
 use super::*;
 use crate::{
     event::{Access, Comm, FaultClass, Loss, TaskEvent},
     model::page_history::{
         page::Rank,
-        steps::{Biography, Happened},
+        steps::{Happened, PageHistory},
     },
     testkit::{self, PAGES, PID, SEGMENT, Tape},
 };
 
 const PROCESS: ProcessId = ProcessId { pid: PID, start_ns: None };
 
-fn lives(events: &[Event]) -> Biographies {
-    let mut biographies = Biographies::default();
+fn lives(events: &[Event]) -> PageTracker {
+    let mut biographies = PageTracker::default();
     events.iter().for_each(|e| biographies.take(e));
     biographies
 }
 
-fn kinds(biography: &Biography<'_>) -> Vec<&'static str> {
+fn kinds(biography: &PageHistory<'_>) -> Vec<&'static str> {
     let kind = |h: &Happened<'_>| match h {
         Happened::Step(step) => step.body().kind(),
         Happened::Asked(_) => "request",
@@ -118,7 +118,7 @@ fn pages_that_a_call_moves_are_those_of_the_process_that_it_names() {
         let of = |page: &crate::model::page_history::page::Page| (page.id.process.pid, page.id.addr);
         assert_eq!(call(target).pages().map(of).collect::<Vec<_>>(), [(pid, SEGMENT)]);
     }
-    let mut unreturned = Biographies::default();
+    let mut unreturned = PageTracker::default();
     unreturned.take(&Event::at(1, Body::from(testkit::moved(0, Cause::MovePages))));
     assert_eq!((unreturned.pages().count(), unreturned.left_out().ownerless_events), (0, 1));
 }
@@ -156,7 +156,7 @@ fn a_number_that_is_used_again_is_another_process() {
 
 #[test]
 fn a_page_with_too_many_steps_keeps_the_first_and_the_last() {
-    let mut biographies = Biographies::new(Limits { steps_per_page: 16, ..Limits::default() });
+    let mut biographies = PageTracker::new(Limits { steps_per_page: 16, ..Limits::default() });
     let mut tape = Tape::new();
     for n in 0..100 {
         tape.wait(1_000);
@@ -175,7 +175,7 @@ fn a_page_with_too_many_steps_keeps_the_first_and_the_last() {
 
 #[test]
 fn pages_that_only_faulted_are_forgotten_first() {
-    let mut biographies = Biographies::new(Limits { pages: 10, ..Limits::default() });
+    let mut biographies = PageTracker::new(Limits { pages: 10, ..Limits::default() });
     let mut tape = Tape::new();
     tape.push(Body::from(testkit::moved(0, Cause::Mbind)));
     for page in 0..1_000 {
@@ -199,7 +199,7 @@ fn memory_is_bounded_whatever_comes() {
         pending: 16,
         ..Limits::default()
     };
-    let mut biographies = Biographies::new(limits);
+    let mut biographies = PageTracker::new(limits);
     for n in 0..5_000_u32 {
         let at = |body| Event { pid: n % 700, tid: n % 700, ..Event::at(u64::from(n) * 1_000, body) };
         let page = u64::from(n) % 321;
@@ -234,7 +234,7 @@ fn one_address_alone_is_followed_in_all_processes() {
     others.iter_mut().for_each(|e| (e.pid, e.tid) = (PID + 1, PID + 1));
     events.append(&mut others);
     events.sort_by_key(|e| e.ts_ns);
-    let mut biographies = Biographies::only(SEGMENT + 0x2345);
+    let mut biographies = PageTracker::only(SEGMENT + 0x2345);
     events.iter().for_each(|e| biographies.take(e));
     assert_eq!(biographies.pages().count(), 2);
     let processes = biographies.processes(SEGMENT + 0x2345);
@@ -281,7 +281,7 @@ fn a_mapping_that_grows_is_told_once() {
     }
     tape.wait(1_000);
     tape.fault(SEGMENT, Access::Write, FaultClass::Anon, Some(0), tape.now);
-    let mut biographies = Biographies::only(SEGMENT);
+    let mut biographies = PageTracker::only(SEGMENT);
     tape.events.iter().for_each(|e| biographies.take(e));
     let page = biographies.page(PROCESS, SEGMENT).expect("touched");
     assert_eq!(kinds(&page), ["region", "region", "fault"]);

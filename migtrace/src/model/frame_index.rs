@@ -1,17 +1,17 @@
 //! At which address of which process each page frame was seen last: some events name a page by its frame only.
 
 use crate::event::Migrate;
-use crate::model::bounded::two_generations::Recent;
+use crate::model::bounded::two_generations::TwoGenerations;
 
 /// Processes whose end is remembered.
 const ENDED: usize = 1 << 16;
 
 /// The frames seen last, as many as it was made for.
 #[derive(Clone, Debug)]
-pub(crate) struct Frames {
-    seen: Recent<u64, Seen>,
+pub(crate) struct FrameIndex {
+    seen: TwoGenerations<u64, Seen>,
     /// When a process gave up its address space: what was seen of it before is no longer there.
-    ended: Recent<u32, u64>,
+    ended: TwoGenerations<u32, u64>,
     /// What was seen up to then may be of a process whose end was forgotten.
     floor: u64,
     last_forgotten: u64,
@@ -25,9 +25,15 @@ struct Seen {
     at: u64,
 }
 
-impl Frames {
+impl FrameIndex {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { seen: Recent::new(limit), ended: Recent::new(ENDED), floor: 0, last_forgotten: 0, now: 0 }
+        Self {
+            seen: TwoGenerations::new(limit),
+            ended: TwoGenerations::new(ENDED),
+            floor: 0,
+            last_forgotten: 0,
+            now: 0,
+        }
     }
 
     /// The frame is mapped there.
@@ -61,7 +67,7 @@ impl Frames {
         }
     }
 
-    /// Frames that were forgotten to hold memory within bounds.
+    /// FrameIndex that were forgotten to hold memory within bounds.
     pub(crate) const fn evicted(&self) -> u64 {
         self.seen.evicted()
     }
@@ -74,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_frame_is_where_it_was_seen_last_until_its_process_ends() {
-        let mut frames = Frames::new(64);
+        let mut frames = FrameIndex::new(64);
         let moved = testkit::moved(0, Cause::Compaction);
         frames.locate(moved.old_pfn, 1, 0x1000);
         frames.follow(&moved);
@@ -89,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_forgotten_end_does_not_bring_a_process_back() {
-        let mut frames = Frames::new(64);
+        let mut frames = FrameIndex::new(64);
         frames.locate(7, 1, 0x1000);
         (1..=3 * ENDED as u32).for_each(|pid| frames.end(pid));
         assert_eq!(frames.find(7), None);
