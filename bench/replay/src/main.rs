@@ -183,7 +183,7 @@ impl Records {
 
 /// The running kernel's words, as a recording has them, or none where it does not show them.
 fn names() -> Names {
-    Kernel::running().map_or_else(|_| Names::default(), |kernel| Names::of(&kernel))
+    Kernel::running().map_or_else(|_| Names::default(), |kernel| Names::from_enums(|name| kernel.enumerators(name)))
 }
 
 fn meta(end_ns: Option<u64>) -> Meta {

@@ -7,8 +7,7 @@ use migtrace::{
     clock,
     filter::kernel::KernelScope,
     live::{
-        attach::requirements,
-        host::{stranded_pages::LeftBehind, vmstat},
+        host::{requirements, stranded_pages::LeftBehind, vmstat},
         privilege,
         session::{Live, Scope, SourceError, mark_silenced},
     },

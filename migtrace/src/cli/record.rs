@@ -14,8 +14,7 @@ use migtrace::{
     event::{Event, Kind},
     filter::{Filter, kernel::KernelScope},
     live::{
-        attach::requirements,
-        host::{cgroups::Cgroups, stranded_pages::LeftBehind, vmstat},
+        host::{cgroups::Cgroups, requirements, stranded_pages::LeftBehind, vmstat},
         privilege,
         session::{Live, SILENCED, Scope, SourceError, mark_silenced},
         workload::{Workload, shell_status},

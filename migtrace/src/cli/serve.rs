@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 use migtrace::{
     live::{
-        attach::requirements,
+        host::requirements,
         privilege,
         session::{Live, SourceError},
     },

@@ -12,7 +12,7 @@ use migtrace::{
     event::escape_control,
     filter::kernel::KernelScope,
     live::{
-        attach::requirements,
+        host::requirements,
         privilege,
         session::{Live, Scope, SourceError},
     },

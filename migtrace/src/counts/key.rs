@@ -8,7 +8,7 @@ use migtrace_common::{
 use thiserror::Error;
 
 use crate::{
-    decode::{names::Names, record},
+    decode::{enums, names::Names},
     event::{Cause, FaultClass, Outcome, Reason, Verdict},
 };
 
@@ -53,7 +53,7 @@ impl Sort {
                 let handled = FaultWay(key.outcome) == FaultWay::HANDLED;
                 let bits = key.reason as u32;
                 Self::Fault {
-                    class: handled.then(|| record::fault_class(ClassNumber(key.class))),
+                    class: handled.then(|| enums::fault_class(ClassNumber(key.class))),
                     major: handled.then(|| names.is_major(bits)),
                     result: handled.then(|| names.fault_result(bits)),
                     cpu_nid: from,
@@ -62,16 +62,16 @@ impl Sort {
             }
             RecordKind::CHECK => {
                 let path = CheckPath(key.class);
-                let (verdict, reason) = record::verdict(path, key.reason, to, key.outcome != 0, names)
+                let (verdict, reason) = enums::verdict(path, key.reason, to, key.outcome != 0, names)
                     .ok_or(Unreadable { what: "way to check", value: key.class })?;
                 Self::Check { verdict, reason, src_nid: from, dst_nid: to }
             }
             RecordKind::MARK => {
-                let (result, reason) = record::marked(key.reason, names);
+                let (result, reason) = enums::marked(key.reason, names);
                 Self::Mark { result, reason, nid: from }
             }
             RecordKind::MIGRATE => {
-                let cause = record::cause(MigratePath(key.class), key.reason, key.request, names)
+                let cause = enums::cause(MigratePath(key.class), key.reason, key.request, names)
                     .ok_or(Unreadable { what: "migration path", value: key.class })?;
                 let moved = key.outcome != 0;
                 Self::Migrate {

@@ -3,6 +3,7 @@
 //! This module owns the vocabulary of counts, in the words of [`crate::event`], and how the programs' own numbers become
 //! them. It is cumulative: since the programs were attached, no count ever falls.
 
+mod key;
 mod process;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,6 @@ use migtrace_common::{
 
 pub use self::key::{Sort, Unreadable};
 pub use self::process::{Process, ProcessId, Processes};
-pub use crate::live::counts::{Maps, Reader};
 
 /// Records that a CPU makes beside its counts in a tenth of a second, at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,4 +114,3 @@ impl Times {
         self.buckets.iter_mut().zip(other.buckets).for_each(|(own, more)| *own += more);
     }
 }
-pub(crate) mod key;

@@ -6,7 +6,6 @@ use std::{
 };
 
 use crate::event::{Cause, Reason};
-use crate::live::host::kernel::Kernel;
 
 /// Words by number.
 #[derive(Clone, Debug, Default)]
@@ -41,10 +40,11 @@ impl FaultBits {
 }
 
 impl Names {
-    /// From the running kernel's BTF.
+    /// Names from a kernel's enums: `enumerators` returns those of one enum with their values, empty if the kernel has no
+    /// such enum.
     #[must_use]
-    pub fn of(kernel: &Kernel) -> Self {
-        let words = |name: &str, prefix| Words::new(kernel.enumerators(name), prefix);
+    pub fn from_enums(enumerators: impl Fn(&str) -> Vec<(String, i64)>) -> Self {
+        let words = |name: &str, prefix| Words::new(enumerators(name), prefix);
         Self {
             mof_reason: words("mof_reason", "MOF_"),
             migrate_reason: words("migrate_reason", "MR_"),

@@ -12,14 +12,15 @@ use migtrace_common::{
 use thiserror::Error;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
-use super::names::Names;
-use crate::event::{
-    Access, Batch, Body, Cause, Check, Comm, Event, Fault, FaultClass, Mark, Migrate, NodeMask, Outcome,
-    PLACED_OR_DEFERRED, Phase, Reason, Region, RegionClass, Request, RequestName, Task, TaskEvent, Verdict,
-    escape_control,
+use super::{
+    enums::{cause, cause_of_call, fault_class, marked, verdict},
+    mempolicy,
+    names::Names,
 };
-
-use super::mempolicy;
+use crate::event::{
+    Access, Batch, Body, Cause, Check, Comm, Event, Fault, Mark, Migrate, NodeMask, Outcome, Phase, Region,
+    RegionClass, Request, RequestName, Task, TaskEvent, Verdict, escape_control,
+};
 
 /// Why a record could not be read.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -115,19 +116,6 @@ fn fault(r: &record::Fault, names: &Names) -> Result<Body, DecodeError> {
     }))
 }
 
-pub(crate) fn fault_class(class: kinds::FaultClass) -> FaultClass {
-    match class {
-        kinds::FaultClass::ANON => FaultClass::Anon,
-        kinds::FaultClass::FILE => FaultClass::File,
-        kinds::FaultClass::SHMEM => FaultClass::Shmem,
-        kinds::FaultClass::SWAP => FaultClass::Swap,
-        kinds::FaultClass::HINTING => FaultClass::Hinting,
-        kinds::FaultClass::COW => FaultClass::Cow,
-        kinds::FaultClass::HUGE => FaultClass::Huge,
-        _ => FaultClass::Other,
-    }
-}
-
 fn check(r: &record::Check, names: &Names, cpu_node: Option<i32>) -> Result<Body, DecodeError> {
     let dst_nid = node(r.dst_nid);
     let on_page_node = cpu_node == Some(r.src_nid);
@@ -149,41 +137,9 @@ fn check(r: &record::Check, names: &Names, cpu_node: Option<i32>) -> Result<Body
     }))
 }
 
-/// What a check found, and why it was skipped; `None` for a way to check that is not known.
-pub(crate) fn verdict(
-    path: kinds::CheckPath,
-    reason: i32,
-    dst_nid: Option<i32>,
-    on_page_node: bool,
-    names: &Names,
-) -> Option<(Verdict, Option<Reason>)> {
-    Some(match path {
-        kinds::CheckPath::LAZY_FAULT => {
-            let word = names.mof_reason(reason);
-            match &*word {
-                "placed" => (Verdict::Placed, None),
-                "misplaced" => (Verdict::Misplaced, None),
-                _ => (Verdict::Skipped, Some(word)),
-            }
-        }
-        kinds::CheckPath::HINTING if dst_nid.is_some() => (Verdict::Misplaced, None),
-        kinds::CheckPath::HINTING if on_page_node => (Verdict::Placed, None),
-        // mpol_misplaced() gives no target where policy is content, and where it puts the move off until the page is
-        // touched from here again; from outside the two are the same.
-        kinds::CheckPath::HINTING => (Verdict::Skipped, Some(PLACED_OR_DEFERRED.into())),
-        kinds::CheckPath(_) => return None,
-    })
-}
-
 fn mark(r: &record::Mark, names: &Names) -> Body {
     let (result, reason) = marked(r.reason, names);
     Body::Mark(Mark { addr: known(r.addr, NO_ADDR), pfn: r.pfn, nid: r.nid, order: r.order, result, reason })
-}
-
-/// Whether a page was marked, and why not.
-pub(crate) fn marked(reason: i32, names: &Names) -> (Outcome, Option<Reason>) {
-    let word = names.mof_reason(reason);
-    if &*word == "unmapped" { (Outcome::Ok, None) } else { (Outcome::Failed, Some(word)) }
 }
 
 fn migrate(r: &record::Migrate, names: &Names) -> Result<Body, DecodeError> {
@@ -208,15 +164,6 @@ fn migrate(r: &record::Migrate, names: &Names) -> Result<Body, DecodeError> {
     }))
 }
 
-/// Why a folio was to move; `None` for a way to move that is not known.
-pub(crate) fn cause(path: kinds::MigratePath, migrate_reason: i32, request: u8, names: &Names) -> Option<Cause> {
-    match path {
-        kinds::MigratePath::LAZY_FAULT => Some(Cause::LazyFault),
-        kinds::MigratePath::DIRECT => Some(names.cause(migrate_reason, cause_of_call(request))),
-        kinds::MigratePath(_) => None,
-    }
-}
-
 fn batch(r: &record::Batch, names: &Names) -> Body {
     let lazy = r.mode < 0;
     let call = cause_of_call(r.request);
@@ -229,16 +176,6 @@ fn batch(r: &record::Batch, names: &Names) -> Body {
         mode: if lazy { "lazy".into() } else { names.migrate_mode(r.mode) },
         latency_ns: r.latency_ns,
     })
-}
-
-/// The cause that a placement system call is.
-pub(crate) fn cause_of_call(request: u8) -> Cause {
-    match RequestKind(request) {
-        RequestKind::MBIND => Cause::Mbind,
-        RequestKind::MOVE_PAGES => Cause::MovePages,
-        RequestKind::MIGRATE_PAGES => Cause::MigratePages,
-        _ => Cause::Other,
-    }
 }
 
 fn request(r: &record::Request) -> Result<Body, DecodeError> {

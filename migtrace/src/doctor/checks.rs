@@ -7,12 +7,14 @@ use serde::Serialize;
 use crate::{
     live::{
         attach::{
-            attach::KPROBES,
             catalog::{CATALOG, Gives, Role},
             kfunc,
-            requirements::{self, Namespace, Unsupported},
         },
-        host::{kernel::Kernel, topology},
+        host::{
+            kernel::Kernel,
+            requirements::{self, KPROBES, Namespace, Unsupported},
+            topology,
+        },
     },
     recording::ProbeInfo,
 };

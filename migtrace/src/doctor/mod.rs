@@ -4,49 +4,19 @@
 //! nobody, and taken away again. This module finds out; text.rs says it to a person, serde to a program.
 
 mod checks;
+mod report;
 mod text;
 mod views;
 
-use serde::Serialize;
-
-pub use self::{checks::Check, text::write, views::View};
+pub use self::{checks::Check, report::Report, text::write, views::View};
 use crate::{
     filter::kernel::KernelFilter,
     live::{
-        attach::{
-            bpf_config,
-            catalog::CATALOG,
-            load::{Loaded, Options},
-            requirements,
-        },
-        host::{hypervisor, kernel::Kernel},
+        attach::{bpf_config, catalog::CATALOG, load::Loaded, options::Options},
+        host::{hypervisor, kernel::Kernel, requirements},
     },
     recording::ProbeInfo,
 };
-
-/// All that doctor finds.
-#[derive(Debug, Serialize)]
-pub struct Report {
-    pub migtrace_version: String,
-    /// `uname -r`.
-    pub kernel_release: String,
-    /// Whether it has migrate-on-fault; `None` where its type information cannot be read.
-    pub kernel_patched: Option<bool>,
-    /// What emulates or virtualises this machine.
-    pub machine: Option<String>,
-    /// Whether a recording would hold anything.
-    pub can_trace: bool,
-    pub checks: Vec<Check>,
-    /// Each role of the catalog: how its programs are attached, or the exact reason why not.
-    pub probes: Vec<ProbeInfo>,
-    pub views: Vec<View>,
-}
-
-/// What each question gets for an answer, given how the probes are attached.
-#[must_use]
-pub(crate) fn answers(probes: &[ProbeInfo]) -> Vec<View> {
-    views::all(probes)
-}
 
 /// Smallest ring that the kernel makes: nothing is going to be in it.
 const RING_BYTES: u32 = 4096;

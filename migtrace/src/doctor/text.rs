@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::{Report, checks::State};
+use super::{checks::State, report::Report};
 use crate::recording::ProbeInfo;
 
 const GOOD: Style = AnsiColor::Green.on_default();

@@ -19,7 +19,7 @@ use super::{
     ranges::Ranges,
 };
 use crate::{
-    decode::record::cause_of_call,
+    decode::enums::cause_of_call,
     event::{Cause, Kind},
 };
 

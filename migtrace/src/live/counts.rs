@@ -8,9 +8,11 @@ use aya::{
 };
 use migtrace_common::aggregate::{PROCESSES, ProcessKey, ProcessTally, Tally, TallyKey};
 
-use super::{attach::load::Counters, process_start};
-use crate::counts::{Counts, Process, ProcessId, Sort};
-use crate::decode::names::Names;
+use super::{counters::Counters, process_start};
+use crate::{
+    counts::{Counts, Process, ProcessId, Sort},
+    decode::names::Names,
+};
 
 /// Reads between two looks at who has ended, as long as there is room for more processes.
 const READS_PER_CLEANING: u32 = 16;

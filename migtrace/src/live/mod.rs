@@ -3,7 +3,8 @@
 //! Nothing outside this module uses aya.
 
 pub mod attach;
-pub(crate) mod counts;
+pub mod counters;
+pub mod counts;
 pub mod host;
 pub mod privilege;
 pub mod process_start;

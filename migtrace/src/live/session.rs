@@ -14,10 +14,18 @@ use thiserror::Error;
 use super::{
     attach::{
         bpf_config,
-        load::{Counters, LoadError, Loaded, Options, Ran},
-        requirements::{self, Unsupported},
+        load::{LoadError, Loaded},
+        options::Options,
+        program_info::Ran,
     },
-    host::{hypervisor, kernel::Kernel, stranded_pages, topology},
+    counters::Counters,
+    counts,
+    host::{
+        hypervisor,
+        kernel::Kernel,
+        requirements::{self, Unsupported},
+        stranded_pages, topology,
+    },
     privilege,
     process_start::Processes,
     ring::reader::{Closing, Reader},
@@ -25,7 +33,7 @@ use super::{
 };
 use crate::{
     clock,
-    counts::{self, Beside, Counts},
+    counts::{Beside, Counts},
     decode::names::Names,
     event::Event,
     filter::{
@@ -110,7 +118,7 @@ impl Live {
         let kernel = Kernel::running()?;
         let offsets = bpf_config::offsets(&kernel)?;
         let ring_bytes = scope.ring_bytes.unwrap_or_else(default_ring_bytes);
-        let names = Names::of(&kernel);
+        let names = Names::from_enums(|name| kernel.enumerators(name));
         let filter = kernel::lower(&scope.filter, &|reason, call| names.cause(reason, call)).within(&scope.kernel);
         let options = Options {
             kernel: &kernel,

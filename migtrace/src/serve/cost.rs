@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use crate::{
     clock,
-    live::{attach::load::Ran, ring::reader},
+    live::{attach::program_info::Ran, ring::reader},
     metrics::Cost,
     recording::ProgramCost,
 };

@@ -24,8 +24,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::Ask;
-use crate::metrics::{Format, encode};
+use crate::metrics::{Families, Format, encode};
+
+/// A scrape that waits for the metrics.
+pub type Ask = oneshot::Sender<Arc<Families>>;
 
 /// Connections at once.
 pub const CONNECTIONS: usize = 16;

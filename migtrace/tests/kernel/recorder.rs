@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use migtrace::{live::attach::requirements::AVOID, trace::Trace};
+use migtrace::{live::host::requirements::AVOID, trace::Trace};
 use tempfile::TempDir;
 
 use crate::{

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use migtrace::{
     event::{FaultClass, RequestName},
-    live::attach::requirements::AVOID,
+    live::host::requirements::AVOID,
     recording::coverage,
 };
 use serde_json::Value;

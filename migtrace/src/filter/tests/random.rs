@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use crate::{
-    decode::record::cause_of_call,
+    decode::enums::cause_of_call,
     event::{
         Access, Batch, Body, Cause, Check, Comm, Event, Fault, FaultClass, Kind, Mark, Migrate, Outcome, Phase, Policy,
         Request, RequestName, Task, TaskEvent, Verdict,

@@ -7,8 +7,7 @@ use migtrace_common::config::{
     PageFaultOffsets, SyscallEnterOffsets, SyscallExitOffsets,
 };
 
-use super::requirements::Unsupported;
-use crate::live::host::kernel::Kernel;
+use crate::live::host::{kernel::Kernel, requirements::Unsupported};
 
 /// Where x86-64 puts struct page's array and the direct map when they are not randomized, by levels of page tables
 /// (Documentation/arch/x86/x86_64/mm.rst).

@@ -371,7 +371,7 @@ impl Hook {
         }
     }
 
-    /// The form of its program: one of [`super::requirements::FORMS`].
+    /// The form of its program: one of [`crate::live::host::requirements::FORMS`].
     #[must_use]
     pub fn form(&self) -> &'static str {
         match self {

@@ -1,26 +1,29 @@
 //! Loading the BPF object into the running kernel, and its maps.
 
-use std::{collections, os::fd::AsFd};
+use std::os::fd::AsFd;
 
 use aya::{
     Btf, Ebpf, EbpfLoader, Pod,
-    maps::{Array, ArrayOfMaps, HashMap, Map, MapData, MapError, MapFd, PerCpuArray, RingBuf, StackTraceMap},
+    maps::{Array, ArrayOfMaps, HashMap, Map, MapData, MapError, MapFd, RingBuf, StackTraceMap},
 };
 use aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_RINGBUF;
 use migtrace_common::{
     config::{CONFIG_GLOBAL, FILTER_GLOBAL},
-    counters::{PROGRAMS_PER_PROBE, Probe, ProbeCounters, counters_index},
+    counters::Probe,
 };
 use thiserror::Error;
 
 use super::{
-    attach::{Attached, attach_all, unload},
-    bpf_config::Offsets,
     kfunc,
-    program_info::{self, Runs},
+    options::Options,
+    program_info::{self, Ran},
+    select::{Attached, attach_all, unload},
 };
-use crate::live::host::{kernel::Kernel, topology::NodesOfCpus};
-use crate::{counts, filter::kernel::KernelFilter, recording::ProbeInfo};
+use crate::{
+    filter::kernel::KernelFilter,
+    live::{counters::Counters, counts::Maps, host::topology::NodesOfCpus},
+    recording::ProbeInfo,
+};
 
 /// The compiled programs.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("MIGTRACE_BPF_OBJECT"));
@@ -50,25 +53,6 @@ pub enum LoadError {
     Pid { pid: u32, max: usize },
 }
 
-/// What the caller decides.
-#[derive(Clone, Copy)]
-pub struct Options<'a> {
-    pub kernel: &'a Kernel,
-    pub offsets: &'a Offsets,
-    /// Only these processes and the children that they have from now on; `None`: everything but this process.
-    pub processes: Option<&'a [u32]>,
-    /// Size of each CPU's ring, bytes: a power of two, and whole pages.
-    pub ring_bytes: u32,
-    /// Whether events get the stacks on which they happened.
-    pub stacks: bool,
-    /// Where faults, checks, marks and moves of folios are to be counted in the kernel: the records that are made beside.
-    pub aggregate: Option<counts::Beside>,
-    /// Whether the programs' own diagnostics are wanted.
-    pub diagnostics: bool,
-    /// What of the filter the programs decide.
-    pub filter: &'a KernelFilter,
-}
-
 /// The programs in the kernel. They leave it when this is dropped.
 pub struct Loaded {
     ebpf: Ebpf,
@@ -79,14 +63,6 @@ pub struct Loaded {
     pub probes: Vec<ProbeInfo>,
     /// The programs that are attached.
     attached: Vec<Attached>,
-}
-
-/// How often an attached program ran.
-#[derive(Clone, Copy, Debug)]
-pub struct Ran {
-    pub program: &'static str,
-    pub probe: Probe,
-    pub runs: Runs,
 }
 
 impl Loaded {
@@ -181,7 +157,7 @@ impl Loaded {
     /// Where the map is not what it should be.
     pub fn take_counters(&mut self) -> Result<Counters, LoadError> {
         let map = self.ebpf.take_map("COUNTERS").expect("the object has a map COUNTERS");
-        map.try_into().map(Counters).map_err(|source| LoadError::Map { name: "COUNTERS", source })
+        map.try_into().map(Counters::new).map_err(|source| LoadError::Map { name: "COUNTERS", source })
     }
 
     /// The kernel's account of each attached program's runs; one that cannot be asked about is left out.
@@ -198,7 +174,7 @@ impl Loaded {
     ///
     /// # Errors
     /// Where a map is not what it should be.
-    pub fn take_aggregates(&mut self) -> Result<Option<counts::Maps>, LoadError> {
+    pub fn take_aggregates(&mut self) -> Result<Option<Maps>, LoadError> {
         if !self.aggregates {
             return Ok(None);
         }
@@ -206,7 +182,7 @@ impl Loaded {
         let (tallies, processes) = (take("TALLIES"), take("PROCESS_TALLIES"));
         let tallies = tallies.try_into().map_err(|source| LoadError::Map { name: "TALLIES", source })?;
         let processes = processes.try_into().map_err(|source| LoadError::Map { name: "PROCESS_TALLIES", source })?;
-        Ok(Some(counts::Maps { tallies, processes }))
+        Ok(Some(Maps { tallies, processes }))
     }
 
     /// The programs' own diagnostics.
@@ -265,33 +241,4 @@ fn trace_process(ebpf: &mut Ebpf, pid: u32) -> Result<(), LoadError> {
     let mut value = traced.get(&index, 0).map_err(failed)?;
     value[byte] = 1;
     traced.set(index, value, 0).map_err(failed)
-}
-
-/// The programs' per-CPU counters.
-pub struct Counters(PerCpuArray<MapData, ProbeCounters>);
-
-impl Counters {
-    /// Sums over all CPUs and programs, by probe.
-    ///
-    /// # Errors
-    /// Where the map cannot be read.
-    pub fn read(&self) -> Result<collections::HashMap<&'static str, ProbeCounters>, MapError> {
-        Probe::ALL.iter().map(|&probe| Ok((probe.name(), self.of(probe)?))).collect()
-    }
-
-    fn of(&self, probe: Probe) -> Result<ProbeCounters, MapError> {
-        (0..PROGRAMS_PER_PROBE).try_fold(ProbeCounters::default(), |total, program| {
-            let per_cpu = self.0.get(&counters_index(probe, program), 0)?;
-            Ok(per_cpu.iter().fold(total, |total, cpu| ProbeCounters {
-                seen: total.seen + cpu.seen,
-                stored: total.stored + cpu.stored,
-                ring_full: total.ring_full + cpu.ring_full,
-                no_start: total.no_start + cpu.no_start,
-                filtered: total.filtered + cpu.filtered,
-                sampled_out: total.sampled_out + cpu.sampled_out,
-                counted_only: total.counted_only + cpu.counted_only,
-                uncounted: total.uncounted + cpu.uncounted,
-            }))
-        })
-    }
 }

@@ -2,10 +2,10 @@
 //!
 //! Nothing here knows what a record means; that is [`crate::decode::record`]'s.
 
-pub mod attach;
 pub mod bpf_config;
 pub mod catalog;
 pub mod kfunc;
 pub mod load;
+pub mod options;
 pub mod program_info;
-pub mod requirements;
+mod select;

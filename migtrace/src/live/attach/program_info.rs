@@ -6,6 +6,7 @@ use std::{
 };
 
 use aya_obj::generated::{bpf_attr, bpf_cmd, bpf_prog_info};
+use migtrace_common::counters::Probe;
 
 /// The kernel's own account of a program's runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +16,14 @@ pub struct Runs {
     pub run_count: u64,
     /// Runs that did not happen because the program, or another, was running on that CPU (since Linux 5.12).
     pub missed: u64,
+}
+
+/// How often an attached program ran.
+#[derive(Clone, Copy, Debug)]
+pub struct Ran {
+    pub program: &'static str,
+    pub probe: Probe,
+    pub runs: Runs,
 }
 
 /// Asks the kernel (BPF_OBJ_GET_INFO_BY_FD).

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fs};
 use btf_rs::{Btf, BtfType, Type};
 use memchr::{memmem, memrchr};
 
-use crate::live::attach::requirements::{BTF_PATH, Unsupported};
+use super::requirements::{BTF_PATH, Unsupported};
 
 /// The running kernel, as far as tracing needs to know it.
 pub struct Kernel {

@@ -3,6 +3,7 @@
 pub mod cgroups;
 pub mod hypervisor;
 pub mod kernel;
+pub mod requirements;
 pub mod stranded_pages;
 pub mod topology;
 pub mod vmstat;

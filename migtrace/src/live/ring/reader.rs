@@ -28,7 +28,7 @@ use crate::{
     decode::names::Names,
     event::{Body, Event},
     filter::Filter,
-    live::{attach::load::Counters, privilege},
+    live::{counters::Counters, privilege},
     recording::ProbeAccount,
 };
 

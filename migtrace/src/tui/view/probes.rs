@@ -189,7 +189,7 @@ fn questions(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         canvas.line(area, 1, &[("not known".to_owned(), Tone::Dim)]);
         return;
     }
-    let all = doctor::answers(&app.meta().probes);
+    let all = doctor::views(&app.meta().probes);
     let order = ["unavailable", "estimated", "exact"];
     let count = |fidelity: &str| all.iter().filter(|view| view.fidelity == fidelity).count();
     let summary = order.iter().map(|f| format!("{} {f}", count(f))).collect::<Vec<_>>().join(", ");

@@ -10,10 +10,13 @@ use migtrace_common::{counters::Probe, kinds::RecordKind};
 
 use super::{
     catalog::{CATALOG, Gives, Hook, Placed, Role, Way},
-    load::Options,
-    requirements,
+    options::Options,
 };
-use crate::{filter::kernel, recording::ProbeInfo};
+use crate::{
+    filter::kernel,
+    live::host::requirements::{self, KPROBES},
+    recording::ProbeInfo,
+};
 
 /// A program that is attached, and the probe that it works for.
 pub(crate) type Attached = (&'static str, Probe);
@@ -29,9 +32,6 @@ pub(crate) fn attach_all(ebpf: &mut Ebpf, options: &Options<'_>, btf: &Btf) -> (
     let faults: Vec<_> = CATALOG.iter().filter(is_fault).flat_map(|role| attaching.fill(role)).collect();
     ([faults, others].concat(), attaching.attached)
 }
-
-/// Where the kernel offers kprobes (CONFIG_KPROBE_EVENTS).
-pub const KPROBES: &str = "/sys/bus/event_source/devices/kprobe/type";
 
 /// The kernel's allocator for BPF maps that grow where any program runs.
 const BPF_ALLOCATOR: &str = "bpf_mem_alloc_init";

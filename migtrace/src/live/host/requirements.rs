@@ -102,6 +102,9 @@ fn has_own_clock(offsets: &str) -> bool {
 /// The running kernel's type information.
 pub const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
 
+/// Exists if the kernel offers kprobes (CONFIG_KPROBE_EVENTS).
+pub const KPROBES: &str = "/sys/bus/event_source/devices/kprobe/type";
+
 /// What tracing needs, by name.
 const CAPABILITIES: [(&str, CapabilitySet); 3] =
     [("CAP_SYSLOG", CapabilitySet::SYSLOG), ("CAP_PERFMON", CapabilitySet::PERFMON), ("CAP_BPF", CapabilitySet::BPF)];

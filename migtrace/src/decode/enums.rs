@@ -1,0 +1,71 @@
+//! Kernel numbers as the enums of [`crate::event`], by one rule for records and for counts.
+
+use migtrace_common::kinds::{self, RequestName as RequestKind};
+
+use super::names::Names;
+use crate::event::{Cause, FaultClass, Outcome, PLACED_OR_DEFERRED, Reason, Verdict};
+
+/// The class of a fault; `Other` for a number that this migtrace does not know.
+pub(crate) fn fault_class(class: kinds::FaultClass) -> FaultClass {
+    match class {
+        kinds::FaultClass::ANON => FaultClass::Anon,
+        kinds::FaultClass::FILE => FaultClass::File,
+        kinds::FaultClass::SHMEM => FaultClass::Shmem,
+        kinds::FaultClass::SWAP => FaultClass::Swap,
+        kinds::FaultClass::HINTING => FaultClass::Hinting,
+        kinds::FaultClass::COW => FaultClass::Cow,
+        kinds::FaultClass::HUGE => FaultClass::Huge,
+        _ => FaultClass::Other,
+    }
+}
+
+/// What a check found, and why it was skipped; `None` for a way to check that is not known.
+pub(crate) fn verdict(
+    path: kinds::CheckPath,
+    reason: i32,
+    dst_nid: Option<i32>,
+    on_page_node: bool,
+    names: &Names,
+) -> Option<(Verdict, Option<Reason>)> {
+    Some(match path {
+        kinds::CheckPath::LAZY_FAULT => {
+            let word = names.mof_reason(reason);
+            match &*word {
+                "placed" => (Verdict::Placed, None),
+                "misplaced" => (Verdict::Misplaced, None),
+                _ => (Verdict::Skipped, Some(word)),
+            }
+        }
+        kinds::CheckPath::HINTING if dst_nid.is_some() => (Verdict::Misplaced, None),
+        kinds::CheckPath::HINTING if on_page_node => (Verdict::Placed, None),
+        // mpol_misplaced() gives no target where policy is content, and where it puts the move off until the page is
+        // touched from here again; from outside the two are the same.
+        kinds::CheckPath::HINTING => (Verdict::Skipped, Some(PLACED_OR_DEFERRED.into())),
+        kinds::CheckPath(_) => return None,
+    })
+}
+
+/// Whether a page was marked, and why not.
+pub(crate) fn marked(reason: i32, names: &Names) -> (Outcome, Option<Reason>) {
+    let word = names.mof_reason(reason);
+    if &*word == "unmapped" { (Outcome::Ok, None) } else { (Outcome::Failed, Some(word)) }
+}
+
+/// Why a folio was to move; `None` for a way to move that is not known.
+pub(crate) fn cause(path: kinds::MigratePath, migrate_reason: i32, request: u8, names: &Names) -> Option<Cause> {
+    match path {
+        kinds::MigratePath::LAZY_FAULT => Some(Cause::LazyFault),
+        kinds::MigratePath::DIRECT => Some(names.cause(migrate_reason, cause_of_call(request))),
+        kinds::MigratePath(_) => None,
+    }
+}
+
+/// The cause that a placement system call is.
+pub(crate) fn cause_of_call(request: u8) -> Cause {
+    match RequestKind(request) {
+        RequestKind::MBIND => Cause::Mbind,
+        RequestKind::MOVE_PAGES => Cause::MovePages,
+        RequestKind::MIGRATE_PAGES => Cause::MigratePages,
+        _ => Cause::Other,
+    }
+}

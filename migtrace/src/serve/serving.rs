@@ -1,0 +1,169 @@
+//! Keeps the counts, and answers scrapes from them.
+
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::mpsc,
+    time::{MissedTickBehavior, interval},
+};
+
+use super::{cost, http::Ask};
+use crate::{
+    counts::Beside,
+    doctor::{self, View},
+    event::{Kind, escape_control},
+    filter::{Filter, kernel::KernelScope, predicate::Predicate},
+    live::{
+        host::cgroups::Cgroups,
+        session::{Live, Scope, SourceError, mark_silenced},
+    },
+    metrics::{Cost, Families, Shown, Snapshot, Tally},
+    recording::Meta,
+};
+
+/// Counts younger than this are given as they are.
+const FRESH: Duration = Duration::from_secs(1);
+/// Counts are never older than this.
+const OLDEST: Duration = Duration::from_secs(10);
+/// Between two ticks of the live source.
+const TICK: Duration = Duration::from_millis(250);
+/// Each CPU's ring: only requests, batches and the account come through it.
+const RING_BYTES: u32 = 256 << 10;
+/// Kinds that are counted.
+const KINDS: [Kind; 6] = [Kind::Fault, Kind::Check, Kind::Mark, Kind::Migrate, Kind::Batch, Kind::Request];
+
+/// What is traced for the metrics: the whole system, all but requests and batches counted in the kernel only.
+#[must_use]
+pub fn scope(diagnostics: bool) -> Scope {
+    Scope {
+        processes: None,
+        ring_bytes: Some(RING_BYTES),
+        stacks: false,
+        aggregate: Some(Beside::default()),
+        diagnostics,
+        filter: Filter::from(Predicate::Kind(KINDS.into_iter().collect())),
+        kernel: KernelScope::default(),
+    }
+}
+
+/// The counts, and who has asked for them.
+pub struct Serving {
+    live: Live,
+    meta: Meta,
+    views: Vec<View>,
+    tally: Tally,
+    cgroups: Cgroups,
+    shown: Shown,
+    started_s: Option<f64>,
+    refreshes: u64,
+    refresh: Duration,
+    /// When they were read last.
+    read: Option<Instant>,
+    families: Arc<Families>,
+}
+
+impl Serving {
+    /// Serves what `live` counts, with series for so many cgroups at most.
+    #[must_use]
+    pub fn new(live: Live, mut meta: Meta, most_cgroups: usize) -> Self {
+        let views = doctor::views(&meta.probes);
+        for probe in &mut meta.probes {
+            probe.attached = probe.attached.as_deref().map(escape_control);
+        }
+        Self {
+            live,
+            meta,
+            views,
+            tally: Tally::default(),
+            cgroups: Cgroups::running(),
+            shown: Shown::new(most_cgroups),
+            started_s: cost::started_s(),
+            refreshes: 0,
+            refresh: Duration::ZERO,
+            read: None,
+            families: Arc::default(),
+        }
+    }
+
+    /// Answers until `stop` is ready; then takes the programs out of the kernel.
+    ///
+    /// # Errors
+    /// Where the counts cannot be read any more.
+    pub async fn run(
+        mut self,
+        mut asks: mpsc::Receiver<Ask>,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), SourceError> {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                batch = self.live.next() => match batch {
+                    Some(batch) => batch.iter().for_each(|event| self.tally.see(event)),
+                    None => break,
+                },
+                Some(ask) = asks.recv() => {
+                    self.refresh(FRESH)?;
+                    // One that has gone meanwhile needs no answer.
+                    let _ = ask.send(Arc::clone(&self.families));
+                }
+                () = &mut stop => break,
+                _ = tick.tick() => {
+                    self.live.tick();
+                    if self.live.silenced() {
+                        mark_silenced(&mut self.meta.probes);
+                    }
+                    self.refresh(OLDEST)?;
+                }
+            }
+        }
+        let mut stopped = self.live.stop();
+        while stopped.next().await.is_some() {}
+        stopped.close().map(drop)
+    }
+
+    /// Reads the counts, unless they are younger than `age`.
+    fn refresh(&mut self, age: Duration) -> Result<(), SourceError> {
+        let began = Instant::now();
+        let elapsed = self.read.map(|read| began - read);
+        if elapsed.is_some_and(|elapsed| elapsed < age) {
+            return Ok(());
+        }
+        let counters = self.live.counters()?;
+        let ran = self.live.ran();
+        let measured = self.live.measured();
+        let Some(counts) = self.live.counts()? else { return Ok(()) };
+        let by_cgroup = counts.processes.by_cgroup();
+        by_cgroup.keys().for_each(|id| self.cgroups.see(*id));
+        let elapsed_s = elapsed.unwrap_or_default().as_secs_f64();
+        self.shown.update(&by_cgroup, &self.cgroups.paths(), elapsed_s);
+        let forgotten = self.shown.forget(&counts.processes.running_in());
+        let so_far = Cost {
+            started_s: self.started_s,
+            refreshes: self.refreshes,
+            refresh: self.refresh,
+            ..cost::so_far(&ran, measured)
+        };
+        let snapshot = Snapshot {
+            meta: &self.meta,
+            counts,
+            tally: &self.tally,
+            cgroups: &self.shown,
+            counters: &counters,
+            views: &self.views,
+            cost: &so_far,
+        };
+        self.families = Arc::new(snapshot.families());
+        self.live.forget_cgroups(&forgotten);
+        forgotten.iter().for_each(|id| self.cgroups.forget(*id));
+        self.read = Some(began);
+        self.refreshes += 1;
+        self.refresh += began.elapsed();
+        Ok(())
+    }
+}
