@@ -8,6 +8,7 @@ use super::{
 use crate::{
     counts::{Count, Sort},
     event::{Outcome, Reason},
+    model::measure::Locality,
 };
 
 pub(super) fn fill(families: &mut Families, snapshot: &Snapshot<'_>) {
@@ -29,8 +30,8 @@ fn add(families: &mut Families, sort: &Sort, count: &Count) {
                 ("node", node(*nid)),
             ]);
             families.add(&table::FAULTS, by, count.events);
-            let place = cpu_nid.zip(*nid).map(|(cpu, page)| if cpu == page { "local" } else { "remote" });
-            let by = labels([("class", class), ("place", place.map(str::to_owned))]);
+            let place = Locality::of(*cpu_nid, *nid).map(|locality| locality.word().to_owned());
+            let by = labels([("class", class), ("place", place)]);
             families.add_times(&table::FAULT_LATENCY, by, &count.times);
         }
         Sort::Check { verdict, reason, src_nid, dst_nid } => {

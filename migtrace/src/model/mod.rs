@@ -9,6 +9,7 @@ pub(crate) mod frame_index;
 pub mod latency;
 pub mod lazy;
 pub mod live;
+pub mod measure;
 pub mod nesting;
 pub mod page_history;
 pub mod phase;

@@ -4,6 +4,7 @@
 //! than the trace; a smaller one means that one of the two is wrong.
 
 use super::Run;
+use super::measure::folio_pages;
 use crate::{
     event::{Body, Cause, Event, FaultClass, Outcome, Verdict},
     recording::{
@@ -38,15 +39,15 @@ type Counted = fn(&Body) -> u64;
 /// adds.
 const COUNTERS: [(&str, &str, &str, Counted); 8] = [
     ("mof_unmapped", "pages marked lazily", "mark", |b| match b {
-        Body::Mark(m) if m.result == Outcome::Ok => 1 << m.order,
+        Body::Mark(m) if m.result == Outcome::Ok => folio_pages(m.order),
         _ => 0,
     }),
     ("mof_checked", "pages checked when touched", "check", |b| match b {
-        Body::Check(c) if !c.is_hinting() => 1 << c.order,
+        Body::Check(c) if !c.is_hinting() => folio_pages(c.order),
         _ => 0,
     }),
     ("mof_misplaced", "pages found misplaced", "check", |b| match b {
-        Body::Check(c) if c.verdict == Verdict::Misplaced && !c.is_hinting() => 1 << c.order,
+        Body::Check(c) if c.verdict == Verdict::Misplaced && !c.is_hinting() => folio_pages(c.order),
         _ => 0,
     }),
     ("mof_migrated", "pages moved when touched", "lazy_migrate", |b| match b {

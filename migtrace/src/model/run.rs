@@ -4,12 +4,13 @@ use std::ops::Range;
 
 use super::{
     lazy::of_run::LazyMarks,
+    measure::{batch_migrated_pages, migrated_pages},
     nesting::Nesting,
     phase::{self, Section},
     requested_ranges::RequestedRanges,
 };
 use crate::{
-    event::{Body, Event, Outcome},
+    event::{Event, Outcome},
     recording::{Meta, coverage},
 };
 
@@ -74,13 +75,11 @@ impl Run {
         let inside = self.nest.descendants(event);
         let (mut by_batch, mut by_row) = (None, 0);
         for i in inside {
-            match &self.events[i].body {
-                Body::Batch(b) if &*b.mode != "lazy" => {
-                    *by_batch.get_or_insert(0) += if want == Outcome::Ok { b.done_pages() } else { b.failed };
-                }
-                Body::Migrate(m) if m.result == want => by_row += self.events[i].weight() * m.pages(),
-                _ => {}
+            let event = &self.events[i];
+            if let Some(pages) = batch_migrated_pages(event, want) {
+                *by_batch.get_or_insert(0) += pages;
             }
+            by_row += migrated_pages(event, want).unwrap_or(0);
         }
         by_batch.or_else(|| (self.sees_moves() || by_row > 0).then_some(by_row))
     }

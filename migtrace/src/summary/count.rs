@@ -11,7 +11,10 @@ use super::{
 use crate::{
     event::{Cause, FaultClass, Kind, Outcome, RequestName, TaskEvent, Verdict},
     filter::{Filter, Row},
-    model::latency::Latencies,
+    model::{
+        latency::Latencies,
+        measure::{Locality, folio_pages},
+    },
     trace::{row::to_event::BadRow, schema::RowBatch},
 };
 
@@ -292,13 +295,13 @@ fn add_fault(fault: &mut FaultCount, process: &mut Process, b: &RowBatch, row: u
     }
     fault.major += if b.major.get(row) == Some(true) { weight } else { 0 };
     process.faults = process.faults.saturating_add(weight);
-    match (b.nid.get(row), b.cpu_node.get(row)) {
-        (Some(page), Some(cpu)) if page == cpu => fault.local += weight,
-        (Some(_), Some(_)) => {
+    match Locality::of(b.cpu_node.get(row), b.nid.get(row)) {
+        Some(Locality::Local) => fault.local += weight,
+        Some(Locality::Remote) => {
             fault.remote += weight;
             process.remote_faults = process.remote_faults.saturating_add(weight);
         }
-        _ => fault.unknown += weight,
+        None => fault.unknown += weight,
     }
 }
 
@@ -308,7 +311,7 @@ fn pages(b: &RowBatch, row: usize) -> Result<u64, BadRow> {
     if order > MAX_ORDER {
         return Err(BadRow { column: "order", found: Some(order.to_string()) });
     }
-    Ok(1 << order)
+    Ok(folio_pages(order))
 }
 
 impl FaultCount {

@@ -15,7 +15,7 @@ use super::{
 use crate::event::{
     Batch, Body, Cause, Check, Event, Fault, FaultClass, Loss, Mark, Migrate, Outcome, Task, TaskEvent, Verdict,
 };
-use crate::model::{address::folio_start, frame_index::FrameIndex};
+use crate::model::{address::folio_start, frame_index::FrameIndex, measure::folio_pages};
 
 /// How much is followed.
 #[derive(Clone, Copy, Debug)]
@@ -132,7 +132,7 @@ impl LazyTracker {
     }
 
     fn mark(&mut self, number: usize, event: &Event, mark: &Mark) {
-        let (pages, request) = (1 << mark.order, self.requests.open(event));
+        let (pages, request) = (folio_pages(mark.order), self.requests.open(event));
         if mark.result == Outcome::Failed {
             let reason = mark.reason.clone().unwrap_or_else(|| "failed".into());
             return self.count(request, |f| {
@@ -177,7 +177,7 @@ impl LazyTracker {
         match followed.filter(|_| event.weight() == 1) {
             Some(n) => self.settle(n, &fate),
             None if fate.is_open() => {}
-            None => self.estimate(event, check.addr, &fate, 1 << check.order),
+            None => self.estimate(event, check.addr, &fate, folio_pages(check.order)),
         }
     }
 

@@ -1,6 +1,9 @@
 //! The numbers that everything is counted by: in all, a second, and for each process.
 
-use crate::event::{Body, Event, Outcome, Verdict};
+use crate::{
+    event::{Body, Event, Outcome, Verdict},
+    model::measure::{Locality, batch_migrated_pages, folio_pages, migrated_pages, waited_ns},
+};
 
 /// What happened, weighted. Pages where the name says so, else events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,38 +35,30 @@ impl Counts {
     #[must_use]
     pub fn of(event: &Event) -> Self {
         let n = event.weight();
-        let mut counts = Self { events: n, ..Self::default() };
+        let mut counts = Self { events: n, stalled_ns: waited_ns(event).unwrap_or(0), ..Self::default() };
         match &event.body {
             Body::Fault(f) => {
                 counts.faults = n;
-                if let (Some(cpu), Some(page)) = (event.cpu_node, f.nid) {
-                    counts.placed_faults = n;
-                    counts.remote_faults = if cpu == page { 0 } else { n };
-                }
-                counts.stalled_ns = f.latency_ns.unwrap_or(0).saturating_mul(n);
+                let locality = Locality::of(event.cpu_node, f.nid);
+                counts.placed_faults = if locality.is_some() { n } else { 0 };
+                counts.remote_faults = if locality == Some(Locality::Remote) { n } else { 0 };
             }
             Body::Check(c) => {
                 counts.checks = n;
                 counts.misplaced = if c.verdict == Verdict::Misplaced { n } else { 0 };
             }
-            Body::Mark(m) if m.result == Outcome::Ok => counts.marked_pages = pages(m.order).saturating_mul(n),
-            Body::Migrate(m) => {
-                let pages = pages(m.order).saturating_mul(n);
-                match m.result {
-                    Outcome::Ok => counts.moved_pages = pages,
-                    Outcome::Failed => counts.failed_pages = pages,
-                }
+            Body::Mark(m) if m.result == Outcome::Ok => counts.marked_pages = folio_pages(m.order).saturating_mul(n),
+            Body::Migrate(_) => {
+                counts.moved_pages = migrated_pages(event, Outcome::Ok).unwrap_or(0);
+                counts.failed_pages = migrated_pages(event, Outcome::Failed).unwrap_or(0);
             }
-            Body::Batch(b) if &*b.mode != "lazy" => {
-                counts.batch_moved_pages = b.done_pages().saturating_mul(n);
-                counts.batch_failed_pages = b.failed.saturating_mul(n);
+            Body::Batch(_) => {
+                counts.batch_moved_pages = batch_migrated_pages(event, Outcome::Ok).unwrap_or(0);
+                counts.batch_failed_pages = batch_migrated_pages(event, Outcome::Failed).unwrap_or(0);
             }
-            Body::Request(r) => {
-                counts.requests = n;
-                counts.stalled_ns = r.latency_ns.saturating_mul(n);
-            }
+            Body::Request(_) => counts.requests = n,
             Body::Loss(_) => counts.events = 0,
-            Body::Mark(_) | Body::Batch(_) | Body::Task(_) | Body::Region(_) | Body::Phase(_) => {}
+            Body::Mark(_) | Body::Task(_) | Body::Region(_) | Body::Phase(_) => {}
         }
         counts
     }
@@ -120,9 +115,4 @@ impl Counts {
             (&mut self.stalled_ns, other.stalled_ns),
         ]
     }
-}
-
-/// Pages of a folio. An order that no folio can have, from a damaged trace, counts as the largest.
-fn pages(order: u32) -> u64 {
-    1_u64 << order.min(63)
 }

@@ -9,6 +9,7 @@ use super::{State, counts::Counts, latencies::What, process::Identity};
 use crate::{
     counts::{self, Count, ProcessId, Sort},
     event::{Body, Cause, Event, Outcome, Verdict},
+    model::measure::Locality,
 };
 
 /// The probes of checks: by migrate-on-fault, and in NUMA hinting faults.
@@ -103,9 +104,10 @@ impl State {
             Sort::Fault { class, cpu_nid, nid, .. } => {
                 counts.faults = new.events;
                 counts.stalled_ns = new.times.total_ns;
+                let locality = Locality::of(*cpu_nid, *nid);
+                counts.placed_faults = if locality.is_some() { new.events } else { 0 };
+                counts.remote_faults = if locality == Some(Locality::Remote) { new.events } else { 0 };
                 if let (Some(cpu), Some(page)) = (*cpu_nid, *nid) {
-                    counts.placed_faults = new.events;
-                    counts.remote_faults = if cpu == page { 0 } else { new.events };
                     self.faults.add(cpu, page, new.events);
                 }
                 self.latencies.feed_times(What::Fault(*class), &new.times);

@@ -28,6 +28,7 @@ use self::{
 };
 use crate::{
     event::{Body, Cause, Event, Outcome},
+    model::measure::migrated_pages,
     recording::Meta,
 };
 
@@ -126,9 +127,9 @@ impl State {
                     self.faults.add(from, to, weight);
                 }
             }
-            Body::Migrate(m) if m.result == Outcome::Ok => {
-                if let Some(to) = m.dst_nid {
-                    self.moves.add(m.src_nid, to, m.pages().saturating_mul(weight));
+            Body::Migrate(m) => {
+                if let (Some(to), Some(pages)) = (m.dst_nid, migrated_pages(event, Outcome::Ok)) {
+                    self.moves.add(m.src_nid, to, pages);
                 }
             }
             _ => {}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{counts::Counts, nodes::Nodes};
 use crate::event::{Body, Event, Fault, FaultClass, Outcome, Policy, Region as Mapping, RegionClass};
+use crate::model::measure::folio_pages;
 
 /// Regions of one process that are told apart.
 pub const REGIONS: usize = 2048;
@@ -139,7 +140,7 @@ pub(super) fn place(pages: &mut Nodes, event: &Event) {
             }
         }
         Body::Migrate(m) if m.result == Outcome::Ok => {
-            let count = (1_u64 << m.order.min(63)).saturating_mul(event.weight());
+            let count = folio_pages(m.order).saturating_mul(event.weight());
             if let Some(to) = m.dst_nid {
                 pages.take(m.src_nid, count);
                 pages.add(to, count);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::event::{Body, Cause, Event, Outcome, Reason};
-use crate::model::latency::Latencies;
+use crate::model::{latency::Latencies, measure::folio_pages};
 
 /// Why, from which node, to which node (`None`: the kernel did not show it).
 pub type MoveKey = (Cause, i32, Option<i32>);
@@ -33,13 +33,13 @@ pub fn take(counts: &mut BTreeMap<MoveKey, Moves>, event: &Event) {
     let (moves, weight) = (counts.entry((m.cause, m.src_nid, m.dst_nid)).or_default(), event.weight());
     match m.result {
         Outcome::Ok => {
-            moves.moved_pages += weight * m.pages();
+            moves.moved_pages += weight * folio_pages(m.order);
             moves.moved_folios += weight;
             m.latency_ns.into_iter().for_each(|ns| moves.latency.record_many(ns, weight));
         }
         Outcome::Failed => {
             let reason = m.reason.clone().unwrap_or_else(|| "failed".into());
-            *moves.failed_pages.entry(reason).or_default() += weight * m.pages();
+            *moves.failed_pages.entry(reason).or_default() += weight * folio_pages(m.order);
         }
     }
 }

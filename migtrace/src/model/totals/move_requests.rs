@@ -6,6 +6,7 @@ use crate::model::{
     address::{PAGE_BYTES, pages_of},
     latency::Latencies,
     lazy::funnel::Funnel,
+    measure::migrated_pages,
     ranges::Ranges,
 };
 
@@ -121,11 +122,8 @@ impl MoveRequests {
     }
 
     fn sampled_pages(&self, run: &Run, want: Outcome) -> Option<u64> {
-        let pages = |&i: &usize| match &run.events[i].body {
-            Body::Migrate(m) if m.result == want => run.events[i].weight() * m.pages(),
-            _ => 0,
-        };
-        run.sees_moves().then(|| self.moves.iter().map(pages).sum())
+        let pages = |&i: &usize| migrated_pages(&run.events[i], want);
+        run.sees_moves().then(|| self.moves.iter().filter_map(pages).sum())
     }
 
     /// Time that the faults spent moving pages, ns; `None` where a move does not say.
