@@ -17,8 +17,8 @@ use std::{
 use migtrace::event::{Access, FaultClass, Policy, RegionClass, TaskEvent};
 
 use crate::{
-    needs,
     recorder::{Beside, Recorder, wait_for},
+    requirements,
     support::{PAGE, PAGES, Script, migtrace, record, record_with},
     workloads::segment,
 };
@@ -216,7 +216,7 @@ fn stacks_name_the_functions_of_kernel_and_program() {
         faults.iter().filter(|(e, _)| innermost(&e.user_stack).is_some_and(|f| f.ends_with("read"))).collect();
     assert!(reading.len() >= 32, "{:#?}", faults.iter().map(|(e, _)| &e.user_stack).collect::<Vec<_>>());
     // Since 6.19 the kernel jumps from there to a program and does not call it, so the function is on no stack.
-    let watched = if needs::kernel() < (6, 19) { "handle_mm_fault" } else { "do_user_addr_fault" };
+    let watched = if requirements::kernel() < (6, 19) { "handle_mm_fault" } else { "do_user_addr_fault" };
     for (event, fault) in reading {
         let stack: Vec<_> = event.kernel_stack.as_deref().unwrap_or_default().split(';').collect();
         let place = |function: &str| stack.iter().position(|frame| *frame == function);

@@ -14,7 +14,7 @@ use migtrace::{
 use migtrace_common::counters::ProbeCounters;
 
 use crate::{
-    needs::needs,
+    requirements::needs,
     support::{PAGES, Script, WRITTEN_ON_1, migtrace},
 };
 

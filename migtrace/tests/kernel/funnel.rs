@@ -9,8 +9,8 @@ use std::{
 use migtrace::model::lazy::{fate::Gone, funnel::Funnel};
 
 use crate::{
-    needs::needs,
     recorder::{Beside, Recorder},
+    requirements::needs,
     support::{PAGES, Run, Script, WRITTEN_ON_1, record},
 };
 

@@ -5,7 +5,7 @@ use std::fs;
 use migtrace::event::{Outcome, Verdict};
 
 use crate::{
-    needs::needs,
+    requirements::needs,
     support::{PAGES, Run, WRITTEN_ON_1, assert_inside, assert_lazy_moves, migtrace, record, texts},
 };
 

@@ -12,8 +12,8 @@ use std::{
 };
 
 use crate::{
-    needs::needs,
     recorder::{Beside, send},
+    requirements::needs,
     support::{Script, WRITTEN_ON_1, migtrace},
 };
 

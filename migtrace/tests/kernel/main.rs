@@ -4,27 +4,27 @@
 //! They change system-wide settings and read system-wide counters, so they run one at a time (`--test-threads=1`).
 #![allow(clippy::unwrap_used, reason = "a test ends where its premise does")]
 
+mod attach_methods;
 mod attribution;
 mod counts;
 mod direct;
 mod doctor;
 mod environment;
-mod evacuation;
 mod files;
 mod filters;
 mod funnel;
+mod independent_counters;
 mod lazy;
 mod live_log;
-mod lives;
 mod loss;
-mod needs;
+mod offline_and_contiguous;
 mod privilege;
 mod recorder;
 mod reliability;
+mod requirements;
 mod serve;
 mod support;
+mod task_events;
 mod top;
-mod ways;
-mod witness;
 mod workloads;
 mod zz_lockdown;

@@ -17,9 +17,9 @@ use migtrace::{live::host::requirements::AVOID, trace::Trace};
 use tempfile::TempDir;
 
 use crate::{
-    needs,
+    independent_counters::{Seen, Witness},
+    requirements,
     support::{Run, migtrace},
-    witness::{Seen, Witness},
 };
 
 /// Longer than anything takes that comes at all, on an emulated machine with a busy host.
@@ -63,7 +63,7 @@ impl Recorder {
         if !argv.is_empty() {
             command.arg("--").args(argv);
         }
-        let witness = (!needs::is_locked_down()).then(|| Witness::of(&["migrate/mm_migrate_pages"]));
+        let witness = (!requirements::is_locked_down()).then(|| Witness::of(&["migrate/mm_migrate_pages"]));
         let vmstat = vmstat();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = Heard::from(child.stdout.take().unwrap());

@@ -14,8 +14,8 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    needs::{PROMETHEUS, needs},
     recorder::{Beside, PATIENCE, send, wait_for},
+    requirements::{PROMETHEUS, needs},
     support::{Script, migtrace, texts},
     workloads::Balancing,
 };

@@ -18,9 +18,9 @@ use migtrace::{
 use tempfile::NamedTempFile;
 
 use crate::{
-    needs,
+    independent_counters::reason_of,
     recorder::{Ended, Recorder},
-    witness::reason_of,
+    requirements,
 };
 
 pub(crate) const PAGE: u64 = 4096;
@@ -191,7 +191,7 @@ impl Run {
             ("mof_misplaced", misplaced),
             ("mof_migrated", lazily),
         ];
-        if needs::migrate_on_fault().is_none() {
+        if requirements::migrate_on_fault().is_none() {
             expected.extend(lazy_counters);
         }
         for (name, count) in expected {

@@ -15,8 +15,8 @@ use nix::pty::{Winsize, openpty};
 use tempfile::TempDir;
 
 use crate::{
-    needs::needs,
     recorder::{Beside, Heard, PATIENCE, Recorder},
+    requirements::needs,
     support::{Script, WRITTEN_ON_1, migtrace},
 };
 

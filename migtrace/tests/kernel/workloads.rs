@@ -15,8 +15,8 @@ use std::{
 use migtrace::event::{Body, Cause, FaultClass, Outcome, RequestName, TaskEvent, Verdict};
 
 use crate::{
-    needs::needs,
     recorder::{Beside, Recorder},
+    requirements::needs,
     support::{PAGE, PAGES, Run, Script, WRITTEN_ON_1, assert_inside, record},
 };
 

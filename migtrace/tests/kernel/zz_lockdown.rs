@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs};
 use migtrace::event::{Cause, FaultClass};
 
 use crate::{
-    needs::{LOCKDOWN, needs},
+    requirements::{LOCKDOWN, needs},
     support::{PAGES, WRITTEN_ON_1, migtrace, record, texts},
 };
 

@@ -9,8 +9,8 @@ use std::{
 /// Ends the test, as skipped, unless the machine has all of these.
 macro_rules! needs {
     ($($need:ident),+) => {
-        $(if let Some(lack) = crate::needs::$need() {
-            return crate::needs::skip(lack);
+        $(if let Some(lack) = crate::requirements::$need() {
+            return crate::requirements::skip(lack);
         })+
     };
 }
@@ -74,7 +74,7 @@ pub(crate) const CMA: &str = "/sys/kernel/debug/cma";
 pub(crate) fn other_ways() -> Option<&'static str> {
     let symbols = fs::read_to_string("/proc/kallsyms").unwrap();
     let there =
-        Path::new(migtrace::live::attach::attach::KPROBES).exists() && symbols.contains(" bpf_mem_alloc_init\n");
+        Path::new(migtrace::live::host::requirements::KPROBES).exists() && symbols.contains(" bpf_mem_alloc_init\n");
     lacks("kprobes that may take memory", there)
 }
 

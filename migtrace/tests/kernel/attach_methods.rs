@@ -10,8 +10,8 @@ use migtrace::{
 use serde_json::Value;
 
 use crate::{
-    needs::{self, needs},
     recorder::Recorder,
+    requirements::{self, needs},
     support::{PAGE, PAGES, Run, Script, WRITTEN_ON_1, migtrace, texts},
     workloads::{Balancing, assert_reconciled, segment},
 };
@@ -76,7 +76,7 @@ fn trace_events_alone_show_faults_and_calls() {
 
 #[test]
 fn the_kernel_takes_every_program_that_has_a_place_in_it() {
-    let old = needs::kernel() < (6, 0);
+    let old = requirements::kernel() < (6, 0);
     for forms in ["", "fentry", "fentry,kprobe", "fentry,tp_btf", "fentry,kprobe,tp_btf"] {
         let output = migtrace().env(AVOID, forms).args(["doctor", "--json"]).output().unwrap();
         let (stdout, stderr) = texts(&output);

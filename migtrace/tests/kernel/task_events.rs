@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use migtrace::event::TaskEvent;
 
-use crate::{needs::needs, recorder::Recorder, support::Run};
+use crate::{recorder::Recorder, requirements::needs, support::Run};
 
 const CHILDREN: usize = 200;
 

@@ -12,8 +12,8 @@ use std::{
 use migtrace::event::{Cause, Outcome};
 
 use crate::{
-    needs::{self, needs},
     recorder::{Beside, Recorder},
+    requirements::{self, needs},
     support::{PAGE, PAGES, Run, Script, record},
     workloads::{Calls, assert_reconciled, assert_reconciled_with, pages},
 };
@@ -55,7 +55,7 @@ fn a_block_that_goes_offline_is_cleared_of_its_pages() {
 #[test]
 fn a_contiguous_range_is_cleared_of_its_pages() {
     needs!(contiguous_ranges);
-    let area = Path::new(needs::CMA).read_dir().unwrap().next().unwrap().unwrap().path();
+    let area = Path::new(requirements::CMA).read_dir().unwrap().next().unwrap().unwrap().path();
     let [base, count] =
         ["base_pfn", "count"].map(|file| fs::read_to_string(area.join(file)).unwrap().trim().parse::<u64>().unwrap());
     // The kernel gives up where somebody holds one of the pages just then, as who reads it from disk.
