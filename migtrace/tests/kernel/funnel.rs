@@ -18,7 +18,7 @@ use crate::{
 fn funnel(run: &Run) -> Funnel {
     run.assert_lossless();
     let model = migtrace::model::Run::new(run.meta.clone(), run.events.clone());
-    let funnel = Funnel::of_run(&model);
+    let funnel = model.marks.all().clone();
     assert!(funnel.holds(), "{funnel:?}");
     assert_eq!(funnel.counted_pages, Some(funnel.marked_pages), "the kernel's count");
     funnel
