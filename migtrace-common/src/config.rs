@@ -30,8 +30,8 @@ pub struct Config {
     pub only_traced: u32,
     /// Nonzero: records get the numbers of the kernel and user stacks of their events.
     pub stacks: u32,
-    /// Nonzero: keep tallies of faults, checks, marks and migrations of folios (see [`crate::aggregate`]).
-    pub aggregate: u32,
+    /// Nonzero: keep tallies of faults, checks, marks and migrations of folios (see [`crate::tally`]).
+    pub tally: u32,
     /// With tallies: the maximum number of records of faults, and of each other kind, that a CPU makes in a window.
     pub faults_per_window: u32,
     pub others_per_window: u32,

@@ -86,16 +86,16 @@ pub struct ProbeCounters {
     /// Events that passed the filter and were not in the sample.
     pub sampled_out: u64,
     /// Events in the tallies without a record, because the CPU had made enough records of their kind.
-    pub counted_only: u64,
+    pub aggregated_only: u64,
     /// Events that are lost to the tallies, because there were too many keys or processes.
-    pub uncounted: u64,
+    pub table_full: u64,
 }
 
 impl ProbeCounters {
     /// Events that passed the filter and are in the sample, with a record or without.
     #[must_use]
     pub const fn events(&self) -> u64 {
-        self.seen + self.counted_only
+        self.seen + self.aggregated_only
     }
 
     /// Events seen that are not in the trace.

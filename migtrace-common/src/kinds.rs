@@ -28,9 +28,9 @@ kinds! {
     }
 
     /// The hook that saw a fault. It determines the meaning of `flags`, and which fields are unknown.
-    FaultWay(u8) {
+    FaultHook(u8) {
         /// handle_mm_fault(): `flags` are FAULT_FLAG_* bits; class, latency, result and node are known.
-        HANDLED = 1,
+        HANDLE_MM_FAULT = 1,
         /// The exception: `flags` are the CPU's error code; the outcome is not known yet.
         EXCEPTION = 2,
     }
@@ -90,6 +90,6 @@ kinds! {
         EXEC = 2,
         EXIT = 3,
         /// It now runs on a CPU of another node.
-        MOVED = 4,
+        CHANGED_NODE = 4,
     }
 }

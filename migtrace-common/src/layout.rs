@@ -3,10 +3,10 @@
 use core::mem::{align_of, offset_of, size_of};
 
 use crate::{
-    aggregate::{ProcessKey, ProcessTally, TIME_BUCKETS, Tally, TallyKey},
     config::{CPU_WORDS, Config, FILTER_COMMS, Filter, MIGRATE_REASONS},
     counters::ProbeCounters,
     record::*,
+    tally::{ProcessKey, ProcessTally, TIME_BUCKETS, Tally, TallyKey},
 };
 
 const _: () = assert!(size_of::<Header>() == 64 && align_of::<Header>() == 8);

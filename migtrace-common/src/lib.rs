@@ -5,7 +5,7 @@
 //! - [`record`]: the records in the ring, and [`kinds`], the small numbers in them;
 //! - [`config`]: the settings that the programs get at load time;
 //! - [`counters`]: the account of every event, by program;
-//! - [`aggregate`]: the totals that the programs keep beside records;
+//! - [`tally`]: the totals that the programs keep beside records;
 //! - [`kfunc`]: the kernel function that the programs call;
 //! - [`layout`]: asserts on sizes and offsets of all of these.
 //!
@@ -15,7 +15,6 @@
 #[cfg(feature = "user")]
 extern crate alloc;
 
-pub mod aggregate;
 pub mod config;
 pub mod counters;
 pub mod kfunc;
@@ -24,6 +23,7 @@ pub mod layout;
 #[cfg(feature = "user")]
 pub mod node_mask;
 pub mod record;
+pub mod tally;
 
 /// Version of this wire. The programs write it into every record, and the collector rejects any other.
 pub const ABI_VERSION: u8 = 5;

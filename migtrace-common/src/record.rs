@@ -115,7 +115,7 @@ records! {
         /// User instruction, 0 if no instruction caused the fault (get_user_pages).
         pub ip: u64,
         pub latency_ns: u64,
-        /// FAULT_FLAG_* bits or the CPU's error code, depending on `way`.
+        /// FAULT_FLAG_* bits or the CPU's error code, depending on `hook`.
         pub flags: u32,
         /// VM_FAULT_* bits.
         pub result: u32,
@@ -123,8 +123,8 @@ records! {
         pub nid: i32,
         /// [`crate::kinds::FaultClass`].
         pub class: u8,
-        /// [`crate::kinds::FaultWay`].
-        pub way: u8,
+        /// [`crate::kinds::FaultHook`].
+        pub hook: u8,
         pub pad: [u8; 2],
     }
 
@@ -179,7 +179,7 @@ records! {
         /// The kernel's enum mof_reason if `path` is [`crate::kinds::MigratePath::LAZY_FAULT`], else -1.
         pub mof_reason: i32,
         /// Nonzero if the folio was migrated.
-        pub moved: u8,
+        pub migrated: u8,
         /// [`crate::kinds::MigratePath`].
         pub path: u8,
         /// [`crate::kinds::RequestName`] of the syscall that it is nested in, 0 for none.
@@ -191,11 +191,11 @@ records! {
     pub struct Batch {
         pub header: Header,
         /// Pages in the list if the kernel counted them, else u64::MAX.
-        pub asked: u64,
+        pub requested: u64,
         pub succeeded: u64,
         pub failed: u64,
         /// Pages that the programs saw migrate, filtered or not; u64::MAX for lazy marks.
-        pub moved: u64,
+        pub migrated: u64,
         pub latency_ns: u64,
         /// The kernel's enum migrate_mode, -1 for lazy marks.
         pub mode: i32,

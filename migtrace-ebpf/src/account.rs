@@ -1,4 +1,4 @@
-//! A program's counters: each event that it saw is counted once, by what became of it.
+//! A program's counters: each event that it saw is counted by its outcome.
 //!
 //! What the counts mean is defined in [`migtrace_common::counters`].
 
@@ -45,13 +45,13 @@ impl Program {
     /// Counts an event that is in the tallies only, without a record.
     #[inline(always)]
     pub fn aggregated_only(self) {
-        self.count(|counters| counters.counted_only += 1);
+        self.count(|counters| counters.aggregated_only += 1);
     }
 
     /// Counts an event that the tallies lost because their table is full.
     #[inline(always)]
     pub fn table_full(self) {
-        self.count(|counters| counters.uncounted += 1);
+        self.count(|counters| counters.table_full += 1);
     }
 
     #[inline(always)]

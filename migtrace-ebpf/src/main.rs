@@ -6,7 +6,7 @@
 //! | [`event`] | an event's way to a record: filter, tallies, sample |
 //! | [`filter`] | which processes are traced, which events are wanted |
 //! | [`tally`] | totals by what happened and by process |
-//! | [`account`] | each program's counters: what became of every event |
+//! | [`account`] | each program's counters: events by outcome |
 //! | [`emit`] | the ring: header, stacks, commit |
 //! | [`thread`] | the running thread: ids, CPU, node, clock |
 //! | [`state`] | what is under way in a thread |

@@ -10,9 +10,9 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, StackTrace},
 };
 use migtrace_common::{
-    aggregate::{PROCESSES, ProcessKey, ProcessTally, TALLIES as KEYS, Tally, TallyKey},
     config::FILTER_IDS,
     counters::{PROGRAMS_PER_PROBE, Probe, ProbeCounters},
+    tally::{MAX_KEYS, MAX_PROCESSES, ProcessKey, ProcessTally, Tally, TallyKey},
 };
 
 use crate::{
@@ -41,12 +41,12 @@ pub static COUNTERS: PerCpuArray<ProbeCounters> =
 
 /// Events by what happened. The kernel allocates an entry at the first event of its key.
 #[map]
-pub static TALLIES: PerCpuHashMap<TallyKey, Tally> = PerCpuHashMap::with_max_entries(KEYS, BPF_F_NO_PREALLOC);
+pub static TALLIES: PerCpuHashMap<TallyKey, Tally> = PerCpuHashMap::with_max_entries(MAX_KEYS, BPF_F_NO_PREALLOC);
 
 /// Events by process. The collector removes processes that have ended.
 #[map]
 pub static PROCESS_TALLIES: PerCpuHashMap<ProcessKey, ProcessTally> =
-    PerCpuHashMap::with_max_entries(PROCESSES, BPF_F_NO_PREALLOC);
+    PerCpuHashMap::with_max_entries(MAX_PROCESSES, BPF_F_NO_PREALLOC);
 
 /// The records of one kind that a CPU may still make until the window ends.
 #[repr(C)]

@@ -2,7 +2,7 @@
 //!
 //! All of it is zero in a new thread. Where it is kept is in [`crate::maps`].
 
-use migtrace_common::aggregate::TallyKey;
+use migtrace_common::tally::TallyKey;
 
 /// All that is under way in one thread.
 #[repr(C)]

@@ -9,9 +9,9 @@ use aya_ebpf::{
     helpers::{bpf_get_current_cgroup_id, generated::bpf_get_current_comm},
 };
 use migtrace_common::{
-    aggregate::{ProcessKey, ProcessTally, SHORTEST_NS, TIME_BUCKETS, Tally, TallyKey, WINDOW_NS},
     kinds::RecordKind,
     record::{NO_NODE, NO_TIME},
+    tally::{ProcessKey, ProcessTally, SHORTEST_NS, TIME_BUCKETS, Tally, TallyKey, WINDOW_NS},
 };
 
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
 /// Whether the collector wants tallies.
 #[inline(always)]
 pub fn is_on() -> bool {
-    config!(aggregate) != 0
+    config!(tally) != 0
 }
 
 /// The event is in the tallies: a bit of what [`add`] returns.
@@ -52,7 +52,7 @@ static EMPTY_PROCESS: ProcessTally = ProcessTally {
     remote_faults: 0,
     fault_ns: 0,
     misplaced: 0,
-    moved_pages: 0,
+    migrated_pages: 0,
     failed_pages: 0,
 };
 
@@ -126,7 +126,7 @@ fn add_to_process(pid: u32, ts_ns: u64, increment: &Increment) -> bool {
             tally.fault_ns += if increment.latency_ns == NO_TIME { 0 } else { increment.latency_ns };
         }
         RecordKind::CHECK => tally.misplaced += u64::from(is_remote(key)),
-        RecordKind::MIGRATE if key.outcome != 0 => tally.moved_pages += increment.pages,
+        RecordKind::MIGRATE if key.outcome != 0 => tally.migrated_pages += increment.pages,
         RecordKind::MIGRATE => tally.failed_pages += increment.pages,
         _ => {}
     }

@@ -8,7 +8,7 @@ mod random;
 use migtrace_common::{
     ABI_VERSION,
     counters::Probe,
-    kinds::{FaultClass, FaultWay, MigratePath, RecordKind, RequestName},
+    kinds::{FaultClass, FaultHook, MigratePath, RecordKind, RequestName},
     record::{self, Header, NO_TIME},
 };
 use strum::{Display, EnumString};
@@ -126,7 +126,7 @@ impl Synth {
         r.flags = 1;
         r.nid = nid;
         r.class = class.0;
-        r.way = FaultWay::HANDLED.0;
+        r.hook = FaultHook::HANDLE_MM_FAULT.0;
         self.buffer.extend_from_slice(r.as_bytes());
     }
 
@@ -144,7 +144,7 @@ impl Synth {
         r.dst_nid = 1 - r.src_nid;
         r.migrate_reason = reason;
         r.mof_reason = -1;
-        r.moved = (self.random.below(50) != 0).into();
+        r.migrated = (self.random.below(50) != 0).into();
         r.path = MigratePath::DIRECT.0;
         self.buffer.extend_from_slice(r.as_bytes());
     }
@@ -167,10 +167,10 @@ impl Synth {
     fn batch(&mut self, process: usize, cpu: u64) {
         let mut r = record::Batch::new_zeroed();
         r.header = self.header(RecordKind::BATCH, Probe::Batch, process, cpu);
-        r.asked = 512;
+        r.requested = 512;
         r.failed = self.random.below(8);
-        r.succeeded = r.asked - r.failed;
-        r.moved = r.succeeded;
+        r.succeeded = r.requested - r.failed;
+        r.migrated = r.succeeded;
         r.latency_ns = self.latency(90_000, 1 << 14);
         r.mode = 2;
         r.migrate_reason = MBIND;

@@ -106,10 +106,10 @@ pub fn end(ctx: &impl StackIdContext) {
     }
     event.record(ctx, move |header| Batch {
         header,
-        asked: u64::MAX,
+        requested: u64::MAX,
         succeeded: batch.succeeded,
         failed: batch.failed,
-        moved: batch.migrated_pages,
+        migrated: batch.migrated_pages,
         latency_ns,
         mode: batch.mode,
         migrate_reason: batch.reason,
@@ -133,10 +133,10 @@ pub fn lazy(ctx: &TracePointContext) {
     }
     event.record(ctx, move |header| Batch {
         header,
-        asked: field(ctx, config!(mof_lazy.nr_queued)),
+        requested: field(ctx, config!(mof_lazy.nr_queued)),
         succeeded: field(ctx, config!(mof_lazy.nr_unmapped)),
         failed: field(ctx, config!(mof_lazy.nr_failed)),
-        moved: u64::MAX,
+        migrated: u64::MAX,
         latency_ns,
         mode: -1,
         migrate_reason: -1,

@@ -1,9 +1,9 @@
 //! What the two checks of a folio against policy have in common.
 
 use migtrace_common::{
-    aggregate::TallyKey,
     kinds::{CheckPath, RecordKind},
     record::NO_TIME,
+    tally::TallyKey,
 };
 
 use crate::{filter, state::Increment, thread};

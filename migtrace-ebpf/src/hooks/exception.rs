@@ -3,7 +3,7 @@
 use aya_ebpf::programs::{TracePointContext, tracing::StackIdContext};
 use migtrace_common::{
     counters::Probe,
-    kinds::{FaultClass, FaultWay, RecordKind},
+    kinds::{FaultClass, FaultHook, RecordKind},
     record::{Fault, NO_NODE, NO_TIME},
 };
 
@@ -90,7 +90,7 @@ fn record(program: Program, ctx: &impl StackIdContext, thread: Thread, exception
         return program.filtered();
     }
     let event = Event { program, thread, ts_ns: thread::now() };
-    let key = || tally_key(FaultClass::OTHER.0, FaultWay::EXCEPTION, 0, NO_NODE);
+    let key = || tally_key(FaultClass::OTHER.0, FaultHook::EXCEPTION, 0, NO_NODE);
     if !event.admit(|| Increment { key: key(), pages: 1, latency_ns: NO_TIME }) {
         return;
     }
@@ -103,7 +103,7 @@ fn record(program: Program, ctx: &impl StackIdContext, thread: Thread, exception
         result: 0,
         nid: NO_NODE,
         class: FaultClass::OTHER.0,
-        way: FaultWay::EXCEPTION.0,
+        hook: FaultHook::EXCEPTION.0,
         pad: [0; 2],
     });
 }

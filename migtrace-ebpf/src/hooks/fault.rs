@@ -1,10 +1,10 @@
 //! Page faults: handle_mm_fault() from entry to exit, classified by what runs inside.
 
 use migtrace_common::{
-    aggregate::TallyKey,
     counters::Probe,
-    kinds::{FaultClass, FaultWay, RecordKind},
+    kinds::{FaultClass, FaultHook, RecordKind},
     record::Fault,
+    tally::TallyKey,
 };
 
 use super::{
@@ -75,7 +75,7 @@ pub fn end(ctx: &impl Returned) {
     if !event.passes(filter::wants_page_on(nid)) {
         return;
     }
-    let key = || tally_key(start.class as u8, FaultWay::HANDLED, result, nid);
+    let key = || tally_key(start.class as u8, FaultHook::HANDLE_MM_FAULT, result, nid);
     if !event.admit(|| Increment { key: key(), pages: 1, latency_ns }) {
         return;
     }
@@ -88,18 +88,18 @@ pub fn end(ctx: &impl Returned) {
         result,
         nid,
         class: start.class as u8,
-        way: FaultWay::HANDLED.0,
+        hook: FaultHook::HANDLE_MM_FAULT.0,
         pad: [0; 2],
     });
 }
 
 /// What a fault on this CPU is counted by.
 #[inline(always)]
-pub fn tally_key(class: u8, way: FaultWay, result: u32, nid: i32) -> TallyKey {
+pub fn tally_key(class: u8, hook: FaultHook, result: u32, nid: i32) -> TallyKey {
     TallyKey {
         kind: RecordKind::FAULT.0,
         class,
-        outcome: way.0,
+        outcome: hook.0,
         request: 0,
         reason: result as i32,
         from_nid: thread::cpu_nid(),

@@ -12,10 +12,10 @@
 
 use aya_ebpf::programs::tracing::StackIdContext;
 use migtrace_common::{
-    aggregate::TallyKey,
     counters::Probe,
     kinds::{MigratePath, RecordKind},
     record::{Migrate, NO_ADDR, NO_NODE, NO_PFN, NO_TIME},
+    tally::TallyKey,
 };
 
 use super::{
@@ -269,7 +269,7 @@ fn record(event: Event, ctx: &impl StackIdContext, batch: &mut BatchStart, migra
         order,
         migrate_reason: batch.reason,
         mof_reason: -1,
-        moved: new.is_some().into(),
+        migrated: new.is_some().into(),
         path: MigratePath::DIRECT.0,
         request: batch.request as u8,
         pad: 0,

@@ -3,10 +3,10 @@
 use aya_ebpf::programs::TracePointContext;
 use aya_log_ebpf::debug;
 use migtrace_common::{
-    aggregate::TallyKey,
     counters::Probe,
     kinds::RecordKind,
     record::{Mark, NO_ADDR, NO_NODE, NO_TIME},
+    tally::TallyKey,
 };
 
 use super::{

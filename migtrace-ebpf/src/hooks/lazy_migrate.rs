@@ -2,10 +2,10 @@
 
 use aya_ebpf::programs::TracePointContext;
 use migtrace_common::{
-    aggregate::TallyKey,
     counters::Probe,
     kinds::{MigratePath, RecordKind},
     record::{Migrate, NO_TIME},
+    tally::TallyKey,
 };
 
 use super::{args::field, request};
@@ -60,7 +60,7 @@ pub fn migrate(ctx: &TracePointContext) {
         order,
         migrate_reason: -1,
         mof_reason: reason,
-        moved: (rc == 0).into(),
+        migrated: (rc == 0).into(),
         path: MigratePath::LAZY_FAULT.0,
         request: request::underway(),
         pad: 0,

@@ -89,7 +89,7 @@ pub fn change_cpu(ctx: &impl Args) {
         entry.write(Task {
             header: Header { comm, ..emit::header::<Task>(Thread { pid, tid }, Probe::Task, ts_ns) },
             child_start_ns: 0,
-            what: TaskEvent::MOVED.0,
+            what: TaskEvent::CHANGED_NODE.0,
             pad: [0; 3],
             child_pid: 0,
             from_node,

@@ -1,9 +1,9 @@
 //! A sort of events in words, read from the numbers of the programs by the rules that records are read by.
 
 use migtrace_common::{
-    aggregate::TallyKey,
-    kinds::{CheckPath, FaultClass as ClassNumber, FaultWay, MigratePath, RecordKind},
+    kinds::{CheckPath, FaultClass as ClassNumber, FaultHook, MigratePath, RecordKind},
     record::NO_NODE,
+    tally::TallyKey,
 };
 use thiserror::Error;
 
@@ -50,7 +50,7 @@ impl Sort {
         let [from, to] = [key.from_nid, key.to_nid].map(|nid| (nid != NO_NODE).then_some(nid));
         Ok(match RecordKind(key.kind) {
             RecordKind::FAULT => {
-                let handled = FaultWay(key.outcome) == FaultWay::HANDLED;
+                let handled = FaultHook(key.outcome) == FaultHook::HANDLE_MM_FAULT;
                 let bits = key.reason as u32;
                 Self::Fault {
                     class: handled.then(|| enums::fault_class(ClassNumber(key.class))),
@@ -96,7 +96,7 @@ mod tests {
         let names = Names::default();
         let exception = TallyKey {
             kind: RecordKind::FAULT.0,
-            outcome: FaultWay::EXCEPTION.0,
+            outcome: FaultHook::EXCEPTION.0,
             to_nid: NO_NODE,
             ..TallyKey::default()
         };

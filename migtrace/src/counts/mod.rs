@@ -9,8 +9,8 @@ mod process;
 use std::collections::BTreeMap;
 
 use migtrace_common::{
-    aggregate::{TIME_BUCKETS, Tally, bucket_end_ns},
     counters::ProbeCounters,
+    tally::{TIME_BUCKETS, Tally, bucket_end_ns},
 };
 
 pub use self::key::{Sort, Unreadable};

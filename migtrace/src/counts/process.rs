@@ -5,7 +5,7 @@ use std::{
     ops::AddAssign,
 };
 
-use migtrace_common::aggregate::{ProcessKey, ProcessTally};
+use migtrace_common::tally::{ProcessKey, ProcessTally};
 
 use crate::event::Comm;
 
@@ -57,7 +57,7 @@ impl AddAssign<&ProcessTally> for Process {
         self.remote_faults += tally.remote_faults;
         self.fault_ns += tally.fault_ns;
         self.misplaced += tally.misplaced;
-        self.moved_pages += tally.moved_pages;
+        self.moved_pages += tally.migrated_pages;
         self.failed_pages += tally.failed_pages;
     }
 }

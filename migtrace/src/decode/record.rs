@@ -89,13 +89,15 @@ const ERROR_WRITE: u32 = 1 << 1;
 const ERROR_FETCH: u32 = 1 << 4;
 
 fn fault(r: &record::Fault, names: &Names) -> Result<Body, DecodeError> {
-    let (write, exec, handled) = match kinds::FaultWay(r.way) {
-        kinds::FaultWay::HANDLED => {
+    let (write, exec, handled) = match kinds::FaultHook(r.hook) {
+        kinds::FaultHook::HANDLE_MM_FAULT => {
             let (write, exec) = names.access(r.flags);
             (write, exec, true)
         }
-        kinds::FaultWay::EXCEPTION => (r.flags & ERROR_WRITE != 0, r.flags & ERROR_FETCH != 0, false),
-        kinds::FaultWay(way) => return Err(DecodeError::Value { what: "way to see a fault", value: way.into() }),
+        kinds::FaultHook::EXCEPTION => (r.flags & ERROR_WRITE != 0, r.flags & ERROR_FETCH != 0, false),
+        kinds::FaultHook(hook) => {
+            return Err(DecodeError::Value { what: "hook of a fault", value: hook.into() });
+        }
     };
     let access = if write {
         Access::Write
@@ -143,7 +145,7 @@ fn mark(r: &record::Mark, names: &Names) -> Body {
 }
 
 fn migrate(r: &record::Migrate, names: &Names) -> Result<Body, DecodeError> {
-    let moved = r.moved != 0;
+    let moved = r.migrated != 0;
     let cause = cause(kinds::MigratePath(r.path), r.migrate_reason, r.request, names)
         .ok_or(DecodeError::Value { what: "migration path", value: r.path.into() })?;
     let reason = (!moved && cause == Cause::LazyFault).then(|| names.mof_reason(r.mof_reason));
@@ -168,10 +170,10 @@ fn batch(r: &record::Batch, names: &Names) -> Body {
     let lazy = r.mode < 0;
     let call = cause_of_call(r.request);
     Body::Batch(Batch {
-        asked: known(r.asked, u64::MAX),
+        asked: known(r.requested, u64::MAX),
         succeeded: r.succeeded,
         failed: r.failed,
-        unmoved: known(r.moved, u64::MAX).and_then(|moved| r.succeeded.checked_sub(moved)),
+        unmoved: known(r.migrated, u64::MAX).and_then(|moved| r.succeeded.checked_sub(moved)),
         cause: if lazy { call } else { names.cause(r.migrate_reason, call) },
         mode: if lazy { "lazy".into() } else { names.migrate_mode(r.mode) },
         latency_ns: r.latency_ns,
@@ -211,7 +213,7 @@ fn task(r: &record::Task) -> Result<Body, DecodeError> {
         kinds::TaskEvent::FORK => TaskEvent::Fork,
         kinds::TaskEvent::EXEC => TaskEvent::Exec,
         kinds::TaskEvent::EXIT => TaskEvent::Exit,
-        kinds::TaskEvent::MOVED => TaskEvent::Moved,
+        kinds::TaskEvent::CHANGED_NODE => TaskEvent::Moved,
         kinds::TaskEvent(what) => return Err(DecodeError::Value { what: "task event", value: what.into() }),
     };
     Ok(Body::Task(Task {

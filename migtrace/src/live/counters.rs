@@ -31,8 +31,8 @@ impl Counters {
                 no_start: total.no_start + cpu.no_start,
                 filtered: total.filtered + cpu.filtered,
                 sampled_out: total.sampled_out + cpu.sampled_out,
-                counted_only: total.counted_only + cpu.counted_only,
-                uncounted: total.uncounted + cpu.uncounted,
+                aggregated_only: total.aggregated_only + cpu.aggregated_only,
+                table_full: total.table_full + cpu.table_full,
             }))
         })
     }

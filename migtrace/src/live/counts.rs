@@ -6,7 +6,7 @@ use aya::{
     Pod,
     maps::{MapData, MapError, PerCpuHashMap, PerCpuValues},
 };
-use migtrace_common::aggregate::{PROCESSES, ProcessKey, ProcessTally, Tally, TallyKey};
+use migtrace_common::tally::{MAX_PROCESSES, ProcessKey, ProcessTally, Tally, TallyKey};
 
 use super::{counters::Counters, process_start};
 use crate::{
@@ -72,7 +72,7 @@ impl Reader {
     }
 
     fn read_processes(&mut self) -> Result<(), MapError> {
-        let crowded = self.counts.processes.live.len() as u32 > PROCESSES / 2;
+        let crowded = self.counts.processes.live.len() as u32 > MAX_PROCESSES / 2;
         // Who has ended is found out first: after that nothing more is counted for it.
         let ended =
             if crowded || self.reads.is_multiple_of(READS_PER_CLEANING) { self.ended() } else { BTreeSet::new() };

@@ -39,12 +39,12 @@ fn losses(families: &mut Families, snapshot: &Snapshot<'_>) {
         let of = || Labels::from([("probe", probe.to_owned())]);
         families.set(&table::SEEN, of(), Value::Whole(counted.seen));
         families.set(&table::STORED, of(), Value::Whole(counted.stored));
-        families.set(&table::COUNTED, of(), Value::Whole(counted.counted_only));
+        families.set(&table::COUNTED, of(), Value::Whole(counted.aggregated_only));
         families.set(&table::FILTERED, of(), Value::Whole(counted.filtered));
         let causes = [
             ("ring_full", counted.ring_full),
             ("no_start", counted.no_start),
-            ("uncounted", counted.uncounted),
+            ("uncounted", counted.table_full),
             ("undecodable", snapshot.tally.undecodable(probe)),
         ];
         for (cause, count) in causes {

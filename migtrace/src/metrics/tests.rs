@@ -84,7 +84,7 @@ fn machine() -> Machine {
         tally.see(&Event::at(1, body));
     }
     let counted =
-        ProbeCounters { seen: 9, stored: 8, ring_full: 1, counted_only: 11, uncounted: 2, ..Default::default() };
+        ProbeCounters { seen: 9, stored: 8, ring_full: 1, aggregated_only: 11, table_full: 2, ..Default::default() };
     Machine {
         meta,
         counts: Counts { sorts: sorts.into(), processes, ..Counts::default() },

@@ -53,8 +53,8 @@ fn count(records: u32, script: &str) -> Counted {
     let counters = of_probes.values().fold(ProbeCounters::default(), |sum, c| ProbeCounters {
         seen: sum.seen + c.seen,
         stored: sum.stored + c.stored,
-        counted_only: sum.counted_only + c.counted_only,
-        uncounted: sum.uncounted + c.uncounted,
+        aggregated_only: sum.aggregated_only + c.aggregated_only,
+        table_full: sum.table_full + c.table_full,
         ..sum
     });
     let mut stopped = live.stop();
@@ -66,7 +66,7 @@ fn count(records: u32, script: &str) -> Counted {
     let ids: Vec<_> = counts.processes.live.keys().copied().filter(|id| id.pid == pid).collect();
     assert_eq!(ids.len(), 1, "{:?}", counts.processes);
     assert_eq!(counts.unreadable, 0);
-    assert!(counts.probes.values().all(|probe| probe.uncounted == 0), "{:?}", counts.probes);
+    assert!(counts.probes.values().all(|probe| probe.table_full == 0), "{:?}", counts.probes);
     Counted { counts, events, counters, id: ids[0] }
 }
 
@@ -120,6 +120,6 @@ fn beside_counts_a_cpu_makes_so_many_records_and_no_more() {
     let recorded = counted.events.iter().filter(|e| matches!(e.body, Body::Fault(_))).count() as u64;
     assert!((1..faults).contains(&recorded), "{recorded} of {faults}");
     // Nothing but faults is counted here: each of them has a record or is known to have none.
-    assert_eq!(recorded + counted.counters.counted_only, faults);
+    assert_eq!(recorded + counted.counters.aggregated_only, faults);
     assert_eq!(counted.process().faults, faults);
 }

@@ -77,7 +77,7 @@ impl Loaded {
         config.only_traced = options.processes.is_some().into();
         config.self_pid = std::process::id();
         config.stacks = options.stacks.into();
-        config.aggregate = options.aggregate.is_some().into();
+        config.tally = options.aggregate.is_some().into();
         let beside = options.aggregate.unwrap_or_default();
         (config.faults_per_window, config.others_per_window) = (beside.faults, beside.others);
         let log_level = if options.diagnostics { aya_log::Level::Trace as u8 } else { 0 };

@@ -41,7 +41,7 @@ impl State {
         }
         self.counted_events = self.counted_events.saturating_add(news.events);
         let missed =
-            |c: &counts::Counts| c.probes.values().fold(c.unreadable, |sum, p| sum.saturating_add(p.uncounted));
+            |c: &counts::Counts| c.probes.values().fold(c.unreadable, |sum, p| sum.saturating_add(p.table_full));
         self.uncounted = self.uncounted.saturating_add(missed(counted).saturating_sub(missed(&before)));
         self.totals.add(&news);
         self.rates.add(now_ns, &news);
@@ -216,7 +216,7 @@ mod tests {
     fn what_the_kernel_had_no_room_to_count_is_said() {
         let mut state = State::new(Meta::default());
         let missed = |fault, unreadable| counts::Counts {
-            probes: [("fault", ProbeCounters { uncounted: fault, ..ProbeCounters::default() })].into(),
+            probes: [("fault", ProbeCounters { table_full: fault, ..ProbeCounters::default() })].into(),
             unreadable,
             ..counts::Counts::default()
         };
@@ -231,7 +231,7 @@ mod tests {
         let mut state = State::new(Meta::default());
         let checks = |lazy, hinting| {
             let counters =
-                |counted_only, stored| ProbeCounters { counted_only, seen: stored, stored, ..Default::default() };
+                |aggregated_only, stored| ProbeCounters { aggregated_only, seen: stored, stored, ..Default::default() };
             counts::Counts {
                 probes: [("check", counters(lazy, 1)), ("hinting_check", counters(hinting, 2))].into(),
                 ..counts::Counts::default()

@@ -9,9 +9,9 @@ pub const TIME_BUCKETS: usize = 28;
 /// End of bucket 0, ns.
 pub const SHORTEST_NS: u64 = 1 << 8;
 /// Maximum number of keys. Events of further keys count as lost to the tallies.
-pub const TALLIES: u32 = 4096;
-/// Maximum number of processes, as [`TALLIES`].
-pub const PROCESSES: u32 = 16_384;
+pub const MAX_KEYS: u32 = 4096;
+/// Maximum number of processes, as [`MAX_KEYS`].
+pub const MAX_PROCESSES: u32 = 16_384;
 /// Length of the window in which [`crate::config::Config::faults_per_window`] and
 /// [`crate::config::Config::others_per_window`] limit a CPU's records of one kind, ns.
 pub const WINDOW_NS: u64 = 100_000_000;
@@ -43,7 +43,7 @@ wire! {
         /// [`crate::kinds::FaultClass`] of a fault, [`crate::kinds::CheckPath`] of a check, [`crate::kinds::MigratePath`] of a
         /// migration.
         pub class: u8,
-        /// [`crate::kinds::FaultWay`] of a fault; of a migration, 1 if it succeeded; of a check, 1 if it ran on the page's node.
+        /// [`crate::kinds::FaultHook`] of a fault; of a migration, 1 if it succeeded; of a check, 1 if it ran on the page's node.
         pub outcome: u8,
         /// [`crate::kinds::RequestName`] that a migration or mark is nested in.
         pub request: u8,
@@ -87,7 +87,7 @@ wire! {
         /// Time in faults with a known latency, ns.
         pub fault_ns: u64,
         pub misplaced: u64,
-        pub moved_pages: u64,
+        pub migrated_pages: u64,
         pub failed_pages: u64,
     }
 }
