@@ -11,8 +11,8 @@ use anyhow::{Context, Result, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use migtrace::{
     container::Container,
-    event::{Cause, Kind},
-    filter::{Filter, kernel::RootCgroup, kinds::KindSet, predicate::Predicate, quantity, ranges::Ranges},
+    event::{Cause, Kind, KindSet},
+    filter::{Filter, kernel::RootCgroup, predicate::Predicate, quantity, ranges::Ranges},
     live::host::cgroups,
 };
 use strum::VariantNames;

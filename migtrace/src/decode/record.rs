@@ -18,8 +18,8 @@ use super::{
     names::Names,
 };
 use crate::event::{
-    Access, Batch, Body, Cause, Check, Comm, Event, Fault, Mark, Migrate, NodeMask, Outcome, Phase, Region,
-    RegionClass, Request, RequestName, Task, TaskEvent, Verdict, escape_control,
+    Access, Batch, Body, Cause, Check, CheckPath, Comm, Event, Fault, Mark, Migrate, NodeMask, Outcome, Phase, Region,
+    RegionClass, Request, RequestName, Task, TaskEvent, Verdict, Work, escape_control,
 };
 
 /// Why a record could not be read.
@@ -130,6 +130,7 @@ fn check(r: &record::Check, names: &Names, cpu_node: Option<i32>) -> Result<Body
         pfn: r.pfn,
         order: r.order,
         src_nid: r.src_nid,
+        path: if r.path == kinds::CheckPath::HINTING.0 { CheckPath::Hinting } else { CheckPath::LazyFault },
         dst_nid,
         policy: asked.then(|| mempolicy::mode(u64::from(r.mode))).flatten(),
         interleaved: r.interleave != 0,
@@ -175,7 +176,7 @@ fn batch(r: &record::Batch, names: &Names) -> Body {
         failed: r.failed,
         unmoved: known(r.migrated, u64::MAX).and_then(|moved| r.succeeded.checked_sub(moved)),
         cause: if lazy { call } else { names.cause(r.migrate_reason, call) },
-        mode: if lazy { "lazy".into() } else { names.migrate_mode(r.mode) },
+        work: if lazy { Work::Mark } else { Work::Migrate(names.migrate_mode(r.mode)) },
         latency_ns: r.latency_ns,
     })
 }

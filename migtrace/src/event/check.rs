@@ -9,6 +9,7 @@ pub struct Check {
     pub pfn: u64,
     pub order: u32,
     pub src_nid: i32,
+    pub path: CheckPath,
     /// The node that policy wants; `None` if the check ended before policy was consulted.
     pub dst_nid: Option<i32>,
     pub policy: Option<Policy>,
@@ -23,13 +24,32 @@ pub struct Check {
 pub const PLACED_OR_DEFERRED: &str = "placed_or_deferred";
 
 impl Check {
-    /// Whether a NUMA hinting fault made the check, and not migrate-on-fault: mpol_misplaced() shows no policy.
+    /// Whether a NUMA hinting fault made the check, and not migrate-on-fault.
     #[must_use]
-    pub fn is_hinting(&self) -> bool {
-        match self.verdict {
-            Verdict::Skipped => self.reason.as_deref() == Some(PLACED_OR_DEFERRED),
-            Verdict::Placed | Verdict::Misplaced => self.policy.is_none(),
-        }
+    pub const fn is_hinting(&self) -> bool {
+        matches!(self.path, CheckPath::Hinting)
+    }
+}
+
+/// What made a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CheckPath {
+    /// Migrate-on-fault, when a page marked for lazy migration was touched.
+    LazyFault,
+    /// mpol_misplaced() in a NUMA hinting fault.
+    Hinting,
+}
+
+impl CheckPath {
+    /// The path of a check of which only the columns are known: traces have no column for the path. A hinting fault's check
+    /// has no policy, because mpol_misplaced() does not show it, and is skipped only as [`PLACED_OR_DEFERRED`].
+    #[must_use]
+    pub fn inferred(verdict: Verdict, reason: Option<&str>, policy: Option<Policy>) -> Self {
+        let is_hinting = match verdict {
+            Verdict::Skipped => reason == Some(PLACED_OR_DEFERRED),
+            Verdict::Placed | Verdict::Misplaced => policy.is_none(),
+        };
+        if is_hinting { Self::Hinting } else { Self::LazyFault }
     }
 }
 

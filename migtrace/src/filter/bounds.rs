@@ -9,11 +9,11 @@ use strum::VariantArray;
 
 use super::{
     field::Field,
-    kinds::{self, KindSet},
+    kinds,
     predicate::{Predicate, Relation, TextTest},
     ranges::Ranges,
 };
-use crate::event::{Cause, Kind};
+use crate::event::{Cause, Kind, KindSet};
 
 /// A box. A column that is not in it can have any value, or none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -15,12 +15,11 @@ use strum::VariantArray;
 use super::{
     Filter,
     bounds::{self, Bounds},
-    kinds::KindSet,
     ranges::Ranges,
 };
 use crate::{
     decode::enums::cause_of_call,
-    event::{Cause, Kind},
+    event::{Cause, Kind, KindSet},
 };
 
 /// A filter for the kernel: the settings, and what goes into maps.

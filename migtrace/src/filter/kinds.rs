@@ -1,4 +1,4 @@
-//! Sets of kinds of events, and which columns each kind has.
+//! Which columns each kind of event has.
 
 use std::sync::LazyLock;
 
@@ -7,45 +7,11 @@ use strum::VariantArray;
 use super::field::Field;
 use crate::{
     event::{
-        Access, Batch, Body, Cause, Check, Event, Fault, Kind, Loss, Mark, Migrate, Outcome, Phase, Region,
-        RegionClass, Request, RequestName, Task, TaskEvent, Verdict,
+        Access, Batch, Body, Cause, Check, CheckPath, Event, Fault, Kind, Loss, Mark, Migrate, Outcome, Phase, Region,
+        RegionClass, Request, RequestName, Task, TaskEvent, Verdict, Work,
     },
     trace::columns_used,
 };
-
-/// A set of kinds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KindSet(u16);
-
-impl KindSet {
-    /// All kinds.
-    #[must_use]
-    pub fn all() -> Self {
-        Kind::VARIANTS.iter().copied().collect()
-    }
-
-    #[must_use]
-    pub const fn contains(self, kind: Kind) -> bool {
-        self.0 >> kind as u16 & 1 == 1
-    }
-
-    /// All kinds that are not in it.
-    #[must_use]
-    pub fn complement(self) -> Self {
-        Self(Self::all().0 & !self.0)
-    }
-
-    /// The kinds in it, in the order of [`Kind`].
-    pub fn iter(self) -> impl Iterator<Item = Kind> {
-        Kind::VARIANTS.iter().copied().filter(move |k| self.contains(*k))
-    }
-}
-
-impl FromIterator<Kind> for KindSet {
-    fn from_iter<T: IntoIterator<Item = Kind>>(kinds: T) -> Self {
-        Self(kinds.into_iter().fold(0, |set, kind| set | 1 << kind as u16))
-    }
-}
 
 /// Whether events of this kind can have a value in this column.
 #[must_use]
@@ -57,7 +23,6 @@ pub fn has(kind: Kind, field: Field) -> bool {
 
 /// Something of each kind: which columns a kind has does not depend on what they hold.
 fn body(kind: Kind) -> Body {
-    let word = || "ok".into();
     match kind {
         Kind::Fault => Body::Fault(Fault {
             addr: 0,
@@ -74,6 +39,7 @@ fn body(kind: Kind) -> Body {
             pfn: 0,
             order: 0,
             src_nid: 0,
+            path: CheckPath::LazyFault,
             dst_nid: None,
             policy: None,
             interleaved: false,
@@ -98,14 +64,14 @@ fn body(kind: Kind) -> Body {
             remap_ns: None,
         }),
         Kind::Batch => {
-            let mode = word();
+            let work = Work::Mark;
             Body::Batch(Batch {
                 asked: None,
                 succeeded: 0,
                 failed: 0,
                 unmoved: None,
                 cause: Cause::Other,
-                mode,
+                work,
                 latency_ns: 0,
             })
         }
@@ -142,13 +108,5 @@ mod tests {
         assert!(Kind::VARIANTS.iter().all(|k| has(*k, "pid") && has(*k, "cpu_node")));
         assert!(has(Kind::Fault, "ip") && has(Kind::Migrate, "dst_nid") && has(Kind::Request, "nodemask"));
         assert!(!has(Kind::Fault, "cause") && !has(Kind::Check, "latency_ns") && !has(Kind::Phase, "addr"));
-    }
-
-    #[test]
-    fn sets_of_kinds_are_turned() {
-        let set: KindSet = [Kind::Fault, Kind::Loss].into_iter().collect();
-        assert!(set.contains(Kind::Loss) && !set.complement().contains(Kind::Loss));
-        assert_eq!(set.complement().complement(), set);
-        assert_eq!(KindSet::all().iter().count(), Kind::VARIANTS.len());
     }
 }

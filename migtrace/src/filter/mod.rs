@@ -28,8 +28,8 @@ pub use self::{
     evaluate::{Columns, Row},
 };
 
-use self::{field::Field, kinds::KindSet, predicate::Predicate};
-use crate::event::Kind;
+use self::{field::Field, predicate::Predicate};
+use crate::event::{Kind, KindSet};
 
 /// Which events are wanted. Events that say what was lost always are.
 #[derive(Clone, Debug)]

@@ -6,7 +6,8 @@
 
 use regex::Regex;
 
-use super::{field::Field, kinds::KindSet, ranges::Ranges};
+use super::{field::Field, ranges::Ranges};
+use crate::event::KindSet;
 
 /// A condition on an event.
 #[derive(Clone, Debug)]

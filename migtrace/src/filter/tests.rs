@@ -3,10 +3,10 @@
 mod kernel;
 mod random;
 
-use super::{Filter, kinds::KindSet};
+use super::Filter;
 use crate::event::{
-    Access, Batch, Body, Cause, Comm, Event, Fault, FaultClass, Kind, Loss, Migrate, NodeMask, Outcome, Phase, Policy,
-    Request, RequestName,
+    Access, Batch, Body, Cause, Comm, Event, Fault, FaultClass, Kind, KindSet, Loss, Migrate, NodeMask, Outcome, Phase,
+    Policy, Request, RequestName, Work,
 };
 
 fn filter(text: &str) -> Filter {
@@ -63,14 +63,13 @@ fn request() -> Event {
 }
 
 fn batch() -> Event {
-    let mode = "lazy".into();
     event(Body::Batch(Batch {
         asked: None,
         succeeded: 3,
         failed: 0,
         unmoved: Some(0),
         cause: Cause::Mbind,
-        mode,
+        work: Work::Mark,
         latency_ns: 5,
     }))
 }

@@ -6,12 +6,12 @@ use super::{
     check::Checked,
     error::Mistake,
     field::{Field, Words},
-    kinds::KindSet,
     predicate::{Predicate, TextTest},
     quantity::{Quantity, Unit},
     ranges::Ranges,
     syntax::{Node, Part},
 };
+use crate::event::KindSet;
 
 /// Longest name of a task, in bytes: the kernel keeps no more.
 const COMM_BYTES: usize = 15;

@@ -125,17 +125,17 @@ fn times(m: &Migrate) -> String {
 fn batch(b: &Batch) -> String {
     let (failed, took) = (b.failed, text::duration(b.latency_ns));
     let failed = if failed > 0 { theme::paint(theme::FAILED, format!("{failed} failed")) } else { "0 failed".into() };
-    let (done, verb) = (b.done_pages(), if &*b.mode == "lazy" { "marked" } else { "moved" });
+    let (done, verb) = (b.done_pages(), if b.work.is_mark() { "marked" } else { "moved" });
     // The kernel counts them as moved, and so does /proc/vmstat.
     let unmoved = b.unmoved.filter(|n| *n > 0).map(|n| format!(", {n} freed before their turn")).unwrap_or_default();
     let pages = match b.asked {
         Some(asked) => format!("{} asked, {done} {verb}{unmoved}, {failed}", text::count(asked, "page")),
         None => format!("{} {verb}{unmoved}, {failed}", text::count(done, "page")),
     };
-    if &*b.mode == "lazy" {
+    if b.work.is_mark() {
         return format!("batch: {pages}, none moved yet, {took}");
     }
-    let mode = escape_control(&b.mode);
+    let mode = escape_control(b.work.mode());
     format!("batch: migrate_pages() in the kernel, cause {}, mode {mode}: {pages}, {took}", b.cause)
 }
 

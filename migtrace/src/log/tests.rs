@@ -192,7 +192,7 @@ fn a_hinting_faults_check_is_numa_balancings() {
     let (meta, mut events) = testkit::lazy(8, 0..8);
     for event in &mut events {
         if let Body::Check(c) = &mut event.body {
-            c.policy = None;
+            (c.path, c.policy) = (crate::event::CheckPath::Hinting, None);
         }
     }
     let text = log((meta, events));

@@ -119,7 +119,7 @@ fn sign(run: &Run, index: usize, h: &mut DefaultHasher) {
         Body::Check(c) => (c.verdict, c.policy, &c.reason).hash(h),
         Body::Mark(m) => (m.result, &m.reason, m.order).hash(h),
         Body::Migrate(m) => (m.cause, m.result, &m.reason, m.order).hash(h),
-        Body::Batch(b) => (b.cause, &b.mode, b.succeeded, b.unmoved, b.failed).hash(h),
+        Body::Batch(b) => (b.cause, &b.work, b.succeeded, b.unmoved, b.failed).hash(h),
         Body::Request(r) => (r.name, &r.flags, r.policy, r.ret).hash(h),
         Body::Task(t) => t.what.hash(h),
         Body::Region(r) => r.class.hash(h),

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     counts::Times,
-    event::{Batch, Body, Cause, Event, Reason, Request, RequestName},
+    event::{Batch, Body, Cause, Event, Request, RequestName, Work},
 };
 
 /// How often, and what it took.
@@ -27,7 +27,7 @@ struct Count {
 /// Counts of events since the start.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    batches: BTreeMap<(Cause, Reason), Count>,
+    batches: BTreeMap<(Cause, Work), Count>,
     results: BTreeMap<(RequestName, String), u64>,
     requests: BTreeMap<RequestName, Times>,
     /// Records that could not be read, by probe.
@@ -49,7 +49,7 @@ impl Tally {
     }
 
     fn see_batch(&mut self, batch: &Batch) {
-        let count = self.batches.entry((batch.cause, Reason::clone(&batch.mode))).or_default();
+        let count = self.batches.entry((batch.cause, batch.work.clone())).or_default();
         count.events += 1;
         count.ok_pages += batch.done_pages();
         if let Some(unmoved) = batch.unmoved {
@@ -88,8 +88,8 @@ fn result(ret: i64) -> String {
 }
 
 pub(super) fn fill(families: &mut Families, tally: &Tally) {
-    for ((cause, mode), count) in &tally.batches {
-        let of = || [("cause", Some(cause.word().to_owned())), ("mode", Some(mode.to_string()))];
+    for ((cause, work), count) in &tally.batches {
+        let of = || [("cause", Some(cause.word().to_owned())), ("mode", Some(work.mode().to_owned()))];
         families.add(&table::BATCHES, labels(of()), count.events);
         let freed = count.unmoved_pages.map(|pages| ("freed", pages));
         for (result, pages) in [("ok", count.ok_pages), ("failed", count.failed_pages)].into_iter().chain(freed) {

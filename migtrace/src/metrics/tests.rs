@@ -6,7 +6,7 @@ use super::{family::Value, *};
 use crate::{
     counts::{Count, Process, Processes, Sort, Times},
     doctor,
-    event::{Batch, Body, Cause, Event, FaultClass, Loss, Outcome, Request, RequestName, Verdict},
+    event::{Batch, Body, Cause, Event, FaultClass, Loss, Outcome, Request, RequestName, Verdict, Work},
     recording::ProbeInfo,
     testkit,
 };
@@ -76,7 +76,7 @@ fn machine() -> Machine {
         failed: 1,
         unmoved: Some(2),
         cause: Cause::Mbind,
-        mode: "sync".into(),
+        work: Work::Migrate("sync".into()),
         latency_ns: 9_000,
     };
     let loss = Loss { probe: "fault".into(), cause: "undecodable".into(), count: 4 };

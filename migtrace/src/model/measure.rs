@@ -46,7 +46,7 @@ pub fn migrated_pages(event: &Event, want: Outcome) -> Option<u64> {
 #[must_use]
 pub fn batch_migrated_pages(event: &Event, want: Outcome) -> Option<u64> {
     match &event.body {
-        Body::Batch(b) if &*b.mode != "lazy" => {
+        Body::Batch(b) if !b.work.is_mark() => {
             let pages = if want == Outcome::Ok { b.done_pages() } else { b.failed };
             Some(pages.saturating_mul(event.weight()))
         }

@@ -66,7 +66,7 @@ const COUNTERS: [(&str, &str, &str, Counted); 8] = [
     }),
     // By batches: the kernel tries a folio several times, and counts it once.
     ("pgmigrate_fail", "pages that could not be moved", "batch", |b| match b {
-        Body::Batch(b) if &*b.mode != "lazy" => b.failed,
+        Body::Batch(b) if !b.work.is_mark() => b.failed,
         Body::Migrate(m) if m.cause == Cause::LazyFault && m.result == Outcome::Failed => m.pages(),
         _ => 0,
     }),
@@ -144,7 +144,7 @@ mod tests {
         let (meta, mut events) = testkit::lazy(8, 0..8);
         for event in &mut events {
             if let Body::Check(check) = &mut event.body {
-                check.policy = None;
+                (check.path, check.policy) = (crate::event::CheckPath::Hinting, None);
             }
         }
         let all = reconcile(&Run::new(meta, events));

@@ -1,10 +1,7 @@
 //! What the recording does not hold: loss by probe, and what this kernel could not show.
 
 use super::{Meta, ProbeAccount, ProbeInfo};
-use crate::{
-    event::{Body, Event, Kind},
-    filter::kinds::KindSet,
-};
+use crate::event::{Body, Event, Kind, KindSet};
 
 /// One probe's account, checked.
 #[derive(Clone, Debug, PartialEq)]

@@ -46,7 +46,7 @@ fn probe_of(body: &Body) -> &'static str {
     match body {
         Body::Migrate(m) if m.cause == Cause::LazyFault => "lazy_migrate",
         Body::Migrate(_) => "direct_migrate",
-        Body::Batch(b) if &*b.mode == "lazy" => "lazy_batch",
+        Body::Batch(b) if b.work.is_mark() => "lazy_batch",
         other => other.kind(),
     }
 }

@@ -119,7 +119,7 @@ impl Tape {
             failed: 0,
             unmoved: Some(0),
             cause: Cause::Mbind,
-            mode: "sync".into(),
+            work: Work::Migrate("sync".into()),
             latency_ns: self.now - batch,
         }));
         self.wait(11_000);
@@ -143,7 +143,7 @@ impl Tape {
             failed: 0,
             unmoved: None,
             cause: Cause::Mbind,
-            mode: "lazy".into(),
+            work: Work::Mark,
             latency_ns: self.now - batch,
         }));
         self.wait(10_000);
@@ -182,6 +182,7 @@ pub fn misplaced(page: u64) -> Check {
         pfn: FRAME + page,
         order: 0,
         src_nid: 1,
+        path: CheckPath::LazyFault,
         dst_nid: Some(2),
         policy: Some(Policy::Bind),
         interleaved: false,

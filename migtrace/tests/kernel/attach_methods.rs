@@ -125,7 +125,7 @@ fn facts(run: &Run) -> Vec<String> {
         ));
     }
     for (_, b) in run.batches() {
-        facts.push(format!("batch {:?} {} {} {} {:?}", b.cause, b.mode, b.succeeded, b.failed, b.unmoved));
+        facts.push(format!("batch {:?} {} {} {} {:?}", b.cause, b.work.mode(), b.succeeded, b.failed, b.unmoved));
     }
     for (_, r) in requests {
         let place = r.addr.and_then(place);

@@ -215,7 +215,7 @@ impl Run {
             *ok += seen.number("nr_succeeded");
             *failed += seen.number("nr_failed");
         }
-        for (_, batch) in self.batches().iter().filter(|(_, batch)| &*batch.mode != "lazy") {
+        for (_, batch) in self.batches().iter().filter(|(_, batch)| !batch.work.is_mark()) {
             let (ok, failed) = batched.entry(reason_of(batch.cause)).or_insert((0, 0));
             *ok += batch.succeeded;
             *failed += batch.failed;

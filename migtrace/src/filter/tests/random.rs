@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use crate::{
     decode::enums::cause_of_call,
     event::{
-        Access, Batch, Body, Cause, Check, Comm, Event, Fault, FaultClass, Kind, Mark, Migrate, Outcome, Phase, Policy,
-        Request, RequestName, Task, TaskEvent, Verdict,
+        Access, Batch, Body, Cause, Check, CheckPath, Comm, Event, Fault, FaultClass, Kind, Mark, Migrate, Outcome,
+        Phase, Policy, Request, RequestName, Task, TaskEvent, Verdict, Work,
     },
     filter::{Filter, Row},
     recording::Meta,
@@ -131,6 +131,7 @@ fn body() -> impl Strategy<Value = (Body, Origin)> {
                     pfn: 1,
                     order,
                     src_nid,
+                    path: CheckPath::LazyFault,
                     dst_nid,
                     policy,
                     interleaved: false,
@@ -170,9 +171,9 @@ fn body() -> impl Strategy<Value = (Body, Origin)> {
                 } else {
                     (cause(reason, cause_of_call(call)), Origin::Direct(reason, call))
                 };
-                let mode = if lazy { "lazy" } else { "sync" }.into();
+                let work = if lazy { Work::Mark } else { Work::Migrate("sync".into()) };
                 let batch =
-                    Batch { asked: addr, succeeded: 1, failed: 2, unmoved: addr, cause, mode, latency_ns: some_ns };
+                    Batch { asked: addr, succeeded: 1, failed: 2, unmoved: addr, cause, work, latency_ns: some_ns };
                 (Body::Batch(batch), origin)
             }
             5 => {

@@ -89,7 +89,7 @@ impl LazyTracker {
             Body::Check(check) => self.check(event, check),
             Body::Migrate(migrate) => self.migrate(event, migrate),
             Body::Fault(fault) => self.fault(event.pid, fault),
-            Body::Batch(batch) if &*batch.mode == "lazy" => self.batch(event, batch),
+            Body::Batch(batch) if batch.work.is_mark() => self.batch(event, batch),
             Body::Request(request) => self.requests.end(number, event, request, &mut self.marks),
             Body::Task(task) => self.task(event, task),
             Body::Loss(loss) => self.loss(loss),

@@ -206,7 +206,7 @@ fn probe_of(body: &Body) -> &'static str {
         Body::Check(c) if c.is_hinting() => "hinting_check",
         Body::Migrate(m) if m.cause == Cause::LazyFault => "lazy_migrate",
         Body::Migrate(_) => "direct_migrate",
-        Body::Batch(b) if &*b.mode == "lazy" => "lazy_batch",
+        Body::Batch(b) if b.work.is_mark() => "lazy_batch",
         other => other.kind(),
     }
 }

@@ -137,7 +137,7 @@ fn put_batch<'e>(to: &mut impl Sink<'e>, e: &'e Batch) {
     to.put(column::failed, e.failed);
     to.put_if(column::unmoved, e.unmoved);
     to.put(column::cause, e.cause.word());
-    to.put(column::mode, &e.mode);
+    to.put(column::mode, e.work.mode());
     to.put(column::latency_ns, e.latency_ns);
 }
 

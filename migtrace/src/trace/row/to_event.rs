@@ -6,7 +6,7 @@
 use std::{collections::HashSet, fmt, num::NonZeroU32, str::FromStr, sync::Arc};
 
 use crate::event::{
-    self, Body, Check, Comm, Event, Fault, Loss, Mark, Migrate, NodeMask, Phase, Region, Request, Task,
+    self, Body, Check, CheckPath, Comm, Event, Fault, Loss, Mark, Migrate, NodeMask, Phase, Region, Request, Task, Work,
 };
 use crate::trace::{
     column::types::{Cell, Cells},
@@ -117,17 +117,20 @@ impl RowReader {
     }
 
     fn check(&mut self, r: &Row<'_>) -> Result<Check, BadRow> {
+        let (policy, verdict) = (r.word_if(&r.batch.policy)?, r.word(&r.batch.verdict)?);
+        let reason = r.batch.reason.get(r.row);
         Ok(Check {
             addr: r.need(&r.batch.addr)?,
             pfn: r.need(&r.batch.pfn)?,
             order: r.order()?,
             src_nid: r.need(&r.batch.src_nid)?,
             dst_nid: r.batch.dst_nid.get(r.row),
-            policy: r.word_if(&r.batch.policy)?,
+            policy,
+            path: CheckPath::inferred(verdict, reason, policy),
             interleaved: r.need(&r.batch.interleaved)?,
             lazy: r.need(&r.batch.lazy)?,
-            verdict: r.word(&r.batch.verdict)?,
-            reason: r.batch.reason.get(r.row).map(|w| self.reasons.get(w)),
+            verdict,
+            reason: reason.map(|w| self.reasons.get(w)),
         })
     }
 
@@ -167,7 +170,7 @@ impl RowReader {
             failed: r.need(&r.batch.failed)?,
             unmoved: r.batch.unmoved.get(r.row),
             cause: r.word(&r.batch.cause)?,
-            mode: self.reasons.get(r.need(&r.batch.mode)?),
+            work: Work::of_mode(self.reasons.get(r.need(&r.batch.mode)?)),
             latency_ns: r.need(&r.batch.latency_ns)?,
         })
     }

@@ -10,8 +10,8 @@ use std::path::Path;
 
 use super::Writer;
 use crate::event::{
-    Access, Batch, Body, Cause, Check, Comm, Event, Fault, FaultClass, Loss, Mark, Migrate, Outcome, Phase, Policy,
-    Region, RegionClass, Request, RequestName, Task, TaskEvent, Verdict,
+    Access, Batch, Body, Cause, Check, CheckPath, Comm, Event, Fault, FaultClass, Loss, Mark, Migrate, Outcome, Phase,
+    Policy, Region, RegionClass, Request, RequestName, Task, TaskEvent, Verdict, Work,
 };
 use crate::recording::Meta;
 
@@ -131,6 +131,7 @@ fn others() -> Vec<Event> {
         pfn: 7,
         order: 0,
         src_nid: 1,
+        path: CheckPath::LazyFault,
         dst_nid: Some(0),
         policy: Some(Policy::Default),
         interleaved: true,
@@ -153,7 +154,7 @@ fn others() -> Vec<Event> {
         failed: 1,
         unmoved: None,
         cause: Cause::Mbind,
-        mode: "sync".into(),
+        work: Work::Migrate("sync".into()),
         latency_ns: u64::MAX,
     };
     let uncounted = Batch { asked: None, ..batch.clone() };

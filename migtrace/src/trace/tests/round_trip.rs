@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, num::NonZeroU32};
 
 use super::{every_kind, fault, final_meta, migrate, request, write};
 use crate::{
-    event::{Batch, Body, Cause, Comm, Event, Task, TaskEvent},
+    event::{Batch, Body, Cause, Comm, Event, Task, TaskEvent, Work},
     recording::{FORMAT_VERSION, Meta, OwnCost, ProgramCost},
     trace::{COLUMNS, Trace, Value, Writer, recover},
 };
@@ -48,7 +48,7 @@ fn what_later_formats_added_comes_back() {
         failed: 0,
         unmoved: Some(4),
         cause: Cause::Hotplug,
-        mode: "sync".into(),
+        work: Work::Migrate("sync".into()),
         latency_ns: 1,
     };
     let more = [Body::Task(moved), Body::Batch(batch)].map(|body| Event::at(1, body));
