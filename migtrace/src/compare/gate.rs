@@ -1,4 +1,4 @@
-//! A condition that a comparison must meet, for automatic checks: `[a.|b.|ratio.]METRIC OP NUMBER`.
+//! A condition for automatic checks of a comparison: `[a.|b.|ratio.]METRIC OP NUMBER`.
 
 use std::str::FromStr;
 
@@ -7,7 +7,7 @@ use super::{
     metric::{METRICS, Metric, by_name},
 };
 
-/// A condition, read.
+/// A parsed condition.
 #[derive(Clone)]
 pub struct Gate {
     text: String,
@@ -24,10 +24,10 @@ enum Of {
     Ratio,
 }
 
-/// Whether a value is within a bound.
+/// Compares a value with a bound.
 type Holds = fn(f64, f64) -> bool;
 
-/// The operators, longer ones before those that they begin with.
+/// The operators, longer ones before their prefixes.
 const OPERATORS: [(&str, Holds); 5] = [
     ("<=", |x, bound| x <= bound),
     (">=", |x, bound| x >= bound),
@@ -61,7 +61,7 @@ impl FromStr for Gate {
 }
 
 impl Gate {
-    /// Whether the comparison meets it, and a sentence that says so. What is not known does not meet it.
+    /// Whether the comparison meets the condition, and a sentence about it. An unknown value fails.
     #[must_use]
     pub fn check(&self, comparison: &Comparison) -> (bool, String) {
         let value = match self.of {

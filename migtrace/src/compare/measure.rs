@@ -1,4 +1,4 @@
-//! One run in numbers: what its requests to move pages cost, inside them and in the faults afterwards.
+//! Metrics of one run: the cost of migrating pages, inside the syscalls and in later page faults.
 
 use std::num::NonZeroU32;
 
@@ -13,14 +13,14 @@ use crate::{
     recording::coverage,
 };
 
-/// The numbers of one run; `None` where the trace cannot know, or where it makes no sense for what the run did.
+/// The metrics of one run; `None` if the trace cannot show it or it does not apply.
 #[derive(Clone, Debug, Default)]
 pub struct Measure {
     /// The trace's file name.
     pub name: String,
-    /// `None` where requests were not recorded.
+    /// `None` if placement syscalls were not recorded.
     pub requests: Option<u64>,
-    /// Whether a request asked for marks instead of moves.
+    /// Whether a syscall migrated lazily.
     pub is_lazy: bool,
     pub asked_pages: Option<u64>,
     pub moved_in_request_pages: Option<u64>,
@@ -32,36 +32,36 @@ pub struct Measure {
     pub untouched_pages: Option<u64>,
     pub request_ns: Option<u64>,
     pub longest_request_ns: Option<u64>,
-    /// `None` where page faults were not recorded.
+    /// `None` if page faults were not recorded.
     pub faults: Option<Latencies>,
     pub moving_in_faults_ns: Option<u64>,
-    /// Events that this trace does not hold.
+    /// Lost events.
     pub lost_events: u64,
-    /// The trace's account is final, adds up, and says that nothing was lost.
+    /// Whether the account is final, adds up, and has no loss.
     pub is_lossless: bool,
-    /// Whether the funnel's identity holds; `None` without marks.
+    /// Whether the funnel balances; `None` without marks.
     pub funnel_holds: Option<bool>,
-    /// What emulated the machine.
+    /// The hypervisor or emulator, if any.
     pub machine: Option<String>,
-    /// Events that it was measured from.
+    /// Number of events used.
     pub events: u64,
-    /// One event of so many was recorded.
+    /// Sampling rate: one of N events was recorded.
     pub sample: Option<NonZeroU32>,
-    /// What was left out of the recording before it was measured.
+    /// The filter that was applied before measuring.
     pub filtered: Option<Filtered>,
 }
 
-/// The filter that a run went through.
+/// The filter applied to a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filtered {
-    /// As an expression.
+    /// The filter expression.
     pub filter: String,
-    /// Events before.
+    /// Events before filtering.
     pub of_events: u64,
 }
 
 impl Measure {
-    /// Of a recording that has this name.
+    /// Measures a recording with this name.
     #[must_use]
     pub fn new(run: &Run, name: &str) -> Self {
         let work = MoveRequests::new(run);
@@ -100,25 +100,25 @@ impl Measure {
         }
     }
 
-    /// Pages that moved, inside requests and inside faults.
+    /// Pages migrated inside syscalls and inside faults.
     #[must_use]
     pub fn moved_pages(&self) -> Option<u64> {
         add(self.moved_in_request_pages, self.moved_in_fault_pages)
     }
 
-    /// Time in faults, ns.
+    /// Time in page faults, ns.
     #[must_use]
     pub fn fault_ns(&self) -> Option<u64> {
         self.faults.as_ref().map(Latencies::total_ns)
     }
 
-    /// Time inside the requests and in the faults afterwards, ns.
+    /// Time inside the syscalls and in later faults, ns.
     #[must_use]
     pub fn total_ns(&self) -> Option<u64> {
         Some(self.request_ns? + self.fault_ns()?)
     }
 
-    /// The longest that anyone waited at a stretch, ns.
+    /// Longest single wait, ns.
     #[must_use]
     pub fn longest_wait_ns(&self) -> Option<u64> {
         self.longest_request_ns.max(self.faults.as_ref()?.max_ns())

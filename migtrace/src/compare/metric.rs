@@ -1,9 +1,9 @@
-//! The numbers that a comparison shows: names with units, for programs; labels, for people.
+//! Metrics of a comparison: names with units for programs, labels for people.
 
 use super::measure::Measure;
 use crate::{model::latency::Latencies, text};
 
-/// What a number counts.
+/// Unit of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     Pages,
@@ -12,7 +12,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// The number with its unit, for people.
+    /// The value with its unit, for people.
     #[must_use]
     pub fn text(self, value: f64) -> String {
         match self {
@@ -23,14 +23,14 @@ impl Unit {
     }
 }
 
-/// One number of a run.
+/// One metric of a run.
 #[derive(Clone, Copy)]
 pub struct Metric {
-    /// Ends with its unit.
+    /// Name for programs; ends with its unit.
     pub name: &'static str,
     pub label: &'static str,
     pub unit: Unit,
-    /// `None`: not known, or it makes no sense for this run.
+    /// Its value; `None` if unknown or not applicable to this run.
     pub of: fn(&Measure) -> Option<f64>,
 }
 
@@ -38,7 +38,7 @@ const fn metric(name: &'static str, label: &'static str, unit: Unit, of: fn(&Mea
     Metric { name, label, unit, of }
 }
 
-/// All of them, in the order in which they are shown.
+/// All metrics, in display order.
 pub const METRICS: [Metric; 22] = [
     metric("requests", "requests to move pages", Unit::Events, |m| of(m.requests)),
     metric("asked_pages", "pages asked about", Unit::Pages, |m| of(m.asked_pages)),
@@ -68,7 +68,7 @@ pub const METRICS: [Metric; 22] = [
     metric("total_per_moved_page_ns", "  per page moved", Unit::Nanoseconds, |m| per(m.total_ns(), m.moved_pages())),
 ];
 
-/// The metric of this name.
+/// Finds a metric by name.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static Metric> {
     METRICS.iter().find(|m| m.name == name)

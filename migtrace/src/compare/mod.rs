@@ -1,6 +1,6 @@
-//! Two sets of runs side by side: counts, time inside requests against time spread over faults, and what that shows.
+//! Compares two sets of runs: counts, and time inside placement syscalls against time spread over page faults.
 //!
-//! This module owns the numbers' names and what may be said from them. It reads the model and writes text or JSON.
+//! This module owns the metrics and the conclusions drawn from them. It reads the model and writes text or JSON.
 
 pub mod gate;
 pub mod measure;
@@ -17,7 +17,7 @@ use metric::METRICS;
 pub use sides::{Comparison, Side};
 
 impl Comparison {
-    /// For people: the table, what it shows, and what to bear in mind.
+    /// For people: the table, the findings and the caveats.
     #[must_use]
     pub fn text(&self) -> String {
         let bullets = |lines: Vec<String>| lines.into_iter().map(|l| format!("  - {l}\n")).collect::<String>();
@@ -26,7 +26,7 @@ impl Comparison {
         format!("{table}\n\nWhat this shows\n{verdict}\nTo bear in mind\n{notes}")
     }
 
-    /// For programs: the same numbers under names that end with their units, null where a number is not known.
+    /// For programs: the same metrics under names that end with their units; null if unknown.
     #[must_use]
     pub fn json(&self) -> Value {
         let metrics: Map<String, Value> = METRICS

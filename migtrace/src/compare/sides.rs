@@ -2,23 +2,23 @@
 
 use super::{measure::Measure, metric::Metric, spread::Spread};
 
-/// One side: runs that did the same.
+/// One side: repeated runs of one workload.
 #[derive(Clone, Debug)]
 pub struct Side {
-    /// What tables and sentences call it.
+    /// Label in tables and sentences.
     pub label: String,
     pub runs: Vec<Measure>,
 }
 
 impl Side {
-    /// The metric over all runs.
+    /// Spread of a metric over all runs.
     #[must_use]
     pub fn spread(&self, metric: &Metric) -> Option<Spread> {
         Spread::new(&self.runs.iter().map(metric.of).collect::<Vec<_>>())
     }
 }
 
-/// Two sides.
+/// The two sides of a comparison.
 #[derive(Clone, Debug)]
 pub struct Comparison {
     pub a: Side,
@@ -26,14 +26,14 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Of two sets of runs, neither empty, each called by what its runs' names have in common.
+    /// Compares two sets of runs, neither empty. Each is labelled with the common start of its runs' names.
     #[must_use]
     pub fn new(a: Vec<Measure>, b: Vec<Measure>) -> Self {
         let (label_a, label_b) = (label("A", &a), label("B", &b));
         Self { a: Side { label: label_a, runs: a }, b: Side { label: label_b, runs: b } }
     }
 
-    /// The second side's median over the first's, where both are known and the first is not 0.
+    /// Median of side B divided by that of side A, if both are known and A is not 0.
     #[must_use]
     pub fn ratio(&self, metric: &Metric) -> Option<f64> {
         let (a, b) = (self.a.spread(metric)?, self.b.spread(metric)?);
@@ -41,7 +41,7 @@ impl Comparison {
     }
 }
 
-/// The one run's name, or what all names begin with; else just the letter.
+/// The name of the only run, or the common start of all names, or just the letter.
 fn label(letter: &str, runs: &[Measure]) -> String {
     let mut names = runs.iter().map(|r| r.name.as_str());
     let first = names.next().unwrap_or_default();

@@ -1,13 +1,13 @@
-//! A number over several runs: its median, its range, and from five runs on an interval for the median.
+//! Spread of a metric over several runs: median, range, and a confidence interval of the median from five runs on.
 
 use serde::Serialize;
 
-/// Runs from which on an interval is given.
+/// Least number of runs for a confidence interval.
 const ENOUGH_RUNS: usize = 5;
-/// Least probability with which the interval holds the median.
+/// Least coverage of the confidence interval.
 const COVERAGE: f64 = 0.9;
 
-/// Of at least one run.
+/// Spread over at least one run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Spread {
     pub runs: usize,
@@ -17,7 +17,7 @@ pub struct Spread {
     pub interval: Option<Interval>,
 }
 
-/// Bounds that hold the true median with the probability `coverage`, whatever the distribution: by order statistics.
+/// Confidence interval of the median with probability `coverage`: distribution-free, by order statistics.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Interval {
     pub low: f64,
@@ -26,7 +26,7 @@ pub struct Interval {
 }
 
 impl Spread {
-    /// Of the values of all runs; `None` without any, or where one run does not know its own.
+    /// Spread of the values of all runs; `None` if there are none, or if the value of a run is unknown.
     #[must_use]
     pub fn new(values: &[Option<f64>]) -> Option<Self> {
         let mut sorted: Vec<f64> = values.iter().copied().collect::<Option<_>>()?;
@@ -38,7 +38,7 @@ impl Spread {
     }
 }
 
-/// The narrowest pair of order statistics that covers well enough.
+/// The narrowest pair of order statistics with enough coverage.
 fn interval(sorted: &[f64]) -> Option<Interval> {
     let n = sorted.len();
     if n < ENOUGH_RUNS {
@@ -59,18 +59,18 @@ fn interval(sorted: &[f64]) -> Option<Interval> {
     best
 }
 
-/// Whether two numbers differ by more than their spread.
+/// Whether two spreads show a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Difference {
     /// The intervals do not overlap.
     Shown,
-    /// They do.
+    /// The intervals overlap.
     NotShown,
-    /// Too few runs to say.
+    /// There are too few runs for intervals.
     Unknown,
 }
 
-/// Compares two numbers by their intervals.
+/// Compares two spreads by their intervals.
 #[must_use]
 pub fn difference(a: &Spread, b: &Spread) -> Difference {
     match (a.interval, b.interval) {

@@ -8,7 +8,7 @@ use super::{
     spread::Spread,
 };
 
-/// Rows whose number neither side knows, or needs, are left out.
+/// Metrics that are unknown on both sides are omitted.
 pub(super) fn table(comparison: &Comparison) -> Table {
     let mut table = Table::new();
     let style = UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none());
@@ -33,7 +33,7 @@ fn title(side: &Side) -> String {
     }
 }
 
-/// `41.2 µs`; of some runs `41.2 µs (40.0 µs to 60.0 µs)`; with an interval `41.2 µs [40.5 µs, 44.0 µs]`.
+/// `41.2 µs`; with several runs `41.2 µs (40.0 µs to 60.0 µs)`; with an interval `41.2 µs [40.5 µs, 44.0 µs]`.
 fn cell(metric: &Metric, spread: Option<Spread>) -> String {
     let Some(s) = spread else { return "-".into() };
     let text = |value: f64| metric.unit.text(value);

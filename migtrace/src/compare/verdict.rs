@@ -1,4 +1,4 @@
-//! What the numbers of a comparison say, in sentences, and no more than they say.
+//! The findings of a comparison in sentences, and what limits them.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ pub(super) fn verdict(c: &Comparison) -> Vec<String> {
     lines
 }
 
-/// A time on both sides, and whether the runs show that it differs.
+/// A duration on both sides, and whether the runs show a difference.
 fn waits(c: &Comparison, metric: &str, what: &str) -> Option<String> {
     let metric = by_name(metric)?;
     let (a, b) = (c.a.spread(metric)?, c.b.spread(metric)?);
@@ -108,7 +108,7 @@ pub(super) fn notes(c: &Comparison) -> Vec<String> {
     notes
 }
 
-/// Which events the numbers are of, where not all.
+/// Which events were used, if a filter was.
 fn filtered(c: &Comparison) -> Option<String> {
     let filters: BTreeSet<&str> = both(c).filter_map(|r| Some(&*r.filtered.as_ref()?.filter)).collect();
     let of = |r: &Measure| Some(format!("{} of {} in {}", r.events, r.filtered.as_ref()?.of_events, r.name));

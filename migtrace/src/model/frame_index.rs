@@ -1,18 +1,18 @@
-//! At which address of which process each page frame was seen last: some events name a page by its frame only.
+//! Maps page frames to the process and address where they were last seen, because some events only have the PFN.
 
 use crate::event::Migrate;
 use crate::model::bounded::two_generations::TwoGenerations;
 
-/// Processes whose end is remembered.
+/// Number of exited processes to remember.
 const ENDED: usize = 1 << 16;
 
-/// The frames seen last, as many as it was made for.
+/// The most recently seen frames, up to a limit.
 #[derive(Clone, Debug)]
 pub(crate) struct FrameIndex {
     seen: TwoGenerations<u64, Seen>,
-    /// When a process gave up its address space: what was seen of it before is no longer there.
+    /// When a process dropped its address space. Entries older than that are stale.
     ended: TwoGenerations<u32, u64>,
-    /// What was seen up to then may be of a process whose end was forgotten.
+    /// Entries up to this time may belong to a process whose exit has been evicted.
     floor: u64,
     last_forgotten: u64,
     now: u64,
@@ -36,20 +36,20 @@ impl FrameIndex {
         }
     }
 
-    /// The frame is mapped there.
+    /// Records that the frame is mapped at this address.
     pub(crate) fn locate(&mut self, pfn: u64, pid: u32, addr: u64) {
         self.now += 1;
         self.seen.insert(pfn, Seen { pid, addr, at: self.now });
     }
 
-    /// Process and address, where the process still has the address space that it had then.
+    /// Process and address of a frame, if the process still has the same address space.
     pub(crate) fn find(&self, pfn: u64) -> Option<(u32, u64)> {
         let seen = self.seen.get(&pfn)?;
         let ended = self.ended.get(&seen.pid).copied().unwrap_or(0).max(self.floor);
         (seen.at > ended).then_some((seen.pid, seen.addr))
     }
 
-    /// A folio went to another frame.
+    /// Records that a folio migrated to another frame.
     pub(crate) fn follow(&mut self, migrate: &Migrate) {
         if let Some(pfn) = migrate.new_pfn
             && let Some(seen) = self.seen.remove(&migrate.old_pfn)
@@ -58,7 +58,7 @@ impl FrameIndex {
         }
     }
 
-    /// The process ended, or runs another program.
+    /// Records that the process exited or executed another program.
     pub(crate) fn end(&mut self, pid: u32) {
         self.now += 1;
         if self.ended.insert(pid, self.now) {
@@ -67,7 +67,7 @@ impl FrameIndex {
         }
     }
 
-    /// FrameIndex that were forgotten to hold memory within bounds.
+    /// Frames evicted to bound memory.
     pub(crate) const fn evicted(&self) -> u64 {
         self.seen.evicted()
     }

@@ -1,11 +1,11 @@
-//! Times of many events in bounded memory: count, sum, least and greatest are exact, percentiles are within 0.1 %.
+//! Latency distributions in bounded memory: count, sum, minimum and maximum are exact, percentiles are within 0.1 %.
 
 use hdrhistogram::Histogram;
 
-/// Greatest time that percentiles tell apart, ns: an hour.
+/// Largest latency that percentiles resolve, ns: one hour.
 const HOUR_NS: u64 = 3_600_000_000_000;
 
-/// A distribution of times, ns.
+/// A latency distribution, ns.
 #[derive(Clone, Debug)]
 pub struct Latencies {
     histogram: Histogram<u64>,
@@ -23,12 +23,12 @@ impl Default for Latencies {
 }
 
 impl Latencies {
-    /// Takes one time.
+    /// Records one latency.
     pub fn record(&mut self, ns: u64) {
         self.record_many(ns, 1);
     }
 
-    /// Takes one time that stands for `count` of them.
+    /// Records one latency with weight `count`.
     pub fn record_many(&mut self, ns: u64, count: u64) {
         self.histogram.saturating_record_n(ns, count);
         self.total_ns = self.total_ns.saturating_add(ns.saturating_mul(count));
@@ -36,7 +36,7 @@ impl Latencies {
         self.max_ns = self.max_ns.max(ns);
     }
 
-    /// Takes all of another distribution's times.
+    /// Adds all latencies of another distribution.
     pub fn merge(&mut self, other: &Self) {
         self.histogram += &other.histogram;
         self.total_ns = self.total_ns.saturating_add(other.total_ns);
@@ -44,43 +44,43 @@ impl Latencies {
         self.max_ns = self.max_ns.max(other.max_ns);
     }
 
-    /// How many times were taken.
+    /// Number of latencies recorded.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.histogram.len()
     }
 
-    /// Their sum, ns; 0 of none.
+    /// Their sum, ns; 0 if there are none.
     #[must_use]
     pub const fn total_ns(&self) -> u64 {
         self.total_ns
     }
 
-    /// The least, ns.
+    /// Minimum, ns.
     #[must_use]
     pub fn min_ns(&self) -> Option<u64> {
         (self.count() > 0).then_some(self.min_ns)
     }
 
-    /// The greatest, ns.
+    /// Maximum, ns.
     #[must_use]
     pub fn max_ns(&self) -> Option<u64> {
         (self.count() > 0).then_some(self.max_ns)
     }
 
-    /// The median, ns.
+    /// Median, ns.
     #[must_use]
     pub fn median_ns(&self) -> Option<u64> {
         self.quantile_ns(0.5)
     }
 
-    /// The `percent`th percentile, ns; `None` where so few times were taken that it would be the greatest of them.
+    /// The `percent`th percentile, ns; `None` if there are so few latencies that it would be the maximum.
     #[must_use]
     pub fn percentile_ns(&self, percent: u32) -> Option<u64> {
         self.permille_ns(percent.saturating_mul(10))
     }
 
-    /// As [`Self::percentile_ns`], of thousandths.
+    /// As [`Self::percentile_ns`], in thousandths.
     #[must_use]
     pub fn permille_ns(&self, permille: u32) -> Option<u64> {
         let beyond = f64::from(1000_u32.saturating_sub(permille)) / 1000.0;
@@ -88,8 +88,8 @@ impl Latencies {
         enough.then(|| self.quantile_ns(1.0 - beyond)).flatten()
     }
 
-    /// How many times lie below the first bound, from each bound up to the next, and from the last one on. Bounds ascend,
-    /// ns; near a bound it is as exact as the percentiles are.
+    /// Counts below the first bound, between neighbouring bounds, and from the last bound up. Bounds ascend, ns. Near a
+    /// bound the counts have the precision of the percentiles.
     #[must_use]
     pub fn between(&self, bounds: &[u64]) -> Vec<u64> {
         let mut counts = vec![0; bounds.len() + 1];
@@ -105,7 +105,7 @@ impl Latencies {
     }
 }
 
-/// Of times that stand for so many.
+/// Collects latencies with their weights.
 impl FromIterator<(u64, u64)> for Latencies {
     fn from_iter<I: IntoIterator<Item = (u64, u64)>>(times: I) -> Self {
         let mut latencies = Self::default();

@@ -1,7 +1,7 @@
-//! What a recording's events mean together: pure state, the same for every view.
+//! Relations between the events of a recording: pure state, shared by all views.
 //!
-//! This module owns the relations between events: what lies inside what, which page an address is, what became of a marked
-//! page, who paid for a move. It knows no terminal, no file and no kernel; the views (log, compare, plot) only read it.
+//! It answers which event is nested in which, which page an address belongs to, what became of a marked page, and which
+//! thread waited for a migration. It does no I/O and knows no terminal and no kernel. Views only read it.
 
 pub mod address;
 pub mod bounded;

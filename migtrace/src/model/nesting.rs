@@ -1,7 +1,7 @@
-//! What lies inside what: requests hold batches, batches hold pages, faults hold their check and their migration.
+//! Nesting of events: batches in placement syscalls, pages in batches, checks and migrations in page faults.
 //!
-//! The kernel says no such thing; it follows from time and thread, because a thread does one thing at a time: what ended
-//! in a thread between the begin and the end of its system call happened inside that call.
+//! The kernel does not report nesting. It follows from time and thread, because a thread does one thing at a time: an
+//! event that ended between the start and the end of a syscall of the same thread is nested in that syscall.
 
 use std::cmp::Reverse;
 
@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 
 use crate::event::{Body, Event};
 
-/// The forest of events: for each its parent and children, as indices into the events.
+/// The forest of events: parent and children of each event, as indices into the event list.
 #[derive(Debug, Default)]
 pub struct Nesting {
     parent: Vec<Option<usize>>,
@@ -19,7 +19,7 @@ pub struct Nesting {
 }
 
 impl Nesting {
-    /// Of events in any order.
+    /// Computes the nesting of events in any order.
     #[must_use]
     pub fn new(events: &[Event]) -> Self {
         let mut order: Vec<usize> = (0..events.len()).collect();
@@ -56,36 +56,36 @@ impl Nesting {
         self.roots.sort_by_key(by_begin);
     }
 
-    /// Events inside no other, in the order of their begins.
+    /// Events that are nested in no other, by start time.
     #[must_use]
     pub fn roots(&self) -> &[usize] {
         &self.roots
     }
 
-    /// All events, in the order of their ends; of equal ends, the inner first.
+    /// All events by end time; with equal ends, the inner one first.
     #[must_use]
     pub fn by_end(&self) -> &[usize] {
         &self.order
     }
 
-    /// What lies directly inside, in the order of the begins.
+    /// Events directly nested in `event`, by start time.
     #[must_use]
     pub fn children(&self, event: usize) -> &[usize] {
         &self.children[event]
     }
 
-    /// What it lies directly inside.
+    /// The event that `event` is directly nested in.
     #[must_use]
     pub fn parent(&self, event: usize) -> Option<usize> {
         self.parent[event]
     }
 
-    /// What it lies inside, innermost first.
+    /// All events that `event` is nested in, innermost first.
     pub fn ancestors(&self, event: usize) -> impl Iterator<Item = usize> + '_ {
         std::iter::successors(self.parent[event], |&i| self.parent[i])
     }
 
-    /// Everything inside, each before what lies inside it.
+    /// All events nested in `event`, outer before inner.
     #[must_use]
     pub fn descendants(&self, event: usize) -> Vec<usize> {
         let mut found = Vec::new();
@@ -102,7 +102,7 @@ const fn is_container(body: &Body) -> bool {
     matches!(body, Body::Request(_) | Body::Batch(_) | Body::Fault(_))
 }
 
-/// What the kernel can do inside what. Pages of one batch overlap each other and hold nothing.
+/// Which kinds can be nested in which. Pages of one batch overlap in time and contain nothing.
 const fn may_hold(outer: &Body, inner: &Body) -> bool {
     match outer {
         Body::Request(_) => !matches!(inner, Body::Request(_) | Body::Phase(_) | Body::Loss(_)),
@@ -112,7 +112,7 @@ const fn may_hold(outer: &Body, inner: &Body) -> bool {
     }
 }
 
-/// By its end, not its begin: a begin is computed from a latency that some probes measure a little late.
+/// Compares end times, because a start time is derived from a latency that some probes measure slightly late.
 fn ended_inside(inner: &Event, outer: &Event) -> bool {
     match inner.latency_ns() {
         Some(ns) if ns > 0 => inner.ts_ns > outer.start_ns(),

@@ -1,18 +1,18 @@
-//! The sections of a recording: from one thing that the workload says it does to the next.
+//! Sections of a recording: one for each phase that the workload announces.
 
 use super::nesting::Nesting;
 use crate::event::{Body, Event};
 
-/// One phase and what happened in it.
+/// One phase and its events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Section {
-    /// The phase's event; `None` for what came before the first.
+    /// Index of the phase event; `None` for events before the first phase.
     pub phase: Option<usize>,
-    /// Events inside no other that began in this phase, in the order of their begins.
+    /// Top-level events that began in this phase, by start time.
     pub roots: Vec<usize>,
 }
 
-/// Cuts the outermost events at every phase; what began before the first phase is a section of its own, if anything did.
+/// Splits the top-level events at every phase. Events before the first phase form a section of their own.
 #[must_use]
 pub fn sections(events: &[Event], nest: &Nesting) -> Vec<Section> {
     let mut sections = vec![Section::default()];

@@ -1,5 +1,5 @@
-//! Whatever events come, in whatever order: nothing panics, funnels account for each mark once, and what follows a source
-//! comes to the same as what has all of it.
+//! Random events in random order: nothing panics, funnels account for each mark once, and incremental tracking gives
+//! the same result as tracking a whole recording.
 
 use proptest::prelude::*;
 
@@ -19,7 +19,7 @@ use crate::{
     recording::Meta,
 };
 
-/// An event of a small world: two processes, few pages, few frames.
+/// A random event with two processes, few pages and few frames.
 fn event(n: usize, draw: [u8; 6]) -> Event {
     let [kind, page, frame, process, choice, order] = draw;
     let (page, pfn) = (u64::from(page % 6), 0x1000 + u64::from(frame % 8));

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::address::{PAGE_BYTES, page_start};
 
-/// Disjoint address ranges by process; ranges that overlap are joined.
+/// Disjoint address ranges by process. Overlapping ranges are merged.
 #[derive(Clone, Debug, Default)]
 pub struct Ranges(BTreeMap<(u32, u64), u64>);
 
 impl Ranges {
-    /// Adds the pages that `[addr, addr + len)` touches.
+    /// Adds the pages that `[addr, addr + len)` overlaps.
     pub fn insert(&mut self, pid: u32, addr: u64, len: u64) {
         let mut start = page_start(addr);
         let mut end = addr.saturating_add(len).checked_next_multiple_of(PAGE_BYTES).unwrap_or(page_start(u64::MAX));
@@ -26,14 +26,14 @@ impl Ranges {
         self.0.insert((pid, start), end);
     }
 
-    /// The range that holds the address, as start and end.
+    /// The range that contains the address, as start and end.
     #[must_use]
     pub fn find(&self, pid: u32, addr: u64) -> Option<(u64, u64)> {
         let (&(_, start), &end) = self.0.range((pid, 0)..=(pid, addr)).next_back()?;
         (addr < end).then_some((start, end))
     }
 
-    /// Whether the address is in one.
+    /// Whether a range contains the address.
     #[must_use]
     pub fn contains(&self, pid: u32, addr: u64) -> bool {
         self.find(pid, addr).is_some()
@@ -63,12 +63,12 @@ impl Ranges {
         self.0.is_empty()
     }
 
-    /// Each range as process, start and end.
+    /// All ranges as process, start and end.
     pub fn iter(&self) -> impl Iterator<Item = (u32, u64, u64)> + '_ {
         self.0.iter().map(|(&(pid, start), &end)| (pid, start, end))
     }
 
-    /// Pages of all ranges.
+    /// Number of pages in all ranges.
     #[must_use]
     pub fn pages(&self) -> u64 {
         self.iter().map(|(_, start, end)| (end - start) / PAGE_BYTES).sum()

@@ -1,7 +1,7 @@
-//! The kernel's own counters against the events in the trace.
+//! Compares the kernel's own counters with the events in the trace.
 //!
-//! /proc/vmstat counts for the whole system and the trace holds what its filters let through, so a counter may be larger
-//! than the trace; a smaller one means that one of the two is wrong.
+//! /proc/vmstat counts the whole system, and the trace contains what its filter accepts. So a counter may be larger
+//! than the trace's count. If it is smaller, one of the two is wrong.
 
 use super::Run;
 use super::measure::folio_pages;
@@ -13,20 +13,20 @@ use crate::{
     },
 };
 
-/// One counter and what the trace holds of it.
+/// One counter and the trace's count of the same thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reconciled {
     pub counter: &'static str,
     /// What it counts.
     pub meaning: &'static str,
-    /// What the counter gained during the recording.
+    /// Increase of the counter during the recording.
     pub gained: i64,
-    /// The same of this trace's events.
+    /// The count from this trace's events.
     pub traced: u64,
 }
 
 impl Reconciled {
-    /// gained - traced.
+    /// `gained - traced`.
     #[must_use]
     pub fn difference(&self) -> i128 {
         i128::from(self.gained) - i128::from(self.traced)
@@ -35,8 +35,7 @@ impl Reconciled {
 
 type Counted = fn(&Body) -> u64;
 
-/// Counter, meaning, probe that must have been attached, or field of its events that they must have, and pages that one event
-/// adds.
+/// Counter, meaning, the probe or field that the count needs, and the pages that one event adds.
 const COUNTERS: [(&str, &str, &str, Counted); 8] = [
     ("mof_unmapped", "pages marked lazily", "mark", |b| match b {
         Body::Mark(m) if m.result == Outcome::Ok => folio_pages(m.order),
@@ -58,13 +57,14 @@ const COUNTERS: [(&str, &str, &str, Counted); 8] = [
         Body::Migrate(m) if m.cause == Cause::LazyFault && m.result == Outcome::Failed => m.pages(),
         _ => 0,
     }),
-    // The kernel also counts a page that was freed before its turn came: the batch is done with it, and nothing moved.
+    // The kernel also counts pages that were freed before migration: the batch is done with them, and nothing was
+    // copied.
     ("pgmigrate_success", "pages moved for any reason, or freed first", "direct_migrate", |b| match b {
         Body::Migrate(m) if m.result == Outcome::Ok => m.pages(),
         Body::Batch(b) => b.unmoved.unwrap_or(0),
         _ => 0,
     }),
-    // By batches: the kernel tries a folio several times, and counts it once.
+    // Counted by batches: the kernel tries a folio several times and counts it once.
     ("pgmigrate_fail", "pages that could not be moved", "batch", |b| match b {
         Body::Batch(b) if !b.work.is_mark() => b.failed,
         Body::Migrate(m) if m.cause == Cause::LazyFault && m.result == Outcome::Failed => m.pages(),
@@ -76,19 +76,19 @@ const COUNTERS: [(&str, &str, &str, Counted); 8] = [
     }),
 ];
 
-/// What a trace holds of each counter, event by event.
+/// The trace's count for each counter, built event by event.
 #[derive(Clone, Debug, Default)]
 pub struct Traced([u64; COUNTERS.len()]);
 
 impl Traced {
-    /// Takes the next event; one of a sample counts as many times as it stands for.
+    /// Adds the next event, times its weight.
     pub fn take(&mut self, event: &Event) {
         for (traced, (.., counted)) in self.0.iter_mut().zip(COUNTERS) {
             *traced += event.weight() * counted(&event.body);
         }
     }
 
-    /// Each counter that the recording has and that its probes could see.
+    /// Every counter that the recording has and that its probes cover.
     #[must_use]
     pub fn reconcile(&self, meta: &Meta) -> Vec<Reconciled> {
         let known = COUNTERS.iter().zip(self.0).filter_map(|(&(counter, meaning, probe, _), traced)| {
@@ -103,7 +103,7 @@ impl Traced {
     }
 }
 
-/// The counters of a whole recording.
+/// Counters of a whole recording.
 #[must_use]
 pub fn reconcile(run: &Run) -> Vec<Reconciled> {
     let mut traced = Traced::default();

@@ -1,4 +1,4 @@
-//! Which page of which requested range, or of which mapping, an address is: the ranges are those of placement syscalls.
+//! Finds which page of a requested range or mapping an address is in. Requested ranges are those of placement syscalls.
 
 use std::collections::BTreeMap;
 
@@ -10,33 +10,33 @@ use super::{
 };
 use crate::event::{Body, Event, Region, RegionClass, TaskEvent};
 
-/// Where in a segment an address lies.
+/// Position of an address in a requested range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Number of the segment, in the order in which requests named them.
+    /// Number of the range, in the order of the syscalls.
     pub segment: usize,
-    /// The page's number, from 1.
+    /// Page number, from 1.
     pub page: u64,
-    /// Pages of the segment.
+    /// Pages of the range.
     pub pages: u64,
 }
 
-/// Where in a mapping an address lies.
+/// Position of an address in a mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MappingPlace<'a> {
     pub class: RegionClass,
-    /// Name of the mapped file; empty for none.
+    /// Name of the mapped file; empty if there is none.
     pub name: &'a str,
     /// The page's number, from 1.
     pub page: u64,
-    /// Pages of the mapping, as it was when first seen.
+    /// Pages of the mapping when it was first seen.
     pub pages: u64,
 }
 
-/// Ranges and mappings that are known by name; of those that come after so many nothing is said but the address.
+/// Number of ranges and mappings to keep. Pages of later ones are reported by address only.
 const MOST_RANGES: usize = 1 << 16;
 
-/// The segments that requests named, and mappings. A child finds what its parent had before.
+/// Requested ranges and mappings. A forked child inherits those of its parent.
 #[derive(Clone, Debug, Default)]
 pub struct RequestedRanges {
     ranges: Ranges,
@@ -48,7 +48,7 @@ pub struct RequestedRanges {
 }
 
 impl RequestedRanges {
-    /// Of a recording as a whole: its ranges are as large as they came to be, and numbered without gaps.
+    /// Collects the ranges of a whole recording: at their final size, numbered without gaps.
     #[must_use]
     pub fn new(events: &[Event]) -> Self {
         let mut segments = Self::default();
@@ -62,14 +62,14 @@ impl RequestedRanges {
         segments
     }
 
-    /// Takes the next event of a recording that goes on.
+    /// Adds the next event of a live recording.
     pub fn take(&mut self, event: &Event) {
         if let Some((pid, addr)) = self.see(event) {
             self.number(pid, addr);
         }
     }
 
-    /// Gives the range that a request names, by process and address.
+    /// Returns process and address of the range that a syscall requested.
     fn see(&mut self, event: &Event) -> Option<(u32, u64)> {
         let is_full = self.ranges.len() >= MOST_RANGES || self.mappings.len() >= MOST_RANGES;
         match &event.body {
@@ -90,7 +90,7 @@ impl RequestedRanges {
         None
     }
 
-    /// A range that grew over others has the number of the first of them.
+    /// A range that merged with others keeps the lowest number.
     fn number(&mut self, pid: u32, addr: u64) {
         let Some((start, end)) = self.ranges.find(pid, addr) else { return };
         let joined: Vec<u64> = self.numbers.range((pid, start)..(pid, end)).map(|(&(_, start), _)| start).collect();
@@ -102,13 +102,13 @@ impl RequestedRanges {
         self.numbers.insert((pid, start), number);
     }
 
-    /// Whether a request of the process named an address in `[addr, addr + len)`.
+    /// Whether a syscall requested an address in `[addr, addr + len)` of the process.
     #[must_use]
     pub fn names_any(&self, pid: u32, addr: u64, len: u64) -> bool {
         self.ranges.overlaps(pid, addr, len)
     }
 
-    /// A process ended: another one may get its number.
+    /// Removes a process that exited: its PID may be reused.
     pub fn forget(&mut self, pid: u32) {
         self.ranges.forget(pid);
         forget(&mut self.numbers, pid);
@@ -116,13 +116,13 @@ impl RequestedRanges {
         self.parents.remove(&pid);
     }
 
-    /// Ranges and mappings without a name, because there were too many.
+    /// Ranges and mappings that were not kept, because there were too many.
     #[must_use]
     pub const fn unnamed(&self) -> u64 {
         self.unnamed
     }
 
-    /// The place of an address in a mapping of the process, as far as it was there when the mapping was first seen.
+    /// Position of an address in a mapping of the process, as the mapping was when first seen.
     #[must_use]
     pub fn mapping(&self, pid: u32, addr: u64) -> Option<MappingPlace<'_>> {
         let (&(_, start), r) = self.mappings.range((pid, 0)..=(pid, addr)).next_back()?;
@@ -130,23 +130,23 @@ impl RequestedRanges {
         (page <= pages).then_some(MappingPlace { class: r.class, name: &r.name, page, pages })
     }
 
-    /// How many there are.
+    /// Number of requested ranges.
     #[must_use]
     pub fn len(&self) -> usize {
         self.numbers.len()
     }
 
-    /// Whether no request named a range.
+    /// Whether no range was requested.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.numbers.is_empty()
     }
 
-    /// The place of an address, if a request of the process, or of one that it was forked from, named it.
+    /// Position of an address in a range requested by the process or by one of its ancestors.
     #[must_use]
     pub fn place(&self, pid: u32, addr: u64) -> Option<Place> {
         let mut pid = pid;
-        // Bounded, because process ids are reused and could form a ring.
+        // Bounded, because reused PIDs could form a cycle.
         for _ in 0..16 {
             if let Some((start, end)) = self.ranges.find(pid, addr) {
                 let segment = *self.numbers.get(&(pid, start))?;

@@ -14,7 +14,7 @@ use crate::{
     recording::{Meta, coverage},
 };
 
-/// A whole recording and the relations in it.
+/// A whole recording and the relations between its events.
 #[derive(Debug)]
 pub struct Run {
     pub meta: Meta,
@@ -27,7 +27,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// Relates the events of a recording.
+    /// Computes the relations of a recording's events.
     #[must_use]
     pub fn new(meta: Meta, events: Vec<Event>) -> Self {
         let first = events.iter().map(Event::start_ns).min().unwrap_or(0);
@@ -36,8 +36,8 @@ impl Run {
         Self::stretch(meta, events, segments, zero_ns)
     }
 
-    /// Relates the events of a stretch of a recording that views count from `zero_ns`. Before it, and by it, requests named
-    /// these segments.
+    /// Computes the relations for a part of a recording. Views show times relative to `zero_ns`. `requested` contains
+    /// the ranges requested up to the end of this part.
     #[must_use]
     pub fn stretch(meta: Meta, events: Vec<Event>, segments: RequestedRanges, zero_ns: u64) -> Self {
         let nest = Nesting::new(&events);
@@ -46,26 +46,26 @@ impl Run {
         Self { meta, events, nest, segments, marks, sections, zero_ns }
     }
 
-    /// The time that views count from, ns: the start of the recording, else its first event.
+    /// Time 0 of views, ns: the start of the recording or its first event.
     #[must_use]
     pub const fn zero_ns(&self) -> u64 {
         self.zero_ns
     }
 
-    /// The address that an event is about: its own, or for a mark the one that its page frame gives away.
+    /// The address of an event. For a mark without an address, the address found through its page frame.
     #[must_use]
     pub fn addr(&self, event: usize) -> Option<u64> {
         self.events[event].addr().or_else(|| self.marks.of_event(event).and_then(|m| m.addr))
     }
 
-    /// Pages that moved inside an event: by the kernel's own count where its batches are in the trace, else by the rows.
-    /// `None` where this recording had no probe to see either.
+    /// Pages migrated inside an event: by the kernel's own count if batches were recorded, else by `migrate` events.
+    /// `None` if neither was recorded.
     #[must_use]
     pub fn moved_inside_pages(&self, event: usize) -> Option<u64> {
         self.moves_inside(event, Outcome::Ok)
     }
 
-    /// Pages that were to move inside an event and stayed, as [`Self::moved_inside_pages`].
+    /// Pages that failed to migrate inside an event, as [`Self::moved_inside_pages`].
     #[must_use]
     pub fn failed_inside_pages(&self, event: usize) -> Option<u64> {
         self.moves_inside(event, Outcome::Failed)
@@ -84,7 +84,7 @@ impl Run {
         by_batch.or_else(|| (self.sees_moves() || by_row > 0).then_some(by_row))
     }
 
-    /// Whether a probe for moves was attached: of batches, or of single folios.
+    /// Whether a probe for migrations was attached: for batches or for single folios.
     #[must_use]
     pub fn sees_moves(&self) -> bool {
         ["batch", "direct_migrate", "lazy_migrate"].into_iter().any(|probe| self.attached(probe))
@@ -96,13 +96,13 @@ impl Run {
         coverage::is_attached(&self.meta, probe)
     }
 
-    /// Whether not every event was recorded, so that what lies inside one may not be there.
+    /// Whether the recording is a sample, so that nested events may be missing.
     #[must_use]
     pub fn is_sampled(&self) -> bool {
         self.meta.sample.is_some()
     }
 
-    /// Begin and end of an event, ns.
+    /// Start and end of an event, ns.
     #[must_use]
     pub fn span(&self, event: usize) -> Range<u64> {
         self.events[event].start_ns()..self.events[event].ts_ns

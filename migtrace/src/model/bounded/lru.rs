@@ -1,4 +1,4 @@
-//! A map that holds no more than so many: those that were not used for the longest time go first, and are counted.
+//! A map with a limit: the least recently used entries are evicted first, and counted.
 
 use std::hash::Hash;
 
@@ -14,13 +14,13 @@ pub struct Lru<K, V> {
 }
 
 impl<K: Eq + Hash + Clone, V> Lru<K, V> {
-    /// Empty, for at most `limit`, which is at least 1.
+    /// An empty map for at most `limit` entries, at least 1.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self { map: HashMap::new(), limit: limit.max(1), uses: 0, evicted: 0 }
     }
 
-    /// The value of `key`, made if it is new; what had to go for it is given to `gone`.
+    /// The value of `key`, made by `make` if it is new. Evicted entries are passed to `gone`.
     pub fn entry(&mut self, key: &K, make: impl FnOnce() -> V, mut gone: impl FnMut(K, V)) -> &mut V {
         self.uses += 1;
         if self.map.len() >= self.limit && !self.map.contains_key(key) {
@@ -31,7 +31,7 @@ impl<K: Eq + Hash + Clone, V> Lru<K, V> {
         &mut slot.1
     }
 
-    /// An eighth at once, so that a flood of new ones costs no walk through all each time.
+    /// Evicts an eighth at once, so that a flood of new keys does not scan the map each time.
     fn evict(&mut self, gone: &mut impl FnMut(K, V)) {
         let count = (self.limit / 8).max(1);
         let mut ages: Vec<(u64, K)> = self.map.iter().map(|(key, (used, _))| (*used, key.clone())).collect();
@@ -55,7 +55,7 @@ impl<K: Eq + Hash + Clone, V> Lru<K, V> {
         self.map.get_mut(key).map(|(_, value)| value)
     }
 
-    /// All, in no order.
+    /// All entries, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.map.iter().map(|(key, (_, value))| (key, value))
     }
@@ -70,7 +70,7 @@ impl<K: Eq + Hash + Clone, V> Lru<K, V> {
         self.map.is_empty()
     }
 
-    /// How many had to go.
+    /// Number of evicted entries.
     #[must_use]
     pub const fn evicted(&self) -> u64 {
         self.evicted

@@ -1,10 +1,10 @@
-//! A map that forgets what is oldest, so that following a system for days takes no more memory than for minutes.
+//! A map that evicts its oldest entries, so that days of tracing take no more memory than minutes.
 
 use std::{hash::Hash, mem};
 
 use hashbrown::HashMap;
 
-/// Holds at least the `half` entries that were inserted last, and at most twice as many. What it forgets is counted.
+/// Keeps at least the `half` entries that were inserted last, and at most twice as many. Evictions are counted.
 #[derive(Clone, Debug)]
 pub(crate) struct TwoGenerations<K, V> {
     young: HashMap<K, V>,
@@ -14,12 +14,12 @@ pub(crate) struct TwoGenerations<K, V> {
 }
 
 impl<K: Eq + Hash, V> TwoGenerations<K, V> {
-    /// For at most `limit` entries.
+    /// An empty map for at most `limit` entries.
     pub(crate) fn new(limit: usize) -> Self {
         Self { young: HashMap::new(), old: HashMap::new(), half: (limit / 2).max(1), evicted: 0 }
     }
 
-    /// Says whether older entries were forgotten for it.
+    /// Returns whether older entries were evicted for it.
     pub(crate) fn insert(&mut self, key: K, value: V) -> bool {
         self.old.remove(&key);
         self.young.insert(key, value);
@@ -39,7 +39,7 @@ impl<K: Eq + Hash, V> TwoGenerations<K, V> {
         self.young.remove(key).or_else(|| self.old.remove(key))
     }
 
-    /// How many entries were forgotten.
+    /// Number of evicted entries.
     pub(crate) const fn evicted(&self) -> u64 {
         self.evicted
     }

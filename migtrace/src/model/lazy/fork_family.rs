@@ -1,8 +1,8 @@
-//! Processes that share marked pages, because one forked the other: a page is gone when the last of them is.
+//! Processes that share marked pages because of fork: a page is gone when the last of them exits.
 
 use hashbrown::HashMap;
 
-/// ForkFamilies by member. A process without children since its pages were marked is in none.
+/// Families by member. A process that has not forked since its pages were marked is in none.
 #[derive(Debug, Default)]
 pub(crate) struct ForkFamilies {
     of: HashMap<u32, u32>,
@@ -12,12 +12,12 @@ pub(crate) struct ForkFamilies {
 #[derive(Debug, Default)]
 struct ForkFamily {
     alive: u32,
-    /// Those whose pages the others may have.
+    /// Processes whose marked pages the others may share.
     owners: Vec<u32>,
 }
 
 impl ForkFamilies {
-    /// A process that has marked pages, or is in a family, has a child.
+    /// Records a fork. It matters if the parent has marked pages or is in a family.
     pub(crate) fn fork(&mut self, parent: u32, child: u32, parent_owns: bool) {
         if !parent_owns && !self.of.contains_key(&parent) {
             return;
@@ -32,7 +32,7 @@ impl ForkFamilies {
         }
     }
 
-    /// A process gave up its address space; gives those whose pages nobody has any more.
+    /// Records that a process dropped its address space. Returns the processes whose pages are not shared any more.
     pub(crate) fn leave(&mut self, pid: u32, owns: bool) -> Vec<u32> {
         let Some(root) = self.of.remove(&pid) else { return vec![pid] };
         let Some(family) = self.families.get_mut(&root) else { return vec![pid] };

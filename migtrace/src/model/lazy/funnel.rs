@@ -5,37 +5,37 @@ use std::collections::BTreeMap;
 use super::fate::{Fate, Gone};
 use crate::event::Reason;
 
-/// Where the pages went that one request, or all, marked. In pages.
+/// The fates of all pages that one syscall, or all syscalls, marked. In pages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Funnel {
-    /// As the kernel counted them when the request returned; `None` where no batch says so.
+    /// Marked pages by the kernel's own count; `None` if no batch reported it.
     pub counted_pages: Option<u64>,
-    /// LazyMarks that the trace holds.
+    /// Successful marks in the trace.
     pub marked_pages: u64,
-    /// LazyMarks that failed at once, by reason: not part of the identity.
+    /// Marks that failed, by reason: not part of the identity.
     pub refused_pages: BTreeMap<Reason, u64>,
     pub migrated_pages: u64,
     pub placed_pages: u64,
     pub failed_pages: BTreeMap<Reason, u64>,
-    /// By how they went.
+    /// Gone pages, by how they went away.
     pub gone_pages: BTreeMap<Gone, u64>,
     pub untouched_pages: u64,
-    /// Touched, but the trace does not hold how that ended.
+    /// Touched, but the trace does not have the result.
     pub unknown_pages: u64,
-    /// Pages that are no longer followed one by one, to hold memory within bounds. From then on the funnel is estimated.
+    /// Pages evicted to bound memory. From then on the funnel is estimated.
     pub evicted_pages: u64,
-    /// Events that were lost while pages were untouched, of the probes that show what becomes of them.
+    /// Events lost while pages were untouched, from probes that show fates.
     pub lost_events: u64,
-    /// Whether all this is estimated, from a sample, or because not each page could be followed: then checks and moves are
-    /// counted by address, and untouched is what remains.
+    /// Whether the funnel is estimated: from a sample, or because pages were evicted. Then checks and migrations are
+    /// counted by address, and the rest counts as untouched.
     pub is_estimated: bool,
 }
 
 impl Funnel {
-    /// A page's fate changed.
+    /// Changes the fate of pages.
     pub(crate) fn change(&mut self, from: &Fate, to: &Fate, pages: u64) {
         if self.is_estimated {
-            // What is not known is not counted then, and so was `from` not.
+            // In an estimated funnel, open fates are not counted, so `from` was not either.
             let is_known = !to.is_open();
             *self.of_fate(to) += if is_known { pages } else { 0 };
             return self.estimate_untouched();
@@ -50,7 +50,7 @@ impl Funnel {
         *count = count.saturating_sub(pages);
     }
 
-    /// Pages were marked, and have this fate so far.
+    /// Adds marked pages with their current fate.
     pub(crate) fn mark(&mut self, fate: &Fate, pages: u64) {
         self.marked_pages += pages;
         *self.of_fate(fate) += pages;
@@ -59,7 +59,7 @@ impl Funnel {
         }
     }
 
-    /// Pages are another request's.
+    /// Removes pages that belong to another syscall.
     pub(crate) fn unmark(&mut self, fate: &Fate, pages: u64) {
         self.marked_pages = self.marked_pages.saturating_sub(pages);
         if self.is_estimated {
@@ -68,19 +68,19 @@ impl Funnel {
         self.take_from(fate, pages);
     }
 
-    /// Pages are no longer followed one by one.
+    /// Stops tracking pages one by one.
     pub(crate) fn evict(&mut self, pages: u64) {
         self.evicted_pages += pages;
         self.estimate_untouched();
     }
 
-    /// By an event that is not a followed page's: so many pages are known to have had this fate.
+    /// Counts a fate from an event of pages that are not tracked one by one.
     pub(crate) fn estimate(&mut self, fate: &Fate, pages: u64) {
         *self.of_fate(fate) += pages;
         self.estimate_untouched();
     }
 
-    /// What is not known to have been touched.
+    /// Counts the rest as untouched.
     pub(crate) fn estimate_untouched(&mut self) {
         self.is_estimated = true;
         (self.untouched_pages, self.unknown_pages) = (0, 0);
@@ -98,31 +98,31 @@ impl Funnel {
         }
     }
 
-    /// Pages marked: the kernel's count where there is one.
+    /// Marked pages: the kernel's count if there is one.
     #[must_use]
     pub fn total_pages(&self) -> u64 {
         self.counted_pages.unwrap_or(self.marked_pages)
     }
 
-    /// Pages that were touched and stayed, for all reasons.
+    /// Pages that were touched and not migrated, for all reasons.
     #[must_use]
     pub fn failed_total_pages(&self) -> u64 {
         self.failed_pages.values().sum()
     }
 
-    /// Pages that went away before anybody touched them, in all ways.
+    /// Pages that went away untouched, in all ways.
     #[must_use]
     pub fn gone_total_pages(&self) -> u64 {
         self.gone_pages.values().sum()
     }
 
-    /// Pages that went away in this way.
+    /// Pages that went away in one way.
     #[must_use]
     pub fn gone(&self, how: Gone) -> u64 {
         self.gone_pages.get(&how).copied().unwrap_or(0)
     }
 
-    /// Pages that nobody touched while they were there: those that still are, and those that ended with their process.
+    /// Pages never touched: those still in memory, and those that went away with their process.
     #[must_use]
     pub fn never_touched_pages(&self) -> u64 {
         self.untouched_pages + self.gone(Gone::Exited)
@@ -135,19 +135,19 @@ impl Funnel {
         touched + self.gone_total_pages() + self.untouched_pages
     }
 
-    /// Whether pages that count as never touched may have been, because events are missing.
+    /// Whether pages counted as never touched may have been touched, because events were lost.
     #[must_use]
     pub fn is_doubtful(&self) -> bool {
         self.lost_events > 0 && self.never_touched_pages() > 0
     }
 
-    /// Whether every page that the kernel counted as marked is accounted for, once, and for certain.
+    /// Whether every page that the kernel counted as marked has exactly one known fate.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.settled_pages() == self.total_pages() && !self.is_doubtful() && !self.is_estimated
     }
 
-    /// Whether nothing was marked, nor could not be.
+    /// Whether there was no mark at all, successful or failed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.total_pages() == 0 && self.marked_pages == 0 && self.refused_pages.is_empty()

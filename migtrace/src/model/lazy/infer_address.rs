@@ -1,4 +1,4 @@
-//! Which pages marks without an address are about, where a request's range leaves no choice.
+//! Infers the addresses of marks that have none, if the requested range leaves no choice.
 
 use hashbrown::{HashMap, HashSet};
 
@@ -6,8 +6,8 @@ use super::marked_page::MarkedPage;
 use crate::event::{Body, Event};
 use crate::model::address::{PAGE_BYTES, page_start, pages_of};
 
-/// For each request with such marks the addresses that are left for them: where a range has as many pages as marks, those
-/// that no event names.
+/// For each syscall with such marks, the remaining addresses: if its range has as many pages as marks, those that no
+/// event names.
 pub(crate) fn remaining<'a>(
     events: &[Event],
     marks: impl IntoIterator<Item = (usize, &'a MarkedPage)>,
@@ -16,7 +16,7 @@ pub(crate) fn remaining<'a>(
     for (request, marked) in marks {
         let (named, unnamed) = by_request.entry(request).or_default();
         match marked.addr {
-            // All pages of a large folio count as named.
+            // All pages of a large folio count as named by the event.
             Some(addr) => named.extend((0..marked.pages).map(|n| page_start(addr) + n * PAGE_BYTES)),
             None => *unnamed += marked.pages as usize,
         }

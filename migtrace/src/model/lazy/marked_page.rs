@@ -1,4 +1,4 @@
-//! The pages that are marked and not yet settled, found by frame, by address and by process.
+//! Marked pages whose fate is open, indexed by frame, address and process.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,16 +7,16 @@ use hashbrown::HashMap;
 use super::fate::Fate;
 use crate::model::address::{PAGE_BYTES, page_start};
 
-/// One page, or folio, that was marked.
+/// One marked page or folio.
 #[derive(Clone, Debug)]
 pub struct MarkedPage {
-    /// The number of the mark's event, counted from 0 on.
+    /// Index of the mark event, from 0.
     pub event: usize,
     pub ts_ns: u64,
-    /// The funnel that it is in; `None` only while it is being marked.
+    /// Id of the syscall whose funnel counts it; `None` only while it is being marked.
     pub(crate) request: Option<u64>,
     pub pid: u32,
-    /// Virtual address: the mark's own, else that of another event about the same frame.
+    /// Virtual address: the mark's own, or that of another event on the same frame.
     pub addr: Option<u64>,
     /// Whether `addr` comes from another event.
     pub addr_by_frame: bool,
@@ -25,7 +25,7 @@ pub struct MarkedPage {
     pub(crate) pfn: u64,
 }
 
-/// MarkedPage pages by number, in the order of their marks.
+/// Marked pages by number, in the order of their marks.
 #[derive(Debug, Default)]
 pub(crate) struct MarkedPages {
     list: BTreeMap<u64, MarkedPage>,
@@ -63,7 +63,7 @@ impl MarkedPages {
         self.list.len()
     }
 
-    /// The oldest one.
+    /// Number of the oldest mark.
     pub(crate) fn first(&self) -> Option<u64> {
         self.list.first_key_value().map(|(&n, _)| n)
     }
@@ -72,14 +72,14 @@ impl MarkedPages {
         self.by_frame.get(&pfn).copied()
     }
 
-    /// The open mark whose folio holds the address.
+    /// The open mark whose folio contains the address.
     pub(crate) fn of_addr(&self, pid: u32, addr: u64) -> Option<u64> {
         let (&(_, start), &n) = self.by_addr.range((pid, 0)..=(pid, page_start(addr))).next_back()?;
         let marked = self.list.get(&n)?;
         (addr < start.saturating_add(marked.pages * PAGE_BYTES)).then_some(n)
     }
 
-    /// All open ones of a process, in the order of their marks.
+    /// All open marks of a process, in the order of marking.
     pub(crate) fn of_process(&self, pid: u32) -> Vec<u64> {
         self.by_process.range((pid, 0)..=(pid, u64::MAX)).map(|&(_, n)| n).collect()
     }
@@ -88,7 +88,7 @@ impl MarkedPages {
         self.by_process.range((pid, 0)..=(pid, u64::MAX)).next().is_some()
     }
 
-    /// Its address became known by its frame.
+    /// Sets an address that was found through the frame.
     pub(crate) fn locate(&mut self, n: u64, addr: u64) {
         if let Some(marked) = self.list.get_mut(&n)
             && marked.addr.is_none()
@@ -98,7 +98,7 @@ impl MarkedPages {
         }
     }
 
-    /// It went to another frame.
+    /// Records that the page migrated to another frame.
     pub(crate) fn follow(&mut self, n: u64, pfn: u64) {
         if let Some(marked) = self.list.get_mut(&n) {
             self.by_frame.remove(&marked.pfn);
@@ -107,7 +107,7 @@ impl MarkedPages {
         }
     }
 
-    /// Nothing more is to be learned of it.
+    /// Closes a mark whose fate is final.
     pub(crate) fn close(&mut self, n: u64) {
         let Some(marked) = self.list.get(&n) else { return };
         if self.by_frame.get(&marked.pfn) == Some(&n) {

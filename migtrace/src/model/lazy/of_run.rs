@@ -1,5 +1,5 @@
-//! What became of each page that was unmapped for lazy migration, in a recording that is in memory as a whole: the same
-//! [`LazyTracker`] that follow events as they come, with every mark kept, and found by its event.
+//! The fate of every page that was unmapped for lazy migration, for a whole recording in memory. It uses the same
+//! [`LazyTracker`] as live views, keeps every mark, and finds marks by event.
 
 use hashbrown::HashMap;
 
@@ -15,13 +15,13 @@ pub struct LazyMarks {
     funnels: LazyTracker,
     by_event: HashMap<usize, usize>,
     list: Vec<MarkedPage>,
-    /// By the event of a request, its number.
+    /// Event index of a syscall -> its id.
     requests: HashMap<usize, u64>,
     remaining: HashMap<usize, Vec<u64>>,
 }
 
 impl LazyMarks {
-    /// Follows every successful mark to its fate.
+    /// Tracks every successful mark to its fate.
     #[must_use]
     pub fn new(events: &[Event], nest: &Nesting) -> Self {
         let mut funnels = LazyTracker::unbounded();
@@ -37,32 +37,32 @@ impl LazyMarks {
         marks
     }
 
-    /// The addresses of the pages that a request marked and that no event names, in ascending order, where there is only
-    /// one way to tell: as many marks are without an address as pages of its range are without a mark.
+    /// Addresses, ascending, of pages that a syscall marked and that no event names. Known only if as many marks have
+    /// no address as pages of the requested range have no mark.
     #[must_use]
     pub fn remaining(&self, request: usize) -> Option<&[u64]> {
         self.remaining.get(&request).map(Vec::as_slice)
     }
 
-    /// The page that this mark event is about; `None` where the mark failed.
+    /// The marked page of a mark event; `None` if the mark failed.
     #[must_use]
     pub fn of_event(&self, event: usize) -> Option<&MarkedPage> {
         self.by_event.get(&event).map(|&n| &self.list[n])
     }
 
-    /// All, in the order of their marks.
+    /// All marked pages, in the order of marking.
     #[must_use]
     pub fn list(&self) -> &[MarkedPage] {
         &self.list
     }
 
-    /// The event of the request that marked a page, where the trace holds that.
+    /// Event index of the syscall that marked a page, if it is in the trace.
     #[must_use]
     pub fn request_of(&self, marked: &MarkedPage) -> Option<usize> {
         self.funnels.get(marked.request?)?.event
     }
 
-    /// What the request of this event marked, if it did or was to.
+    /// The lazy syscall of this event, if it is one.
     #[must_use]
     pub fn request(&self, event: usize) -> Option<&LazyRequest> {
         self.funnels.get(*self.requests.get(&event)?)
@@ -74,7 +74,7 @@ impl LazyMarks {
         self.funnels.all()
     }
 
-    /// All funnels.
+    /// The tracker with all funnels.
     #[must_use]
     pub const fn funnels(&self) -> &LazyTracker {
         &self.funnels

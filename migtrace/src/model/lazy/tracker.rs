@@ -1,9 +1,8 @@
-//! Follows every marked page to its fate, event by event, and keeps a funnel for each request that marked pages and one
-//! for all of them.
+//! Tracks every marked page to its fate, event by event, with one funnel for each marking syscall and one for all.
 //!
-//! The kernel shows a mark by page frame, often without an address; a check and a migration name both. A mark is linked to
-//! them by frame, else by address, and follows its page when compaction or a direct request moves it before it is touched.
-//! Events are taken in the order of their ends. Memory is bounded: what is not followed to its end is counted.
+//! The kernel reports a mark by page frame, often without an address. Checks and migrations have both. A mark is
+//! matched with them by frame, or else by address. It follows its page if compaction or a direct migration moves it
+//! before it is touched. Events must come in order of their end times. Memory is bounded, and evictions are counted.
 
 use super::{
     fate::{Fate, Gone},
@@ -17,14 +16,14 @@ use crate::event::{
 };
 use crate::model::{address::folio_start, frame_index::FrameIndex, measure::folio_pages};
 
-/// How much is followed.
+/// Limits of what is tracked.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Pages, or folios, that are marked and not yet settled.
+    /// Marked pages or folios whose fate is open.
     pub marks: usize,
-    /// Requests.
+    /// Marking syscalls.
     pub requests: usize,
-    /// Page frames whose address is remembered.
+    /// Page frames to keep an address for.
     pub frames: usize,
 }
 
@@ -34,11 +33,11 @@ impl Default for Limits {
     }
 }
 
-/// All that was marked, as far as it has got.
+/// All marked pages and their fates so far.
 #[derive(Debug)]
 pub struct LazyTracker {
     limits: Limits,
-    /// Whether settled marks stay in the list.
+    /// Whether marks stay in the list after their fate is final.
     keeps_settled: bool,
     marks: MarkedPages,
     frames: FrameIndex,
@@ -55,7 +54,7 @@ impl Default for LazyTracker {
 }
 
 impl LazyTracker {
-    /// Nothing yet.
+    /// Empty.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
@@ -70,18 +69,18 @@ impl LazyTracker {
         }
     }
 
-    /// For a recording that is in memory as a whole: nothing is left out.
+    /// For a whole recording in memory: no limits.
     pub(crate) fn unbounded() -> Self {
         let most = usize::MAX;
         Self { keeps_settled: true, ..Self::new(Limits { marks: most, requests: most, frames: most }) }
     }
 
-    /// Takes the next event.
+    /// Adds the next event.
     pub fn take(&mut self, event: &Event) {
         self.take_numbered(self.taken, event);
     }
 
-    /// As [`Self::take`], where events have numbers of their own.
+    /// As [`Self::take`], with an event index given by the caller.
     pub(crate) fn take_numbered(&mut self, number: usize, event: &Event) {
         self.taken += 1;
         match &event.body {
@@ -97,36 +96,36 @@ impl LazyTracker {
         }
     }
 
-    /// The requests that marked pages or asked for it, oldest first.
+    /// Syscalls that marked pages or tried to, oldest first.
     pub fn requests(&self) -> impl DoubleEndedIterator<Item = &LazyRequest> {
         self.requests.iter()
     }
 
-    /// One of them.
+    /// One of these syscalls.
     #[must_use]
     pub fn get(&self, id: u64) -> Option<&LazyRequest> {
         self.requests.get(id)
     }
 
-    /// The funnel of all of them, and of marks without a request.
+    /// The funnel of all syscalls, and of marks without one.
     #[must_use]
     pub const fn all(&self) -> &Funnel {
         &self.all
     }
 
-    /// Requests that are only in [`Self::all`] any more.
+    /// Evicted syscalls. Their marks are still counted in [`Self::all`].
     #[must_use]
     pub const fn evicted_requests(&self) -> u64 {
         self.requests.evicted()
     }
 
-    /// Page frames whose address was forgotten: a mark without an address may stay without.
+    /// Evicted page frames: a mark without an address may not get one.
     #[must_use]
     pub const fn evicted_frames(&self) -> u64 {
         self.frames.evicted()
     }
 
-    /// The marks that are not settled, and the settled ones where they are kept, by number.
+    /// Open marks, and closed ones if they are kept, by number.
     pub(crate) fn marks(&self) -> impl Iterator<Item = (u64, &MarkedPage)> {
         self.marks.iter()
     }
@@ -140,7 +139,7 @@ impl LazyTracker {
             });
         }
         if event.weight() > 1 {
-            // The events that tell its fate were drawn apart from it.
+            // Its later events were sampled independently of it.
             return self.count(request, |f| {
                 f.marked_pages += pages * event.weight();
                 f.estimate_untouched();
@@ -148,7 +147,7 @@ impl LazyTracker {
         }
         let at_addr = mark.addr.and_then(|addr| self.marks.of_addr(event.pid, addr));
         for old in [self.marks.of_frame(mark.pfn), at_addr].into_iter().flatten() {
-            // MarkedPage again, so it had been mapped in between, and no event says how.
+            // Marked again, so it was mapped in between, and no event shows how.
             self.settle(old, &Fate::Unknown);
             self.close(old);
         }
@@ -203,7 +202,7 @@ impl LazyTracker {
         self.frames.follow(migrate);
     }
 
-    /// A fault on a page that is still marked, as far as is known: no check told of it before.
+    /// A page fault on a page that counts as untouched: no check of it was seen before.
     fn fault(&mut self, pid: u32, fault: &Fault) {
         if fault.result.as_deref() != Some("ok") {
             return;
@@ -213,9 +212,9 @@ impl LazyTracker {
             return;
         }
         let fate = match fault.class {
-            // Of a page that was read from swap nothing is left to migrate.
+            // The page was read back from swap: the marked copy is gone.
             Some(FaultClass::Swap) if fault.major == Some(true) => Fate::Gone(Gone::SwappedOut),
-            // A marked page is found by way of the swap cache; this one is another.
+            // A fault on a marked page goes through the swap cache, so this is another page.
             Some(FaultClass::Anon | FaultClass::File | FaultClass::Shmem | FaultClass::Huge) => {
                 Fate::Gone(Gone::Unmapped)
             }
@@ -266,7 +265,7 @@ impl LazyTracker {
         }
     }
 
-    /// What is learned of a page that was open.
+    /// Sets the fate of a page whose fate was open.
     fn settle(&mut self, n: u64, fate: &Fate) {
         let Some(marked) = self.marks.get_mut(n).filter(|m| m.fate.is_open() && m.fate != *fate) else { return };
         let old = std::mem::replace(&mut marked.fate, fate.clone());
@@ -297,7 +296,7 @@ impl LazyTracker {
         }
     }
 
-    /// Changes the funnel of a request and that of all.
+    /// Changes the funnel of a syscall and the funnel of all.
     fn count(&mut self, request: u64, change: impl Fn(&mut Funnel)) {
         change(&mut self.all);
         if let Some(record) = self.requests.get_mut(request) {
@@ -305,7 +304,7 @@ impl LazyTracker {
         }
     }
 
-    /// Pages that are not followed, but that a marking request asked about, if one did, had this fate.
+    /// Counts a fate for pages that are not tracked, if they are in the range of a marking syscall.
     fn estimate(&mut self, event: &Event, addr: u64, fate: &Fate, pages: u64) {
         if event.weight() == 1 && self.all.evicted_pages == 0 {
             return;
@@ -321,7 +320,7 @@ impl LazyTracker {
         self.all.estimate(fate, pages);
     }
 
-    /// What remains of a process's pages that are not followed is gone with it.
+    /// Counts the remaining untracked pages of an exited process as gone.
     fn estimate_gone(&mut self, pid: u32) {
         for record in self.requests.iter_mut().filter(|r| r.pid == pid && r.funnel.is_estimated) {
             let (fate, pages) = (Fate::Gone(Gone::Exited), record.funnel.untouched_pages);

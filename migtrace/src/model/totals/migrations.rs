@@ -1,25 +1,25 @@
-//! Which pages moved from where to where, and why: counts by cause and pair of nodes.
+//! Migrated pages by cause and pair of nodes.
 
 use std::collections::BTreeMap;
 
 use crate::event::{Body, Cause, Event, Outcome, Reason};
 use crate::model::{latency::Latencies, measure::folio_pages};
 
-/// Why, from which node, to which node (`None`: the kernel did not show it).
+/// Cause, source node and target node; `None` if the kernel did not report it.
 pub type MoveKey = (Cause, i32, Option<i32>);
 
-/// The moves of one cause between two nodes.
+/// Migrations with one cause between two nodes.
 #[derive(Clone, Debug, Default)]
 pub struct Moves {
     pub moved_pages: u64,
     pub moved_folios: u64,
-    /// Pages that stayed, by reason.
+    /// Pages that failed to migrate, by reason.
     pub failed_pages: BTreeMap<Reason, u64>,
-    /// Time for each folio that moved, where it is known.
+    /// Latency of each migrated folio, if known.
     pub latency: Latencies,
 }
 
-/// Counts all migrations; those of a sample as many times as they stand for.
+/// Counts all migrations, times their weight.
 #[must_use]
 pub fn count<'a>(events: impl IntoIterator<Item = &'a Event>) -> BTreeMap<MoveKey, Moves> {
     let mut counts: BTreeMap<MoveKey, Moves> = BTreeMap::new();
@@ -27,7 +27,7 @@ pub fn count<'a>(events: impl IntoIterator<Item = &'a Event>) -> BTreeMap<MoveKe
     counts
 }
 
-/// Counts one event more, if it is a migration.
+/// Adds one event, if it is a migration.
 pub fn take(counts: &mut BTreeMap<MoveKey, Moves>, event: &Event) {
     let Body::Migrate(m) = &event.body else { return };
     let (moves, weight) = (counts.entry((m.cause, m.src_nid, m.dst_nid)).or_default(), event.weight());

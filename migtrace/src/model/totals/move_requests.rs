@@ -1,4 +1,4 @@
-//! The work that requests to move pages caused: the time inside them, and in the faults that finished what they left.
+//! Placement syscalls that migrate pages: time inside them, and in later page faults on the same pages.
 
 use crate::event::{Body, Cause, Event, Migrate, Outcome, Request, RequestName};
 use crate::model::{
@@ -10,27 +10,28 @@ use crate::model::{
     ranges::Ranges,
 };
 
-/// The requests of a recording that asked for pages to move, now or lazily, and the faults on those pages afterwards.
+/// The placement syscalls that migrate pages, directly or lazily, and later page faults on those pages.
 #[derive(Clone, Debug, Default)]
 pub struct MoveRequests {
-    /// Requests, in the order of their begins.
+    /// Indices of the syscalls, by start time.
     pub requests: Vec<usize>,
-    /// The pages that they asked about.
+    /// The requested pages.
     pub ranges: Ranges,
-    /// Faults on those pages after the request returned, in the order of their begins.
+    /// Page faults on those pages after the syscall returned, by start time.
     pub faults: Vec<usize>,
-    /// Moves of those pages in faults, after the request returned: of a sample the fault itself may not be there.
+    /// Migrations of those pages in faults after the syscall returned. In a sample the fault itself may be missing.
     moves: Vec<usize>,
 }
 
 impl MoveRequests {
-    /// Of a recording. A request that names no range, as move_pages(2) does, stands for the pages that moved inside it.
+    /// Computes it for a recording. For a syscall without a range, such as move_pages(2), the pages migrated inside it
+    /// count.
     #[must_use]
     pub fn new(run: &Run) -> Self {
         Self::after(Ranges::default(), run)
     }
 
-    /// Of a stretch of a recording, before which requests asked about these pages.
+    /// Computes it for a part of a recording, before which `ranges` were requested.
     #[must_use]
     pub fn after(ranges: Ranges, run: &Run) -> Self {
         let mut work = Self { ranges, ..Self::default() };
@@ -69,7 +70,7 @@ impl MoveRequests {
         }
     }
 
-    /// Pages that the requests asked about, a page in two requests twice; `None` where one names no range.
+    /// Number of requested pages. A page in two syscalls counts twice. `None` if a syscall has no range.
     #[must_use]
     pub fn asked_pages(&self, run: &Run) -> Option<u64> {
         self.requests().map(|i| asked_by(run, i)).sum()
@@ -79,31 +80,31 @@ impl MoveRequests {
         self.requests.iter().copied()
     }
 
-    /// Time inside the requests, ns.
+    /// Time inside the syscalls, ns.
     #[must_use]
     pub fn request_ns(&self, run: &Run) -> u64 {
         self.requests().filter_map(|i| run.events[i].latency_ns()).sum()
     }
 
-    /// Times of the faults; of a sample, as often as they stand for.
+    /// Latencies of the faults, with their weights.
     #[must_use]
     pub fn fault_latency(&self, run: &Run) -> Latencies {
         self.faults.iter().filter_map(|&i| Some((run.events[i].latency_ns()?, run.events[i].weight()))).collect()
     }
 
-    /// Pages moved inside the requests; `None` where no probe could see that.
+    /// Pages migrated inside the syscalls; `None` if no probe covers that.
     #[must_use]
     pub fn moved_in_request_pages(&self, run: &Run) -> Option<u64> {
         self.requests().map(|i| run.moved_inside_pages(i)).sum()
     }
 
-    /// Pages that should have moved inside the requests and stayed.
+    /// Pages that failed to migrate inside the syscalls.
     #[must_use]
     pub fn failed_in_request_pages(&self, run: &Run) -> Option<u64> {
         self.requests().map(|i| run.failed_inside_pages(i)).sum()
     }
 
-    /// Pages moved inside the faults.
+    /// Pages migrated inside the faults.
     #[must_use]
     pub fn moved_in_fault_pages(&self, run: &Run) -> Option<u64> {
         if run.is_sampled() {
@@ -112,7 +113,7 @@ impl MoveRequests {
         self.faults.iter().map(|&i| run.moved_inside_pages(i)).sum()
     }
 
-    /// Pages that were to move inside the faults and stayed.
+    /// Pages that failed to migrate inside the faults.
     #[must_use]
     pub fn failed_in_fault_pages(&self, run: &Run) -> Option<u64> {
         if run.is_sampled() {
@@ -126,7 +127,7 @@ impl MoveRequests {
         run.sees_moves().then(|| self.moves.iter().filter_map(pages).sum())
     }
 
-    /// Time that the faults spent moving pages, ns; `None` where a move does not say.
+    /// Time that the faults spent migrating pages, ns; `None` if a migration has no latency.
     #[must_use]
     pub fn moving_in_faults_ns(&self, run: &Run) -> Option<u64> {
         let inside = self.faults.iter().flat_map(|&i| run.nest.descendants(i));
@@ -138,7 +139,7 @@ impl MoveRequests {
         times.sum()
     }
 
-    /// The funnel of all that the requests marked.
+    /// The funnel of all pages that the syscalls marked.
     #[must_use]
     pub fn funnel(&self, run: &Run) -> Option<Funnel> {
         let lazy = self.requests().any(|i| matches!(&run.events[i].body, Body::Request(r) if r.is_lazy()));
@@ -146,15 +147,15 @@ impl MoveRequests {
     }
 }
 
-/// How long a folio was unmapped and waited for the others of its batch before it was copied, ns; `None` where the kernel
-/// does not show all stages.
+/// Time that an unmapped folio waited for others of its batch before it was copied, ns; `None` if the kernel does not
+/// show all stages.
 #[must_use]
 pub fn waiting_ns(m: &Migrate) -> Option<u64> {
     let stages = [m.unmap_ns, m.copy_ns, m.remap_ns].into_iter().sum::<Option<u64>>()?;
     Some(m.latency_ns?.saturating_sub(stages))
 }
 
-/// The range of a request that names one.
+/// The range of a syscall that has one.
 #[must_use]
 pub fn range_of(request: &Request) -> Option<(u64, u64)> {
     match request.name {
@@ -163,7 +164,7 @@ pub fn range_of(request: &Request) -> Option<(u64, u64)> {
     }
 }
 
-/// Whether such a move happens in a fault.
+/// Whether migrations with this cause happen in a page fault.
 const fn in_fault(m: &Migrate) -> bool {
     matches!(m.cause, Cause::LazyFault | Cause::HintingFault)
 }
@@ -176,7 +177,7 @@ fn asked_by(run: &Run, index: usize) -> Option<u64> {
     }
 }
 
-/// By its flags, or because pages moved inside it: move_pages(2) without nodes only asks.
+/// By its flags, or because pages were migrated inside it: move_pages(2) without nodes only queries.
 fn asks_to_move(run: &Run, index: usize, request: &Request) -> bool {
     let has = |word: &str| request.flags.split('|').any(|f| f == word);
     let moved = || {

@@ -1,4 +1,4 @@
-//! How long callers waited: inside requests, and in page faults. Taken stretch by stretch of a recording, or all at once.
+//! How long threads waited in placement syscalls and page faults. Computed part by part of a recording, or at once.
 
 use std::{collections::BTreeMap, mem};
 
@@ -6,34 +6,34 @@ use super::move_requests::MoveRequests;
 use crate::event::{Body, RequestName};
 use crate::model::{Run, latency::Latencies, ranges::Ranges};
 
-/// Ranges that requests named, of which faults are told apart. A new stretch begins with none when there are more.
+/// Number of requested ranges to keep for `faults_after`. If there are more, the next part starts without ranges.
 const MOST_RANGES: usize = 1 << 16;
 
-/// Times of calls and faults.
+/// Latencies of syscalls and faults.
 #[derive(Clone, Debug, Default)]
 pub struct Waits {
     pub by_name: BTreeMap<RequestName, Latencies>,
-    /// Requests that asked for pages to move.
+    /// Placement syscalls that migrate pages.
     pub to_move: Latencies,
     /// All page faults.
     pub faults: Latencies,
-    /// Those on pages that were asked to move, afterwards.
+    /// Faults on requested pages after the syscall.
     pub faults_after: Latencies,
-    /// Of those, what they spent moving pages, ns; `None` where a move does not say.
+    /// Of those, time spent migrating pages, ns; `None` if a migration has no latency.
     pub moving_ns: Option<u64>,
-    /// Times that ranges were forgotten, to hold memory within bounds.
+    /// How many times the ranges were dropped to bound memory.
     pub forgotten: u64,
     ranges: Ranges,
 }
 
 impl Waits {
-    /// Of nothing.
+    /// Empty.
     #[must_use]
     pub fn new() -> Self {
         Self { moving_ns: Some(0), ..Self::default() }
     }
 
-    /// Takes the next stretch.
+    /// Adds the next part of a recording.
     pub fn take(&mut self, run: &Run) {
         for event in &run.events {
             match &event.body {
@@ -69,7 +69,7 @@ mod tests {
         let mut whole = Waits::new();
         whole.take(&Run::new(meta.clone(), events.clone()));
         let mut parts = Waits::new();
-        // After the marking request.
+        // After the syscall that marks pages.
         let (before, after) = events.split_at(events.len() - 8);
         parts.take(&Run::new(meta.clone(), before.to_vec()));
         parts.take(&Run::new(meta, after.to_vec()));
