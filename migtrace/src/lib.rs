@@ -1,5 +1,5 @@
-//! migtrace's parts, in the order in which data takes its way: kernel hooks and rings, events, the trace, the model, the
-//! views. docs/architecture.md draws it.
+//! The parts of migtrace: kernel hooks and rings, events, traces, the model, and views of it. docs/architecture.md shows
+//! how data flows through them, and which part may use which.
 
 pub mod clock;
 pub mod compare;

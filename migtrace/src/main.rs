@@ -1,4 +1,4 @@
-//! The program: reads the command line, runs one subcommand, turns its error into one message and an exit status.
+//! The `migtrace` binary; see `cli`.
 
 mod cli;
 

@@ -31,7 +31,7 @@ fn text_json_and_plot_of_two_traces() {
     let dir = both();
     let (status, out, err) = compare(&dir, &["direct.parquet", "--vs", "lazy.parquet", "--plot", "t.svg"]);
     assert_eq!((status, err.as_str()), (0, ""));
-    assert!(out.contains("pages moved inside faults"), "{out}");
+    assert!(out.contains("pages migrated in page faults"), "{out}");
     assert!(fs::read_to_string(dir.path().join("t.svg")).expect("drawn").starts_with("<svg"));
     let (_, out, _) = compare(&dir, &["direct.parquet", "--vs", "lazy.parquet", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&out).expect("JSON");

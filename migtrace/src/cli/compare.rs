@@ -1,4 +1,4 @@
-//! `migtrace compare`: two sets of traces side by side.
+//! `migtrace compare`: compares two sets of traces.
 
 use std::{
     io::{self, Write},
@@ -22,17 +22,18 @@ use super::{
     load,
 };
 
-/// Set two sets of runs side by side: what moving pages cost inside the requests, and in page faults afterwards
+/// Compare two sets of recordings: migration time in the syscalls and in later page faults
 ///
-/// A run is measured by its requests to move pages (mbind with a move flag, move_pages, migrate_pages) and the page faults
-/// on those pages after them. With five runs or more a side, numbers come with an interval for their median.
+/// Each recording is measured by its placement syscalls that migrate pages (mbind with a move flag, move_pages,
+/// migrate_pages) and by later page faults on those pages. With five or more recordings per side, each metric has a
+/// confidence interval for its median.
 #[derive(clap::Args)]
 #[command(after_help = format!("Examples:
   migtrace compare direct.parquet --vs lazy.parquet --plot timeline.svg
   migtrace compare direct-*.parquet --vs lazy-*.parquet --json
   migtrace compare before.parquet --vs after.parquet --gate 'ratio.total_ns <= 1.1'
 
-Exit status: 0; 1 where a gate failed; 2 where a trace cannot be read.
+Exit status: 0 success, 1 a gate failed, 2 a trace cannot be read.
 
 {}", filter::EXAMPLES))]
 pub(crate) struct Args {
@@ -42,20 +43,21 @@ pub(crate) struct Args {
     /// Traces of the second side
     #[arg(long, required = true, num_args = 1.., value_name = "B")]
     vs: Vec<PathBuf>,
-    /// Print the numbers as JSON, null where one is not known
+    /// Print all metrics as JSON; null if unknown
     #[arg(long)]
     json: bool,
-    /// Draw the first run of each side over time, as SVG or PNG by the file's ending
+    /// Draw a timeline of the first recording of each side; SVG or PNG, by file name extension
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
-    /// Fail unless this holds: [a.|b.|ratio.]METRIC OP NUMBER, metrics named as in --json, of b if not said; may be repeated
+    /// Exit with status 1 unless this holds: [a.|b.|ratio.]METRIC OP NUMBER. Metrics are named as in --json; default side: b.
+    /// May be repeated
     #[arg(long, value_name = "EXPR")]
     gate: Vec<Gate>,
     #[command(flatten)]
     filter: FilterArgs,
 }
 
-/// Exit status: a gate failed.
+/// Exit status if a gate failed.
 const EXIT_FINDING: u8 = 1;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
@@ -85,7 +87,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     if let Some(path) = &args.plot {
         let runs: Vec<(&str, &Run)> = drawn.iter().map(|(name, run)| (*name, run)).collect();
-        plot::timeline(&runs, path).with_context(|| format!("plot {}", path.display()))?;
+        plot::timeline(&runs, path).with_context(|| format!("cannot write the plot {}", path.display()))?;
     }
     Ok(check(&args.gate, &comparison))
 }

@@ -1,4 +1,4 @@
-//! `migtrace memtoy`: runs a memtoy script, or what is typed in.
+//! `migtrace memtoy`: runs a memtoy script, or commands typed at a prompt.
 
 use std::{
     fs,
@@ -12,20 +12,20 @@ use anyhow::Context;
 
 use super::EXIT_USAGE;
 
-/// Exit status: a command failed.
+/// Exit status if a command failed.
 const EXIT_FAILED: u8 = 1;
 
-/// Run a script of the workload driver memtoy, or commands typed in
+/// Run a script of the memtoy workload driver, or commands typed at a prompt
 ///
-/// A script maps memory, touches it page by page, sets policies and asks where pages are; `migtrace memtoy` and then
-/// `help` lists its commands. Each command is announced to a recording as a phase. All of a script is checked before any
-/// of it runs. Exit status: 0 fine, 1 a command failed, 2 the script is wrong.
+/// A script maps memory, touches it page by page, sets policies and queries where pages are. Type `help` at the prompt of
+/// `migtrace memtoy` for a list of commands. Each command is a phase of the recording. The whole script is checked before
+/// it runs. Exit status: 0 success, 1 a command failed, 2 the script has an error.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   migtrace memtoy lazy.memtoy
   printf 'anon seg 8p\\nmap seg\\ntouch seg write\\nwhere seg\\n' | migtrace memtoy")]
 pub(crate) struct Args {
-    /// The script; `-` or nothing: standard input
+    /// Script file; `-` or none: standard input
     script: Option<PathBuf>,
 }
 
@@ -68,7 +68,7 @@ fn script(script: &Script) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads commands from the terminal; an error ends nothing.
+/// Reads commands from the terminal. After an error it continues.
 fn interactive() -> anyhow::Result<ExitCode> {
     let mut session = Session::new(io::stdout());
     ::memtoy::prefault();

@@ -1,5 +1,5 @@
-//! The command line: a file per subcommand, each with its clap struct and its run. This file only dispatches, and turns
-//! an error into one message and an exit status.
+//! The command line: one file per subcommand, with its clap struct and its `run`. This file dispatches, and turns an error
+//! into one message and an exit status.
 
 mod color;
 mod compare;
@@ -28,11 +28,11 @@ use std::{io, process::ExitCode};
 use clap::{CommandFactory, Parser, Subcommand};
 use migtrace::{live::session::SourceError, serve::http::ListenError};
 
-/// Shows page by page which memory of a NUMA machine lies on the wrong node, how the kernel moves it, and who waits
+/// See which pages are on the wrong NUMA node, why the kernel migrates them or does not, and which threads wait
 #[derive(Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
 struct Cli {
-    /// Say more on stderr, the BPF programs' own diagnostics included
+    /// Print more on stderr, including messages of the BPF programs
     #[arg(short, long, global = true)]
     verbose: bool,
     #[command(subcommand)]
@@ -55,9 +55,9 @@ enum Command {
     Top(top::Args),
 }
 
-/// Exit status: bad usage or bad input.
+/// Exit status for wrong usage or bad input.
 pub(crate) const EXIT_USAGE: u8 = 2;
-/// Exit status: the environment lacks something (EX_UNAVAILABLE of sysexits.h).
+/// Exit status if the machine lacks something (EX_UNAVAILABLE in sysexits.h).
 pub(crate) const EXIT_UNAVAILABLE: u8 = 69;
 
 /// Parses the command line and runs it.
@@ -92,7 +92,7 @@ fn start_log(verbose: bool) {
     env_logger::Builder::from_env(env_logger::Env::new().filter_or("MIGTRACE_LOG", level)).format_target(false).init();
 }
 
-/// A closed pipe is no error; what the machine lacks is told apart from what the user gave.
+/// A closed pipe is no error. A machine that lacks something has another status than wrong input.
 fn exit_status(error: &anyhow::Error) -> u8 {
     let broken_pipe = |e: &(dyn std::error::Error + 'static)| {
         e.downcast_ref::<io::Error>().map(io::Error::kind) == Some(io::ErrorKind::BrokenPipe)

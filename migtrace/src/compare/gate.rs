@@ -43,18 +43,18 @@ impl FromStr for Gate {
         let (operator, holds) = OPERATORS
             .into_iter()
             .find(|(operator, _)| text.contains(operator))
-            .ok_or("a gate is METRIC OP NUMBER, where OP is one of <= >= == < >")?;
+            .ok_or("expected METRIC OP NUMBER, with OP one of <= >= == < >")?;
         let (left, right) = text.split_once(operator).ok_or("no operator")?;
         let (left, right) = (left.trim(), right.trim());
         let (of, name) = match left.split_once('.') {
             Some(("a", name)) => (Of::A, name),
             Some(("b", name)) => (Of::B, name),
             Some(("ratio", name)) => (Of::Ratio, name),
-            Some((side, _)) => return Err(format!("'{side}' is none of a, b, ratio")),
+            Some((side, _)) => return Err(format!("unknown side '{side}': expected a, b or ratio")),
             None => (Of::B, left),
         };
         let known = || METRICS.iter().map(|m| m.name).collect::<Vec<_>>().join(", ");
-        let metric = by_name(name).ok_or_else(|| format!("no metric '{name}'; there are {}", known()))?;
+        let metric = by_name(name).ok_or_else(|| format!("unknown metric '{name}': expected one of {}", known()))?;
         let bound = right.parse().map_err(|_| format!("'{right}' is not a number"))?;
         Ok(Self { text: text.into(), of, metric, holds, bound })
     }
@@ -70,8 +70,8 @@ impl Gate {
             Of::Ratio => comparison.ratio(self.metric),
         };
         let passed = value.is_some_and(|v| (self.holds)(v, self.bound));
-        let found = value.map_or_else(|| "not known".into(), |v| v.to_string());
+        let found = value.map_or_else(|| "unknown".into(), |v| v.to_string());
         let word = if passed { "passed" } else { "FAILED" };
-        (passed, format!("gate {word}: {} (it is {found})", self.text))
+        (passed, format!("gate {word}: {} (actual: {found})", self.text))
     }
 }

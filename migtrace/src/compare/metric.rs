@@ -40,32 +40,32 @@ const fn metric(name: &'static str, label: &'static str, unit: Unit, of: fn(&Mea
 
 /// All metrics, in display order.
 pub const METRICS: [Metric; 22] = [
-    metric("requests", "requests to move pages", Unit::Events, |m| of(m.requests)),
-    metric("asked_pages", "pages asked about", Unit::Pages, |m| of(m.asked_pages)),
-    metric("moved_in_request_pages", "pages moved inside requests", Unit::Pages, |m| of(m.moved_in_request_pages)),
+    metric("requests", "placement syscalls that migrate", Unit::Events, |m| of(m.requests)),
+    metric("asked_pages", "pages requested", Unit::Pages, |m| of(m.asked_pages)),
+    metric("moved_in_request_pages", "pages migrated in syscalls", Unit::Pages, |m| of(m.moved_in_request_pages)),
     metric("marked_pages", "pages marked (unmapped)", Unit::Pages, |m| of(m.marked_pages)),
-    metric("moved_in_fault_pages", "pages moved inside faults", Unit::Pages, |m| of(m.moved_in_fault_pages)),
+    metric("moved_in_fault_pages", "pages migrated in page faults", Unit::Pages, |m| of(m.moved_in_fault_pages)),
     metric("placed_pages", "marked, already placed", Unit::Pages, |m| of(m.placed_pages)),
-    metric("failed_pages", "pages that failed", Unit::Pages, |m| of(m.failed_pages)),
-    metric("gone_pages", "marked, gone in between", Unit::Pages, |m| of(m.gone_pages)),
+    metric("failed_pages", "pages not migrated (failed)", Unit::Pages, |m| of(m.failed_pages)),
+    metric("gone_pages", "marked, gone before a touch", Unit::Pages, |m| of(m.gone_pages)),
     metric("untouched_pages", "marked, never touched", Unit::Pages, |m| of(m.untouched_pages)),
-    metric("request_ns", "time inside requests", Unit::Nanoseconds, |m| of(m.request_ns)),
-    metric("request_per_asked_page_ns", "  per page asked about", Unit::Nanoseconds, |m| {
+    metric("request_ns", "time in syscalls", Unit::Nanoseconds, |m| of(m.request_ns)),
+    metric("request_per_asked_page_ns", "  per requested page", Unit::Nanoseconds, |m| {
         per(m.request_ns, m.asked_pages)
     }),
-    metric("faults", "faults on these pages afterwards", Unit::Events, |m| of(m.faults.as_ref().map(Latencies::count))),
+    metric("faults", "later page faults on these pages", Unit::Events, |m| of(m.faults.as_ref().map(Latencies::count))),
     metric("fault_ns", "time in these faults", Unit::Nanoseconds, |m| of(m.fault_ns())),
-    metric("fault_moving_ns", "  of it moving pages", Unit::Nanoseconds, |m| of(m.moving_in_faults_ns)),
+    metric("fault_moving_ns", "  of which migrating", Unit::Nanoseconds, |m| of(m.moving_in_faults_ns)),
     metric("fault_per_fault_ns", "  per fault, mean", Unit::Nanoseconds, |m| {
         per(m.fault_ns(), m.faults.as_ref().map(Latencies::count))
     }),
     metric("fault_median_ns", "  per fault, median", Unit::Nanoseconds, |m| faults(m, Latencies::median_ns)),
     metric("fault_p90_ns", "  per fault, 90th percentile", Unit::Nanoseconds, |m| faults(m, |f| f.percentile_ns(90))),
     metric("fault_p99_ns", "  per fault, 99th percentile", Unit::Nanoseconds, |m| faults(m, |f| f.percentile_ns(99))),
-    metric("fault_max_ns", "  per fault, longest", Unit::Nanoseconds, |m| faults(m, Latencies::max_ns)),
+    metric("fault_max_ns", "  per fault, maximum", Unit::Nanoseconds, |m| faults(m, Latencies::max_ns)),
     metric("longest_wait_ns", "longest single wait", Unit::Nanoseconds, |m| of(m.longest_wait_ns())),
-    metric("total_ns", "time in all", Unit::Nanoseconds, |m| of(m.total_ns())),
-    metric("total_per_moved_page_ns", "  per page moved", Unit::Nanoseconds, |m| per(m.total_ns(), m.moved_pages())),
+    metric("total_ns", "total time", Unit::Nanoseconds, |m| of(m.total_ns())),
+    metric("total_per_moved_page_ns", "  per migrated page", Unit::Nanoseconds, |m| per(m.total_ns(), m.moved_pages())),
 ];
 
 /// Finds a metric by name.

@@ -23,7 +23,7 @@ impl Comparison {
         let bullets = |lines: Vec<String>| lines.into_iter().map(|l| format!("  - {l}\n")).collect::<String>();
         let (verdict, notes) = (bullets(verdict::verdict(self)), bullets(verdict::notes(self)));
         let table = table::table(self);
-        format!("{table}\n\nWhat this shows\n{verdict}\nTo bear in mind\n{notes}")
+        format!("{table}\n\nFindings\n{verdict}\nCaveats\n{notes}")
     }
 
     /// For programs: the same metrics under names that end with their units; null if unknown.

@@ -87,13 +87,13 @@ fn runs_without_a_request_are_nothing_to_compare() {
     blind.probes.retain(|p| p.probe != "request");
     let blind = vec![measure("blind", (blind, Vec::new()))];
     let c = Comparison::new(blind, vec![measure("lazy", testkit::lazy(8, 0..8))]);
-    assert!(c.text().contains("Requests were not recorded in blind: there is nothing to compare."), "{}", c.text());
+    assert!(c.text().contains("Placement syscalls were not recorded in blind: nothing to compare."), "{}", c.text());
     let json = c.json();
     for (name, value) in json["metrics"].as_object().expect("metrics") {
         assert!(value["a"].is_null(), "{name}");
     }
     let c = Comparison::new(vec![measure("empty", (meta, Vec::new()))], vec![measure("lazy", testkit::lazy(8, 0..8))]);
-    assert!(c.text().contains("No request to move pages in empty: there is nothing to compare."), "{}", c.text());
+    assert!(c.text().contains("No syscall migrated pages in empty: nothing to compare."), "{}", c.text());
 }
 
 #[test]

@@ -18,19 +18,19 @@ pub(super) fn verdict(c: &Comparison) -> Vec<String> {
     };
     let (none, unknown) = (without(Some(0)), without(None));
     if !none.is_empty() {
-        lines.push(format!("No request to move pages in {}: there is nothing to compare.", none.join(", ")));
+        lines.push(format!("No syscall migrated pages in {}: nothing to compare.", none.join(", ")));
     }
     if !unknown.is_empty() {
-        lines.push(format!("Requests were not recorded in {}: there is nothing to compare.", unknown.join(", ")));
+        lines.push(format!("Placement syscalls were not recorded in {}: nothing to compare.", unknown.join(", ")));
     }
     if !lines.is_empty() {
         return lines;
     }
-    lines.extend(waits(c, "request_ns", "Inside the requests the caller waited"));
+    lines.extend(waits(c, "request_ns", "Time in placement syscalls:"));
     lines.extend(faults(c));
-    lines.extend(waits(c, "longest_wait_ns", "The longest single wait was"));
-    lines.extend(waits(c, "total_ns", "Requests and faults together took"));
-    lines.extend(waits(c, "total_per_moved_page_ns", "Per page that moved, that is"));
+    lines.extend(waits(c, "longest_wait_ns", "Longest single wait:"));
+    lines.extend(waits(c, "total_ns", "Syscalls and page faults together:"));
+    lines.extend(waits(c, "total_per_moved_page_ns", "Total per migrated page:"));
     lines.extend([&c.a, &c.b].into_iter().filter_map(untouched));
     lines
 }
@@ -40,10 +40,10 @@ fn waits(c: &Comparison, metric: &str, what: &str) -> Option<String> {
     let metric = by_name(metric)?;
     let (a, b) = (c.a.spread(metric)?, c.b.spread(metric)?);
     let text = |s: &Spread| metric.unit.text(s.median);
-    let ratio = c.ratio(metric).map(|r| format!(", {r:.2} times as long")).unwrap_or_default();
+    let ratio = c.ratio(metric).map(|r| format!(" ({r:.2} times as long)")).unwrap_or_default();
     let shown = match difference(&a, &b) {
-        Difference::Shown => "; the difference is greater than the spread of the runs",
-        Difference::NotShown => "; the runs spread too far to show a difference",
+        Difference::Shown => "; the difference exceeds the spread of the runs",
+        Difference::NotShown => "; the spread of the runs is too large to show a difference",
         Difference::Unknown => "",
     };
     Some(format!("{what} {} in {}, {} in {}{ratio}{shown}.", text(&a), c.a.label, text(&b), c.b.label))
@@ -53,24 +53,26 @@ fn faults(c: &Comparison) -> Option<String> {
     let side = |side: &Side| {
         let of = |name: &str| by_name(name).and_then(|m| side.spread(m)).map(|s| s.median);
         let (count, ns) = (of("faults")?, of("fault_ns")?);
-        let moved = of("moved_in_fault_pages").filter(|n| *n > 0.0).map(|n| format!(", moving {n} pages"));
+        let moved = of("moved_in_fault_pages").filter(|n| *n > 0.0).map(|n| format!(", {n} pages migrated"));
         Some(match count as u64 {
             0 => format!("none in {}", side.label),
             n => {
                 let (many, took) = (text::count(n, "fault"), text::duration_f64(ns));
-                format!("{many} of {took} in all{} in {}", moved.unwrap_or_default(), side.label)
+                format!("{many} ({took} in total{}) in {}", moved.unwrap_or_default(), side.label)
             }
         })
     };
-    Some(format!("Page faults on these pages afterwards: {}, {}.", side(&c.a)?, side(&c.b)?))
+    Some(format!("Later page faults on these pages: {}, {}.", side(&c.a)?, side(&c.b)?))
 }
 
 fn untouched(side: &Side) -> Option<String> {
     let of = |name: &str| by_name(name).and_then(|m| side.spread(m)).map(|s| s.median);
     let (marked, untouched) = (of("marked_pages")?, of("untouched_pages")?);
     (marked > 0.0).then(|| match untouched {
-        0.0 => format!("In {} every marked page was touched: laziness saved no move.", side.label),
-        _ => format!("In {} {untouched} of {marked} marked pages were never touched, and so never moved.", side.label),
+        0.0 => format!("In {} every marked page was touched: lazy migration avoided none.", side.label),
+        _ => {
+            format!("In {} {untouched} of {marked} marked pages were never touched, and so never migrated.", side.label)
+        }
     })
 }
 
@@ -85,26 +87,20 @@ pub(super) fn notes(c: &Comparison) -> Vec<String> {
     let sampled = both(c).filter_map(|r| Some(format!("{} (one of {})", r.name, r.sample?)));
     let sampled: Vec<String> = sampled.collect();
     if !sampled.is_empty() {
-        notes.push(format!(
-            "Samples, whose counts and times are estimated from the events that were drawn: {}.",
-            sampled.join(", ")
-        ));
+        notes.push(format!("Samples, so counts and times are estimated: {}.", sampled.join(", ")));
     }
     notes.extend(runs(c));
     let machines: BTreeSet<&str> = both(c).filter_map(|r| r.machine.as_deref()).collect();
     notes.extend(machines.into_iter().map(|m| format!("Recorded on: {}.", text::machine(m))));
     let asked = |side: &Side| by_name("asked_pages").and_then(|m| side.spread(m)).map(|s| s.median);
     if asked(&c.a) != asked(&c.b) {
-        notes.push("The two sides did not ask about as many pages: compare per page, not in all.".into());
+        notes.push("The two sides requested different numbers of pages: compare per page, not in total.".into());
     }
     notes.push(loss(c));
     for run in both(c).filter(|r| r.funnel_holds == Some(false)) {
-        notes.push(format!(
-            "In {} the trace does not account for every marked page (`migtrace log` says more).",
-            run.name
-        ));
+        notes.push(format!("In {} the trace does not account for every marked page; see `migtrace log`.", run.name));
     }
-    notes.push("A dash stands for what the trace cannot know, or what does not apply.".into());
+    notes.push("A dash means unknown or not applicable.".into());
     notes
 }
 
@@ -114,7 +110,7 @@ fn filtered(c: &Comparison) -> Option<String> {
     let of = |r: &Measure| Some(format!("{} of {} in {}", r.events, r.filtered.as_ref()?.of_events, r.name));
     let counts: Vec<String> = both(c).filter_map(of).collect();
     let filters = filters.into_iter().collect::<Vec<_>>().join(" | ");
-    (!counts.is_empty()).then(|| format!("Filter: {filters}. Measured from these events alone: {}.", counts.join(", ")))
+    (!counts.is_empty()).then(|| format!("Filter: {filters}. Only these events were used: {}.", counts.join(", ")))
 }
 
 fn runs(c: &Comparison) -> Vec<String> {
@@ -122,11 +118,12 @@ fn runs(c: &Comparison) -> Vec<String> {
     let fewest = a.min(b);
     let mut notes = Vec::new();
     if fewest == 1 {
-        let which = if a.max(b) == 1 { "One run a side" } else { "One run on one side" };
-        notes.push(format!("{which}: there is no spread, and so no saying what is chance."));
+        let which = if a.max(b) == 1 { "One run per side" } else { "One run on one side" };
+        notes.push(format!("{which}: differences may be noise."));
     } else if fewest < 5 {
         notes.push(
-            "Medians, with the least and the greatest in parentheses: fewer than 5 runs a side, no interval.".into(),
+            "Medians, with minimum and maximum in parentheses: fewer than 5 runs per side, so no confidence interval."
+                .into(),
         );
     } else {
         let coverage = [&c.a, &c.b].into_iter().filter_map(|side| {
@@ -134,7 +131,7 @@ fn runs(c: &Comparison) -> Vec<String> {
             spread.interval.map(|i| i.coverage)
         });
         let least = coverage.fold(1.0, f64::min) * 100.0;
-        notes.push(format!("Medians, with an interval in brackets that holds the true median at {least:.0} %."));
+        notes.push(format!("Medians, with a confidence interval of at least {least:.0} % in brackets."));
     }
     notes
 }
@@ -148,7 +145,7 @@ fn loss(c: &Comparison) -> String {
         })
         .collect();
     if lost.is_empty() {
-        "No event was lost: seen = stored + lost in every trace, and lost is 0.".into()
+        "No events lost: seen = stored + lost in every trace, and lost is 0.".into()
     } else {
         format!("Events are missing, so that counts and times may be too small: {}.", lost.join(", "))
     }
