@@ -3,7 +3,7 @@
 use std::{env, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result, bail};
-use xtask_common::command;
+use xtask_common::{command, progress::step};
 
 use crate::paths::Paths;
 
@@ -32,6 +32,15 @@ pub(crate) fn build_executable(command: &mut Command, kind: &str, name: &str) ->
     }
     let found = executable_in(&String::from_utf8_lossy(&output.stdout), kind, name);
     found.with_context(|| format!("`{}` named no executable of the {kind} {name}", command::shown(command)))
+}
+
+/// The release build of the collector.
+pub(crate) fn build_collector(paths: &Paths) -> Result<PathBuf> {
+    step("builds migtrace", || {
+        let mut build = cargo(paths);
+        build.args(["build", "--release", "--package", "migtrace", "--bin", "migtrace"]).arg(NAMES_EXECUTABLES);
+        build_executable(&mut build, "bin", "migtrace").context("cannot build migtrace")
+    })
 }
 
 /// A target's executable in cargo's JSON messages. A test's build names the program that it tests, too.

@@ -18,7 +18,8 @@ use xtask_common::{
 };
 
 use crate::{
-    cargo, ebpf, kernel,
+    cargo, ebpf,
+    kernel::{self, Image},
     paths::Paths,
     setup::{self, Purpose},
     vm::{self, Ended, Request, machine::Machine},
@@ -39,7 +40,7 @@ impl Options {
         setup::ensure(paths, &[Purpose::Kernel, Purpose::Machine, Purpose::Bpf])?;
         let image = kernel::image(paths, kernel::DEFAULT)?;
         ebpf::build(paths)?;
-        let migtrace = build_collector(paths)?;
+        let migtrace = cargo::build_collector(paths)?;
         let place = paths.target.join("demo");
         clear(&place)?;
         step("boots the four-node machine and records both ways to move a segment", || {
@@ -65,15 +66,6 @@ impl Options {
     }
 }
 
-/// The release build of the collector.
-pub(crate) fn build_collector(paths: &Paths) -> Result<PathBuf> {
-    step("builds migtrace", || {
-        let mut cargo = cargo::cargo(paths);
-        cargo.args(["build", "--release", "--package", "migtrace", "--bin", "migtrace"]).arg(cargo::NAMES_EXECUTABLES);
-        cargo::build_executable(&mut cargo, "bin", "migtrace").context("cannot build migtrace")
-    })
-}
-
 /// An earlier demo's files must not pass for this one's.
 fn clear(place: &Path) -> Result<()> {
     match fs::remove_dir_all(place) {
@@ -89,7 +81,7 @@ fn trace(place: &Path, arm: &str) -> PathBuf {
 }
 
 /// One boot for both recordings. What the guest says goes to standard error.
-fn record(paths: &Paths, image: &vm::Image, migtrace: &Path, place: &Path) -> Result<()> {
+fn record(paths: &Paths, image: &Image, migtrace: &Path, place: &Path) -> Result<()> {
     let scripts = paths.checkout.join("xtask/demo");
     let mut lines = vec!["set -e".to_owned()];
     for arm in ARMS {

@@ -6,10 +6,15 @@ mod demo;
 mod download;
 mod ebpf;
 mod kernel;
+mod lint;
 mod paths;
+mod pypi;
+mod release;
 mod setup;
 mod test;
+mod toolchain;
 mod vm;
+mod words;
 
 use std::process::ExitCode;
 
@@ -34,11 +39,14 @@ struct Cli {
 enum Task {
     Demo(demo::Options),
     Test(test::Options),
+    Lint(lint::Options),
+    Words(words::Options),
     Bench(bench::Options),
     Setup(setup::Options),
     Ebpf(ebpf::Options),
     Kernel(kernel::Options),
     Vm(vm::Options),
+    Release(release::Options),
 }
 
 fn main() -> ExitCode {
@@ -55,10 +63,13 @@ fn run(task: Task) -> Result<u8> {
     match task {
         Task::Demo(options) => options.run(&paths),
         Task::Test(options) => options.run(&paths),
+        Task::Lint(options) => options.run(&paths),
+        Task::Words(options) => options.run(&paths),
         Task::Bench(options) => options.run(&paths),
-        Task::Setup(options) => options.run(&paths),
+        Task::Setup(options) => options.run(&paths, &kernel::debian_sources(&paths)?, lint::install),
         Task::Ebpf(options) => options.run(&paths),
         Task::Kernel(options) => options.run(&paths),
         Task::Vm(options) => options.run(&paths),
+        Task::Release(options) => options.run(&paths),
     }
 }

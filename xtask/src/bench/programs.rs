@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use xtask_common::progress::step;
 
-use crate::{cargo, demo, ebpf, paths::Paths};
+use crate::{cargo, ebpf, paths::Paths};
 use bench_driver::lab::Tools;
 
 /// All of it, optimized.
@@ -11,7 +11,7 @@ pub(super) fn build(paths: &Paths) -> Result<Tools> {
     ebpf::build(paths)?;
     let floor_object = paths.target.join("bpf/floor");
     ebpf::build_object(paths, "bench-floor-ebpf", "floor", &floor_object)?;
-    let migtrace = demo::build_collector(paths)?;
+    let migtrace = cargo::build_collector(paths)?;
     let program = |package: &str, name: &str| {
         let mut cargo = cargo::cargo(paths);
         cargo.args(["build", "--release", "--package", package, "--bin", name]).arg(cargo::NAMES_EXECUTABLES);

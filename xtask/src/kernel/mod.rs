@@ -4,6 +4,7 @@
 
 mod build;
 mod config;
+mod image;
 mod manifest;
 mod series;
 mod source;
@@ -19,6 +20,7 @@ use xtask_common::{
     progress::{say, step},
 };
 
+pub(crate) use self::image::{Image, Module};
 use self::{
     manifest::Manifest,
     source::{Pinned, Workshop},
@@ -27,7 +29,6 @@ use self::{
 use crate::{
     paths::Paths,
     setup::{self, Purpose},
-    vm::Image,
 };
 
 /// The kernel that everything is about.
@@ -67,6 +68,7 @@ pub(crate) fn image(paths: &Paths, name: &str) -> Result<Image> {
     }
     let (kernel, source) = manifest.kernel(name)?;
     setup::ensure(paths, &[Purpose::Kernel])?;
+    setup::kernel_source(&source.debian_package, &source.debian_tarball)?;
     let pinned = Pinned::find(source, &store.downloads())?;
     let patches = if kernel.series { series::read(&paths.kernel_sources().join("patches"))? } else { Vec::new() };
     let fragments = config::read(&paths.kernel_sources().join("config"), &kernel.fragments)?;

@@ -10,13 +10,11 @@ use anyhow::{Context, Result, bail};
 use xtask_common::{command, exit::Failure, files::create_dir, progress::step};
 
 use super::{
+    image::{Image, Module},
     manifest::{Packages, Stock},
     store::Store,
 };
-use crate::{
-    download, setup,
-    vm::{Image, Module},
-};
+use crate::{download, setup};
 
 /// Modules without which a distribution's kernel does not get to the host's root directory and to the host.
 const MODULES: [&str; 5] = ["virtio_pci", "virtio_console", "virtio_rng", "9pnet_virtio", "9p"];

@@ -11,8 +11,8 @@ use xtask_common::{
 
 use super::apt;
 use crate::{
-    ebpf::toolchain::{self, Toolchain},
     paths::Paths,
+    toolchain::{self, Toolchain},
 };
 
 /// The version that the BPF crates in Cargo.lock were tried with.

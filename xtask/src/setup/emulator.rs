@@ -3,7 +3,12 @@
 //! A machine may hold parts of another QEMU (from backports, say), which would have to go if the distribution's came in.
 //! Setup removes nothing: there QEMU and the libraries that it lacks are unpacked into the cache, and started from there.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result};
 use xtask_common::{
@@ -13,11 +18,19 @@ use xtask_common::{
 };
 
 use super::apt;
-use crate::{paths::Paths, vm::qemu};
+use crate::paths::Paths;
+
+/// The emulator's name.
+pub(crate) const PROGRAM: &str = "qemu-system-x86_64";
+
+/// Where an emulator is put that cannot be installed.
+pub(crate) fn private(paths: &Paths) -> PathBuf {
+    paths.cache.join("qemu").join(PROGRAM)
+}
 
 /// Whether that emulator is there already. One with another wrapper, of an earlier version of this file, is not.
 pub(super) fn is_here(paths: &Paths) -> bool {
-    fs::read_to_string(qemu::private(paths)).is_ok_and(|script| script == wrapper())
+    fs::read_to_string(private(paths)).is_ok_and(|script| script == wrapper())
 }
 
 /// Unpacks the packages of an emulator which `plan` would install.
@@ -42,9 +55,9 @@ pub(super) fn unpack(paths: &Paths, package: &str, plan: &apt::Plan) -> Result<(
     })
 }
 
-/// Puts the files where [`qemu::private`] starts them.
+/// Puts the files where [`private`] starts them.
 fn publish(paths: &Paths, root: &Path) -> Result<()> {
-    let file = qemu::private(paths);
+    let file = private(paths);
     let home = file.parent().expect("it lies in the cache");
     create_dir(home)?;
     let place = home.join("root");
@@ -64,7 +77,7 @@ fn publish(paths: &Paths, root: &Path) -> Result<()> {
 
 /// The script that starts it, with its own libraries and firmware. Packages put libraries into /lib as well as /usr/lib.
 fn wrapper() -> String {
-    let program = qemu::PROGRAM;
+    let program = PROGRAM;
     format!(
         "#!/bin/sh\n\
          # Starts the QEMU that lies beside this file, with its own libraries and firmware.\n\

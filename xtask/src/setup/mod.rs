@@ -5,9 +5,11 @@
 
 mod apt;
 mod bpf;
-mod emulator;
+pub(crate) mod emulator;
 mod need;
 mod prometheus;
+
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
@@ -18,20 +20,30 @@ use xtask_common::{
 
 use self::need::Need;
 pub(crate) use self::{apt::download, need::Purpose, prometheus::programs as prometheus};
-use crate::{kernel, paths::Paths};
+use crate::paths::Paths;
 
 /// Install what is missing: packages, BPF toolchain
 #[derive(Args, Debug)]
 pub(crate) struct Options {}
 
 impl Options {
-    /// Everything, for all tasks.
-    pub(crate) fn run(&self, paths: &Paths) -> Result<u8> {
-        ensure(paths, &[Purpose::Kernel, Purpose::Machine, Purpose::Bpf, Purpose::Bench])?;
-        if prometheus(paths)?.is_none() {
-            say("no Prometheus to be had: the tests that scrape with it will be skipped");
+    /// Everything, for all tasks. `sources` are the packages of kernel source, with the file that each installs; `lint`
+    /// installs the tools of the checks.
+    pub(crate) fn run(
+        &self,
+        paths: &Paths,
+        sources: &[(String, PathBuf)],
+        lint: impl FnOnce(&Paths) -> Result<()>,
+    ) -> Result<u8> {
+        ensure(paths, &[Purpose::Kernel, Purpose::Machine, Purpose::Bpf, Purpose::Bench, Purpose::Release])?;
+        lint(paths)?;
+        for (package, tarball) in sources {
+            kernel_source(package, tarball)?;
         }
-        say("everything is there");
+        if prometheus(paths)?.is_none() {
+            say("no package of Prometheus here: the tests that scrape with it will be skipped");
+        }
+        say("everything is installed");
         Ok(FINE)
     }
 }
@@ -43,22 +55,17 @@ pub(crate) fn ensure(paths: &Paths, purposes: &[Purpose]) -> Result<()> {
     if !missing.is_empty() {
         install(paths, &missing)?;
     }
-    if purposes.contains(&Purpose::Kernel) {
-        install_kernel_source(paths)?;
-    }
     if purposes.contains(&Purpose::Bpf) {
         bpf::ensure(paths)?;
     }
     Ok(())
 }
 
-/// Debian's kernel source, where it is to be had; a kernel's build fetches kernel.org's otherwise.
-fn install_kernel_source(paths: &Paths) -> Result<()> {
-    for (package, tarball) in kernel::debian_sources(paths)? {
-        if !tarball.exists() && apt::is_here() && apt::offers(&package)? {
-            say(format!("missing: {} (kernel source), in package {package}", tarball.display()));
-            apt::install(&[&package])?;
-        }
+/// Installs a Debian package of kernel source if apt offers it. If not, the kernel's build downloads kernel.org's.
+pub(crate) fn kernel_source(package: &str, tarball: &Path) -> Result<()> {
+    if !tarball.exists() && apt::is_here() && apt::offers(package)? {
+        say(format!("missing: {} (kernel source), in package {package}", tarball.display()));
+        apt::install(&[package])?;
     }
     Ok(())
 }

@@ -15,6 +15,8 @@ pub(crate) enum Purpose {
     Bpf,
     /// Tracers to be compared with.
     Bench,
+    /// Shipping the binary.
+    Release,
 }
 
 /// How to see that a need is met.
@@ -75,6 +77,7 @@ const NEEDS: &[Need] = &[
         purpose: Purpose::Machine,
         sign: Sign::File(&["/usr/lib/x86_64-linux-gnu/libc.a", "/usr/lib64/libc.a", "/usr/lib/libc.a"]),
     },
+    program("objcopy", "splits off debug information", "binutils", Purpose::Release),
     program("perf", "is measured beside migtrace", "linux-perf", Purpose::Bench),
     program("bpftrace", "is measured beside migtrace", "bpftrace", Purpose::Bench),
 ];

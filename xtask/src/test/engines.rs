@@ -11,10 +11,14 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use xtask_common::{command, exit::Failure, files::create_dir, progress::say};
+use xtask_common::{command, files::create_dir, progress::say};
 
 use super::{Report, tally::Tally};
-use crate::{cargo, paths::Paths};
+use crate::{
+    cargo,
+    paths::Paths,
+    pypi::{self, Environment},
+};
 
 const SET: &str = "other engines";
 /// The engines, each a package of its name, at the versions that are known to work.
@@ -23,16 +27,6 @@ const ENGINES: [(&str, &str); 2] = [("pyarrow", "26.0.1"), ("duckdb", "2.0.1")];
 const SHAPES: [&str; 3] = ["regular", "mixed", "noise"];
 /// Enough for more than one row group.
 const EVENTS: &str = "300000";
-/// What pip says when it is not to be reached; all else is a failure.
-const UNREACHABLE: [&str; 6] = [
-    "Failed to establish a new connection",
-    "name resolution",
-    "Name or service not known",
-    "Network is unreachable",
-    "Max retries exceeded",
-    "Read timed out",
-];
-
 /// Runs the tests whose name contains `filter`; `None` where it leaves none.
 pub(super) fn run(paths: &Paths, filter: Option<&str>) -> Result<Option<Report>> {
     let wanted = |engine: &str, shape: &str| filter.is_none_or(|f| name(engine, shape).contains(f));
@@ -99,31 +93,11 @@ fn test(paths: &Paths, programs: &Programs, dir: &Path, engine: &str, shape: &st
     Ok(status.success())
 }
 
-/// The Python that has the engines, or why it cannot be had.
+/// The Python that has the engines, or why there is none.
 fn python(paths: &Paths) -> Result<Result<PathBuf, String>> {
-    let environment = paths.target.join("python");
-    let python = environment.join("bin/python");
-    let packages = ENGINES.map(|(engine, version)| format!("{engine}=={version}"));
-    let stamp = environment.join("installed");
-    if fs::read_to_string(&stamp).is_ok_and(|there| there == packages.join("\n")) {
-        return Ok(Ok(python));
-    }
-    say(format!("installing {} from PyPI into {}", packages.join(", "), environment.display()));
-    let venv = command::output(Command::new("python3").args(["-m", "venv"]).arg(&environment));
-    venv.map_err(|e| Failure::Environment(format!("{e:#}\nis there a package python3-venv to install?")))?;
-    let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "install", "--quiet", "--only-binary", ":all:"]).args(&packages);
-    match command::output(&mut pip) {
-        Ok(_) => {
-            fs::write(&stamp, packages.join("\n")).with_context(|| format!("cannot write {}", stamp.display()))?;
-            Ok(Ok(python))
-        }
-        Err(error) => {
-            let error = format!("{error:#}");
-            if UNREACHABLE.iter().any(|sign| error.contains(sign)) {
-                return Ok(Err("PyPI cannot be reached".to_owned()));
-            }
-            Err(anyhow::anyhow!(error))
-        }
-    }
+    let place = paths.target.join("python");
+    Ok(match pypi::ensure(&place, &ENGINES)? {
+        Environment::Ready => Ok(place.join("bin/python")),
+        Environment::Unreachable => Err("PyPI cannot be reached".to_owned()),
+    })
 }

@@ -25,10 +25,11 @@ use xtask_common::{
 
 use self::tally::{Heard, Show, Tally, Tee};
 use crate::{
-    cargo, ebpf, kernel,
+    cargo, ebpf,
+    kernel::{self, Image},
     paths::Paths,
     setup::{self, Purpose},
-    vm::{self, Ended, Image, Outcome, Request, machine::Machine},
+    vm::{self, Ended, Outcome, Request, machine::Machine},
 };
 
 /// The kernels on which tests run.

@@ -1,22 +1,17 @@
 //! The initramfs: the first process, kernel modules where the kernel needs some, and the job.
 
-use std::{fs, io::Cursor, path::PathBuf};
+use std::{fs, io::Cursor};
 
 use anyhow::{Context, Result};
 use cpio::newc::{Builder, trailer};
 use xtask_guest::job::{self, Job};
 
+use crate::kernel::Module;
+
 const DIRECTORY: u32 = 0o040_755;
 const PROGRAM: u32 = 0o100_755;
 const FILE: u32 = 0o100_644;
 const CHARACTER_DEVICE: u32 = 0o020_600;
-
-/// A module's path on the host and in the initramfs.
-#[derive(Clone, Debug)]
-pub(crate) struct Module {
-    pub(crate) host_file: PathBuf,
-    pub(crate) name: String,
-}
 
 /// An archive in the "newc" format that the kernel unpacks into its first root.
 pub(super) fn archive(init: &[u8], modules: &[Module], job: &Job) -> Result<Vec<u8>> {

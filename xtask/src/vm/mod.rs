@@ -1,6 +1,6 @@
 //! `cargo xtask vm`: boots the test machine, runs one command in it as root, ends with its status.
 //!
-//! Owns the machine from QEMU's command line to the judgement of its console log. Kernels are kernel's.
+//! Owns the machine from QEMU's command line to the verdict on its console log. Kernels come from `kernel`.
 
 mod accel;
 pub(crate) mod console;
@@ -36,11 +36,11 @@ use self::{
     sink::Sink,
 };
 pub(crate) use self::{
-    initramfs::Module,
     task::Options,
     verdict::{Ended, Outcome},
 };
 use crate::{
+    kernel::Image,
     paths::Paths,
     setup::{self, Purpose},
 };
@@ -50,18 +50,6 @@ const SWAP_BYTES: u64 = 1 << 30;
 /// A loaded host needs a hundred times what an idle one does; a guest that hangs needs for ever.
 const BOOT_LIMIT: Duration = Duration::from_secs(120);
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);
-
-/// A kernel that can be booted.
-#[derive(Clone, Debug)]
-pub(crate) struct Image {
-    pub(crate) bzimage: PathBuf,
-    /// To be loaded from the initramfs, in this order.
-    pub(crate) modules: Vec<Module>,
-    /// It has zram built in.
-    pub(crate) zram: bool,
-    /// So many times the usual time limits: the kernel checks itself.
-    pub(crate) slowness: u32,
-}
 
 /// One command to be run in one boot.
 pub(crate) struct Request<'a> {

@@ -19,19 +19,11 @@ use xtask_guest::{
 };
 
 use super::{accel::Accelerator, machine::Machine};
-use crate::paths::Paths;
-
-/// The emulator's name.
-pub(crate) const PROGRAM: &str = "qemu-system-x86_64";
+use crate::{paths::Paths, setup::emulator};
 
 /// The emulator: the machine's own, or the one that setup unpacked beside it.
 pub(super) fn program(paths: &Paths) -> PathBuf {
-    command::find(PROGRAM).unwrap_or_else(|| private(paths))
-}
-
-/// Where setup puts an emulator that cannot be installed.
-pub(crate) fn private(paths: &Paths) -> PathBuf {
-    paths.cache.join("qemu").join(PROGRAM)
+    command::find(emulator::PROGRAM).unwrap_or_else(|| emulator::private(paths))
 }
 
 /// What one boot needs.
@@ -65,7 +57,7 @@ impl Qemu {
         command::ends_with_this_process(&mut command, Signal::SIGKILL);
         inherit(&mut command, guest_end.as_raw_fd());
         let child = command.spawn().map_err(|error| {
-            let what = format!("cannot start {PROGRAM}: {error}. `cargo xtask setup` installs it");
+            let what = format!("cannot start {}: {error}. `cargo xtask setup` installs it", emulator::PROGRAM);
             Failure::Environment(what)
         })?;
         Ok(Qemu { child, port })
@@ -157,7 +149,7 @@ mod tests {
     fn the_root_is_read_only_and_only_a_writable_share_is_not() {
         let share = |tag: &str, path: &str, writable| Share { tag: tag.into(), path: path.into(), writable };
         let boot = Boot {
-            program: Path::new(PROGRAM),
+            program: Path::new(emulator::PROGRAM),
             kernel: Path::new("/c/bzImage"),
             initramfs: Path::new("/c/initramfs"),
             console: Path::new("/c/a,b.log"),

@@ -16,8 +16,12 @@ use xtask_common::{
     progress::say,
 };
 
-use super::{Ended, Image, Outcome, Request, guest, machine::Machine, run};
-use crate::{demo, ebpf, kernel, paths::Paths};
+use super::{Ended, Outcome, Request, guest, machine::Machine, run};
+use crate::{
+    cargo, ebpf,
+    kernel::{self, Image},
+    paths::Paths,
+};
 
 /// Boot the test machine and run a command in it, or a shell
 #[derive(Args, Debug)]
@@ -75,7 +79,7 @@ impl Options {
 /// compile keeps nobody from booting.
 fn collector(paths: &Paths) -> Option<PathBuf> {
     guest::collector(paths).or_else(|| {
-        let built = ebpf::build(paths).and_then(|()| demo::build_collector(paths));
+        let built = ebpf::build(paths).and_then(|()| cargo::build_collector(paths));
         built.inspect_err(|error| say(format!("no `migtrace` in the guest: {error:#}"))).ok()
     })
 }

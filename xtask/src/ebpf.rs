@@ -1,7 +1,5 @@
 //! `cargo xtask ebpf`: compiles the BPF programs into the object that the collector embeds.
 
-pub(crate) mod toolchain;
-
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
@@ -12,11 +10,11 @@ use xtask_common::{
     progress::say,
 };
 
-use self::toolchain::{TARGET, Toolchain};
 use crate::{
     cargo,
     paths::Paths,
     setup::{self, Purpose},
+    toolchain::{self, TARGET, Toolchain},
 };
 
 const PACKAGE: &str = "migtrace-ebpf";

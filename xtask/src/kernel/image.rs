@@ -1,0 +1,22 @@
+//! What a kernel's build or download gives, and what the virtual machine boots.
+
+use std::path::PathBuf;
+
+/// A kernel that can be booted.
+#[derive(Clone, Debug)]
+pub(crate) struct Image {
+    pub(crate) bzimage: PathBuf,
+    /// Loaded from the initramfs, in this order.
+    pub(crate) modules: Vec<Module>,
+    /// Whether zram is built in.
+    pub(crate) zram: bool,
+    /// Factor on the usual time limits, for a kernel with expensive checks.
+    pub(crate) slowness: u32,
+}
+
+/// A kernel module: its path on the host and in the initramfs.
+#[derive(Clone, Debug)]
+pub(crate) struct Module {
+    pub(crate) host_file: PathBuf,
+    pub(crate) name: String,
+}

