@@ -21,6 +21,7 @@ pub mod summary;
 pub mod text;
 pub mod trace;
 pub mod tui;
+pub mod units;
 
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;

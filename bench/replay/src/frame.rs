@@ -11,6 +11,7 @@ use migtrace::{
         config::Config,
         state::app::{App, Source},
     },
+    units::PAGE_BYTES,
 };
 use ratatui::{buffer::Buffer, layout::Rect};
 use serde_json::json;
@@ -20,7 +21,6 @@ const PROCESSES: u32 = 5000;
 const REGIONS: u64 = 2;
 const FAULTS: u64 = 8;
 const NODES: u64 = 4;
-const PAGE_BYTES: u64 = 4096;
 /// Keys that choose the views, and others that change what they show.
 const VIEWS: &str = "123456789";
 const KEYS: &str = "jsjt";

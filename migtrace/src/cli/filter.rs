@@ -12,8 +12,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use migtrace::{
     container::Container,
     event::{Cause, Kind, KindSet},
-    filter::{Filter, kernel::RootCgroup, predicate::Predicate, quantity, ranges::Ranges},
+    filter::{Filter, kernel::RootCgroup, predicate::Predicate, ranges::Ranges},
     live::host::cgroups,
+    units,
 };
 use strum::VariantNames;
 
@@ -56,7 +57,7 @@ pub(crate) struct FilterArgs {
     #[arg(long, value_name = "RANGE")]
     addr: Vec<AddrRange>,
     /// Only events that took as long or longer: 10us, 2ms
-    #[arg(long, value_name = "DURATION", value_parser = quantity::duration_ns)]
+    #[arg(long, value_name = "DURATION", value_parser = units::duration_ns)]
     min_latency: Option<u64>,
     /// Only events for which this holds, over the trace's columns (docs/filters.md): 'kind == fault && nid != cpu_node'
     #[arg(long, value_name = "EXPR")]
@@ -270,7 +271,7 @@ impl FromStr for AddrRange {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let number = |text: &str| quantity::parse(text.trim()).map(|q| q.value);
+        let number = |text: &str| units::parse(text.trim()).map(|q| q.value);
         let (first, end) = if let Some((first, end)) = text.split_once('-') {
             (number(first)?, number(end)?)
         } else if let Some((first, size)) = text.split_once('+') {

@@ -6,6 +6,7 @@ use migtrace::{
     event::Event,
     filter::Filter,
     trace::{Flight, Plan},
+    units,
 };
 
 #[derive(clap::Args)]
@@ -16,14 +17,14 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with_all = ["rotate_size", "rotate_time"])]
     flight: Option<Duration>,
     /// Most memory that --flight takes, encoded; what is older is let go before its time then, and counted
-    #[arg(long, value_name = "SIZE", default_value = "256m", value_parser = bytes, requires = "flight")]
+    #[arg(long, value_name = "SIZE", default_value = "256m", value_parser = units::size_bytes, requires = "flight")]
     flight_size: u64,
     /// Also write them when an event comes for which this holds, in the language of --filter: 'kind == fault && latency_ns
     /// >= 10ms'. Not again before as much time has passed as --flight keeps
     #[arg(long, value_name = "EXPR", requires = "flight")]
     trigger: Option<Filter>,
     /// Begin the next file, FILE's name with a number, when this one has so many bytes: 500m, 4g
-    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = units::size_bytes)]
     rotate_size: Option<u64>,
     /// Begin the next file when this one is so old: 90s, 10m, 1h
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
@@ -84,20 +85,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
     if time.is_zero() { Err("nothing would be kept".to_owned()) } else { Ok(time) }
 }
 
-/// `64k`, `8m`, `4g`: bytes.
-pub(crate) fn bytes(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..].to_ascii_lowercase()[..] {
-        "" => 1,
-        "k" | "kib" => 1 << 10,
-        "m" | "mib" => 1 << 20,
-        "g" | "gib" => 1 << 30,
-        unit => return Err(format!("unknown unit {unit}: use k, m or g")),
-    };
-    let bytes = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
-    bytes.ok_or_else(|| "not a size such as 64k or 8m".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use migtrace::event::{Body, Phase};
@@ -120,12 +107,5 @@ mod tests {
         let fired = [(1, "x"), (2, "stall"), (3, "stall"), (101, "stall"), (102, "stall")];
         let fired = fired.map(|(ts_ns, text)| trigger.fires(&phase(ts_ns, text)));
         assert_eq!(fired, [false, true, false, false, true]);
-    }
-
-    #[test]
-    fn sizes_have_a_unit_or_are_bytes() {
-        assert_eq!(bytes("64k"), Ok(65_536));
-        assert_eq!(bytes("3"), Ok(3));
-        assert!(bytes("8x").is_err() && bytes("").is_err() && bytes("99999999999g").is_err());
     }
 }

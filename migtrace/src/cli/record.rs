@@ -23,6 +23,7 @@ use migtrace::{
     summary::Summary,
     text,
     trace::{Output, Trace},
+    units::{self, PAGE_BYTES},
 };
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -93,11 +94,9 @@ impl Args {
     }
 }
 
-const PAGE_BYTES: u64 = 4096;
-
 /// `64k`, `8m`: bytes, as the kernel takes a ring: a power of two, of at least one page.
 fn ring_bytes(text: &str) -> Result<u32, String> {
-    let bytes = output::bytes(text)?.max(PAGE_BYTES).checked_next_power_of_two().filter(|&b| b <= 1 << 30);
+    let bytes = units::size_bytes(text)?.max(PAGE_BYTES).checked_next_power_of_two().filter(|&b| b <= 1 << 30);
     bytes.map(|b| b as u32).ok_or_else(|| "a ring has at most 1g".to_owned())
 }
 

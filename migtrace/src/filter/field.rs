@@ -5,10 +5,10 @@ use std::{ops::RangeInclusive, sync::LazyLock};
 use arrow::datatypes::DataType;
 use strum::VariantNames;
 
-use super::quantity::Unit;
 use crate::{
     event::{Access, Cause, Kind, Policy, RequestName, TaskEvent, Verdict},
     trace::COLUMNS,
+    units::Unit,
 };
 
 /// A column, by its number in [`COLUMNS`].

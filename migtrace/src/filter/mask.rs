@@ -5,10 +5,8 @@
 
 use std::collections::HashMap;
 
-use super::{
-    error::Mistake,
-    quantity::{self, Quantity},
-};
+use super::error::Mistake;
+use crate::units::{self, Quantity};
 
 /// What `has` becomes.
 pub(super) const HAS: &str = "_as";
@@ -35,7 +33,7 @@ pub(super) fn mask(text: &str) -> Result<Masked, Mistake> {
         };
         let token = &rest[..length];
         if first.is_ascii_digit() {
-            let number = quantity::parse(token).map_err(|why| Mistake::new(at..at + length, why))?;
+            let number = units::parse(token).map_err(|why| Mistake::new(at..at + length, why))?;
             numbers.insert(at, number);
             masked.extend(std::iter::repeat_n('_', length));
         } else if token == "has" {
@@ -85,7 +83,8 @@ fn length_of_text(text: &str, raw: bool) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::quantity::Unit, *};
+    use super::*;
+    use crate::units::Unit;
 
     #[test]
     fn numbers_and_has_are_hidden_but_not_in_texts() {

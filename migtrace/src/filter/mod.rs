@@ -13,7 +13,6 @@ pub mod kinds;
 mod mask;
 pub mod predicate;
 mod print;
-pub mod quantity;
 pub mod ranges;
 mod syntax;
 mod values;

@@ -5,9 +5,9 @@ use std::{fmt, ops::RangeInclusive};
 use super::{
     field::{Field, Type},
     predicate::{Predicate, Relation, TextTest},
-    quantity::Unit,
     ranges::Ranges,
 };
+use crate::units::{self, Unit};
 
 /// As an expression that reads as the same predicate.
 impl fmt::Display for Predicate {
@@ -73,10 +73,8 @@ fn comparisons(field: Field, within: &Ranges) -> Vec<Comparison> {
     let Type::Number { domain, unit } = field.holds() else { return Vec::new() };
     let name = field.name();
     let number = |n: &i128| match (unit, name) {
-        (Unit::Time, _) => with_unit(*n, &[(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")]),
-        (Unit::Size, _) => with_unit(*n, &[(1 << 30, "g"), (1 << 20, "m"), (1 << 10, "k")]),
-        (_, "addr" | "ip") => format!("{n:#x}"),
-        _ => n.to_string(),
+        (Unit::None, "addr" | "ip") => format!("{n:#x}"),
+        _ => units::exact(*n, unit),
     };
     if let Some([other]) = within.complement(&domain).list(1).as_deref() {
         return vec![Comparison::One(format!("{name} != {}", number(other)))];
@@ -113,12 +111,6 @@ fn write_number(f: &mut fmt::Formatter<'_>, field: Field, within: &Ranges) -> fm
     let texts: Vec<String> = texts.collect();
     f.write_str(if texts.is_empty() { "false" } else { "" })?;
     f.write_str(&texts.join(" || "))
-}
-
-/// `n` in the largest of these units that it is a multiple of.
-fn with_unit(n: i128, units: &[(i128, &str)]) -> String {
-    let unit = units.iter().find(|(factor, _)| n > 0 && n % factor == 0);
-    unit.map_or_else(|| n.to_string(), |(factor, unit)| format!("{}{unit}", n / factor))
 }
 
 fn write_text(f: &mut fmt::Formatter<'_>, field: Field, test: &TextTest, holds: bool) -> fmt::Result {

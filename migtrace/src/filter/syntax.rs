@@ -13,8 +13,8 @@ use cel::{
 use super::{
     error::Mistake,
     mask::{self, Masked},
-    quantity::Quantity,
 };
+use crate::units::Quantity;
 
 /// Longest expression, in bytes: more is a mistake of who made it.
 const LONGEST: usize = 16 << 10;

@@ -147,7 +147,7 @@ fn mistakes_are_named_marked_and_mended() {
         ("cause == compactoin", "cause is never compactoin", "compactoin", "did you mean compaction?"),
         ("latency > 10us", "there is no column latency", "latency", "did you mean latency_ns?"),
         ("kind == fault && dst_node == 1", "there is no column dst_node", "dst_node", "did you mean dst_nid?"),
-        ("latency_ns > 10parsecs", "parsecs is no unit", "10parsecs", ""),
+        ("latency_ns > 10parsecs", "unknown unit parsecs", "10parsecs", ""),
         ("latency_ns > 64k", "latency_ns is a time", "64k", ""),
         ("pages > 64k", "pages has no unit", "64k", ""),
         ("len > 10us", "len is a size in bytes", "10us", ""),

@@ -7,11 +7,13 @@ use super::{
     error::Mistake,
     field::{Field, Words},
     predicate::{Predicate, TextTest},
-    quantity::{Quantity, Unit},
     ranges::Ranges,
     syntax::{Node, Part},
 };
-use crate::event::KindSet;
+use crate::{
+    event::KindSet,
+    units::{Quantity, Unit},
+};
 
 /// Longest name of a task, in bytes: the kernel keeps no more.
 const COMM_BYTES: usize = 15;

@@ -1,7 +1,6 @@
 //! Arithmetic of virtual addresses: pages, and the folio that an address is in.
 
-/// Bytes of a page. The only architecture so far is x86-64.
-pub const PAGE_BYTES: u64 = 4096;
+pub use crate::units::PAGE_BYTES;
 
 /// Address of the first byte of the page that contains `addr`.
 #[must_use]

@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::{counts::Counts, nodes::Nodes};
-use crate::event::{Body, Event, Fault, FaultClass, Outcome, Policy, Region as Mapping, RegionClass};
-use crate::model::measure::folio_pages;
+use crate::{
+    event::{Body, Event, Fault, FaultClass, Outcome, Policy, Region as Mapping, RegionClass},
+    model::{
+        address::{PAGE_BYTES, page_start},
+        measure::folio_pages,
+    },
+};
 
 /// Regions of one process that are told apart.
 pub const REGIONS: usize = 2048;
 /// A touch so near to a range that it belongs to it, bytes.
 const NEAR_BYTES: u64 = 4 << 20;
-const PAGE_BYTES: u64 = 4096;
 
 /// One region.
 #[derive(Clone, Debug, Default)]
@@ -88,7 +92,7 @@ impl Regions {
         }
         // A range may also grow downwards, as stacks do.
         let behind = self.by_start.range(addr..).next().map(|(start, r)| (*start, r.mapping.is_some()));
-        let start = addr & !(PAGE_BYTES - 1);
+        let start = page_start(addr);
         if let Some((old, false)) = behind
             && old - start < NEAR_BYTES
         {
@@ -125,7 +129,7 @@ impl Regions {
 }
 
 const fn page_end(addr: u64) -> u64 {
-    (addr & !(PAGE_BYTES - 1)).saturating_add(PAGE_BYTES)
+    page_start(addr).saturating_add(PAGE_BYTES)
 }
 
 /// Where pages lie after an event.

@@ -6,7 +6,7 @@ use super::{
     app::{App, Effect, Source},
     prompt::{Prompt, Purpose, Typed},
 };
-use crate::filter::{Filter, quantity};
+use crate::{filter::Filter, units};
 
 impl App {
     pub(crate) fn ask(&mut self, purpose: Purpose, text: String) {
@@ -58,11 +58,8 @@ impl App {
 
     fn enter_page(&mut self, text: &str) -> Option<Effect> {
         let hex = u64::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok();
-        let addr = if text.trim().starts_with("0x") {
-            hex
-        } else {
-            quantity::parse(text.trim()).ok().map(|q| q.value).or(hex)
-        };
+        let addr =
+            if text.trim().starts_with("0x") { hex } else { units::parse(text.trim()).ok().map(|q| q.value).or(hex) };
         let Some(addr) = addr else {
             if let Some(prompt) = &mut self.prompt {
                 prompt.error = Some("an address is a number, such as 0x7f12a4000000".to_owned());

@@ -25,9 +25,8 @@ use crate::{
             app::{App, Source},
         },
     },
+    units::PAGE_BYTES,
 };
-
-const PAGE_BYTES: u64 = 4096;
 
 const COLUMNS: [Column; 10] = [
     text("START", 14, 0, "address at which it begins"),
