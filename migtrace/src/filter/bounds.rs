@@ -9,7 +9,6 @@ use strum::VariantArray;
 
 use super::{
     field::Field,
-    kinds,
     predicate::{Predicate, Relation, TextTest},
     ranges::Ranges,
 };
@@ -94,12 +93,12 @@ fn of_kind(predicate: &Predicate, kind: Kind) -> Option<Bounds> {
         }
         Predicate::Any(parts) => parts.iter().filter_map(|part| of_kind(part, kind)).reduce(|a, b| a.or(&b)),
         Predicate::Kind(kinds) => kinds.contains(kind).then(Bounds::default),
-        Predicate::Has { field, has } => (!has || kinds::has(kind, *field)).then(Bounds::default),
-        Predicate::Number { field, within } => kinds::has(kind, *field).then(|| of_number(*field, within)),
-        Predicate::Flag { field, .. } => kinds::has(kind, *field).then(Bounds::default),
-        Predicate::Text { field, test, holds } => kinds::has(kind, *field).then(|| of_text(*field, test, *holds))?,
+        Predicate::Has { field, has } => (!has || field.is_of(kind)).then(Bounds::default),
+        Predicate::Number { field, within } => field.is_of(kind).then(|| of_number(*field, within)),
+        Predicate::Flag { field, .. } => field.is_of(kind).then(Bounds::default),
+        Predicate::Text { field, test, holds } => field.is_of(kind).then(|| of_text(*field, test, *holds))?,
         Predicate::Pair { left, relation, right } => {
-            let has = kinds::has(kind, *left) && kinds::has(kind, *right);
+            let has = left.is_of(kind) && right.is_of(kind);
             let names = [left.name(), right.name()];
             let is_remote =
                 *relation == Relation::NotEqual && (names == ["nid", "cpu_node"] || names == ["cpu_node", "nid"]);

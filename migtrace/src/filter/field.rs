@@ -84,6 +84,12 @@ impl Field {
         COLUMNS[self.0].name
     }
 
+    /// Whether events of this kind can have a value in it.
+    #[must_use]
+    pub fn is_of(self, kind: Kind) -> bool {
+        COLUMNS[self.0].kinds.contains(&kind)
+    }
+
     #[must_use]
     pub fn holds(self) -> Type {
         let number = |domain| Type::Number { domain, unit: self.unit() };
@@ -137,7 +143,15 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{FaultClass, Outcome, RegionClass};
+    use crate::event::{FaultClass, KindSet, Outcome, RegionClass};
+
+    #[test]
+    fn a_kind_has_its_columns() {
+        let has = |kind, name| Field::named(name).is_of(kind);
+        assert!(KindSet::all().iter().all(|k| has(k, "pid") && has(k, "cpu_node")));
+        assert!(has(Kind::Fault, "ip") && has(Kind::Migrate, "dst_nid") && has(Kind::Request, "nodemask"));
+        assert!(!has(Kind::Fault, "cause") && !has(Kind::Check, "latency_ns") && !has(Kind::Phase, "addr"));
+    }
 
     #[test]
     fn lists_that_are_written_out_hold_the_words_of_events() {

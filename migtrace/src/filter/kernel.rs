@@ -10,7 +10,6 @@ use migtrace_common::{
     kinds::RecordKind,
     record::MASK_WORDS,
 };
-use strum::VariantArray;
 
 use super::{
     Filter,
@@ -212,10 +211,4 @@ fn ids(bounds: &Bounds, name: &str) -> Option<Vec<i128>> {
 #[must_use]
 pub fn wants_records(settings: &config::Filter, kind: RecordKind) -> bool {
     settings.terms & term::KIND == 0 || settings.kinds >> kind.0 & 1 == 1
-}
-
-/// All kinds that records become.
-#[must_use]
-pub fn recorded_kinds() -> KindSet {
-    Kind::VARIANTS.iter().copied().filter(|kind| kind_of_record(*kind).is_some()).collect()
 }

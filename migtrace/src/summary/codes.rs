@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::trace::{column::types::Cells, row::to_event::BadRow};
+use crate::trace::{BadRow, Cell, Cells};
 
 /// A column of words.
 pub(super) struct Codes<'a, T> {
@@ -42,9 +42,6 @@ impl<'a, T: FromStr + Copy> Codes<'a, T> {
 ///
 /// # Errors
 /// It is null.
-pub(super) fn need<C: crate::trace::column::types::Cell>(
-    cells: &Cells<C>,
-    row: usize,
-) -> Result<C::Native<'_>, BadRow> {
+pub(super) fn need<C: Cell>(cells: &Cells<C>, row: usize) -> Result<C::Native<'_>, BadRow> {
     cells.get(row).ok_or(BadRow { column: cells.name, found: None })
 }

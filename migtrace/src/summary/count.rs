@@ -15,7 +15,7 @@ use crate::{
         latency::Latencies,
         measure::{Locality, folio_pages},
     },
-    trace::{row::to_event::BadRow, schema::RowBatch},
+    trace::{BadRow, RowBatch},
 };
 
 /// Words of one sort that are told apart; see [`Tally`].

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::trace::schema::RowBatch;
+use crate::trace::RowBatch;
 
 /// Processes that are told apart: more are counted together, so that no trace can ask for any amount of memory.
 const PROCESSES: usize = 1 << 18;

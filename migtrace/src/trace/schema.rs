@@ -1,7 +1,8 @@
-//! The table's columns: name, type and encoding of each, said once.
+//! The table's columns: name, type, encoding and kinds of each, in one place.
 //!
-//! [`columns!`] makes of that one table the schema, the buffers that a writer fills, the arrays that a reader takes values
-//! from, and the list that exporters walk. Which kind of event uses which column is encode.rs's and decode.rs's business.
+//! [`columns!`] generates from that one table the schema, the buffers that a writer fills, the arrays that a reader takes
+//! values from, and the list that exporters and filters walk. Which field of an event goes to which column is the business
+//! of `row/`.
 
 use std::sync::{Arc, LazyLock};
 
@@ -17,14 +18,13 @@ use parquet::{
     file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder},
     schema::types::{ColumnPath, TypePtr},
 };
+use strum::VariantArray;
 
-use super::{
-    column::{
-        buffer::Buffer,
-        types::{Cell, Cells, Value},
-    },
-    parquet::chunk::Chunks,
+use super::column::{
+    buffer::Buffer,
+    types::{Cell, Cells, Value},
 };
+use crate::event::Kind;
 
 /// The table's name in the file.
 pub(crate) const TABLE: &str = "events";
@@ -41,7 +41,9 @@ pub struct Column {
     pub optional: bool,
     /// DELTA_BINARY_PACKED; otherwise a dictionary (booleans: run lengths).
     pub delta: bool,
-    /// The first version of the format that has it: in older files it is missing and reads as null.
+    /// The kinds of events that can have a value in it.
+    pub kinds: &'static [Kind],
+    /// The first version of the format that has it. In older files it is missing and reads as null.
     pub since: u32,
 }
 
@@ -52,6 +54,17 @@ pub(crate) trait Named: Copy {
     const INDEX: usize;
 
     fn buffer(buffers: &mut Buffers) -> &mut Buffer<Self::Cell>;
+}
+
+/// Takes the columns of [`Buffers`] one after the other.
+pub(crate) trait ColumnSink {
+    type Error;
+
+    /// Takes the next column.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    fn add<C: Cell>(&mut self, column: &Column, buffer: &mut Buffer<C>) -> Result<(), Self::Error>;
 }
 
 macro_rules! is_optional {
@@ -72,14 +85,24 @@ macro_rules! is_delta {
     };
 }
 
+macro_rules! kinds {
+    (all) => {
+        Kind::VARIANTS
+    };
+    ([$($kind:ident),*]) => {
+        &[$(Kind::$kind),*]
+    };
+}
+
 macro_rules! columns {
-    ($($name:ident: $cell:ty, $presence:ident, $encoding:ident, since $since:literal;)*) => {
+    ($($name:ident: $cell:ty, $presence:ident, $encoding:ident, $kinds:tt, since $since:literal;)*) => {
         /// Every column, in the order of the file.
         pub const COLUMNS: &[Column] = &[$(Column {
             name: stringify!($name),
             data_type: <$cell as Cell>::TYPE,
             optional: is_optional!($presence),
             delta: is_delta!($encoding),
+            kinds: kinds!($kinds),
             since: $since,
         }),*];
 
@@ -97,12 +120,12 @@ macro_rules! columns {
         }
 
         impl Buffers {
-            /// Writes every column as a chunk.
+            /// Passes every column to `to`, in the order of [`COLUMNS`].
             ///
             /// # Errors
-            /// A required column lacks a value: the caller has put an incomplete row. Or the library refuses.
-            pub(crate) fn write(&mut self, chunks: &mut Chunks<'_>) -> Result<(), ParquetError> {
-                $(chunks.add(&COLUMNS[Place::$name as usize], &mut self.$name)?;)*
+            /// The first error of `to`.
+            pub(crate) fn drain<T: ColumnSink>(&mut self, to: &mut T) -> Result<(), T::Error> {
+                $(to.add(&COLUMNS[Place::$name as usize], &mut self.$name)?;)*
                 Ok(())
             }
 
@@ -123,7 +146,7 @@ macro_rules! columns {
             $(
                 #[expect(non_camel_case_types, reason = "the column's own name")]
                 #[derive(Clone, Copy)]
-                pub(in super::super) struct $name;
+                pub(in crate::trace) struct $name;
 
                 impl Named for $name {
                     type Cell = $cell;
@@ -172,59 +195,59 @@ macro_rules! columns {
 }
 
 columns! {
-    ts_ns: u64, required, delta, since 1;
-    cpu: u32, required, words, since 1;
-    cpu_node: i32, optional, words, since 1;
-    pid: u32, required, words, since 1;
-    tid: u32, required, words, since 1;
-    comm: String, required, words, since 1;
-    cgroup_id: u64, required, words, since 1;
-    kind: String, required, words, since 1;
-    addr: u64, optional, delta, since 1;
-    ip: u64, optional, delta, since 1;
-    access: String, optional, words, since 1;
-    class: String, optional, words, since 1;
-    major: bool, optional, words, since 1;
-    nid: i32, optional, words, since 1;
-    latency_ns: u64, optional, delta, since 1;
-    result: String, optional, words, since 1;
-    pfn: u64, optional, delta, since 1;
-    order: u32, optional, words, since 1;
-    src_nid: i32, optional, words, since 1;
-    dst_nid: i32, optional, words, since 1;
-    policy: String, optional, words, since 1;
-    interleaved: bool, optional, words, since 1;
-    lazy: bool, optional, words, since 1;
-    verdict: String, optional, words, since 1;
-    reason: String, optional, words, since 1;
-    old_pfn: u64, optional, delta, since 1;
-    new_pfn: u64, optional, delta, since 1;
-    pages: u64, optional, words, since 1;
-    cause: String, optional, words, since 1;
-    unmap_ns: u64, optional, delta, since 1;
-    copy_ns: u64, optional, delta, since 1;
-    remap_ns: u64, optional, delta, since 1;
-    asked: u64, optional, words, since 1;
-    succeeded: u64, optional, words, since 1;
-    failed: u64, optional, words, since 1;
-    mode: String, optional, words, since 1;
-    name: String, optional, words, since 1;
-    len: u64, optional, words, since 1;
-    flags: String, optional, words, since 1;
-    nodemask: String, optional, words, since 1;
-    target_pid: u32, optional, words, since 1;
-    ret: i64, optional, words, since 1;
-    what: String, optional, words, since 1;
-    from_node: i32, optional, words, since 1;
-    to_node: i32, optional, words, since 1;
-    text: String, optional, words, since 1;
-    probe: String, optional, words, since 1;
-    count: u64, optional, words, since 1;
-    process_start_ns: u64, optional, words, since 2;
-    weight: u32, optional, words, since 2;
-    kernel_stack: String, optional, words, since 2;
-    user_stack: String, optional, words, since 2;
-    unmoved: u64, optional, words, since 3;
+    ts_ns: u64, required, delta, all, since 1;
+    cpu: u32, required, words, all, since 1;
+    cpu_node: i32, optional, words, all, since 1;
+    pid: u32, required, words, all, since 1;
+    tid: u32, required, words, all, since 1;
+    comm: String, required, words, all, since 1;
+    cgroup_id: u64, required, words, all, since 1;
+    kind: String, required, words, all, since 1;
+    addr: u64, optional, delta, [Fault, Check, Mark, Migrate, Request, Region], since 1;
+    ip: u64, optional, delta, [Fault], since 1;
+    access: String, optional, words, [Fault], since 1;
+    class: String, optional, words, [Fault, Region], since 1;
+    major: bool, optional, words, [Fault], since 1;
+    nid: i32, optional, words, [Fault, Mark], since 1;
+    latency_ns: u64, optional, delta, [Fault, Migrate, Batch, Request], since 1;
+    result: String, optional, words, [Fault, Mark, Migrate], since 1;
+    pfn: u64, optional, delta, [Check, Mark], since 1;
+    order: u32, optional, words, [Check, Mark, Migrate], since 1;
+    src_nid: i32, optional, words, [Check, Migrate], since 1;
+    dst_nid: i32, optional, words, [Check, Migrate], since 1;
+    policy: String, optional, words, [Check, Request, Region], since 1;
+    interleaved: bool, optional, words, [Check], since 1;
+    lazy: bool, optional, words, [Check], since 1;
+    verdict: String, optional, words, [Check], since 1;
+    reason: String, optional, words, [Check, Mark, Migrate], since 1;
+    old_pfn: u64, optional, delta, [Migrate], since 1;
+    new_pfn: u64, optional, delta, [Migrate], since 1;
+    pages: u64, optional, words, [Migrate, Task], since 1;
+    cause: String, optional, words, [Migrate, Batch, Loss], since 1;
+    unmap_ns: u64, optional, delta, [Migrate], since 1;
+    copy_ns: u64, optional, delta, [Migrate], since 1;
+    remap_ns: u64, optional, delta, [Migrate], since 1;
+    asked: u64, optional, words, [Batch], since 1;
+    succeeded: u64, optional, words, [Batch], since 1;
+    failed: u64, optional, words, [Batch], since 1;
+    mode: String, optional, words, [Batch], since 1;
+    name: String, optional, words, [Request, Region], since 1;
+    len: u64, optional, words, [Request, Region], since 1;
+    flags: String, optional, words, [Request], since 1;
+    nodemask: String, optional, words, [Request], since 1;
+    target_pid: u32, optional, words, [Request, Task], since 1;
+    ret: i64, optional, words, [Request], since 1;
+    what: String, optional, words, [Task], since 1;
+    from_node: i32, optional, words, [Task], since 1;
+    to_node: i32, optional, words, [Task], since 1;
+    text: String, optional, words, [Phase], since 1;
+    probe: String, optional, words, [Loss], since 1;
+    count: u64, optional, words, [Loss], since 1;
+    process_start_ns: u64, optional, words, all, since 2;
+    weight: u32, optional, words, all, since 2;
+    kernel_stack: String, optional, words, all, since 2;
+    user_stack: String, optional, words, all, since 2;
+    unmoved: u64, optional, words, [Batch], since 3;
 }
 
 impl Buffers {

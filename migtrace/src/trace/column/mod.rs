@@ -1,5 +1,6 @@
 //! Columns: their types, and the buffers that a writer fills.
 
 pub(crate) mod buffer;
+mod hash;
 pub(crate) mod rle;
 pub(crate) mod types;

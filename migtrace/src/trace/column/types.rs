@@ -17,7 +17,7 @@ use parquet::{
     file::statistics::Statistics,
 };
 
-use super::buffer::{hash_of_number, hash_of_text};
+use super::hash::{hash_of_number, hash_of_text};
 
 /// One value of one row, as exporters take it.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -24,7 +24,7 @@ use crate::trace::{
         rle::{Hybrid, width_of},
         types::{Cell, Owned},
     },
-    schema::Column,
+    schema::{Column, ColumnSink},
 };
 
 type Result<T> = std::result::Result<T, ParquetError>;
@@ -46,25 +46,6 @@ impl<'a> Chunks<'a> {
     ) -> Result<Self> {
         let zstd = zstd::bulk::Compressor::new(ZstdLevel::default().compression_level()).map_err(external)?;
         Ok(Self { group, columns: columns.to_vec(), next: 0, rows, zstd })
-    }
-
-    /// Writes the next column.
-    ///
-    /// # Errors
-    /// A row lacks a value that it must have, or the library refuses.
-    pub(crate) fn add<C: Cell>(&mut self, column: &Column, buffer: &mut Buffer<C>) -> Result<()> {
-        buffer.pad(self.rows);
-        let nulls: u64 = buffer.runs.iter().filter(|run| run.key == NULL).map(|run| u64::from(run.rows)).sum();
-        if nulls > 0 && !column.optional {
-            return Err(ParquetError::General(format!("column {} lacks a value", column.name)));
-        }
-        let description = self.columns[self.next].clone();
-        self.next += 1;
-        if buffer.has_dictionary() || nulls == self.rows as u64 {
-            self.add_words(column, buffer, nulls, description)
-        } else {
-            self.add_values(column, buffer)
-        }
     }
 
     pub(crate) fn close(self) -> Result<()> {
@@ -136,6 +117,29 @@ impl<'a> Chunks<'a> {
 
     fn compress(&mut self, bytes: &[u8]) -> Result<Bytes> {
         self.zstd.compress(bytes).map(Bytes::from).map_err(external)
+    }
+}
+
+impl ColumnSink for Chunks<'_> {
+    type Error = ParquetError;
+
+    /// Writes the next column.
+    ///
+    /// # Errors
+    /// A row lacks a value that it must have, or the library fails.
+    fn add<C: Cell>(&mut self, column: &Column, buffer: &mut Buffer<C>) -> Result<()> {
+        buffer.pad(self.rows);
+        let nulls: u64 = buffer.runs.iter().filter(|run| run.key == NULL).map(|run| u64::from(run.rows)).sum();
+        if nulls > 0 && !column.optional {
+            return Err(ParquetError::General(format!("column {} lacks a value", column.name)));
+        }
+        let description = self.columns[self.next].clone();
+        self.next += 1;
+        if buffer.has_dictionary() || nulls == self.rows as u64 {
+            self.add_words(column, buffer, nulls, description)
+        } else {
+            self.add_values(column, buffer)
+        }
     }
 }
 

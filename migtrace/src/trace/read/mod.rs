@@ -1,4 +1,186 @@
-//! Reading a trace, finished or not.
+//! Reads a trace: a finished file, or the segments of a recording that goes on or did not end.
 
 pub(crate) mod rows;
-pub(crate) mod trace;
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use self::rows::{Events, GroupRows, Rows};
+use crate::{
+    event::Event,
+    recording::{FORMAT_VERSION, META_KEY, Meta},
+    trace::{
+        error::{Error, Result},
+        parquet::container::{Container, rows_of},
+        partial_dir,
+        schema::COLUMNS,
+    },
+};
+
+/// A trace that was opened: its metadata is read, its events are not.
+#[derive(Debug)]
+pub struct Trace {
+    meta: Meta,
+    truncated: bool,
+    /// The Parquet files of the trace: the one, or its segments.
+    parts: Vec<Container>,
+    left_out: Vec<Error>,
+}
+
+impl Trace {
+    /// Opens a finished trace, a `.partial` directory, or the trace of such a directory that does not exist yet.
+    ///
+    /// # Errors
+    /// There is no such file; it is no Parquet file, or not one of migtrace's; its format is newer; it is damaged.
+    pub fn open(path: &Path) -> Result<Self> {
+        if path.is_dir() {
+            return Self::open_partial(path);
+        }
+        match Self::open_file(path) {
+            Err(Error::Missing { .. }) if partial_dir::path_of(path).is_dir() => {
+                Self::open_partial(&partial_dir::path_of(path))
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_file(path: &Path) -> Result<Self> {
+        let (part, meta) = open_part(path)?;
+        Ok(Self { truncated: meta.end_ns.is_none(), meta, parts: vec![part], left_out: Vec::new() })
+    }
+
+    fn open_partial(dir: &Path) -> Result<Self> {
+        let mut meta = None;
+        let mut parts = Vec::new();
+        let mut left_out = Vec::new();
+        for segment in partial_dir::segments(dir)? {
+            match open_part(&segment) {
+                Ok((part, its_meta)) => {
+                    meta = Some(its_meta);
+                    parts.push(part);
+                }
+                Err(e) => left_out.push(e),
+            }
+        }
+        match (meta, left_out.is_empty()) {
+            (Some(meta), _) => Ok(Self { meta, truncated: true, parts, left_out }),
+            (None, false) => Err(left_out.swap_remove(0)),
+            (None, true) => Err(Error::NothingToRecover { path: dir.to_owned() }),
+        }
+    }
+
+    /// What the trace says about itself; of a recording that did not end, what its last segment says.
+    #[must_use]
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// Whether the recording did not end, so that events after the last segment, and the final account, are missing.
+    #[must_use]
+    pub fn truncated(&self) -> bool {
+        self.truncated
+    }
+
+    /// Why segments of a recording that did not end were left out.
+    #[must_use]
+    pub fn left_out(&self) -> &[Error] {
+        &self.left_out
+    }
+
+    /// Events in all, as the footer says.
+    #[must_use]
+    pub fn event_count(&self) -> u64 {
+        self.parts.iter().flat_map(Container::groups).map(|g| rows_of(g) as u64).sum()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn row_group_sizes(&self) -> Vec<usize> {
+        self.parts.iter().flat_map(Container::groups).map(rows_of).collect()
+    }
+
+    /// The rows in batches, for who wants values and not events.
+    #[must_use]
+    pub fn rows(&self) -> Rows<'_> {
+        Rows::new(&self.parts)
+    }
+
+    /// Row groups in all: the pieces that threads can read side by side.
+    #[must_use]
+    pub fn group_count(&self) -> usize {
+        self.parts.iter().map(|part| part.groups().len()).sum()
+    }
+
+    /// The rows of row group `number`, below [`Trace::group_count`]: only these columns, the others read as null.
+    ///
+    /// # Errors
+    /// There is no such row group, it is damaged, or it cannot be read.
+    pub fn group_rows(&self, number: usize, columns: &[&str]) -> Result<GroupRows<'_>> {
+        let mut before = 0;
+        for part in &self.parts {
+            let groups = part.groups().len();
+            if number < before + groups {
+                return GroupRows::new(part, number - before, columns);
+            }
+            before += groups;
+        }
+        Err(Error::damaged(Path::new(""), format!("row group {number}"), "there is no such row group"))
+    }
+
+    /// The events, one by one; memory stays bounded by a row group. After an error there is nothing more.
+    #[must_use]
+    pub fn events(&self) -> Events<'_> {
+        Events::new(self.rows())
+    }
+
+    /// All events.
+    ///
+    /// # Errors
+    /// The trace is damaged, or cannot be read.
+    #[cfg(any(test, feature = "testkit"))]
+    pub fn read_all(&self) -> Result<Vec<Event>> {
+        self.events().collect()
+    }
+}
+
+/// Opens a file and checks that it holds a trace.
+fn open_part(path: &Path) -> Result<(Container, Meta)> {
+    let container = Container::open(path)?;
+    let meta = read_meta(&container)?;
+    container.check_footer()?;
+    check_schema(&container, meta.format_version)?;
+    Ok((container, meta))
+}
+
+fn read_meta(container: &Container) -> Result<Meta> {
+    /// What every format has.
+    #[derive(Deserialize)]
+    struct Version {
+        format_version: u32,
+    }
+    let path = container.path();
+    let Some(text) = container.value(META_KEY) else {
+        let why = format!("its metadata has no key {META_KEY}");
+        return Err(Error::NotTrace { path: path.to_owned(), why });
+    };
+    let damaged = |e| Error::damaged(path, "its metadata", e);
+    let Version { format_version } = serde_json::from_str(text).map_err(damaged)?;
+    if format_version > FORMAT_VERSION {
+        return Err(Error::Newer { path: path.to_owned(), found: format_version });
+    }
+    serde_json::from_str(text).map_err(damaged)
+}
+
+/// Checks that a file of format `version` has the columns of that version, and those of later ones in none but their type.
+fn check_schema(container: &Container, version: u32) -> Result<()> {
+    for column in COLUMNS {
+        let why = match container.metadata().schema().field_with_name(column.name) {
+            Ok(found) if *found.data_type() == column.data_type => continue,
+            Ok(found) => format!("column {} holds {}, not {}", column.name, found.data_type(), column.data_type),
+            Err(_) if column.since > version => continue,
+            Err(_) => format!("there is no column {}", column.name),
+        };
+        return Err(Error::damaged(container.path(), "its schema", why));
+    }
+    Ok(())
+}

@@ -24,14 +24,6 @@ pub fn pick(event: &Event, column: usize) -> Picked<'_> {
     pick.value
 }
 
-/// The columns that events of the kind of `event` use, as bits by their number in [`crate::trace::COLUMNS`].
-#[must_use]
-pub fn columns_used(event: &Event) -> u128 {
-    let mut used = Used(0);
-    put_event(&mut used, event);
-    used.0
-}
-
 struct Pick<'e> {
     column: usize,
     value: Picked<'e>,
@@ -54,21 +46,5 @@ impl<'e> Sink<'e> for Pick<'e> {
                 Some(Cow::Owned(text)) => Picked::Made(text),
             };
         }
-    }
-}
-
-struct Used(u128);
-
-impl<'e> Sink<'e> for Used {
-    fn put<C: Named>(&mut self, _: C, _: <C::Cell as Cell>::Native<'e>) {
-        self.0 |= 1 << C::INDEX;
-    }
-
-    fn put_if<C: Named>(&mut self, _: C, _: Option<<C::Cell as Cell>::Native<'e>>) {
-        self.0 |= 1 << C::INDEX;
-    }
-
-    fn put_made<C: Named<Cell = String>>(&mut self, _: C, _: impl FnOnce() -> Option<Cow<'e, str>>) {
-        self.0 |= 1 << C::INDEX;
     }
 }

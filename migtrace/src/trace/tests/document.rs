@@ -1,6 +1,8 @@
 use arrow::datatypes::DataType;
+use strum::VariantArray;
 
 use crate::{
+    event::Kind,
     recording::Meta,
     trace::{COLUMNS, parquet::checksum},
 };
@@ -8,12 +10,12 @@ use crate::{
 const DOCUMENT: &str = include_str!("../../../../docs/trace-format.md");
 
 #[test]
-fn the_document_lists_the_columns_in_their_order() {
+fn the_document_lists_the_columns_with_type_and_kinds() {
     let (_, table) = DOCUMENT.split_once("## Columns").expect("a section");
     let (table, _) = table.split_once("| kind | meaning |").expect("the next table");
-    let listed = table.lines().filter_map(|line| line.strip_prefix("| `")).map(|line| {
-        let (name, rest) = line.split_once("` | ").expect("a name");
-        (name, rest.split(" | ").next().expect("a type"))
+    let listed = table.lines().filter(|line| line.starts_with("| `")).map(|line| {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        (cells[1].trim_matches('`').to_owned(), cells[2].to_owned(), cells[4].to_owned())
     });
     let word = |data_type: &DataType| match data_type {
         DataType::Boolean => "bool",
@@ -24,7 +26,11 @@ fn the_document_lists_the_columns_in_their_order() {
         DataType::Utf8 => "text",
         other => panic!("{other}"),
     };
-    let columns = COLUMNS.iter().map(|c| (c.name, word(&c.data_type)));
+    let kinds = |kinds: &[Kind]| match kinds {
+        all if all == Kind::VARIANTS => "all".to_owned(),
+        some => some.iter().map(Kind::to_string).collect::<Vec<_>>().join(", "),
+    };
+    let columns = COLUMNS.iter().map(|c| (c.name.to_owned(), word(&c.data_type).to_owned(), kinds(c.kinds)));
     assert_eq!(listed.collect::<Vec<_>>(), columns.collect::<Vec<_>>());
 }
 

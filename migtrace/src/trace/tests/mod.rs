@@ -1,5 +1,6 @@
 //! Tests of the format: round trips, files and directories, damage.
 
+mod columns;
 mod damage;
 mod document;
 mod files;

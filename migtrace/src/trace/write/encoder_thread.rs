@@ -14,11 +14,14 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{partial_dir::Partial, segment};
-use crate::clock;
-use crate::trace::{
-    error::{Error, Result},
-    schema::Buffers,
+use super::segment;
+use crate::{
+    clock,
+    trace::{
+        error::{Error, Result},
+        partial_dir::Partial,
+        schema::Buffers,
+    },
 };
 
 /// RequestedRanges that wait for the encoder, at most: what is not encoded yet takes some 40 MB each where nothing repeats. When

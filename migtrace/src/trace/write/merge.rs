@@ -14,15 +14,12 @@ use std::{
 use parquet::{
     column::writer::ColumnCloseResult,
     errors::ParquetError,
-    file::{
-        metadata::{KeyValue, RowGroupMetaData},
-        writer::SerializedFileWriter,
-    },
+    file::{metadata::RowGroupMetaData, writer::SerializedFileWriter},
 };
 
-use super::{partial_dir, segment::Segment, writer::to_json};
+use super::segment::{Segment, meta_entry, meta_json};
 use crate::{
-    recording::{META_KEY, Meta},
+    recording::Meta,
     trace::{
         error::{Error, Result},
         parquet::{
@@ -30,6 +27,7 @@ use crate::{
             checksum::{self, TAIL},
             container::{Container, GroupBytes, rows_of},
         },
+        partial_dir,
         schema::{self, COLUMNS},
     },
 };
@@ -48,7 +46,7 @@ const GATHERED_ROWS: usize = 1 << 17;
 /// A segment cannot be read, or the file cannot be written.
 pub(crate) fn join(segments: &[PathBuf], temporary: &Path, path: &Path, meta: &Meta) -> Result<u64> {
     let file = partial_dir::create_new(temporary).map_err(Error::write(temporary))?;
-    let meta = to_json(meta, path)?;
+    let meta = meta_json(meta, path)?;
     let written = Join::new(file, path, &meta).and_then(|mut join| {
         for segment in segments {
             join.add(segment)?;
@@ -86,8 +84,7 @@ struct Join<'a> {
 
 impl<'a> Join<'a> {
     fn new(file: File, path: &'a Path, meta: &str) -> Result<Self> {
-        let meta = KeyValue::new(META_KEY.to_owned(), meta.to_owned());
-        let properties = schema::properties().set_key_value_metadata(Some(vec![meta])).build();
+        let properties = schema::properties().set_key_value_metadata(Some(vec![meta_entry(meta)])).build();
         let out = schema::parquet_schema()
             .and_then(|schema| SerializedFileWriter::new(BufWriter::new(file), schema, properties.into()))
             .map_err(Error::encode(path))?;

@@ -2,15 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{
-    merge,
-    partial_dir::{self, Partial},
-};
+use super::merge;
 use crate::{
     recording::{FORMAT_VERSION, Meta},
     trace::{
         error::{Error, Result},
-        read::trace::Trace,
+        partial_dir::{self, Partial},
+        read::Trace,
     },
 };
 

@@ -12,9 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::writer::{Summary, Writer};
-use crate::event::Event;
+use super::{Summary, Writer};
 use crate::{
+    event::Event,
     recording::Meta,
     trace::error::{Error, Result},
 };

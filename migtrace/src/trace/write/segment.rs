@@ -12,7 +12,7 @@ use parquet::{
 };
 
 use crate::{
-    recording::META_KEY,
+    recording::{META_KEY, Meta},
     trace::{
         error::{Error, Result},
         parquet::{
@@ -35,7 +35,7 @@ pub(crate) fn encode(buffers: &mut Buffers, meta: &str, path: &Path) -> Result<V
         let columns = file.schema_descr().columns().to_vec();
         if buffers.rows() > 0 {
             let mut chunks = Chunks::new(file.next_row_group()?, &columns, buffers.rows())?;
-            buffers.write(&mut chunks)?;
+            buffers.drain(&mut chunks)?;
             chunks.close()?;
         }
         file.flush()?;
@@ -50,7 +50,16 @@ pub(crate) fn encode(buffers: &mut Buffers, meta: &str, path: &Path) -> Result<V
     Ok(bytes)
 }
 
-fn meta_entry(meta: &str) -> KeyValue {
+/// `meta` as the text in a file.
+///
+/// # Errors
+/// It cannot be JSON.
+pub(crate) fn meta_json(meta: &Meta, path: &Path) -> Result<String> {
+    serde_json::to_string(meta).map_err(|e| Error::write(path)(e.into()))
+}
+
+/// The entry of a file's metadata that holds `meta`, JSON.
+pub(crate) fn meta_entry(meta: &str) -> KeyValue {
     KeyValue::new(META_KEY.to_owned(), meta.to_owned())
 }
 

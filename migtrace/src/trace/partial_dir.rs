@@ -131,6 +131,18 @@ impl Partial {
     }
 }
 
+/// Checks that `path` is free or a regular file.
+///
+/// # Errors
+/// It is something else.
+pub(crate) fn check_target(path: &Path) -> Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(there) if !there.is_file() => Err(Error::NotRegular { path: path.to_owned() }),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::write(path)(e)),
+        _ => Ok(()),
+    }
+}
+
 /// A new file for its owner alone; what is there already, a symbolic link too, is an error.
 ///
 /// # Errors

@@ -1,0 +1,41 @@
+use std::borrow::Cow;
+
+use super::every_kind;
+use crate::{
+    event::Kind,
+    trace::{
+        COLUMNS,
+        column::types::Cell,
+        row::from_event::{Sink, put_event},
+        schema::Named,
+    },
+};
+
+/// Which columns a kind uses, whether or not the event has a value there.
+struct Used([bool; COLUMNS.len()]);
+
+impl<'e> Sink<'e> for Used {
+    fn put<C: Named>(&mut self, _: C, _: <C::Cell as Cell>::Native<'e>) {
+        self.0[C::INDEX] = true;
+    }
+
+    fn put_if<C: Named>(&mut self, _: C, _: Option<<C::Cell as Cell>::Native<'e>>) {
+        self.0[C::INDEX] = true;
+    }
+
+    fn put_made<C: Named<Cell = String>>(&mut self, _: C, _: impl FnOnce() -> Option<Cow<'e, str>>) {
+        self.0[C::INDEX] = true;
+    }
+}
+
+#[test]
+fn the_table_lists_the_columns_that_each_kind_uses() {
+    for event in every_kind() {
+        let mut used = Used([false; COLUMNS.len()]);
+        put_event(&mut used, &event);
+        let kind = Kind::from(&event.body);
+        for (column, is_used) in COLUMNS.iter().zip(used.0) {
+            assert_eq!(column.kinds.contains(&kind), is_used, "{} of {kind}", column.name);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What a flight recording holds at one moment, on its way to a file.
+
+use std::{fs, path::Path, sync::Arc};
+
+use bytes::Bytes;
+
+use super::{Summary, encoder_thread::Held, merge};
+use crate::{
+    clock,
+    recording::Meta,
+    trace::{
+        error::{Error, Result},
+        partial_dir::{self, Partial},
+    },
+};
+
+/// What a flight recording held at one moment.
+pub struct Dump {
+    held: Held,
+    partial: Arc<Partial>,
+    /// CPU time of encoding up to this moment.
+    cpu_ns: u64,
+}
+
+impl Dump {
+    pub(super) fn new(held: Held, partial: Arc<Partial>, cpu_ns: u64) -> Self {
+        Self { held, partial, cpu_ns }
+    }
+
+    /// Makes the trace `path` of it, on the disk of the recording's own trace; one dump after the other. The metadata gets
+    /// the number of events that the recording has let go.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(self, path: &Path, meta: &Meta) -> Result<Summary> {
+        partial_dir::check_target(path)?;
+        let began_ns = clock::thread_cpu_ns();
+        let meta = Meta { evicted: Some(self.held.evicted), ..meta.clone() };
+        let mut files = Vec::new();
+        for (number, segment) in self.held.segments.iter().enumerate() {
+            let name = format!("held-{number}");
+            self.partial.write(&name, segment)?;
+            files.push(self.partial.dir.join(name));
+        }
+        let bytes = merge::join(&files, &self.partial.temporary(), path, &meta)?;
+        files.iter().try_for_each(fs::remove_file).map_err(Error::write(&self.partial.dir))?;
+        Ok(Summary { events: self.held.rows, bytes, cpu_ns: self.cpu_ns + clock::thread_cpu_ns() - began_ns })
+    }
+
+    /// Leaves what is held as segments of a recording that did not end.
+    pub(super) fn leave(self) -> Result<()> {
+        let write = |(number, bytes): (usize, &Bytes)| self.partial.write(&format!("{:06}.parquet", number + 1), bytes);
+        self.held.segments.iter().enumerate().try_for_each(write)
+    }
+}
