@@ -1,22 +1,22 @@
-//! Time to pixels, with long idle times cut out.
+//! Converts time to pixels, and cuts long idle times out.
 
 use std::ops::Range;
 
-/// Pixels that stand for an idle time that is cut out.
+/// Width of a cut, pixels.
 const CUT_PX: f64 = 36.0;
-/// Pixels before and after each piece, so that what began and ended is seen before and after.
+/// Pixels before and after each piece, which show the state before and afterwards.
 const MARGIN_PX: f64 = 14.0;
-/// An idle time is cut where it is longer than this part of the busy time.
+/// An idle time is cut if it is longer than this share of the busy time.
 const LONG: f64 = 0.3;
-/// With more cuts than this a plot would be all cuts: then none is made.
+/// With more cuts than this, none is made: the plot would show little else.
 const MOST_CUTS: usize = 4;
 
-/// The pieces of time that are shown, ns, ascending.
+/// The shown pieces of time, ns, ascending.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Pieces(Vec<Range<f64>>);
 
 impl Pieces {
-    /// Of the times in which something happened.
+    /// Pieces that cover the busy times.
     pub(super) fn new(busy: impl IntoIterator<Item = Range<u64>>) -> Self {
         let mut busy: Vec<Range<f64>> = busy.into_iter().map(|r| r.start as f64..r.end as f64).collect();
         busy.sort_by(|a, b| a.start.total_cmp(&b.start));
@@ -45,13 +45,13 @@ impl Pieces {
         self.0.iter().map(|p| p.end - p.start).sum::<f64>().max(1.0)
     }
 
-    /// Pixels for a ns, if these pieces are to fill so many pixels.
+    /// Pixels per ns if these pieces fill `width` pixels.
     pub(super) fn px_per_ns(&self, width: f64) -> f64 {
         let pieces = self.0.len() as f64;
         (width - CUT_PX * (pieces - 1.0).max(0.0) - 2.0 * MARGIN_PX * pieces) / self.shown_ns()
     }
 
-    /// The axis from pixel `left` on.
+    /// The axis, starting at pixel `left`.
     pub(super) fn axis(&self, left: f64, px_per_ns: f64) -> Axis {
         let mut x = left;
         let mut pieces = Vec::new();
@@ -66,20 +66,20 @@ impl Pieces {
     }
 }
 
-/// Time to pixels for one panel.
+/// Converts time to pixels for one panel.
 #[derive(Clone, Debug)]
 pub(super) struct Axis {
-    /// Time and the pixel at which it begins.
+    /// Each piece, and the pixel of its start.
     pieces: Vec<(Range<f64>, f64)>,
     px_per_ns: f64,
 }
 
 impl Axis {
-    /// The pixels that show a time, piece by piece; nothing where it is cut out.
+    /// The pixels of a time span, piece by piece; none for cut-out time.
     pub(super) fn spans(&self, ns: &Range<u64>) -> impl Iterator<Item = (f64, f64)> + use<'_> {
         let (from, to) = (ns.start as f64, ns.end as f64);
         self.pieces.iter().filter_map(move |(piece, x)| {
-            // What is so from the beginning is so in the margin before it.
+            // A span from time 0 also fills the margin before it.
             let from = if from == 0.0 { piece.start } else { from.max(piece.start) };
             let to = to.min(piece.end);
             let px = |t: f64| x + (t - piece.start) * self.px_per_ns;
@@ -87,7 +87,7 @@ impl Axis {
         })
     }
 
-    /// The pixel of a moment, where it is shown.
+    /// The pixel of a moment; `None` if it is cut out.
     pub(super) fn at(&self, ns: f64) -> Option<f64> {
         let (piece, x) = self.pieces.iter().find(|(piece, _)| (piece.start..=piece.end).contains(&ns))?;
         Some(x + (ns - piece.start) * self.px_per_ns)
@@ -98,7 +98,7 @@ impl Axis {
         self.pieces.iter().map(|(piece, x)| (*x, x + (piece.end - piece.start) * self.px_per_ns))
     }
 
-    /// The cuts: pixels between which time was left out, and how much, ns.
+    /// The cuts: their first and last pixel, and the cut-out time, ns.
     pub(super) fn cuts(&self) -> impl Iterator<Item = (f64, f64, f64)> + '_ {
         self.pieces.windows(2).map(|w| {
             let ((a, x), (b, next)) = (&w[0], &w[1]);
@@ -106,7 +106,7 @@ impl Axis {
         })
     }
 
-    /// Moments for ticks, ns: round numbers about `spacing` pixels apart.
+    /// Times of ticks, ns: round numbers about `spacing` pixels apart.
     pub(super) fn ticks(&self, spacing: f64) -> Vec<f64> {
         let least = spacing / self.px_per_ns;
         let power = 10_f64.powf(least.log10().floor());

@@ -1,8 +1,8 @@
-//! Colours that colour-blind people can tell apart: Okabe and Ito's palette, yellow left out (too pale on white).
+//! Colours that colour-blind people can distinguish: Okabe and Ito's palette without yellow, which is too pale on white.
 
 use plotters::style::RGBColor;
 
-/// The palette, for whatever is to be told apart.
+/// The palette.
 pub const PALETTE: [RGBColor; 7] = [
     RGBColor(230, 159, 0),
     RGBColor(86, 180, 233),
@@ -16,10 +16,10 @@ pub const PALETTE: [RGBColor; 7] = [
 pub(super) const INK: RGBColor = RGBColor(34, 34, 34);
 pub(super) const FAINT: RGBColor = RGBColor(120, 120, 120);
 pub(super) const GRID: RGBColor = RGBColor(226, 226, 226);
-pub(super) const REQUEST: RGBColor = RGBColor(232, 232, 240);
+pub(super) const SYSCALL: RGBColor = RGBColor(232, 232, 240);
 pub(super) const UNKNOWN: RGBColor = RGBColor(170, 170, 170);
 
-/// The colour of a node; nodes beyond the palette begin it anew.
+/// The colour of a node; the palette repeats.
 pub(super) fn node(nid: Option<i32>) -> RGBColor {
     nid.and_then(|n| usize::try_from(n).ok()).map_or(UNKNOWN, |n| PALETTE[n % PALETTE.len()])
 }

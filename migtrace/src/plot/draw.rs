@@ -1,4 +1,4 @@
-//! The whole picture: title, a panel for each run on one scale of time, legend.
+//! The whole picture: the finding as title, a panel for each run on one time scale, and the legend.
 
 use plotters::{coord::Shift, prelude::*};
 
@@ -22,7 +22,7 @@ fn whole<DB: DrawingBackend>(area: &Area<DB>, panels: &[Timeline], note: &str) -
     area.fill(&WHITE)?;
     let (width, height) = area.dim_in_pixel();
     let (width, height) = (width as i32, height as i32);
-    text(area, "Where each page is while it migrates", (LEFT, 12), 22, true, color::INK)?;
+    text(area, &finding(panels), (LEFT, 12), 20, true, color::INK)?;
     text(area, note, (LEFT, 42), 14, false, color::FAINT)?;
     let room = f64::from(width - LEFT - RIGHT);
     let pieces: Vec<Pieces> = panels.iter().map(busy).collect();
@@ -33,11 +33,18 @@ fn whole<DB: DrawingBackend>(area: &Area<DB>, panels: &[Timeline], note: &str) -
         let top = TOP + n * each;
         panel::draw(area, timeline, &axis, top..top + each)?;
     }
-    legend::draw(area, panels, height - 30)
+    let dots = panels.iter().any(|t| panel::has_dots(t, each));
+    legend::draw(area, panels, dots, height - 30)
 }
 
 fn busy(timeline: &Timeline) -> Pieces {
-    Pieces::new(timeline.requests.iter().chain(&timeline.faults).map(|s| s.ns.clone()))
+    Pieces::new(timeline.syscalls.iter().chain(&timeline.faults).map(|s| s.ns.clone()))
+}
+
+/// How long the caller waited, and how long page faults took afterwards, for each run.
+fn finding(panels: &[Timeline]) -> String {
+    let findings: Vec<&str> = panels.iter().map(|timeline| timeline.finding.as_str()).collect();
+    format!("Wait time: {}", findings.join("; "))
 }
 
 /// Text with its upper left corner at a point.
@@ -54,7 +61,7 @@ pub(super) fn text<DB: DrawingBackend>(
     area.draw(&Text::new(text.to_string(), at, font))
 }
 
-/// Width of a text, pixels; estimated where the font refuses.
+/// Width of a text, pixels; estimated if the font cannot measure it.
 pub(super) fn text_width(text: &str, size: i32, bold: bool) -> i32 {
     let style = if bold { FontStyle::Bold } else { FontStyle::Normal };
     let font = FontDesc::new(FontFamily::Name(FONT), f64::from(size), style);
@@ -91,7 +98,7 @@ pub(super) fn line<DB: DrawingBackend>(
     area.draw(&PathElement::new(vec![px(from), px(to)], style))
 }
 
-/// A dotted level line.
+/// A dotted horizontal line.
 pub(super) fn dotted<DB: DrawingBackend>(area: &Area<DB>, x: (f64, f64), y: f64, color: RGBColor) -> Drawn<DB> {
     let mut at = x.0;
     while at < x.1 {

@@ -1,7 +1,7 @@
-//! Plots for talks and reports: timelines of a range of pages, as SVG or PNG by the file's ending.
+//! Plots for talks and reports: timelines of a range of pages. The file's ending selects SVG or PNG.
 //!
-//! This module owns what a plot shows and how it looks. It knows the model, and of files only the one that it writes. The
-//! font is built in, so that a machine without fonts draws the same.
+//! This module owns content and look of a plot. It uses the model, and writes one file. The font is built in, so that a host
+//! without fonts draws the same.
 
 mod axis;
 mod color;
@@ -20,16 +20,16 @@ pub use color::PALETTE;
 use crate::{model::Run, text};
 use timeline::Timeline;
 
-/// Why a plot was not drawn.
+/// The reason why a plot was not drawn.
 #[derive(Debug, Error)]
 pub enum PlotError {
-    /// The file's ending names no format.
+    /// The file's ending is no known format.
     #[error("a plot's file name must end in .svg or .png")]
     Ending,
-    /// Nothing in this run to draw.
-    #[error("{0} holds no request to move a range of pages: there is nothing to draw")]
+    /// This run has nothing to draw.
+    #[error("{0} has no syscall that migrates a range of pages: nothing to draw")]
     Nothing(String),
-    /// The font that is built in could not be read.
+    /// The built-in font could not be read.
     #[error("the built-in font is damaged")]
     Font,
     /// The file could not be written.
@@ -41,13 +41,13 @@ pub enum PlotError {
 const WIDTH: u32 = 1200;
 /// Height of a plot of one run and of two, pixels.
 const HEIGHTS: [u32; 2] = [420, 700];
-/// The family that text is drawn in; a name that programs which show SVG know.
+/// Font family, by a name that SVG viewers know.
 const FONT: &str = "sans-serif";
 
-/// Draws what happened to the pages of the range that was first asked to move, a panel for each of one or two named runs.
+/// Draws the pages of the first range that a syscall migrates, with a panel for each of one or two named runs.
 ///
 /// # Errors
-/// Where the ending is neither `.svg` nor `.png`, where a run has nothing to show, or where the file cannot be written.
+/// If the ending is neither `.svg` nor `.png`, a run has nothing to show, or the file cannot be written.
 pub fn timeline(runs: &[(&str, &Run)], path: &Path) -> Result<(), PlotError> {
     let ending = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
     let panels = runs
@@ -65,12 +65,12 @@ pub fn timeline(runs: &[(&str, &Run)], path: &Path) -> Result<(), PlotError> {
     }
 }
 
-/// What must be known to read the times.
+/// The line below the title: how to read the times.
 fn note(runs: &[(&str, &Run)]) -> String {
     let machine = runs.iter().find_map(|(_, run)| run.meta.machine.as_deref());
     let kernel = runs.first().map(|(_, run)| format!("Linux {}", run.meta.kernel_release)).unwrap_or_default();
     let lost: u64 = runs.iter().map(|(_, run)| run.meta.lost()).sum();
-    let lost = format!("Time since the request began; {lost} events lost");
+    let lost = format!("A line per page, time since the syscall began; {lost} events lost");
     match machine {
         Some(machine) => format!("{lost}; {kernel}; {}", text::machine(machine)),
         None => format!("{lost}; {kernel}"),

@@ -1,4 +1,4 @@
-//! One run: a lane for each page of the range, over time.
+//! One run: a lane over time for each page of the range.
 
 use std::ops::Range;
 
@@ -8,24 +8,23 @@ use super::{
     axis::Axis,
     color,
     draw::{Area, LEFT, dotted, fill, line, outline, text, text_width},
-    timeline::{Span, Stay, Timeline},
+    timeline::{Placement, Span, Timeline},
 };
 use crate::text;
 
 type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 
-/// Room above the lanes for the title and the requests' names, and below them for the axis.
+/// Pixels above the lanes for the title and the syscalls' names, and below them for the axis.
 const ABOVE: i32 = 50;
 const BELOW: i32 = 30;
-/// Lanes at least this high have names of their own.
+/// Lanes at least this high are all named.
 const NAMED_LANE_PX: f64 = 15.0;
-
-/// In lower lanes dots would run into each other: there an unmapped page is pale.
+/// In lower lanes dots would run together: there an unmapped page is a pale line.
 const DOTTED_LANE_PX: f64 = 6.0;
-/// With more requests than these, their times are not written above them.
-const MOST_NAMED_REQUESTS: usize = 3;
+/// With more syscalls than these, their durations are not written above them.
+const MOST_NAMED_SYSCALLS: usize = 3;
 
-/// Where the lanes are, pixels.
+/// Position of the lanes, pixels.
 struct Lanes {
     top: f64,
     height: f64,
@@ -37,12 +36,17 @@ impl Lanes {
         self.height / self.pages.max(1) as f64
     }
 
-    /// The upper and lower edge of a mark that takes this part of a page's lane, at least a pixel.
+    /// The upper and lower edge of a mark with this share of a page's lane, at least a pixel.
     fn band(&self, page: u64, part: f64) -> (f64, f64) {
         let middle = self.top + (page as f64 + 0.5) * self.each();
         let half = (self.each().min(30.0) * part / 2.0).max(0.5);
         (middle - half, middle + half)
     }
+}
+
+/// Whether the lanes of a panel of this height are high enough for dotted lines.
+pub(super) fn has_dots(t: &Timeline, height: i32) -> bool {
+    Lanes { top: 0.0, height: f64::from(height - ABOVE - BELOW), pages: t.pages }.each() >= DOTTED_LANE_PX
 }
 
 pub(super) fn draw<DB: DrawingBackend>(area: &Area<DB>, t: &Timeline, axis: &Axis, y: Range<i32>) -> Drawn<DB> {
@@ -51,24 +55,24 @@ pub(super) fn draw<DB: DrawingBackend>(area: &Area<DB>, t: &Timeline, axis: &Axi
     text(area, &t.result, (beside, y.start + 5), 14, false, color::INK)?;
     let top = f64::from(y.start + ABOVE);
     let lanes = Lanes { top, height: f64::from(y.end - BELOW) - top, pages: t.pages };
-    for request in &t.requests {
-        for (from, to) in request_spans(axis, request) {
-            fill(area, (from, lanes.top), (to, lanes.top + lanes.height), color::REQUEST)?;
+    for syscall in &t.syscalls {
+        for (from, to) in syscall_spans(axis, syscall) {
+            fill(area, (from, lanes.top), (to, lanes.top + lanes.height), color::SYSCALL)?;
         }
     }
     scale(area, axis, &lanes)?;
-    requests(area, t, axis, &lanes)?;
+    syscalls(area, t, axis, &lanes)?;
     names(area, &lanes)?;
-    // Where lanes are lower than a pixel, pages that are somewhere win over unmapped ones.
-    let (mapped, unmapped): (Vec<&Stay>, Vec<&Stay>) = t.stays.iter().partition(|s| s.mapped);
-    for stay in unmapped.into_iter().chain(mapped) {
-        draw_stay(area, stay, axis, &lanes)?;
+    // Lanes lower than a pixel overlap: mapped pages are drawn over unmapped ones.
+    let (mapped, unmapped): (Vec<&Placement>, Vec<&Placement>) = t.placements.iter().partition(|p| p.mapped);
+    for placement in unmapped.into_iter().chain(mapped) {
+        draw_placement(area, placement, axis, &lanes)?;
     }
     for fault in &t.faults {
         bar(area, fault, axis, lanes.band(fault.page, 0.8), WHITE)?;
     }
-    for moved in &t.moves {
-        bar(area, moved, axis, lanes.band(moved.page, 0.56), color::node(moved.nid))?;
+    for migration in &t.migrations {
+        bar(area, migration, axis, lanes.band(migration.page, 0.56), color::node(migration.nid))?;
     }
     for mark in &t.marks {
         let (upper, lower) = lanes.band(mark.page, 0.7);
@@ -79,21 +83,21 @@ pub(super) fn draw<DB: DrawingBackend>(area: &Area<DB>, t: &Timeline, axis: &Axi
     cuts(area, axis, &lanes)
 }
 
-/// The pixels of a request, without the margin before it: a request begins where it begins.
-fn request_spans(axis: &Axis, request: &Span) -> impl Iterator<Item = (f64, f64)> {
-    let begin = axis.at(request.ns.start as f64).unwrap_or(f64::NEG_INFINITY);
-    axis.spans(&request.ns).map(move |(from, to)| (from.max(begin), to))
+/// The pixels of a syscall, without the margin before it.
+fn syscall_spans(axis: &Axis, syscall: &Span) -> impl Iterator<Item = (f64, f64)> {
+    let begin = axis.at(syscall.ns.start as f64).unwrap_or(f64::NEG_INFINITY);
+    axis.spans(&syscall.ns).map(move |(from, to)| (from.max(begin), to))
 }
 
-/// The requests' edges, and the time that the caller waited between them.
-fn requests<DB: DrawingBackend>(area: &Area<DB>, t: &Timeline, axis: &Axis, lanes: &Lanes) -> Drawn<DB> {
+/// The syscalls' edges, and the caller's wait time between them.
+fn syscalls<DB: DrawingBackend>(area: &Area<DB>, t: &Timeline, axis: &Axis, lanes: &Lanes) -> Drawn<DB> {
     let (top, bottom) = (lanes.top - 4.0, lanes.top + lanes.height);
-    for request in &t.requests {
-        for (from, to) in request_spans(axis, request) {
+    for syscall in &t.syscalls {
+        for (from, to) in syscall_spans(axis, syscall) {
             line(area, (from, top), (from, bottom), color::FAINT.stroke_width(1))?;
             line(area, (to, top), (to, bottom), color::FAINT.stroke_width(1))?;
-            if t.requests.len() <= MOST_NAMED_REQUESTS {
-                let took = format!("request, {}", text::duration(request.ns.end - request.ns.start));
+            if t.syscalls.len() <= MOST_NAMED_SYSCALLS {
+                let took = format!("{}, {}", t.syscall, text::duration(syscall.ns.end - syscall.ns.start));
                 text(area, &took, (from as i32 + 4, lanes.top as i32 - 18), 14, false, color::INK)?;
             }
         }
@@ -101,7 +105,7 @@ fn requests<DB: DrawingBackend>(area: &Area<DB>, t: &Timeline, axis: &Axis, lane
     Ok(())
 }
 
-/// The axis of time below the lanes.
+/// The time axis below the lanes.
 fn scale<DB: DrawingBackend>(area: &Area<DB>, axis: &Axis, lanes: &Lanes) -> Drawn<DB> {
     let bottom = lanes.top + lanes.height;
     for (from, to) in axis.pieces() {
@@ -122,7 +126,7 @@ fn scale<DB: DrawingBackend>(area: &Area<DB>, axis: &Axis, lanes: &Lanes) -> Dra
     Ok(())
 }
 
-/// Without digits that say nothing.
+/// Without trailing zeros.
 fn round(ms: f64) -> String {
     let text = format!("{ms:.4}");
     text.trim_end_matches('0').trim_end_matches('.').to_string()
@@ -140,19 +144,19 @@ fn names<DB: DrawingBackend>(area: &Area<DB>, lanes: &Lanes) -> Drawn<DB> {
     Ok(())
 }
 
-/// The least of 1, 2, 5, 10, 20, ... that is not less.
+/// The smallest of 1, 2, 5, 10, 20, ... that is at least `least`.
 fn round_step(least: f64) -> u64 {
     let power = 10_f64.powf(least.max(1.0).log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|s| *s >= least);
     step.unwrap_or(least.ceil()) as u64
 }
 
-/// A page mapped on a node is a solid bar of the node's colour, an unmapped one a dotted or pale line.
-fn draw_stay<DB: DrawingBackend>(area: &Area<DB>, stay: &Stay, axis: &Axis, lanes: &Lanes) -> Drawn<DB> {
-    let color = color::node(stay.nid);
-    let (upper, lower) = lanes.band(stay.page, 0.3);
-    for (from, to) in axis.spans(&stay.ns) {
-        if stay.mapped {
+/// A mapped page is a solid bar in its node's colour, an unmapped one a dotted or pale line.
+fn draw_placement<DB: DrawingBackend>(area: &Area<DB>, placement: &Placement, axis: &Axis, lanes: &Lanes) -> Drawn<DB> {
+    let color = color::node(placement.nid);
+    let (upper, lower) = lanes.band(placement.page, 0.3);
+    for (from, to) in axis.spans(&placement.ns) {
+        if placement.mapped {
             fill(area, (from, upper), (to, lower), color)?;
         } else if lanes.each() < DOTTED_LANE_PX {
             fill(area, (from, upper), (to, lower), color::pale(color))?;
@@ -180,7 +184,7 @@ fn bar<DB: DrawingBackend>(
     Ok(())
 }
 
-/// Where idle time is cut out: a gap between two slanted strokes, and how long it was.
+/// The cuts: a gap between two slanted strokes, and the length of the idle time.
 fn cuts<DB: DrawingBackend>(area: &Area<DB>, axis: &Axis, lanes: &Lanes) -> Drawn<DB> {
     let bottom = lanes.top + lanes.height;
     for (from, to, ns) in axis.cuts() {

@@ -10,11 +10,11 @@ fn run((meta, events): (Meta, Vec<Event>)) -> Run {
 }
 
 #[test]
-fn a_page_stays_moves_and_stays_again() {
+fn a_page_is_marked_and_migrates_once() {
     let lazy = Timeline::new(&run(testkit::lazy(8, [1])), "lazy").expect("a request");
-    let of_second: Vec<_> = lazy.stays.iter().filter(|s| s.page == 1).map(|s| (s.nid, s.mapped)).collect();
+    let of_second: Vec<_> = lazy.placements.iter().filter(|s| s.page == 1).map(|s| (s.nid, s.mapped)).collect();
     assert_eq!(of_second, [(Some(1), true), (Some(1), false), (Some(2), false), (Some(2), true)]);
-    assert_eq!((lazy.pages, lazy.faults.len(), lazy.moves.len()), (8, 1, 1));
+    assert_eq!((lazy.pages, lazy.faults.len(), lazy.migrations.len()), (8, 1, 1));
 }
 
 #[test]
@@ -24,7 +24,14 @@ fn svg_and_png_are_drawn_without_a_font_of_the_system() {
     let svg = dir.path().join("both.svg");
     timeline(&[("direct", &direct), ("lazy", &lazy)], &svg).expect("drawn");
     let text = fs::read_to_string(&svg).expect("written");
-    for word in ["page 8", "on node 2", "direct: mbind(bind, node 2, move)", "lazy: mbind(bind, node 2, move + lazy)"] {
+    for word in [
+        "page 8",
+        "on node 2",
+        "migrating to node 2",
+        "in page faults",
+        "direct: mbind(bind, node 2, move)",
+        "lazy: mbind(bind, node 2, move + lazy)",
+    ] {
         assert!(text.contains(word), "{word}");
     }
     let png = dir.path().join("one.PNG");
@@ -40,10 +47,10 @@ fn many_pages_are_drawn_too() {
 }
 
 #[test]
-fn what_cannot_be_drawn_is_said() {
+fn a_plot_without_content_or_format_is_an_error() {
     let direct = run(testkit::direct(8));
     assert!(matches!(timeline(&[("direct", &direct)], "x.jpg".as_ref()), Err(PlotError::Ending)));
     let empty = run((Meta::default(), Vec::new()));
     let error = timeline(&[("empty", &empty)], "x.svg".as_ref()).expect_err("nothing to draw");
-    assert_eq!(error.to_string(), "empty holds no request to move a range of pages: there is nothing to draw");
+    assert_eq!(error.to_string(), "empty has no syscall that migrates a range of pages: nothing to draw");
 }

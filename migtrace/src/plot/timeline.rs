@@ -1,6 +1,6 @@
-//! What a timeline shows of one run: for each page of the range that was asked to move, where it was and when it moved.
+//! The content of a timeline for one run: for each page of the requested range, its node and its migrations over time.
 //!
-//! Times are ns since the first request to move pages began.
+//! Times are ns since the first placement syscall that migrates pages began.
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -18,39 +18,43 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub(super) struct Timeline {
     pub(super) title: String,
-    /// What it came to, in a few words.
+    /// The result in a few words.
     pub(super) result: String,
+    /// The run's part of the picture's title: wait time in the syscall and in page faults.
+    pub(super) finding: String,
+    /// Name of the syscall that the timeline begins with.
+    pub(super) syscall: String,
     /// Pages of the range.
     pub(super) pages: u64,
-    pub(super) requests: Vec<Span>,
+    pub(super) syscalls: Vec<Span>,
     pub(super) faults: Vec<Span>,
-    pub(super) moves: Vec<Span>,
+    pub(super) migrations: Vec<Span>,
     pub(super) marks: Vec<Span>,
-    pub(super) stays: Vec<Stay>,
-    /// When the last of it ended.
+    pub(super) placements: Vec<Placement>,
+    /// End of the last syscall, fault or migration.
     pub(super) end_ns: u64,
 }
 
-/// Something that took a time, on one page (from 0) or, of a request, on all.
+/// A time span of one page (from 0); a syscall's span is of all pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) page: u64,
     pub(super) ns: Range<u64>,
-    /// Of a move: where to.
+    /// Of a migration: the target node.
     pub(super) nid: Option<i32>,
 }
 
-/// A page stayed on a node for a time.
+/// A time span in which a page was on one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stay {
+pub(super) struct Placement {
     pub(super) page: u64,
     pub(super) ns: Range<u64>,
-    /// `None` where no event says.
+    /// `None` if no event shows it.
     pub(super) nid: Option<i32>,
     pub(super) mapped: bool,
 }
 
-/// Where a page is, and from when on, ns of CLOCK_BOOTTIME.
+/// A page's current node, and since when, ns of CLOCK_BOOTTIME.
 #[derive(Clone, Copy)]
 struct State {
     since_ns: u64,
@@ -58,7 +62,7 @@ struct State {
     mapped: bool,
 }
 
-/// The range that a timeline is about.
+/// The range of a timeline.
 struct Scope<'a> {
     run: &'a Run,
     pid: u32,
@@ -67,7 +71,7 @@ struct Scope<'a> {
 }
 
 impl Timeline {
-    /// Of the first range that a request asked to move; `None` where none names a range.
+    /// The timeline of the first range that a syscall migrates; `None` if there is none.
     pub(super) fn new(run: &Run, name: &str) -> Option<Self> {
         let work = MoveRequests::new(run);
         let first = work.requests.iter().copied().find_map(|i| match &run.events[i].body {
@@ -78,16 +82,18 @@ impl Timeline {
         let (start, end) = work.ranges.find(pid, addr)?;
         let scope = Scope { run, pid, addrs: start..end, zero_ns: run.events[request].start_ns() };
         let mut timeline = Self { pages: (end - start) / PAGE_BYTES, ..Self::default() };
-        timeline.requests = work.requests.iter().map(|&i| scope.span(i, 0, None)).collect();
+        timeline.syscalls = work.requests.iter().map(|&i| scope.span(i, 0, None)).collect();
         let mut states = BTreeMap::new();
         for &i in run.nest.by_end() {
             timeline.take(&scope, i, &mut states);
         }
-        let ends = timeline.requests.iter().chain(&timeline.faults).chain(&timeline.moves).map(|s| s.ns.end);
+        let ends = timeline.syscalls.iter().chain(&timeline.faults).chain(&timeline.migrations).map(|s| s.ns.end);
         timeline.end_ns = ends.max().unwrap_or(0);
         timeline.unmap_the_rest(&scope, &work, &mut states);
         timeline.close(&scope, states);
         (timeline.title, timeline.result) = (title(run, request, name), result(run, &work));
+        timeline.syscall = syscall_name(run, request);
+        timeline.finding = finding(run, &work, name, &timeline.syscall);
         Some(timeline)
     }
 
@@ -106,7 +112,7 @@ impl Timeline {
             Body::Migrate(m) if m.result == Outcome::Ok => {
                 states.entry(page).or_insert(State { since_ns: 0, nid: Some(m.src_nid), mapped: true });
                 if after {
-                    self.direct_move(scope, index, page, m, states);
+                    self.migration(scope, index, page, m, states);
                 }
                 (m.dst_nid, state.is_none_or(|s| s.mapped))
             }
@@ -119,12 +125,12 @@ impl Timeline {
         };
         let next = State { since_ns: event.ts_ns, nid, mapped };
         if let Some(old) = states.insert(page, next) {
-            self.stay(scope, page, old, event.ts_ns);
+            self.place(scope, page, old, event.ts_ns);
         }
     }
 
-    /// A move, whose folio may have been unmapped and waiting for the others of its batch before.
-    fn direct_move(&mut self, scope: &Scope, index: usize, page: u64, m: &Migrate, states: &mut BTreeMap<u64, State>) {
+    /// A migration. In a direct one, the folio may first be unmapped and wait for others of its batch.
+    fn migration(&mut self, scope: &Scope, index: usize, page: u64, m: &Migrate, states: &mut BTreeMap<u64, State>) {
         let mut span = scope.span(index, page, m.dst_nid);
         if let (Some(waiting), Some(unmap)) = (waiting_ns(m), m.unmap_ns)
             && let Some(old) = states.get(&page).copied()
@@ -133,13 +139,13 @@ impl Timeline {
             let ns = scope.since(unmapped_ns)..scope.since(unmapped_ns);
             span.ns.start = ns.end + waiting;
             self.marks.push(Span { page, ns, nid: None });
-            self.stay(scope, page, old, unmapped_ns);
+            self.place(scope, page, old, unmapped_ns);
             states.insert(page, State { since_ns: unmapped_ns, mapped: false, ..old });
         }
-        self.moves.push(span);
+        self.migrations.push(span);
     }
 
-    /// Marks without an address, of pages that are known by elimination: unmapped from the request's end on.
+    /// Marks without an address, whose pages are inferred: unmapped from the syscall's end on.
     fn unmap_the_rest(&mut self, scope: &Scope, work: &MoveRequests, states: &mut BTreeMap<u64, State>) {
         for &request in &work.requests {
             let since_ns = scope.run.events[request].ts_ns;
@@ -147,23 +153,23 @@ impl Timeline {
                 let page = addr.wrapping_sub(scope.addrs.start) / PAGE_BYTES;
                 if let Some(old) = states.get(&page).copied().filter(|s| s.since_ns < since_ns) {
                     states.insert(page, State { since_ns, mapped: false, ..old });
-                    self.stay(scope, page, old, since_ns);
+                    self.place(scope, page, old, since_ns);
                 }
             }
         }
     }
 
-    /// Every page stays as it is to the end.
+    /// Every page keeps its last state to the end.
     fn close(&mut self, scope: &Scope, states: BTreeMap<u64, State>) {
         for (page, state) in states {
-            self.stay(scope, page, state, u64::MAX);
+            self.place(scope, page, state, u64::MAX);
         }
     }
 
-    fn stay(&mut self, scope: &Scope, page: u64, state: State, until_ns: u64) {
+    fn place(&mut self, scope: &Scope, page: u64, state: State, until_ns: u64) {
         let ns = scope.since(state.since_ns)..scope.since(until_ns);
         if !ns.is_empty() {
-            self.stays.push(Stay { page, ns, nid: state.nid, mapped: state.mapped });
+            self.placements.push(Placement { page, ns, nid: state.nid, mapped: state.mapped });
         }
     }
 }
@@ -173,7 +179,7 @@ impl Scope<'_> {
         ns.saturating_sub(self.zero_ns)
     }
 
-    /// The page of the range, from 0, that an event of its process is about.
+    /// The page of an event of the range's process, from 0.
     fn page(&self, index: usize) -> Option<u64> {
         let addr = page_start(self.run.addr(index).filter(|_| self.run.events[index].pid == self.pid)?);
         self.addrs.contains(&addr).then(|| (addr - self.addrs.start) / PAGE_BYTES)
@@ -194,19 +200,38 @@ fn title(run: &Run, request: usize, name: &str) -> String {
     format!("{name}: {}({})", r.name, arguments.join(", "))
 }
 
+fn syscall_name(run: &Run, request: usize) -> String {
+    match &run.events[request].body {
+        Body::Request(r) => r.name.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// `lazy 8.70 ms in mbind, then 7.52 ms in page faults`.
+fn finding(run: &Run, work: &MoveRequests, name: &str, syscall: &str) -> String {
+    let inside = text::duration(work.request_ns(run));
+    let faults = work.fault_latency(run);
+    let later = if faults.count() > 0 {
+        format!(", then {} in page faults", text::duration(faults.total_ns()))
+    } else {
+        String::new()
+    };
+    format!("{name} {inside} in {syscall}{later}")
+}
+
 fn result(run: &Run, work: &MoveRequests) -> String {
     let faults = work.fault_latency(run);
     let pages = |n: Option<u64>| n.map_or_else(|| "an unknown number of pages".into(), |n| text::count(n, "page"));
     let inside = text::duration(work.request_ns(run));
     let mut text = match work.funnel(run) {
         Some(f) => format!("{} marked in {inside}", text::count(f.total_pages(), "page")),
-        None => format!("{} moved in {inside}", pages(work.moved_in_request_pages(run))),
+        None => format!("{} migrated in {inside}", pages(work.moved_in_request_pages(run))),
     };
     if faults.count() > 0 {
         let (moved, took) = (pages(work.moved_in_fault_pages(run)), text::duration(faults.total_ns()));
-        text += &format!(", then {moved} moved in {} of {took} in all", text::count(faults.count(), "fault"));
+        text += &format!(", then {moved} migrated in {}, {took} in total", text::count(faults.count(), "page fault"));
     } else {
-        text += ", no fault afterwards";
+        text += ", no page fault afterwards";
     }
     text
 }
