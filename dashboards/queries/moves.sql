@@ -1,4 +1,4 @@
--- Pages moved, by file, cause and pair of nodes; a folio of order n counts as 2^n pages. Times are null where the kernel
+-- Pages migrated, by file, cause and node pair; a folio of order n counts as 2^n pages. Durations are null if the kernel
 -- did not show them.
 select
     parse_filename(filename) as trace,

@@ -1,5 +1,5 @@
--- Who waited for pages to be placed: time inside placement system calls, and time in the faults that lazily marked pages
--- cost (class swap, without reading from a device).
+-- Wait time for placement by process: in placement syscalls, and in the faults that touch lazily marked pages (class swap,
+-- without a device read).
 select
     parse_filename(filename) as trace,
     pid,
