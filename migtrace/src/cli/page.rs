@@ -15,6 +15,7 @@ use migtrace::{
         address::page_start,
         page_history::{steps::ProcessId, tracker::PageTracker},
     },
+    text::ansi,
     trace::Trace,
 };
 
@@ -70,7 +71,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             writeln!(out, "\n")?;
         }
         if let Some(page) = lives.page(process, args.addr) {
-            page_report::write(&page, &lives.left_out(), trace.meta(), &name, &mut out)?;
+            ansi::write_all(&page_report::lines(&page, &lives.left_out(), trace.meta(), &name), &mut out)?;
         }
     }
     out.flush()?;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::text::escape_control;
+
 /// The lowest bit of each byte.
 const LOWEST_BITS: u128 = u128::MAX / 0xff;
 
@@ -49,20 +51,6 @@ impl fmt::Debug for Comm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.to_string())
     }
-}
-
-/// Returns `text` with control characters escaped, so that a name cannot send commands to a terminal.
-#[must_use]
-pub fn escape_control(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }
 
 #[cfg(test)]

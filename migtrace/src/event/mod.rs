@@ -22,10 +22,11 @@ mod request;
 mod task;
 mod words;
 
+pub use crate::text::escape_control;
 pub use batch::{Batch, Work};
 pub use body::{Body, Kind};
 pub use check::{Check, CheckPath, PLACED_OR_DEFERRED, Verdict};
-pub use comm::{Comm, escape_control};
+pub use comm::Comm;
 pub use fault::{Access, Fault, FaultClass};
 pub use kind_set::KindSet;
 pub use loss::Loss;

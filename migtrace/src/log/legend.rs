@@ -1,11 +1,9 @@
 //! What the log's columns and words mean; only of what occurs in it.
 
-use std::io::{self, Write};
-
-use super::{heading, theme};
 use crate::{
     event::{Body, Cause, FaultClass, Verdict},
     model::Run,
+    text::{self, Line, Tone, line},
 };
 
 /// A word, its meaning, and whether this recording has it.
@@ -97,16 +95,16 @@ impl Occurs {
     }
 }
 
-pub(super) fn write(occurs: &Occurs, out: &mut dyn Write) -> io::Result<()> {
-    heading(out, "key")?;
-    for ((word, meaning, _), _) in ENTRIES.iter().zip(occurs.entries).filter(|(_, occurs)| *occurs) {
-        entry(out, word, meaning)?;
-    }
-    if occurs.stages { entry(out, "unmap ...", STAGES) } else { Ok(()) }
+pub(super) fn lines(occurs: &Occurs) -> Vec<Line> {
+    let mut lines = text::heading("key").to_vec();
+    let entries = ENTRIES.iter().zip(occurs.entries).filter(|(_, occurs)| *occurs);
+    lines.extend(entries.map(|((word, meaning, _), _)| entry(word, meaning)));
+    lines.extend(occurs.stages.then(|| entry("unmap ...", STAGES)));
+    lines
 }
 
-fn entry(out: &mut dyn Write, word: &str, meaning: &str) -> io::Result<()> {
-    writeln!(out, "   {} {meaning}", theme::paint(theme::TITLE, format!("{word:<13}")))
+fn entry(word: &str, meaning: &str) -> Line {
+    line!["   ", Tone::Strong.paint(format!("{word:<13}")), format!(" {meaning}")]
 }
 
 fn has(run: &Run, want: impl Fn(&Body) -> bool) -> bool {

@@ -10,7 +10,8 @@ use std::{
 };
 
 use super::{
-    Options, header, heading, legend,
+    header, legend,
+    options::Options,
     section::{self, Beside, Seen},
     summary,
     totals::Totals,
@@ -21,7 +22,7 @@ use crate::{
     event::{Body, Cause, Event, TaskEvent},
     model::{Run, lazy::tracker::LazyTracker, nesting::Nesting, phase::Section, requested_ranges::RequestedRanges},
     recording::{Meta, coverage::is_attached},
-    text,
+    text::{self, ansi},
 };
 
 /// How long each event waits, ns.
@@ -83,7 +84,10 @@ impl Follower {
     /// # Errors
     /// Those of the stream.
     pub fn begin(&self, out: &mut dyn Write) -> io::Result<()> {
-        if self.lines.is_some() { Lines::head(out) } else { header::live(&self.meta, &self.options, out) }
+        if self.lines.is_some() {
+            return Lines::head(out);
+        }
+        ansi::write_all(&header::live(&self.meta, &self.options, HOLD_NS), out)
     }
 
     /// Takes the next event.
@@ -128,8 +132,8 @@ impl Follower {
             let unnamed = text::count(run.segments.unnamed(), "range");
             writeln!(out, "\n   {unnamed} too many to be named: their pages are told by address alone")?;
         }
-        legend::write(&self.totals.occurs, out)?;
-        summary::write(&self.totals, &self.marks, &run.meta, zero_ns, out)
+        ansi::write_all(&legend::lines(&self.totals.occurs), out)?;
+        ansi::write_all(&summary::lines(&self.totals, &self.marks, &run.meta, zero_ns), out)
     }
 
     /// Takes the events that need not wait any more, or all of them, out of those that are held.
@@ -180,15 +184,15 @@ impl Follower {
             if let Some(ended) = self.phase.take() {
                 ended.end(run, out)?;
             }
-            heading(out, &section::title(run, section))?;
+            ansi::write_all(&text::heading(&section::title(run, section)), out)?;
         } else if self.phase.is_none() {
-            heading(out, "from now on")?;
+            ansi::write_all(&text::heading("from now on"), out)?;
         }
         let phase = self.phase.get_or_insert_default();
         phase.seen.take(run, section);
         let shown = phase.beside.part(run, section, &self.options);
         if tree::shows_any(run, &shown, &self.options) && !mem::replace(&mut phase.has_columns, true) {
-            writeln!(out, "{}", tree::columns())?;
+            ansi::write(&tree::columns(), out)?;
         }
         tree::siblings(run, &shown, 0, &self.options, out)
     }
@@ -197,7 +201,7 @@ impl Follower {
 impl Phase {
     fn end(&self, run: &Run, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "   in all: {}", self.seen.prose(run))?;
-        self.beside.write(out)
+        self.beside.line().map_or(Ok(()), |line| ansi::write(&line, out))
     }
 }
 

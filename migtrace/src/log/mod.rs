@@ -1,39 +1,37 @@
-//! The annotated trace log: what happened, in words, nested as it happened, with a key and a summary.
+//! The annotated trace log: what happened, in words, nested as it happened, with a legend and a summary.
 //!
-//! This module owns the text; what the events mean together is the model's business. It writes colours always and leaves
-//! it to the stream to strip them.
+//! This module owns the text, as lines of spans; what the events mean together is the model's business.
 
-pub(crate) mod account;
-pub(crate) mod header;
+mod counters;
+mod header;
+mod legend;
+pub mod live;
+mod options;
 mod page;
+mod page_explanation;
+pub mod page_report;
 mod request;
 mod section;
 mod sentence;
-pub(crate) mod summary;
-pub(crate) mod theme;
+mod summary;
 mod totals;
 mod tree;
 pub mod tsv;
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, Write};
 
+pub use self::options::Options;
+pub(crate) use self::{
+    sentence::of_event as sentence,
+    tree::{in_one_line, signature},
+};
 use self::{totals::Totals, tsv::Lines};
-use crate::{filter::Filter, model::Run};
+use crate::{model::Run, text::ansi};
 
-/// What to write.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// Every event: no runs of equal lines folded, no faults beside the point left out.
-    pub all: bool,
-    /// Only these events. The summary is of all that the run holds.
-    pub filter: Filter,
-    /// Lines for programs ([`tsv`]) instead of text.
-    pub tsv: bool,
-    /// Events of the trace, where not all of them are in the run.
-    pub of_events: Option<u64>,
-}
-
-/// Writes the log of a recording that has this name.
+/// Writes the log of a recording that has this name. Colours are always written: the stream strips them.
 ///
 /// # Errors
 /// Those of the stream.
@@ -42,41 +40,11 @@ pub fn write(run: &Run, name: &str, options: &Options, out: &mut dyn Write) -> i
         Lines::head(out)?;
         return Lines::default().write(run, options, out);
     }
-    header::write(run, name, options, out)?;
+    ansi::write_all(&header::of_recording(run, name, options), out)?;
     for section in &run.sections {
         section::write(run, section, options, out)?;
     }
     let totals = Totals::of(run);
-    legend::write(&totals.occurs, out)?;
-    summary::write(&totals, run.marks.funnels(), &run.meta, run.zero_ns(), out)
+    ansi::write_all(&legend::lines(&totals.occurs), out)?;
+    ansi::write_all(&summary::lines(&totals, run.marks.funnels(), &run.meta, run.zero_ns()), out)
 }
-
-/// One event in words, with colours.
-#[must_use]
-pub(crate) fn sentence(run: &Run, event: usize) -> String {
-    sentence::of_event(run, event)
-}
-
-/// A number that is the same for events that say the same of different pages, with all that lies inside them.
-#[must_use]
-pub(crate) fn signature(run: &Run, event: usize) -> u64 {
-    tree::signature(run, event)
-}
-
-/// Events of one signature, in one line.
-#[must_use]
-pub(crate) fn in_one_line(run: &Run, events: &[usize]) -> String {
-    tree::in_one_line(run, events)
-}
-
-/// A heading over a part of the log.
-fn heading(out: &mut dyn Write, text: &str) -> io::Result<()> {
-    writeln!(out, "\n{}", theme::paint(theme::HEADING, format!("== {text}")))
-}
-
-mod legend;
-pub mod live;
-mod page_explanation;
-pub mod page_report;
-#[cfg(test)]
-mod tests;

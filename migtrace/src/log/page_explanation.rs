@@ -1,6 +1,6 @@
 //! Why a page moved or did not, from the order of its steps.
 
-use super::page_report::verdict;
+use super::sentence::verdict;
 use crate::{
     event::{Cause, FaultClass, Migrate, Outcome, Verdict},
     model::page_history::steps::{Happened, PageHistory, Step, What},

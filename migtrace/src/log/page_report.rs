@@ -1,13 +1,11 @@
 //! The biography of one page in text: what happened to it, line by line, and why it is where it is.
 
-use std::io::{self, Write};
-
 use super::{
-    header, heading, page, page_explanation, request, sentence, theme,
+    header::labelled,
+    page, page_explanation, request, sentence,
     tree::{self, Columns},
 };
 use crate::{
-    event::{Outcome, Verdict, escape_control},
     model::{
         address::{PAGE_BYTES, page_start, pages_of},
         page_history::{
@@ -16,61 +14,52 @@ use crate::{
             tracker::LeftOut,
         },
     },
-    recording::{Meta, coverage},
-    text,
+    recording::{Meta, coverage, describe},
+    text::{self, Line, Tone, escape_control, line},
 };
 
-/// Writes the biography of a page of a recording that has this name.
-///
-/// # Errors
-/// Those of the stream.
-pub fn write(
-    life: &PageHistory<'_>,
-    left_out: &LeftOut,
-    meta: &Meta,
-    name: &str,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+/// The biography of a page of a recording that has this name.
+#[must_use]
+pub fn lines(life: &PageHistory<'_>, left_out: &LeftOut, meta: &Meta, name: &str) -> Vec<Line> {
     let title = format!("migtrace page {:#x} of {}", life.page.addr, escape_control(name));
-    writeln!(out, "{}", theme::paint(theme::TITLE, title))?;
-    head(life, meta, out)?;
-    heading(out, "what happened to it")?;
-    writeln!(out, "{}", tree::columns())?;
+    let mut lines = vec![Tone::Strong.paint(title).into()];
+    lines.extend(head(life, meta));
+    lines.extend(text::heading("what happened to it"));
+    lines.push(tree::columns());
     let mut left = life.dropped_steps;
     let mut steps = 0;
     for (n, happened) in life.happened.iter().enumerate() {
-        writeln!(out, "{}", line(life, n, meta.start_ns))?;
+        lines.push(line(life, n, meta.start_ns));
         if let Happened::Asked(asked) = happened {
-            writeln!(out, "{}", tree::aside(&format!("it {}", request::means(&asked.request)), 1))?;
+            lines.push(tree::aside(format!("it {}", request::means(&asked.request)), 1));
         }
         steps += usize::from(matches!(happened, Happened::Step(_)));
         if steps == FIRST_STEPS && left > 0 {
             let text = format!("{} left out, to hold memory within bounds", text::count(left, "step"));
-            writeln!(out, "{}", tree::aside(&text, 0))?;
+            lines.push(tree::aside(text, 0));
             left = 0;
         }
     }
-    heading(out, "why it is where it is")?;
-    for text in page_explanation::conclusions(life, meta) {
-        writeln!(out, "   {text}")?;
-    }
-    missing(life, left_out, meta, out)
+    lines.extend(text::heading("why it is where it is"));
+    lines.extend(page_explanation::conclusions(life, meta).into_iter().map(|text| format!("   {text}").into()));
+    lines.extend(missing(life, left_out, meta));
+    lines
 }
 
-fn head(life: &PageHistory<'_>, meta: &Meta, out: &mut dyn Write) -> io::Result<()> {
+fn head(life: &PageHistory<'_>, meta: &Meta) -> Vec<Line> {
     let process = life.page.process;
     let started = process.start_ns.map(|ns| {
         let ms = ns as f64 / 1e6 - meta.start_ns as f64 / 1e6;
         if ms < 0.0 { ", there before the recording began".to_owned() } else { format!(", started at {ms:.3} ms") }
     });
-    let mut line = |label: &str, text: String| writeln!(out, "  {label:<9}{text}");
-    line("process", format!("{} ({}){}", process.pid, life.comm, started.unwrap_or_default()))?;
-    line("page", place(life))?;
-    line("kernel", header::kernel(meta))?;
-    if let Some(machine) = &meta.machine {
-        line("machine", text::machine(machine))?;
-    }
-    line("in short", in_short(life, meta))
+    let mut lines = vec![
+        labelled("process", format!("{} ({}){}", process.pid, life.comm, started.unwrap_or_default())),
+        labelled("page", place(life)),
+        labelled("kernel", describe::kernel(meta)),
+    ];
+    lines.extend(meta.machine.as_ref().map(|machine| labelled("machine", text::machine(machine))));
+    lines.push(labelled("in short", in_short(life, meta)));
+    lines
 }
 
 /// Its number in the range that a request named last, and the mapping that it is in.
@@ -114,7 +103,7 @@ fn in_short(life: &PageHistory<'_>, meta: &Meta) -> String {
     parts.join("; ")
 }
 
-fn line(life: &PageHistory<'_>, n: usize, zero_ns: u64) -> String {
+fn line(life: &PageHistory<'_>, n: usize, zero_ns: u64) -> Line {
     let happened = &life.happened[n];
     let ms = text::ms_since(happened.start_ns(), zero_ns);
     let depth = depth(life, n);
@@ -136,11 +125,11 @@ fn line(life: &PageHistory<'_>, n: usize, zero_ns: u64) -> String {
             };
             let by_frame = if step.by_frame { " (by frame)" } else { "" };
             let weight = step.weight.filter(|w| w.get() > 1).map(|w| format!(" (stands for {w} of a sample)"));
-            columns.line(depth, &format!("{text}{folio}{by_frame}{}", weight.unwrap_or_default()))
+            columns.line(depth, line![text, folio, by_frame, weight.unwrap_or_default()])
         }
         Happened::Asked(a) => {
             let columns = Columns { ms, cpu: a.cpu, cpu_node: a.cpu_node, comm: a.comm, tid: a.tid };
-            columns.line(depth, &request::returned(&a.request))
+            columns.line(depth, request::returned(&a.request))
         }
         Happened::Mapped(m) => plain(ms, &sentence::region(&m.region)),
         Happened::Forked { from, .. } => plain(
@@ -155,8 +144,8 @@ fn line(life: &PageHistory<'_>, n: usize, zero_ns: u64) -> String {
     }
 }
 
-fn plain(ms: f64, text: &str) -> String {
-    format!("{} {text}", theme::paint(theme::DIM, format!("{ms:>10.3}  {:8} {:16}", "", "")))
+fn plain(ms: f64, text: &str) -> Line {
+    line![Tone::Dim.paint(format!("{ms:>10.3}  {:8} {:16}", "", "")), " ", text]
 }
 
 /// Whether a fault is the page's first event, of those that tell of it, and brings it.
@@ -185,65 +174,43 @@ fn depth(life: &PageHistory<'_>, n: usize) -> usize {
 }
 
 /// What the biography may lack.
-fn missing(life: &PageHistory<'_>, left_out: &LeftOut, meta: &Meta, out: &mut dyn Write) -> io::Result<()> {
-    heading(out, "what may be missing")?;
-    let mut line = |text: String| writeln!(out, "   {text}");
+fn missing(life: &PageHistory<'_>, left_out: &LeftOut, meta: &Meta) -> Vec<Line> {
+    let mut lines = text::heading("what may be missing").to_vec();
+    let mut add = |text: String| lines.push(format!("   {text}").into());
     match meta.lost().max(left_out.lost_events) {
-        0 if meta.end_ns.is_some() => line("no event was lost".into())?,
-        0 => line("the recording was cut off; up to there no loss is known".into())?,
-        lost => line(theme::paint(
-            theme::FAILED,
-            format!("{} of this recording lost: some may have been of this page", text::count(lost, "event")),
-        ))?,
+        0 if meta.end_ns.is_some() => add("no event was lost".into()),
+        0 => add("the recording was cut off; up to there no loss is known".into()),
+        lost => {
+            let lost = text::count(lost, "event");
+            let text = format!("{lost} of this recording lost: some may have been of this page");
+            lines.push(line!["   ", Tone::Bad.paint(text)]);
+        }
     }
+    let mut add = |text: String| lines.push(format!("   {text}").into());
     let nameless = left_out.nameless_events + left_out.ownerless_events;
-    line(format!(
+    add(format!(
         "of {} it is not known which page they are about: they name no address, or another task made them",
         text::count(nameless, "event")
-    ))?;
+    ));
     if let Some(sample) = meta.sample {
-        line(format!(
-            "one of {sample} faults, checks, marks and moves was recorded: most of this page's are not here"
-        ))?;
+        add(format!("one of {sample} faults, checks, marks and moves was recorded: most of this page's are not here"));
     }
     if let Some(filter) = &meta.filter {
-        line(format!("only {} was recorded", escape_control(filter)))?;
+        add(format!("only {} was recorded", escape_control(filter)));
     }
     if life.dropped_requests > 0 {
-        line(format!("its process's first {} are not here", text::count(life.dropped_requests, "request")))?;
+        add(format!("its process's first {} are not here", text::count(life.dropped_requests, "request")));
     }
     if !meta.kernel_patched {
-        line("this kernel has no lazy migration: no marks, and no checks but those of hinting faults".into())?;
+        add("this kernel has no lazy migration: no marks, and no checks but those of hinting faults".into());
     }
     for probe in page_explanation::probes(meta).iter().chain(&["fault", "request", "task"]) {
         if !coverage::is_attached(meta, probe) {
-            line(format!("probe {probe} was not attached: its events are unknown"))?;
+            add(format!("probe {probe} was not attached: its events are unknown"));
         }
     }
-    line("unmapping shows only where another page is found in its place, or where its process ends".into())
-}
-
-/// How a page fares in words, of its last check or move.
-pub(super) fn verdict(step: &What) -> Option<String> {
-    match step {
-        What::Check(c) => Some(match c.verdict {
-            Verdict::Placed => format!("it was where policy wants it, on node {}", c.src_nid),
-            Verdict::Misplaced => {
-                let wants = c.dst_nid.map_or_else(|| "another node".into(), |nid| format!("node {nid}"));
-                let policy = sentence::asking(c);
-                format!("{policy} wanted {wants} and the page was on node {}", c.src_nid)
-            }
-            Verdict::Skipped => {
-                let why = c.reason.as_deref().map_or_else(|| "no reason given".into(), sentence::explained);
-                format!("it was not asked to move ({why}), on node {}", c.src_nid)
-            }
-        }),
-        What::Migrate(m) if m.result == Outcome::Failed => {
-            let why = m.reason.as_deref().map_or_else(|| "the kernel gives no reason".into(), sentence::explained);
-            Some(format!("the kernel could not move it ({why})"))
-        }
-        _ => None,
-    }
+    add("unmapping shows only where another page is found in its place, or where its process ends".into());
+    lines
 }
 
 #[cfg(test)]
@@ -301,12 +268,11 @@ mod tests {
         }
         let process = ProcessId { pid: again.pid, start_ns: again.process_start_ns };
         let page = lives.page(process, SEGMENT).expect("it is known");
-        let mut text = Vec::new();
-        write(&page, &lives.left_out(), &meta, "this machine", &mut text).expect("memory");
-        let text = anstream::adapter::strip_str(std::str::from_utf8(&text).expect("text")).to_string();
-        let lines: Vec<_> = text.lines().skip_while(|line| !line.contains("what happened to it")).skip(2).collect();
-        assert!(lines[FIRST_STEPS - 1].contains("fault of class"), "{text}");
-        assert_eq!(lines[FIRST_STEPS].trim(), "18 steps left out, to hold memory within bounds", "{text}");
-        assert!(lines[FIRST_STEPS + 1].contains("mbind("), "{text}");
+        let text: Vec<String> =
+            lines(&page, &lives.left_out(), &meta, "this machine").iter().map(Line::to_string).collect();
+        let lines: Vec<_> = text.iter().skip_while(|line| !line.contains("what happened to it")).skip(2).collect();
+        assert!(lines[FIRST_STEPS - 1].contains("fault of class"), "{text:#?}");
+        assert_eq!(lines[FIRST_STEPS].trim(), "18 steps left out, to hold memory within bounds", "{text:#?}");
+        assert!(lines[FIRST_STEPS + 1].contains("mbind("), "{text:#?}");
     }
 }

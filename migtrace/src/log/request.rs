@@ -1,24 +1,23 @@
 //! A placement system call in words: what it asks, what it returned, what that did.
 
-use super::{page, theme};
+use super::page;
 use crate::{
     event::{Body, Outcome, Request, RequestName, escape_control},
     model::{Run, address::pages_of, totals::move_requests},
-    text,
+    text::{self, Line, Tone, line},
 };
 
 /// The call, what it returned, and what that did to pages.
-pub(super) fn sentence(run: &Run, index: usize, r: &Request) -> String {
-    returned(r) + &did(run, index)
+pub(super) fn sentence(run: &Run, index: usize, r: &Request) -> Line {
+    line![returned(r), did(run, index)]
 }
 
 /// The call, and what it returned.
-pub(super) fn returned(r: &Request) -> String {
-    let call = theme::paint(theme::REQUEST, call(r));
-    let returned = text::returned(r.ret);
-    let returned = if r.ret < 0 { theme::paint(theme::FAILED, returned) } else { returned };
+pub(super) fn returned(r: &Request) -> Line {
     let target = r.target_pid.map(|pid| format!(" for process {pid}")).unwrap_or_default();
-    format!("{call}{target} {returned} after {}", text::duration(r.latency_ns))
+    let returned = if r.ret < 0 { Tone::Bad } else { Tone::Plain }.paint(text::returned(r.ret));
+    let after = format!(" after {}", text::duration(r.latency_ns));
+    line![Tone::Syscall.paint(call(r)), target, " ", returned, after]
 }
 
 /// The call with its arguments, as far as the trace has them.
@@ -48,8 +47,8 @@ fn nodes(r: &Request) -> Option<String> {
 }
 
 /// What the caller asks for, for a line of its own.
-pub(super) fn asks(run: &Run, index: usize, r: &Request) -> String {
-    if asks_for_node(r) { query(run, index, r) } else { means(r) }
+pub(super) fn asks(run: &Run, index: usize, r: &Request) -> Line {
+    if asks_for_node(r) { query(run, index, r) } else { means(r).into() }
 }
 
 /// Whether it is the query that touches the page.
@@ -83,23 +82,24 @@ pub(super) fn means(r: &Request) -> String {
 }
 
 /// `get_mempolicy(MPOL_F_NODE|MPOL_F_ADDR)` touches the page, and a touch can move it.
-fn query(run: &Run, index: usize, r: &Request) -> String {
+fn query(run: &Run, index: usize, r: &Request) -> Line {
     let page = r.addr.map_or_else(|| "a page".into(), |addr| page::of_addr(run, run.events[index].pid, addr, 0, false));
     let inside = run.nest.descendants(index);
     let moved = inside.iter().any(|&i| matches!(&run.events[i].body, Body::Migrate(m) if m.result == Outcome::Ok));
     let faulted = inside.iter().any(|&i| matches!(run.events[i].body, Body::Fault(_)));
-    let effect = match (moved, faulted) {
-        (true, _) => {
-            format!(", and touched it to find out: {}", theme::paint(theme::MOVED, "the query itself moved the page"))
-        }
-        (false, true) => ", and touched it to find out".into(),
-        (false, false) => String::new(),
-    };
-    format!("asks on which node {page} is{effect}")
+    let mut line = Line::from(format!("asks on which node {page} is"));
+    if moved || faulted {
+        line.push(", and touched it to find out");
+    }
+    if moved {
+        line.push(": ");
+        line.push(Tone::Good.paint("the query itself moved the page"));
+    }
+    line
 }
 
 /// What the call did to pages before it returned.
-fn did(run: &Run, index: usize) -> String {
+fn did(run: &Run, index: usize) -> Line {
     let (mut marked, mut refused) = (0, 0);
     for i in run.nest.descendants(index) {
         let weight = run.events[i].weight();
@@ -112,15 +112,15 @@ fn did(run: &Run, index: usize) -> String {
     let moved = run.moved_inside_pages(index).unwrap_or(0);
     let failed = run.failed_inside_pages(index).unwrap_or(0);
     let parts = [
-        (moved, theme::MOVED, "moved"),
-        (failed, theme::FAILED, "did not move"),
-        (marked, theme::MARKED, "marked"),
-        (refused, theme::FAILED, "could not be marked"),
+        (moved, Tone::Good, "moved"),
+        (failed, Tone::Bad, "did not move"),
+        (marked, Tone::Warn, "marked"),
+        (refused, Tone::Bad, "could not be marked"),
     ];
-    let did: Vec<String> = parts
+    let did: Vec<Line> = parts
         .into_iter()
         .filter(|(pages, ..)| *pages > 0)
-        .map(|(pages, style, word)| theme::paint(style, format!("{} {word}", text::count(pages, "page"))))
+        .map(|(pages, tone, word)| tone.paint(format!("{} {word}", text::count(pages, "page"))).into())
         .collect();
-    if did.is_empty() { String::new() } else { format!(": {}", did.join(", ")) }
+    if did.is_empty() { Line::new() } else { line![": ", Line::join(did, ", ")] }
 }

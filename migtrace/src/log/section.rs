@@ -5,25 +5,25 @@ use std::{
     io::{self, Write},
 };
 
-use super::{Options, heading, theme, tree};
+use super::{options::Options, tree};
 use crate::{
     event::{Body, Cause, FaultClass, Outcome, Verdict, escape_control},
     model::{Run, phase::Section},
-    text,
+    text::{self, Line, Tone, ansi, line},
 };
 
 pub(super) fn write(run: &Run, section: &Section, options: &Options, out: &mut dyn Write) -> io::Result<()> {
-    heading(out, &title(run, section))?;
+    ansi::write_all(&text::heading(&title(run, section)), out)?;
     let mut seen = Seen::default();
     seen.take(run, section);
-    writeln!(out, "   {}", seen.prose(run))?;
+    ansi::write(&format!("   {}", seen.prose(run)).into(), out)?;
     let mut beside = Beside::default();
     let shown = beside.part(run, section, options);
     if tree::shows_any(run, &shown, options) {
-        writeln!(out, "{}", tree::columns())?;
+        ansi::write(&tree::columns(), out)?;
         tree::siblings(run, &shown, 0, options, out)?;
     }
-    beside.write(out)
+    beside.line().map_or(Ok(()), |line| ansi::write(&line, out))
 }
 
 /// What a section is called.
@@ -87,8 +87,8 @@ impl Beside {
         shown
     }
 
-    /// Says how many there were, if any.
-    pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+    /// How many there were, if any.
+    pub(super) fn line(&self) -> Option<Line> {
         let mut parts = Vec::new();
         if self.faults > 0 {
             let (many, classes) = (text::count(self.faults, "fault"), classes(&self.classes));
@@ -98,11 +98,8 @@ impl Beside {
         if self.mappings > 0 {
             parts.push(format!("{} without requested pages", text::count(self.mappings, "mapping")));
         }
-        if parts.is_empty() {
-            return Ok(());
-        }
         let text = format!("left out: {}; --all shows them", parts.join("; "));
-        writeln!(out, "   {}", theme::paint(theme::DIM, text))
+        (!parts.is_empty()).then(|| line!["   ", Tone::Dim.paint(text)])
     }
 }
 

@@ -1,18 +1,19 @@
 //! One event in words.
 
-use super::{page, request, theme};
+use super::{page, request};
 use crate::{
     event::*,
     model::{
         Run,
         address::{PAGE_BYTES, pages_of},
+        page_history::steps::What,
         totals::move_requests,
     },
-    text,
+    text::{self, Line, Span, Tone, line},
 };
 
 /// What happened, as one sentence.
-pub(super) fn of_event(run: &Run, index: usize) -> String {
+pub(crate) fn of_event(run: &Run, index: usize) -> Line {
     match &run.events[index].body {
         Body::Fault(f) => fault(&page::of_event(run, index), f),
         Body::Check(c) => check(&named_unless_obvious(run, index), c),
@@ -20,22 +21,22 @@ pub(super) fn of_event(run: &Run, index: usize) -> String {
         Body::Migrate(m) => migrate(&named_unless_obvious(run, index), m, run.nest.parent(index).is_none()),
         Body::Batch(b) => batch(b),
         Body::Request(r) => request::sentence(run, index, r),
-        Body::Task(t) => task(t),
-        Body::Region(r) => region(r),
-        Body::Phase(p) => format!("phase: {}", escape_control(&p.text)),
+        Body::Task(t) => task(t).into(),
+        Body::Region(r) => region(r).into(),
+        Body::Phase(p) => format!("phase: {}", escape_control(&p.text)).into(),
         Body::Loss(l) => {
             let (probe, cause) = (escape_control(&l.probe), escape_control(&l.cause));
             let lost = text::count(l.count, "event");
-            theme::paint(theme::FAILED, format!("LOSS: {lost} of probe {probe} not in this trace ({cause})"))
+            Tone::Bad.paint(format!("LOSS: {lost} of probe {probe} not in this trace ({cause})")).into()
         }
     }
 }
 
 /// A fault on a page that is called so.
-pub(super) fn fault(page: &str, f: &Fault) -> String {
+pub(super) fn fault(page: &str, f: &Fault) -> Line {
     let who = f.ip.map_or_else(|| " by the kernel".into(), |ip| format!(" at ip {ip:#x}"));
     let Some(class) = f.class else {
-        return format!("{page} touched ({}){who}: page fault; what became of it was not recorded", f.access);
+        return format!("{page} touched ({}){who}: page fault; what became of it was not recorded", f.access).into();
     };
     let major = if f.major == Some(true) { "major" } else { "not major" };
     let took = f.latency_ns.map_or_else(String::new, |ns| format!(", {}", text::duration(ns)));
@@ -46,15 +47,16 @@ pub(super) fn fault(page: &str, f: &Fault) -> String {
         (None, _) => String::new(),
     };
     let result = match result {
-        "ok" => String::new(),
+        "ok" => Span::default(),
         "retry" => ", to be tried again".into(),
-        other => theme::paint(theme::FAILED, format!(", ended with {}", escape_control(other))),
+        other => Tone::Bad.paint(format!(", ended with {}", escape_control(other))),
     };
-    format!("{page} touched ({}){who}: fault of class {class}, {major}{node}{result}{took}", f.access)
+    let fault = format!("{page} touched ({}){who}: fault of class {class}, {major}{node}", f.access);
+    line![fault, result, took]
 }
 
 /// `page`: what to call it, with a space behind; empty where the line above names it.
-pub(super) fn check(page: &str, c: &Check) -> String {
+pub(super) fn check(page: &str, c: &Check) -> Line {
     let policy = asking(c);
     let verdict = match c.verdict {
         Verdict::Placed => format!("already placed, {policy} is content with node {}", c.src_nid),
@@ -68,7 +70,7 @@ pub(super) fn check(page: &str, c: &Check) -> String {
             format!("skipped ({why}), the page stays on node {}", c.src_nid)
         }
     };
-    format!("{page}check: {verdict}")
+    format!("{page}check: {verdict}").into()
 }
 
 /// Whose word it is where the page should be.
@@ -81,35 +83,35 @@ pub(super) fn asking(c: &Check) -> String {
 }
 
 /// A mark of a page that is called so.
-pub(super) fn mark(page: &str, m: &Mark) -> String {
+pub(super) fn mark(page: &str, m: &Mark) -> Line {
     let (nid, pfn) = (m.nid, m.pfn);
     match m.result {
         Outcome::Ok => {
-            let marked = theme::paint(theme::MARKED, "marked");
-            format!("{page} {marked}: unmapped on node {nid}, frame {pfn:#x}, to be checked when next touched")
+            let how = format!(": unmapped on node {nid}, frame {pfn:#x}, to be checked when next touched");
+            line![page, " ", Tone::Warn.paint("marked"), how]
         }
         Outcome::Failed => {
             let why = m.reason.as_deref().map_or_else(|| "no reason given".into(), explained);
-            let failed = theme::paint(theme::FAILED, "not marked");
-            format!("{page} {failed} ({why}), stays mapped on node {nid}, frame {pfn:#x}")
+            let how = format!(" ({why}), stays mapped on node {nid}, frame {pfn:#x}");
+            line![page, " ", Tone::Bad.paint("not marked"), how]
         }
     }
 }
 
 /// `page` as in [`check`]; the cause only where no line above tells it.
-pub(super) fn migrate(page: &str, m: &Migrate, with_cause: bool) -> String {
+pub(super) fn migrate(page: &str, m: &Migrate, with_cause: bool) -> Line {
     let cause = if with_cause { format!(", cause {}", m.cause) } else { String::new() };
     let (from, frame) = (m.src_nid, m.old_pfn);
     if m.result == Outcome::Failed {
         let to = m.dst_nid.map(|nid| format!(" to node {nid}")).unwrap_or_default();
         let why = m.reason.as_deref().map(|r| format!(" ({})", explained(r))).unwrap_or_default();
-        let failed = theme::paint(theme::FAILED, "did not move");
-        return format!("{page}{failed} from node {from}{to}{why}, stays in frame {frame:#x}{}{cause}", times(m));
+        let how = format!(" from node {from}{to}{why}, stays in frame {frame:#x}{}{cause}", times(m));
+        return line![page, Tone::Bad.paint("did not move"), how];
     }
     let to = m.dst_nid.map_or_else(|| "a node that is not known".into(), |nid| format!("node {nid}"));
     let new = m.new_pfn.map_or_else(|| "unknown".into(), |pfn| format!("{pfn:#x}"));
-    let moved = theme::paint(theme::MOVED, "moved");
-    format!("{page}{moved} from node {from} to {to}, frame {frame:#x} -> {new}{}{cause}", times(m))
+    let how = format!(" from node {from} to {to}, frame {frame:#x} -> {new}{}{cause}", times(m));
+    line![page, Tone::Good.paint("moved"), how]
 }
 
 /// How long a move took and, where the kernel shows them, its stages.
@@ -122,21 +124,22 @@ fn times(m: &Migrate) -> String {
     if known.is_empty() { took } else { format!("{took}: {}", known.join(", ")) }
 }
 
-fn batch(b: &Batch) -> String {
-    let (failed, took) = (b.failed, text::duration(b.latency_ns));
-    let failed = if failed > 0 { theme::paint(theme::FAILED, format!("{failed} failed")) } else { "0 failed".into() };
+fn batch(b: &Batch) -> Line {
+    let took = text::duration(b.latency_ns);
+    let failed = if b.failed > 0 { Tone::Bad } else { Tone::Plain }.paint(format!("{} failed", b.failed));
     let (done, verb) = (b.done_pages(), if b.work.is_mark() { "marked" } else { "moved" });
     // The kernel counts them as moved, and so does /proc/vmstat.
     let unmoved = b.unmoved.filter(|n| *n > 0).map(|n| format!(", {n} freed before their turn")).unwrap_or_default();
     let pages = match b.asked {
-        Some(asked) => format!("{} asked, {done} {verb}{unmoved}, {failed}", text::count(asked, "page")),
-        None => format!("{} {verb}{unmoved}, {failed}", text::count(done, "page")),
+        Some(asked) => format!("{} asked, {done} {verb}{unmoved}, ", text::count(asked, "page")),
+        None => format!("{} {verb}{unmoved}, ", text::count(done, "page")),
     };
     if b.work.is_mark() {
-        return format!("batch: {pages}, none moved yet, {took}");
+        return line!["batch: ", pages, failed, format!(", none moved yet, {took}")];
     }
     let mode = escape_control(b.work.mode());
-    format!("batch: migrate_pages() in the kernel, cause {}, mode {mode}: {pages}, {took}", b.cause)
+    let what = format!("batch: migrate_pages() in the kernel, cause {}, mode {mode}: ", b.cause);
+    line![what, pages, failed, format!(", {took}")]
 }
 
 fn task(t: &Task) -> String {
@@ -162,6 +165,29 @@ pub(super) fn region(r: &Region) -> String {
     let name = if r.name.is_empty() { String::new() } else { format!(" {}", escape_control(&r.name)) };
     let pages = text::count(pages_of(r.addr, r.len.max(1)), "page");
     format!("mapping{name} at {:#x}: {pages} of {} KiB, class {}{policy}", r.addr, PAGE_BYTES / 1024, r.class)
+}
+
+/// How a page fares in words, of its last check or move.
+pub(super) fn verdict(step: &What) -> Option<String> {
+    match step {
+        What::Check(c) => Some(match c.verdict {
+            Verdict::Placed => format!("it was where policy wants it, on node {}", c.src_nid),
+            Verdict::Misplaced => {
+                let wants = c.dst_nid.map_or_else(|| "another node".into(), |nid| format!("node {nid}"));
+                let policy = asking(c);
+                format!("{policy} wanted {wants} and the page was on node {}", c.src_nid)
+            }
+            Verdict::Skipped => {
+                let why = c.reason.as_deref().map_or_else(|| "no reason given".into(), explained);
+                format!("it was not asked to move ({why}), on node {}", c.src_nid)
+            }
+        }),
+        What::Migrate(m) if m.result == Outcome::Failed => {
+            let why = m.reason.as_deref().map_or_else(|| "the kernel gives no reason".into(), explained);
+            Some(format!("the kernel could not move it ({why})"))
+        }
+        _ => None,
+    }
 }
 
 /// The page's name, unless the event lies in a fault of just that page.

@@ -1,10 +1,7 @@
 //! What the recording came to: moves, funnel, times.
 
-use std::io::{self, Write};
-
-use super::{account, heading, theme, totals::Totals};
+use super::{counters, totals::Totals};
 use crate::{
-    event::escape_control,
     model::{
         latency::Latencies,
         lazy::{funnel::Funnel, tracker::LazyTracker},
@@ -13,70 +10,52 @@ use crate::{
     recording::{
         Meta,
         coverage::{is_attached, shows},
+        describe,
     },
-    text,
+    text::{self, Line, Tone, escape_control, line},
 };
 
-pub(super) fn write(
-    totals: &Totals,
-    marks: &LazyTracker,
-    meta: &Meta,
-    zero_ns: u64,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    heading(out, "summary")?;
+pub(super) fn lines(totals: &Totals, marks: &LazyTracker, meta: &Meta, zero_ns: u64) -> Vec<Line> {
+    let mut lines = text::heading("summary").to_vec();
     if let Some(sample) = meta.sample {
-        writeln!(out, " estimated from a sample: each fault, check, mark and move stands for {sample}")?;
+        let text = format!(" estimated from a sample: each fault, check, mark and move stands for {sample}");
+        lines.push(text.into());
     }
-    moved(totals, meta, out)?;
-    funnels(marks, meta, zero_ns, out)?;
-    times(&totals.waits, meta, out)?;
-    account::write(totals, meta, out)
+    lines.extend(moved(totals, meta));
+    lines.extend(funnels(marks, meta, zero_ns));
+    lines.extend(times(&totals.waits, meta));
+    lines.extend(describe::loss(meta, totals.lost));
+    lines.extend(describe::fidelity(meta));
+    lines.extend(counters::lines(&totals.traced, meta));
+    lines
 }
 
-pub(crate) fn part(out: &mut dyn Write, title: &str) -> io::Result<()> {
-    writeln!(out, " {}", theme::paint(theme::TITLE, title))
-}
-
-fn moved(totals: &Totals, meta: &Meta, out: &mut dyn Write) -> io::Result<()> {
-    part(out, "pages moved, by cause and nodes")?;
+fn moved(totals: &Totals, meta: &Meta) -> Vec<Line> {
+    let mut lines = vec![text::part("pages moved, by cause and nodes")];
     let counts = &totals.moves;
     if counts.is_empty() {
         let seen = is_attached(meta, "direct_migrate") || is_attached(meta, "lazy_migrate");
         let why = if seen { "none" } else { "not known: moves of single pages were not recorded" };
-        return writeln!(out, "   {why}");
+        lines.push(format!("   {why}").into());
+        return lines;
     }
-    writeln!(
-        out,
-        "   {}",
-        theme::paint(
-            theme::DIM,
-            format!(
-                "{:<14} {:>5} {:>5} {:>9} {:>9}  time for each, waiting included",
-                "cause", "from", "to", "pages", "failed"
-            )
-        )
-    )?;
+    let head = format!(
+        "{:<14} {:>5} {:>5} {:>9} {:>9}  time for each, waiting included",
+        "cause", "from", "to", "pages", "failed"
+    );
+    lines.push(line!["   ", Tone::Dim.paint(head)]);
     for ((cause, from, to), m) in counts {
         let to = to.map_or_else(|| "?".into(), |n| n.to_string());
         let failed: u64 = m.failed_pages.values().sum();
         let cause = cause.word();
         let times = spread(&m.latency).unwrap_or_else(|| "not known".into());
-        writeln!(out, "   {cause:<14} {from:>5} {to:>5} {:>9} {failed:>9}  {times}", m.moved_pages)?;
+        lines.push(format!("   {cause:<14} {from:>5} {to:>5} {:>9} {failed:>9}  {times}", m.moved_pages).into());
         for (reason, pages) in &m.failed_pages {
-            let why = text::reason(&escape_control(reason));
-            writeln!(
-                out,
-                "   {:<14} {:>5} {:>5} {:>9} {pages:>9}  {}",
-                "",
-                "",
-                "",
-                "",
-                theme::paint(theme::FAILED, why)
-            )?;
+            let columns = format!("   {:<14} {:>5} {:>5} {:>9} {pages:>9}  ", "", "", "", "");
+            lines.push(line![columns, Tone::Bad.paint(text::reason(&escape_control(reason)))]);
         }
     }
-    Ok(())
+    lines
 }
 
 /// `median 41.2 µs, 40.0 µs to 60.0 µs`; of two times there is no middle one.
@@ -92,21 +71,21 @@ fn spread(times: &Latencies) -> Option<String> {
 /// Of more requests than this only the sum is told.
 const MOST_FUNNELS: usize = 16;
 
-fn funnels(marks: &LazyTracker, meta: &Meta, zero_ns: u64, out: &mut dyn Write) -> io::Result<()> {
+fn funnels(marks: &LazyTracker, meta: &Meta, zero_ns: u64) -> Vec<Line> {
     let count = marks.requests().count();
     if count == 0 && marks.all().is_empty() {
-        return Ok(());
+        return Vec::new();
     }
-    part(out, "what became of the marked pages")?;
+    let mut lines = vec![text::part("what became of the marked pages")];
     if count <= MOST_FUNNELS {
         for request in marks.requests() {
             let ms = text::ms_since(request.began_ns, zero_ns);
             let lacks = if request.request.is_none() { ", whose return is not recorded" } else { "" };
-            funnel(out, &format!("request at {ms:.3} ms{lacks}"), &request.funnel)?;
+            lines.extend(funnel(&format!("request at {ms:.3} ms{lacks}"), &request.funnel));
         }
     }
     if count != 1 {
-        funnel(out, "all", marks.all())?;
+        lines.extend(funnel("all", marks.all()));
     }
     let unseen: Vec<&str> =
         ["check", "lazy_migrate", "fault", "task"].into_iter().filter(|p| !is_attached(meta, p)).collect();
@@ -115,19 +94,19 @@ fn funnels(marks: &LazyTracker, meta: &Meta, zero_ns: u64, out: &mut dyn Write) 
             "NOT KNOWN: events of {} were not recorded, and pages called untouched may not be",
             unseen.join(", ")
         );
-        writeln!(out, "   {}", theme::paint(theme::FAILED, text))?;
+        lines.push(line!["   ", Tone::Bad.paint(text)]);
     }
     match marks.evicted_requests() {
-        0 => Ok(()),
-        n => writeln!(out, "   {} more are only in the sum", text::count(n, "request")),
+        0 => {}
+        n => lines.push(format!("   {} more are only in the sum", text::count(n, "request")).into()),
     }
+    lines
 }
 
 /// A funnel as an equation, and what is wrong with it.
-pub(crate) fn funnel(out: &mut dyn Write, label: &str, f: &Funnel) -> io::Result<()> {
+fn funnel(label: &str, f: &Funnel) -> Vec<Line> {
     let about = if f.is_estimated { "about " } else { "" };
-    writeln!(
-        out,
+    let sum = format!(
         "   {label}: {about}{} marked = {} migrated + {} already placed + {} failed{} + {} gone{} + {} untouched{}",
         f.total_pages(),
         f.migrated_pages,
@@ -135,17 +114,18 @@ pub(crate) fn funnel(out: &mut dyn Write, label: &str, f: &Funnel) -> io::Result
         f.failed_total_pages(),
         parts(f.failed_pages.iter().map(|(reason, n)| (&**reason, *n))),
         f.gone_total_pages(),
-        parts(f.gone_pages.iter().map(|(how, n)| (text::gone(*how), *n))),
+        parts(f.gone_pages.iter().map(|(how, n)| (how.words(), *n))),
         f.untouched_pages,
         if f.holds() { "; the identity holds" } else { "" },
-    )?;
-    doubts(out, f)?;
+    );
+    let mut lines = vec![sum.into()];
+    lines.extend(doubts(f));
     if !f.refused_pages.is_empty() {
         let refused: u64 = f.refused_pages.values().sum();
         let why = parts(f.refused_pages.iter().map(|(reason, n)| (&**reason, *n)));
-        writeln!(out, "   besides, {} could not be marked{why}", text::count(refused, "page"))?;
+        lines.push(format!("   besides, {} could not be marked{why}", text::count(refused, "page")).into());
     }
-    Ok(())
+    lines
 }
 
 /// ` (3 refs, 1 mapped)`.
@@ -156,61 +136,61 @@ fn parts<'a>(of: impl Iterator<Item = (&'a str, u64)>) -> String {
 }
 
 /// Why a funnel's identity does not hold, or is not known to.
-fn doubts(out: &mut dyn Write, f: &Funnel) -> io::Result<()> {
+fn doubts(f: &Funnel) -> Vec<Line> {
     if f.is_estimated {
         let why = match f.evicted_pages {
             0 => "estimated from a sample".to_owned(),
             n => format!("estimated: {n} of them were too many to be followed one by one"),
         };
-        return writeln!(out, "   {why}; untouched is what remains, and the identity cannot be checked");
+        return vec![format!("   {why}; untouched is what remains, and the identity cannot be checked").into()];
     }
+    let mut lines = Vec::new();
     let settled = f.settled_pages();
     if settled != f.total_pages() {
         let marked = text::count(f.total_pages(), "page");
         let text = format!("THE IDENTITY DOES NOT HOLD: of {marked} the trace accounts for {settled}");
-        let why = format!("{} touched, with no event of how that ended", f.unknown_pages);
-        writeln!(out, "   {}; {why}", theme::paint(theme::FAILED, text))?;
+        let why = format!("; {} touched, with no event of how that ended", f.unknown_pages);
+        lines.push(line!["   ", Tone::Bad.paint(text), why]);
     }
     if f.is_doubtful() {
         let (lost, pages) = (text::count(f.lost_events, "event"), text::count(f.never_touched_pages(), "page"));
         let text = format!("NOT KNOWN: {lost} lost meanwhile; {pages} of which no event tells may have been touched");
-        writeln!(out, "   {}", theme::paint(theme::FAILED, text))?;
+        lines.push(line!["   ", Tone::Bad.paint(text)]);
     }
-    Ok(())
+    lines
 }
 
-fn times(waits: &Waits, meta: &Meta, out: &mut dyn Write) -> io::Result<()> {
-    part(out, "time that callers waited")?;
+fn times(waits: &Waits, meta: &Meta) -> Vec<Line> {
+    let mut lines = vec![text::part("time that callers waited")];
     for (name, times) in &waits.by_name {
-        waited(out, &format!("inside {name}"), "call", times)?;
+        lines.push(waited(&format!("inside {name}"), "call", times));
     }
     if waits.by_name.is_empty() {
         let why = if is_attached(meta, "request") { "none" } else { "not known: requests were not recorded" };
-        writeln!(out, "   inside requests: {why}")?;
+        lines.push(format!("   inside requests: {why}").into());
     }
     if !is_attached(meta, "fault") {
-        return writeln!(out, "   in page faults: not known, they were not recorded");
+        lines.push("   in page faults: not known, they were not recorded".into());
+    } else if !shows(meta, "fault", "latency_ns") {
+        lines.push("   in page faults: not known, this kernel does not show how long they take".into());
+    } else if waits.to_move.count() == 0 {
+        lines.push(waited("in page faults", "fault", &waits.faults));
+    } else {
+        lines.push(waited("inside requests to move pages", "call", &waits.to_move));
+        lines.push(waited("in faults on those pages afterwards", "fault", &waits.faults_after));
+        if waits.forgotten > 0 {
+            lines.push("   (too many ranges: faults on some of those pages are not among them)".into());
+        }
+        if let Some(ns) = waits.moving_ns.filter(|ns| *ns > 0) {
+            lines.push(format!("   {:<38} {:>9}", "   of it moving pages", text::duration(ns)).into());
+        }
     }
-    if !shows(meta, "fault", "latency_ns") {
-        return writeln!(out, "   in page faults: not known, this kernel does not show how long they take");
-    }
-    if waits.to_move.count() == 0 {
-        return waited(out, "in page faults", "fault", &waits.faults);
-    }
-    waited(out, "inside requests to move pages", "call", &waits.to_move)?;
-    waited(out, "in faults on those pages afterwards", "fault", &waits.faults_after)?;
-    if waits.forgotten > 0 {
-        writeln!(out, "   (too many ranges: faults on some of those pages are not among them)")?;
-    }
-    match waits.moving_ns {
-        Some(ns) if ns > 0 => writeln!(out, "   {:<38} {:>9}", "   of it moving pages", text::duration(ns)),
-        _ => Ok(()),
-    }
+    lines
 }
 
-fn waited(out: &mut dyn Write, what: &str, unit: &str, times: &Latencies) -> io::Result<()> {
+fn waited(what: &str, unit: &str, times: &Latencies) -> Line {
     let (total, count) = (text::duration(times.total_ns()), text::count(times.count(), unit));
     let each = spread(times).filter(|_| times.count() > 1).map(|s| format!("; {s}")).unwrap_or_default();
     let total = if times.count() == 0 { "none".into() } else { total };
-    writeln!(out, "   {what:<38} {total:>9}  {count}{each}")
+    format!("   {what:<38} {total:>9}  {count}{each}").into()
 }

@@ -7,11 +7,11 @@ use std::{
     mem::discriminant,
 };
 
-use super::{Options, request, sentence, theme};
+use super::{options::Options, request, sentence};
 use crate::{
     event::{Body, Comm, Outcome},
     model::{Run, latency::Latencies},
-    text,
+    text::{self, Line, Tone, ansi, line},
 };
 
 /// Runs up to this long are written in full: the classic segment of 8 pages always is.
@@ -23,8 +23,8 @@ const SHOWN_OF_RUN: usize = 2;
 const MOST_SIGNED: usize = 8;
 
 /// The head of the columns that every line has.
-pub(super) fn columns() -> String {
-    theme::paint(theme::DIM, format!("{:>10}  {:<8} {:<16} {}", "ms", "cpu/node", "task", "what happened"))
+pub(super) fn columns() -> Line {
+    Tone::Dim.paint(format!("{:>10}  {:<8} {:<16} {}", "ms", "cpu/node", "task", "what happened")).into()
 }
 
 /// Writes sibling events and what lies inside them.
@@ -43,14 +43,15 @@ pub(super) fn siblings(
         let (all, run_of) = (&shown[at..at + length], at + length);
         let written = if length > LONGEST_RUN && !options.all { &all[..SHOWN_OF_RUN] } else { all };
         for &i in written {
-            writeln!(out, "{}", line(run, i, depth))?;
+            ansi::write(&of_event(run, i, depth), out)?;
             if let Body::Request(r) = &run.events[i].body {
-                writeln!(out, "{}", aside(&format!("it {}", request::asks(run, i, r)), depth + 1))?;
+                ansi::write(&aside(line!["it ", request::asks(run, i, r)], depth + 1), out)?;
             }
             siblings(run, run.nest.children(i), depth + 1, options, out)?;
         }
         if written.len() < all.len() {
-            writeln!(out, "{}", folded(run, &all[SHOWN_OF_RUN..], depth))?;
+            let folded = in_one_line(run, &all[SHOWN_OF_RUN..]);
+            ansi::write(&below("...", folded, depth), out)?;
         }
         at = run_of;
     }
@@ -76,11 +77,11 @@ fn visible(run: &Run, events: &[usize], options: &Options) -> Vec<usize> {
     shown
 }
 
-fn line(run: &Run, index: usize, depth: usize) -> String {
+fn of_event(run: &Run, index: usize, depth: usize) -> Line {
     let event = &run.events[index];
     let ms = text::ms_since(event.start_ns(), run.zero_ns());
     let columns = Columns { ms, cpu: event.cpu, cpu_node: event.cpu_node, comm: event.comm, tid: event.tid };
-    columns.line(depth, &sentence::of_event(run, index))
+    columns.line(depth, sentence::of_event(run, index))
 }
 
 /// What every line begins with.
@@ -94,16 +95,16 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    pub(super) fn line(&self, depth: usize, text: &str) -> String {
+    pub(super) fn line(&self, depth: usize, text: Line) -> Line {
         let node = self.cpu_node.map_or_else(|| "?".into(), |n| n.to_string());
         let (place, task) = (format!("{}/{node}", self.cpu), format!("{}/{}", self.comm, self.tid));
-        let columns = theme::paint(theme::DIM, format!("{:>10.3}  {place:<8} {task:<16}", self.ms));
-        format!("{columns} {:indent$}{text}", "", indent = 2 * depth)
+        let columns = Tone::Dim.paint(format!("{:>10.3}  {place:<8} {task:<16}", self.ms));
+        line![columns, format!(" {:indent$}", "", indent = 2 * depth), text]
     }
 }
 
 /// A hash of what makes lines, and those below them, say the same but for page, node and time.
-pub(super) fn signature(run: &Run, index: usize) -> u64 {
+pub(crate) fn signature(run: &Run, index: usize) -> u64 {
     let mut hasher = DefaultHasher::new();
     // What another task did is not the same.
     (run.events[index].pid, run.events[index].tid).hash(&mut hasher);
@@ -131,13 +132,8 @@ fn sign(run: &Run, index: usize, h: &mut DefaultHasher) {
     }
 }
 
-/// One line for many: which pages, from where to where, how long each.
-fn folded(run: &Run, events: &[usize], depth: usize) -> String {
-    format!("{:>10}{}", "...", &aside(&in_one_line(run, events), depth)[10..])
-}
-
-/// What many alike events are about, in one line.
-pub(super) fn in_one_line(run: &Run, events: &[usize]) -> String {
+/// What many alike events are about, in one line: which pages, from where to where, how long each.
+pub(crate) fn in_one_line(run: &Run, events: &[usize]) -> String {
     let mut parts = vec![which(run, events)];
     parts.extend(moves(run, events));
     let time = |&i: &usize| Some((run.events[i].latency_ns()?, run.events[i].weight()));
@@ -150,8 +146,17 @@ pub(super) fn in_one_line(run: &Run, events: &[usize]) -> String {
 }
 
 /// A line that is no event: what the one above means.
-pub(super) fn aside(text: &str, depth: usize) -> String {
-    format!("{:10}  {:8} {:16} {:indent$}{}", "", "", "", "", theme::paint(theme::DIM, text), indent = 2 * depth)
+pub(super) fn aside(text: impl Into<Line>, depth: usize) -> Line {
+    below("", text, depth)
+}
+
+/// The same, with this in the column of times.
+fn below(ms: &str, text: impl Into<Line>, depth: usize) -> Line {
+    let mut line = Line::from(format!("{ms:>10}  {:8} {:16} {:indent$}", "", "", "", indent = 2 * depth));
+    for span in text.into() {
+        line.push(if span.tone == Tone::Plain { Tone::Dim.paint(span.text) } else { span });
+    }
+    line
 }
 
 fn which(run: &Run, events: &[usize]) -> String {

@@ -4,9 +4,7 @@
 
 use std::io::{self, Write};
 
-use anstream::adapter::strip_str;
-
-use super::{Options, page::letter, sentence};
+use super::{options::Options, page::letter, sentence};
 use crate::{
     event::{Body, Event, Reason, escape_control},
     model::Run,
@@ -116,7 +114,7 @@ impl Lines {
             escape_control(reason.as_deref().unwrap_or_default()),
             known(event.latency_ns()),
             event.weight().to_string(),
-            escape_control(&strip_str(&sentence::of_event(run, index)).to_string()),
+            escape_control(&sentence::of_event(run, index).to_string()),
         ]
     }
 }

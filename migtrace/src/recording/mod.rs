@@ -172,3 +172,4 @@ impl ProbeAccount {
     }
 }
 pub mod coverage;
+pub mod describe;

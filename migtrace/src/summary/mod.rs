@@ -7,7 +7,9 @@
 mod codes;
 mod count;
 mod json;
+mod measures;
 mod process;
+mod table;
 mod text;
 mod text_cost;
 

@@ -2,30 +2,19 @@
 
 use std::io::{self, Write};
 
-use anstyle::Style;
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets::NOTHING};
-
 use super::{
     Summary,
     count::{FaultCount, MoveCount, Pair, Tally},
-    process::Process,
+    table::{self, times, unknown},
     text_cost,
 };
 use crate::{
-    event::{FaultClass, Kind, escape_control},
-    log::{
-        account::{fidelity, loss},
-        header,
-        summary::part,
-        theme,
-    },
+    event::Kind,
     model::latency::Latencies,
-    recording::{Meta, coverage},
-    text,
+    recording::{Meta, coverage, describe},
+    text::{self, Line, Tone, ansi, escape_control, line},
 };
 
-/// Classes of faults in which the page is a new one, so that the fault decides on which node it lies.
-pub(super) const FIRST_TOUCH: [FaultClass; 3] = [FaultClass::Anon, FaultClass::Huge, FaultClass::Cow];
 /// Reasons that a row of moves names.
 const REASONS: usize = 3;
 
@@ -35,15 +24,19 @@ impl Summary {
     /// # Errors
     /// Those of the stream.
     pub fn write(&self, name: &str, top: usize, out: &mut dyn Write) -> io::Result<()> {
-        self.write_header(name, out)?;
-        self.write_faults(out)?;
-        self.write_moves(out)?;
-        self.write_checks(out)?;
-        self.write_stalls(out)?;
-        self.write_processes(top, out)?;
-        loss(&self.meta, self.lost_by_events(), out)?;
-        fidelity(&self.meta, out)?;
-        text_cost::write(&self.meta, self.events(), out)
+        let parts = [
+            self.header(name),
+            self.faults(),
+            self.moves(),
+            self.checks(),
+            self.stalls(),
+            self.batches(),
+            self.processes(top),
+            describe::loss(&self.meta, self.lost_by_events()),
+            describe::fidelity(&self.meta),
+            text_cost::lines(&self.meta, self.events()),
+        ];
+        parts.iter().try_for_each(|lines| ansi::write_all(lines, out))
     }
 
     /// Writes what a recording came to, in a line each: faults, moves, time.
@@ -51,8 +44,7 @@ impl Summary {
     /// # Errors
     /// Those of the stream.
     pub fn write_short(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut times = Latencies::default();
-        self.counts.faults.values().for_each(|f| times.merge(&f.times));
+        let times = self.fault_times();
         let faults = |of: fn(&FaultCount) -> u64| self.counts.faults.values().map(of).fold(0, u64::saturating_add);
         let (all, local, remote) = (faults(|f| f.faults), faults(|f| f.local), faults(|f| f.remote));
         if all > 0 {
@@ -71,16 +63,11 @@ impl Summary {
         Ok(())
     }
 
-    /// Events that the loss rows count.
-    pub(super) fn lost_by_events(&self) -> u64 {
-        self.counts.lost.values().map(Tally::total).fold(0, u64::saturating_add)
-    }
-
-    /// Pages that moved, and that did not.
-    pub(super) fn moved_pages(&self) -> (u64, u64) {
-        let all = || self.counts.moves.values().chain([&self.counts.other_moves]);
-        let moved = all().map(|m| m.moved_pages).fold(0, u64::saturating_add);
-        (moved, all().map(|m| m.failed_pages.total()).fold(0, u64::saturating_add))
+    /// Times of the faults of all classes.
+    fn fault_times(&self) -> Latencies {
+        let mut times = Latencies::default();
+        self.counts.faults.values().for_each(|f| times.merge(&f.times));
+        times
     }
 
     fn causes(&self) -> String {
@@ -89,38 +76,36 @@ impl Summary {
         tally(&by_cause, ", ")
     }
 
-    fn write_header(&self, name: &str, out: &mut dyn Write) -> io::Result<()> {
+    fn header(&self, name: &str) -> Vec<Line> {
         let meta = &self.meta;
-        writeln!(out, "{}", theme::paint(theme::TITLE, format!("summary of {}", escape_control(name))))?;
-        let mut line = |label: &str, text: String| writeln!(out, "  {label:<9}{text}");
-        let host = if meta.hostname.is_empty() { "an unnamed host".into() } else { escape_control(&meta.hostname) };
-        let when = header::when(meta).map(|when| when + ", ").unwrap_or_default();
-        line("recorded", format!("{when}on {host}, {}", self.length()))?;
-        line("kernel", header::kernel(meta))?;
+        let mut lines = vec![Tone::Strong.paint(format!("summary of {}", escape_control(name))).into()];
+        let mut add = |label: &str, value: Line| lines.push(line![format!("  {label:<9}"), value]);
+        add("recorded", format!("{}, {}", describe::when_and_where(meta), self.length()).into());
+        add("kernel", describe::kernel(meta).into());
         if let Some(machine) = &meta.machine {
-            line("machine", text::machine(machine))?;
+            add("machine", text::machine(machine).into());
         }
-        line("nodes", header::nodes(meta))?;
+        add("nodes", describe::nodes(meta).into());
         if !meta.command.is_empty() {
-            line("command", header::command(meta))?;
+            add("command", describe::command(meta));
         }
         if let Some(filter) = &meta.filter {
-            line("filter", escape_control(filter))?;
+            add("filter", escape_control(filter).into());
         }
         if let Some(filtered) = &self.filtered {
             let rows: u64 = self.counts.kinds.values().map(|k| k.rows).sum();
-            line(
-                "counted",
-                format!("{rows} of {} rows, for which {}", filtered.of_rows, escape_control(&filtered.filter)),
-            )?;
+            let filter = escape_control(&filtered.filter);
+            add("counted", format!("{rows} of {} rows, for which {filter}", filtered.of_rows).into());
         }
         if let Some(sample) = meta.sample {
-            line("sample", format!("one event of {sample}: all counts and times below are estimated from it"))?;
+            let text = format!("one event of {sample}: all counts and times below are estimated from it");
+            add("sample", text.into());
         }
         let kinds = self.counts.kinds.iter().filter(|(kind, _)| **kind != Kind::Loss);
         let kinds = kinds.map(|(kind, count)| format!("{kind} {}", count.events)).collect::<Vec<_>>();
         let kinds = if kinds.is_empty() { "none".into() } else { kinds.join(", ") };
-        line("events", format!("{}: {kinds}", self.events()))
+        add("events", format!("{}: {kinds}", self.events()).into());
+        lines
     }
 
     fn length(&self) -> String {
@@ -135,102 +120,96 @@ impl Summary {
         }
     }
 
-    fn write_faults(&self, out: &mut dyn Write) -> io::Result<()> {
-        part(out, "page faults, by class")?;
+    fn faults(&self) -> Vec<Line> {
+        let mut lines = vec![text::part("page faults, by class")];
         if self.counts.faults.is_empty() {
-            return writeln!(out, "   {}", none_or_unseen(&self.meta, "fault", "page faults"));
+            lines.push(format!("   {}", none_or_unseen(&self.meta, "fault", "page faults")).into());
+            return lines;
         }
         let mut table =
-            new_table(&["class", "faults", "major", "remote", "total", "median", "p90", "p99", "p99.9", "max"]);
+            table::new(&["class", "faults", "major", "remote", "total", "median", "p90", "p99", "p99.9", "max"]);
         for (class, f) in &self.counts.faults {
             // What only the CPU's exception was seen of has neither class nor anything that the kernel knows.
             let class_word = class.map_or("not known", |c| c.word());
-            let major = class.map_or_else(|| "?".into(), |_| f.major.to_string());
-            let mut cells = vec![class_word.to_owned(), f.faults.to_string(), major];
-            cells.push(if f.local + f.remote == 0 { "?".into() } else { f.remote.to_string() });
+            let major = class.map_or_else(unknown, |_| f.major.to_string());
+            let remote = if f.local + f.remote == 0 { unknown() } else { f.remote.to_string() };
+            let mut cells = vec![class_word.to_owned(), f.faults.to_string(), major, remote];
             cells.extend(times(&f.times));
             table.add_row(cells);
         }
-        print(&mut table, 1, out)?;
+        lines.extend(table::lines(table, 1));
         let bad = self.counts.fault_results.iter().filter(|(result, _)| *result != "ok");
         let bad = bad.map(|(result, n)| format!("{} {n}", escape_control(result))).collect::<Vec<_>>();
         if !bad.is_empty() {
-            writeln!(out, "   not ok: {}", bad.join(", "))?;
+            lines.push(format!("   not ok: {}", bad.join(", ")).into());
         }
         let (first, remote, unknown) = self.first_touches();
-        let share = if first == 0 { String::new() } else { format!(" of {first}") };
-        writeln!(
-            out,
-            "   first touches whose page came from another node than the CPU's: {} (estimated: faults of class anon, huge \
-             and cow; {unknown} more of unknown node)",
-            if first == 0 { "not known".into() } else { format!("{remote}{share}") }
-        )
+        let remote = if first == 0 { "not known".into() } else { format!("{remote} of {first}") };
+        let text = format!(
+            "   first touches whose page came from another node than the CPU's: {remote} (estimated: faults of class anon, \
+             huge and cow; {unknown} more of unknown node)"
+        );
+        lines.push(text.into());
+        lines
     }
 
-    /// First touches whose node is known, those of them on another node than the CPU, and those whose node is not known.
-    pub(super) fn first_touches(&self) -> (u64, u64, u64) {
-        let of = |class: &FaultClass| self.counts.faults.get(&Some(*class));
-        let first = FIRST_TOUCH.iter().filter_map(of);
-        first.fold((0, 0, 0), |(known, remote, unknown), f| {
-            (known + f.local + f.remote, remote + f.remote, unknown + f.unknown)
-        })
-    }
-
-    fn write_moves(&self, out: &mut dyn Write) -> io::Result<()> {
-        part(out, "pages moved, by cause and nodes")?;
+    fn moves(&self) -> Vec<Line> {
+        let mut lines = vec![text::part("pages moved, by cause and nodes")];
         if self.counts.moves.is_empty() {
             let why = if self.sees_moves() { "none" } else { "not known: moves of single pages were not recorded" };
-            return writeln!(out, "   {why}");
+            lines.push(format!("   {why}").into());
+            return lines;
         }
-        let mut table = new_table(&["cause", "from", "to", "pages", "failed", "why"]);
+        let mut table = table::new(&["cause", "from", "to", "pages", "failed", "why"]);
         for (pair, moves) in &self.counts.moves {
             table.add_row(move_row(pair, moves));
         }
-        print(&mut table, 1, out)?;
-        let mut table = new_table(&["cause", "folios", "total", "median", "p90", "p99", "p99.9", "max"]);
+        lines.extend(table::lines(table, 1));
+        if self.counts.move_times.is_empty() {
+            return lines;
+        }
+        let mut table = table::new(&["cause", "folios", "total", "median", "p90", "p99", "p99.9", "max"]);
         for (cause, t) in &self.counts.move_times {
             let mut cells = vec![cause.to_string(), t.count().to_string()];
             cells.extend(times(t));
             table.add_row(cells);
         }
-        if !self.counts.move_times.is_empty() {
-            part(out, "time that a page's move took, waiting included")?;
-            print(&mut table, 1, out)?;
-        }
-        Ok(())
+        lines.push(text::part("time that a page's move took, waiting included"));
+        lines.extend(table::lines(table, 1));
+        lines
     }
 
-    fn write_checks(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn checks(&self) -> Vec<Line> {
+        let mut lines = Vec::new();
         for (title, tally_of) in [
             ("pages marked for lazy migration, and why not", &self.counts.marks),
             ("checks against policy, by verdict or reason to skip", &self.counts.checks),
         ] {
             if tally_of.total() > 0 {
-                part(out, title)?;
-                writeln!(out, "   {}", tally(tally_of, ", "))?;
+                lines.extend([text::part(title), format!("   {}", tally(tally_of, ", ")).into()]);
             }
         }
         let tasks = self.counts.tasks.iter().map(|(what, n)| format!("{what} {n}")).collect::<Vec<_>>();
         if !tasks.is_empty() {
-            part(out, "tasks")?;
-            writeln!(out, "   {}", tasks.join(", "))?;
+            lines.extend([text::part("tasks"), format!("   {}", tasks.join(", ")).into()]);
         }
-        Ok(())
+        lines
     }
 
-    fn write_stalls(&self, out: &mut dyn Write) -> io::Result<()> {
-        part(out, "time that callers waited")?;
-        let mut faults = Latencies::default();
-        self.counts.faults.values().for_each(|f| faults.merge(&f.times));
+    fn stalls(&self) -> Vec<Line> {
+        let mut lines = vec![text::part("time that callers waited")];
+        let faults = self.fault_times();
         if self.counts.faults.is_empty() {
-            writeln!(out, "   in page faults: {}", none_or_unseen(&self.meta, "fault", "page faults"))?;
+            let why = none_or_unseen(&self.meta, "fault", "page faults");
+            lines.push(format!("   in page faults: {why}").into());
         } else if faults.count() == 0 {
-            writeln!(out, "   in page faults: not known, their ends were not recorded")?;
+            lines.push("   in page faults: not known, their ends were not recorded".into());
         }
         if self.counts.requests.is_empty() {
-            writeln!(out, "   inside requests: {}", none_or_unseen(&self.meta, "request", "requests"))?;
+            let why = none_or_unseen(&self.meta, "request", "requests");
+            lines.push(format!("   inside requests: {why}").into());
         }
-        let mut table = new_table(&["in", "times", "failed", "total", "median", "p90", "p99", "p99.9", "max"]);
+        let mut table = table::new(&["in", "times", "failed", "total", "median", "p90", "p99", "p99.9", "max"]);
         let mut row = |what: String, failed: String, t: &Latencies| {
             let mut cells = vec![what, t.count().to_string(), failed];
             cells.extend(times(t));
@@ -243,23 +222,26 @@ impl Summary {
             row(name.to_string(), r.failed.to_string(), &r.times);
         }
         if faults.count() > 0 || !self.counts.requests.is_empty() {
-            print(&mut table, 1, out)?;
+            lines.extend(table::lines(table, 1));
         }
+        lines
+    }
+
+    fn batches(&self) -> Vec<Line> {
         if self.counts.batches.is_empty() {
-            return Ok(());
+            return Vec::new();
         }
-        part(out, "batches of the kernel's migrate_pages(), and of lazy marks")?;
         let pages = ["asked", "succeeded", "freed first", "failed"];
         let columns = [&["cause", "mode", "batches"], pages.as_slice(), &["total", "median", "max"]].concat();
-        let mut table = new_table(&columns);
+        let mut table = table::new(&columns);
         for (cause, modes) in &self.counts.batches {
             for (mode, b) in modes {
-                let asked = if b.without_asked > 0 { "?".into() } else { b.asked_pages.to_string() };
+                let asked = if b.without_asked > 0 { unknown() } else { b.asked_pages.to_string() };
                 let [total, median, .., max] = times(&b.times);
                 let freed = match (b.without_unmoved, mode.as_str()) {
                     (0, _) => b.unmoved_pages.to_string(),
                     (_, "lazy") => "-".into(),
-                    _ => "?".into(),
+                    _ => unknown(),
                 };
                 let pages = [asked, b.succeeded_pages.to_string(), freed, b.failed_pages.to_string()];
                 let mut cells = vec![cause.to_string(), escape_control(mode), b.times.count().to_string()];
@@ -267,21 +249,23 @@ impl Summary {
                 table.add_row(cells);
             }
         }
-        print(&mut table, 2, out)
+        let mut lines = vec![text::part("batches of the kernel's migrate_pages(), and of lazy marks")];
+        lines.extend(table::lines(table, 2));
+        lines
     }
 
-    fn write_processes(&self, top: usize, out: &mut dyn Write) -> io::Result<()> {
+    fn processes(&self, top: usize) -> Vec<Line> {
         let processes = self.top_processes(top);
         if processes.is_empty() {
-            return Ok(());
+            return Vec::new();
         }
         let all = self.counts.processes.list().len();
-        part(out, &format!("processes, by remote faults and pages moved ({} of {all})", processes.len()))?;
-        // Where all are in the root there is nothing to tell apart.
+        let title = format!("processes, by remote faults and pages moved ({} of {all})", processes.len());
+        // If all are in the root there is nothing to tell apart.
         let has_cgroups = processes.iter().any(|p| self.cgroup(p).is_some_and(|path| path != "/"));
         let mut columns = vec!["pid", "command", "events", "faults", "remote", "pages moved", "waited"];
         columns.extend(has_cgroups.then_some("cgroup"));
-        let mut table = new_table(&columns);
+        let mut table = table::new(&columns);
         for p in processes {
             let mut row = vec![
                 p.identity.0.to_string(),
@@ -292,55 +276,22 @@ impl Summary {
                 self.moved_by(p).map_or_else(unknown, |n| n.to_string()),
                 self.stalled_ns(p).map_or_else(unknown, text::duration),
             ];
-            row.extend(has_cgroups.then(|| self.cgroup(p).map_or_else(unknown, text::cgroup)));
+            row.extend(has_cgroups.then(|| self.cgroup(p).map_or_else(unknown, describe::cgroup)));
             table.add_row(row);
         }
-        print(&mut table, 2, out)?;
+        let mut lines = vec![text::part(&title)];
+        lines.extend(table::lines(table, 2));
         let others = &self.counts.processes.others;
         if others.events > 0 {
-            writeln!(out, "   more processes than are told apart: {} events of others", others.events)?;
+            let text = format!("   more processes than are told apart: {} events of others", others.events);
+            lines.push(text.into());
         }
-        Ok(())
-    }
-
-    /// The path of the cgroup that a process was in last; `None` where it was not known.
-    pub(super) fn cgroup(&self, p: &Process) -> Option<&str> {
-        self.meta.cgroups.get(&p.cgroup_id).map(String::as_str)
-    }
-
-    /// Faults of a process on pages of another node; `None` where this recording shows no node of theirs.
-    pub(super) fn remote_faults(&self, p: &Process) -> Option<u64> {
-        coverage::shows(&self.meta, "fault", "nid").then_some(p.remote_faults)
-    }
-
-    /// Pages of a process that moved; `None` where this recording shows no moves.
-    pub(super) fn moved_by(&self, p: &Process) -> Option<u64> {
-        self.sees_moves().then_some(p.moved_pages)
-    }
-
-    /// Time that a process waited in faults and requests, ns; `None` where this recording shows no times of faults.
-    pub(super) fn stalled_ns(&self, p: &Process) -> Option<u64> {
-        coverage::shows(&self.meta, "fault", "latency_ns").then_some(p.stalled_ns)
-    }
-
-    /// Whether moves of single pages could be recorded, or were.
-    pub(super) fn sees_moves(&self) -> bool {
-        !self.counts.moves.is_empty()
-            || ["direct_migrate", "lazy_migrate"].iter().any(|p| coverage::is_attached(&self.meta, p))
-    }
-
-    /// The processes with the most remote faults and moved pages, then with the longest waits.
-    pub(super) fn top_processes(&self, top: usize) -> Vec<&Process> {
-        let mut all = self.counts.processes.list().iter().collect::<Vec<_>>();
-        let weight = |p: &Process| (p.remote_faults.saturating_add(p.moved_pages), p.stalled_ns, p.events);
-        all.sort_by_key(|p| (std::cmp::Reverse(weight(p)), p.identity));
-        all.truncate(top);
-        all
+        lines
     }
 }
 
 fn move_row((cause, from, to): &Pair, moves: &MoveCount) -> Vec<String> {
-    let to = to.map_or_else(|| "?".into(), |n| n.to_string());
+    let to = to.map_or_else(unknown, |n| n.to_string());
     let failed = moves.failed_pages.total();
     let mut reasons = moves.failed_pages.iter().collect::<Vec<_>>();
     reasons.sort_by_key(|(reason, n)| (std::cmp::Reverse(*n), reason.to_owned()));
@@ -361,48 +312,8 @@ fn tally(tally: &Tally, separator: &str) -> String {
     tally.iter().map(|(word, n)| format!("{} {n}", escape_control(word))).collect::<Vec<_>>().join(separator)
 }
 
-/// Total, median, three percentiles and the greatest; `-` where there were too few.
-fn times(times: &Latencies) -> [String; 6] {
-    let text = |ns: Option<u64>| ns.map_or_else(|| "-".into(), text::duration);
-    [
-        text((times.count() > 0).then_some(times.total_ns())),
-        text(times.median_ns()),
-        text(times.percentile_ns(90)),
-        text(times.percentile_ns(99)),
-        text(times.permille_ns(999)),
-        text(times.max_ns()),
-    ]
-}
-
 /// `median 1.23 µs, p99 4.56 µs, max 1.00 ms`.
 fn percentiles(latencies: &Latencies) -> String {
     let [_, median, _, p99, _, max] = times(latencies);
     format!("median {median}, p99 {p99}, max {max}")
-}
-
-fn new_table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(header);
-    table
-}
-
-/// What stands for a number that is not known.
-fn unknown() -> String {
-    "?".into()
-}
-
-/// Writes a table below a part's heading; the first `left` columns, and reasons, stand at the left.
-fn print(table: &mut Table, left: usize, out: &mut dyn Write) -> io::Result<()> {
-    let header = table.header().map(|h| h.cell_iter().map(|c| c.content()).collect::<Vec<_>>()).unwrap_or_default();
-    for (column, title) in table.column_iter_mut().zip(header).skip(left) {
-        if title != "why" {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    // A table pads its first column too.
-    table.lines().enumerate().try_for_each(|(n, line)| {
-        let style = if n == 0 { theme::DIM } else { Style::new() };
-        writeln!(out, "  {}", theme::paint(style, line.trim_end()))
-    })
 }

@@ -1,17 +1,12 @@
 //! What the recording itself cost, as far as the trace says.
 
-use std::io::{self, Write};
-
 use crate::{
-    event::escape_control,
-    log::summary::part,
     recording::{Meta, ProgramCost},
-    text,
+    text::{self, Line, escape_control},
 };
 
-pub(super) fn write(meta: &Meta, events: u64, out: &mut dyn Write) -> io::Result<()> {
-    let Some(cost) = &meta.own_cost else { return Ok(()) };
-    part(out, "what recording cost")?;
+pub(super) fn lines(meta: &Meta, events: u64) -> Vec<Line> {
+    let Some(cost) = &meta.own_cost else { return Vec::new() };
     let each = |ns: u64| match events {
         0 => String::new(),
         n => format!(", {} an event", text::duration_f64(ns as f64 / n as f64)),
@@ -20,26 +15,29 @@ pub(super) fn write(meta: &Meta, events: u64, out: &mut dyn Write) -> io::Result
         Some(ns) => format!("   {what}: {} of CPU time{}", text::duration(ns), each(ns)),
         None => format!("   {what}: not known"),
     };
-    writeln!(out, "{}", cpu("reading the rings", cost.reader_cpu_ns))?;
-    writeln!(out, "{}", cpu("encoding and writing", cost.writer_cpu_ns))?;
-    match cost.max_rss_bytes {
-        Some(bytes) => {
-            writeln!(out, "   memory of the recorder: {:.1} MiB at most", bytes as f64 / f64::from(1 << 20))?
-        }
-        None => writeln!(out, "   memory of the recorder: not known")?,
-    }
+    let memory = match cost.max_rss_bytes {
+        Some(bytes) => format!("{:.1} MiB at most", bytes as f64 / f64::from(1 << 20)),
+        None => "not known".into(),
+    };
+    let mut lines = vec![
+        text::part("what recording cost"),
+        cpu("reading the rings", cost.reader_cpu_ns).into(),
+        cpu("encoding and writing", cost.writer_cpu_ns).into(),
+        format!("   memory of the recorder: {memory}").into(),
+    ];
     if cost.programs.is_empty() {
-        return writeln!(out, "   in the kernel: not known");
+        lines.push("   in the kernel: not known".into());
     }
     let (quiet, told): (Vec<_>, Vec<_>) = cost.programs.iter().partition(|program| says_nothing(program));
-    told.iter().try_for_each(|program| writeln!(out, "   {}", of_program(program)))?;
+    lines.extend(told.iter().map(|program| Line::from(format!("   {}", of_program(program)))));
     match quiet.len() as u64 {
-        0 => Ok(()),
+        0 => {}
         n => {
-            let programs = if told.is_empty() { "program" } else { "more program" };
-            writeln!(out, "   in the kernel, {}: no run measured, none missed", text::count(n, programs))
+            let programs = text::count(n, if told.is_empty() { "program" } else { "more program" });
+            lines.push(format!("   in the kernel, {programs}: no run measured, none missed").into());
         }
     }
+    lines
 }
 
 /// Whether a program did not run while the kernel measured, and was not kept from running.

@@ -40,3 +40,15 @@ pub enum Gone {
     /// Another page was found at its address: the range was unmapped or its contents were discarded.
     Unmapped,
 }
+
+impl Gone {
+    /// In words: `5 swapped out`.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Exited => "with their process",
+            Self::SwappedOut => "swapped out",
+            Self::Unmapped => "unmapped",
+        }
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! They are too large to be held still or told anew for each frame: what the view that is shown needs is made on a tick.
 
-use crate::tui::{ansi, view::canvas::Piece};
+use crate::tui::{ansi::piece, view::canvas::Piece};
 use crate::{
     event::{Comm, Event},
     log::page_report,
@@ -79,11 +79,8 @@ impl Stories {
         let process = ProcessId { pid: id.pid, start_ns: (id.start_ns != 0).then_some(id.start_ns) };
         self.page.clear();
         let Some(page) = self.lives.page(process, addr) else { return };
-        let mut text = Vec::new();
-        // Writing into memory does not fail.
-        if page_report::write(&page, &self.lives.left_out(), meta, name, &mut text).is_ok() {
-            self.page = String::from_utf8_lossy(&text).lines().map(ansi::pieces).collect();
-        }
+        let lines = page_report::lines(&page, &self.lives.left_out(), meta, name);
+        self.page = lines.into_iter().map(|line| line.into_iter().map(piece).collect()).collect();
     }
 
     /// Lists the pages that stand out, again only after a while: it looks at all pages.

@@ -1,7 +1,5 @@
 //! The last events in words, nested as they happened, with equal neighbours folded: what the log view shows.
 
-use anstream::adapter::strip_str;
-
 use crate::tui::view::theme::Tone;
 use crate::{
     event::{Body, Event, Outcome, TaskEvent, Verdict},
@@ -92,7 +90,7 @@ impl Walk<'_> {
 
     /// One line for many.
     fn folded(&self, events: &[usize], depth: usize) -> LogLine {
-        let text = format!("… {}", strip_str(&log::in_one_line(self.run, events)));
+        let text = format!("… {}", log::in_one_line(self.run, events));
         let last = events.last().map_or_else(LogLine::default, |&event| self.line(event, depth));
         LogLine { text, tone: Tone::Dim, ..last }
     }
@@ -104,7 +102,7 @@ impl Walk<'_> {
             at_ns: Some(event.start_ns().saturating_sub(self.zero_ns)),
             place: format!("{}/{node}", event.cpu),
             task: format!("{}/{}", event.comm, event.tid),
-            text: strip_str(&log::sentence(self.run, index)).to_string(),
+            text: log::sentence(self.run, index).to_string(),
             tone: tone(&event.body),
             depth,
             process: Identity::of(event),

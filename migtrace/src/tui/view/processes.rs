@@ -18,6 +18,7 @@ use crate::{
         nodes::Nodes,
         process::{Identity, Process},
     },
+    recording::describe,
     text,
     tui::{
         format,
@@ -103,7 +104,7 @@ impl<'a> Processes<'a> {
 
     fn cgroup(&self, id: u64) -> String {
         match self.state.meta.cgroups.get(&id) {
-            Some(path) => text::cgroup(path),
+            Some(path) => describe::cgroup(path),
             None if id == 0 => String::new(),
             None => id.to_string(),
         }

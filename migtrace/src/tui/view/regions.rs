@@ -16,6 +16,7 @@ use crate::{
         nodes::Nodes,
         process::{Identity, Process},
     },
+    recording::describe,
     text,
     tui::{
         driver::numa_maps::{Mapping, NumaMaps},
@@ -224,7 +225,7 @@ fn about(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let parent = p.parent.map(|pid| format!(", child of {pid}")).unwrap_or_default();
     canvas.heading(area, 0, &format!("{}/{}{parent}{gone}", p.comm, id.pid));
     let others = if p.other_threads > 0 { ", more not listed" } else { "" };
-    let cgroup = app.meta().cgroups.get(&p.cgroup_id).map(|path| format!("   in {}", text::cgroup(path)));
+    let cgroup = app.meta().cgroups.get(&p.cgroup_id).map(|path| format!("   in {}", describe::cgroup(path)));
     canvas.line(
         area,
         1,

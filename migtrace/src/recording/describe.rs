@@ -1,0 +1,153 @@
+//! What the metadata says, in words: where and when it was recorded, what was lost, and what is not exact.
+
+use std::time::{Duration, SystemTime};
+
+use super::{Meta, Node, ProbeInfo, coverage};
+use crate::{
+    container::Container,
+    text::{self, Line, Tone, escape_control, line},
+};
+
+/// When recording began; `None` if wall time is unknown.
+#[must_use]
+pub fn when(meta: &Meta) -> Option<String> {
+    let wall_ns = i128::from(meta.start_ns) + i128::from(meta.wall_offset_ns);
+    let ns = u64::try_from(wall_ns).ok().filter(|_| meta.wall_offset_ns != 0)?;
+    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_nanos(ns))?;
+    Some(humantime::format_rfc3339_seconds(time).to_string())
+}
+
+/// When and on which host: `2026-01-01T00:00:00Z, on host`.
+#[must_use]
+pub fn when_and_where(meta: &Meta) -> String {
+    let host = if meta.hostname.is_empty() { "an unnamed host".into() } else { escape_control(&meta.hostname) };
+    format!("{}on {host}", when(meta).map(|when| when + ", ").unwrap_or_default())
+}
+
+/// The kernel, and the migtrace that recorded.
+#[must_use]
+pub fn kernel(meta: &Meta) -> String {
+    let patched = if meta.kernel_patched { "with migrate-on-fault" } else { "without migrate-on-fault" };
+    format!(
+        "Linux {}, {patched}; migtrace {}",
+        escape_control(&meta.kernel_release),
+        escape_control(&meta.migtrace_version)
+    )
+}
+
+/// The nodes with their CPUs and memory: `0 (cpu 0-3, 2048 MiB), 1 (no cpu, 512 MiB)`.
+#[must_use]
+pub fn nodes(meta: &Meta) -> String {
+    let nodes = &meta.topology.nodes;
+    if nodes.is_empty() {
+        return "not known".into();
+    }
+    let describe = |n: &Node| {
+        let cpus = if n.cpus.is_empty() { "no cpu".into() } else { format!("cpu {}", ranges(&n.cpus)) };
+        format!("{} ({cpus}, {} MiB)", n.nid, n.mem_bytes >> 20)
+    };
+    nodes.iter().map(describe).collect::<Vec<_>>().join(", ")
+}
+
+/// `0-3,8`.
+fn ranges(cpus: &[u32]) -> String {
+    let mut text = String::new();
+    for run in cpus.chunk_by(|a, b| a + 1 == *b) {
+        let separator = if text.is_empty() { "" } else { "," };
+        text += &match run {
+            [one] => format!("{separator}{one}"),
+            _ => format!("{separator}{}-{}", run[0], run[run.len() - 1]),
+        };
+    }
+    text
+}
+
+/// The traced command, with its exit status if that is not 0.
+#[must_use]
+pub fn command(meta: &Meta) -> Line {
+    let command = escape_control(&meta.command.join(" "));
+    match meta.command_status {
+        Some(0) | None => command.into(),
+        Some(status) => line![command, " ", Tone::Bad.paint(format!("(exit status {status})"))],
+    }
+}
+
+/// A cgroup by its path, or by the container that it belongs to.
+#[must_use]
+pub fn cgroup(path: &str) -> String {
+    escape_control(&Container::of(path).map_or_else(|| path.to_owned(), |container| container.to_string()))
+}
+
+/// The account by probe. `counted`: what the loss events count, for a trace without an account.
+#[must_use]
+pub fn loss(meta: &Meta, counted: u64) -> Vec<Line> {
+    let mut lines = vec![text::part("loss, by probe")];
+    let balances = coverage::balances(meta);
+    if balances.is_empty() {
+        let counted = text::count(counted, "lost event");
+        lines.push(format!("   no account in this trace; its loss events count {counted}").into());
+    }
+    lines.extend(balances.iter().map(|balance| account(meta, balance)));
+    if meta.late_events > 0 {
+        let late = text::count(meta.late_events, "event");
+        lines.push(format!("   {late} came out of the rings late and stand behind later ones").into());
+    }
+    if meta.end_ns.is_none() {
+        let counted = text::count(counted, "lost event");
+        lines.push(
+            format!("   the recording was cut off: its last account is not final; its loss events count {counted}")
+                .into(),
+        );
+    }
+    lines
+}
+
+/// One probe: seen = stored + lost.
+fn account(meta: &Meta, balance: &coverage::Balance) -> Line {
+    let a = &balance.account;
+    let probe = format!("{:<14}", escape_control(&a.probe));
+    if a.seen == 0 && !coverage::is_attached(meta, &a.probe) {
+        return format!("   {probe} not attached: it saw nothing").into();
+    }
+    let causes: Vec<String> =
+        a.lost.iter().filter(|(_, n)| **n > 0).map(|(c, n)| format!("{} {n}", escape_control(c))).collect();
+    let causes = if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) };
+    let text = format!("{probe} seen {} = stored {} + lost {}{causes}", a.seen, a.stored, a.lost());
+    let missed = a.missed.filter(|n| *n > 0).map_or_else(String::new, |n| format!("; {}", text::missed(n)));
+    let wrong =
+        if balance.missing == 0 { String::new() } else { format!("; DOES NOT ADD UP: {} missing", balance.missing) };
+    let tone = if a.lost() > 0 || balance.missing != 0 || !missed.is_empty() { Tone::Bad } else { Tone::Plain };
+    line!["   ", tone.paint(text + &missed + &wrong)]
+}
+
+/// What was not exact.
+#[must_use]
+pub fn fidelity(meta: &Meta) -> Vec<Line> {
+    let mut lines = vec![text::part("fidelity")];
+    if meta.probes.is_empty() {
+        lines.push("   not known: the trace does not list its probes".into());
+        return lines;
+    }
+    lines.extend(coverage::inexact(meta).map(|probe| Line::from(inexact(probe))));
+    if lines.len() == 1 {
+        lines.push("   every probe was attached and exact".into());
+    }
+    lines
+}
+
+fn inexact(p: &ProbeInfo) -> String {
+    let what = p.field.as_ref().map_or_else(|| p.probe.clone(), |field| format!("{}.{field}", p.probe));
+    let fidelity = if p.attached.is_none() { "unavailable" } else { p.fidelity.as_str() };
+    let why = p.error.as_deref().or(p.attached.as_deref()).unwrap_or("no reason given");
+    let why = why.trim_end_matches(['\n', ' ', ';']);
+    format!("   {:<20} {}: {}", escape_control(&what), escape_control(fidelity), escape_control(why))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn cpus_print_as_ranges() {
+        assert_eq!(super::ranges(&[0, 1, 2, 5, 8, 9]), "0-2,5,8-9");
+        assert_eq!(super::ranges(&[]), "");
+    }
+}

@@ -1,0 +1,65 @@
+//! Numbers that both forms of the summary show.
+
+use super::{Summary, count::Tally, process::Process};
+use crate::{event::FaultClass, recording::coverage};
+
+/// Classes of faults in which the page is a new one, so that the fault decides on which node it lies.
+const FIRST_TOUCH: [FaultClass; 3] = [FaultClass::Anon, FaultClass::Huge, FaultClass::Cow];
+
+impl Summary {
+    /// Events that the loss rows count.
+    pub(super) fn lost_by_events(&self) -> u64 {
+        self.counts.lost.values().map(Tally::total).fold(0, u64::saturating_add)
+    }
+
+    /// Pages that moved, and that did not.
+    pub(super) fn moved_pages(&self) -> (u64, u64) {
+        let all = || self.counts.moves.values().chain([&self.counts.other_moves]);
+        let moved = all().map(|m| m.moved_pages).fold(0, u64::saturating_add);
+        (moved, all().map(|m| m.failed_pages.total()).fold(0, u64::saturating_add))
+    }
+
+    /// First touches whose node is known, those of them on another node than the CPU, and those whose node is not known.
+    pub(super) fn first_touches(&self) -> (u64, u64, u64) {
+        let of = |class: &FaultClass| self.counts.faults.get(&Some(*class));
+        let first = FIRST_TOUCH.iter().filter_map(of);
+        first.fold((0, 0, 0), |(known, remote, unknown), f| {
+            (known + f.local + f.remote, remote + f.remote, unknown + f.unknown)
+        })
+    }
+
+    /// The path of the cgroup that a process was in last; `None` where it was not known.
+    pub(super) fn cgroup(&self, p: &Process) -> Option<&str> {
+        self.meta.cgroups.get(&p.cgroup_id).map(String::as_str)
+    }
+
+    /// Faults of a process on pages of another node; `None` where this recording shows no node of theirs.
+    pub(super) fn remote_faults(&self, p: &Process) -> Option<u64> {
+        coverage::shows(&self.meta, "fault", "nid").then_some(p.remote_faults)
+    }
+
+    /// Pages of a process that moved; `None` where this recording shows no moves.
+    pub(super) fn moved_by(&self, p: &Process) -> Option<u64> {
+        self.sees_moves().then_some(p.moved_pages)
+    }
+
+    /// Time that a process waited in faults and requests, ns; `None` where this recording shows no times of faults.
+    pub(super) fn stalled_ns(&self, p: &Process) -> Option<u64> {
+        coverage::shows(&self.meta, "fault", "latency_ns").then_some(p.stalled_ns)
+    }
+
+    /// Whether moves of single pages could be recorded, or were.
+    pub(super) fn sees_moves(&self) -> bool {
+        !self.counts.moves.is_empty()
+            || ["direct_migrate", "lazy_migrate"].iter().any(|p| coverage::is_attached(&self.meta, p))
+    }
+
+    /// The processes with the most remote faults and moved pages, then with the longest waits.
+    pub(super) fn top_processes(&self, top: usize) -> Vec<&Process> {
+        let mut all = self.counts.processes.list().iter().collect::<Vec<_>>();
+        let weight = |p: &Process| (p.remote_faults.saturating_add(p.moved_pages), p.stalled_ns, p.events);
+        all.sort_by_key(|p| (std::cmp::Reverse(weight(p)), p.identity));
+        all.truncate(top);
+        all
+    }
+}
