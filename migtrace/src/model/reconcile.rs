@@ -49,23 +49,23 @@ const COUNTERS: [(&str, &str, &str, Counted); 8] = [
         Body::Check(c) if c.verdict == Verdict::Misplaced && !c.is_hinting() => folio_pages(c.order),
         _ => 0,
     }),
-    ("mof_migrated", "pages moved when touched", "lazy_migrate", |b| match b {
+    ("mof_migrated", "pages migrated when touched", "lazy_migrate", |b| match b {
         Body::Migrate(m) if m.cause == Cause::LazyFault && m.result == Outcome::Ok => m.pages(),
         _ => 0,
     }),
-    ("mof_failed", "pages that stayed when touched", "lazy_migrate", |b| match b {
+    ("mof_failed", "pages not migrated when touched", "lazy_migrate", |b| match b {
         Body::Migrate(m) if m.cause == Cause::LazyFault && m.result == Outcome::Failed => m.pages(),
         _ => 0,
     }),
     // The kernel also counts pages that were freed before migration: the batch is done with them, and nothing was
     // copied.
-    ("pgmigrate_success", "pages moved for any reason, or freed first", "direct_migrate", |b| match b {
+    ("pgmigrate_success", "pages migrated for any cause, or freed before migration", "direct_migrate", |b| match b {
         Body::Migrate(m) if m.result == Outcome::Ok => m.pages(),
         Body::Batch(b) => b.unmoved.unwrap_or(0),
         _ => 0,
     }),
     // Counted by batches: the kernel tries a folio several times and counts it once.
-    ("pgmigrate_fail", "pages that could not be moved", "batch", |b| match b {
+    ("pgmigrate_fail", "pages that failed to migrate", "batch", |b| match b {
         Body::Batch(b) if !b.work.is_mark() => b.failed,
         Body::Migrate(m) if m.cause == Cause::LazyFault && m.result == Outcome::Failed => m.pages(),
         _ => 0,

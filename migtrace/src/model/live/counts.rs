@@ -1,37 +1,37 @@
-//! The numbers that everything is counted by: in all, a second, and for each process.
+//! The set of counters kept in total, per second and per process.
 
 use crate::{
     event::{Body, Event, Outcome, Verdict},
     model::measure::{Locality, batch_migrated_pages, folio_pages, migrated_pages, waited_ns},
 };
 
-/// What happened, weighted. Pages where the name says so, else events.
+/// Weighted counts: of pages if the name says so, else of events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// All but losses.
+    /// All events but losses.
     pub events: u64,
     pub faults: u64,
-    /// Faults of which both the CPU's node and the page's are known.
+    /// Faults with known nodes of both CPU and page.
     pub placed_faults: u64,
-    /// Of those, the ones whose page lies on another node than the CPU.
+    /// Of those, faults on a page of another node than the CPU.
     pub remote_faults: u64,
-    /// Checks that found their page on another node than policy wants.
+    /// Checks with verdict `misplaced`.
     pub misplaced: u64,
     pub checks: u64,
     pub marked_pages: u64,
-    /// By the events of single folios.
+    /// By events of single folios.
     pub moved_pages: u64,
     pub failed_pages: u64,
-    /// By the kernel's counts of its batches; the same pages again.
+    /// By the kernel's counts of batches; the same pages again.
     pub batch_moved_pages: u64,
     pub batch_failed_pages: u64,
     pub requests: u64,
-    /// Time in page faults and in placement system calls, ns.
+    /// Time in page faults and placement syscalls, ns.
     pub stalled_ns: u64,
 }
 
 impl Counts {
-    /// What one event counts as.
+    /// The counts of one event.
     #[must_use]
     pub fn of(event: &Event) -> Self {
         let n = event.weight();
@@ -63,19 +63,19 @@ impl Counts {
         counts
     }
 
-    /// Adds others.
+    /// Adds other counts.
     pub fn add(&mut self, other: &Self) {
         self.each(other, u64::saturating_add);
     }
 
-    /// What came since an earlier time of the same counts.
+    /// The difference from an earlier state of the same counts.
     #[must_use]
     pub fn since(mut self, earlier: &Self) -> Self {
         self.each(earlier, u64::saturating_sub);
         self
     }
 
-    /// What it comes to a second, of what was counted in so many ns.
+    /// The rate per second, if counted over `ns`.
     #[must_use]
     pub fn a_second(mut self, ns: u64) -> Self {
         let whole = self;
@@ -86,7 +86,7 @@ impl Counts {
         self
     }
 
-    /// Of a hundred faults whose places are known, how many are remote; `None` of none.
+    /// Percentage of remote faults among those with known nodes; `None` if there are none.
     #[must_use]
     pub fn remote_percent(&self) -> Option<f64> {
         (self.placed_faults > 0).then(|| self.remote_faults as f64 * 100.0 / self.placed_faults as f64)

@@ -1,13 +1,13 @@
-//! Where in its address space, and when, a process touched memory: a map of cells that grow when there are too many.
+//! Heat map of page faults of a process by address and time. Cells grow when there are too many.
 
 use hashbrown::{HashMap, HashSet};
 
-/// Cells of one map.
+/// Limit of cells of one map.
 pub const CELLS: usize = 2048;
-/// Finest cell: 16 KiB of addresses, and a millisecond.
+/// Smallest cell: 16 KiB of addresses by 1 ms.
 const ADDR_SHIFT: u32 = 14;
 const TIME_SHIFT: u32 = 20;
-/// Moments that are told apart for each address, where there are too many of both.
+/// Time steps to keep for each address when both axes have too many.
 const TIMES_PER_ADDR: usize = 2;
 
 /// Faults by address and time.
@@ -32,7 +32,7 @@ impl Default for Heat {
 }
 
 impl Heat {
-    /// Counts a touch.
+    /// Counts page faults.
     pub fn add(&mut self, addr: u64, ts_ns: u64, faults: u64, remote: u64) {
         let key = (addr >> self.addr_shift, ts_ns >> self.time_shift);
         let cell = self.cells.entry(key).or_default();
@@ -43,7 +43,7 @@ impl Heat {
         }
     }
 
-    /// Makes two cells one, in time or in address, whichever there is more of.
+    /// Merges pairs of cells along the axis that has more of them.
     fn coarsen(&mut self) {
         let addrs = self.cells.keys().map(|(addr, _)| addr).collect::<HashSet<_>>().len();
         let times = self.cells.keys().map(|(_, time)| time).collect::<HashSet<_>>().len();
@@ -58,13 +58,13 @@ impl Heat {
         }
     }
 
-    /// Bytes of addresses and ns of time that a cell covers.
+    /// Size of a cell: bytes of addresses and ns of time.
     #[must_use]
     pub const fn cell_size(&self) -> (u64, u64) {
         (1 << self.addr_shift, 1 << self.time_shift)
     }
 
-    /// Address and time (ns) at which each cell begins, in no order.
+    /// Start address and start time (ns) of each cell, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, u64, Cell)> {
         self.cells.iter().map(|((a, t), cell)| (a << self.addr_shift, t << self.time_shift, *cell))
     }

@@ -1,7 +1,7 @@
-//! Counts that the kernel made, taken into the state in place of the events that they stand for.
+//! Adds the kernel's counts to the state, in place of the events they count.
 //!
-//! They are exact, but for times, which are known to powers of two, and come a second late at most. What only an event shows
-//! (addresses, threads, stages) still comes from those events that got a record.
+//! They are exact, except latencies, which are known to powers of two, and at most a second old. Addresses, threads and
+//! stages still come from the events that have a record.
 
 use migtrace_common::counters::ProbeCounters;
 
@@ -12,19 +12,18 @@ use crate::{
     model::measure::Locality,
 };
 
-/// The probes of checks: by migrate-on-fault, and in NUMA hinting faults.
+/// Probes of checks: by migrate-on-fault, and in NUMA hinting faults.
 const CHECKS: [&str; 2] = ["check", "hinting_check"];
-/// What /proc rounds the start of a process to, ns: that is all that events of one that was there before say.
+/// Resolution of process start times in /proc, ns. Events of processes that started before tracing have only that.
 const TICK_NS: u64 = 10_000_000;
 
 impl State {
-    /// From now on faults, checks, marks and moves are counted by [`State::count`]; what was counted up to `earlier` is none
-    /// of this state's.
+    /// From now on faults, checks, marks and migrations are counted by [`State::count`], starting after `earlier`.
     pub fn count_since(&mut self, earlier: counts::Counts) {
         self.counted = Some(Box::new(earlier));
     }
 
-    /// Takes what the kernel has counted in all; nothing where [`State::count_since`] was not called.
+    /// Adds the kernel's counts since the last call; nothing before [`State::count_since`].
     pub fn count(&mut self, counted: &counts::Counts, now_ns: u64) {
         let Some(before) = self.counted.take() else { return };
         let mut news = Counts::default();
@@ -61,26 +60,26 @@ impl State {
         self.counted = Some(Box::new(counted.clone()));
     }
 
-    /// Events that were counted and are known by their counts alone.
+    /// Events that are aggregated only: counted, without a record.
     #[must_use]
     pub const fn unrecorded(&self) -> u64 {
         self.counted_events.saturating_sub(self.recorded_events)
     }
 
-    /// Whether an event is one of those that the kernel's counts hold.
+    /// Whether the kernel's counts include the event.
     #[must_use]
     pub fn is_counted_in_kernel(&self, event: &Event) -> bool {
         self.counted.is_some()
             && matches!(event.body, Body::Fault(_) | Body::Check(_) | Body::Mark(_) | Body::Migrate(_))
     }
 
-    /// Whether times of faults and moves are known to powers of two only.
+    /// Whether latencies of faults and migrations are known only to powers of two.
     #[must_use]
     pub const fn times_are_estimated(&self) -> bool {
         self.counted.is_some()
     }
 
-    /// Events that a probe saw.
+    /// Events seen by a probe.
     #[must_use]
     pub fn events_of(&self, probe: &str) -> u64 {
         self.probes.get(probe).copied().unwrap_or(0)
@@ -89,7 +88,7 @@ impl State {
     fn count_sort(&mut self, sort: &Sort, new: &Count) -> Counts {
         let probe = match sort {
             Sort::Fault { .. } => Some("fault"),
-            // One sort of two probes.
+            // Two probes share these counts.
             Sort::Check { .. } => None,
             Sort::Mark { .. } => Some("mark"),
             Sort::Migrate { cause: Cause::LazyFault, .. } => Some("lazy_migrate"),
@@ -146,7 +145,7 @@ impl State {
         }
     }
 
-    /// The name by which events know a process.
+    /// The process id that events use for a process.
     fn identity(&self, id: ProcessId) -> Identity {
         let exact = Identity { pid: id.pid, start_ns: id.start_ns };
         let rounded = Identity { start_ns: id.start_ns / TICK_NS * TICK_NS, ..exact };
@@ -174,7 +173,7 @@ mod tests {
             dst_nid: Some(2),
         };
         let mut times = Times { total_ns: events * 3000, ..Times::default() };
-        // 2048 to 4096 ns.
+        // From 2048 to 4096 ns.
         times.buckets[4] = events;
         (sort, Count { events, pages: events * 512, times })
     }
@@ -206,7 +205,7 @@ mod tests {
         assert_eq!(moves.count(), 3);
         assert_eq!((state.events_of("direct_migrate"), state.events_of("fault")), (3, 0));
         assert!((2048..4096).contains(&moves.median_ns().expect("three")));
-        // It was there before: /proc says when it started, to 10 ms.
+        // It started before tracing: /proc has its start time to 10 ms.
         let process = state.processes.get(Identity { pid: 7, start_ns: 120_000_000 }).expect("it is listed");
         assert_eq!((process.counts.moved_pages, process.comm.to_string()), (3 * 512, "mover".to_owned()));
         assert_eq!(state.unrecorded(), 3);

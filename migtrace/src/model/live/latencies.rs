@@ -1,4 +1,4 @@
-//! How long things took, by what they were.
+//! Latency distributions by kind of operation.
 
 use std::collections::BTreeMap;
 
@@ -8,27 +8,27 @@ use crate::{
     model::latency::Latencies,
 };
 
-/// Causes with pairs of nodes whose moves are told apart. A distribution takes some 250 KiB.
+/// Limit of distributions by cause and node pair. One takes about 250 KiB.
 const PAIRS: usize = 48;
 
-/// What took time.
+/// An operation with a latency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum What {
-    /// A page fault of this class; `None`: of no known one.
+    /// A page fault of this class; `None` if the class is unknown.
     Fault(Option<FaultClass>),
-    /// A placement system call.
+    /// A placement syscall.
     Request(RequestName),
     /// One run of migrate_pages().
     Batch(Cause),
-    /// One folio moved.
+    /// One folio migration.
     Move(Cause),
-    /// A stage of that: unmapping, copying, mapping again.
+    /// A stage of a migration: unmap, copy, remap.
     Stage(Cause, Stage),
-    /// One folio moved for this cause from one node to another.
+    /// One folio migration with this cause, from one node to another.
     Pair(Cause, i32, i32),
 }
 
-/// A part of a move.
+/// A stage of a migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Stage {
     Unmap,
@@ -37,7 +37,7 @@ pub enum Stage {
 }
 
 impl What {
-    /// What sort of thing it is, in a word.
+    /// The kind of operation, in one word.
     #[must_use]
     pub const fn sort(self) -> &'static str {
         match self {
@@ -50,7 +50,7 @@ impl What {
         }
     }
 
-    /// Which of that sort.
+    /// Which one of that kind.
     #[must_use]
     pub fn name(self) -> String {
         match self {
@@ -70,16 +70,16 @@ impl What {
     }
 }
 
-/// Distributions by what took the time.
+/// Latency distributions by operation.
 #[derive(Clone, Debug, Default)]
 pub struct ByKind {
     times: BTreeMap<What, Latencies>,
-    /// Moves beyond the causes with pairs of nodes that are told apart.
+    /// Migrations beyond the limit of causes and node pairs.
     other_pairs: u64,
 }
 
 impl ByKind {
-    /// Takes an event's times.
+    /// Adds the latencies of an event.
     pub(super) fn feed(&mut self, event: &Event) {
         let n = event.weight();
         match &event.body {
@@ -97,7 +97,7 @@ impl ByKind {
         }
     }
 
-    /// Takes the stages of a move alone.
+    /// Adds only the stages of a migration.
     pub(super) fn feed_stages(&mut self, event: &Event) {
         let Body::Migrate(m) = &event.body else { return };
         if m.result == Outcome::Ok {
@@ -108,11 +108,11 @@ impl ByKind {
         }
     }
 
-    /// Takes times that are known to powers of two: each as the middle of its bucket.
+    /// Adds latencies known to powers of two, each as the middle of its bucket.
     pub(super) fn feed_times(&mut self, what: What, times: &Times) {
         let mut start = 0;
         for (end, &count) in Times::ends_ns().zip(&times.buckets) {
-            // The geometric middle, and of the last bucket, which has no end, its start.
+            // The geometric mean of the bounds; the last bucket has no end, so its start.
             let middle = end.map_or(start, |end| if start == 0 { end / 2 } else { start * 141 / 100 });
             if count > 0 {
                 match what {
@@ -139,7 +139,7 @@ impl ByKind {
         }
     }
 
-    /// All that took time so far.
+    /// All operations so far.
     pub fn iter(&self) -> impl Iterator<Item = (What, &Latencies)> {
         self.times.iter().map(|(what, times)| (*what, times))
     }
@@ -149,7 +149,7 @@ impl ByKind {
         self.times.get(&what)
     }
 
-    /// Moves whose cause and pair of nodes have no distribution of their own.
+    /// Migrations whose cause and node pair have no distribution of their own.
     #[must_use]
     pub const fn other_pairs(&self) -> u64 {
         self.other_pairs

@@ -1,11 +1,11 @@
-//! How much went from node to node.
+//! Counts by pair of nodes.
 
 use std::collections::BTreeMap;
 
-/// Pairs of nodes that are told apart: all of 64 nodes.
+/// Limit of node pairs: all of 64 nodes.
 const PAIRS: usize = 64 * 64;
 
-/// Numbers by a pair of nodes.
+/// A count by pair of nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matrix {
     cells: BTreeMap<(i32, i32), u64>,
@@ -13,7 +13,7 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// Counts something from a node to a node.
+    /// Adds a count for a pair of nodes.
     pub fn add(&mut self, from: i32, to: i32, count: u64) {
         if self.cells.len() < PAIRS || self.cells.contains_key(&(from, to)) {
             let cell = self.cells.entry((from, to)).or_default();
@@ -23,36 +23,36 @@ impl Matrix {
         }
     }
 
-    /// 0 where nothing went.
+    /// The count of a pair.
     #[must_use]
     pub fn get(&self, from: i32, to: i32) -> u64 {
         self.cells.get(&(from, to)).copied().unwrap_or(0)
     }
 
-    /// The pairs between which something went.
+    /// All pairs with a count.
     pub fn iter(&self) -> impl Iterator<Item = ((i32, i32), u64)> {
         self.cells.iter().map(|(pair, count)| (*pair, *count))
     }
 
-    /// The largest number.
+    /// The largest count.
     #[must_use]
     pub fn max(&self) -> u64 {
         self.cells.values().copied().max().unwrap_or(0)
     }
 
-    /// All of them together.
+    /// The sum of all counts.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.cells.values().fold(self.others, |sum, n| sum.saturating_add(*n))
     }
 
-    /// What went between pairs beyond those that are told apart.
+    /// The count of pairs beyond the limit.
     #[must_use]
     pub const fn others(&self) -> u64 {
         self.others
     }
 
-    /// What came since an earlier time of the same matrix.
+    /// The difference from an earlier state of the same matrix.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let cells = self.iter().map(|((from, to), n)| ((from, to), n.saturating_sub(earlier.get(from, to))));

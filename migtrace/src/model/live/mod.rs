@@ -1,8 +1,8 @@
-//! What a live view needs to know, in bounded memory: fed event by event, from the kernel or from a recording.
+//! The state of the live views, in bounded memory: fed event by event, from the kernel or from a recording.
 //!
-//! Pure state. It has no clock: time is that of the newest event, or of a [`State::tick`] where nothing happens. Each event
-//! counts as many times as it stands for ([`Event::weight`]). What did not fit is counted, and every part says how much
-//! that is. What events mean one by one is for [`super::Run`], which the last events are kept for.
+//! Pure state without a clock: time is that of the newest event or of the last [`State::tick`]. Each event counts with
+//! its weight ([`Event::weight`]). Every part counts what did not fit into its limits. Relations between events are for
+//! [`super::Run`], for which the last events are kept.
 
 pub mod counts;
 pub mod fidelity;
@@ -32,43 +32,43 @@ use crate::{
     recording::Meta,
 };
 
-/// Probes and causes that losses are told apart by.
+/// Limit of probes and causes of loss.
 const LOSSES: usize = 256;
 
-/// All that the views read.
+/// The state that the views read.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// What the source says about itself.
+    /// Metadata of the source.
     pub meta: Meta,
-    /// What the source can show at all.
+    /// What the source can show.
     pub fidelity: Fidelity,
     /// Since the first event.
     pub totals: Counts,
     pub rates: Rates,
-    /// Pages that moved, by node that they left and node that they came to.
+    /// Migrated pages by source and target node.
     pub moves: Matrix,
-    /// Faults by node of the CPU and node of the page afterwards.
+    /// Faults by node of the CPU and node of the page.
     pub faults: Matrix,
     pub latencies: ByKind,
     pub processes: Processes,
     pub recent: Recent,
-    /// Lost events by probe and cause, as loss events tell.
+    /// Lost events by probe and cause, from loss events.
     pub losses: BTreeMap<(String, String), u64>,
-    /// Events by the probe that they come from.
+    /// Events by probe.
     pub probes: BTreeMap<&'static str, u64>,
-    /// Faults, checks, marks and moves that were counted in the kernel, and those of them that came as events too.
+    /// Faults, checks, marks and migrations counted in the kernel, and those of them that also came as events.
     counted_events: u64,
     recorded_events: u64,
-    /// Events that the kernel had no room to count, or whose counts have no meaning here.
+    /// Events that the kernel had no room to count, or with enum values that this version does not know.
     pub uncounted: u64,
-    /// What the kernel had counted at the last look; `None` where every event comes one by one.
+    /// The kernel's counts at the last read; `None` if every event comes as a record.
     counted: Option<Box<crate::counts::Counts>>,
     first_ns: Option<u64>,
     now_ns: u64,
 }
 
 impl State {
-    /// Nothing happened yet.
+    /// Empty state.
     #[must_use]
     pub fn new(meta: Meta) -> Self {
         let length_ns = meta.end_ns.map(|end| end.saturating_sub(meta.start_ns));
@@ -93,7 +93,7 @@ impl State {
         }
     }
 
-    /// Takes one event.
+    /// Adds one event.
     pub fn feed(&mut self, event: &Event) {
         self.first_ns.get_or_insert_with(|| event.start_ns());
         self.now_ns = self.now_ns.max(event.ts_ns);
@@ -136,19 +136,19 @@ impl State {
         }
     }
 
-    /// Time goes on, also where nothing happens.
+    /// Advances the time without an event.
     pub fn tick(&mut self, now_ns: u64) {
         self.now_ns = self.now_ns.max(now_ns);
         self.rates.advance(self.now_ns);
     }
 
-    /// The newest time, ns.
+    /// Current time, ns.
     #[must_use]
     pub const fn now_ns(&self) -> u64 {
         self.now_ns
     }
 
-    /// The time that views count from, ns.
+    /// Time 0 of the views, ns.
     #[must_use]
     pub fn zero_ns(&self) -> u64 {
         match (self.meta.start_ns, self.first_ns) {
@@ -157,32 +157,32 @@ impl State {
         }
     }
 
-    /// Since then, ns.
+    /// Time since time 0, ns.
     #[must_use]
     pub fn elapsed_ns(&self) -> u64 {
         self.now_ns.saturating_sub(self.zero_ns())
     }
 
-    /// Events that probes saw and nobody got, as far as it was told.
+    /// Lost events, as far as reported.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.losses.values().fold(0, |sum, n| sum.saturating_add(*n))
     }
 
-    /// Pages that moved: row by row where the source shows each, else by the kernel's own counts of its batches.
+    /// Migrated pages: from single events if the source has them, else from the kernel's counts of batches.
     #[must_use]
     pub const fn moved_pages(&self, counts: &Counts) -> u64 {
         if self.fidelity.moves_by_batch { counts.batch_moved_pages } else { counts.moved_pages }
     }
 
-    /// As [`Self::moved_pages`], those that stayed.
+    /// As [`Self::moved_pages`], for pages that failed to migrate.
     #[must_use]
     pub const fn failed_pages(&self, counts: &Counts) -> u64 {
         if self.fidelity.moves_by_batch { counts.batch_failed_pages } else { counts.failed_pages }
     }
 
-    /// Time waited in page faults and calls, ns. Where faults have no times, what is known is the time in calls; that there
-    /// were none says nothing then.
+    /// Time waited in page faults and placement syscalls, ns. If faults have no latency, only the time in syscalls is
+    /// known, and `None` if that is 0.
     #[must_use]
     pub fn waited_ns(&self, counts: &Counts) -> Option<u64> {
         (self.fidelity.fault_times.is_available() || counts.stalled_ns > 0).then_some(counts.stalled_ns)

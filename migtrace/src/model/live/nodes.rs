@@ -1,9 +1,9 @@
 //! A count for each NUMA node.
 
-/// Nodes that are told apart.
+/// Number of nodes to distinguish.
 const NODES: usize = 64;
 
-/// Numbers by node.
+/// A count by node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Nodes(Vec<(i32, u64)>);
 
@@ -16,14 +16,14 @@ impl Nodes {
         }
     }
 
-    /// Takes some away, as far as there are any.
+    /// Subtracts a count, down to 0.
     pub fn take(&mut self, nid: i32, count: u64) {
         if let Ok(at) = self.0.binary_search_by_key(&nid, |(n, _)| *n) {
             self.0[at].1 = self.0[at].1.saturating_sub(count);
         }
     }
 
-    /// By node, ascending.
+    /// All counts, by node.
     pub fn iter(&self) -> impl Iterator<Item = (i32, u64)> {
         self.0.iter().copied()
     }
@@ -38,7 +38,7 @@ impl Nodes {
         self.0.iter().find(|(n, _)| *n == nid).map_or(0, |(_, count)| *count)
     }
 
-    /// The node with most.
+    /// The node with the largest count.
     #[must_use]
     pub fn most(&self) -> Option<i32> {
         self.0.iter().filter(|(_, n)| *n > 0).max_by_key(|(nid, n)| (*n, -nid)).map(|(nid, _)| *nid)

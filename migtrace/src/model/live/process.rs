@@ -1,4 +1,4 @@
-//! One process, as the live views show it.
+//! One process of the live views.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::{
     event::{Body, Comm, Event, TaskEvent},
 };
 
-/// Threads of one process that are told apart.
+/// Limit of threads of one process.
 const THREADS: usize = 128;
 
 /// A process for good: its number, and when it started, for numbers are used again. Where that is not shown, 0.
@@ -31,44 +31,44 @@ impl Identity {
     }
 }
 
-/// One thread.
+/// A thread.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Thread {
     pub comm: Comm,
     pub counts: Counts,
-    /// Node of the CPU on which it was last seen.
+    /// Node of the CPU where it last ran.
     pub node: Option<i32>,
-    /// Its moves to another node.
+    /// How many times it changed to another node.
     pub moves: u64,
 }
 
-/// See the module.
+/// A process, with its counts, threads and regions.
 #[derive(Clone, Debug, Default)]
 pub struct Process {
     pub comm: Comm,
     pub parent: Option<u32>,
     pub cgroup_id: u64,
     pub counts: Counts,
-    /// Of the last whole second, for rates.
+    /// Counts of the last full second, for rates.
     pub second: Second,
-    /// Events by the node of the CPU that they happened on.
+    /// Events by node of their CPU.
     pub runs: Nodes,
-    /// Pages by the node on which they were last seen: an estimate.
+    /// Pages by the node where they were last seen: an estimate.
     pub pages: Nodes,
     pub threads: BTreeMap<u32, Thread>,
-    /// Events of threads that are not told apart.
+    /// Events of threads beyond the limit.
     pub other_threads: u64,
     pub regions: Regions,
-    /// `None` where too many processes have one.
+    /// `None` if too many processes have one.
     pub heat: Option<Box<Heat>>,
     pub exited: bool,
     pub last_ns: u64,
     named_by_main: bool,
-    /// When the kernel last took its name down, ns.
+    /// When the kernel last stored its name, ns.
     named_ns: u64,
 }
 
-/// Counts at the begins of this second and the one before.
+/// Counts at the start of this second and of the previous one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Second {
     number: u64,
@@ -81,7 +81,8 @@ impl Process {
         Self { parent, ..Self::default() }
     }
 
-    /// `counts` is what is new in it, `shown` what the event says, which the kernel may have counted already.
+    /// Adds an event. `counts` is what it adds; `shown` is what the event contains, which the kernel may have counted
+    /// already.
     pub(super) fn feed(&mut self, event: &Event, counts: &Counts, shown: &Counts) {
         self.roll(event.ts_ns);
         self.counts.add(counts);
@@ -109,7 +110,7 @@ impl Process {
         }
     }
 
-    /// The kernel has counted these since the last time.
+    /// Adds counts that the kernel made since the last call.
     pub(super) fn count(&mut self, named: &counts::Process, counts: &Counts, now_ns: u64) {
         self.roll(now_ns);
         self.counts.add(counts);
@@ -150,7 +151,7 @@ impl Process {
         }
     }
 
-    /// What happened in the last whole second before `now_ns`.
+    /// Counts of the last full second before `now_ns`.
     #[must_use]
     pub fn last_second(&self, now_ns: u64) -> Counts {
         match (now_ns / super::rates::SECOND_NS).saturating_sub(self.second.number) {
@@ -160,7 +161,7 @@ impl Process {
         }
     }
 
-    /// The node on which its threads were seen most.
+    /// The node on which its threads ran most.
     #[must_use]
     pub fn home(&self) -> Option<i32> {
         self.runs.most()

@@ -1,4 +1,4 @@
-//! The processes, no more than so many.
+//! The processes of the live views, up to a limit.
 
 use super::{
     counts::Counts,
@@ -11,23 +11,23 @@ use crate::{
     event::{Body, Event, TaskEvent},
 };
 
-/// Processes that are told apart at a time.
+/// Limit of processes.
 pub const PROCESSES: usize = 4096;
-/// Of those, the ones that have a map of heat.
+/// Limit of processes with a heat map.
 const HEATS: usize = 128;
-/// Regions of all processes together.
+/// Limit of regions of all processes together.
 const REGIONS: usize = 1 << 16;
 
-/// See the module.
+/// All processes.
 #[derive(Clone, Debug)]
 pub struct Processes {
     all: Lru<Identity, Process>,
-    /// What the processes that had to go had counted.
+    /// Counts of evicted processes.
     gone: Counts,
     heats: usize,
     regions: usize,
     regions_left_out: u64,
-    /// Forks whose child has not been seen: its number and its parent.
+    /// Forks whose child has had no event yet: child PID -> parent PID.
     forks: Lru<u32, u32>,
 }
 
@@ -59,7 +59,7 @@ impl Processes {
         process.feed(event, counts, shown);
         *regions += process.regions.len() - before;
         if *regions > REGIONS {
-            // The regions of this process begin anew; what they had is counted as left out.
+            // Drops the regions of this process, and counts them as left out.
             self.regions_left_out += process.regions.len() as u64;
             *regions -= process.regions.len();
             process.regions = super::regions::Regions::default();
@@ -80,7 +80,7 @@ impl Processes {
         }
     }
 
-    /// Lists a process, if it is not; others may have to go for it.
+    /// Adds a process if it is new, and evicts others if needed.
     fn make_room(&mut self, id: Identity) {
         let (gone, heats, regions, forks) = (&mut self.gone, &mut self.heats, &mut self.regions, &self.forks);
         self.all.entry(
@@ -94,7 +94,7 @@ impl Processes {
         );
     }
 
-    /// Has a map of heat kept for this process, whatever others have.
+    /// Keeps a heat map for this process, even beyond the limit.
     pub fn keep_heat(&mut self, id: Identity) {
         if let Some(process) = self.all.get_mut(&id)
             && process.heat.is_none()
@@ -109,7 +109,7 @@ impl Processes {
         self.all.get(&id)
     }
 
-    /// All that are there, in no order.
+    /// All processes, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (Identity, &Process)> {
         self.all.iter().map(|(id, process)| (*id, process))
     }
@@ -124,13 +124,13 @@ impl Processes {
         self.all.is_empty()
     }
 
-    /// How many had to go, and what they had counted.
+    /// Number of evicted processes, and their counts.
     #[must_use]
     pub const fn evicted(&self) -> (u64, Counts) {
         (self.all.evicted(), self.gone)
     }
 
-    /// Regions that had to go because all processes together had too many.
+    /// Regions dropped because all processes together had too many.
     #[must_use]
     pub const fn regions_left_out(&self) -> u64 {
         self.regions_left_out

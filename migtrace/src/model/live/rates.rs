@@ -1,27 +1,27 @@
-//! What happened in each of the last seconds.
+//! Counts of each of the last seconds.
 
 use std::collections::VecDeque;
 
 use super::counts::Counts;
 
-/// Length of a bucket where nothing else is said, ns.
+/// Default length of a bucket, ns.
 pub const SECOND_NS: u64 = 1_000_000_000;
-/// Buckets that are kept: ten minutes of seconds.
+/// Limit of buckets: ten minutes of seconds.
 pub const BUCKETS: usize = 600;
-/// Whole buckets that "now" is the mean of.
+/// Number of full buckets whose mean is the current rate.
 const NOW_BUCKETS: usize = 3;
-/// Of a recording of known length, so many buckets, and the shortest, ns.
+/// Number of buckets for a recording of known length, and their least length, ns.
 const OF_RECORDING: u64 = 200;
 const SHORTEST_NS: u64 = 100_000;
 
-/// Counts by second, or by shorter or longer times.
+/// Counts by second, or by buckets of another length.
 #[derive(Clone, Debug)]
 pub struct Rates {
     bucket_ns: u64,
     buckets: VecDeque<Counts>,
-    /// Number of the newest bucket, since CLOCK_BOOTTIME began.
+    /// Number of the newest bucket, from CLOCK_BOOTTIME 0.
     newest: u64,
-    /// Events that came too late for their bucket.
+    /// Events older than all buckets.
     late: u64,
 }
 
@@ -32,7 +32,7 @@ impl Default for Rates {
 }
 
 impl Rates {
-    /// For what lasts so long, so that all of it is seen.
+    /// Buckets for a recording of this length, so that all of it is shown.
     #[must_use]
     pub fn over(length_ns: u64) -> Self {
         Self { bucket_ns: (length_ns / OF_RECORDING).max(SHORTEST_NS), ..Self::default() }
@@ -44,7 +44,7 @@ impl Rates {
         self.bucket_ns
     }
 
-    /// Counts something at this time.
+    /// Adds counts at this time.
     pub fn add(&mut self, ts_ns: u64, counts: &Counts) {
         self.advance(ts_ns);
         let back = self.newest.saturating_sub(ts_ns / self.bucket_ns) as usize;
@@ -54,7 +54,7 @@ impl Rates {
         }
     }
 
-    /// Begins the bucket of this time, and empty ones before it.
+    /// Starts the bucket of this time, and empty ones before it.
     pub fn advance(&mut self, now_ns: u64) {
         let number = now_ns / self.bucket_ns;
         if self.buckets.is_empty() {
@@ -74,20 +74,20 @@ impl Rates {
         self.newest += new;
     }
 
-    /// Of each of the last `count` whole buckets, oldest first; fewer where there were fewer. The one that has not ended is
-    /// left out: it would look like a drop.
+    /// The last `count` full buckets, oldest first, or as many as there are. The current bucket is omitted: it would
+    /// look like a drop.
     pub fn last(&self, count: usize) -> impl Iterator<Item = &Counts> {
         let whole = self.buckets.len().saturating_sub(1);
         self.buckets.iter().take(whole).skip(whole.saturating_sub(count))
     }
 
-    /// The mean of the last whole buckets, a second; of the one that goes on where there is no other yet.
+    /// The current rate per second: the mean of the last full buckets, or the current bucket if there is no other.
     #[must_use]
     pub fn now(&self, of: impl Fn(&Counts) -> u64) -> f64 {
         self.mean(NOW_BUCKETS, of)
     }
 
-    /// The mean of so many whole buckets, a second.
+    /// The mean rate per second over this many full buckets.
     #[must_use]
     pub fn mean(&self, buckets: usize, of: impl Fn(&Counts) -> u64) -> f64 {
         let (sum, count) = self.last(buckets).fold((0.0, 0), |(sum, n), c| (sum + of(c) as f64, n + 1));
@@ -99,7 +99,7 @@ impl Rates {
         a_bucket * SECOND_NS as f64 / self.bucket_ns as f64
     }
 
-    /// Events older than all buckets when they came.
+    /// Events that were older than all buckets.
     #[must_use]
     pub const fn late(&self) -> u64 {
         self.late

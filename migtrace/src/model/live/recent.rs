@@ -1,13 +1,13 @@
-//! The last events as they came, for the views that tell them one by one.
+//! The last events, for views that list events.
 
 use std::collections::VecDeque;
 
 use crate::event::Event;
 
-/// Events that are kept.
+/// Number of events kept.
 pub const RECENT: usize = 4096;
 
-/// See the module.
+/// The last events.
 #[derive(Clone, Debug, Default)]
 pub struct Recent {
     events: VecDeque<Event>,
@@ -29,13 +29,13 @@ impl Recent {
         &self.events
     }
 
-    /// Events that came before these.
+    /// Number of evicted events before these.
     #[must_use]
     pub const fn let_go(&self) -> u64 {
         self.let_go
     }
 
-    /// A number that is another one whenever the events are.
+    /// A number that changes whenever the events do.
     #[must_use]
     pub fn version(&self) -> u64 {
         self.let_go + self.events.len() as u64

@@ -1,4 +1,4 @@
-//! The regions of one process: its mappings where they are shown, else the ranges of addresses that faulted.
+//! The regions of one process: its mappings if they were recorded, else ranges of addresses with page faults.
 
 use std::collections::BTreeMap;
 
@@ -11,35 +11,35 @@ use crate::{
     },
 };
 
-/// Regions of one process that are told apart.
+/// Limit of regions of one process.
 pub const REGIONS: usize = 2048;
-/// A touch so near to a range that it belongs to it, bytes.
+/// A fault at most this far from a range extends it, bytes.
 const NEAR_BYTES: u64 = 4 << 20;
 
-/// One region.
+/// A region.
 #[derive(Clone, Debug, Default)]
 pub struct Region {
-    /// Behind its last byte.
+    /// End address (exclusive).
     pub end: u64,
-    /// As the kernel showed it; `None`: a range of addresses that faulted.
+    /// The recorded mapping; `None` for a range of addresses with page faults.
     pub mapping: Option<Shown>,
     pub counts: Counts,
-    /// Pages by the node on which they were last seen: an estimate.
+    /// Pages by the node where they were last seen: an estimate.
     pub pages: Nodes,
-    /// When something last happened in it, ns.
+    /// Time of its last event, ns.
     pub last_ns: u64,
 }
 
-/// What the kernel says about a mapping.
+/// What the kernel reports about a mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
     pub class: RegionClass,
-    /// Name of the mapped file; empty for none. Not escaped.
+    /// Name of the mapped file; empty if there is none. Not escaped.
     pub name: String,
     pub policy: Option<Policy>,
 }
 
-/// All of them.
+/// All regions of one process.
 #[derive(Clone, Debug, Default)]
 pub struct Regions {
     by_start: BTreeMap<u64, Region>,
@@ -77,7 +77,7 @@ impl Regions {
         region.mapping = Some(Shown { class: mapping.class, name, policy: mapping.policy });
     }
 
-    /// The region of an address, made if there is none; `None` where there are too many.
+    /// The region of an address, created if needed; `None` if there are too many.
     fn of_addr(&mut self, addr: u64) -> Option<&mut Region> {
         let before = self.by_start.range(..=addr).next_back();
         let before = before.map(|(start, r)| (*start, r.end, r.mapping.is_some()));
@@ -90,7 +90,7 @@ impl Regions {
             }
             return Some(region);
         }
-        // A range may also grow downwards, as stacks do.
+        // A range can also grow downwards, as stacks do.
         let behind = self.by_start.range(addr..).next().map(|(start, r)| (*start, r.mapping.is_some()));
         let start = page_start(addr);
         if let Some((old, false)) = behind
@@ -106,7 +106,7 @@ impl Regions {
         Some(self.by_start.entry(start).or_insert_with(new))
     }
 
-    /// By address.
+    /// All regions, by address.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &Region)> {
         self.by_start.iter().map(|(start, region)| (*start, region))
     }
@@ -121,7 +121,7 @@ impl Regions {
         self.by_start.is_empty()
     }
 
-    /// Events, and mappings, beyond the regions that are told apart.
+    /// Events and mappings beyond the limit of regions.
     #[must_use]
     pub const fn left_out(&self) -> u64 {
         self.left_out
@@ -132,11 +132,11 @@ const fn page_end(addr: u64) -> u64 {
     page_start(addr).saturating_add(PAGE_BYTES)
 }
 
-/// Where pages lie after an event.
+/// Updates the nodes of pages after an event.
 pub(super) fn place(pages: &mut Nodes, event: &Event) {
     match &event.body {
         Body::Fault(Fault { nid: Some(nid), class, major, .. }) => {
-            // A fault of these does not bring another page.
+            // These faults do not map a new page.
             let again = matches!(class, Some(FaultClass::Hinting | FaultClass::Cow))
                 || (*class == Some(FaultClass::Swap) && *major == Some(false));
             if !again {

@@ -1,4 +1,4 @@
-//! The state fed with literal recordings, and with more than it can hold.
+//! The state, fed with literal recordings and with more than its limits.
 
 use super::{State, latencies::What, process::Identity, processes::PROCESSES, recent::RECENT};
 use crate::{

@@ -1,4 +1,4 @@
-//! What happened to single pages: their steps across nodes and page frames, in bounded memory.
+//! The history of single pages across nodes and page frames, in bounded memory.
 
 pub mod page;
 pub(crate) mod process;

@@ -1,38 +1,39 @@
-//! One page among those whose lives are followed: its steps, and its life in numbers.
+//! One tracked page: its steps and totals.
 
 use std::collections::VecDeque;
 
 use super::steps::{Counts, PageId, Step, What};
 use crate::event::Outcome;
 
-/// One page, or folio by its first page, and its life in numbers.
+/// One page, or a folio by its first page, with its totals.
 #[derive(Clone, Debug)]
 pub struct Page {
     pub id: PageId,
     pub counts: Counts,
-    /// Where it was last seen.
+    /// Where it was seen last.
     pub nid: Option<i32>,
-    /// Of the largest folio that began here.
+    /// Order of the largest folio that started here.
     pub order: u32,
     pub steps: VecDeque<Step>,
-    /// Steps that were left out after the first [`FIRST_STEPS`].
+    /// Steps evicted after the first [`FIRST_STEPS`].
     pub dropped_steps: u64,
     last_move: Option<(i32, Option<i32>)>,
-    /// It was touched since it was last in line to be forgotten.
+    /// Whether it was used since it was queued for eviction.
     pub(crate) is_in_use: bool,
 }
 
-/// Of a page with too many steps these stay, and the last ones: how its life began is not to be had again.
+/// Of a page with too many steps, this many first steps are kept, and the last ones: the start cannot be recovered
+/// later.
 pub const FIRST_STEPS: usize = 8;
 
 impl Page {
     pub(crate) fn new(id: PageId) -> Self {
-        // Most pages fault once, and that is all.
+        // Most pages have one fault and nothing else.
         let (counts, steps) = (Counts::default(), VecDeque::with_capacity(1));
         Self { id, counts, nid: None, order: 0, steps, dropped_steps: 0, last_move: None, is_in_use: false }
     }
 
-    /// More happened to it than page faults. Those are kept longer.
+    /// Whether it has more than page faults. Such pages are kept longer.
     #[must_use]
     pub const fn is_notable(&self) -> bool {
         let c = &self.counts;
@@ -54,19 +55,19 @@ impl Page {
     }
 }
 
-/// By what pages are ranked.
+/// How pages are ranked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rank {
     Bounced,
     Moved,
     FailedToMove,
     Faulted,
-    /// By the time in page faults on them.
+    /// By time in page faults on them.
     Waited,
 }
 
 impl Rank {
-    /// The number that counts.
+    /// The number to rank by.
     #[must_use]
     pub const fn of(self, counts: &Counts) -> u64 {
         match self {

@@ -1,4 +1,4 @@
-//! What biographies need of processes: their starts, forks and ends, and the requests that they made.
+//! What page histories need from processes: start, forks, exit, and placement syscalls.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use super::steps::{Asked, Mapped, ProcessId};
 use crate::event::{Comm, Event, Request};
 use crate::model::bounded::two_generations::TwoGenerations;
 
-/// What one process did that matters to its pages.
+/// The events of one process that affect its pages.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProcessHistory {
     pub(crate) comm: Comm,
@@ -20,7 +20,7 @@ pub(crate) struct ProcessHistory {
     pub(crate) exited_ns: Option<u64>,
 }
 
-/// Programs that a process ran, and mappings of a page, that are kept of each.
+/// Limit for executed programs and for mappings of each process.
 const MOST_NOTES: usize = 64;
 
 impl ProcessHistory {
@@ -33,7 +33,7 @@ impl ProcessHistory {
         self.asked.push_back(Asked { ts_ns, cpu, cpu_node, pid, tid, comm: event.comm, request: request.clone() });
     }
 
-    /// A mapping that only grew says nothing new of a page in it.
+    /// A mapping that only grew adds nothing for a page in it.
     pub(crate) fn map(&mut self, mapped: Mapped) {
         let is_same = |m: &Mapped| {
             (m.region.class, &m.region.name, m.region.policy)
@@ -51,18 +51,18 @@ impl ProcessHistory {
     }
 }
 
-/// The processes seen last.
+/// The processes seen last, up to a limit.
 #[derive(Debug)]
 pub(crate) struct ProcessHistories {
     lives: HashMap<ProcessId, ProcessHistory>,
-    /// In the order in which they were seen first.
+    /// In the order in which they were first seen.
     order: VecDeque<ProcessId>,
     limit: usize,
     evicted: u64,
-    /// Of the processes that have their numbers now.
+    /// PID -> start time of the process that has it now.
     starts: TwoGenerations<u32, Option<u64>>,
     last: Option<ProcessId>,
-    /// By the child's number: when, and by whom it was made.
+    /// Child PID -> time of the fork, and the parent.
     forks: TwoGenerations<u32, (u64, ProcessId)>,
 }
 
@@ -73,7 +73,7 @@ impl ProcessHistories {
         Self { lives, order, limit, evicted: 0, starts, last: None, forks }
     }
 
-    /// The process that an event is of.
+    /// The process of an event.
     pub(crate) fn of_event(&mut self, event: &Event) -> ProcessId {
         let known = ProcessId { pid: event.pid, start_ns: event.process_start_ns };
         if self.last == Some(known) {
@@ -87,7 +87,7 @@ impl ProcessHistories {
         known
     }
 
-    /// The process that has this number now, as far as is known.
+    /// The process that has this PID now, as far as known.
     pub(crate) fn of_pid(&self, pid: u32) -> ProcessId {
         ProcessId { pid, start_ns: self.starts.get(&pid).copied().flatten() }
     }
@@ -98,7 +98,7 @@ impl ProcessHistories {
         self.forks.insert(child, (ts_ns, parent));
     }
 
-    /// The process's number is free, once it is said that it ended.
+    /// Records an exit: the PID is free.
     pub(crate) fn end(&mut self, process: ProcessId, ts_ns: u64) {
         if let Some(life) = self.lives.get_mut(&process) {
             life.exited_ns = Some(ts_ns);
@@ -107,7 +107,7 @@ impl ProcessHistories {
         self.last = None;
     }
 
-    /// The process's life, which begins here if it was not known.
+    /// The history of a process, created if it is new.
     pub(crate) fn begin(&mut self, process: ProcessId) -> &mut ProcessHistory {
         if !self.lives.contains_key(&process) {
             if self.lives.len() >= self.limit
@@ -121,7 +121,7 @@ impl ProcessHistories {
         let forks = &self.forks;
         self.lives.entry(process).or_insert_with(|| {
             let is_before = |(ts_ns, _): &&(u64, ProcessId)| {
-                // The child's start is read a little before its fork is reported.
+                // The child's start time is read shortly before its fork is reported.
                 process.start_ns.is_none_or(|start_ns| ts_ns.abs_diff(start_ns) < 1_000_000_000)
             };
             ProcessHistory { forked: forks.get(&process.pid).filter(is_before).copied(), ..ProcessHistory::default() }

@@ -1,4 +1,4 @@
-//! What views ask of biographies: one page, the processes that have it, the pages that rank first.
+//! Queries of page histories: one page, the processes that have a page, the top pages.
 
 use std::cmp::Reverse;
 
@@ -11,7 +11,7 @@ use crate::event::Comm;
 use crate::model::address::{PAGE_BYTES, page_start};
 
 impl PageTracker {
-    /// The life of the page at an address of a process; `None` where no event tells of it.
+    /// History of the page at an address of a process; `None` if it has no events.
     #[must_use]
     pub fn page(&self, process: ProcessId, addr: u64) -> Option<PageHistory<'_>> {
         let page = PageId { process, addr: page_start(addr) };
@@ -30,7 +30,7 @@ impl PageTracker {
         steps.sort_by_key(|step| step.ts_ns);
         let mut last_move = None;
         steps.iter().for_each(|step| counts.take(step, &mut last_move));
-        // Of a page that is only itself the counts are whole.
+        // If the page was never part of a larger folio, its own totals are complete.
         if let Some(own) = self.pages.get(&page).filter(|own| own.steps.len() == steps.len()) {
             counts = own.counts;
         }
@@ -41,7 +41,7 @@ impl PageTracker {
             happened.extend(life.asked.iter().filter(|asked| asked.covers(page.addr)).map(Happened::Asked));
             happened.extend(life.mapped.iter().map(Happened::Mapped));
             happened.extend(life.forked.map(|(ts_ns, from)| Happened::Forked { ts_ns, from }));
-            // Before the page's first step it was another program, with other pages.
+            // Before the first step the process ran another program, with other pages.
             let later = life.executed_ns.iter().filter(|ns| **ns > first_ns);
             happened.extend(later.map(|&ts_ns| Happened::Executed { ts_ns }));
             happened.extend(life.exited_ns.map(|ts_ns| Happened::Exited { ts_ns }));
@@ -51,7 +51,7 @@ impl PageTracker {
         Some(PageHistory { page, comm, happened, counts, dropped_steps, dropped_requests })
     }
 
-    /// The processes that have a page at this address, in the order of their numbers.
+    /// Processes with a page at this address, by PID.
     #[must_use]
     pub fn processes(&self, addr: u64) -> Vec<ProcessId> {
         let holds = |page: &&Page| page.id.addr <= addr && addr - page.id.addr < PAGE_BYTES << page.order;
@@ -61,12 +61,12 @@ impl PageTracker {
         found
     }
 
-    /// All pages that are there, in no order.
+    /// All pages, in no order.
     pub fn pages(&self) -> impl Iterator<Item = &Page> {
         self.pages.values()
     }
 
-    /// The `count` pages that rank first, of those that rank at all.
+    /// The top `count` pages, without those that rank 0.
     #[must_use]
     pub fn top(&self, rank: Rank, count: usize) -> Vec<&Page> {
         let key = |page: &&Page| (Reverse(rank.of(&page.counts)), page.id);
@@ -79,13 +79,13 @@ impl PageTracker {
         pages
     }
 
-    /// The name of a process, as its last event had it.
+    /// Task name of a process in its last event.
     #[must_use]
     pub fn comm(&self, process: ProcessId) -> Option<Comm> {
         self.lives.get(process).map(|life| life.comm)
     }
 
-    /// What they do not hold. Moves of calls that have not returned count as without an owner.
+    /// What is missing. Migrations in syscalls that have not returned count as ownerless.
     #[must_use]
     pub fn left_out(&self) -> LeftOut {
         LeftOut {

@@ -1,4 +1,4 @@
-//! The life of one page of one address space: what happened to it, in order, across nodes and page frames.
+//! The history of one page of one process: its steps in order, across nodes and page frames.
 
 use std::num::NonZeroU32;
 
@@ -13,7 +13,7 @@ pub struct ProcessId {
     pub start_ns: Option<u64>,
 }
 
-/// A page for good: its process, and its address there.
+/// Identifies a page: its process and its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PageId {
     pub process: ProcessId,
@@ -21,24 +21,24 @@ pub struct PageId {
     pub addr: u64,
 }
 
-/// One thing that happened to a page, or to the folio that it is in.
+/// One event of a page or of its folio.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// CLOCK_BOOTTIME, ns, at its end.
+    /// End time: CLOCK_BOOTTIME, ns.
     pub ts_ns: u64,
     pub cpu: u32,
     pub cpu_node: Option<i32>,
-    /// Who did it, or waited for it.
+    /// The task that did it or waited for it.
     pub pid: u32,
     pub tid: u32,
     pub comm: Comm,
     pub weight: Option<NonZeroU32>,
-    /// The event named a page frame, and no address: the address is that of another event of the frame.
+    /// Whether the event had only a page frame, and the address comes from another event of the frame.
     pub by_frame: bool,
     pub what: What,
 }
 
-/// What a step was.
+/// The event of a step.
 #[derive(Clone, Debug)]
 pub enum What {
     Fault(Fault),
@@ -47,7 +47,7 @@ pub enum What {
     Migrate(Box<Migrate>),
 }
 
-/// The folio of a page fault of class `huge`: what a page table's second level maps on x86-64.
+/// Folio order of a page fault of class `huge`: what a PMD maps on x86-64.
 const HUGE_ORDER: u32 = 9;
 
 impl Step {
@@ -56,7 +56,7 @@ impl Step {
         Self { ts_ns, cpu, cpu_node, pid, tid, comm: event.comm, weight: event.weight, by_frame, what }
     }
 
-    /// The folio that it was about has 1 << order pages.
+    /// Order of its folio, which has 1 << order pages.
     #[must_use]
     pub fn order(&self) -> u32 {
         match &self.what {
@@ -67,7 +67,7 @@ impl Step {
         }
     }
 
-    /// How long it took, ns, where it has a length.
+    /// Latency, ns, if it has one.
     #[must_use]
     pub fn latency_ns(&self) -> Option<u64> {
         match &self.what {
@@ -77,13 +77,13 @@ impl Step {
         }
     }
 
-    /// When it began, ns.
+    /// Start time, ns.
     #[must_use]
     pub fn start_ns(&self) -> u64 {
         self.ts_ns.saturating_sub(self.latency_ns().unwrap_or(0))
     }
 
-    /// As the event that it was, at this address.
+    /// The step as an event at this address.
     #[must_use]
     pub fn body(&self) -> Body {
         match &self.what {
@@ -95,31 +95,31 @@ impl Step {
     }
 }
 
-/// As far as a fault shows it.
+/// Order of the folio, as far as a fault shows it.
 pub(crate) fn order_of_fault(fault: &Fault) -> u32 {
     if fault.class == Some(FaultClass::Huge) { HUGE_ORDER } else { 0 }
 }
 
-/// A page's life in numbers, whole also where steps were left out.
+/// Totals of a page, complete even if steps were evicted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub faults: u64,
     pub checks: u64,
     pub marks: u64,
-    /// Times that it moved.
+    /// Number of migrations.
     pub moves: u64,
-    /// Times that it was to move, and stayed.
+    /// Number of failed migrations.
     pub failed_moves: u64,
-    /// Moves that took it back to where the one before had taken it from.
+    /// Migrations back to the node that the previous migration came from.
     pub bounces: u64,
-    /// In page faults on it, ns: as long as threads waited for it.
+    /// Time in page faults on it, ns: how long threads waited for it.
     pub waited_ns: u64,
-    /// On the move, ns: as long as nobody could reach it.
+    /// Time in migration, ns: how long it was inaccessible.
     pub moving_ns: u64,
 }
 
 impl Counts {
-    /// Takes a step, where the page moved last between these nodes.
+    /// Adds a step. `last_move` is the node pair of the previous migration.
     pub(crate) fn take(&mut self, step: &Step, last: &mut Option<(i32, Option<i32>)>) {
         let weight = step.weight.map_or(1, |w| w.get().into());
         let ns = step.latency_ns().unwrap_or(0).saturating_mul(weight);
@@ -142,31 +142,31 @@ impl Counts {
     }
 }
 
-/// What happened to a page, or to its process.
+/// An entry of a page's history: an event of the page or of its process.
 #[derive(Clone, Copy, Debug)]
 pub enum Happened<'a> {
     Step(&'a Step),
-    /// A request that named a range with the page in it.
+    /// A placement syscall with a range that contains the page.
     Asked(&'a Asked),
-    /// The mapping that the page is in, as it was seen then.
+    /// The mapping that contains the page, as it was then.
     Mapped(&'a Mapped),
-    /// The process was forked from this one, and has its pages until one of them writes.
+    /// The process was forked from this one, and shares its pages until one of them writes.
     Forked {
         ts_ns: u64,
         from: ProcessId,
     },
-    /// The process runs another program: all its pages are gone.
+    /// The process executed another program: all its pages are gone.
     Executed {
         ts_ns: u64,
     },
-    /// The process ended.
+    /// The process exited.
     Exited {
         ts_ns: u64,
     },
 }
 
 impl Happened<'_> {
-    /// When it ended, ns.
+    /// End time, ns.
     #[must_use]
     pub const fn ts_ns(&self) -> u64 {
         match self {
@@ -188,7 +188,7 @@ impl Happened<'_> {
     }
 }
 
-/// A request with a range.
+/// A placement syscall with a range.
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub ts_ns: u64,
@@ -201,7 +201,7 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Whether the page at this address is in the range.
+    /// Whether the range contains the page at this address.
     #[must_use]
     pub fn covers(&self, addr: u64) -> bool {
         let range = self.request.addr.zip(self.request.len);
@@ -218,25 +218,25 @@ pub struct Mapped {
     pub region: Region,
 }
 
-/// One page's life.
+/// The history of one page.
 #[derive(Clone, Debug)]
 pub struct PageHistory<'a> {
     pub page: PageId,
-    /// The process's name, as its last event had it.
+    /// Task name of the process in its last event.
     pub comm: Comm,
-    /// In the order of their begins.
+    /// By start time.
     pub happened: Vec<Happened<'a>>,
-    /// Of the page by itself, and of the folios that it was in.
+    /// Totals of the page and of the folios it was in.
     pub counts: Counts,
-    /// Steps that were left out to hold memory within bounds. They lie after the first ones.
+    /// Steps evicted to bound memory, after the first ones.
     pub dropped_steps: u64,
-    /// Requests of its process that were left out so, the oldest; some may have named it.
+    /// Syscalls of its process that were evicted, oldest first. Their ranges may contain the page.
     pub dropped_requests: u64,
 }
 
-/// Where folios of more than one page begin that an address may be in, largest first, and the page itself.
+/// Start addresses of all folios that can contain the address, largest first, and of the page itself.
 pub(crate) fn folio_starts(addr: u64) -> impl Iterator<Item = u64> {
-    /// 1 GiB: the largest that the processor maps at once.
+    /// 1 GiB: the largest page of the CPU.
     const LARGEST_ORDER: u32 = 18;
     let page = page_start(addr);
     let mut last = None;

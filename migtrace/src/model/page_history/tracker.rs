@@ -1,9 +1,9 @@
-//! The lives of all pages that events tell of, event by event, in bounded memory.
+//! Builds the history of every page from events, one by one, in bounded memory.
 //!
-//! Events name pages by address, some by page frame only. An address is the page's own process's where a task handles its
-//! own memory: faults, checks, marks, and moves in its own faults or calls. Moves for other causes happen in whatever task
-//! came by: they belong to the page that was seen last in their frame, if the address agrees. What cannot be told is left
-//! out and counted. What views ask is in `lookup.rs`.
+//! Events identify pages by address, some only by page frame. The address belongs to the task's own process for faults,
+//! checks, marks, and migrations in its own faults or syscalls. Migrations with other causes run in an unrelated task.
+//! They belong to the page that was last seen in their frame, if the address agrees. Events that cannot be attributed
+//! are counted. Queries are in `query.rs`.
 
 use std::collections::VecDeque;
 
@@ -21,18 +21,18 @@ use crate::model::{
     frame_index::FrameIndex,
 };
 
-/// How much is kept.
+/// Limits of what is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub pages: usize,
-    /// Of all pages together.
+    /// Steps of all pages together.
     pub steps: usize,
     pub steps_per_page: usize,
     pub processes: usize,
     pub requests_per_process: usize,
-    /// Page frames whose address is remembered.
+    /// Page frames to keep an address for.
     pub frames: usize,
-    /// Moves of calls that have not returned, so that it is not known whose pages they move.
+    /// Migrations in syscalls that have not returned, so that the process is unknown.
     pub pending: usize,
 }
 
@@ -50,37 +50,37 @@ impl Default for Limits {
     }
 }
 
-/// What biographies do not hold.
+/// What page histories do not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
-    /// Events that name no address, and a frame of which no other event tells.
+    /// Events without an address, on a frame that no other event names.
     pub nameless_events: u64,
-    /// Moves of which it is not known whose page they are about.
+    /// Migrations of pages whose process is unknown.
     pub ownerless_events: u64,
-    /// Pages that were forgotten, to hold memory within bounds, with all their steps.
+    /// Pages evicted to bound memory, with all their steps.
     pub evicted_pages: u64,
-    /// Steps of pages that are there.
+    /// Evicted steps of pages that are kept.
     pub dropped_steps: u64,
     pub evicted_processes: u64,
     pub evicted_frames: u64,
-    /// Events that the recording lost, of whatever pages.
+    /// Events that the recording lost, of any page.
     pub lost_events: u64,
 }
 
-/// The lives of pages.
+/// The history of every page.
 #[derive(Debug)]
 pub struct PageTracker {
     limits: Limits,
-    /// Only pages that hold this address.
+    /// If set, only pages that contain this address.
     only: Option<u64>,
     pub(crate) pages: HashMap<PageId, Page>,
-    /// In line to be forgotten: pages of which nothing but faults is known go first.
+    /// Eviction queues: pages that only have faults are evicted first.
     plain: VecDeque<PageId>,
     notable: VecDeque<PageId>,
     steps: usize,
     pub(crate) frames: FrameIndex,
     pub(crate) lives: ProcessHistories,
-    /// Moves inside calls that have not returned, by thread.
+    /// Migrations in syscalls that have not returned, by thread.
     pending: HashMap<u32, Vec<Event>>,
     pub(crate) pending_events: usize,
     pub(crate) left_out: LeftOut,
@@ -93,7 +93,7 @@ impl Default for PageTracker {
 }
 
 impl PageTracker {
-    /// Nothing yet.
+    /// Empty.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
@@ -111,14 +111,14 @@ impl PageTracker {
         }
     }
 
-    /// Of pages that hold this address only, in whatever process.
+    /// Only for pages that contain this address, in any process.
     #[must_use]
     pub fn only(addr: u64) -> Self {
         let limits = Limits { steps_per_page: 1 << 16, requests_per_process: 1 << 12, ..Limits::default() };
         Self { only: Some(page_start(addr)), ..Self::new(limits) }
     }
 
-    /// Takes the next event, in the order of their ends.
+    /// Adds the next event. Events must come in order of their end times.
     pub fn take(&mut self, event: &Event) {
         match &event.body {
             Body::Fault(f) => {
@@ -163,7 +163,7 @@ impl PageTracker {
             }
             Cause::MovePages | Cause::MigratePages => self.wait_for_request(event),
             _ => match self.frames.find(m.old_pfn) {
-                // Another address: the frame is another page's by now.
+                // Another address: the frame belongs to another page now.
                 Some((pid, addr))
                     if m.addr.is_none_or(|its| folio_start(its, m.order) == folio_start(addr, m.order)) =>
                 {
@@ -181,7 +181,7 @@ impl PageTracker {
         self.step(process, addr, m.order, event, by_frame, || What::Migrate(Box::new(m.clone())));
     }
 
-    /// The call says whose pages they are, when it returns.
+    /// When the syscall returns, its arguments name the process.
     fn wait_for_request(&mut self, event: &Event) {
         if self.pending_events >= self.limits.pending {
             self.left_out.ownerless_events += 1;
@@ -243,7 +243,7 @@ impl PageTracker {
         }
     }
 
-    /// An event's own address, else that of its frame if it is this process's; and whether it is that.
+    /// The event's own address, or that of its frame if it is in this process; and whether the frame was used.
     fn addr(&self, pid: u32, addr: Option<u64>, pfn: u64) -> Option<(u64, bool)> {
         let by_frame = || self.frames.find(pfn).filter(|(owner, _)| *owner == pid).map(|(_, addr)| (addr, true));
         addr.map(|addr| (addr, false)).or_else(by_frame)
@@ -291,7 +291,7 @@ impl PageTracker {
             self.notable.push_back(id);
         }
         if is_first {
-            // A process with pages has a life, so that its end is known.
+            // Creates the history of a process with pages, so that its exit is seen.
             let life = self.lives.begin(process);
             life.comm = if event.pid == process.pid { event.comm } else { life.comm };
         }
@@ -302,7 +302,7 @@ impl PageTracker {
         }
     }
 
-    /// Forgets the page that is first in line and was not used since it got there.
+    /// Evicts the first page of the queue that was not used since it was queued.
     fn evict(&mut self) -> bool {
         loop {
             let is_plain = !self.plain.is_empty();

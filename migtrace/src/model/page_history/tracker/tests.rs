@@ -1,4 +1,4 @@
-//! ProcessHistories of pages, of literal events.
+//! Page histories of literal events.
 
 use super::*;
 use crate::{
@@ -64,10 +64,10 @@ fn a_page_that_goes_there_and_back_bounced() {
 #[test]
 fn marks_without_addresses_are_joined_by_frame_or_counted() {
     let (_, events) = testkit::lazy_without_addresses(4, [1]);
-    // No event names the frames before the marks do.
+    // No event names the frames before the marks.
     let biographies = lives(&events);
     assert_eq!(biographies.left_out().nameless_events, 4);
-    // Once a check has, the next mark of that frame is that page's.
+    // After a check of the frame, its next mark belongs to that page.
     let again = events.iter().filter(|e| matches!(e.body, Body::Check(_) | Body::Mark(_)));
     let mut known: Vec<Event> = again.cloned().collect();
     known.sort_by_key(|e| !matches!(e.body, Body::Check(_)));
