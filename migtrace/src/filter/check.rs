@@ -5,7 +5,7 @@ use std::ops::Range;
 use regex::Regex;
 
 use super::{
-    error::Mistake,
+    error::{Checked, Mistake},
     field::{Field, Type},
     mask::HAS,
     predicate::{Predicate, Relation, TextTest},
@@ -13,8 +13,6 @@ use super::{
     syntax::{Node, Part},
     values::{number, numbers, one_of, text_of, wrong_type},
 };
-
-pub(super) type Checked<T> = Result<T, Mistake>;
 
 /// The predicate that an expression is, or with `not` its contrary.
 pub(super) fn predicate(node: &Node, not: bool) -> Checked<Predicate> {

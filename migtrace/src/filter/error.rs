@@ -31,6 +31,9 @@ impl fmt::Display for FilterError {
     }
 }
 
+/// A part of an expression that was checked, or what is wrong with it.
+pub(super) type Checked<T> = Result<T, Mistake>;
+
 /// A mistake at a place, before it is known in which expression.
 #[derive(Debug)]
 pub(super) struct Mistake {

@@ -3,8 +3,7 @@
 use std::ops::{Range, RangeInclusive};
 
 use super::{
-    check::Checked,
-    error::Mistake,
+    error::{Checked, Mistake},
     field::{Field, Words},
     predicate::{Predicate, TextTest},
     ranges::Ranges,

@@ -26,13 +26,14 @@ pub use self::{
     row::value::{Picked, pick},
     schema::{COLUMNS, Column, RowBatch},
     write::{
-        Summary, Writer,
         dump::Dump,
+        merge::Summary,
         recover::{Recovered, recover},
         rotation::{Flight, Output, Plan, Written},
+        writer::Writer,
     },
 };
 pub(crate) use self::{
     column::types::{Cell, Cells},
-    row::to_event::BadRow,
+    row::fields::BadRow,
 };

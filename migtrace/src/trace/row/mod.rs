@@ -1,5 +1,18 @@
-//! Events as rows, and rows as events.
+//! Events as rows, and rows as events: which field goes to which column, for files, filters and views alike.
+//!
+//! Each kind has a file, with both directions side by side.
 
+mod batch;
+mod check;
+mod fault;
+pub(crate) mod fields;
 pub(crate) mod from_event;
+mod loss;
+mod mark;
+mod migrate;
+mod region;
+mod request;
+pub(crate) mod sink;
+mod task;
 pub(crate) mod to_event;
 pub(crate) mod value;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::from_event::{Sink, put_event};
+use super::{from_event::put_event, sink::Sink};
 use crate::event::Event;
 use crate::trace::{
     column::types::{Cell, Value},

@@ -6,7 +6,7 @@ use crate::{
     trace::{
         COLUMNS,
         column::types::Cell,
-        row::from_event::{Sink, put_event},
+        row::{from_event::put_event, sink::Sink},
         schema::Named,
     },
 };

@@ -4,7 +4,10 @@ use std::{fs, path::Path, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{Summary, encoder_thread::Held, merge};
+use super::{
+    encoder_thread::Held,
+    merge::{self, Summary},
+};
 use crate::{
     clock,
     recording::Meta,

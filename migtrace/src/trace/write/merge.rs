@@ -37,6 +37,16 @@ const SMALL_ROWS: usize = 1 << 15;
 /// Rows at which small row groups that were gathered are enough for one.
 const GATHERED_ROWS: usize = 1 << 17;
 
+/// What a finished trace holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    pub events: u64,
+    /// Size of the file.
+    pub bytes: u64,
+    /// CPU time that went into encoding and writing it, ns; what pushing took is the caller's.
+    pub cpu_ns: u64,
+}
+
 /// Writes `path` with the rows of `segments`, in their order, and the metadata `meta`. Returns the file's size in bytes.
 ///
 /// The file is made as `temporary`, on the same file system, and then renamed, so `path` is the old file or the whole new

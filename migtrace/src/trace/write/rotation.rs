@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Summary, Writer};
+use super::{merge::Summary, writer::Writer};
 use crate::{
     event::Event,
     recording::Meta,

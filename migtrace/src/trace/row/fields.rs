@@ -1,0 +1,102 @@
+//! One row of a trace, field by field.
+//!
+//! Nothing is trusted: a row that lacks what its kind needs, or holds a word or a number that its column cannot have, is an
+//! error that names the column.
+
+use std::{collections::HashSet, fmt, num::NonZeroU32, str::FromStr, sync::Arc};
+
+use crate::{
+    event::NodeMask,
+    trace::{
+        column::types::{Cell, Cells},
+        schema::RowBatch,
+    },
+};
+
+/// Largest order that a folio can have: more is damage, and would overflow its number of pages.
+const MAX_ORDER: u32 = 63;
+/// Nodes from here on are damage: Linux has at most 1 << 10.
+const MAX_NODES: u32 = 1 << 10;
+
+/// What is wrong with a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BadRow {
+    pub(crate) column: &'static str,
+    /// The value that it has, `None` where it has none.
+    pub(crate) found: Option<String>,
+}
+
+impl fmt::Display for BadRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.found {
+            Some(found) => write!(f, "column {} holds {found:?}", self.column),
+            None => write!(f, "column {} is null", self.column),
+        }
+    }
+}
+
+/// One row that is being read.
+pub(super) struct Fields<'a> {
+    pub(super) batch: &'a RowBatch,
+    pub(super) row: usize,
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn need<C: Cell>(&self, cells: &'a Cells<C>) -> Result<C::Native<'a>, BadRow> {
+        cells.get(self.row).ok_or(BadRow { column: cells.name, found: None })
+    }
+
+    pub(super) fn word<T: FromStr>(&self, cells: &Cells<String>) -> Result<T, BadRow> {
+        self.word_if(cells)?.ok_or(BadRow { column: cells.name, found: None })
+    }
+
+    pub(super) fn word_if<T: FromStr>(&self, cells: &Cells<String>) -> Result<Option<T>, BadRow> {
+        let parse = |word: &str| word.parse().map_err(|_| BadRow { column: cells.name, found: Some(word.to_owned()) });
+        cells.get(self.row).map(parse).transpose()
+    }
+
+    pub(super) fn weight(&self) -> Result<Option<NonZeroU32>, BadRow> {
+        let Some(weight) = self.batch.weight.get(self.row) else { return Ok(None) };
+        let none = || BadRow { column: "weight", found: Some(weight.to_string()) };
+        NonZeroU32::new(weight).map(Some).ok_or_else(none)
+    }
+
+    pub(super) fn order(&self) -> Result<u32, BadRow> {
+        let order = self.need(&self.batch.order)?;
+        if order > MAX_ORDER {
+            return Err(BadRow { column: "order", found: Some(order.to_string()) });
+        }
+        Ok(order)
+    }
+
+    pub(super) fn nodemask(&self) -> Result<Option<NodeMask>, BadRow> {
+        let Some(text) = self.batch.nodemask.get(self.row) else { return Ok(None) };
+        let bad = || BadRow { column: "nodemask", found: Some(text.to_owned()) };
+        let in_range = |part: &str| part.trim().parse::<u32>().is_ok_and(|node| node < MAX_NODES);
+        if !text.is_empty() && !text.split([',', '-']).all(in_range) {
+            return Err(bad());
+        }
+        text.parse().map(Some).map_err(|_| bad())
+    }
+}
+
+/// Texts that a reader keeps so that events share them: of words a trace has a dozen, of stacks hundreds, a damaged one any
+/// number of either.
+#[derive(Default)]
+pub(super) struct Shared(HashSet<Arc<str>>);
+
+/// Texts that are kept of each sort.
+const SHARED: usize = 4096;
+
+impl Shared {
+    pub(super) fn get(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(text) {
+            return known.clone();
+        }
+        let new: Arc<str> = Arc::from(text);
+        if self.0.len() < SHARED {
+            self.0.insert(new.clone());
+        }
+        new
+    }
+}
