@@ -1,4 +1,4 @@
-//! Sizes, alignments and offsets that both sides rely on. A change here requires a new [`crate::ABI_VERSION`].
+//! Sizes, alignments and offsets that both sides rely on. A change here requires a new [`ABI_VERSION`].
 
 use core::mem::{align_of, offset_of, size_of};
 
@@ -8,6 +8,9 @@ use crate::{
     record::*,
     tally::{ProcessKey, ProcessTally, TIME_BUCKETS, Tally, TallyKey},
 };
+
+/// Version of this wire. The programs write it into every record, and the collector rejects any other.
+pub const ABI_VERSION: u8 = 5;
 
 const _: () = assert!(size_of::<Header>() == 64 && align_of::<Header>() == 8);
 const _: () = assert!(offset_of!(Header, kind) == 32 && offset_of!(Header, comm) == 48);

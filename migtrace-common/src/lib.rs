@@ -25,5 +25,4 @@ pub mod node_mask;
 pub mod record;
 pub mod tally;
 
-/// Version of this wire. The programs write it into every record, and the collector rejects any other.
-pub const ABI_VERSION: u8 = 5;
+pub use layout::ABI_VERSION;

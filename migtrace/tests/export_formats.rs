@@ -9,8 +9,8 @@ use std::{
 use assert_cmd::Command;
 use migtrace::{
     event::{Body, Cause, Comm, Event, Migrate, Outcome, Phase, Region, RegionClass},
-    recording::{FORMAT_VERSION, Meta},
-    trace::{COLUMNS, Trace, Writer},
+    recording::Meta,
+    trace::{COLUMNS, FORMAT_VERSION, Trace, Writer},
 };
 use predicates::prelude::*;
 

@@ -12,8 +12,8 @@ use bench_synth::{Shape, Synth};
 use migtrace::{
     clock,
     decode::{names::Names, record::decode},
-    recording::{FORMAT_VERSION, Meta},
-    trace::{Trace, Writer, recover},
+    recording::Meta,
+    trace::{FORMAT_VERSION, Trace, Writer, recover},
 };
 
 const MIGTRACE: &str = env!("CARGO_BIN_EXE_migtrace");

@@ -17,8 +17,8 @@ use migtrace::{
     event::Event,
     filter::Filter,
     live::host::kernel::Kernel,
-    recording::{FORMAT_VERSION, Meta},
-    trace::{Trace, Writer},
+    recording::Meta,
+    trace::{FORMAT_VERSION, Trace, Writer},
 };
 use serde_json::json;
 

@@ -40,7 +40,8 @@ use crate::{
         Filter,
         kernel::{self, KernelScope},
     },
-    recording::{FORMAT_VERSION, Meta, OwnCost, ProbeAccount, ProbeInfo, ProgramCost, coverage},
+    recording::{Meta, OwnCost, ProbeAccount, ProbeInfo, ProgramCost, coverage},
+    trace::FORMAT_VERSION,
 };
 
 /// Why tracing cannot begin, or went wrong.

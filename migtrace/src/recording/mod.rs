@@ -4,9 +4,6 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 
 use serde::{Deserialize, Serialize};
 
-/// Version of the trace format; a file with a larger one is refused, older ones are read.
-pub const FORMAT_VERSION: u32 = 3;
-
 /// The key of [`Meta`], as JSON, in a file's metadata.
 pub(crate) const META_KEY: &str = "migtrace";
 

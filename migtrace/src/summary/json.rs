@@ -7,7 +7,7 @@ use super::{
     count::{MoveCount, Tally},
     process::Process,
 };
-use crate::{container::Container, event::Kind, model::latency::Latencies, recording::FORMAT_VERSION};
+use crate::{container::Container, event::Kind, model::latency::Latencies, trace::FORMAT_VERSION};
 
 impl Summary {
     /// The counts as JSON, with the `top` processes that matter most. docs/summary.md lists the fields.

@@ -14,7 +14,7 @@ pub(super) fn meta(events: &[Event], end_ns: u64) -> Meta {
         ["fault", "check", "mark", "lazy_migrate", "direct_migrate", "batch", "lazy_batch", "request", "task", "phase"];
     let stored = |name: &str| events.iter().filter(|e| probe_of(&e.body) == name).count() as u64;
     Meta {
-        format_version: FORMAT_VERSION,
+        format_version: crate::trace::FORMAT_VERSION,
         migtrace_version: "0.1.0".into(),
         kernel_release: "6.12.117-migtrace".into(),
         kernel_patched: true,

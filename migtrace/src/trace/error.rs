@@ -7,7 +7,7 @@ use std::{
 
 use parquet::errors::ParquetError;
 
-use crate::recording::FORMAT_VERSION;
+use super::schema::FORMAT_VERSION;
 
 /// Result of reading or writing a trace.
 pub type Result<T> = std::result::Result<T, Error>;

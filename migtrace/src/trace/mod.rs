@@ -24,7 +24,7 @@ pub use self::{
         rows::{Events, GroupRows, Rows},
     },
     row::value::{Picked, pick},
-    schema::{COLUMNS, Column, RowBatch},
+    schema::{COLUMNS, Column, FORMAT_VERSION, RowBatch},
     write::{
         dump::Dump,
         merge::Summary,

@@ -29,6 +29,17 @@ use crate::event::Kind;
 /// The table's name in the file.
 pub(crate) const TABLE: &str = "events";
 
+/// Version of the format. Readers reject files of later versions.
+pub const FORMAT_VERSION: u32 = 3;
+
+const _: () = {
+    let mut place = 0;
+    while place < COLUMNS.len() {
+        assert!(COLUMNS[place].since <= FORMAT_VERSION);
+        place += 1;
+    }
+};
+
 /// What files say of their writer begins so.
 pub(crate) const CREATED_BY_PREFIX: &str = "migtrace ";
 

@@ -9,12 +9,12 @@ use serde::Deserialize;
 use self::rows::{Events, GroupRows, Rows};
 use crate::{
     event::Event,
-    recording::{FORMAT_VERSION, META_KEY, Meta},
+    recording::{META_KEY, Meta},
     trace::{
         error::{Error, Result},
         parquet::container::{Container, rows_of},
         partial_dir,
-        schema::COLUMNS,
+        schema::{COLUMNS, FORMAT_VERSION},
     },
 };
 

@@ -6,9 +6,9 @@ use parquet::{arrow::ArrowWriter, file::metadata::KeyValue};
 use super::{every_kind, final_meta, write};
 use crate::{
     event::Event,
-    recording::{FORMAT_VERSION, META_KEY, Meta},
+    recording::{META_KEY, Meta},
     trace::{
-        Error, Result, Trace,
+        Error, FORMAT_VERSION, Result, Trace,
         parquet::{checksum, container::Container},
         schema,
         write::segment,
@@ -138,7 +138,12 @@ fn a_parquet_file_of_another_program_is_called_so() {
 fn a_newer_format_is_refused_before_anything_else_is_looked_at() {
     let error = error(&foreign(Some(r#"{"format_version": 99, "unheard": "of"}"#)));
     assert!(matches!(error, Error::Newer { found: 99, .. }), "{error}");
-    assert!(error.to_string().contains("trace format 99 is newer than this migtrace, which reads up to 3"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains(&format!("trace format 99 is newer than this migtrace, which reads up to {FORMAT_VERSION}")),
+        "{error}"
+    );
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::recording::Meta;
 /// Metadata as a recording would have it.
 fn meta() -> Meta {
     Meta {
-        format_version: crate::recording::FORMAT_VERSION,
+        format_version: crate::trace::FORMAT_VERSION,
         migtrace_version: "0.1.0".into(),
         kernel_release: "6.12.0".into(),
         start_ns: 1_000,

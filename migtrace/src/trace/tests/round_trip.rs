@@ -3,8 +3,8 @@ use std::{collections::BTreeSet, num::NonZeroU32};
 use super::{every_kind, fault, final_meta, migrate, request, write};
 use crate::{
     event::{Batch, Body, Cause, Comm, Event, Task, TaskEvent, Work},
-    recording::{FORMAT_VERSION, Meta, OwnCost, ProgramCost},
-    trace::{COLUMNS, Trace, Value, Writer, recover},
+    recording::{Meta, OwnCost, ProgramCost},
+    trace::{COLUMNS, FORMAT_VERSION, Trace, Value, Writer, recover},
 };
 
 #[test]

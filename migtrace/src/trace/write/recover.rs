@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::merge;
 use crate::{
-    recording::{FORMAT_VERSION, Meta},
+    recording::Meta,
     trace::{
         error::{Error, Result},
         partial_dir::{self, Partial},
         read::Trace,
+        schema::FORMAT_VERSION,
     },
 };
 
