@@ -4,7 +4,7 @@
 /// A group of programs that make records of one kind. The number is `probe` in each record's header, and leads to the per-CPU
 /// counters.
 #[repr(u16)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Probe {
     Fault = 0,
     Check = 1,

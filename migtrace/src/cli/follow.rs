@@ -9,10 +9,10 @@ use migtrace::{
     live::{
         host::{requirements, stranded_pages::LeftBehind, vmstat},
         privilege,
-        session::{Live, Scope, SourceError, mark_silenced},
+        session::{Live, Scope, SourceError},
     },
     log::{Options, live::Follower},
-    recording::Meta,
+    recording::{Meta, coverage},
 };
 use tokio::time::interval;
 
@@ -97,7 +97,7 @@ impl Log {
         }
         let closing = stopped.close()?;
         if closing.silenced {
-            mark_silenced(&mut meta.probes);
+            coverage::mark_interrupted(&mut meta.probes);
         }
         meta.account = closing.account;
         Ok(self.follower.finish(meta, out)?)

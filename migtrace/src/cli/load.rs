@@ -25,7 +25,7 @@ pub(super) fn run(trace: &Trace, filter: &Filter) -> Result<Run> {
         }
     }
     let mut meta = trace.meta().clone();
-    coverage::leave_out(&mut meta, filter.kinds().complement());
+    coverage::exclude(&mut meta.probes, filter.kinds().complement());
     Ok(Run::new(meta, events))
 }
 

@@ -11,15 +11,15 @@ use std::{
 use anyhow::{Context, Result, bail};
 use migtrace::{
     clock,
-    event::{Event, Kind},
+    event::{Event, Kind, Probe},
     filter::{Filter, kernel::KernelScope},
     live::{
         host::{cgroups::Cgroups, requirements, stranded_pages::LeftBehind, vmstat},
         privilege,
-        session::{Live, SILENCED, Scope, SourceError, mark_silenced},
+        session::{Live, Scope, SourceError},
         workload::{Workload, shell_status},
     },
-    recording::{Meta, OwnCost, ProbeInfo},
+    recording::{Meta, OwnCost, ProbeInfo, Why, coverage},
     summary::Summary,
     text,
     trace::{Output, Trace},
@@ -250,8 +250,8 @@ impl Recording {
             log::warn!("{lost} of what programs map lost: some of their functions may have no names");
         }
         if closing.silenced {
-            log::warn!("{SILENCED}");
-            mark_silenced(&mut meta.probes);
+            log::warn!("{}", Why::Interrupted);
+            coverage::mark_interrupted(&mut meta.probes);
         }
         meta.late_events = closing.late;
         meta.cgroups = self.cgroups.paths();
@@ -337,7 +337,7 @@ impl Recording {
                 // A stack that leads astray raises exceptions when it is read, which are no faults of the program's.
                 let of_exceptions =
                     |p: &ProbeInfo| p.attached.as_ref().is_some_and(|by| by.contains("page_fault_kernel"));
-                let raised = args.stacks && account.probe == "fault" && meta.probes.iter().any(of_exceptions);
+                let raised = args.stacks && account.probe == Probe::Fault && meta.probes.iter().any(of_exceptions);
                 let raised = if raised { "; exceptions that reading stacks raised are among them" } else { "" };
                 log::warn!("probe {}: {}{raised}", account.probe, text::missed(missed));
             }

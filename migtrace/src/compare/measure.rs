@@ -3,14 +3,14 @@
 use std::num::NonZeroU32;
 
 use crate::{
-    event::Body,
+    event::{Body, Probe},
     model::{
         Run,
         latency::Latencies,
         lazy::{fate::Gone, funnel::Funnel},
         totals::move_requests::MoveRequests,
     },
-    recording::coverage,
+    recording::account,
 };
 
 /// The metrics of one run; `None` if the trace cannot show it or it does not apply.
@@ -66,10 +66,10 @@ impl Measure {
     pub fn new(run: &Run, name: &str) -> Self {
         let work = MoveRequests::new(run);
         let funnel = work.funnel(run);
-        let marks_seen = run.attached("mark") || run.attached("lazy_batch");
+        let marks_seen = run.attached(Probe::Mark) || run.attached(Probe::LazyBatch);
         let seen = funnel.as_ref().filter(|_| marks_seen);
-        let has_requests = run.attached("request");
-        let has_faults = run.attached("fault");
+        let has_requests = run.attached(Probe::Request);
+        let has_faults = run.attached(Probe::Fault);
         let failed_in_faults = work.failed_in_fault_pages(run);
         let refused: u64 = funnel.iter().flat_map(|f| f.refused_pages.values()).sum();
         Self {
@@ -90,8 +90,8 @@ impl Measure {
             longest_request_ns: work.requests.iter().filter_map(|&i| run.events[i].latency_ns()).max(),
             faults: (has_requests && has_faults).then(|| work.fault_latency(run)),
             moving_in_faults_ns: work.moving_in_faults_ns(run).filter(|_| has_faults && !work.faults.is_empty()),
-            lost_events: run.meta.lost().max(coverage::lost_by_events(&run.events)),
-            is_lossless: coverage::is_lossless(&run.meta),
+            lost_events: run.meta.lost().max(account::lost_by_events(&run.events)),
+            is_lossless: run.meta.is_lossless(),
             funnel_holds: seen.filter(|f| !f.is_empty() && !f.is_estimated).map(|f| f.holds()),
             machine: run.meta.machine.clone(),
             events: run.events.len() as u64,

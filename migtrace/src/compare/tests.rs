@@ -2,7 +2,7 @@
 
 use super::{Comparison, gate::Gate, measure::Measure};
 use crate::{
-    event::{Body, Event},
+    event::{Body, Event, Probe},
     model::Run,
     recording::Meta,
     testkit,
@@ -58,7 +58,7 @@ fn json() {
 #[test]
 fn what_a_trace_cannot_know_is_null_and_not_zero() {
     let (mut meta, mut events) = testkit::lazy(8, 0..8);
-    meta.probes.retain(|p| p.probe == "request");
+    meta.probes.retain(|p| p.probe == Probe::Request);
     events.retain(|e| matches!(e.body, Body::Request(_)));
     let b = vec![measure("lazy", (meta, events))];
     let json = Comparison::new(vec![measure("direct", testkit::direct(8))], b).json();
@@ -84,7 +84,7 @@ fn loss_is_said() {
 fn runs_without_a_request_are_nothing_to_compare() {
     let (meta, _) = testkit::direct(8);
     let mut blind = meta.clone();
-    blind.probes.retain(|p| p.probe != "request");
+    blind.probes.retain(|p| p.probe != Probe::Request);
     let blind = vec![measure("blind", (blind, Vec::new()))];
     let c = Comparison::new(blind, vec![measure("lazy", testkit::lazy(8, 0..8))]);
     assert!(c.text().contains("Placement syscalls were not recorded in blind: nothing to compare."), "{}", c.text());

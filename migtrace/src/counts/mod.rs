@@ -9,7 +9,7 @@ mod process;
 use std::collections::BTreeMap;
 
 use migtrace_common::{
-    counters::ProbeCounters,
+    counters::{Probe, ProbeCounters},
     tally::{TIME_BUCKETS, Tally, bucket_end_ns},
 };
 
@@ -33,7 +33,7 @@ pub struct Counts {
     pub processes: Processes,
     /// The programs' own counts by probe, those of events among them that could not be counted here: there were too many sorts
     /// or processes at once.
-    pub probes: BTreeMap<&'static str, ProbeCounters>,
+    pub probes: BTreeMap<Probe, ProbeCounters>,
     /// Sorts in numbers that mean nothing to this migtrace; their events are in no count.
     pub unreadable: u64,
 }

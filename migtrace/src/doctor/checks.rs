@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use serde::Serialize;
 
 use crate::{
+    event::Name,
     live::{
         attach::{
             catalog::{CATALOG, Gives, Role},
@@ -67,8 +68,9 @@ pub(super) fn programs(probes: &[ProbeInfo], tried: Result<(), String>) -> Check
     let refused = probes.iter().filter_map(|probe| probe.error.as_deref()).find(|error| error.contains("refused"));
     // Records of folios that this kernel does not have are no role here, and were not tried.
     let tried = |role: &&Role| {
-        let is_it =
-            |probe: &ProbeInfo| probe.probe == role.probe.name() && probe.field.as_deref() == role.gives.field();
+        let is_it = |probe: &ProbeInfo| {
+            probe.probe == role.probe && probe.field.as_ref().map(Name::as_str) == role.gives.field()
+        };
         !matches!(role.gives, Gives::RecordsOf(_)) || probes.iter().any(is_it)
     };
     let roles = CATALOG.iter().filter(tried).count();

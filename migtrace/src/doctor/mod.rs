@@ -10,12 +10,13 @@ mod views;
 
 pub use self::{checks::Check, report::Report, text::write, views::View};
 use crate::{
+    event::Probe,
     filter::kernel::KernelFilter,
     live::{
         attach::{bpf_config, catalog::CATALOG, load::Loaded, options::Options},
         host::{hypervisor, kernel::Kernel, requirements},
     },
-    recording::ProbeInfo,
+    recording::{Fidelity, ProbeInfo},
 };
 
 /// Smallest ring that the kernel makes: nothing is going to be in it.
@@ -74,12 +75,12 @@ fn try_all(kernel: &Kernel) -> (Vec<ProbeInfo>, Result<(), String>) {
 
 /// The catalog where nothing could be tried.
 fn untried(why: &str) -> Vec<ProbeInfo> {
-    let role = |probe: &str, field: Option<&str>| ProbeInfo {
-        probe: probe.to_owned(),
-        field: field.map(str::to_owned),
+    let hook = |probe: Probe, field: Option<&str>| ProbeInfo {
+        probe: probe.into(),
+        field: field.map(Into::into),
         attached: None,
         error: Some(format!("not tried: {why}")),
-        fidelity: "unavailable".to_owned(),
+        fidelity: Fidelity::Unavailable.into(),
     };
-    CATALOG.iter().map(|entry| role(entry.probe.name(), entry.gives.field())).collect()
+    CATALOG.iter().map(|entry| hook(entry.probe, entry.gives.field())).collect()
 }

@@ -5,16 +5,12 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::{checks::State, report::Report};
-use crate::recording::ProbeInfo;
+use crate::recording::Fidelity;
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const WARN: Style = AnsiColor::Yellow.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const HEAD: Style = Style::new().bold();
-
-fn name(probe: &ProbeInfo) -> String {
-    probe.field.as_ref().map_or_else(|| probe.probe.clone(), |field| format!("{}.{field}", probe.probe))
-}
 
 /// Writes the report. Hooks that are attached are shown where `all`, else only those that are not.
 ///
@@ -43,9 +39,9 @@ pub fn write(report: &Report, all: bool, out: &mut impl Write) -> io::Result<()>
     writeln!(out, "\n{HEAD}what it can show here{HEAD:#}")?;
     for view in &report.views {
         let style = match view.fidelity {
-            "exact" => GOOD,
-            "estimated" => WARN,
-            _ => BAD,
+            Fidelity::Exact => GOOD,
+            Fidelity::Estimated => WARN,
+            Fidelity::Unavailable => BAD,
         };
         writeln!(out, "  {style}{:<11}{style:#} {}", view.fidelity, view.question)?;
         if let Some(why) = &view.why {
@@ -63,7 +59,7 @@ pub fn write(report: &Report, all: bool, out: &mut impl Write) -> io::Result<()>
     for same in hooks.chunk_by(|a, b| a.probe == b.probe && (&a.attached, &a.error) == (&b.attached, &b.error)) {
         let Some(first) = same.first() else { continue };
         let style = if first.attached.is_some() { GOOD } else { WARN };
-        writeln!(out, "  {style}{}{style:#}", same.iter().map(|probe| name(probe)).collect::<Vec<_>>().join(", "))?;
+        writeln!(out, "  {style}{}{style:#}", same.iter().map(|probe| probe.name()).collect::<Vec<_>>().join(", "))?;
         if let Some(place) = &first.attached {
             writeln!(out, "      {place}")?;
         }

@@ -1,15 +1,19 @@
 //! What each question gets for an answer on this kernel: exact, estimated or none, and why.
 
+use std::cmp::Reverse;
+
 use serde::Serialize;
 
-use crate::recording::ProbeInfo;
+use crate::{
+    event::{Probe, ProbeField},
+    recording::{Fidelity, ProbeInfo, coverage},
+};
 
 /// One question that migtrace answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct View {
     pub question: &'static str,
-    /// `exact`, `estimated` or `unavailable`.
-    pub fidelity: &'static str,
+    pub fidelity: Fidelity,
     /// What it lacks, or why it is an estimate.
     pub why: Option<String>,
 }
@@ -18,60 +22,68 @@ pub struct View {
 struct Needs {
     question: &'static str,
     /// Probes and fields that it needs.
-    all: &'static [(&'static str, Option<&'static str>)],
+    all: &'static [(Probe, Option<ProbeField>)],
     /// Why the answer is an estimate at best.
     estimate: Option<&'static str>,
 }
 
 const QUESTIONS: &[Needs] = &[
-    Needs { question: "page faults, one by one", all: &[("fault", None)], estimate: None },
+    Needs { question: "page faults, one by one", all: &[(Probe::Fault, None)], estimate: None },
     Needs {
         question: "faults by class, and how long each took",
-        all: &[("fault", None), ("fault", Some("class")), ("fault", Some("latency_ns"))],
+        all: &[
+            (Probe::Fault, None),
+            (Probe::Fault, Some(ProbeField::Class)),
+            (Probe::Fault, Some(ProbeField::LatencyNs)),
+        ],
         estimate: None,
     },
     Needs {
         question: "pages first touched on a remote node",
-        all: &[("fault", None), ("fault", Some("nid")), ("fault", Some("class"))],
+        all: &[(Probe::Fault, None), (Probe::Fault, Some(ProbeField::Nid)), (Probe::Fault, Some(ProbeField::Class))],
         estimate: Some(
             "nobody checks policy there: a page on another node than its toucher's CPU is taken as misplaced",
         ),
     },
     Needs {
         question: "NUMA hinting faults, their checks and verdicts",
-        all: &[("hinting_check", None), ("fault", Some("class"))],
+        all: &[(Probe::HintingCheck, None), (Probe::Fault, Some(ProbeField::Class))],
         estimate: None,
     },
     Needs {
         question: "each page that moved, from where to where, and why",
-        all: &[("direct_migrate", None), ("batch", None)],
+        all: &[(Probe::DirectMigrate, None), (Probe::Batch, None)],
         estimate: None,
     },
     Needs {
         question: "the address of each page that moved",
-        all: &[("direct_migrate", None), ("direct_migrate", Some("addr"))],
+        all: &[(Probe::DirectMigrate, None), (Probe::DirectMigrate, Some(ProbeField::Addr))],
         estimate: None,
     },
     Needs {
         question: "what moving a page spends its time on",
-        all: &[("direct_migrate", None), ("direct_migrate", Some("copy_ns")), ("direct_migrate", Some("remap_ns"))],
+        all: &[
+            (Probe::DirectMigrate, None),
+            (Probe::DirectMigrate, Some(ProbeField::CopyNs)),
+            (Probe::DirectMigrate, Some(ProbeField::RemapNs)),
+        ],
         estimate: None,
     },
-    Needs { question: "runs of migrate_pages(), with pages that failed", all: &[("batch", None)], estimate: None },
-    Needs { question: "placement system calls and what they took", all: &[("request", None)], estimate: None },
+    Needs { question: "runs of migrate_pages(), with pages that failed", all: &[(Probe::Batch, None)], estimate: None },
+    Needs { question: "placement system calls and what they took", all: &[(Probe::Request, None)], estimate: None },
     Needs {
         question: "lazy marks, checks and moves in faults",
-        all: &[("mark", None), ("check", None), ("lazy_migrate", None)],
+        all: &[(Probe::Mark, None), (Probe::Check, None), (Probe::LazyMigrate, None)],
         estimate: None,
     },
     Needs {
         question: "tasks that move to another node",
-        all: &[("task", None), ("task", Some("to_node"))],
+        all: &[(Probe::Task, None), (Probe::Task, Some(ProbeField::ToNode))],
         estimate: None,
     },
     Needs {
         question: "mappings: kind, file, policy",
-        all: &[("fault", None), ("fault", Some("region"))],
+        all: &[(Probe::Fault, None), (Probe::Fault, Some(ProbeField::Region))],
         estimate: None,
     },
 ];
@@ -82,68 +94,54 @@ pub(super) fn all(probes: &[ProbeInfo]) -> Vec<View> {
 }
 
 fn answer(needs: &Needs, probes: &[ProbeInfo]) -> View {
-    let lacking = needs.all.iter().find_map(|&(probe, field)| lack(probes, probe, field));
-    let fidelity = match (&lacking, needs.estimate) {
-        (Some(_), _) => "unavailable",
-        (None, Some(_)) => "estimated",
-        (None, None) => "exact",
-    };
-    View { question: needs.question, fidelity, why: lacking.or_else(|| needs.estimate.map(str::to_owned)) }
-}
-
-/// Why a probe or a field of it is not there; `None` where it is. Some roles have alternatives for what a kernel may lack
-/// (each system call, each class): one that is filled is enough.
-fn lack(probes: &[ProbeInfo], probe: &str, field: Option<&str>) -> Option<String> {
-    let of_role = |p: &&ProbeInfo| p.probe == probe && p.field.as_deref() == field;
-    let mut roles = probes.iter().filter(of_role).peekable();
-    let first = roles.peek().copied();
-    match roles.any(|role| role.attached.is_some()) {
-        true => None,
-        // A field without a role of its own comes with the records.
-        false if first.is_none() && field.is_some() => lack(probes, probe, None),
-        false => Some(match first.and_then(|role| role.error.as_deref()) {
-            Some(error) => format!("{}: {error}", field.map_or_else(|| probe.to_owned(), |f| format!("{probe}.{f}"))),
-            None => format!("{probe}: not in the catalog"),
-        }),
-    }
+    let inexact = needs.all.iter().filter_map(|&(probe, field)| {
+        let found = coverage::coverage(probes, &probe.into(), field);
+        let of = field.map_or_else(|| probe.name().to_owned(), |field| format!("{}.{field}", probe.name()));
+        found.why().map(|why| (found.fidelity(), format!("{of}: {why}")))
+    });
+    let estimate = needs.estimate.map(|why| (Fidelity::Estimated, why.to_owned()));
+    // The first of the worst.
+    let worst = inexact.chain(estimate).min_by_key(|(fidelity, _)| Reverse(*fidelity));
+    let (fidelity, why) = worst.map_or((Fidelity::Exact, None), |(fidelity, why)| (fidelity, Some(why)));
+    View { question: needs.question, fidelity, why }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn probe(probe: &str, field: Option<&str>, error: Option<&str>) -> ProbeInfo {
+    fn hook(probe: Probe, field: Option<ProbeField>, error: Option<&str>) -> ProbeInfo {
         ProbeInfo {
             probe: probe.into(),
-            field: field.map(str::to_owned),
+            field: field.map(Into::into),
             attached: error.is_none().then(|| "somewhere".into()),
             error: error.map(str::to_owned),
-            fidelity: String::new(),
+            fidelity: Fidelity::Exact.into(),
         }
     }
 
     #[test]
     fn a_question_is_answered_by_what_is_attached() {
         let probes = [
-            probe("fault", None, None),
-            probe("fault", Some("class"), Some("not shown")),
-            probe("request", None, Some("no such call")),
-            probe("request", None, None),
+            hook(Probe::Fault, None, None),
+            hook(Probe::Fault, Some(ProbeField::Class), Some("not shown")),
+            hook(Probe::Request, None, Some("no such call")),
+            hook(Probe::Request, None, None),
         ];
         let views = all(&probes);
         let of = |question: &str| views.iter().find(|view| view.question.contains(question)).expect("a view");
-        assert_eq!(of("one by one").fidelity, "exact");
-        assert_eq!(of("by class").fidelity, "unavailable");
+        assert_eq!(of("one by one").fidelity, Fidelity::Exact);
+        assert_eq!(of("by class").fidelity, Fidelity::Unavailable);
         assert!(of("by class").why.as_ref().is_some_and(|why| why.contains("not shown")));
-        assert_eq!(of("placement system calls").fidelity, "exact");
-        assert_eq!(of("lazy marks").fidelity, "unavailable");
+        assert_eq!(of("placement system calls").fidelity, Fidelity::Exact);
+        assert_eq!(of("lazy marks").fidelity, Fidelity::Unavailable);
     }
 
     #[test]
     fn an_estimate_says_why() {
-        let probes = [probe("fault", None, None), probe("fault", Some("class"), None)];
+        let probes = [hook(Probe::Fault, None, None), hook(Probe::Fault, Some(ProbeField::Class), None)];
         let view = &all(&probes)[2];
-        assert_eq!(view.fidelity, "estimated");
+        assert_eq!(view.fidelity, Fidelity::Estimated);
         assert!(view.why.is_some());
     }
 }

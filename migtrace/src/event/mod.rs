@@ -14,9 +14,12 @@ mod kind_set;
 mod loss;
 mod mark;
 mod migrate;
+mod name;
 mod outcome;
 mod phase;
 mod policy;
+mod probe;
+mod process_id;
 mod region;
 mod request;
 mod task;
@@ -29,13 +32,16 @@ pub use check::{Check, CheckPath, PLACED_OR_DEFERRED, Verdict};
 pub use comm::Comm;
 pub use fault::{Access, Fault, FaultClass};
 pub use kind_set::KindSet;
-pub use loss::Loss;
+pub use loss::{Loss, LossCause, LossName};
 pub use mark::Mark;
 pub use migrate::{Cause, Migrate};
 pub use migtrace_common::node_mask::NodeMask;
+pub use name::{Name, Word};
 pub use outcome::{Outcome, Reason};
 pub use phase::Phase;
 pub use policy::Policy;
+pub use probe::{FieldName, Probe, ProbeField, ProbeName, kind_of, migrate_probe};
+pub use process_id::ProcessId;
 pub use region::{Region, RegionClass};
 pub use request::{Request, RequestName};
 pub use task::{Task, TaskEvent};
@@ -83,6 +89,12 @@ impl Event {
             user_stack: None,
             body,
         }
+    }
+
+    /// Its process.
+    #[must_use]
+    pub const fn process(&self) -> ProcessId {
+        ProcessId { pid: self.pid, start_ns: self.process_start_ns }
     }
 
     /// Events that this one represents: 1, or more if a sample was recorded.

@@ -17,8 +17,8 @@ impl Counters {
     ///
     /// # Errors
     /// Where the map cannot be read.
-    pub fn read(&self) -> Result<HashMap<&'static str, ProbeCounters>, MapError> {
-        Probe::ALL.iter().map(|&probe| Ok((probe.name(), self.of(probe)?))).collect()
+    pub fn read(&self) -> Result<HashMap<Probe, ProbeCounters>, MapError> {
+        Probe::ALL.iter().map(|&probe| Ok((probe, self.of(probe)?))).collect()
     }
 
     fn of(&self, probe: Probe) -> Result<ProbeCounters, MapError> {

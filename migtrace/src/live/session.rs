@@ -35,12 +35,12 @@ use crate::{
     clock,
     counts::{Beside, Counts},
     decode::names::Names,
-    event::Event,
+    event::{Event, ProbeField},
     filter::{
         Filter,
         kernel::{self, KernelScope},
     },
-    recording::{Meta, OwnCost, ProbeAccount, ProbeInfo, ProgramCost, coverage},
+    recording::{Fidelity, Meta, OwnCost, ProbeAccount, ProbeInfo, ProgramCost, coverage},
     trace::FORMAT_VERSION,
 };
 
@@ -162,7 +162,7 @@ impl Live {
         .map_err(SourceError::Reader)?;
         let mut meta = meta(&kernel, &loaded);
         // Some programs run for what others make of it; their own records are not there all the same.
-        coverage::leave_out(&mut meta, scope.filter.kinds().complement());
+        coverage::exclude(&mut meta.probes, scope.filter.kinds().complement());
         meta.sample = scope.kernel.sample.filter(|n| n.get() > 1);
         Ok((
             Self {
@@ -241,7 +241,7 @@ impl Live {
     ///
     /// # Errors
     /// Where they cannot be read.
-    pub fn counters(&self) -> Result<HashMap<&'static str, ProbeCounters>, SourceError> {
+    pub fn counters(&self) -> Result<HashMap<Probe, ProbeCounters>, SourceError> {
         self.counters.read().map_err(SourceError::Counters)
     }
 
@@ -313,27 +313,14 @@ impl Stopped {
         let Closing { mut account, late, lost_mappings, cpu_ns } = self.reader.join().map_err(SourceError::Counters)?;
         let mut missed = HashMap::<_, u64>::new();
         for ran in &self.ran {
-            *missed.entry(ran.probe.name()).or_default() += ran.runs.missed;
+            *missed.entry(ran.probe).or_default() += ran.runs.missed;
         }
         for account in &mut account {
-            account.missed = missed.get(&*account.probe).copied();
+            account.missed = account.probe.known().and_then(|probe| missed.get(&probe).copied());
         }
         let programs = self.ran.iter().map(cost).collect();
         let own_cost = OwnCost { programs, reader_cpu_ns: Some(cpu_ns), ..OwnCost::default() };
         Ok(End { account, late, lost_mappings, silenced: self.silenced, own_cost })
-    }
-}
-
-/// What a recording misses of which the kernel called no program on a function for a time.
-pub const SILENCED: &str = "kernel.ftrace_enabled was 0 for a time: what happened then was not seen";
-
-/// Says of each probe on a function that it did not see all: the kernel did not call it for a time.
-pub fn mark_silenced(probes: &mut [ProbeInfo]) {
-    const FUNCTIONS: [&str; 4] = ["fentry ", "fexit ", "kprobe ", "kretprobe "];
-    let on_function = |by: &String| FUNCTIONS.iter().any(|form| by.contains(form));
-    for probe in probes.iter_mut().filter(|probe| probe.attached.as_ref().is_some_and(on_function)) {
-        probe.error = Some(SILENCED.to_owned());
-        probe.fidelity = "estimated".to_owned();
     }
 }
 
@@ -350,11 +337,11 @@ fn cost(ran: &Ran) -> ProgramCost {
 /// What the programs show, and what is read beside them.
 fn probes(loaded: &Loaded) -> Vec<ProbeInfo> {
     let left_behind = ProbeInfo {
-        probe: Probe::Task.name().to_owned(),
-        field: Some("pages".to_owned()),
+        probe: Probe::Task.into(),
+        field: Some(ProbeField::Pages.into()),
         attached: Some(stranded_pages::SOURCE.to_owned()),
         error: None,
-        fidelity: "estimated".to_owned(),
+        fidelity: Fidelity::Estimated.into(),
     };
     loaded.probes.iter().cloned().chain([left_behind]).collect()
 }
@@ -372,25 +359,5 @@ fn meta(kernel: &Kernel, loaded: &Loaded) -> Meta {
         start_ns: clock::boot_ns(),
         wall_offset_ns: clock::wall_offset_ns(),
         ..Meta::default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn probes_on_functions_alone_are_silenced() {
-        let attached = ["fexit f", "tp_btf t, kprobe f", "tracepoint a:b", ""];
-        let mut probes = attached.map(|by| ProbeInfo {
-            probe: "fault".to_owned(),
-            field: None,
-            attached: Some(by.to_owned()).filter(|by| !by.is_empty()),
-            error: None,
-            fidelity: "exact".to_owned(),
-        });
-        mark_silenced(&mut probes);
-        let marked = probes.map(|probe| (probe.fidelity == "estimated", probe.error.as_deref() == Some(SILENCED)));
-        assert_eq!(marked, [(true, true), (true, true), (false, false), (false, false)]);
     }
 }

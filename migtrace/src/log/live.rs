@@ -19,9 +19,9 @@ use super::{
     tsv::Lines,
 };
 use crate::{
-    event::{Body, Cause, Event, TaskEvent},
+    event::{Body, Cause, Event, Probe, TaskEvent},
     model::{Run, lazy::tracker::LazyTracker, nesting::Nesting, phase::Section, requested_ranges::RequestedRanges},
-    recording::{Meta, coverage::is_attached},
+    recording::Meta,
     text::{self, ansi},
 };
 
@@ -208,13 +208,13 @@ impl Phase {
 /// Whether it happened inside a call or a fault that is recorded as well.
 fn lies_inside(meta: &Meta, body: &Body) -> bool {
     let of_cause = |cause: Cause| match cause {
-        Cause::Mbind | Cause::MovePages | Cause::MigratePages => is_attached(meta, "request"),
-        Cause::LazyFault | Cause::HintingFault => is_attached(meta, "fault"),
+        Cause::Mbind | Cause::MovePages | Cause::MigratePages => meta.coverage(Probe::Request, None).is_available(),
+        Cause::LazyFault | Cause::HintingFault => meta.coverage(Probe::Fault, None).is_available(),
         _ => false,
     };
     match body {
-        Body::Mark(_) => is_attached(meta, "request"),
-        Body::Check(_) => is_attached(meta, "fault"),
+        Body::Mark(_) => meta.coverage(Probe::Request, None).is_available(),
+        Body::Check(_) => meta.coverage(Probe::Fault, None).is_available(),
         Body::Migrate(m) => of_cause(m.cause),
         Body::Batch(b) => of_cause(b.cause),
         _ => false,

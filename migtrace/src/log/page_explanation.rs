@@ -2,9 +2,9 @@
 
 use super::sentence::verdict;
 use crate::{
-    event::{Cause, FaultClass, Migrate, Outcome, Verdict},
+    event::{Cause, FaultClass, Migrate, Outcome, Probe, Verdict},
     model::page_history::steps::{Happened, PageHistory, Step, What},
-    recording::{Meta, coverage},
+    recording::Meta,
     text,
 };
 
@@ -88,16 +88,20 @@ const fn cause(cause: Cause) -> &'static str {
 }
 
 /// Those that see why pages move, and do not.
-pub(super) const fn probes(meta: &Meta) -> &'static [&'static str] {
+pub(super) const fn probes(meta: &Meta) -> &'static [Probe] {
     if meta.kernel_patched {
-        &["check", "mark", "direct_migrate", "lazy_migrate"]
+        &[Probe::Check, Probe::Mark, Probe::DirectMigrate, Probe::LazyMigrate]
     } else {
-        &["hinting_check", "direct_migrate"]
+        &[Probe::HintingCheck, Probe::DirectMigrate]
     }
 }
 
 fn nothing(meta: &Meta) -> String {
-    let unseen: Vec<&str> = probes(meta).iter().copied().filter(|p| !coverage::is_attached(meta, p)).collect();
+    let unseen: Vec<&str> = probes(meta)
+        .iter()
+        .filter(|probe| !meta.coverage(**probe, None).is_available())
+        .map(|probe| probe.name())
+        .collect();
     if unseen.is_empty() {
         "Nobody asked for it to move: no check and no move of it is in this trace.".into()
     } else {

@@ -6,6 +6,7 @@ use super::{
     tree::{self, Columns},
 };
 use crate::{
+    event::{Probe, ProbeField},
     model::{
         address::{PAGE_BYTES, page_start, pages_of},
         page_history::{
@@ -14,7 +15,7 @@ use crate::{
             tracker::LeftOut,
         },
     },
-    recording::{Meta, coverage, describe},
+    recording::{Meta, describe},
     text::{self, Line, Tone, escape_control, line},
 };
 
@@ -84,14 +85,14 @@ fn in_short(life: &PageHistory<'_>, meta: &Meta) -> String {
     let c = &life.counts;
     let times = |n: u64| text::count(n, "time");
     let mut parts = Vec::new();
-    if coverage::is_attached(meta, "fault") || c.faults > 0 {
-        let is_timed = coverage::shows(meta, "fault", "latency_ns") || c.waited_ns > 0;
+    if meta.coverage(Probe::Fault, None).is_available() || c.faults > 0 {
+        let is_timed = meta.coverage(Probe::Fault, ProbeField::LatencyNs).is_available() || c.waited_ns > 0;
         let took = if is_timed { text::duration(c.waited_ns) } else { "an unknown time".to_owned() };
         parts.push(format!("{} on it took {took}", text::count(c.faults, "fault")));
     } else {
         parts.push("faults were not recorded".to_owned());
     }
-    if !coverage::is_attached(meta, "direct_migrate") && c.moves + c.failed_moves == 0 {
+    if !meta.coverage(Probe::DirectMigrate, None).is_available() && c.moves + c.failed_moves == 0 {
         parts.push("whether it moved was not recorded".to_owned());
         return parts.join("; ");
     }
@@ -204,9 +205,9 @@ fn missing(life: &PageHistory<'_>, left_out: &LeftOut, meta: &Meta) -> Vec<Line>
     if !meta.kernel_patched {
         add("this kernel has no lazy migration: no marks, and no checks but those of hinting faults".into());
     }
-    for probe in page_explanation::probes(meta).iter().chain(&["fault", "request", "task"]) {
-        if !coverage::is_attached(meta, probe) {
-            add(format!("probe {probe} was not attached: its events are unknown"));
+    for probe in page_explanation::probes(meta).iter().chain(&[Probe::Fault, Probe::Request, Probe::Task]) {
+        if !meta.coverage(*probe, None).is_available() {
+            add(format!("probe {} was not attached: its events are unknown", probe.name()));
         }
     }
     add("unmapping shows only where another page is found in its place, or where its process ends".into());
@@ -243,7 +244,7 @@ mod tests {
         let mut lacks = meta.probes[0].clone();
         (lacks.field, lacks.attached) = (Some("latency_ns".into()), None);
         meta.probes.push(lacks);
-        for probe in meta.probes.iter_mut().filter(|probe| probe.probe == "direct_migrate") {
+        for probe in meta.probes.iter_mut().filter(|probe| probe.probe == Probe::DirectMigrate) {
             probe.attached = None;
         }
         let unknown = "1 fault on it took an unknown time; whether it moved was not recorded";

@@ -7,7 +7,7 @@ use std::{
 
 use super::{options::Options, tree};
 use crate::{
-    event::{Body, Cause, FaultClass, Outcome, Verdict, escape_control},
+    event::{Body, Cause, FaultClass, Outcome, Probe, Verdict, escape_control},
     model::{Run, phase::Section},
     text::{self, Line, Tone, ansi, line},
 };
@@ -120,15 +120,15 @@ fn took(ns: Option<u64>) -> String {
 /// What would show in the trace, and did not happen.
 fn nothing(run: &Run) -> impl Iterator<Item = String> {
     let faults = if run.segments.is_empty() { "no page fault of note" } else { "no fault on the requested pages" };
-    let kinds = [("request", "no request"), ("fault", faults)];
-    kinds.into_iter().filter(|(probe, _)| run.attached(probe)).map(|(_, text)| text.to_string())
+    let kinds = [(Probe::Request, "no request"), (Probe::Fault, faults)];
+    kinds.into_iter().filter(|(probe, _)| run.attached(*probe)).map(|(_, text)| text.to_string())
 }
 
 /// What may have happened and does not show in the trace.
 fn unseen(run: &Run) -> Option<String> {
     let kinds = [
-        (run.attached("request"), "requests"),
-        (run.attached("fault"), "page faults"),
+        (run.attached(Probe::Request), "requests"),
+        (run.attached(Probe::Fault), "page faults"),
         (run.sees_moves(), "moves of pages"),
     ];
     let unseen: Vec<&str> = kinds.into_iter().filter(|(seen, _)| !seen).map(|(_, name)| name).collect();

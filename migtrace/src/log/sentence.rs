@@ -25,7 +25,7 @@ pub(crate) fn of_event(run: &Run, index: usize) -> Line {
         Body::Region(r) => region(r).into(),
         Body::Phase(p) => format!("phase: {}", escape_control(&p.text)).into(),
         Body::Loss(l) => {
-            let (probe, cause) = (escape_control(&l.probe), escape_control(&l.cause));
+            let (probe, cause) = (escape_control(l.probe.as_str()), escape_control(l.cause.as_str()));
             let lost = text::count(l.count, "event");
             Tone::Bad.paint(format!("LOSS: {lost} of probe {probe} not in this trace ({cause})")).into()
         }

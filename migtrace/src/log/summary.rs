@@ -2,16 +2,13 @@
 
 use super::{counters, totals::Totals};
 use crate::{
+    event::{Probe, ProbeField},
     model::{
         latency::Latencies,
         lazy::{funnel::Funnel, tracker::LazyTracker},
         totals::waits::Waits,
     },
-    recording::{
-        Meta,
-        coverage::{is_attached, shows},
-        describe,
-    },
+    recording::{Meta, describe},
     text::{self, Line, Tone, escape_control, line},
 };
 
@@ -34,7 +31,8 @@ fn moved(totals: &Totals, meta: &Meta) -> Vec<Line> {
     let mut lines = vec![text::part("pages moved, by cause and nodes")];
     let counts = &totals.moves;
     if counts.is_empty() {
-        let seen = is_attached(meta, "direct_migrate") || is_attached(meta, "lazy_migrate");
+        let seen = meta.coverage(Probe::DirectMigrate, None).is_available()
+            || meta.coverage(Probe::LazyMigrate, None).is_available();
         let why = if seen { "none" } else { "not known: moves of single pages were not recorded" };
         lines.push(format!("   {why}").into());
         return lines;
@@ -87,8 +85,11 @@ fn funnels(marks: &LazyTracker, meta: &Meta, zero_ns: u64) -> Vec<Line> {
     if count != 1 {
         lines.extend(funnel("all", marks.all()));
     }
-    let unseen: Vec<&str> =
-        ["check", "lazy_migrate", "fault", "task"].into_iter().filter(|p| !is_attached(meta, p)).collect();
+    let unseen: Vec<&str> = [Probe::Check, Probe::LazyMigrate, Probe::Fault, Probe::Task]
+        .into_iter()
+        .filter(|probe| !meta.coverage(*probe, None).is_available())
+        .map(Probe::name)
+        .collect();
     if !unseen.is_empty() {
         let text = format!(
             "NOT KNOWN: events of {} were not recorded, and pages called untouched may not be",
@@ -166,12 +167,16 @@ fn times(waits: &Waits, meta: &Meta) -> Vec<Line> {
         lines.push(waited(&format!("inside {name}"), "call", times));
     }
     if waits.by_name.is_empty() {
-        let why = if is_attached(meta, "request") { "none" } else { "not known: requests were not recorded" };
+        let why = if meta.coverage(Probe::Request, None).is_available() {
+            "none"
+        } else {
+            "not known: requests were not recorded"
+        };
         lines.push(format!("   inside requests: {why}").into());
     }
-    if !is_attached(meta, "fault") {
+    if !meta.coverage(Probe::Fault, None).is_available() {
         lines.push("   in page faults: not known, they were not recorded".into());
-    } else if !shows(meta, "fault", "latency_ns") {
+    } else if !meta.coverage(Probe::Fault, ProbeField::LatencyNs).is_available() {
         lines.push("   in page faults: not known, this kernel does not show how long they take".into());
     } else if waits.to_move.count() == 0 {
         lines.push(waited("in page faults", "fault", &waits.faults));

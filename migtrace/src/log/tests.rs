@@ -4,7 +4,7 @@ use anstream::adapter::strip_str;
 
 use super::{Options, write};
 use crate::{
-    event::{Body, Event},
+    event::{Body, Event, Probe},
     model::Run,
     recording::Meta,
     testkit,
@@ -76,10 +76,10 @@ fn a_kind_alone_keeps_the_summary() {
 fn what_was_not_recorded_is_not_called_absent() {
     let (mut meta, mut events) = testkit::lazy(8, 0..8);
     events.retain(|e| matches!(e.body, Body::Task(_)));
-    for probe in meta.probes.iter_mut().filter(|p| p.probe != "task") {
+    for probe in meta.probes.iter_mut().filter(|p| p.probe != Probe::Task) {
         (probe.attached, probe.error) = (None, Some("fentry: the kernel refused it; ".into()));
     }
-    meta.account.iter_mut().filter(|a| a.probe != "task").for_each(|a| (a.seen, a.stored) = (0, 0));
+    meta.account.iter_mut().filter(|a| a.probe != Probe::Task).for_each(|a| (a.seen, a.stored) = (0, 0));
     let text = log((meta, events));
     assert!(!text.contains("no request") && !text.contains("no page moved"), "{text}");
     for said in [

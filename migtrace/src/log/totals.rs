@@ -12,7 +12,7 @@ use crate::{
             waits::Waits,
         },
     },
-    recording::coverage,
+    recording::account,
 };
 
 /// Counts of all that was told.
@@ -47,7 +47,7 @@ impl Totals {
             self.traced.take(event);
         }
         self.waits.take(run);
-        self.lost += coverage::lost_by_events(&run.events);
+        self.lost += account::lost_by_events(&run.events);
         self.occurs.take(run);
     }
 }

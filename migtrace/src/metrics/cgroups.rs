@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     counts::Process,
-    event::escape_control,
-    recording::{Meta, coverage},
+    event::{Probe, ProbeField, escape_control},
+    recording::Meta,
 };
 
 /// The label of all that have no series of their own. A path begins with `/`.
@@ -134,17 +134,21 @@ fn events(process: &Process) -> f64 {
 }
 
 pub(super) fn fill(families: &mut Families, shown: &Shown, meta: &Meta) {
-    let any = |probes: [&str; 2]| probes.iter().any(|probe| coverage::is_attached(meta, probe));
-    let (faults, checks) = (coverage::is_attached(meta, "fault"), any(["check", "hinting_check"]));
-    let moves = any(["direct_migrate", "lazy_migrate"]);
+    let any = |probes: [Probe; 2]| meta.best_coverage(&probes).is_available();
+    let (faults, checks) = (meta.coverage(Probe::Fault, None).is_available(), any([Probe::Check, Probe::HintingCheck]));
+    let moves = any([Probe::DirectMigrate, Probe::LazyMigrate]);
     for (cgroup, process) in shown.all() {
         let whole = |count| Value::Whole(count);
         let known = [
             (&table::CGROUP_FAULTS, faults, whole(process.faults)),
-            (&table::CGROUP_REMOTE, coverage::shows(meta, "fault", "nid"), whole(process.remote_faults)),
+            (
+                &table::CGROUP_REMOTE,
+                meta.coverage(Probe::Fault, ProbeField::Nid).is_available(),
+                whole(process.remote_faults),
+            ),
             (
                 &table::CGROUP_SECONDS,
-                coverage::shows(meta, "fault", "latency_ns"),
+                meta.coverage(Probe::Fault, ProbeField::LatencyNs).is_available(),
                 Value::Fraction(seconds(process.fault_ns)),
             ),
             (&table::CGROUP_MISPLACED, checks, whole(process.misplaced)),

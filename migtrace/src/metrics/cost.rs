@@ -8,6 +8,7 @@ use super::{
     table,
     text::seconds,
 };
+use crate::event::Probe;
 use crate::recording::ProgramCost;
 
 /// What `serve` has cost so far; `None` where nobody says.
@@ -15,7 +16,7 @@ use crate::recording::ProgramCost;
 pub struct Cost {
     pub programs: Vec<ProgramCost>,
     /// Runs that the kernel missed, by probe.
-    pub missed: BTreeMap<&'static str, u64>,
+    pub missed: BTreeMap<Probe, u64>,
     /// Time in which the kernel measured the programs.
     pub measured: Duration,
     pub reader_cpu_ns: Option<u64>,

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     counts::Times,
-    event::{Batch, Body, Cause, Event, Request, RequestName, Work},
+    event::{Batch, Body, Cause, Event, LossCause, Probe, ProbeName, Request, RequestName, Work},
 };
 
 /// How often, and what it took.
@@ -31,7 +31,7 @@ pub struct Tally {
     results: BTreeMap<(RequestName, String), u64>,
     requests: BTreeMap<RequestName, Times>,
     /// Records that could not be read, by probe.
-    undecodable: BTreeMap<String, u64>,
+    undecodable: BTreeMap<ProbeName, u64>,
 }
 
 impl Tally {
@@ -41,7 +41,7 @@ impl Tally {
             Body::Batch(batch) => self.see_batch(batch),
             Body::Request(request) => self.see_request(request),
             // The programs count all other causes themselves.
-            Body::Loss(loss) if loss.cause == "undecodable" => {
+            Body::Loss(loss) if loss.cause == LossCause::Undecodable => {
                 *self.undecodable.entry(loss.probe.clone()).or_default() += loss.count;
             }
             _ => {}
@@ -65,8 +65,8 @@ impl Tally {
     }
 
     /// Records of a probe that could not be read.
-    pub(super) fn undecodable(&self, probe: &str) -> u64 {
-        self.undecodable.get(probe).copied().unwrap_or(0)
+    pub(super) fn undecodable(&self, probe: Probe) -> u64 {
+        self.undecodable.get(&probe.into()).copied().unwrap_or(0)
     }
 }
 

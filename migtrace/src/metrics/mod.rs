@@ -12,6 +12,7 @@ mod health;
 mod table;
 mod text;
 
+use crate::event::Probe;
 use std::collections::HashMap;
 
 use migtrace_common::counters::ProbeCounters;
@@ -34,7 +35,7 @@ pub struct Snapshot<'a> {
     /// Counted of the events that came as such.
     pub tally: &'a Tally,
     pub cgroups: &'a Shown,
-    pub counters: &'a HashMap<&'static str, ProbeCounters>,
+    pub counters: &'a HashMap<Probe, ProbeCounters>,
     pub views: &'a [View],
     pub cost: &'a Cost,
 }

@@ -6,7 +6,7 @@ use super::{family::Value, *};
 use crate::{
     counts::{Count, Process, Processes, Sort, Times},
     doctor,
-    event::{Batch, Body, Cause, Event, FaultClass, Loss, Outcome, Request, RequestName, Verdict, Work},
+    event::{Batch, Body, Cause, Event, FaultClass, Loss, Outcome, Probe, Request, RequestName, Verdict, Work},
     recording::ProbeInfo,
     testkit,
 };
@@ -16,7 +16,7 @@ struct Machine {
     meta: Meta,
     counts: Counts,
     tally: Tally,
-    counters: HashMap<&'static str, ProbeCounters>,
+    counters: HashMap<Probe, ProbeCounters>,
     shown: Shown,
     cost: Cost,
 }
@@ -89,7 +89,7 @@ fn machine() -> Machine {
         meta,
         counts: Counts { sorts: sorts.into(), processes, ..Counts::default() },
         tally,
-        counters: HashMap::from([("fault", counted), ("mark", ProbeCounters::default())]),
+        counters: HashMap::from([(Probe::Fault, counted), (Probe::Mark, ProbeCounters::default())]),
         shown,
         cost: Cost::default(),
     }
@@ -165,7 +165,7 @@ fn times_are_cumulative_histograms_in_seconds() {
 #[test]
 fn losses_are_shown_also_when_zero_and_only_of_probes_that_are_there() {
     let mut machine = machine();
-    machine.meta.probes.retain(|probe| probe.probe != "mark");
+    machine.meta.probes.retain(|probe| probe.probe != Probe::Mark);
     let text = machine.text();
     for (cause, lost) in [("ring_full", 1), ("no_start", 0), ("uncounted", 2), ("undecodable", 4)] {
         let line = format!(r#"migtrace_probe_events_lost_total{{probe="fault",cause="{cause}"}} {lost}"#);

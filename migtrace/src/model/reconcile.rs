@@ -6,11 +6,8 @@
 use super::Run;
 use super::measure::folio_pages;
 use crate::{
-    event::{Body, Cause, Event, FaultClass, Outcome, Verdict},
-    recording::{
-        Meta,
-        coverage::{is_attached, shows},
-    },
+    event::{Body, Cause, Event, FaultClass, Outcome, Probe, ProbeField, Verdict},
+    recording::Meta,
 };
 
 /// One counter and the trace's count of the same thing.
@@ -34,43 +31,50 @@ impl Reconciled {
 }
 
 type Counted = fn(&Body) -> u64;
+/// A probe, or a field of its events.
+type Needs = (Probe, Option<ProbeField>);
 
 /// Counter, meaning, the probe or field that the count needs, and the pages that one event adds.
-const COUNTERS: [(&str, &str, &str, Counted); 8] = [
-    ("mof_unmapped", "pages marked lazily", "mark", |b| match b {
+const COUNTERS: [(&str, &str, Needs, Counted); 8] = [
+    ("mof_unmapped", "pages marked lazily", (Probe::Mark, None), |b| match b {
         Body::Mark(m) if m.result == Outcome::Ok => folio_pages(m.order),
         _ => 0,
     }),
-    ("mof_checked", "pages checked when touched", "check", |b| match b {
+    ("mof_checked", "pages checked when touched", (Probe::Check, None), |b| match b {
         Body::Check(c) if !c.is_hinting() => folio_pages(c.order),
         _ => 0,
     }),
-    ("mof_misplaced", "pages found misplaced", "check", |b| match b {
+    ("mof_misplaced", "pages found misplaced", (Probe::Check, None), |b| match b {
         Body::Check(c) if c.verdict == Verdict::Misplaced && !c.is_hinting() => folio_pages(c.order),
         _ => 0,
     }),
-    ("mof_migrated", "pages migrated when touched", "lazy_migrate", |b| match b {
+    ("mof_migrated", "pages migrated when touched", (Probe::LazyMigrate, None), |b| match b {
         Body::Migrate(m) if m.cause == Cause::LazyFault && m.result == Outcome::Ok => m.pages(),
         _ => 0,
     }),
-    ("mof_failed", "pages not migrated when touched", "lazy_migrate", |b| match b {
+    ("mof_failed", "pages not migrated when touched", (Probe::LazyMigrate, None), |b| match b {
         Body::Migrate(m) if m.cause == Cause::LazyFault && m.result == Outcome::Failed => m.pages(),
         _ => 0,
     }),
     // The kernel also counts pages that were freed before migration: the batch is done with them, and nothing was
     // copied.
-    ("pgmigrate_success", "pages migrated for any cause, or freed before migration", "direct_migrate", |b| match b {
-        Body::Migrate(m) if m.result == Outcome::Ok => m.pages(),
-        Body::Batch(b) => b.unmoved.unwrap_or(0),
-        _ => 0,
-    }),
+    (
+        "pgmigrate_success",
+        "pages migrated for any cause, or freed before migration",
+        (Probe::DirectMigrate, None),
+        |b| match b {
+            Body::Migrate(m) if m.result == Outcome::Ok => m.pages(),
+            Body::Batch(b) => b.unmoved.unwrap_or(0),
+            _ => 0,
+        },
+    ),
     // Counted by batches: the kernel tries a folio several times and counts it once.
-    ("pgmigrate_fail", "pages that failed to migrate", "batch", |b| match b {
+    ("pgmigrate_fail", "pages that failed to migrate", (Probe::Batch, None), |b| match b {
         Body::Batch(b) if !b.work.is_mark() => b.failed,
         Body::Migrate(m) if m.cause == Cause::LazyFault && m.result == Outcome::Failed => m.pages(),
         _ => 0,
     }),
-    ("numa_hint_faults", "NUMA hinting faults", "fault.class", |b| match b {
+    ("numa_hint_faults", "NUMA hinting faults", (Probe::Fault, Some(ProbeField::Class)), |b| match b {
         Body::Fault(f) if f.class == Some(FaultClass::Hinting) => 1,
         _ => 0,
     }),
@@ -91,12 +95,10 @@ impl Traced {
     /// Every counter that the recording has and that its probes cover.
     #[must_use]
     pub fn reconcile(&self, meta: &Meta) -> Vec<Reconciled> {
-        let known = COUNTERS.iter().zip(self.0).filter_map(|(&(counter, meaning, probe, _), traced)| {
+        let known = COUNTERS.iter().zip(self.0).filter_map(|(&(counter, meaning, (probe, field), _), traced)| {
             let gained = *meta.vmstat_delta.get(counter)?;
-            let is_seen = match probe.split_once('.') {
-                Some((probe, field)) => shows(meta, probe, field),
-                None => is_attached(meta, probe),
-            };
+            // An event that a missing hook would have seen is in the counter, and in no trace.
+            let is_seen = meta.coverage(probe, field).has_all_hooks();
             is_seen.then_some(Reconciled { counter, meaning, gained, traced })
         });
         known.collect()

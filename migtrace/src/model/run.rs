@@ -10,8 +10,8 @@ use super::{
     requested_ranges::RequestedRanges,
 };
 use crate::{
-    event::{Event, Outcome},
-    recording::{Meta, coverage},
+    event::{Event, Outcome, Probe},
+    recording::Meta,
 };
 
 /// A whole recording and the relations between its events.
@@ -87,13 +87,13 @@ impl Run {
     /// Whether a probe for migrations was attached: for batches or for single folios.
     #[must_use]
     pub fn sees_moves(&self) -> bool {
-        ["batch", "direct_migrate", "lazy_migrate"].into_iter().any(|probe| self.attached(probe))
+        [Probe::Batch, Probe::DirectMigrate, Probe::LazyMigrate].into_iter().any(|probe| self.attached(probe))
     }
 
-    /// Whether a probe's events could be recorded: [`coverage::is_attached`].
+    /// Whether a probe's events could be recorded.
     #[must_use]
-    pub fn attached(&self, probe: &str) -> bool {
-        coverage::is_attached(&self.meta, probe)
+    pub fn attached(&self, probe: Probe) -> bool {
+        self.meta.coverage(probe, None).is_available()
     }
 
     /// Whether the recording is a sample, so that nested events may be missing.

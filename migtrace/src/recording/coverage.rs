@@ -1,128 +1,231 @@
-//! What the recording does not hold: loss by probe, and what this kernel could not show.
+//! Which events and fields a recording has, and how far each can be trusted: one rule, which every view applies.
+//!
+//! A probe's events come from one hook or several, and so do some fields. Every hook of the list is needed: each sees events,
+//! or values, that the others do not. If only some are attached, what they see is an estimate. Placement syscalls are the
+//! exception. They have a hook for each syscall, and older kernels lack a syscall (set_mempolicy_home_node before 5.17): one
+//! hook is enough.
 
-use super::{Meta, ProbeAccount, ProbeInfo};
-use crate::event::{Body, Event, Kind, KindSet};
+use std::fmt;
 
-/// One probe's account, checked.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Balance {
-    pub account: ProbeAccount,
-    /// seen - stored - lost; anything but 0 is an error of migtrace.
-    pub missing: i128,
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+
+use crate::event::{FieldName, KindSet, Name, Probe, ProbeField, ProbeName, Word, kind_of};
+
+/// One hook of a probe of this recording.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbeInfo {
+    pub probe: ProbeName,
+    /// The field of the probe's events that this hook provides; `None`: the events themselves.
+    #[serde(default)]
+    pub field: Option<FieldName>,
+    /// How it is attached: `tracepoint mof:mof_check`, `fentry handle_mm_fault`.
+    pub attached: Option<String>,
+    /// Why it is not attached. If it is attached: why the kernel rejected better attach methods.
+    pub error: Option<String>,
+    pub fidelity: Name<Fidelity>,
 }
 
-/// The account of each probe.
-#[must_use]
-pub fn balances(meta: &Meta) -> Vec<Balance> {
-    let missing = |a: &ProbeAccount| i128::from(a.seen) - i128::from(a.stored) - i128::from(a.lost());
-    meta.account.iter().map(|a| Balance { missing: missing(a), account: a.clone() }).collect()
+/// How far a number can be trusted, in a word.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Fidelity {
+    Exact,
+    Estimated,
+    Unavailable,
 }
 
-/// Whether the account is final and says that nothing was lost.
-#[must_use]
-pub fn is_lossless(meta: &Meta) -> bool {
-    meta.end_ns.is_some()
-        && !meta.account.is_empty()
-        && balances(meta).iter().all(|b| b.missing == 0)
-        && meta.lost() == 0
-}
+impl Word for Fidelity {
+    fn word(self) -> &'static str {
+        self.into()
+    }
 
-/// Events that the trace's own loss events count: the account of a recording that was cut off.
-#[must_use]
-pub fn lost_by_events(events: &[Event]) -> u64 {
-    let count = |e: &Event| if let Body::Loss(l) = &e.body { l.count } else { 0 };
-    events.iter().map(count).sum()
-}
-
-/// Whether a probe's events could be recorded. It may need several hooks, all of them; the requests' are pairs for each
-/// system call, of which a kernel may lack some. A recording that does not list its probes is taken to have had them all.
-#[must_use]
-pub fn is_attached(meta: &Meta, probe: &str) -> bool {
-    let mut hooks = meta.probes.iter().filter(|p| p.probe == probe && p.field.is_none()).peekable();
-    match hooks.peek() {
-        None => meta.probes.is_empty(),
-        Some(_) if probe == "request" => hooks.any(|p| p.attached.is_some()),
-        Some(_) => hooks.all(|p| p.attached.is_some()),
+    fn of_word(word: &str) -> Option<Self> {
+        word.parse().ok()
     }
 }
 
-/// Treats the probes of these kinds as if they had not been attached: a filter leaves all their events out.
-pub fn leave_out(meta: &mut Meta, kinds: KindSet) {
-    for probe in meta.probes.iter_mut().filter(|p| kind(&p.probe).is_some_and(|k| kinds.contains(k))) {
-        probe.attached = None;
-        probe.error = Some("left out by the filter".to_owned());
+/// How far a number can be trusted, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    /// Counted from every event.
+    Exact,
+    /// Derived, or seen by some of several hooks.
+    Estimated(Why),
+    /// Not recorded.
+    Unavailable(Why),
+}
+
+/// Why a number is not exact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// `kernel.ftrace_enabled` was 0 for a time, and the kernel called no program on a function.
+    Interrupted,
+    /// Only some of the hooks are attached; why one of the others is not.
+    SomeHooks(String),
+    /// What it is derived from.
+    Derived(String),
+    /// No hook is attached; what the loader reported.
+    Rejected(String),
+    /// No hook is attached, and no reason was reported.
+    NotAttached,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interrupted => f.write_str("kernel.ftrace_enabled was 0 for a time: events of that time are missing"),
+            Self::SomeHooks(missing) => write!(f, "some hooks are not attached: {missing}"),
+            Self::Derived(text) | Self::Rejected(text) => f.write_str(text),
+            Self::NotAttached => f.write_str("no probe for it was attached"),
+        }
     }
 }
 
-/// The kind of a probe's events.
-fn kind(probe: &str) -> Option<Kind> {
-    match probe {
-        "lazy_migrate" | "direct_migrate" => Some(Kind::Migrate),
-        "lazy_batch" => Some(Kind::Batch),
-        same => same.parse().ok(),
+impl Coverage {
+    /// Whether there is a number at all.
+    #[must_use]
+    pub const fn is_available(&self) -> bool {
+        !matches!(self, Self::Unavailable(_))
+    }
+
+    /// Whether all its hooks were attached, if only for a part of the time.
+    #[must_use]
+    pub const fn has_all_hooks(&self) -> bool {
+        !matches!(self, Self::Unavailable(_) | Self::Estimated(Why::SomeHooks(_)))
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub const fn fidelity(&self) -> Fidelity {
+        match self {
+            Self::Exact => Fidelity::Exact,
+            Self::Estimated(_) => Fidelity::Estimated,
+            Self::Unavailable(_) => Fidelity::Unavailable,
+        }
+    }
+
+    /// Why it is not exact.
+    #[must_use]
+    pub const fn why(&self) -> Option<&Why> {
+        match self {
+            Self::Exact => None,
+            Self::Estimated(why) | Self::Unavailable(why) => Some(why),
+        }
+    }
+
+    /// The sign before such a number: `~` for an estimate, else nothing.
+    #[must_use]
+    pub const fn sign(&self) -> &'static str {
+        if matches!(self, Self::Estimated(_)) { "~" } else { "" }
     }
 }
 
-/// Whether a probe's events could be recorded, and have this field.
+impl ProbeInfo {
+    /// Coverage by this hook alone.
+    #[must_use]
+    pub fn coverage(&self) -> Coverage {
+        let trimmed = |text: &String| text.trim_end_matches(['\n', ' ', ';']).to_owned();
+        let error = self.error.as_ref().map(trimmed);
+        let Some(attached) = &self.attached else {
+            return Coverage::Unavailable(error.map_or(Why::NotAttached, Why::Rejected));
+        };
+        match (self.fidelity.known(), error) {
+            (Some(Fidelity::Exact), _) => Coverage::Exact,
+            (Some(Fidelity::Unavailable), Some(error)) => Coverage::Unavailable(Why::Rejected(error)),
+            (Some(Fidelity::Unavailable), None) => Coverage::Unavailable(Why::NotAttached),
+            // The only reason for which a trace calls a hook with an error an estimate.
+            (Some(Fidelity::Estimated), Some(_)) => Coverage::Estimated(Why::Interrupted),
+            (Some(Fidelity::Estimated) | None, _) => Coverage::Estimated(Why::Derived(trimmed(attached))),
+        }
+    }
+
+    /// `fault`, or `fault.class` for a hook that provides one field.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.field {
+            Some(field) => format!("{}.{field}", self.probe),
+            None => self.probe.to_string(),
+        }
+    }
+}
+
+/// Coverage of a probe's events, or of one field of them, by these hooks.
 #[must_use]
-pub fn shows(meta: &Meta, probe: &str, field: &str) -> bool {
-    let lacks = |p: &ProbeInfo| p.probe == probe && p.field.as_deref() == Some(field) && p.attached.is_none();
-    is_attached(meta, probe) && !meta.probes.iter().any(lacks)
+pub fn coverage(hooks: &[ProbeInfo], probe: &ProbeName, field: Option<ProbeField>) -> Coverage {
+    let is_of = |hook: &&ProbeInfo, field: Option<ProbeField>| match (&hook.field, field) {
+        (None, None) => hook.probe == *probe,
+        (Some(name), Some(field)) => hook.probe == *probe && *name == field,
+        _ => false,
+    };
+    let of = |field| hooks.iter().filter(move |hook| is_of(hook, field)).map(ProbeInfo::coverage);
+    let events = combine(of(None), *probe == Probe::Request).unwrap_or(Coverage::Unavailable(Why::NotAttached));
+    let Some(field) = field else { return events };
+    match combine(of(Some(field)), false) {
+        // A field is worth nothing without events, and one without a hook of its own comes with them.
+        _ if !events.is_available() => events,
+        None | Some(Coverage::Exact) => events,
+        Some(own) => own,
+    }
 }
 
-/// Hooks whose events are not exact: estimated, or not there at all.
-pub fn inexact(meta: &Meta) -> impl Iterator<Item = &ProbeInfo> {
-    meta.probes.iter().filter(|p| p.fidelity != "exact" || p.attached.is_none())
+/// Coverage by several hooks; `None` if there are none. `one_is_enough`: the others are for what this kernel lacks.
+fn combine(hooks: impl Iterator<Item = Coverage>, one_is_enough: bool) -> Option<Coverage> {
+    let (available, missing): (Vec<_>, Vec<_>) = hooks.partition(Coverage::is_available);
+    let first_missing = missing.into_iter().next();
+    let estimated = available.iter().find(|hook| **hook != Coverage::Exact).cloned();
+    match (available.is_empty(), first_missing) {
+        (true, missing) => missing,
+        (false, Some(Coverage::Unavailable(why))) if !one_is_enough => {
+            Some(Coverage::Estimated(Why::SomeHooks(why.to_string())))
+        }
+        (false, _) => Some(estimated.unwrap_or(Coverage::Exact)),
+    }
+}
+
+/// Coverage of what any of several probes shows: the best of them.
+#[must_use]
+pub fn best(coverages: impl IntoIterator<Item = Coverage>) -> Coverage {
+    let best = coverages.into_iter().min_by_key(Coverage::fidelity);
+    best.unwrap_or(Coverage::Unavailable(Why::NotAttached))
+}
+
+/// Treats the hooks of probes of these kinds as not attached: a filter excludes all their events.
+pub fn exclude(hooks: &mut [ProbeInfo], kinds: KindSet) {
+    let is_excluded = |hook: &&mut ProbeInfo| hook.probe.known().is_some_and(|probe| kinds.contains(kind_of(probe)));
+    for hook in hooks.iter_mut().filter(is_excluded) {
+        hook.attached = None;
+        hook.error = Some(FILTERED.to_owned());
+    }
+}
+
+/// Why hooks whose events a filter excludes are not attached.
+pub const FILTERED: &str = "excluded by the filter";
+
+/// Notes that hooks on functions did not see all: the kernel did not call their programs for a time.
+pub fn mark_interrupted(hooks: &mut [ProbeInfo]) {
+    const ON_FUNCTIONS: [&str; 4] = ["fentry ", "fexit ", "kprobe ", "kretprobe "];
+    let is_on_function = |by: &String| ON_FUNCTIONS.iter().any(|kind| by.contains(kind));
+    for hook in hooks.iter_mut().filter(|hook| hook.attached.as_ref().is_some_and(is_on_function)) {
+        hook.error = Some(Why::Interrupted.to_string());
+        hook.fidelity = Fidelity::Estimated.into();
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testkit;
-
-    #[test]
-    fn seen_is_stored_plus_lost() {
-        let (meta, events) = testkit::lossy();
-        assert!(balances(&meta).iter().all(|b| b.missing == 0));
-        assert!(!is_lossless(&meta));
-        assert_eq!(lost_by_events(&events), 3);
-        let (mut meta, _) = testkit::direct(8);
-        assert!(is_lossless(&meta));
-        meta.account[0].stored -= 1;
-        assert!(!is_lossless(&meta));
-        assert_eq!(balances(&meta)[0].missing, 1);
-    }
-
-    #[test]
-    fn a_probe_needs_all_its_hooks_but_no_hook_of_a_field() {
-        let (mut meta, _) = testkit::direct(8);
-        let mut lacking = meta.probes[0].clone();
-        lacking.attached = None;
-        lacking.field = Some("class".into());
-        meta.probes.push(lacking.clone());
-        assert!(is_attached(&meta, "fault"));
-        lacking.field = None;
-        meta.probes.push(ProbeInfo { probe: "request".into(), ..lacking.clone() });
-        meta.probes.push(lacking);
-        assert!(!is_attached(&meta, "fault"));
-        assert!(is_attached(&meta, "request"), "a kernel may lack a system call");
-        assert!(!is_attached(&meta, "nonsense"));
-        assert!(is_attached(&Meta::default(), "fault"));
-    }
-
-    #[test]
-    fn kinds_that_a_filter_leaves_out_count_as_not_recorded() {
-        let (mut meta, _) = testkit::direct(8);
-        leave_out(&mut meta, [Kind::Migrate, Kind::Batch].into_iter().collect());
-        let left: Vec<&str> = meta.probes.iter().filter(|p| p.attached.is_none()).map(|p| &*p.probe).collect();
-        assert!(left.contains(&"direct_migrate") && left.contains(&"batch"), "{left:?}");
-        assert!(is_attached(&meta, "fault") && !is_attached(&meta, "direct_migrate"));
-    }
-
-    #[test]
-    fn an_account_that_is_not_final_is_not_lossless() {
-        let (mut meta, _) = testkit::direct(8);
-        meta.end_ns = None;
-        assert!(!is_lossless(&meta));
-    }
-}
+mod tests;

@@ -1,8 +1,12 @@
-//! What the metadata says, in words: where and when it was recorded, what was lost, and what is not exact.
+//! A recording's metadata in words: where and when it was recorded, what was lost, and what is not exact.
 
 use std::time::{Duration, SystemTime};
 
-use super::{Meta, Node, ProbeInfo, coverage};
+use super::{
+    account::ProbeAccount,
+    coverage::{Coverage, ProbeInfo},
+    meta::{Meta, Node},
+};
 use crate::{
     container::Container,
     text::{self, Line, Tone, escape_control, line},
@@ -82,12 +86,11 @@ pub fn cgroup(path: &str) -> String {
 #[must_use]
 pub fn loss(meta: &Meta, counted: u64) -> Vec<Line> {
     let mut lines = vec![text::part("loss, by probe")];
-    let balances = coverage::balances(meta);
-    if balances.is_empty() {
+    if meta.account.is_empty() {
         let counted = text::count(counted, "lost event");
         lines.push(format!("   no account in this trace; its loss events count {counted}").into());
     }
-    lines.extend(balances.iter().map(|balance| account(meta, balance)));
+    lines.extend(meta.account.iter().map(|a| account(meta, a)));
     if meta.late_events > 0 {
         let late = text::count(meta.late_events, "event");
         lines.push(format!("   {late} came out of the rings late and stand behind later ones").into());
@@ -103,20 +106,19 @@ pub fn loss(meta: &Meta, counted: u64) -> Vec<Line> {
 }
 
 /// One probe: seen = stored + lost.
-fn account(meta: &Meta, balance: &coverage::Balance) -> Line {
-    let a = &balance.account;
-    let probe = format!("{:<14}", escape_control(&a.probe));
-    if a.seen == 0 && !coverage::is_attached(meta, &a.probe) {
+fn account(meta: &Meta, a: &ProbeAccount) -> Line {
+    let probe = format!("{:<14}", escape_control(a.probe.as_str()));
+    if a.seen == 0 && !meta.coverage(a.probe.clone(), None).is_available() {
         return format!("   {probe} not attached: it saw nothing").into();
     }
     let causes: Vec<String> =
-        a.lost.iter().filter(|(_, n)| **n > 0).map(|(c, n)| format!("{} {n}", escape_control(c))).collect();
+        a.lost.iter().filter(|(_, n)| **n > 0).map(|(c, n)| format!("{} {n}", escape_control(c.as_str()))).collect();
     let causes = if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) };
     let text = format!("{probe} seen {} = stored {} + lost {}{causes}", a.seen, a.stored, a.lost());
     let missed = a.missed.filter(|n| *n > 0).map_or_else(String::new, |n| format!("; {}", text::missed(n)));
-    let wrong =
-        if balance.missing == 0 { String::new() } else { format!("; DOES NOT ADD UP: {} missing", balance.missing) };
-    let tone = if a.lost() > 0 || balance.missing != 0 || !missed.is_empty() { Tone::Bad } else { Tone::Plain };
+    let missing = a.missing();
+    let wrong = if missing == 0 { String::new() } else { format!("; DOES NOT ADD UP: {missing} missing") };
+    let tone = if a.lost() > 0 || missing != 0 || !missed.is_empty() { Tone::Bad } else { Tone::Plain };
     line!["   ", tone.paint(text + &missed + &wrong)]
 }
 
@@ -128,19 +130,17 @@ pub fn fidelity(meta: &Meta) -> Vec<Line> {
         lines.push("   not known: the trace does not list its probes".into());
         return lines;
     }
-    lines.extend(coverage::inexact(meta).map(|probe| Line::from(inexact(probe))));
+    lines.extend(meta.inexact().map(|(hook, coverage)| Line::from(inexact(hook, &coverage))));
     if lines.len() == 1 {
         lines.push("   every probe was attached and exact".into());
     }
     lines
 }
 
-fn inexact(p: &ProbeInfo) -> String {
-    let what = p.field.as_ref().map_or_else(|| p.probe.clone(), |field| format!("{}.{field}", p.probe));
-    let fidelity = if p.attached.is_none() { "unavailable" } else { p.fidelity.as_str() };
-    let why = p.error.as_deref().or(p.attached.as_deref()).unwrap_or("no reason given");
-    let why = why.trim_end_matches(['\n', ' ', ';']);
-    format!("   {:<20} {}: {}", escape_control(&what), escape_control(fidelity), escape_control(why))
+fn inexact(hook: &ProbeInfo, coverage: &Coverage) -> String {
+    let (what, fidelity) = (escape_control(&hook.name()), coverage.fidelity());
+    let why = coverage.why().map(|why| escape_control(&why.to_string())).unwrap_or_default();
+    format!("   {what:<20} {fidelity}: {why}")
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub(super) fn so_far(ran: &[Ran], measured: Duration) -> Cost {
         ..Cost::default()
     };
     for ran in ran {
-        *cost.missed.entry(ran.probe.name()).or_default() += ran.runs.missed;
+        *cost.missed.entry(ran.probe).or_default() += ran.runs.missed;
         // A kernel that does not measure shows no runs: no run is then not known to be none.
         let known = |count| (ran.runs.run_count > 0).then_some(count);
         cost.programs.push(ProgramCost {

@@ -19,10 +19,10 @@ use crate::{
     filter::{Filter, kernel::KernelScope, predicate::Predicate},
     live::{
         host::cgroups::Cgroups,
-        session::{Live, Scope, SourceError, mark_silenced},
+        session::{Live, Scope, SourceError},
     },
     metrics::{Cost, Families, Shown, Snapshot, Tally},
-    recording::Meta,
+    recording::{Meta, coverage},
 };
 
 /// Counts younger than this are given as they are.
@@ -116,7 +116,7 @@ impl Serving {
                 _ = tick.tick() => {
                     self.live.tick();
                     if self.live.silenced() {
-                        mark_silenced(&mut self.meta.probes);
+                        coverage::mark_interrupted(&mut self.meta.probes);
                     }
                     self.refresh(OLDEST)?;
                 }

@@ -1,7 +1,8 @@
 //! Numbers that both forms of the summary show.
 
 use super::{Summary, count::Tally, process::Process};
-use crate::{event::FaultClass, recording::coverage};
+
+use crate::event::{FaultClass, Probe, ProbeField};
 
 /// Classes of faults in which the page is a new one, so that the fault decides on which node it lies.
 const FIRST_TOUCH: [FaultClass; 3] = [FaultClass::Anon, FaultClass::Huge, FaultClass::Cow];
@@ -35,7 +36,7 @@ impl Summary {
 
     /// Faults of a process on pages of another node; `None` where this recording shows no node of theirs.
     pub(super) fn remote_faults(&self, p: &Process) -> Option<u64> {
-        coverage::shows(&self.meta, "fault", "nid").then_some(p.remote_faults)
+        self.meta.coverage(Probe::Fault, ProbeField::Nid).is_available().then_some(p.remote_faults)
     }
 
     /// Pages of a process that moved; `None` where this recording shows no moves.
@@ -45,13 +46,13 @@ impl Summary {
 
     /// Time that a process waited in faults and requests, ns; `None` where this recording shows no times of faults.
     pub(super) fn stalled_ns(&self, p: &Process) -> Option<u64> {
-        coverage::shows(&self.meta, "fault", "latency_ns").then_some(p.stalled_ns)
+        self.meta.coverage(Probe::Fault, ProbeField::LatencyNs).is_available().then_some(p.stalled_ns)
     }
 
     /// Whether moves of single pages could be recorded, or were.
     pub(super) fn sees_moves(&self) -> bool {
         !self.counts.moves.is_empty()
-            || ["direct_migrate", "lazy_migrate"].iter().any(|p| coverage::is_attached(&self.meta, p))
+            || self.meta.best_coverage(&[Probe::DirectMigrate, Probe::LazyMigrate]).is_available()
     }
 
     /// The processes with the most remote faults and moved pages, then with the longest waits.

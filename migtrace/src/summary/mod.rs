@@ -112,7 +112,7 @@ impl Summary {
             counts.merge(part?);
         }
         let mut meta = trace.meta().clone();
-        coverage::leave_out(&mut meta, filter.kinds().complement());
+        coverage::exclude(&mut meta.probes, filter.kinds().complement());
         let filtered = Filtered { filter: filter.to_string(), of_rows: trace.event_count() };
         Ok(Self { meta, truncated: trace.truncated(), counts, filtered: (!filter.is_all()).then_some(filtered) })
     }

@@ -5,7 +5,7 @@ use bench_synth::{Shape, Synth};
 use super::Summary;
 use crate::{
     decode::{names::Names, record::decode},
-    event::{Body, Event, Loss},
+    event::{Body, Event, Loss, Probe},
     recording::{Meta, ProbeInfo},
     testkit,
     trace::{Trace, Writer},
@@ -66,7 +66,7 @@ fn loss_is_shown_by_probe_and_cause() {
 #[test]
 fn what_the_kernel_left_out_is_shown_with_the_loss() {
     let (mut meta, events) = testkit::direct(1);
-    let fault = meta.account.iter_mut().find(|a| a.probe == "fault").expect("it has faults");
+    let fault = meta.account.iter_mut().find(|a| a.probe == Probe::Fault).expect("it has faults");
     fault.missed = Some(2);
     let text = text(&summary(&meta, &events));
     let line = text.lines().find(|line| line.trim_start().starts_with("fault  ")).expect("a line of its loss");
@@ -79,7 +79,7 @@ fn what_the_kernel_left_out_is_shown_with_the_loss() {
 
 #[test]
 fn an_empty_trace_says_what_is_not_known_and_no_zero_for_it() {
-    let probes = testkit::direct(1).0.probes.into_iter().filter(|p| p.probe == "task").collect();
+    let probes = testkit::direct(1).0.probes.into_iter().filter(|p| p.probe == Probe::Task).collect();
     let text = text(&summary(&Meta { probes, ..Meta::default() }, &[]));
     assert!(text.contains("not known: page faults were not recorded"), "{text}");
     assert!(text.contains("not known: moves of single pages were not recorded"), "{text}");
@@ -149,7 +149,7 @@ fn a_filter_counts_less_says_so_and_makes_no_zero_of_what_it_leaves_out() {
     assert_eq!(moves["moves"], whole["moves"]);
     let text = text(&of("kind == migrate"));
     assert!(text.contains("8 of ") && text.contains("rows, for which kind == migrate"), "{text}");
-    assert!(text.contains("left out by the filter"), "faults were not counted, which is not to say none: {text}");
+    assert!(text.contains("excluded by the filter"), "faults were not counted, which is not to say none: {text}");
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_process_has_no_zero_for_what_its_faults_did_not_show() {
             (fault.class, fault.major, fault.nid, fault.latency_ns, fault.result) = (None, None, None, None, None);
         }
     }
-    meta.probes.retain(|probe| probe.probe == "fault" && probe.field.is_none());
+    meta.probes.retain(|probe| probe.probe == Probe::Fault && probe.field.is_none());
     for field in ["nid", "latency_ns"] {
         let lacking = ProbeInfo { field: Some(field.into()), attached: None, ..meta.probes[0].clone() };
         meta.probes.push(lacking);

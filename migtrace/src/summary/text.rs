@@ -9,9 +9,9 @@ use super::{
     text_cost,
 };
 use crate::{
-    event::Kind,
+    event::{Kind, Probe},
     model::latency::Latencies,
-    recording::{Meta, coverage, describe},
+    recording::{Meta, describe},
     text::{self, Line, Tone, ansi, escape_control, line},
 };
 
@@ -123,7 +123,7 @@ impl Summary {
     fn faults(&self) -> Vec<Line> {
         let mut lines = vec![text::part("page faults, by class")];
         if self.counts.faults.is_empty() {
-            lines.push(format!("   {}", none_or_unseen(&self.meta, "fault", "page faults")).into());
+            lines.push(format!("   {}", none_or_unseen(&self.meta, Probe::Fault, "page faults")).into());
             return lines;
         }
         let mut table =
@@ -200,13 +200,13 @@ impl Summary {
         let mut lines = vec![text::part("time that callers waited")];
         let faults = self.fault_times();
         if self.counts.faults.is_empty() {
-            let why = none_or_unseen(&self.meta, "fault", "page faults");
+            let why = none_or_unseen(&self.meta, Probe::Fault, "page faults");
             lines.push(format!("   in page faults: {why}").into());
         } else if faults.count() == 0 {
             lines.push("   in page faults: not known, their ends were not recorded".into());
         }
         if self.counts.requests.is_empty() {
-            let why = none_or_unseen(&self.meta, "request", "requests");
+            let why = none_or_unseen(&self.meta, Probe::Request, "requests");
             lines.push(format!("   inside requests: {why}").into());
         }
         let mut table = table::new(&["in", "times", "failed", "total", "median", "p90", "p99", "p99.9", "max"]);
@@ -304,8 +304,12 @@ fn move_row((cause, from, to): &Pair, moves: &MoveCount) -> Vec<String> {
 }
 
 /// `none`, or why nothing can be known.
-fn none_or_unseen(meta: &Meta, probe: &str, what: &str) -> String {
-    if coverage::is_attached(meta, probe) { "none".into() } else { format!("not known: {what} were not recorded") }
+fn none_or_unseen(meta: &Meta, probe: Probe, what: &str) -> String {
+    if meta.coverage(probe, None).is_available() {
+        "none".into()
+    } else {
+        format!("not known: {what} were not recorded")
+    }
 }
 
 fn tally(tally: &Tally, separator: &str) -> String {

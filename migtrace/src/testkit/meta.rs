@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::event::Probe;
 use crate::event::*;
+use crate::recording::Fidelity;
 use crate::recording::*;
 
 use super::START_NS;
@@ -10,9 +12,8 @@ use super::START_NS;
 /// Metadata in keeping with `events`: every probe attached, nothing lost.
 pub(super) fn meta(events: &[Event], end_ns: u64) -> Meta {
     let node = |nid: i32| Node { nid, cpus: vec![nid as u32], mem_bytes: 2 << 30, distances: vec![10, 20, 20, 20] };
-    let names =
-        ["fault", "check", "mark", "lazy_migrate", "direct_migrate", "batch", "lazy_batch", "request", "task", "phase"];
-    let stored = |name: &str| events.iter().filter(|e| probe_of(&e.body) == name).count() as u64;
+    let probes = Probe::ALL.into_iter().filter(|probe| !matches!(probe, Probe::HintingCheck | Probe::Region));
+    let stored = |probe: Probe| events.iter().filter(|e| e.body.probe() == Some(probe)).count() as u64;
     Meta {
         format_version: crate::trace::FORMAT_VERSION,
         migtrace_version: "0.1.0".into(),
@@ -21,34 +22,25 @@ pub(super) fn meta(events: &[Event], end_ns: u64) -> Meta {
         hostname: "vm".into(),
         machine: Some("tcg".into()),
         topology: Topology { nodes: (0..4).map(node).collect() },
-        probes: names.iter().map(|name| probe(name)).collect(),
+        probes: probes.clone().map(hook).collect(),
         command: vec!["memtoy".into(), "script".into()],
         command_status: Some(0),
         start_ns: START_NS,
         end_ns: Some(end_ns),
         wall_offset_ns: 1_790_000_000_000_000_000,
-        account: names.iter().map(|name| account(name, stored(name))).collect(),
+        account: probes.map(|probe| account(probe, stored(probe))).collect(),
         vmstat_delta: vmstat(events),
         ..Meta::default()
     }
 }
 
-fn probe(name: &str) -> ProbeInfo {
-    let attached = Some(format!("fentry {name}"));
-    ProbeInfo { probe: name.into(), field: None, attached, error: None, fidelity: "exact".into() }
+fn hook(probe: Probe) -> ProbeInfo {
+    let attached = Some(format!("fentry {}", probe.name()));
+    ProbeInfo { probe: probe.into(), field: None, attached, error: None, fidelity: Fidelity::Exact.into() }
 }
 
-fn account(name: &str, stored: u64) -> ProbeAccount {
-    ProbeAccount { probe: name.into(), seen: stored, stored, ..ProbeAccount::default() }
-}
-
-fn probe_of(body: &Body) -> &'static str {
-    match body {
-        Body::Migrate(m) if m.cause == Cause::LazyFault => "lazy_migrate",
-        Body::Migrate(_) => "direct_migrate",
-        Body::Batch(b) if b.work.is_mark() => "lazy_batch",
-        other => other.kind(),
-    }
+fn account(probe: Probe, stored: u64) -> ProbeAccount {
+    ProbeAccount { seen: stored, stored, ..ProbeAccount::empty(probe.into()) }
 }
 
 fn vmstat(events: &[Event]) -> BTreeMap<String, i64> {

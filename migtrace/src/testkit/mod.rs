@@ -1,5 +1,6 @@
 //! Literal recordings for tests: an 8-page anonymous segment that migrates directly, lazily, by a query, or with loss.
 
+use crate::event::Probe;
 use crate::event::*;
 use crate::recording::Meta;
 
@@ -277,7 +278,7 @@ pub fn lossy() -> (Meta, Vec<Event>) {
     let body = Body::Loss(Loss { probe: "lazy_migrate".into(), cause: "ring_full".into(), count: 3 });
     let ts_ns = events[at].ts_ns;
     events.insert(at, Event::at(ts_ns, body));
-    for account in meta.account.iter_mut().filter(|a| a.probe == "lazy_migrate") {
+    for account in meta.account.iter_mut().filter(|a| a.probe == Probe::LazyMigrate) {
         account.stored = account.seen - 3;
         account.lost.insert("ring_full".into(), 3);
     }

@@ -14,7 +14,7 @@ use super::{
     },
 };
 use crate::{
-    event::Event,
+    event::{Event, Probe},
     recording::Meta,
     testkit::{self, START_NS},
 };
@@ -69,7 +69,7 @@ fn poor() -> (Meta, Vec<Event>) {
             ..fault.clone()
         });
     }
-    for probe in meta.probes.iter_mut().filter(|p| !["fault", "task"].contains(&&*p.probe)) {
+    for probe in meta.probes.iter_mut().filter(|p| p.probe != Probe::Fault && p.probe != Probe::Task) {
         (probe.attached, probe.error) = (None, Some("fentry: not supported by this kernel".into()));
         probe.fidelity = "unavailable".into();
     }

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use migtrace::{
-    event::{FaultClass, RequestName},
+    event::{FaultClass, Probe, ProbeField, RequestName},
     live::host::requirements::AVOID,
-    recording::coverage,
 };
 use serde_json::Value;
 
@@ -61,13 +60,13 @@ fn trace_events_alone_show_faults_and_calls() {
     let start = segment(&run);
     let touched: BTreeSet<_> = run.faults().iter().map(|(_, f)| f.addr & !(PAGE - 1)).collect();
     assert!((start..).step_by(PAGE as usize).take(PAGES as usize).all(|page| touched.contains(&page)), "{touched:x?}");
-    assert!(!coverage::shows(&run.meta, "fault", "class"));
+    assert!(!run.meta.coverage(Probe::Fault, ProbeField::Class).is_available());
     let asked = run.requests().into_iter().filter(|(_, r)| r.name == RequestName::Mbind);
     let asked: Vec<_> = asked.map(|(_, r)| (r.addr, r.nodemask.as_ref().map(ToString::to_string), r.ret)).collect();
     let mask = |nodes: &str| Some(nodes.to_owned());
     assert_eq!(asked, [(Some(start), mask("1"), 0), (Some(start), mask("2"), 0)]);
     assert!(
-        run.migrations().is_empty() && !coverage::is_attached(&run.meta, "direct_migrate"),
+        run.migrations().is_empty() && !run.meta.coverage(Probe::DirectMigrate, None).is_available(),
         "{:#?}",
         run.meta.probes
     );

@@ -1,5 +1,6 @@
 //! What doctor says is what is: where all is there, and where something is missing.
 
+use migtrace::recording::Fidelity;
 use std::{
     fs,
     process::{Command, Output},
@@ -42,8 +43,8 @@ fn every_hook_that_is_said_to_attach_does_in_a_recording() {
     }
     let run = crate::support::record("numa\n");
     // What is read beside the programs is no hook.
-    let hooks = run.meta.probes.iter().filter(|p| p.fidelity != "estimated");
-    let recorded: Vec<_> = hooks.map(|p| (p.probe.clone(), p.attached.clone())).collect();
+    let hooks = run.meta.probes.iter().filter(|p| p.fidelity != Fidelity::Estimated);
+    let recorded: Vec<_> = hooks.map(|p| (p.probe.to_string(), p.attached.clone())).collect();
     let said: Vec<_> = report["probes"]
         .as_array()
         .unwrap()

@@ -1,5 +1,7 @@
 //! What is missing is said, in one message, with the exit status that means it.
 
+use migtrace::event::Probe;
+use migtrace::recording::{Coverage, Why};
 use std::{
     fs,
     process::{Command, Output},
@@ -119,8 +121,8 @@ fn functions_that_the_kernel_calls_no_program_on_are_not_taken() {
     let doctor = migtrace().arg("doctor").output().unwrap();
     drop(off);
     // The kernel accepts programs there all the same: a trace by them would be empty, and say that it is exact.
-    assert!(run.faults().len() >= 64, "{:?}", run.account("fault"));
-    let fault = run.meta.probes.iter().find(|p| p.probe == "fault" && p.field.is_none()).unwrap();
+    assert!(run.faults().len() >= 64, "{:?}", run.account(Probe::Fault));
+    let fault = run.meta.probes.iter().find(|p| p.probe == Probe::Fault && p.field.is_none()).unwrap();
     assert!(fault.attached.as_ref().unwrap().contains("page_fault_user"), "{fault:?}");
     assert!(fault.error.as_ref().unwrap().contains("ftrace_enabled"), "{fault:?}");
     let (said, _) = texts(&doctor);
@@ -137,7 +139,8 @@ fn a_recording_in_which_the_kernel_stopped_calling_programs_says_so() {
     recorder.signal(libc::SIGINT);
     let run = recorder.finish();
     assert!(run.ended.stderr.contains("ftrace_enabled was 0 for a time"), "{}", run.ended.stderr);
-    let fault = run.meta.probes.iter().find(|p| p.probe == "fault" && p.field.is_none()).unwrap();
-    assert_eq!((fault.attached.as_ref().unwrap().contains("fentry"), fault.fidelity.as_str()), (true, "estimated"));
+    let fault = run.meta.probes.iter().find(|p| p.probe == Probe::Fault && p.field.is_none()).unwrap();
+    assert!(fault.attached.as_ref().unwrap().contains("fentry"));
+    assert_eq!(fault.coverage(), Coverage::Estimated(Why::Interrupted));
     assert!(run.log().contains("estimated: kernel.ftrace_enabled was 0 for a time"), "{}", run.log());
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use migtrace::{
-    event::{Body, Cause, Event},
+    event::{Body, Cause, Event, Probe},
     filter::Filter,
 };
 
@@ -53,12 +53,16 @@ fn moves_alone_are_recorded_where_they_alone_are_asked_for() {
     let filtered = assert_only(&run, "src_nid == 1 && dst_nid == 2 && kind == migrate && cause == mbind");
     assert_eq!(run.migrations().len() as u64, PAGES, "{:#?}", run.events);
     assert!(filtered > 0, "the requests were seen, for the cause of moves, and left out");
-    let fault = run.meta.probes.iter().find(|p| p.probe == "fault").unwrap();
-    assert_eq!((fault.attached.as_deref(), fault.error.as_deref()), (None, Some("left out by the filter")));
+    let fault = run.meta.probes.iter().find(|p| p.probe == Probe::Fault).unwrap();
+    assert_eq!((fault.attached.as_deref(), fault.error.as_deref()), (None, Some("excluded by the filter")));
     let none = moved_to_2(&["--kind", "migrate", "--cause", "compaction"], PAGES);
     assert_only(&none, "kind == migrate && cause == compaction");
     assert!(none.migrations().is_empty());
-    assert!(none.meta.account.iter().any(|a| a.probe == "direct_migrate" && a.filtered == PAGES), "{:?}", none.meta);
+    assert!(
+        none.meta.account.iter().any(|a| a.probe == Probe::DirectMigrate && a.filtered == PAGES),
+        "{:?}",
+        none.meta
+    );
 }
 
 #[test]
@@ -84,7 +88,7 @@ fn terms_of_all_sorts_hold_on_every_event() {
 fn what_the_kernel_cannot_decide_is_counted_as_filtered_too() {
     let run = moved_to_2(&["--filter", "kind == request && flags.contains(\"move\")"], PAGES);
     assert_eq!(run.requests().len(), 1, "{:#?}", run.events);
-    let account = run.meta.account.iter().find(|a| a.probe == "request").unwrap();
+    let account = run.meta.account.iter().find(|a| a.probe == Probe::Request).unwrap();
     assert_eq!((account.seen, account.stored, account.filtered), (1, 1, 1), "the other mbind only sets a policy");
 }
 
@@ -93,7 +97,7 @@ fn slower_than_anything_leaves_nothing_and_counts_all() {
     let whole = moved_to_2(&["--kind", "fault"], PAGES);
     let none = moved_to_2(&["--kind", "fault", "--min-latency", "100s"], PAGES);
     assert!(none.faults().is_empty());
-    let filtered = none.meta.account.iter().find(|a| a.probe == "fault").unwrap().filtered;
+    let filtered = none.meta.account.iter().find(|a| a.probe == Probe::Fault).unwrap().filtered;
     assert!(filtered >= whole.faults().len() as u64 / 2, "{filtered} of about {}", whole.faults().len());
 }
 
@@ -104,7 +108,7 @@ fn users_and_cgroups_are_told_apart() {
     assert_eq!(ours.meta.filter.as_deref(), Some("in cgroup /, of user 0"));
     let nobodys = moved_to_2(&["--uid", "65534"], PAGES);
     assert!(nobodys.events.is_empty(), "{:#?}", nobodys.events);
-    assert!(nobodys.meta.account.iter().any(|a| a.probe == "fault" && a.filtered > PAGES));
+    assert!(nobodys.meta.account.iter().any(|a| a.probe == Probe::Fault && a.filtered > PAGES));
     let output = migtrace().args(["record", "--cgroup", "/no/such", "--", "true"]).output().unwrap();
     let (_, stderr) = texts(&output);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
@@ -155,7 +159,7 @@ fn a_sample_stands_for_the_whole() {
     let sampled = |e: &&Event| matches!(e.body, Body::Fault(_) | Body::Migrate(_));
     assert!(run.events.iter().filter(sampled).all(|e| e.weight == NonZeroU32::new(4)));
     assert!(run.requests().iter().all(|(e, _)| e.weight.is_none()), "requests are recorded all");
-    let moves = run.meta.account.iter().find(|a| a.probe == "direct_migrate").unwrap();
+    let moves = run.meta.account.iter().find(|a| a.probe == Probe::DirectMigrate).unwrap();
     assert_eq!(moves.seen + moves.sampled_out, MANY, "{moves:?}");
     assert_eq!(run.requests().len(), 2);
 }

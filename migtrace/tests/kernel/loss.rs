@@ -1,6 +1,6 @@
 //! Loss is data: what does not fit into the ring is counted, told, and adds up.
 
-use migtrace::event::Body;
+use migtrace::event::{Body, Probe};
 
 use crate::support::{WRITTEN_ON_1, record_with};
 
@@ -22,6 +22,6 @@ fn with_a_ring_of_one_page_seen_is_stored_plus_lost() {
     assert_eq!(held, stored);
     assert!(run.ended.stderr.contains("lost"), "{}", run.ended.stderr);
     let log = run.log();
-    let faults = run.meta.account.iter().find(|a| a.probe == "fault").unwrap();
+    let faults = run.meta.account.iter().find(|a| a.probe == Probe::Fault).unwrap();
     assert!(log.contains(&faults.lost().to_string()), "the log's summary tells the loss:\n{log}");
 }

@@ -10,7 +10,7 @@ use std::{
 
 use migtrace::{
     clock,
-    event::{Body, FaultClass},
+    event::{Body, FaultClass, LossCause, Probe},
     trace::Trace,
 };
 
@@ -45,9 +45,12 @@ fn a_stopped_reader_loses_events_and_the_account_is_exact() {
     recorder.signal(libc::SIGCONT);
     let run = recorder.finish();
     run.assert_account();
-    let faults = run.account("fault");
+    let faults = run.account(Probe::Fault);
     assert!(faults.seen >= pages, "every page was touched: {faults:?}");
-    assert!(faults.lost["ring_full"] > pages / 2, "a ring of 64k cannot hold {pages} faults: {faults:?}");
+    assert!(
+        faults.lost[&LossCause::RingFull.into()] > pages / 2,
+        "a ring of 64k cannot hold {pages} faults: {faults:?}"
+    );
     assert!(run.ended.stderr.contains("lost"), "{}", run.ended.stderr);
 }
 
@@ -98,7 +101,7 @@ fn eight_processes_storming_are_recorded_whole() {
         assert_eq!(touched.len(), distinct.len(), "process {pid}");
         absent += pages - touched.len() as u64;
     }
-    let left_out = run.may_be_left_out("fault");
+    let left_out = run.may_be_left_out(&Probe::Fault.into());
     assert!(absent <= left_out, "{absent} faults are absent, and the kernel left out {left_out} starts");
 }
 
@@ -106,7 +109,7 @@ fn eight_processes_storming_are_recorded_whole() {
 fn eight_processes_storming_into_rings_of_one_page_add_up() {
     let run = storm(&["--ring-size", "4k"], 1000);
     run.assert_account();
-    let faults = run.account("fault");
+    let faults = run.account(Probe::Fault);
     assert!(faults.seen >= 8 * 1000 && faults.lost() > 0, "{faults:?}");
 }
 
@@ -200,7 +203,11 @@ fn a_recording_of_the_whole_system_leaves_the_recorder_out() {
     let run = recorder.finish();
     run.assert_account();
     assert!(run.events.iter().all(|e| e.pid != pid || matches!(e.body, Body::Loss(_))), "its own events are in it");
-    assert!(run.account("fault").filtered > 0, "its own faults were seen, and left out: {:?}", run.account("fault"));
+    assert!(
+        run.account(Probe::Fault).filtered > 0,
+        "its own faults were seen, and left out: {:?}",
+        run.account(Probe::Fault)
+    );
     let moved = run.migrations().iter().filter(|(e, _)| e.pid == workload_pid).count();
     assert_eq!(moved, 64);
 }

@@ -9,8 +9,8 @@ use std::{
 
 use migtrace::{
     event::{
-        Batch, Body, Cause, Check, Event, Fault, FaultClass, Mark, Migrate, Outcome, Region, Request, RequestName,
-        Task, Verdict,
+        Batch, Body, Cause, Check, Event, Fault, FaultClass, LossCause, Mark, Migrate, Outcome, Probe, ProbeName,
+        Region, Request, RequestName, Task, Verdict,
     },
     model::totals::migrations,
     recording::{Meta, ProbeAccount},
@@ -151,7 +151,7 @@ impl Run {
     /// Asserts that the trace holds every event that was seen, but for those whose begin the kernel itself left out.
     pub(crate) fn assert_lossless(&self) {
         for account in &self.meta.account {
-            let without_start = account.lost.get("no_start").copied().unwrap_or(0);
+            let without_start = account.lost.get(&LossCause::NoStart.into()).copied().unwrap_or(0);
             assert!(without_start <= self.may_be_left_out(&account.probe), "{account:?}");
             assert_eq!(account.seen, account.stored + without_start, "{account:?}");
         }
@@ -159,10 +159,10 @@ impl Run {
 
     /// Events of a probe that may be absent, as its programs were not started: where the kernel preempts a program, another
     /// task's events on that CPU find it running. Elsewhere none.
-    pub(crate) fn may_be_left_out(&self, probe: &str) -> u64 {
+    pub(crate) fn may_be_left_out(&self, probe: &ProbeName) -> u64 {
         let mode = fs::read_to_string("/sys/kernel/debug/sched/preempt").unwrap_or_default();
         let preempts = ["(full)", "(lazy)"].iter().any(|chosen| mode.contains(chosen));
-        if preempts { self.account(probe).missed.unwrap_or(0) } else { 0 }
+        if preempts { self.account_of(probe).missed.unwrap_or(0) } else { 0 }
     }
 
     /// Asserts that system-wide counters gained exactly what the trace holds, in pages.
@@ -266,15 +266,19 @@ impl Run {
         let told: u64 = self.events.iter().map(|e| if let Body::Loss(l) = &e.body { l.count } else { 0 }).sum();
         for account in &self.meta.account {
             assert_eq!(account.seen, account.stored + account.lost(), "{account:?}");
-            assert_eq!(account.lost.get("unread"), None, "{account:?}");
+            assert_eq!(account.lost.get(&LossCause::Unread.into()), None, "{account:?}");
         }
         assert_eq!(held, self.meta.account.iter().map(|a| a.stored).sum::<u64>(), "events against the account");
         assert_eq!(told, self.meta.lost(), "each loss is an event in the trace too");
     }
 
     /// The account of one probe.
-    pub(crate) fn account(&self, probe: &str) -> &ProbeAccount {
-        self.meta.account.iter().find(|a| a.probe == probe).unwrap()
+    pub(crate) fn account(&self, probe: Probe) -> &ProbeAccount {
+        self.account_of(&probe.into())
+    }
+
+    fn account_of(&self, probe: &ProbeName) -> &ProbeAccount {
+        self.meta.account.iter().find(|a| a.probe == *probe).unwrap()
     }
 
     fn ok_migrations(&self) -> Vec<&Migrate> {

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use migtrace::event::{Body, Cause, FaultClass, Outcome, RequestName, TaskEvent, Verdict};
+use migtrace::event::{Body, Cause, FaultClass, Outcome, ProbeField, RequestName, TaskEvent, Verdict};
 
 use crate::{
     recorder::{Beside, Recorder},
@@ -212,7 +212,12 @@ fn compaction_moves_pages_of_compressed_swap() {
     let calls = Calls::count("zs_page_migrate");
     for cpu in [0, 1, 2, 3].repeat(3) {
         let (moved, run) = compact_noise(cpu, &calls);
-        let drivers = run.meta.probes.iter().find(|p| p.field.as_deref() == Some("zsmalloc")).unwrap();
+        let drivers = run
+            .meta
+            .probes
+            .iter()
+            .find(|p| p.field.as_ref().is_some_and(|field| *field == ProbeField::Zsmalloc))
+            .unwrap();
         assert!(drivers.attached.is_some(), "{drivers:?}");
         assert_reconciled(&run);
         // Many more than the pages that may have no event.

@@ -126,7 +126,7 @@ impl Loaded {
     /// Whether records of this probe are made.
     #[must_use]
     pub fn sees(&self, probe: Probe) -> bool {
-        let mut roles = self.probes.iter().filter(|role| role.probe == probe.name() && role.field.is_none());
+        let mut roles = self.probes.iter().filter(|role| role.probe == probe && role.field.is_none());
         roles.any(|role| role.attached.is_some())
     }
 

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     filter::kernel,
     live::host::requirements::{self, KPROBES},
-    recording::ProbeInfo,
+    recording::{Fidelity, ProbeInfo, coverage},
 };
 
 /// A program that is attached, and the probe that it works for.
@@ -67,7 +67,7 @@ impl Attaching<'_> {
             return Vec::new();
         }
         if !self.is_wanted(role.probe) {
-            return vec![info(role, Err("left out by the filter".to_owned()))];
+            return vec![info(role, Err(coverage::FILTERED.to_owned()))];
         }
         let mut refusals = Vec::new();
         for way in role.ways {
@@ -260,24 +260,24 @@ fn refusal(error: &ProgramError) -> String {
 }
 
 fn info(role: &Role, outcome: Result<String, String>) -> ProbeInfo {
-    let fidelity = if outcome.is_ok() { "exact" } else { "unavailable" };
+    let fidelity = if outcome.is_ok() { Fidelity::Exact } else { Fidelity::Unavailable };
     ProbeInfo {
-        probe: role.probe.name().to_owned(),
-        field: role.gives.field().map(str::to_owned),
+        probe: role.probe.into(),
+        field: role.gives.field().map(Into::into),
         attached: outcome.as_ref().ok().cloned(),
         error: outcome.err(),
-        fidelity: fidelity.to_owned(),
+        fidelity: fidelity.into(),
     }
 }
 
 /// A field that the records' way does not show.
 fn lacking(role: &Role, field: &str, why: &str) -> ProbeInfo {
     ProbeInfo {
-        probe: role.probe.name().to_owned(),
-        field: Some(field.to_owned()),
+        probe: role.probe.into(),
+        field: Some(field.into()),
         attached: None,
         error: Some(why.to_owned()),
-        fidelity: "unavailable".to_owned(),
+        fidelity: Fidelity::Unavailable.into(),
     }
 }
 

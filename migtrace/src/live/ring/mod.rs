@@ -1,5 +1,4 @@
 //! From the rings to events: drained on a thread of its own by a timer, decoded, put in order of time, and accounted for.
 
-pub mod account;
 pub mod reader;
 pub mod reorder;

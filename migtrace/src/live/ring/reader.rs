@@ -12,10 +12,7 @@ use std::{
 use aya::maps::{MapData, MapError, RingBuf};
 use tokio::sync::mpsc;
 
-use super::{
-    account::Account,
-    reorder::{Reorder, WINDOW_NS},
-};
+use super::reorder::{Reorder, WINDOW_NS};
 use crate::{
     clock,
     decode::record::{decode, probe_of},
@@ -29,7 +26,7 @@ use crate::{
     event::{Body, Event},
     filter::Filter,
     live::{counters::Counters, privilege},
-    recording::ProbeAccount,
+    recording::{Account, ProbeAccount},
 };
 
 /// How often the rings are drained. At a million records a second on one CPU, 5 ms fill about half a MiB of its ring.

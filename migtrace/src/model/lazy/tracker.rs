@@ -12,7 +12,7 @@ use super::{
     request::{LazyRequest, Requests},
 };
 use crate::event::{
-    Batch, Body, Cause, Check, Event, Fault, FaultClass, Loss, Mark, Migrate, Outcome, Task, TaskEvent, Verdict,
+    Batch, Body, Cause, Check, Event, Fault, FaultClass, Loss, Mark, Migrate, Outcome, Probe, Task, TaskEvent, Verdict,
 };
 use crate::model::{address::folio_start, frame_index::FrameIndex, measure::folio_pages};
 
@@ -256,7 +256,7 @@ impl LazyTracker {
     }
 
     fn loss(&mut self, loss: &Loss) {
-        if !["fault", "check", "mark", "lazy_migrate"].contains(&loss.probe.as_str()) {
+        if ![Probe::Fault, Probe::Check, Probe::Mark, Probe::LazyMigrate].iter().any(|probe| loss.probe == *probe) {
             return;
         }
         let funnels = self.requests.iter_mut().map(|r| &mut r.funnel).chain([&mut self.all]);

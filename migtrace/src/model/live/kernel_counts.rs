@@ -8,12 +8,12 @@ use migtrace_common::counters::ProbeCounters;
 use super::{State, counts::Counts, latencies::What, process::Identity};
 use crate::{
     counts::{self, Count, ProcessId, Sort},
-    event::{Body, Cause, Event, Outcome, Verdict},
+    event::{Body, Event, Outcome, Probe, Verdict, migrate_probe},
     model::measure::Locality,
 };
 
 /// Probes of checks: by migrate-on-fault, and in NUMA hinting faults.
-const CHECKS: [&str; 2] = ["check", "hinting_check"];
+const CHECKS: [Probe; 2] = [Probe::Check, Probe::HintingCheck];
 /// Resolution of process start times in /proc, ns. Events of processes that started before tracing have only that.
 const TICK_NS: u64 = 10_000_000;
 
@@ -34,7 +34,7 @@ impl State {
             }
         }
         for probe in CHECKS {
-            let events = |counts: &counts::Counts| counts.probes.get(probe).map_or(0, ProbeCounters::events);
+            let events = |counts: &counts::Counts| counts.probes.get(&probe).map_or(0, ProbeCounters::events);
             let seen = self.probes.entry(probe).or_default();
             *seen = seen.saturating_add(events(counted).saturating_sub(events(&before)));
         }
@@ -81,18 +81,17 @@ impl State {
 
     /// Events seen by a probe.
     #[must_use]
-    pub fn events_of(&self, probe: &str) -> u64 {
-        self.probes.get(probe).copied().unwrap_or(0)
+    pub fn events_of(&self, probe: Probe) -> u64 {
+        self.probes.get(&probe).copied().unwrap_or(0)
     }
 
     fn count_sort(&mut self, sort: &Sort, new: &Count) -> Counts {
         let probe = match sort {
-            Sort::Fault { .. } => Some("fault"),
+            Sort::Fault { .. } => Some(Probe::Fault),
             // Two probes share these counts.
             Sort::Check { .. } => None,
-            Sort::Mark { .. } => Some("mark"),
-            Sort::Migrate { cause: Cause::LazyFault, .. } => Some("lazy_migrate"),
-            Sort::Migrate { .. } => Some("direct_migrate"),
+            Sort::Mark { .. } => Some(Probe::Mark),
+            Sort::Migrate { cause, .. } => Some(migrate_probe(*cause)),
         };
         if let Some(probe) = probe {
             let seen = self.probes.entry(probe).or_default();
@@ -158,6 +157,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Cause;
     use crate::{
         counts::{Process, Times},
         event::Comm,
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!((state.totals.moved_pages, state.moves.get(1, 2)), (3 * 512, 3 * 512));
         let moves = state.latencies.get(What::Move(Cause::Mbind)).expect("they took time");
         assert_eq!(moves.count(), 3);
-        assert_eq!((state.events_of("direct_migrate"), state.events_of("fault")), (3, 0));
+        assert_eq!((state.events_of(Probe::DirectMigrate), state.events_of(Probe::Fault)), (3, 0));
         assert!((2048..4096).contains(&moves.median_ns().expect("three")));
         // It started before tracing: /proc has its start time to 10 ms.
         let process = state.processes.get(Identity { pid: 7, start_ns: 120_000_000 }).expect("it is listed");
@@ -215,7 +215,7 @@ mod tests {
     fn what_the_kernel_had_no_room_to_count_is_said() {
         let mut state = State::new(Meta::default());
         let missed = |fault, unreadable| counts::Counts {
-            probes: [("fault", ProbeCounters { table_full: fault, ..ProbeCounters::default() })].into(),
+            probes: [(Probe::Fault, ProbeCounters { table_full: fault, ..ProbeCounters::default() })].into(),
             unreadable,
             ..counts::Counts::default()
         };
@@ -232,14 +232,14 @@ mod tests {
             let counters =
                 |aggregated_only, stored| ProbeCounters { aggregated_only, seen: stored, stored, ..Default::default() };
             counts::Counts {
-                probes: [("check", counters(lazy, 1)), ("hinting_check", counters(hinting, 2))].into(),
+                probes: [(Probe::Check, counters(lazy, 1)), (Probe::HintingCheck, counters(hinting, 2))].into(),
                 ..counts::Counts::default()
             }
         };
         state.count_since(checks(5, 7));
         state.count(&checks(10, 7), 1);
         state.count(&checks(10, 9), 2);
-        assert_eq!((state.events_of("check"), state.events_of("hinting_check")), (5, 2));
+        assert_eq!((state.events_of(Probe::Check), state.events_of(Probe::HintingCheck)), (5, 2));
     }
 
     #[test]

@@ -27,7 +27,7 @@ use self::{
     recent::Recent,
 };
 use crate::{
-    event::{Body, Cause, Event, Outcome},
+    event::{Body, Event, LossName, Outcome, Probe, ProbeName},
     model::measure::migrated_pages,
     recording::Meta,
 };
@@ -53,9 +53,9 @@ pub struct State {
     pub processes: Processes,
     pub recent: Recent,
     /// Lost events by probe and cause, from loss events.
-    pub losses: BTreeMap<(String, String), u64>,
+    pub losses: BTreeMap<(ProbeName, LossName), u64>,
     /// Events by probe.
-    pub probes: BTreeMap<&'static str, u64>,
+    pub probes: BTreeMap<Probe, u64>,
     /// Faults, checks, marks and migrations counted in the kernel, and those of them that also came as events.
     counted_events: u64,
     recorded_events: u64,
@@ -108,8 +108,10 @@ impl State {
         } else {
             self.totals.add(&shown);
             self.rates.add(event.ts_ns, &shown);
-            let seen = self.probes.entry(probe_of(&event.body)).or_default();
-            *seen = seen.saturating_add(event.weight());
+            if let Some(probe) = event.body.probe() {
+                let seen = self.probes.entry(probe).or_default();
+                *seen = seen.saturating_add(event.weight());
+            }
             self.latencies.feed(event);
             if !matches!(event.body, Body::Loss(_)) {
                 self.processes.feed(event, &shown, &shown);
@@ -188,25 +190,14 @@ impl State {
         (self.fidelity.fault_times.is_available() || counts.stalled_ns > 0).then_some(counts.stalled_ns)
     }
 
-    fn lose(&mut self, probe: &str, cause: &str, count: u64) {
-        let key = (probe.to_owned(), cause.to_owned());
+    fn lose(&mut self, probe: &ProbeName, cause: &LossName, count: u64) {
+        let key = (probe.clone(), cause.clone());
         let key = if self.losses.len() < LOSSES || self.losses.contains_key(&key) {
             key
         } else {
-            ("...".to_owned(), "...".to_owned())
+            ("...".into(), "...".into())
         };
         let lost = self.losses.entry(key).or_default();
         *lost = lost.saturating_add(count);
-    }
-}
-
-/// The probe that such events come from.
-fn probe_of(body: &Body) -> &'static str {
-    match body {
-        Body::Check(c) if c.is_hinting() => "hinting_check",
-        Body::Migrate(m) if m.cause == Cause::LazyFault => "lazy_migrate",
-        Body::Migrate(_) => "direct_migrate",
-        Body::Batch(b) if b.work.is_mark() => "lazy_batch",
-        other => other.kind(),
     }
 }

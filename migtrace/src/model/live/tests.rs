@@ -3,8 +3,9 @@
 use super::{State, latencies::What, process::Identity, processes::PROCESSES, recent::RECENT};
 use crate::{
     event::*,
+    event::{LossCause, Probe},
     model::latency::Latencies,
-    recording::Meta,
+    recording::{Coverage, Meta, Why},
     testkit::{self, PID},
 };
 
@@ -59,7 +60,7 @@ fn a_lazy_touch_moves_a_page_and_does_not_add_one() {
 fn losses_are_told_by_probe_and_cause() {
     let state = fed(testkit::lossy());
     assert_eq!(state.lost(), 3);
-    assert_eq!(state.losses.get(&("lazy_migrate".into(), "ring_full".into())), Some(&3));
+    assert_eq!(state.losses.get(&(Probe::LazyMigrate.into(), LossCause::RingFull.into())), Some(&3));
 }
 
 #[test]
@@ -170,12 +171,16 @@ fn a_mapping_takes_the_faults_within() {
 #[test]
 fn what_a_source_cannot_show_is_not_zero() {
     let (mut meta, _) = testkit::direct(8);
-    for probe in meta.probes.iter_mut().filter(|p| ["direct_migrate", "lazy_migrate", "check"].contains(&&*p.probe)) {
+    for probe in meta
+        .probes
+        .iter_mut()
+        .filter(|p| [Probe::DirectMigrate, Probe::LazyMigrate, Probe::Check].iter().any(|probe| p.probe == *probe))
+    {
         (probe.attached, probe.error) = (None, Some("no fentry".into()));
     }
     let state = State::new(meta.clone());
     assert!(state.fidelity.moves_by_batch && state.fidelity.moved.is_available());
-    meta.probes.iter_mut().filter(|p| p.probe == "batch").for_each(|p| p.attached = None);
+    meta.probes.iter_mut().filter(|p| p.probe == Probe::Batch).for_each(|p| p.attached = None);
     let fidelity = State::new(meta).fidelity;
-    assert_eq!(fidelity.moved, super::fidelity::Level::Unavailable("no fentry".into()));
+    assert_eq!(fidelity.moved, Coverage::Unavailable(Why::Rejected("no fentry".into())));
 }

@@ -194,6 +194,7 @@ fn asks_to_move(run: &Run, index: usize, request: &Request) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Probe;
     use crate::testkit;
 
     #[test]
@@ -243,7 +244,7 @@ mod tests {
     fn without_probes_for_moves_their_number_is_unknown() {
         let (mut meta, mut events) = testkit::direct(8);
         events.retain(|e| !matches!(e.body, Body::Migrate(_) | Body::Batch(_)));
-        meta.probes.retain(|p| p.probe == "request" || p.probe == "fault");
+        meta.probes.retain(|p| p.probe == Probe::Request || p.probe == Probe::Fault);
         let run = Run::new(meta, events);
         let work = MoveRequests::new(&run);
         assert_eq!(work.moved_in_request_pages(&run), None);

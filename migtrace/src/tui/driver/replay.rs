@@ -237,7 +237,7 @@ fn read(open: impl FnOnce() -> Result<Trace, String> + Send + 'static, filter: F
 #[must_use]
 pub fn meta(trace: &Trace, filter: &Filter) -> Meta {
     let mut meta = trace.meta().clone();
-    crate::recording::coverage::leave_out(&mut meta, filter.kinds().complement());
+    crate::recording::coverage::exclude(&mut meta.probes, filter.kinds().complement());
     meta
 }
 

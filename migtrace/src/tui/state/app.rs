@@ -15,7 +15,6 @@ use crate::{
     counts::Counts,
     event::Event,
     filter::Filter,
-    live::session::SILENCED,
     model::live::{State, process::Identity},
     recording::{Meta, ProgramCost},
 };
@@ -276,7 +275,7 @@ impl App {
 
     /// Whether the kernel did not call the programs for a time: by a live source, or by what a recording says of its probes.
     pub(crate) fn is_silenced(&self) -> bool {
-        self.silenced || self.meta().probes.iter().any(|probe| probe.error.as_deref() == Some(SILENCED))
+        self.silenced || self.meta().is_interrupted()
     }
 
     /// The rows of the view that is shown, where it has some.

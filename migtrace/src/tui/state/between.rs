@@ -7,10 +7,7 @@ use crate::tui::{
     format,
     view::canvas::{Canvas, plain},
 };
-use crate::{
-    model::live::{fidelity::Level, matrix::Matrix},
-    text,
-};
+use crate::{model::live::matrix::Matrix, recording::Coverage, text};
 
 /// Lines that it takes.
 pub(crate) const LINES: u16 = 5;
@@ -28,7 +25,7 @@ pub(crate) fn draw(app: &App, canvas: &mut Canvas<'_>, place: Rect) {
     let title = format!("from {} to {until}: {}", since(first.at_ns), text::duration(between.ns));
     canvas.heading(place, 0, &title);
     let c = &between.counts;
-    let known = |level: &Level, count: u64| match level.is_available() {
+    let known = |level: &Coverage, count: u64| match level.is_available() {
         true => {
             let rate = between.per_second(count).map(|r| format!(" ({})", format::rate(r))).unwrap_or_default();
             format!("{}{}{rate}", level.sign(), format::count(count))

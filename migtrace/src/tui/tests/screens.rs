@@ -2,8 +2,8 @@
 
 use super::{App, View, live, poor, press, screen, testkit, whole};
 use crate::{
-    event::{Body, Comm},
-    live::session::SILENCED,
+    event::{Body, Comm, Probe},
+    recording::coverage,
     tui::view::theme::{Palette, Theme},
 };
 
@@ -55,7 +55,7 @@ fn with_loss() {
 #[test]
 fn every_view_says_what_the_kernel_left_out() {
     let (mut meta, events) = testkit::direct(8);
-    for account in meta.account.iter_mut().filter(|account| account.probe == "fault") {
+    for account in meta.account.iter_mut().filter(|account| account.probe == Probe::Fault) {
         account.missed = Some(32);
     }
     let mut app = whole((meta, events));
@@ -70,7 +70,7 @@ fn every_view_says_what_the_kernel_left_out() {
 #[test]
 fn every_view_says_that_the_kernel_stopped_calling_programs() {
     let (mut meta, events) = testkit::direct(8);
-    meta.probes[0].error = Some(SILENCED.to_owned());
+    coverage::mark_interrupted(&mut meta.probes);
     let mut recorded = whole((meta, events));
     let mut live = whole(testkit::direct(8));
     assert!(!screen(&mut live, View::Overview, (80, 24)).contains("interrupted"));

@@ -10,10 +10,8 @@ use super::{
 };
 use crate::{
     event::escape_control,
-    model::{
-        latency::Latencies as Times,
-        live::{fidelity::Level, latencies::What},
-    },
+    model::{latency::Latencies as Times, live::latencies::What},
+    recording::Coverage,
     text,
     tui::{
         format,
@@ -47,8 +45,11 @@ pub(super) struct Latencies<'a> {
 impl<'a> Latencies<'a> {
     pub(super) fn of(app: &'a App) -> Self {
         let why_empty = match &app.shown().fidelity.fault_times {
-            Level::Unavailable(why) => {
-                format!("nothing was measured yet; times of faults are unavailable: {}", escape_control(why))
+            Coverage::Unavailable(why) => {
+                format!(
+                    "nothing was measured yet; times of faults are unavailable: {}",
+                    escape_control(&why.to_string())
+                )
             }
             _ => "nothing was measured yet".to_owned(),
         };

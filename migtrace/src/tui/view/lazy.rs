@@ -13,8 +13,8 @@ use crate::{
     model::{
         address::pages_of,
         lazy::{funnel::Funnel, request::LazyRequest},
-        live::fidelity::Level,
     },
+    recording::Coverage,
     text,
     tui::{
         format,
@@ -45,9 +45,9 @@ impl<'a> Requests<'a> {
     pub(super) fn of(app: &'a App) -> Self {
         let state = app.shown();
         let why_empty = match &state.fidelity.marks {
-            Level::Unavailable(why) => format!(
+            Coverage::Unavailable(why) => format!(
                 "Lazy marks cannot be seen here: {}. Migrate-on-fault needs the patched kernel; what NUMA balancing does is in 1 Overview and 6 Latency.",
-                escape_control(why)
+                escape_control(&why.to_string())
             ),
             _ => "no page was marked yet: mbind with MPOL_MF_MOVE and MPOL_MF_LAZY marks pages".to_owned(),
         };

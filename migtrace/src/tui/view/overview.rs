@@ -10,12 +10,11 @@ use super::{
 use super::{latency, matrix, processes};
 use crate::{
     event::escape_control,
-    live::session::SILENCED,
     model::live::{
         counts::Counts,
-        fidelity::Level,
         rates::{BUCKETS, SECOND_NS},
     },
+    recording::{Coverage, Why},
     text,
     tui::{
         format,
@@ -106,7 +105,7 @@ fn rate(
     area: Rect,
     row: u16,
     name: &str,
-    level: &Level,
+    level: &Coverage,
     tone: Tone,
     of: impl Fn(&Counts) -> u64 + Copy,
 ) {
@@ -115,8 +114,8 @@ fn rate(
     const TAIL: u16 = 34;
     let y = area.y + row;
     canvas.put(area.x, y, NAME, name, canvas.theme.style(Tone::Plain));
-    if let Level::Unavailable(why) = level {
-        let text = format!("unavailable: {}", escape_control(why));
+    if let Coverage::Unavailable(why) = level {
+        let text = format!("unavailable: {}", escape_control(&why.to_string()));
         canvas.put(area.x + NAME, y, area.width.saturating_sub(NAME), &text, canvas.theme.style(Tone::Dim));
         return;
     }
@@ -155,12 +154,12 @@ fn middle(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         } else {
             (&state.moves, moves, "fr\\to", &state.fidelity.moved)
         };
-        if let Level::Unavailable(why) = level {
+        if let Coverage::Unavailable(why) = level {
             canvas.heading(area, 0, title);
             canvas.wrapped(
                 Rect { y: area.y + 1, height: area.height - 1, ..area },
                 0,
-                &format!("unavailable: {}", escape_control(why)),
+                &format!("unavailable: {}", escape_control(&why.to_string())),
                 Tone::Dim,
             );
         } else if state.fidelity.moves_by_batch && !of_faults {
@@ -208,7 +207,12 @@ fn loss(app: &App) -> Vec<Piece> {
     }
     for ((probe, cause), count) in &state.losses {
         pieces.push((
-            format!("{}: {} {}  ", escape_control(probe), format::count(*count), escape_control(cause)),
+            format!(
+                "{}: {} {}  ",
+                escape_control(probe.as_str()),
+                format::count(*count),
+                escape_control(cause.as_str())
+            ),
             Tone::Bad,
         ));
     }
@@ -224,7 +228,7 @@ fn loss(app: &App) -> Vec<Piece> {
         also.push(text::missed(app.missed()));
     }
     if app.is_silenced() {
-        also.push(SILENCED.to_owned());
+        also.push(Why::Interrupted.to_string());
     }
     if let Some(sample) = state.meta.sample {
         also.push(format!("numbers are of a sample, one of {sample}"));
@@ -271,13 +275,13 @@ fn fidelity(app: &App) -> Vec<Piece> {
         ("regions", &f.regions),
         ("marks", &f.marks),
     ];
-    let of = |want: fn(&Level) -> bool| {
+    let of = |want: fn(&Coverage) -> bool| {
         all.iter().filter(|(_, level)| want(level)).map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
     };
     let parts = [
-        ("unavailable ", of(|l| matches!(l, Level::Unavailable(_))), Tone::Dim),
-        ("~estimated ", of(|l| matches!(l, Level::Estimated(_))), Tone::Warn),
-        ("exact ", of(|l| matches!(l, Level::Exact)), Tone::Good),
+        ("unavailable ", of(|l| matches!(l, Coverage::Unavailable(_))), Tone::Dim),
+        ("~estimated ", of(|l| matches!(l, Coverage::Estimated(_))), Tone::Warn),
+        ("exact ", of(|l| matches!(l, Coverage::Exact)), Tone::Good),
     ];
     let mut pieces = vec![dim("fidelity  ")];
     for (label, names, tone) in parts.into_iter().filter(|(_, names, _)| !names.is_empty()) {

@@ -11,7 +11,7 @@ use crate::{
     doctor,
     event::escape_control,
     model::live::State,
-    recording::{ProbeInfo, ProgramCost},
+    recording::{Fidelity, ProbeInfo, ProgramCost},
     text,
     tui::{
         format,
@@ -44,7 +44,8 @@ impl<'a> Probes<'a> {
 
     /// Events, for the probe itself and not for its fields.
     fn events(&self, probe: &ProbeInfo) -> Option<u64> {
-        (probe.field.is_none() && probe.attached.is_some()).then(|| self.state.events_of(&probe.probe))
+        (probe.field.is_none() && probe.attached.is_some())
+            .then(|| probe.probe.known().map_or(0, |probe| self.state.events_of(probe)))
     }
 
     fn lost(&self, probe: &ProbeInfo) -> Option<u64> {
@@ -72,11 +73,7 @@ impl Table for Probes<'_> {
         let number = |n: Option<u64>| n.map_or(Value::Missing, |n| Value::Number(n as f64));
         match column {
             0 => Value::Text(name(probe)),
-            1 => Value::Text(if probe.attached.is_some() {
-                escape_control(&probe.fidelity)
-            } else {
-                "unavailable".to_owned()
-            }),
+            1 => Value::Text(probe.coverage().fidelity().to_string()),
             2 => number(self.events(probe)),
             3 => number(self.lost(probe)),
             _ => Value::Text(escape_control(
@@ -91,14 +88,7 @@ impl Table for Probes<'_> {
         match (column, self.value(row, column)) {
             (2 | 3, Value::Missing) => (String::new(), Tone::Plain),
             (_, Value::Missing) => known(None, Tone::Dim),
-            (1, Value::Text(text)) => {
-                let tone = match &*text {
-                    "exact" => Tone::Good,
-                    "estimated" => Tone::Warn,
-                    _ => Tone::Dim,
-                };
-                (text, tone)
-            }
+            (1, Value::Text(text)) => (text, tone(probe.coverage().fidelity())),
             (4, Value::Text(text)) => (text, if is_there { Tone::Plain } else { Tone::Dim }),
             (_, Value::Text(text)) => (text, if column == 0 { Tone::Strong } else { Tone::Plain }),
             (3, Value::Number(n)) => (format::number(n), if n > 0.0 { Tone::Bad } else { Tone::Dim }),
@@ -140,10 +130,7 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
 
 /// `fault`, or of one field `fault.class`.
 fn name(probe: &ProbeInfo) -> String {
-    match &probe.field {
-        Some(field) => format!("{}.{}", escape_control(&probe.probe), escape_control(field)),
-        None => escape_control(&probe.probe),
-    }
+    escape_control(&probe.name())
 }
 
 /// The selected hook, whole.
@@ -190,22 +177,25 @@ fn questions(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         return;
     }
     let all = doctor::views(&app.meta().probes);
-    let order = ["unavailable", "estimated", "exact"];
-    let count = |fidelity: &str| all.iter().filter(|view| view.fidelity == fidelity).count();
-    let summary = order.iter().map(|f| format!("{} {f}", count(f))).collect::<Vec<_>>().join(", ");
+    let order = [Fidelity::Unavailable, Fidelity::Estimated, Fidelity::Exact];
+    let count = |fidelity: Fidelity| all.iter().filter(|view| view.fidelity == fidelity).count();
+    let summary = order.iter().map(|f| format!("{} {f}", count(*f))).collect::<Vec<_>>().join(", ");
     canvas.line(area, 1, &[(format!("{}: {summary}", text::count(all.len() as u64, "question")), Tone::Dim)]);
     let mut sorted: Vec<_> = all.iter().collect();
-    sorted.sort_by_key(|view| order.iter().position(|f| *f == view.fidelity));
+    sorted.sort_by_key(|view| std::cmp::Reverse(view.fidelity));
     for (row, view) in sorted.into_iter().enumerate() {
-        let tone = match view.fidelity {
-            "exact" => Tone::Good,
-            "estimated" => Tone::Warn,
-            _ => Tone::Dim,
-        };
         canvas.line(
             area,
             row as u16 + 2,
-            &[(format!("{:<12}", view.fidelity), tone), (view.question.to_owned(), Tone::Plain)],
+            &[(format!("{:<12}", view.fidelity), tone(view.fidelity)), (view.question.to_owned(), Tone::Plain)],
         );
+    }
+}
+
+fn tone(fidelity: Fidelity) -> Tone {
+    match fidelity {
+        Fidelity::Exact => Tone::Good,
+        Fidelity::Estimated => Tone::Warn,
+        Fidelity::Unavailable => Tone::Dim,
     }
 }

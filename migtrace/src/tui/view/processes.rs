@@ -14,11 +14,10 @@ use crate::{
     model::live::{
         State,
         counts::Counts,
-        fidelity::Level,
         nodes::Nodes,
         process::{Identity, Process},
     },
-    recording::describe,
+    recording::{Coverage, describe},
     text,
     tui::{
         format,
@@ -77,7 +76,7 @@ impl<'a> Processes<'a> {
     fn count(&self, row: usize, column: usize) -> Option<f64> {
         let (id, process, second) = &self.rows[row];
         let (c, f) = (&process.counts, &self.state.fidelity);
-        let given = |level: &Level, n: u64| level.is_available().then_some(n as f64);
+        let given = |level: &Coverage, n: u64| level.is_available().then_some(n as f64);
         match column {
             0 => Some(f64::from(id.pid)),
             4 => given(&f.faults, second.faults),
@@ -239,8 +238,8 @@ fn notes(state: &State) -> Vec<String> {
             format::count(gone.faults)
         ));
     }
-    if let Level::Unavailable(why) = &state.fidelity.remote {
-        notes.push(format!("? = not known. Where pages lie: {}", escape_control(why)));
+    if let Coverage::Unavailable(why) = &state.fidelity.remote {
+        notes.push(format!("? = not known. Where pages lie: {}", escape_control(&why.to_string())));
     }
     notes
 }

@@ -1,0 +1,168 @@
+//! The metadata of a recording: kernel, machine, clock, probes, account.
+
+use std::{collections::BTreeMap, num::NonZeroU32};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    account::ProbeAccount,
+    coverage::{self, Coverage, ProbeInfo},
+};
+use crate::event::{Probe, ProbeField, ProbeName};
+
+/// The key of [`Meta`], as JSON, in a file's metadata.
+pub const META_KEY: &str = "migtrace";
+
+/// The metadata of one recording.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Meta {
+    pub format_version: u32,
+    /// Version of the migtrace that recorded.
+    pub migtrace_version: String,
+    /// `uname -r`.
+    pub kernel_release: String,
+    /// Whether that kernel has migrate-on-fault.
+    pub kernel_patched: bool,
+    pub hostname: String,
+    /// What emulates or virtualises this machine (`tcg`, `kvm`), `None` on bare metal or where it is not known. Times from
+    /// an emulated machine rank, they do not measure.
+    #[serde(default)]
+    pub machine: Option<String>,
+    pub topology: Topology,
+    /// How each probe was attached.
+    pub probes: Vec<ProbeInfo>,
+    /// The traced command and its arguments, empty where none was started.
+    pub command: Vec<String>,
+    /// Exit status of that command, by shell convention (128 + signal).
+    pub command_status: Option<i32>,
+    /// CLOCK_BOOTTIME at the start of recording, ns.
+    pub start_ns: u64,
+    /// CLOCK_BOOTTIME at the end, ns; `None` in a recording that was cut off.
+    pub end_ns: Option<u64>,
+    /// CLOCK_REALTIME minus CLOCK_BOOTTIME, ns.
+    pub wall_offset_ns: i64,
+    /// The account by probe; final only where `end_ns` is there.
+    pub account: Vec<ProbeAccount>,
+    /// What /proc/vmstat gained from start to end, system-wide, for the counters of migration and migrate-on-fault.
+    pub vmstat_delta: BTreeMap<String, i64>,
+    /// What the recording itself cost; `None` where nothing measured it.
+    #[serde(default)]
+    pub own_cost: Option<OwnCost>,
+    /// Paths of the cgroups whose ids the events have, below the root of cgroup v2.
+    #[serde(default)]
+    pub cgroups: BTreeMap<u64, String>,
+    /// Events that stand behind later ones in the trace.
+    #[serde(default)]
+    pub late_events: u64,
+    /// The filter as it was given; `None`: none was.
+    #[serde(default)]
+    pub filter: Option<String>,
+    /// One event of so many was recorded; `None`: all were. An event's own weight says what it stands for.
+    #[serde(default)]
+    pub sample: Option<NonZeroU32>,
+    /// Events that a flight recording had and let go, because they were older than what it keeps. They were not lost: the
+    /// account has them as stored. `None`: the recording keeps all.
+    #[serde(default)]
+    pub evicted: Option<u64>,
+    /// Which file this is, from 0 on, of a recording into several; `None`: of one. Only the last of them has an account.
+    #[serde(default)]
+    pub part: Option<u32>,
+}
+
+impl Meta {
+    /// Events that probes saw and the trace does not hold.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.account.iter().map(ProbeAccount::lost).sum()
+    }
+
+    /// Coverage of a probe's events, or of one field of them. A recording that does not list its probes is taken to have had
+    /// them all.
+    #[must_use]
+    pub fn coverage(&self, probe: impl Into<ProbeName>, field: impl Into<Option<ProbeField>>) -> Coverage {
+        if self.probes.is_empty() {
+            Coverage::Exact
+        } else {
+            coverage::coverage(&self.probes, &probe.into(), field.into())
+        }
+    }
+
+    /// Coverage of what any of these probes shows: the best of them.
+    #[must_use]
+    pub fn best_coverage(&self, probes: &[Probe]) -> Coverage {
+        coverage::best(probes.iter().map(|probe| self.coverage(*probe, None)))
+    }
+
+    /// Whether the kernel called no programs for a time.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        self.probes.iter().any(|hook| hook.coverage() == Coverage::Estimated(coverage::Why::Interrupted))
+    }
+
+    /// Hooks whose events are not exact.
+    pub fn inexact(&self) -> impl Iterator<Item = (&ProbeInfo, Coverage)> {
+        self.probes.iter().map(|hook| (hook, hook.coverage())).filter(|(_, coverage)| *coverage != Coverage::Exact)
+    }
+
+    /// Whether the account is final and no event was lost.
+    #[must_use]
+    pub fn is_lossless(&self) -> bool {
+        self.end_ns.is_some()
+            && !self.account.is_empty()
+            && self.account.iter().all(|account| account.missing() == 0)
+            && self.lost() == 0
+    }
+
+    /// Times that the kernel did not run a probe's program, because it ran on that CPU already. How many events these would
+    /// have been, if any, is in no count.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.account.iter().filter_map(|account| account.missed).sum()
+    }
+}
+
+/// What a recording cost the machine, as far as the kernel told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnCost {
+    #[serde(default)]
+    pub programs: Vec<ProgramCost>,
+    /// CPU time of the threads that read the rings, ns.
+    #[serde(default)]
+    pub reader_cpu_ns: Option<u64>,
+    /// CPU time of the threads that encode and write the trace, ns.
+    #[serde(default)]
+    pub writer_cpu_ns: Option<u64>,
+    /// Largest resident size of the recorder, bytes.
+    #[serde(default)]
+    pub max_rss_bytes: Option<u64>,
+}
+
+/// What one BPF program cost: the kernel's statistics of it (kernel.bpf_stats_enabled).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramCost {
+    pub name: String,
+    /// Time in the program, ns, for all its runs.
+    #[serde(default)]
+    pub run_ns: Option<u64>,
+    #[serde(default)]
+    pub run_count: Option<u64>,
+    /// Times that the kernel did not run it because it ran already.
+    #[serde(default)]
+    pub missed: Option<u64>,
+}
+
+/// The machine's nodes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Topology {
+    pub nodes: Vec<Node>,
+}
+
+/// One NUMA node.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    pub nid: i32,
+    pub cpus: Vec<u32>,
+    pub mem_bytes: u64,
+    /// Distance to each node, in the order of `Topology::nodes`.
+    pub distances: Vec<u32>,
+}
