@@ -17,6 +17,8 @@ extern crate alloc;
 
 pub mod config;
 pub mod counters;
+#[cfg(feature = "user")]
+pub mod errno;
 pub mod kfunc;
 pub mod kinds;
 pub mod layout;

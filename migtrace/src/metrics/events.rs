@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nix::errno::Errno;
+use migtrace_common::errno;
 
 use super::{
     family::{Families, labels},
@@ -78,10 +78,10 @@ fn result(ret: i64) -> String {
         _ => {
             let number = ret.unsigned_abs();
             // Linux has errors up to 4095; another number would be a label for each value.
-            match i32::try_from(number).map_or(Errno::UnknownErrno, Errno::from_raw) {
-                Errno::UnknownErrno if number < 4096 => format!("errno#{number}"),
-                Errno::UnknownErrno => "unknown".to_owned(),
-                named => format!("{named:?}"),
+            match i32::try_from(number).ok().and_then(errno::name) {
+                Some(name) => name,
+                None if number < 4096 => format!("errno#{number}"),
+                None => "unknown".to_owned(),
             }
         }
     }
