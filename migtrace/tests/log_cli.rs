@@ -58,7 +58,7 @@ fn a_filter_shows_less_and_says_so() {
     let dir = TempDir::new().expect("a directory");
     write(&dir, "run.parquet", testkit::lazy(8, 0..8));
     let (_, whole, _) = log(dir.path(), &["run.parquet", "--all"]);
-    let moves = |text: &str| text.lines().filter(|l| l.contains(" moved from node 1 to node 2, frame")).count();
+    let moves = |text: &str| text.lines().filter(|l| l.contains(" migrated from node 1 to node 2, frame")).count();
     assert!(moves(&whole) == 8 && !whole.contains("  filter"), "{whole}");
     for options in [
         &["--kind", "migrate"][..],
@@ -74,7 +74,7 @@ fn a_filter_shows_less_and_says_so() {
     }
     let (_, out, _) = log(dir.path(), &["run.parquet", "--pid", "1", "--kind", "migrate"]);
     assert!(out.contains("filter   pid == 1 && kind == migrate"), "{out}");
-    assert!(out.contains("prose and summary are of the 0 for which pid == 1"), "{out}");
+    assert!(out.contains("phase results and summary cover the 0 with pid == 1"), "{out}");
     assert!(!out.contains("8 marked"), "{out}");
 }
 

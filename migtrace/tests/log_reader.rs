@@ -1,5 +1,4 @@
-//! A reader of the log: counts and reasons in each of its lines are those of the trace that it was made from, as `migtrace
-//! export` has them.
+//! Reads the log back: counts and reasons in each line are those of its trace, as `migtrace export` has them.
 
 use std::{collections::BTreeMap, path::Path, process::Command};
 
@@ -29,7 +28,7 @@ fn written((meta, events): (Meta, Vec<Event>)) -> TempDir {
     dir
 }
 
-/// All that the log has words for, with each outcome.
+/// Everything that the log has words for, with each outcome.
 fn recordings() -> Vec<(Meta, Vec<Event>)> {
     let (meta, mut failing) = testkit::lazy(8, 0..8);
     let reasons = ["refs", "nomem", "mapped"];
@@ -124,7 +123,7 @@ fn check(line: &Line, event: &Value) {
     match line["kind"].as_str() {
         "fault" => {
             assert_eq!((&line["src_nid"], &line["result"]), (&cell(event, "nid"), &cell(event, "result")));
-            says(&format!("fault of class {}", cell(event, "class")));
+            says(&format!("page fault, class {}", cell(event, "class")));
             says(&format!("page now on node {}", cell(event, "nid")));
         }
         "check" => {
@@ -142,8 +141,8 @@ fn check(line: &Line, event: &Value) {
         "migrate" => {
             assert_eq!(line["pages"], cell(event, "pages"));
             assert_eq!(line["result"], cell(event, "result"));
-            let moved = if cell(event, "result") == "ok" { "moved" } else { "did not move" };
-            says(&format!("{moved} from node {} to node {}", cell(event, "src_nid"), cell(event, "dst_nid")));
+            let migrated = if cell(event, "result") == "ok" { "migrated" } else { "not migrated" };
+            says(&format!("{migrated} from node {} to node {}", cell(event, "src_nid"), cell(event, "dst_nid")));
             says(&format!("frame {:#x}", number("old_pfn")));
         }
         "batch" => {
@@ -151,7 +150,7 @@ fn check(line: &Line, event: &Value) {
             let (succeeded, failed) = (number("succeeded"), number("failed"));
             says(&match cell(event, "mode").as_str() {
                 "lazy" => format!(", {succeeded} marked, {failed} failed"),
-                mode => format!("mode {mode}: {succeeded} pages moved, {failed} failed"),
+                mode => format!("mode {mode}: {succeeded} pages migrated, {failed} failed"),
             });
         }
         "request" => {
@@ -166,7 +165,7 @@ fn check(line: &Line, event: &Value) {
 }
 
 #[test]
-fn what_lies_inside_a_line_is_what_its_request_counts() {
+fn events_nested_in_a_line_are_what_its_syscall_counts() {
     for recording in recordings() {
         let dir = written(recording);
         let lines = lines(dir.path(), &[]);
@@ -184,7 +183,7 @@ fn what_lies_inside_a_line_is_what_its_request_counts() {
             pages
         };
         for request in lines.iter().filter(|l| l["kind"] == "request") {
-            for (kind, result, words) in [("mark", "ok", "marked"), ("mark", "failed", "could not be marked")] {
+            for (kind, result, words) in [("mark", "ok", "marked"), ("mark", "failed", "not marked")] {
                 let pages = inside(request, kind, result);
                 let said = format!("{pages} page{} {words}", if pages == 1 { "" } else { "s" });
                 let text = &request["text"];
@@ -200,12 +199,12 @@ fn folded_lines_count_the_rest() {
     let text = migtrace(dir.path(), &["log", "run.parquet"]);
     let (shown, folded): (Vec<&str>, Vec<&str>) = text
         .lines()
-        .filter(|l| l.contains("fault of class swap") || l.contains("from node 1 to 2;"))
+        .filter(|l| l.contains("page fault, class swap") || l.contains("from node 1 to 2;"))
         .partition(|l| !l.contains("the same"));
     assert_eq!((shown.len(), folded.len()), (2, 1), "{text}");
     assert!(folded[0].contains("pages 3..300: the same; 298 pages from node 1 to 2"), "{}", folded[0]);
     let all = migtrace(dir.path(), &["log", "run.parquet", "--all"]);
-    assert_eq!(all.lines().filter(|l| l.contains("fault of class swap")).count(), 300);
+    assert_eq!(all.lines().filter(|l| l.contains("page fault, class swap")).count(), 300);
 }
 
 #[test]
@@ -218,7 +217,7 @@ fn the_summary_adds_up_to_the_lines() {
             of.map(|l| l["pages"].parse::<u64>().expect("pages")).sum()
         };
         let (mut moved, mut failed) = (0, 0);
-        let table = text.lines().skip_while(|l| !l.contains("pages moved, by cause")).skip(2);
+        let table = text.lines().skip_while(|l| !l.contains("pages migrated, by cause")).skip(2);
         for row in table.take_while(|l| l.starts_with("   ")).filter(|l| !l.starts_with("    ")) {
             let fields: Vec<&str> = row.split_whitespace().collect();
             moved += fields[3].parse::<u64>().expect("pages");

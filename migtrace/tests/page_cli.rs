@@ -1,4 +1,4 @@
-//! `migtrace page` on traces in files: one page's life, and what is said where the question is not clear.
+//! `migtrace page` on traces in files: one page's history, and errors for ambiguous questions.
 
 use std::{path::Path, process::Command};
 
@@ -28,7 +28,7 @@ fn page(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
 const ADDR: &str = "0x7f12a4003123";
 
 #[test]
-fn a_page_that_moved_lazily() {
+fn a_page_that_migrated_lazily() {
     let dir = TempDir::new().expect("a directory");
     write(&dir, testkit::lazy(8, 0..8));
     let (status, out, err) = page(dir.path(), &[ADDR]);
@@ -39,22 +39,22 @@ fn a_page_that_moved_lazily() {
 }
 
 #[test]
-fn a_page_that_moved_directly() {
+fn a_page_that_migrated_directly() {
     let dir = TempDir::new().expect("a directory");
     write(&dir, testkit::direct(8));
     insta::assert_snapshot!(page(dir.path(), &[ADDR]).1);
 }
 
 #[test]
-fn a_page_that_nobody_touched() {
+fn a_page_that_was_not_touched() {
     let dir = TempDir::new().expect("a directory");
     write(&dir, testkit::lazy(8, [0]));
     let (_, out, _) = page(dir.path(), &[ADDR]);
-    assert!(out.contains("marked for lazy migration and never touched again: it ended on node 1"), "{out}");
+    assert!(out.contains("marked for lazy migration and never touched again: it was on node 1"), "{out}");
 }
 
 #[test]
-fn a_page_that_could_not_move_or_was_placed() {
+fn a_page_that_failed_to_migrate_or_was_skipped() {
     let dir = TempDir::new().expect("a directory");
     let (meta, mut events) = testkit::lazy(8, 0..8);
     for event in &mut events {
@@ -64,8 +64,8 @@ fn a_page_that_could_not_move_or_was_placed() {
     }
     write(&dir, (meta.clone(), events.clone()));
     let (_, out, _) = page(dir.path(), &[ADDR]);
-    let why = "policy bind wanted node 2 and the page was on node 1; the kernel could not move it (refs: somebody else held a";
-    assert!(out.contains(why) && out.contains("did not move 1 time;"), "{out}");
+    let why = "policy bind wanted node 2 and the page was on node 1; the kernel could not migrate it (refs: another reference";
+    assert!(out.contains(why) && out.contains("failed to migrate 1 time;"), "{out}");
     events.retain(|e| !matches!(e.body, Body::Migrate(_)));
     for event in &mut events {
         if let Body::Check(c) = &mut event.body {
@@ -74,7 +74,7 @@ fn a_page_that_could_not_move_or_was_placed() {
     }
     write(&dir, (meta, events));
     let (_, out, _) = page(dir.path(), &[ADDR]);
-    assert!(out.contains("it was not asked to move (not_opted_in: nobody asked for lazy migration of it)"), "{out}");
+    assert!(out.contains("its check was skipped (not_opted_in: no lazy migration was requested for it)"), "{out}");
 }
 
 #[test]
@@ -91,17 +91,17 @@ fn a_page_that_bounced_and_a_lossy_sampled_recording() {
     write(&dir, (meta, events));
     let (_, out, _) = page(dir.path(), &[ADDR]);
     for said in [
-        "went back to where it came from 2 times",
+        "migrated back 2 times",
         "it was touched from another node (automatic NUMA balancing)",
         "3 events of this recording lost",
-        "one of 10 faults, checks, marks and moves was recorded",
+        "1 of 10 faults, checks, marks and migrations was recorded",
     ] {
         assert!(out.contains(said), "{said}: {out}");
     }
 }
 
 #[test]
-fn several_processes_with_the_address_ask_for_one() {
+fn several_processes_with_the_address_need_pid() {
     let dir = TempDir::new().expect("a directory");
     let (meta, mut events) = testkit::lazy(8, 0..8);
     let (_, mut others) = testkit::direct(8);
@@ -112,25 +112,25 @@ fn several_processes_with_the_address_ask_for_one() {
     let (status, out, err) = page(dir.path(), &[ADDR]);
     assert_eq!((status, out.as_str()), (2, ""));
     assert!(
-        err.contains("2 processes have a page at 0x7f12a4003123: choose one by --pid: 213 (memtoy), 977 (o"),
+        err.contains("2 processes have a page at 0x7f12a4003123: choose one with --pid: 213 (memtoy), 977 (o"),
         "{err}"
     );
     assert!(!err.contains('\u{1b}'), "{err}");
     let (status, out, _) = page(dir.path(), &[ADDR, "--pid", "977"]);
-    assert!(status == 0 && out.contains("mbind(2) asked for pages of its range to move now"), "{out}");
+    assert!(status == 0 && out.contains("mbind(2) requested immediate migration of its range"), "{out}");
     let (status, _, err) = page(dir.path(), &[ADDR, "--pid", "1"]);
     assert!(status == 2 && err.contains("process 1 has no page at 0x7f12a4003123"), "{err}");
 }
 
 #[test]
-fn an_address_that_is_not_there_says_so() {
+fn an_address_without_a_page_is_an_error() {
     let dir = TempDir::new().expect("a directory");
     write(&dir, testkit::lazy(8, 0..8));
     let (status, out, err) = page(dir.path(), &["0x7f12a4008000"]);
     assert_eq!((status, out.as_str()), (2, ""));
     assert_eq!(
         err,
-        "migtrace: run.parquet: no event of this trace is about the page at 0x7f12a4008000; the nearest that it has: 0x7f12a4007000\n"
+        "migtrace: run.parquet: the trace has no event of the page at 0x7f12a4008000; nearest pages: 0x7f12a4007000\n"
     );
     assert_eq!(page(dir.path(), &["nonsense"]).0, 2);
 }

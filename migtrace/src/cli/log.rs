@@ -1,4 +1,4 @@
-//! `migtrace log`: a trace, or the running kernel, as annotated text.
+//! `migtrace log`: a trace or the running kernel as annotated text.
 
 use std::{
     io::{self, BufWriter, Write},
@@ -17,15 +17,15 @@ use super::{
     follow, load,
 };
 
-/// Tell in words what happens: a line per event, a key, a summary. Of a trace, or without FILE of the running kernel
+/// Explain events in words: a line per event, a legend, a summary. Reads a trace, or without FILE the running kernel
 ///
-/// Events stand in the phases that the workload named, nested as they happened: what lies inside a system call or a page
-/// fault is indented below it. Long runs of equal lines are folded, and page faults beside the point only counted. Of
-/// filters, those for whole tasks (--pid, --comm, --cgroup) also limit the summary; all others only what is shown.
+/// Events are grouped by the workload's phases and nested: events inside a syscall or a page fault are indented below it.
+/// Long runs of equal lines are folded. Page faults without a migration, outside all requested ranges, are only counted.
+/// Filters for whole tasks (--pid, --comm, --cgroup) also limit the summary; other filters limit only what is shown.
 ///
-/// Without FILE it follows the running kernel until Ctrl-C, and then tells key and summary. A line comes 250 ms after its
-/// event's end; what can only have happened inside a system call or a fault waits for that, at most 10 s. This needs the
-/// same rights as record.
+/// Without FILE, the log follows the running kernel until Ctrl-C, then prints legend and summary. A line appears 250 ms
+/// after its event ended. An event that only happens in a syscall or a fault waits for the end of that, at most 10 s. The
+/// live log needs the same rights as record.
 #[derive(clap::Args)]
 #[command(after_help = format!("Examples:
   migtrace log run.parquet
@@ -36,16 +36,16 @@ use super::{
 
 {}", filter::EXAMPLES))]
 pub(crate) struct Args {
-    /// Trace to read; without, the running kernel
+    /// Trace to read; default: the running kernel
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Show every event: fold nothing and leave nothing out
+    /// Show every event: without folding, without hidden page faults
     #[arg(short, long)]
     all: bool,
-    /// Text for people, or lines for programs: every event, tabs between its columns (docs/log.md)
+    /// text, or tsv for programs: every event, with columns separated by tabs (docs/log.md)
     #[arg(short, long, default_value = "text")]
     format: Format,
-    /// When to colour: auto does on a terminal, unless NO_COLOR is set
+    /// When to colour the output. auto: on a terminal, unless NO_COLOR is set
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     color: When,
     #[command(flatten)]
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
 
 fn of_file(file: &Path, args: &Args, options: Options, out: &mut dyn Write) -> Result<()> {
     let (trace, filter) = load::open(file, &args.filter)?;
-    // What an event means follows from what its task did around it, so all of that is read, and only what is shown is less.
+    // An event is explained by the other events of its task, so these are all read. The other filters limit what is shown.
     let run = load::run(&trace, &filter.of_tasks())?;
     let options = Options { filter, of_events: Some(trace.event_count()), ..options };
     Ok(log::write(&run, &file.display().to_string(), &options, out)?)

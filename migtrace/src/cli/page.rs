@@ -1,4 +1,4 @@
-//! `migtrace page`: the biography of one page.
+//! `migtrace page`: the history of one page.
 
 use std::{
     io::{self, BufWriter, Write},
@@ -21,28 +21,29 @@ use migtrace::{
 
 use super::{color::When, load};
 
-/// Tell the life of one page: where it was, what it cost, and why it moved or did not
+/// Show the history of one page: its nodes, its cost, and why it did or did not migrate
 ///
-/// All that the trace has of the page at an address: faults, checks against policy, marks, moves, and the requests that
-/// named it, in order. Events that name only a page frame are joined where the frame leaves no doubt, and say so.
+/// Lists all events of the page at an address in order: page faults, policy checks, marks, migrations, and placement
+/// syscalls on its range. An event with only a page frame is included if the frame is certain to be this page's; it is
+/// marked "by frame".
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   migtrace page run.parquet 0x7f12a4003000
   migtrace page run.parquet 139717264195584 --pid 4711
-  migtrace log run.parquet --kind migrate     (addresses of pages that moved)
+  migtrace log run.parquet --kind migrate     (addresses of migrated pages)
 
-Exit status: 0 fine, 2 where the trace has no such page, or several processes have one and --pid does not say which.")]
+Exit status: 0 ok; 2 if the trace has no such page, or if several processes have one and --pid is missing.")]
 pub(crate) struct Args {
     /// Trace to read
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Any address in the page, hexadecimal with 0x, or decimal
+    /// Any address in the page: decimal, or hexadecimal with 0x
     #[arg(value_name = "ADDR", value_parser = address)]
     addr: u64,
-    /// Process whose page it is, where several have that address
+    /// Process of the page, if several have this address
     #[arg(short, long, value_name = "PID")]
     pid: Option<u32>,
-    /// When to colour: auto does on a terminal, unless NO_COLOR is set
+    /// When to colour the output. auto: on a terminal, unless NO_COLOR is set
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     color: When,
 }
@@ -50,7 +51,7 @@ pub(crate) struct Args {
 fn address(text: &str) -> Result<u64, String> {
     let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
     let addr = hex.map_or_else(|| text.parse(), |hex| u64::from_str_radix(hex, 16));
-    addr.map_err(|_| "an address is hexadecimal with 0x, or decimal".to_owned())
+    addr.map_err(|_| "expected an address: decimal, or hexadecimal with 0x".to_owned())
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
@@ -78,7 +79,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The process whose page is meant; several only where its number was used again.
+/// The process of the page; several only if its PID was reused.
 fn chosen(args: &Args, lives: &PageTracker, name: &str, near: &Near) -> Result<Vec<ProcessId>> {
     let all: Vec<ProcessId> =
         lives.processes(args.addr).into_iter().filter(|p| lives.page(*p, args.addr).is_some()).collect();
@@ -90,20 +91,24 @@ fn chosen(args: &Args, lives: &PageTracker, name: &str, near: &Near) -> Result<V
     match args.pid {
         Some(pid) if pids.contains(&pid) => Ok(all.into_iter().filter(|p| p.pid == pid).collect()),
         Some(pid) if !all.is_empty() => {
-            bail!("{name}: process {pid} has no page at {:#x}; these have: {}", args.addr, names.join(", "))
+            bail!(
+                "{name}: process {pid} has no page at {:#x}; these processes have one: {}",
+                args.addr,
+                names.join(", ")
+            )
         }
         None if pids.len() == 1 => Ok(all),
         None if pids.len() > 1 => bail!(
-            "{name}: {} processes have a page at {:#x}: choose one by --pid: {}",
+            "{name}: {} processes have a page at {:#x}: choose one with --pid: {}",
             pids.len(),
             args.addr,
             names.join(", ")
         ),
-        _ => bail!("{name}: no event of this trace is about the page at {:#x}{near}", args.addr),
+        _ => bail!("{name}: the trace has no event of the page at {:#x}{near}", args.addr),
     }
 }
 
-/// The pages of the trace that are nearest to an address: one that is not there is often a slip.
+/// The nearest pages in the trace: an address without a page is often a typing error.
 #[derive(Default)]
 struct Near {
     addr: u64,
@@ -126,7 +131,7 @@ impl Near {
 impl std::fmt::Display for Near {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let near: Vec<String> = [self.below, self.above].into_iter().flatten().map(|a| format!("{a:#x}")).collect();
-        if near.is_empty() { Ok(()) } else { write!(f, "; the nearest that it has: {}", near.join(" and ")) }
+        if near.is_empty() { Ok(()) } else { write!(f, "; nearest pages: {}", near.join(" and ")) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! `migtrace summary`: a trace in numbers.
+//! `migtrace summary`: the totals of a trace.
 
 use std::{
     io::{self, BufWriter, Write},
@@ -14,10 +14,10 @@ use super::{
     load,
 };
 
-/// Count what a trace holds: faults, moves, waits, processes, losses
+/// Count what a trace holds: faults, migrations, wait time, processes, losses
 ///
-/// Reads only the columns that it counts, and never the whole trace into memory. Counts of a sampled recording are of all
-/// events, estimated from the sample.
+/// Reads only the columns that it counts, with bounded memory. In a sampled recording, each event counts by its weight, so
+/// counts are estimates.
 #[derive(clap::Args)]
 #[command(after_help = format!("Examples:
   migtrace summary run.parquet
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// How many processes to list
+    /// Number of processes to list
     #[arg(long, value_name = "N", default_value_t = TOP_PROCESSES)]
     top: usize,
     #[command(flatten)]

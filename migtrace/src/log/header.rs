@@ -21,7 +21,7 @@ fn system(meta: &Meta) -> impl Iterator<Item = Line> {
     [Some(labelled("kernel", kernel(meta))), machine, Some(labelled("nodes", nodes(meta)))].into_iter().flatten()
 }
 
-/// Of a recording that has this name.
+/// Of a recording with this name.
 pub(super) fn of_recording(run: &Run, name: &str, options: &Options) -> Vec<Line> {
     let meta = &run.meta;
     let title = Tone::Strong.paint(format!("migtrace log of {}", escape_control(name)));
@@ -31,11 +31,11 @@ pub(super) fn of_recording(run: &Run, name: &str, options: &Options) -> Vec<Line
         lines.push(labelled("command", command(meta)));
     }
     if let Some(filter) = &meta.filter {
-        lines.push(labelled("only", format!("{} was recorded", escape_control(filter))));
+        lines.push(labelled("only", format!("events with {}", escape_control(filter))));
     }
     if let Some(sample) = meta.sample {
         let text = format!(
-            "one of {sample} faults, checks, marks and moves was recorded: sums below are estimated, each counts {sample} times"
+            "1 of {sample} faults, checks, marks and migrations was recorded: sums below are estimated, each has weight {sample}"
         );
         lines.push(labelled("sample", text));
     }
@@ -46,40 +46,42 @@ pub(super) fn of_recording(run: &Run, name: &str, options: &Options) -> Vec<Line
     lines
 }
 
-/// Of the running kernel, before the first event. `hold_ns`: how long after its end a line comes.
+/// Of the running kernel, before the first event. `hold_ns`: delay between an event's end and its line.
 pub(super) fn live(meta: &Meta, options: &Options, hold_ns: u64) -> Vec<Line> {
     let title = Tone::Strong.paint("migtrace log of the running kernel");
     let mut lines = vec![title.into(), labelled("since", when_and_where(meta))];
     lines.extend(system(meta));
     if let Some(filter) = &meta.filter {
-        lines.push(labelled("only", format!("{} is traced", escape_control(filter))));
+        lines.push(labelled("only", format!("events with {}", escape_control(filter))));
     }
     if !options.filter.is_all() {
         lines.push(labelled("filter", escape_control(&options.filter.to_string())));
-        lines.push(labelled("", "of what is shown; prose and summary are of all that is traced"));
+        lines.push(labelled("", "limits what is shown; phase results and summary cover all traced events"));
     }
     let hold = text::duration(hold_ns);
-    let text = format!("come {hold} after they end, with what happened inside them; Ctrl-C ends, with a summary");
+    let text = format!(
+        "appear {hold} after their event ended, with the events nested in it; Ctrl-C ends the log with a summary"
+    );
     lines.push(labelled("lines", text));
     lines
 }
 
-/// How many events the filter selects, and what the summary is of.
+/// How many events the filter selects, and which events the summary covers.
 fn filtered(run: &Run, options: &Options) -> String {
     let shown = run.events.iter().filter(|e| options.filter.wants(*e)).count();
     let (read, all) = (run.events.len() as u64, options.of_events.unwrap_or(run.events.len() as u64));
     let whole = if read == all {
         "all of them".to_owned()
     } else {
-        format!("the {read} for which {}", escape_control(&options.filter.of_tasks().to_string()))
+        format!("the {read} with {}", escape_control(&options.filter.of_tasks().to_string()))
     };
-    format!("{shown} of {} shown; prose and summary are of {whole}", text::count(all, "event"))
+    format!("{shown} of {} shown; phase results and summary cover {whole}", text::count(all, "event"))
 }
 
 fn recorded(run: &Run) -> String {
     let length = match run.meta.end_ns {
         Some(end) => text::duration(end.saturating_sub(run.zero_ns())),
-        None => "cut off before its end".into(),
+        None => "did not end".into(),
     };
     format!("{}, {}, {length}", when_and_where(&run.meta), text::count(run.events.len() as u64, "event"))
 }

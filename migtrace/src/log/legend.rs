@@ -1,82 +1,74 @@
-//! What the log's columns and words mean; only of what occurs in it.
+//! The legend: what the log's columns and words mean. It lists only what occurs in the log.
 
 use crate::{
     event::{Body, Cause, FaultClass, Verdict},
-    model::Run,
+    model::{Run, lazy::marked_page::MarkedPage},
     text::{self, Line, Tone, line},
 };
 
-/// A word, its meaning, and whether this recording has it.
+/// A word, its meaning, and whether it occurs.
 type Entry = (&'static str, &'static str, fn(&Run) -> bool);
 
 const ENTRIES: [Entry; 17] = [
-    ("ms", "when it began, in milliseconds since the recording began (of a point in time: when it was)", |_| true),
-    ("cpu/node", "the CPU it ran on, and that CPU's node", |_| true),
-    ("task", "name and thread id of the task that did it or waited for it", |_| true),
-    (
-        "indented",
-        "happened inside the line above it: in that system call, batch or fault, while its caller waited",
-        |_| true,
-    ),
-    ("page 3 of 8", "the third page of the range that a request named, with its virtual address", |run| {
-        !run.segments.is_empty()
-    }),
-    ("range A, B", "the ranges that requests named, in the order in which they did", |run| run.segments.len() > 1),
+    ("ms", "when the event began, in milliseconds since the recording began", |_| true),
+    ("cpu/node", "the CPU that it ran on, and that CPU's node", |_| true),
+    ("task", "name and thread ID of the task that caused the event or waited for it", |_| true),
+    ("indented", "nested in the line above: in that syscall, batch or page fault, while its caller waited", |_| true),
+    ("page 3 of 8", "the third page of a requested range, with its virtual address", |run| !run.segments.is_empty()),
+    ("range A, B", "the requested ranges, in the order of the syscalls", |run| run.segments.len() > 1),
     (
         "by frame",
-        "the kernel shows a mark by page frame only; the address is that of another event of the frame",
+        "the kernel shows only the page frame of a mark; the address is that of another event of the frame",
         |run| run.marks.list().iter().any(|m| m.addr_by_frame),
     ),
-    (
-        "one of ...",
-        "a mark of whose frame no other event tells; of its range only these pages are left for it",
-        |run| {
-            run.marks
-                .list()
-                .iter()
-                .any(|m| m.addr.is_none() && run.marks.request_of(m).is_some_and(|r| run.marks.remaining(r).is_some()))
-        },
-    ),
-    ("marked", "unmapped by a lazy request: the page stays in memory and is checked when it is next touched", |run| {
+    ("one of ...", "a mark whose frame has no other event; it is on one of these pages of its range", |run| {
+        let is_one_of = |m: &MarkedPage| {
+            m.addr.is_none() && run.marks.request_of(m).is_some_and(|r| run.marks.remaining(r).is_some())
+        };
+        run.marks.list().iter().any(is_one_of)
+    }),
+    ("marked", "unmapped for lazy migration: the page stays in memory and is checked at its next touch", |run| {
         has(run, |b| matches!(b, Body::Mark(_)))
     }),
     ("misplaced", "the page is on another node than the policy of its range wants", |run| {
         has(run, |b| matches!(b, Body::Check(c) if c.verdict == Verdict::Misplaced))
     }),
-    ("skipped", "the check ended before policy was asked, or the page may not move; it is mapped where it is", |run| {
-        has(run, |b| matches!(b, Body::Check(c) if c.verdict == Verdict::Skipped))
-    }),
-    ("class anon", "first touch of memory that belongs to no file: the kernel finds and clears a page", |run| {
+    (
+        "skipped",
+        "the check ended before it used the policy, or the page may not migrate; it is mapped where it is",
+        |run| has(run, |b| matches!(b, Body::Check(c) if c.verdict == Verdict::Skipped)),
+    ),
+    ("class anon", "first touch of memory that belongs to no file: the kernel allocates and clears a page", |run| {
         has(run, |b| matches!(b, Body::Fault(f) if f.class == Some(FaultClass::Anon)))
     }),
-    ("class swap", "touch of an unmapped page: of a marked one, found in memory by way of the swap cache", |run| {
-        has(run, |b| matches!(b, Body::Fault(f) if f.class == Some(FaultClass::Swap)))
+    (
+        "class swap",
+        "touch of an unmapped page; the kernel finds a marked page in memory, through the swap cache",
+        |run| has(run, |b| matches!(b, Body::Fault(f) if f.class == Some(FaultClass::Swap))),
+    ),
+    ("class cow", "write to a page that is read-only because it may be shared: the writer gets a copy", |run| {
+        has(run, |b| matches!(b, Body::Fault(f) if f.class == Some(FaultClass::Cow)))
     }),
     (
-        "class cow",
-        "a write to a page that is read-only because others may have it too: the writer gets a copy",
-        |run| has(run, |b| matches!(b, Body::Fault(f) if f.class == Some(FaultClass::Cow))),
-    ),
-    (
         "class hinting",
-        "touch of a page that automatic NUMA balancing had made inaccessible, to see from where it is used",
+        "touch of a page that automatic NUMA balancing made inaccessible, to see which CPU uses it",
         |run| has(run, |b| matches!(b, Body::Fault(f) if f.class == Some(FaultClass::Hinting))),
     ),
-    ("not major", "nothing was read from a device or from swap", |run| {
+    ("minor", "nothing was read from a device or from swap", |run| {
         has(run, |b| matches!(b, Body::Fault(f) if f.major == Some(false)))
     }),
     (
-        "moved",
-        "copied to a frame of another node; with cause lazy_fault inside the fault that touched the page",
+        "migrated",
+        "copied to another frame, mostly on another node; with cause lazy_fault in the page fault that touched the page",
         |run| has(run, |b| matches!(b, Body::Migrate(_))),
     ),
 ];
 
-/// The stages of a direct move, where any event shows them.
-const STAGES: &str = "unmap: until no process maps the page; waiting: for the other pages of its batch; copy: until the copy \
-stands; remap: until it is mapped again";
+/// The stages of a direct migration, if any event shows them.
+const STAGES: &str = "unmap: until no process maps the page; waiting: for the other pages of its batch; copy: until it is \
+copied; remap: until it is mapped again";
 
-/// Which entries something was told of.
+/// Which entries occur.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Occurs {
     entries: [bool; ENTRIES.len()],
@@ -84,7 +76,7 @@ pub(super) struct Occurs {
 }
 
 impl Occurs {
-    /// Takes the next stretch of a recording.
+    /// Takes the next part of a recording.
     pub(super) fn take(&mut self, run: &Run) {
         for (occurs, (.., does)) in self.entries.iter_mut().zip(ENTRIES) {
             *occurs = *occurs || does(run);
@@ -96,7 +88,7 @@ impl Occurs {
 }
 
 pub(super) fn lines(occurs: &Occurs) -> Vec<Line> {
-    let mut lines = text::heading("key").to_vec();
+    let mut lines = text::heading("legend").to_vec();
     let entries = ENTRIES.iter().zip(occurs.entries).filter(|(_, occurs)| *occurs);
     lines.extend(entries.map(|((word, meaning, _), _)| entry(word, meaning)));
     lines.extend(occurs.stages.then(|| entry("unmap ...", STAGES)));

@@ -1,8 +1,9 @@
-//! The log of a source that goes on: lines are written as soon as what lies inside them is there.
+//! The log of a running kernel: a line is written as soon as the events nested in it are known.
 //!
-//! Events come in the order of their ends, so a call comes after all that happened in it. Each waits [`HOLD_NS`] after its
-//! end. One that can only have happened inside a call or a fault waits for that to end, at most [`PATIENCE_NS`]. When too many
-//! wait they are all written, and those without what they lie in are counted. What a phase came to is told at its end.
+//! Events arrive in the order of their ends, so a syscall arrives after all events nested in it. Each event waits [`HOLD_NS`]
+//! after its end. An event that only happens in a syscall or a fault waits for the end of that, at most [`PATIENCE_NS`]. If
+//! too many wait, all are written, and those without their enclosing event are counted. A phase's result is written at its
+//! end.
 
 use std::{
     io::{self, Write},
@@ -25,14 +26,14 @@ use crate::{
     text::{self, ansi},
 };
 
-/// How long each event waits, ns.
+/// How long each event waits after its end, ns.
 pub const HOLD_NS: u64 = 250_000_000;
-/// How long one waits at most for the call or fault that it happened in, ns.
+/// How long an event waits at most for the syscall or fault that it is nested in, ns.
 pub const PATIENCE_NS: u64 = 10_000_000_000;
-/// So many events wait at most.
+/// Maximum of waiting events.
 const MOST_HELD: usize = 1 << 18;
 
-/// A log under way.
+/// A running log.
 pub struct Follower {
     options: Options,
     meta: Meta,
@@ -40,17 +41,17 @@ pub struct Follower {
     held: Vec<Event>,
     marks: LazyTracker,
     totals: Totals,
-    /// Of the phase under way; `None` before anything was written.
+    /// The current phase; `None` before anything was written.
     phase: Option<Phase>,
     /// `Some`: lines for programs.
     lines: Option<Lines>,
-    /// Events that were written without what they lie in.
+    /// Events that were written without their enclosing event.
     apart: u64,
     most_held: usize,
     hold_ns: u64,
 }
 
-/// What is told of a phase at its end.
+/// What is written at the end of a phase.
 #[derive(Default)]
 struct Phase {
     seen: Seen,
@@ -59,7 +60,7 @@ struct Phase {
 }
 
 impl Follower {
-    /// Of a source that says this about itself.
+    /// A log of a source with this metadata.
     #[must_use]
     pub fn new(meta: Meta, options: Options) -> Self {
         let lines = options.tsv.then(Lines::default);
@@ -79,7 +80,7 @@ impl Follower {
         }
     }
 
-    /// Writes what is known before the first event.
+    /// Writes the header.
     ///
     /// # Errors
     /// Those of the stream.
@@ -96,23 +97,23 @@ impl Follower {
         self.held.push(event);
     }
 
-    /// Writes what is complete at this time, CLOCK_BOOTTIME in ns. To be called a few times a second.
+    /// Writes the events that are complete at this time (CLOCK_BOOTTIME, ns). Call it a few times a second.
     ///
     /// # Errors
     /// Those of the stream.
     pub fn write(&mut self, now_ns: u64, out: &mut dyn Write) -> io::Result<()> {
         let is_crowded = self.held.len() > self.most_held;
         let events = self.complete(now_ns, is_crowded);
-        self.tell(events, out)
+        self.emit(events, out)
     }
 
-    /// Writes the rest, the key and the summary; `meta` says what is known in the end.
+    /// Writes the rest, the legend and the summary. `meta`: the final metadata.
     ///
     /// # Errors
     /// Those of the stream.
     pub fn finish(mut self, meta: Meta, out: &mut dyn Write) -> io::Result<()> {
         let rest = mem::take(&mut self.held);
-        self.tell(rest, out)?;
+        self.emit(rest, out)?;
         if self.lines.is_some() {
             return Ok(());
         }
@@ -125,24 +126,24 @@ impl Follower {
             let apart = text::count(self.apart, "event");
             writeln!(
                 out,
-                "\n   {apart} stand apart from the call or fault that they happened in: too many waited for it"
+                "\n   {apart} shown without the syscall or fault that they are nested in: too many waited for it"
             )?;
         }
         if run.segments.unnamed() > 0 {
             let unnamed = text::count(run.segments.unnamed(), "range");
-            writeln!(out, "\n   {unnamed} too many to be named: their pages are told by address alone")?;
+            writeln!(out, "\n   {unnamed} without a letter, as there are too many: their pages are shown by address")?;
         }
         ansi::write_all(&legend::lines(&self.totals.occurs), out)?;
         ansi::write_all(&summary::lines(&self.totals, &self.marks, &run.meta, zero_ns), out)
     }
 
-    /// Takes the events that need not wait any more, or all of them, out of those that are held.
+    /// Removes and returns the held events that need not wait any longer, or all of them.
     fn complete(&mut self, now_ns: u64, all: bool) -> Vec<Event> {
         let nest = Nesting::new(&self.held);
         let mut goes = vec![false; self.held.len()];
         for &root in nest.roots() {
             let event = &self.held[root];
-            let waits = event.ts_ns + PATIENCE_NS > now_ns && lies_inside(&self.meta, &event.body);
+            let waits = event.ts_ns + PATIENCE_NS > now_ns && is_nested(&self.meta, &event.body);
             let is_complete = event.ts_ns + self.hold_ns <= now_ns && !waits;
             if all || is_complete {
                 self.apart += u64::from(all && waits);
@@ -158,7 +159,7 @@ impl Follower {
         complete
     }
 
-    fn tell(&mut self, events: Vec<Event>, out: &mut dyn Write) -> io::Result<()> {
+    fn emit(&mut self, events: Vec<Event>, out: &mut dyn Write) -> io::Result<()> {
         if events.is_empty() {
             return Ok(());
         }
@@ -200,13 +201,13 @@ impl Follower {
 
 impl Phase {
     fn end(&self, run: &Run, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "   in all: {}", self.seen.prose(run))?;
+        writeln!(out, "   in total: {}", self.seen.sentence(run))?;
         self.beside.line().map_or(Ok(()), |line| ansi::write(&line, out))
     }
 }
 
-/// Whether it happened inside a call or a fault that is recorded as well.
-fn lies_inside(meta: &Meta, body: &Body) -> bool {
+/// Whether it is nested in a syscall or a fault that is recorded as well.
+fn is_nested(meta: &Meta, body: &Body) -> bool {
     let of_cause = |cause: Cause| match cause {
         Cause::Mbind | Cause::MovePages | Cause::MigratePages => meta.coverage(Probe::Request, None).is_available(),
         Cause::LazyFault | Cause::HintingFault => meta.coverage(Probe::Fault, None).is_available(),

@@ -1,4 +1,4 @@
-//! What the log calls a page: its number in the range that a request named, and its address.
+//! Names of pages in the log: the number in its requested range, and the address.
 
 use crate::{
     event::{Body, RegionClass, escape_control},
@@ -12,13 +12,13 @@ pub(super) fn of_event(run: &Run, index: usize) -> String {
     match run.addr(index) {
         Some(addr) => of_addr(run, event.pid, addr, order_of(&event.body), by_frame),
         None if order_of(&event.body) > 0 => {
-            format!("a folio of {} pages at no known address", 1_u64 << order_of(&event.body))
+            format!("a folio of {} pages of unknown address", 1_u64 << order_of(&event.body))
         }
-        None => one_of(run, index).unwrap_or_else(|| "a page at no known address".into()),
+        None => one_of(run, index).unwrap_or_else(|| "a page of unknown address".into()),
     }
 }
 
-/// A marked page that no event names, but whose request leaves only some pages for it.
+/// A marked page without an address, as one of the pages that its syscall leaves for it.
 fn one_of(run: &Run, index: usize) -> Option<String> {
     let request = run.marks.request_of(run.marks.of_event(index)?)?;
     let pid = run.events[request].pid;
@@ -32,12 +32,12 @@ fn one_of(run: &Run, index: usize) -> Option<String> {
     let runs: Vec<String> = runs.collect();
     Some(match places.len() {
         1 => format!("page {} of {pages} (by elimination)", runs[0]),
-        _ if runs.len() > 8 => format!("one of {} pages of {pages} that were not touched", places.len()),
+        _ if runs.len() > 8 => format!("one of {} untouched pages of {pages}", places.len()),
         _ => format!("one of the pages {} of {pages}", runs.join(", ")),
     })
 }
 
-/// An address of a process in words; `by_frame` says that it was found by its page frame.
+/// An address of a process in words. `by_frame`: the address was found by the page frame.
 pub(super) fn of_addr(run: &Run, pid: u32, addr: u64, order: u32, by_frame: bool) -> String {
     let how = if by_frame { ", by frame" } else { "" };
     let folio = if order > 0 { ", one folio" } else { "" };
@@ -51,7 +51,7 @@ pub(super) fn of_addr(run: &Run, pid: u32, addr: u64, order: u32, by_frame: bool
     };
     let range = if run.segments.len() > 1 { format!(" of range {}", letter(place.segment)) } else { String::new() };
     let pages = if order > 0 {
-        // The folio that holds this page may begin before the range or end behind it.
+        // The page's folio may begin before the range or end after it.
         let last = (place.page + (1_u64 << order) - 1).min(place.pages);
         format!("pages {}..{last}", place.page)
     } else {
@@ -60,13 +60,13 @@ pub(super) fn of_addr(run: &Run, pid: u32, addr: u64, order: u32, by_frame: bool
     format!("{pages} of {}{range} ({addr:#x}{how}{folio})", place.pages)
 }
 
-/// Where in its mapping an address is that no request named.
+/// The place of an address in its mapping, outside all requested ranges.
 fn mapped(run: &Run, pid: u32, addr: u64) -> String {
     let Some(place) = run.segments.mapping(pid, addr) else { return String::new() };
     format!(", page {} of {} of {},", place.page, place.pages, mapping(place.class, place.name))
 }
 
-/// What to call a mapping.
+/// A mapping in words.
 pub(super) fn mapping(class: RegionClass, name: &str) -> String {
     let kind = match class {
         RegionClass::Stack => return "the stack".into(),

@@ -1,4 +1,4 @@
-//! A placement system call in words: what it asks, what it returned, what that did.
+//! A placement syscall in words: what it requests, what it returned, and its effect on pages.
 
 use super::page;
 use crate::{
@@ -7,12 +7,12 @@ use crate::{
     text::{self, Line, Tone, line},
 };
 
-/// The call, what it returned, and what that did to pages.
+/// The syscall, what it returned, and its effect on pages.
 pub(super) fn sentence(run: &Run, index: usize, r: &Request) -> Line {
-    line![returned(r), did(run, index)]
+    line![returned(r), effect(run, index)]
 }
 
-/// The call, and what it returned.
+/// The syscall, and what it returned.
 pub(super) fn returned(r: &Request) -> Line {
     let target = r.target_pid.map(|pid| format!(" for process {pid}")).unwrap_or_default();
     let returned = if r.ret < 0 { Tone::Bad } else { Tone::Plain }.paint(text::returned(r.ret));
@@ -20,7 +20,7 @@ pub(super) fn returned(r: &Request) -> Line {
     line![Tone::Syscall.paint(call(r)), target, " ", returned, after]
 }
 
-/// The call with its arguments, as far as the trace has them.
+/// The syscall with its arguments, as far as the trace has them.
 fn call(r: &Request) -> String {
     let mut arguments = Vec::new();
     match (move_requests::range_of(r), r.addr, r.len) {
@@ -46,60 +46,57 @@ fn nodes(r: &Request) -> Option<String> {
     }
 }
 
-/// What the caller asks for, for a line of its own.
-pub(super) fn asks(run: &Run, index: usize, r: &Request) -> Line {
-    if asks_for_node(r) { query(run, index, r) } else { means(r).into() }
+/// What the syscall requests, for a line of its own.
+pub(super) fn requests(run: &Run, index: usize, r: &Request) -> Line {
+    if is_node_query(r) { query(run, index, r) } else { means(r).into() }
 }
 
-/// Whether it is the query that touches the page.
-fn asks_for_node(r: &Request) -> bool {
+/// Whether it is the query of a page's node, which touches the page.
+fn is_node_query(r: &Request) -> bool {
     let has = |word: &str| r.flags.split('|').any(|f| f == word);
     r.name == RequestName::GetMempolicy && has("node") && has("addr")
 }
 
-/// What such a call asks for.
+/// What a syscall with these arguments requests.
 pub(super) fn means(r: &Request) -> String {
     let has = |word: &str| r.flags.split('|').any(|f| f == word);
     let moves = has("move") || has("move_all");
     match r.name {
         RequestName::Mbind if r.is_lazy() => {
-            "sets the policy of these pages; those on other nodes are unmapped now, and checked when next touched"
-                .into()
+            "sets the policy of these pages; unmaps those on other nodes, to be checked at their next touch".into()
         }
         RequestName::Mbind if moves => {
-            "sets the policy of these pages; those on other nodes move now, while the caller waits".into()
+            "sets the policy of these pages; migrates those on other nodes now, while the caller waits".into()
         }
-        RequestName::Mbind => "sets the policy of these pages; pages that are there stay where they are".into(),
+        RequestName::Mbind => "sets the policy of these pages; existing pages are not migrated".into(),
         RequestName::SetMempolicy => "sets the policy of the calling thread".into(),
-        RequestName::SetMempolicyHomeNode => "names the node that is nearest to the range's users".into(),
-        RequestName::GetMempolicy if asks_for_node(r) => {
-            "asks on which node the page is, and touches it to find out".into()
-        }
-        RequestName::GetMempolicy => "asks for the policy".into(),
-        RequestName::MovePages => "asks where pages are, or moves each to a node of its own".into(),
-        RequestName::MigratePages => "moves all pages of a process from some nodes to others".into(),
+        RequestName::SetMempolicyHomeNode => "sets the home node of the range".into(),
+        RequestName::GetMempolicy if is_node_query(r) => "queries the node of the page, by touching it".into(),
+        RequestName::GetMempolicy => "queries the policy".into(),
+        RequestName::MovePages => "queries the nodes of pages, or migrates each to its own node".into(),
+        RequestName::MigratePages => "migrates all pages of a process from some nodes to others".into(),
     }
 }
 
-/// `get_mempolicy(MPOL_F_NODE|MPOL_F_ADDR)` touches the page, and a touch can move it.
+/// `get_mempolicy(MPOL_F_NODE|MPOL_F_ADDR)` touches the page, and a touch can migrate it.
 fn query(run: &Run, index: usize, r: &Request) -> Line {
     let page = r.addr.map_or_else(|| "a page".into(), |addr| page::of_addr(run, run.events[index].pid, addr, 0, false));
     let inside = run.nest.descendants(index);
     let moved = inside.iter().any(|&i| matches!(&run.events[i].body, Body::Migrate(m) if m.result == Outcome::Ok));
     let faulted = inside.iter().any(|&i| matches!(run.events[i].body, Body::Fault(_)));
-    let mut line = Line::from(format!("asks on which node {page} is"));
+    let mut line = Line::from(format!("queries the node of {page}"));
     if moved || faulted {
-        line.push(", and touched it to find out");
+        line.push(", by touching it");
     }
     if moved {
         line.push(": ");
-        line.push(Tone::Good.paint("the query itself moved the page"));
+        line.push(Tone::Good.paint("the query itself migrated the page"));
     }
     line
 }
 
-/// What the call did to pages before it returned.
-fn did(run: &Run, index: usize) -> Line {
+/// The effect on pages before the syscall returned.
+fn effect(run: &Run, index: usize) -> Line {
     let (mut marked, mut refused) = (0, 0);
     for i in run.nest.descendants(index) {
         let weight = run.events[i].weight();
@@ -109,18 +106,18 @@ fn did(run: &Run, index: usize) -> Line {
             _ => {}
         }
     }
-    let moved = run.moved_inside_pages(index).unwrap_or(0);
+    let migrated = run.moved_inside_pages(index).unwrap_or(0);
     let failed = run.failed_inside_pages(index).unwrap_or(0);
     let parts = [
-        (moved, Tone::Good, "moved"),
-        (failed, Tone::Bad, "did not move"),
+        (migrated, Tone::Good, "migrated"),
+        (failed, Tone::Bad, "not migrated"),
         (marked, Tone::Warn, "marked"),
-        (refused, Tone::Bad, "could not be marked"),
+        (refused, Tone::Bad, "not marked"),
     ];
-    let did: Vec<Line> = parts
+    let effects: Vec<Line> = parts
         .into_iter()
         .filter(|(pages, ..)| *pages > 0)
         .map(|(pages, tone, word)| tone.paint(format!("{} {word}", text::count(pages, "page"))).into())
         .collect();
-    if did.is_empty() { Line::new() } else { line![": ", Line::join(did, ", ")] }
+    if effects.is_empty() { Line::new() } else { line![": ", Line::join(effects, ", ")] }
 }

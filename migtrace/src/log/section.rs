@@ -1,4 +1,4 @@
-//! One phase: its heading, what happened in it as prose, and its events.
+//! One phase: its heading, its result in a sentence, and its events.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ pub(super) fn write(run: &Run, section: &Section, options: &Options, out: &mut d
     ansi::write_all(&text::heading(&title(run, section)), out)?;
     let mut seen = Seen::default();
     seen.take(run, section);
-    ansi::write(&format!("   {}", seen.prose(run)).into(), out)?;
+    ansi::write(&format!("   {}", seen.sentence(run)).into(), out)?;
     let mut beside = Beside::default();
     let shown = beside.part(run, section, options);
     if tree::shows_any(run, &shown, options) {
@@ -26,11 +26,11 @@ pub(super) fn write(run: &Run, section: &Section, options: &Options, out: &mut d
     beside.line().map_or(Ok(()), |line| ansi::write(&line, out))
 }
 
-/// What a section is called.
+/// The heading of a section.
 pub(super) fn title(run: &Run, section: &Section) -> String {
     let Some(index) = section.phase else {
         let only = run.sections.len() == 1;
-        return if only { "the whole recording".into() } else { "before the workload named a phase".into() };
+        return if only { "the whole recording".into() } else { "before the first phase".into() };
     };
     let event = &run.events[index];
     let Body::Phase(phase) = &event.body else { return String::new() };
@@ -38,9 +38,9 @@ pub(super) fn title(run: &Run, section: &Section) -> String {
     format!("{}   (phase of {}/{}, from {ms:.3} ms)", escape_control(&phase.text), event.comm, event.tid)
 }
 
-/// A fault on no page that a request named, in which nothing was found misplaced and nothing moved; or a mapping without
-/// such a page.
-fn is_beside_the_point(run: &Run, index: usize) -> bool {
+/// Whether to count an event instead of showing it: a fault outside all requested ranges in which no page was misplaced or
+/// migrated, or a mapping without requested pages.
+fn is_irrelevant(run: &Run, index: usize) -> bool {
     let event = &run.events[index];
     let fault = match &event.body {
         Body::Fault(fault) => fault,
@@ -58,22 +58,22 @@ fn is_beside_the_point(run: &Run, index: usize) -> bool {
         && !run.nest.children(index).iter().any(matters)
 }
 
-/// Faults and mappings beside the point: only counted.
+/// Faults and mappings that are counted and not shown.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Beside {
     mappings: u64,
     classes: FaultClasses,
     faults: u64,
-    /// A part of the time was not seen.
+    /// Some durations are unknown.
     is_partial: bool,
     total_ns: u64,
 }
 
 impl Beside {
-    /// Counts those of a section, and gives the others.
+    /// Counts those of a section, and returns the events to show.
     pub(super) fn part(&mut self, run: &Run, section: &Section, options: &Options) -> Vec<usize> {
         let (beside, shown): (Vec<usize>, Vec<usize>) =
-            section.roots.iter().partition(|&&i| !options.all && is_beside_the_point(run, i));
+            section.roots.iter().partition(|&&i| !options.all && is_irrelevant(run, i));
         for event in beside.into_iter().map(|i| &run.events[i]).filter(|e| options.filter.wants(*e)) {
             let Body::Fault(f) = &event.body else {
                 self.mappings += 1;
@@ -93,17 +93,17 @@ impl Beside {
         if self.faults > 0 {
             let (many, classes) = (text::count(self.faults, "fault"), classes(&self.classes));
             let took = took((!self.is_partial).then_some(self.total_ns));
-            parts.push(format!("{many} ({classes}) on other pages, where nothing moved, {took} in all"));
+            parts.push(format!("{many} ({classes}) on other pages, without a migration, {took} in total"));
         }
         if self.mappings > 0 {
             parts.push(format!("{} without requested pages", text::count(self.mappings, "mapping")));
         }
-        let text = format!("left out: {}; --all shows them", parts.join("; "));
+        let text = format!("not shown: {}; --all shows them", parts.join("; "));
         (!parts.is_empty()).then(|| line!["   ", Tone::Dim.paint(text)])
     }
 }
 
-/// Faults by class, `None` where it was not seen.
+/// Faults by class; `None`: not recorded.
 type FaultClasses = BTreeMap<Option<FaultClass>, u64>;
 
 /// `4 anon, 2 file`.
@@ -112,55 +112,55 @@ fn classes(counts: &FaultClasses) -> String {
     counts.iter().map(|(class, n)| format!("{n} {}", word(class))).collect::<Vec<_>>().join(", ")
 }
 
-/// A time, or that a part of it was not seen.
+/// A duration, or that some of it is unknown.
 fn took(ns: Option<u64>) -> String {
     ns.map_or_else(|| "an unknown time".into(), text::duration)
 }
 
-/// What would show in the trace, and did not happen.
+/// What was recorded and did not happen.
 fn nothing(run: &Run) -> impl Iterator<Item = String> {
-    let faults = if run.segments.is_empty() { "no page fault of note" } else { "no fault on the requested pages" };
-    let kinds = [(Probe::Request, "no request"), (Probe::Fault, faults)];
+    let faults = if run.segments.is_empty() { "no relevant page fault" } else { "no fault on the requested pages" };
+    let kinds = [(Probe::Request, "no placement syscall"), (Probe::Fault, faults)];
     kinds.into_iter().filter(|(probe, _)| run.attached(*probe)).map(|(_, text)| text.to_string())
 }
 
-/// What may have happened and does not show in the trace.
+/// What was not recorded.
 fn unseen(run: &Run) -> Option<String> {
     let kinds = [
-        (run.attached(Probe::Request), "requests"),
+        (run.attached(Probe::Request), "placement syscalls"),
         (run.attached(Probe::Fault), "page faults"),
-        (run.sees_moves(), "moves of pages"),
+        (run.sees_moves(), "migrations"),
     ];
     let unseen: Vec<&str> = kinds.into_iter().filter(|(seen, _)| !seen).map(|(_, name)| name).collect();
     (!unseen.is_empty()).then(|| format!("not recorded: {}", unseen.join(", ")))
 }
 
-/// What a section holds, counted.
+/// Totals of a section.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
     requests: BTreeMap<&'static str, (u64, u64)>,
     marked: u64,
     faults: u64,
-    /// `None`: a part of it was not seen.
+    /// `None`: some of it is unknown.
     fault_ns: Option<u64>,
     fault_classes: FaultClasses,
-    /// Pages by source, destination, and whether a fault moved them.
-    moved: BTreeMap<(i32, Option<i32>, bool), u64>,
+    /// Pages by source, destination, and whether they migrated in a fault.
+    migrated: BTreeMap<(i32, Option<i32>, bool), u64>,
     failed: u64,
 }
 
 impl Seen {
-    /// Takes what a section holds.
+    /// Adds a section's events.
     pub(super) fn take(&mut self, run: &Run, section: &Section) {
         section.roots.iter().for_each(|&root| self.take_event(run, root, false));
     }
 
-    /// What the phase came to, in a sentence or two.
-    pub(super) fn prose(&self, run: &Run) -> String {
+    /// The result of a phase, in a sentence.
+    pub(super) fn sentence(&self, run: &Run) -> String {
         let seen = self;
         let mut parts = Vec::new();
         for (name, (calls, ns)) in &seen.requests {
-            let calls = if *calls == 1 { (*name).to_string() } else { format!("{calls} calls of {name}") };
+            let calls = if *calls == 1 { (*name).to_string() } else { format!("{calls} {name} syscalls") };
             parts.push(format!("{calls} took {}", text::duration(*ns)));
         }
         if seen.marked > 0 {
@@ -172,19 +172,19 @@ impl Seen {
             let classes = classes(&seen.fault_classes);
             parts.push(format!("{many}{whose} ({classes}) took {}", took(seen.fault_ns)));
         }
-        for ((from, to, in_fault), pages) in &seen.moved {
+        for ((from, to, in_fault), pages) in &seen.migrated {
             let (pages, to) = (text::count(*pages, "page"), to.map_or_else(|| "?".into(), |n| n.to_string()));
-            let where_ = if *in_fault { " inside faults" } else { "" };
-            parts.push(format!("{pages} moved from node {from} to node {to}{where_}"));
+            let where_ = if *in_fault { " in faults" } else { "" };
+            parts.push(format!("{pages} migrated from node {from} to node {to}{where_}"));
         }
         if seen.failed > 0 {
-            parts.push(format!("{} did not move", text::count(seen.failed, "page")));
+            parts.push(format!("{} not migrated", text::count(seen.failed, "page")));
         }
         if seen.faults == 0 && seen.requests.is_empty() {
             parts.extend(nothing(run));
         }
-        if seen.moved.is_empty() && run.sees_moves() {
-            parts.push("no page moved".into());
+        if seen.migrated.is_empty() && run.sees_moves() {
+            parts.push("no page migrated".into());
         }
         parts.extend(unseen(run));
         parts.join("; ") + "."
@@ -202,7 +202,7 @@ impl Seen {
             Body::Mark(m) if m.result == Outcome::Ok => self.marked += weight << m.order,
             Body::Fault(f) => {
                 in_fault = true;
-                if !is_beside_the_point(run, index) {
+                if !is_irrelevant(run, index) {
                     self.fault_ns = if self.faults == 0 { Some(0) } else { self.fault_ns };
                     self.faults += weight;
                     self.fault_ns = self.fault_ns.zip(f.latency_ns).map(|(total, ns)| total + weight * ns);
@@ -210,9 +210,9 @@ impl Seen {
                 }
             }
             Body::Migrate(m) if m.result == Outcome::Ok => {
-                // Of a sample the fault itself may not be there.
+                // In a sample, the fault itself may be missing.
                 let in_fault = in_fault || matches!(m.cause, Cause::LazyFault | Cause::HintingFault);
-                *self.moved.entry((m.src_nid, m.dst_nid, in_fault)).or_default() += weight * m.pages();
+                *self.migrated.entry((m.src_nid, m.dst_nid, in_fault)).or_default() += weight * m.pages();
             }
             Body::Migrate(m) => self.failed += weight * m.pages(),
             _ => {}

@@ -12,7 +12,7 @@ use crate::{
     text::{self, Line, Span, Tone, line},
 };
 
-/// What happened, as one sentence.
+/// The event, as one sentence.
 pub(crate) fn of_event(run: &Run, index: usize) -> Line {
     match &run.events[index].body {
         Body::Fault(f) => fault(&page::of_event(run, index), f),
@@ -27,53 +27,53 @@ pub(crate) fn of_event(run: &Run, index: usize) -> Line {
         Body::Loss(l) => {
             let (probe, cause) = (escape_control(l.probe.as_str()), escape_control(l.cause.as_str()));
             let lost = text::count(l.count, "event");
-            Tone::Bad.paint(format!("LOSS: {lost} of probe {probe} not in this trace ({cause})")).into()
+            Tone::Bad.paint(format!("LOST: {lost} of probe {probe} ({cause})")).into()
         }
     }
 }
 
-/// A fault on a page that is called so.
+/// A page fault. `page`: the page's name.
 pub(super) fn fault(page: &str, f: &Fault) -> Line {
     let who = f.ip.map_or_else(|| " by the kernel".into(), |ip| format!(" at ip {ip:#x}"));
     let Some(class) = f.class else {
-        return format!("{page} touched ({}){who}: page fault; what became of it was not recorded", f.access).into();
+        return format!("{page} touched ({}){who}: page fault, outcome not recorded", f.access).into();
     };
-    let major = if f.major == Some(true) { "major" } else { "not major" };
+    let major = if f.major == Some(true) { "major" } else { "minor" };
     let took = f.latency_ns.map_or_else(String::new, |ns| format!(", {}", text::duration(ns)));
     let result = f.result.as_deref().unwrap_or("ok");
     let node = match (f.nid, result) {
         (Some(nid), _) => format!(", page now on node {nid}"),
-        (None, "ok") => ", node of the page not known".into(),
+        (None, "ok") => ", node of the page unknown".into(),
         (None, _) => String::new(),
     };
     let result = match result {
         "ok" => Span::default(),
-        "retry" => ", to be tried again".into(),
+        "retry" => ", to be retried".into(),
         other => Tone::Bad.paint(format!(", ended with {}", escape_control(other))),
     };
-    let fault = format!("{page} touched ({}){who}: fault of class {class}, {major}{node}", f.access);
+    let fault = format!("{page} touched ({}){who}: page fault, class {class}, {major}{node}", f.access);
     line![fault, result, took]
 }
 
-/// `page`: what to call it, with a space behind; empty where the line above names it.
+/// A check. `page`: the page's name and a space; empty if the line above names it.
 pub(super) fn check(page: &str, c: &Check) -> Line {
     let policy = asking(c);
     let verdict = match c.verdict {
-        Verdict::Placed => format!("already placed, {policy} is content with node {}", c.src_nid),
+        Verdict::Placed => format!("already placed, {policy} allows node {}", c.src_nid),
         Verdict::Misplaced => {
-            let wants = if c.interleaved { "spreads pages and wants this one on" } else { "wants" };
+            let wants = if c.interleaved { "interleaves pages and wants this one on" } else { "wants" };
             let node = c.dst_nid.map_or_else(|| "another node".into(), |nid| format!("node {nid}"));
             format!("misplaced, {policy} {wants} {node}, the page is on node {}", c.src_nid)
         }
         Verdict::Skipped => {
             let why = c.reason.as_deref().map_or_else(|| "no reason given".into(), explained);
-            format!("skipped ({why}), the page stays on node {}", c.src_nid)
+            format!("skipped ({why}), the page remains on node {}", c.src_nid)
         }
     };
     format!("{page}check: {verdict}").into()
 }
 
-/// Whose word it is where the page should be.
+/// What decides on which node the page should be.
 pub(super) fn asking(c: &Check) -> String {
     match c.policy {
         Some(policy) => format!("policy {policy}"),
@@ -82,39 +82,39 @@ pub(super) fn asking(c: &Check) -> String {
     }
 }
 
-/// A mark of a page that is called so.
+/// A mark. `page`: the page's name.
 pub(super) fn mark(page: &str, m: &Mark) -> Line {
     let (nid, pfn) = (m.nid, m.pfn);
     match m.result {
         Outcome::Ok => {
-            let how = format!(": unmapped on node {nid}, frame {pfn:#x}, to be checked when next touched");
+            let how = format!(": unmapped on node {nid}, frame {pfn:#x}, to be checked at its next touch");
             line![page, " ", Tone::Warn.paint("marked"), how]
         }
         Outcome::Failed => {
             let why = m.reason.as_deref().map_or_else(|| "no reason given".into(), explained);
-            let how = format!(" ({why}), stays mapped on node {nid}, frame {pfn:#x}");
+            let how = format!(" ({why}), remains mapped on node {nid}, frame {pfn:#x}");
             line![page, " ", Tone::Bad.paint("not marked"), how]
         }
     }
 }
 
-/// `page` as in [`check`]; the cause only where no line above tells it.
+/// A migration. `page` as in [`check`]; `with_cause`: no line above shows the cause.
 pub(super) fn migrate(page: &str, m: &Migrate, with_cause: bool) -> Line {
     let cause = if with_cause { format!(", cause {}", m.cause) } else { String::new() };
     let (from, frame) = (m.src_nid, m.old_pfn);
     if m.result == Outcome::Failed {
         let to = m.dst_nid.map(|nid| format!(" to node {nid}")).unwrap_or_default();
         let why = m.reason.as_deref().map(|r| format!(" ({})", explained(r))).unwrap_or_default();
-        let how = format!(" from node {from}{to}{why}, stays in frame {frame:#x}{}{cause}", times(m));
-        return line![page, Tone::Bad.paint("did not move"), how];
+        let how = format!(" from node {from}{to}{why}, remains in frame {frame:#x}{}{cause}", times(m));
+        return line![page, Tone::Bad.paint("not migrated"), how];
     }
-    let to = m.dst_nid.map_or_else(|| "a node that is not known".into(), |nid| format!("node {nid}"));
+    let to = m.dst_nid.map_or_else(|| "an unknown node".into(), |nid| format!("node {nid}"));
     let new = m.new_pfn.map_or_else(|| "unknown".into(), |pfn| format!("{pfn:#x}"));
     let how = format!(" from node {from} to {to}, frame {frame:#x} -> {new}{}{cause}", times(m));
-    line![page, Tone::Good.paint("moved"), how]
+    line![page, Tone::Good.paint("migrated"), how]
 }
 
-/// How long a move took and, where the kernel shows them, its stages.
+/// Duration of a migration and, if the kernel shows them, of its stages.
 fn times(m: &Migrate) -> String {
     let took = m.latency_ns.map(|ns| format!(", in {}", text::duration(ns))).unwrap_or_default();
     let waiting_ns = move_requests::waiting_ns(m).filter(|ns| *ns > 0);
@@ -127,15 +127,15 @@ fn times(m: &Migrate) -> String {
 fn batch(b: &Batch) -> Line {
     let took = text::duration(b.latency_ns);
     let failed = if b.failed > 0 { Tone::Bad } else { Tone::Plain }.paint(format!("{} failed", b.failed));
-    let (done, verb) = (b.done_pages(), if b.work.is_mark() { "marked" } else { "moved" });
-    // The kernel counts them as moved, and so does /proc/vmstat.
-    let unmoved = b.unmoved.filter(|n| *n > 0).map(|n| format!(", {n} freed before their turn")).unwrap_or_default();
+    let (done, verb) = (b.done_pages(), if b.work.is_mark() { "marked" } else { "migrated" });
+    // The kernel, and so /proc/vmstat, counts them as migrated.
+    let unmoved = b.unmoved.filter(|n| *n > 0).map(|n| format!(", {n} freed before migration")).unwrap_or_default();
     let pages = match b.asked {
-        Some(asked) => format!("{} asked, {done} {verb}{unmoved}, ", text::count(asked, "page")),
+        Some(asked) => format!("{} requested, {done} {verb}{unmoved}, ", text::count(asked, "page")),
         None => format!("{} {verb}{unmoved}, ", text::count(done, "page")),
     };
     if b.work.is_mark() {
-        return line!["batch: ", pages, failed, format!(", none moved yet, {took}")];
+        return line!["batch: ", pages, failed, format!(", none migrated yet, {took}")];
     }
     let mode = escape_control(b.work.mode());
     let what = format!("batch: migrate_pages() in the kernel, cause {}, mode {mode}: ", b.cause);
@@ -148,13 +148,13 @@ fn task(t: &Task) -> String {
             let child = t.target_pid.map_or_else(|| "a child".into(), |pid| format!("process {pid}"));
             format!("forks {child}")
         }
-        TaskEvent::Exec => "starts a program (exec)".into(),
+        TaskEvent::Exec => "executes a program (exec)".into(),
         TaskEvent::Exit => "exits".into(),
         TaskEvent::Moved => {
             let node = |nid: Option<i32>| nid.map_or_else(|| "an unknown node".into(), |nid| format!("node {nid}"));
             let left =
-                t.pages.map(|pages| format!("; about {} of its process left behind", text::count(pages, "page")));
-            format!("now runs on {}, before on {}{}", node(t.to_node), node(t.from_node), left.unwrap_or_default())
+                t.pages.map(|pages| format!("; about {} of its process remain there", text::count(pages, "page")));
+            format!("now runs on {}, previously on {}{}", node(t.to_node), node(t.from_node), left.unwrap_or_default())
         }
     }
 }
@@ -167,11 +167,11 @@ pub(super) fn region(r: &Region) -> String {
     format!("mapping{name} at {:#x}: {pages} of {} KiB, class {}{policy}", r.addr, PAGE_BYTES / 1024, r.class)
 }
 
-/// How a page fares in words, of its last check or move.
+/// A page's check or failed migration, in words; `None` for other steps.
 pub(super) fn verdict(step: &What) -> Option<String> {
     match step {
         What::Check(c) => Some(match c.verdict {
-            Verdict::Placed => format!("it was where policy wants it, on node {}", c.src_nid),
+            Verdict::Placed => format!("it was already placed, on node {}", c.src_nid),
             Verdict::Misplaced => {
                 let wants = c.dst_nid.map_or_else(|| "another node".into(), |nid| format!("node {nid}"));
                 let policy = asking(c);
@@ -179,18 +179,18 @@ pub(super) fn verdict(step: &What) -> Option<String> {
             }
             Verdict::Skipped => {
                 let why = c.reason.as_deref().map_or_else(|| "no reason given".into(), explained);
-                format!("it was not asked to move ({why}), on node {}", c.src_nid)
+                format!("its check was skipped ({why}), on node {}", c.src_nid)
             }
         }),
         What::Migrate(m) if m.result == Outcome::Failed => {
             let why = m.reason.as_deref().map_or_else(|| "the kernel gives no reason".into(), explained);
-            Some(format!("the kernel could not move it ({why})"))
+            Some(format!("the kernel could not migrate it ({why})"))
         }
         _ => None,
     }
 }
 
-/// The page's name, unless the event lies in a fault of just that page.
+/// The page's name and a space; empty if the event is nested in a fault of this page.
 fn named_unless_obvious(run: &Run, index: usize) -> String {
     let same = |parent: usize| {
         matches!(run.events[parent].body, Body::Fault(_)) && {

@@ -1,4 +1,4 @@
-//! What the recording came to: moves, funnel, times.
+//! The summary: migrations, funnels, wait time, losses and counters.
 
 use super::{counters, totals::Totals};
 use crate::{
@@ -15,10 +15,10 @@ use crate::{
 pub(super) fn lines(totals: &Totals, marks: &LazyTracker, meta: &Meta, zero_ns: u64) -> Vec<Line> {
     let mut lines = text::heading("summary").to_vec();
     if let Some(sample) = meta.sample {
-        let text = format!(" estimated from a sample: each fault, check, mark and move stands for {sample}");
+        let text = format!(" estimated from a sample: each fault, check, mark and migration has weight {sample}");
         lines.push(text.into());
     }
-    lines.extend(moved(totals, meta));
+    lines.extend(migrated(totals, meta));
     lines.extend(funnels(marks, meta, zero_ns));
     lines.extend(times(&totals.waits, meta));
     lines.extend(describe::loss(meta, totals.lost));
@@ -27,18 +27,18 @@ pub(super) fn lines(totals: &Totals, marks: &LazyTracker, meta: &Meta, zero_ns: 
     lines
 }
 
-fn moved(totals: &Totals, meta: &Meta) -> Vec<Line> {
-    let mut lines = vec![text::part("pages moved, by cause and nodes")];
+fn migrated(totals: &Totals, meta: &Meta) -> Vec<Line> {
+    let mut lines = vec![text::part("pages migrated, by cause and nodes")];
     let counts = &totals.moves;
     if counts.is_empty() {
         let seen = meta.coverage(Probe::DirectMigrate, None).is_available()
             || meta.coverage(Probe::LazyMigrate, None).is_available();
-        let why = if seen { "none" } else { "not known: moves of single pages were not recorded" };
+        let why = if seen { "none" } else { "unknown: migrations of single pages were not recorded" };
         lines.push(format!("   {why}").into());
         return lines;
     }
     let head = format!(
-        "{:<14} {:>5} {:>5} {:>9} {:>9}  time for each, waiting included",
+        "{:<14} {:>5} {:>5} {:>9} {:>9}  time each, including waiting",
         "cause", "from", "to", "pages", "failed"
     );
     lines.push(line!["   ", Tone::Dim.paint(head)]);
@@ -46,7 +46,7 @@ fn moved(totals: &Totals, meta: &Meta) -> Vec<Line> {
         let to = to.map_or_else(|| "?".into(), |n| n.to_string());
         let failed: u64 = m.failed_pages.values().sum();
         let cause = cause.word();
-        let times = spread(&m.latency).unwrap_or_else(|| "not known".into());
+        let times = spread(&m.latency).unwrap_or_else(|| "unknown".into());
         lines.push(format!("   {cause:<14} {from:>5} {to:>5} {:>9} {failed:>9}  {times}", m.moved_pages).into());
         for (reason, pages) in &m.failed_pages {
             let columns = format!("   {:<14} {:>5} {:>5} {:>9} {pages:>9}  ", "", "", "", "");
@@ -66,7 +66,7 @@ fn spread(times: &Latencies) -> Option<String> {
     })
 }
 
-/// Of more requests than this only the sum is told.
+/// Of more syscalls than this, only the sum is shown.
 const MOST_FUNNELS: usize = 16;
 
 fn funnels(marks: &LazyTracker, meta: &Meta, zero_ns: u64) -> Vec<Line> {
@@ -74,12 +74,12 @@ fn funnels(marks: &LazyTracker, meta: &Meta, zero_ns: u64) -> Vec<Line> {
     if count == 0 && marks.all().is_empty() {
         return Vec::new();
     }
-    let mut lines = vec![text::part("what became of the marked pages")];
+    let mut lines = vec![text::part("fate of the marked pages")];
     if count <= MOST_FUNNELS {
         for request in marks.requests() {
             let ms = text::ms_since(request.began_ns, zero_ns);
-            let lacks = if request.request.is_none() { ", whose return is not recorded" } else { "" };
-            lines.extend(funnel(&format!("request at {ms:.3} ms{lacks}"), &request.funnel));
+            let lacks = if request.request.is_none() { " (its return was not recorded)" } else { "" };
+            lines.extend(funnel(&format!("syscall at {ms:.3} ms{lacks}"), &request.funnel));
         }
     }
     if count != 1 {
@@ -92,19 +92,19 @@ fn funnels(marks: &LazyTracker, meta: &Meta, zero_ns: u64) -> Vec<Line> {
         .collect();
     if !unseen.is_empty() {
         let text = format!(
-            "NOT KNOWN: events of {} were not recorded, and pages called untouched may not be",
+            "UNKNOWN: events of {} were not recorded, so untouched pages may have been touched or be gone",
             unseen.join(", ")
         );
         lines.push(line!["   ", Tone::Bad.paint(text)]);
     }
     match marks.evicted_requests() {
         0 => {}
-        n => lines.push(format!("   {} more are only in the sum", text::count(n, "request")).into()),
+        n => lines.push(format!("   {} only in the sum", text::count(n, "more syscall")).into()),
     }
     lines
 }
 
-/// A funnel as an equation, and what is wrong with it.
+/// A funnel as an equation, and what is wrong or uncertain about it.
 fn funnel(label: &str, f: &Funnel) -> Vec<Line> {
     let about = if f.is_estimated { "about " } else { "" };
     let sum = format!(
@@ -117,14 +117,14 @@ fn funnel(label: &str, f: &Funnel) -> Vec<Line> {
         f.gone_total_pages(),
         parts(f.gone_pages.iter().map(|(how, n)| (how.words(), *n))),
         f.untouched_pages,
-        if f.holds() { "; the identity holds" } else { "" },
+        if f.holds() { "; the funnel balances" } else { "" },
     );
     let mut lines = vec![sum.into()];
     lines.extend(doubts(f));
     if !f.refused_pages.is_empty() {
         let refused: u64 = f.refused_pages.values().sum();
         let why = parts(f.refused_pages.iter().map(|(reason, n)| (&**reason, *n)));
-        lines.push(format!("   besides, {} could not be marked{why}", text::count(refused, "page")).into());
+        lines.push(format!("   not marked: {}{why}", text::count(refused, "page")).into());
     }
     lines
 }
@@ -136,58 +136,55 @@ fn parts<'a>(of: impl Iterator<Item = (&'a str, u64)>) -> String {
     if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
 }
 
-/// Why a funnel's identity does not hold, or is not known to.
+/// Why a funnel does not balance, or cannot be verified.
 fn doubts(f: &Funnel) -> Vec<Line> {
     if f.is_estimated {
         let why = match f.evicted_pages {
             0 => "estimated from a sample".to_owned(),
-            n => format!("estimated: {n} of them were too many to be followed one by one"),
+            n => format!("estimated: {n} of them evicted, as there were too many to follow"),
         };
-        return vec![format!("   {why}; untouched is what remains, and the identity cannot be checked").into()];
+        return vec![format!("   {why}; untouched is the remainder, so the sum cannot be verified").into()];
     }
     let mut lines = Vec::new();
     let settled = f.settled_pages();
     if settled != f.total_pages() {
         let marked = text::count(f.total_pages(), "page");
-        let text = format!("THE IDENTITY DOES NOT HOLD: of {marked} the trace accounts for {settled}");
-        let why = format!("; {} touched, with no event of how that ended", f.unknown_pages);
+        let text = format!("THE FUNNEL DOES NOT BALANCE: the trace accounts for {settled} of {marked}");
+        let why = format!("; {} touched without an event of the outcome", f.unknown_pages);
         lines.push(line!["   ", Tone::Bad.paint(text), why]);
     }
     if f.is_doubtful() {
         let (lost, pages) = (text::count(f.lost_events, "event"), text::count(f.never_touched_pages(), "page"));
-        let text = format!("NOT KNOWN: {lost} lost meanwhile; {pages} of which no event tells may have been touched");
+        let text = format!("UNKNOWN: {lost} lost meanwhile; {pages} without further events may have been touched");
         lines.push(line!["   ", Tone::Bad.paint(text)]);
     }
     lines
 }
 
 fn times(waits: &Waits, meta: &Meta) -> Vec<Line> {
-    let mut lines = vec![text::part("time that callers waited")];
+    let mut lines = vec![text::part("callers' wait time")];
     for (name, times) in &waits.by_name {
-        lines.push(waited(&format!("inside {name}"), "call", times));
+        lines.push(waited(&format!("in {name}"), "call", times));
     }
     if waits.by_name.is_empty() {
-        let why = if meta.coverage(Probe::Request, None).is_available() {
-            "none"
-        } else {
-            "not known: requests were not recorded"
-        };
-        lines.push(format!("   inside requests: {why}").into());
+        let why =
+            if meta.coverage(Probe::Request, None).is_available() { "none" } else { "unknown, they were not recorded" };
+        lines.push(format!("   in placement syscalls: {why}").into());
     }
     if !meta.coverage(Probe::Fault, None).is_available() {
-        lines.push("   in page faults: not known, they were not recorded".into());
+        lines.push("   in page faults: unknown, they were not recorded".into());
     } else if !meta.coverage(Probe::Fault, ProbeField::LatencyNs).is_available() {
-        lines.push("   in page faults: not known, this kernel does not show how long they take".into());
+        lines.push("   in page faults: unknown, this kernel does not show how long they take".into());
     } else if waits.to_move.count() == 0 {
         lines.push(waited("in page faults", "fault", &waits.faults));
     } else {
-        lines.push(waited("inside requests to move pages", "call", &waits.to_move));
+        lines.push(waited("in syscalls that migrate pages", "call", &waits.to_move));
         lines.push(waited("in faults on those pages afterwards", "fault", &waits.faults_after));
         if waits.forgotten > 0 {
-            lines.push("   (too many ranges: faults on some of those pages are not among them)".into());
+            lines.push("   (too many ranges: faults on some of those pages are not included)".into());
         }
         if let Some(ns) = waits.moving_ns.filter(|ns| *ns > 0) {
-            lines.push(format!("   {:<38} {:>9}", "   of it moving pages", text::duration(ns)).into());
+            lines.push(format!("   {:<38} {:>9}", "   of this, migrating pages", text::duration(ns)).into());
         }
     }
     lines

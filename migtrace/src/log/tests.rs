@@ -41,7 +41,7 @@ fn marks_without_addresses() {
 }
 
 #[test]
-fn a_query_that_moves_the_page() {
+fn a_query_that_migrates_the_page() {
     insta::assert_snapshot!(log(testkit::query()));
 }
 
@@ -59,15 +59,15 @@ fn long_runs_are_folded() {
 fn all_shows_every_event() {
     let options = Options { all: true, ..Options::default() };
     let text = log_with(testkit::lazy(512, 0..512), &options);
-    assert_eq!(text.lines().filter(|l| l.contains("fault of class swap")).count(), 512);
-    assert_eq!(text.lines().filter(|l| l.contains("fault of class file")).count(), 3);
+    assert_eq!(text.lines().filter(|l| l.contains("page fault, class swap")).count(), 512);
+    assert_eq!(text.lines().filter(|l| l.contains("page fault, class file")).count(), 3);
 }
 
 #[test]
 fn a_kind_alone_keeps_the_summary() {
     let options = Options { filter: "kind == migrate".parse().expect("a filter"), ..Options::default() };
     let text = log_with(testkit::lazy(8, 0..8), &options);
-    assert_eq!(text.lines().filter(|l| l.contains(" moved from node 1 to node 2, frame")).count(), 8);
+    assert_eq!(text.lines().filter(|l| l.contains(" migrated from node 1 to node 2, frame")).count(), 8);
     assert!(!text.contains("check: misplaced"));
     assert!(text.contains("8 marked = 8 migrated"));
 }
@@ -81,12 +81,12 @@ fn what_was_not_recorded_is_not_called_absent() {
     }
     meta.account.iter_mut().filter(|a| a.probe != Probe::Task).for_each(|a| (a.seen, a.stored) = (0, 0));
     let text = log((meta, events));
-    assert!(!text.contains("no request") && !text.contains("no page moved"), "{text}");
+    assert!(!text.contains("no placement syscall") && !text.contains("no page migrated"), "{text}");
     for said in [
-        "not recorded: requests, page faults, moves of pages",
-        "not known: moves of single pages were not recorded",
-        "in page faults: not known",
-        "fault          not attached: it saw nothing",
+        "not recorded: placement syscalls, page faults, migrations",
+        "unknown: migrations of single pages were not recorded",
+        "in page faults: unknown",
+        "fault          not attached: no events",
         "unavailable: fentry: the kernel refused it\n",
     ] {
         assert!(text.contains(said), "{said}: {text}");
@@ -96,7 +96,7 @@ fn what_was_not_recorded_is_not_called_absent() {
 #[test]
 fn nothing_recorded_is_no_error_and_no_zero() {
     let text = log((Meta::default(), Vec::new()));
-    assert!(text.contains("not known: the trace does not list its probes"), "{text}");
+    assert!(text.contains("unknown: the trace does not list its probes"), "{text}");
     assert!(text.contains("no account in this trace"), "{text}");
 }
 
@@ -111,10 +111,10 @@ fn a_sample_is_weighted_in_every_sum() {
     }
     let text = log((meta, events));
     for said in [
-        "sums below are estimated, each counts 3 times",
+        "sums below are estimated, each has weight 3",
         "24 faults on the requested pages (24 anon) took 1.21 ms",
-        "24 pages moved from node 1 to node 2",
-        "left out: 15 faults (9 file, 6 cow)",
+        "24 pages migrated from node 1 to node 2",
+        "not shown: 15 faults (9 file, 6 cow)",
         "mbind              1     2        24         0",
         "traced       24  estimated from the sample",
     ] {
@@ -123,7 +123,7 @@ fn a_sample_is_weighted_in_every_sum() {
 }
 
 #[test]
-fn moves_of_a_sample_are_in_faults_also_where_the_fault_was_not_drawn() {
+fn migrations_of_a_sample_are_in_faults_even_if_the_fault_was_sampled_out() {
     let (mut meta, mut events) = testkit::lazy(8, 0..8);
     meta.sample = std::num::NonZeroU32::new(2);
     let mut faults = 0;
@@ -135,11 +135,11 @@ fn moves_of_a_sample_are_in_faults_also_where_the_fault_was_not_drawn() {
         !matches!(e.body, Body::Fault(_)) || faults % 2 == 0
     });
     let text = log((meta, events));
-    assert!(text.contains("; 16 pages moved from node 1 to node 2 inside faults."), "{text}");
+    assert!(text.contains("; 16 pages migrated from node 1 to node 2 in faults."), "{text}");
 }
 
 #[test]
-fn pages_that_no_request_named_are_those_of_their_mapping() {
+fn pages_outside_requested_ranges_are_shown_with_their_mapping() {
     let (meta, mut events) = testkit::direct(8);
     let region = crate::event::Region {
         addr: 0x40_0000,
@@ -157,7 +157,7 @@ fn pages_that_no_request_named_are_those_of_their_mapping() {
 }
 
 #[test]
-fn times_of_faults_that_the_kernel_does_not_show_are_not_zero() {
+fn unknown_durations_of_faults_are_not_zero() {
     let (mut meta, mut events) = testkit::direct(8);
     let mut lacks = meta.probes[0].clone();
     (lacks.attached, lacks.field) = (None, Some("latency_ns".into()));
@@ -168,12 +168,12 @@ fn times_of_faults_that_the_kernel_does_not_show_are_not_zero() {
         }
     }
     let text = log((meta, events));
-    assert!(text.contains("in page faults: not known, this kernel does not show how long they take"), "{text}");
+    assert!(text.contains("in page faults: unknown, this kernel does not show how long they take"), "{text}");
     assert!(!text.contains("0 faults"), "{text}");
 }
 
 #[test]
-fn what_two_tasks_do_is_not_folded_into_one() {
+fn events_of_two_tasks_are_not_folded_together() {
     let (meta, mut events) = testkit::lazy(60, 0..60);
     let mut faults = 0;
     for event in &mut events {
@@ -188,7 +188,7 @@ fn what_two_tasks_do_is_not_folded_into_one() {
 }
 
 #[test]
-fn a_hinting_faults_check_is_numa_balancings() {
+fn the_check_of_a_hinting_fault_is_numa_balancings() {
     let (meta, mut events) = testkit::lazy(8, 0..8);
     for event in &mut events {
         if let Body::Check(c) = &mut event.body {

@@ -1,4 +1,4 @@
-//! What the summary and the key are of, taken stretch by stretch: a live log holds no events that it has told.
+//! Totals for the summary and the legend, taken part by part: a live log does not keep the events that it has written.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +15,14 @@ use crate::{
     recording::account,
 };
 
-/// Counts of all that was told.
+/// Counts of all written events.
 #[derive(Default)]
 pub(super) struct Totals {
     pub(super) events: u64,
     pub(super) moves: BTreeMap<MoveKey, Moves>,
     pub(super) waits: Waits,
     pub(super) traced: Traced,
-    /// Events lost, by the loss events.
+    /// Lost events, as the loss events count them.
     pub(super) lost: u64,
     pub(super) occurs: Occurs,
 }
@@ -39,7 +39,7 @@ impl Totals {
         totals
     }
 
-    /// Takes the next stretch.
+    /// Takes the next part.
     pub(super) fn take(&mut self, run: &Run) {
         self.events += run.events.len() as u64;
         for event in &run.events {

@@ -1,4 +1,4 @@
-//! Lines, nested as the events are, with long runs of equal ones folded into one line.
+//! Lines, nested as the events are. Long runs of equal ones are folded into one line.
 
 use std::{
     collections::BTreeMap,
@@ -14,20 +14,20 @@ use crate::{
     text::{self, Line, Tone, ansi, line},
 };
 
-/// Runs up to this long are written in full: the classic segment of 8 pages always is.
+/// Runs up to this length are written in full, so the classic range of 8 pages always is.
 const LONGEST_RUN: usize = 16;
-/// Of longer runs, so many are written before the rest is folded.
+/// Lines of a longer run that are written before the rest is folded.
 const SHOWN_OF_RUN: usize = 2;
 
-/// Of what lies inside an event, so many make it differ from another.
+/// Nested events that are part of a signature.
 const MOST_SIGNED: usize = 8;
 
-/// The head of the columns that every line has.
+/// The header of the columns.
 pub(super) fn columns() -> Line {
     Tone::Dim.paint(format!("{:>10}  {:<8} {:<16} {}", "ms", "cpu/node", "task", "what happened")).into()
 }
 
-/// Writes sibling events and what lies inside them.
+/// Writes sibling events and the events nested in them.
 pub(super) fn siblings(
     run: &Run,
     events: &[usize],
@@ -45,7 +45,7 @@ pub(super) fn siblings(
         for &i in written {
             ansi::write(&of_event(run, i, depth), out)?;
             if let Body::Request(r) = &run.events[i].body {
-                ansi::write(&aside(line!["it ", request::asks(run, i, r)], depth + 1), out)?;
+                ansi::write(&aside(line!["it ", request::requests(run, i, r)], depth + 1), out)?;
             }
             siblings(run, run.nest.children(i), depth + 1, options, out)?;
         }
@@ -58,13 +58,13 @@ pub(super) fn siblings(
     Ok(())
 }
 
-/// Whether a line comes of these.
+/// Whether any of these makes a line.
 pub(super) fn shows_any(run: &Run, events: &[usize], options: &Options) -> bool {
     let shows = |&i: &usize| options.filter.wants(&run.events[i]) || shows_any(run, run.nest.children(i), options);
     events.iter().any(shows)
 }
 
-/// Hidden events make way for what lies inside them.
+/// The events to show. A hidden event is replaced by the events nested in it.
 fn visible(run: &Run, events: &[usize], options: &Options) -> Vec<usize> {
     let mut shown = Vec::new();
     for &i in events {
@@ -84,7 +84,7 @@ fn of_event(run: &Run, index: usize, depth: usize) -> Line {
     columns.line(depth, sentence::of_event(run, index))
 }
 
-/// What every line begins with.
+/// The columns at the start of a line.
 pub(super) struct Columns {
     /// Since the recording began.
     pub(super) ms: f64,
@@ -103,10 +103,10 @@ impl Columns {
     }
 }
 
-/// A hash of what makes lines, and those below them, say the same but for page, node and time.
+/// A hash that is equal for events that differ only in page, node and time, with all events nested in them.
 pub(crate) fn signature(run: &Run, index: usize) -> u64 {
     let mut hasher = DefaultHasher::new();
-    // What another task did is not the same.
+    // Events of different tasks are never folded together.
     (run.events[index].pid, run.events[index].tid).hash(&mut hasher);
     sign(run, index, &mut hasher);
     hasher.finish()
@@ -126,13 +126,13 @@ fn sign(run: &Run, index: usize, h: &mut DefaultHasher) {
         Body::Region(r) => r.class.hash(h),
         Body::Phase(_) | Body::Loss(_) => index.hash(h),
     }
-    // A batch of thousands differs from its like by its own counts already.
+    // Batches of thousands already differ by their own counts.
     for &child in run.nest.children(index).iter().take(MOST_SIGNED) {
         sign(run, child, h);
     }
 }
 
-/// What many alike events are about, in one line: which pages, from where to where, how long each.
+/// Many events of one signature in one line: their pages, nodes and durations.
 pub(crate) fn in_one_line(run: &Run, events: &[usize]) -> String {
     let mut parts = vec![which(run, events)];
     parts.extend(moves(run, events));
@@ -145,7 +145,7 @@ pub(crate) fn in_one_line(run: &Run, events: &[usize]) -> String {
     parts.join("; ")
 }
 
-/// A line that is no event: what the one above means.
+/// A line that explains the line above.
 pub(super) fn aside(text: impl Into<Line>, depth: usize) -> Line {
     below("", text, depth)
 }
@@ -174,7 +174,7 @@ fn which(run: &Run, events: &[usize]) -> String {
     }
 }
 
-/// Pages by pair of nodes, of the events and what lies directly inside.
+/// Pages by pair of nodes, of the events and of those directly nested in them.
 fn moves(run: &Run, events: &[usize]) -> Option<String> {
     let mut pairs: BTreeMap<(i32, Option<i32>), u64> = BTreeMap::new();
     for &i in events.iter().flat_map(|i| std::iter::once(i).chain(run.nest.children(*i))) {

@@ -1,6 +1,6 @@
-//! The log for programs: a line an event, its fields and the log's own sentence, separated by tabs (docs/log.md).
+//! The log for programs: per event a line with its fields and the log's sentence, separated by tabs (docs/log.md).
 //!
-//! Columns are only ever added, behind the others.
+//! New columns are only added at the end.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use crate::{
     text,
 };
 
-/// What each line has.
+/// The columns.
 pub const COLUMNS: [&str; 23] = [
     "number",
     "inside",
@@ -38,7 +38,7 @@ pub const COLUMNS: [&str; 23] = [
     "text",
 ];
 
-/// Writes the lines of a recording, stretch by stretch.
+/// Writes the lines of a recording, part by part.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     written: u64,
@@ -50,7 +50,7 @@ impl Lines {
         writeln!(out, "{}", COLUMNS.join("\t"))
     }
 
-    /// Writes all events that the filter wants, each before what lies inside it.
+    /// Writes all events that the filter selects, each before the events nested in it.
     pub(super) fn write(&mut self, run: &Run, options: &Options, out: &mut dyn Write) -> io::Result<()> {
         for section in &run.sections {
             if let Some(phase) = section.phase {
@@ -119,7 +119,7 @@ impl Lines {
     }
 }
 
-/// Empty for what is not known.
+/// Empty if unknown.
 fn known<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
@@ -128,7 +128,7 @@ const fn has_page(body: &Body) -> bool {
     matches!(body, Body::Fault(_) | Body::Check(_) | Body::Mark(_) | Body::Migrate(_))
 }
 
-/// Of the folio, or that a batch moved or marked.
+/// Pages of the folio, or those that a batch migrated or marked.
 const fn pages(event: &Event) -> Option<u64> {
     match &event.body {
         Body::Check(c) => Some(1 << c.order),
@@ -139,7 +139,7 @@ const fn pages(event: &Event) -> Option<u64> {
     }
 }
 
-/// Where the page is or was, and where it should be or came to.
+/// The page's node before, and the node that it should be on or is on afterwards.
 const fn nodes(body: &Body) -> (Option<i32>, Option<i32>) {
     match body {
         Body::Fault(f) => (f.nid, None),
@@ -151,7 +151,7 @@ const fn nodes(body: &Body) -> (Option<i32>, Option<i32>) {
     }
 }
 
-/// How it ended, and why.
+/// The result, and the reason.
 fn outcome(body: &Body) -> (Option<&str>, Option<Reason>) {
     match body {
         Body::Fault(f) => (f.result.as_deref(), None),

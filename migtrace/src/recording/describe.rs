@@ -39,15 +39,15 @@ pub fn kernel(meta: &Meta) -> String {
     )
 }
 
-/// The nodes with their CPUs and memory: `0 (cpu 0-3, 2048 MiB), 1 (no cpu, 512 MiB)`.
+/// The nodes with their CPUs and memory: `0 (CPU 0-3, 2048 MiB), 1 (no CPU, 512 MiB)`.
 #[must_use]
 pub fn nodes(meta: &Meta) -> String {
     let nodes = &meta.topology.nodes;
     if nodes.is_empty() {
-        return "not known".into();
+        return "unknown".into();
     }
     let describe = |n: &Node| {
-        let cpus = if n.cpus.is_empty() { "no cpu".into() } else { format!("cpu {}", ranges(&n.cpus)) };
+        let cpus = if n.cpus.is_empty() { "no CPU".into() } else { format!("CPU {}", ranges(&n.cpus)) };
         format!("{} ({cpus}, {} MiB)", n.nid, n.mem_bytes >> 20)
     };
     nodes.iter().map(describe).collect::<Vec<_>>().join(", ")
@@ -85,7 +85,7 @@ pub fn cgroup(path: &str) -> String {
 /// The account by probe. `counted`: what the loss events count, for a trace without an account.
 #[must_use]
 pub fn loss(meta: &Meta, counted: u64) -> Vec<Line> {
-    let mut lines = vec![text::part("loss, by probe")];
+    let mut lines = vec![text::part("lost events, by probe")];
     if meta.account.is_empty() {
         let counted = text::count(counted, "lost event");
         lines.push(format!("   no account in this trace; its loss events count {counted}").into());
@@ -93,13 +93,12 @@ pub fn loss(meta: &Meta, counted: u64) -> Vec<Line> {
     lines.extend(meta.account.iter().map(|a| account(meta, a)));
     if meta.late_events > 0 {
         let late = text::count(meta.late_events, "event");
-        lines.push(format!("   {late} came out of the rings late and stand behind later ones").into());
+        lines.push(format!("   {late} read late from the rings: the trace has them after later ones").into());
     }
     if meta.end_ns.is_none() {
         let counted = text::count(counted, "lost event");
         lines.push(
-            format!("   the recording was cut off: its last account is not final; its loss events count {counted}")
-                .into(),
+            format!("   the recording did not end: this account is not final; its loss events count {counted}").into(),
         );
     }
     lines
@@ -109,7 +108,7 @@ pub fn loss(meta: &Meta, counted: u64) -> Vec<Line> {
 fn account(meta: &Meta, a: &ProbeAccount) -> Line {
     let probe = format!("{:<14}", escape_control(a.probe.as_str()));
     if a.seen == 0 && !meta.coverage(a.probe.clone(), None).is_available() {
-        return format!("   {probe} not attached: it saw nothing").into();
+        return format!("   {probe} not attached: no events").into();
     }
     let causes: Vec<String> =
         a.lost.iter().filter(|(_, n)| **n > 0).map(|(c, n)| format!("{} {n}", escape_control(c.as_str()))).collect();
@@ -117,7 +116,7 @@ fn account(meta: &Meta, a: &ProbeAccount) -> Line {
     let text = format!("{probe} seen {} = stored {} + lost {}{causes}", a.seen, a.stored, a.lost());
     let missed = a.missed.filter(|n| *n > 0).map_or_else(String::new, |n| format!("; {}", text::missed(n)));
     let missing = a.missing();
-    let wrong = if missing == 0 { String::new() } else { format!("; DOES NOT ADD UP: {missing} missing") };
+    let wrong = if missing == 0 { String::new() } else { format!("; DOES NOT ADD UP: {missing} unaccounted for") };
     let tone = if a.lost() > 0 || missing != 0 || !missed.is_empty() { Tone::Bad } else { Tone::Plain };
     line!["   ", tone.paint(text + &missed + &wrong)]
 }
@@ -127,7 +126,7 @@ fn account(meta: &Meta, a: &ProbeAccount) -> Line {
 pub fn fidelity(meta: &Meta) -> Vec<Line> {
     let mut lines = vec![text::part("fidelity")];
     if meta.probes.is_empty() {
-        lines.push("   not known: the trace does not list its probes".into());
+        lines.push("   unknown: the trace does not list its probes".into());
         return lines;
     }
     lines.extend(meta.inexact().map(|(hook, coverage)| Line::from(inexact(hook, &coverage))));

@@ -1,4 +1,4 @@
-//! Words of a batch as enums: each of its words is parsed once, each row only looks it up.
+//! Words of a row batch as enums: each distinct word is parsed once, and rows look it up.
 
 use std::str::FromStr;
 
@@ -7,7 +7,7 @@ use crate::trace::{BadRow, Cell, Cells};
 /// A column of words.
 pub(super) struct Codes<'a, T> {
     cells: &'a Cells<String>,
-    /// By key; `None` for a word that the column cannot have.
+    /// By key; `None` for a word that is invalid in this column.
     codes: Vec<Option<T>>,
 }
 
@@ -16,10 +16,10 @@ impl<'a, T: FromStr + Copy> Codes<'a, T> {
         Self { cells, codes: cells.words().map(|word| word.parse().ok()).collect() }
     }
 
-    /// What row `row` has; `None` where it is null.
+    /// The value of row `row`; `None` if it is null.
     ///
     /// # Errors
-    /// It has a word that the column cannot have.
+    /// The word is invalid in this column.
     pub(super) fn get(&self, row: usize) -> Result<Option<T>, BadRow> {
         match self.cells.key(row) {
             None => Ok(None),
@@ -29,7 +29,7 @@ impl<'a, T: FromStr + Copy> Codes<'a, T> {
         }
     }
 
-    /// What row `row` has.
+    /// The value of row `row`.
     ///
     /// # Errors
     /// As [`Codes::get`], or it is null.
@@ -38,7 +38,7 @@ impl<'a, T: FromStr + Copy> Codes<'a, T> {
     }
 }
 
-/// The value of a column that row `row` must have.
+/// The value of row `row` in a column that it must have.
 ///
 /// # Errors
 /// It is null.

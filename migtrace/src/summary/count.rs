@@ -1,6 +1,6 @@
-//! The counts, and how a batch of rows changes them.
+//! The counts, and adding a batch of rows to them.
 //!
-//! A row of a sampled recording counts as many times as it stands for. Moves are counted in pages, all else in events.
+//! A row of a sampled recording counts by its weight. Migrations are counted in pages, everything else in events.
 
 use std::collections::BTreeMap;
 
@@ -18,43 +18,43 @@ use crate::{
     trace::{BadRow, RowBatch},
 };
 
-/// Words of one sort that are told apart; see [`Tally`].
+/// Words of one column that are counted separately; see [`Tally`].
 const WORDS: usize = 256;
-/// Pairs of nodes and causes that are told apart: 11 causes between 64 nodes.
+/// Causes and node pairs that are counted separately: 11 causes between 64 nodes.
 const PAIRS: usize = 11 * 64 * 64;
-/// Largest order that a folio can have.
+/// Maximum order of a folio.
 const MAX_ORDER: u32 = 63;
 
-/// What was counted.
+/// The counts.
 #[derive(Default)]
 pub(super) struct Counts {
     pub(super) first_ns: Option<u64>,
     pub(super) last_ns: Option<u64>,
     pub(super) kinds: BTreeMap<Kind, KindCount>,
-    /// Faults by class; `None`: the recording saw the CPU's exception only, and not what the kernel made of it.
+    /// Faults by class; `None`: only the CPU's exception was recorded.
     pub(super) faults: BTreeMap<Option<FaultClass>, FaultCount>,
     /// Faults by result.
     pub(super) fault_results: Tally,
     pub(super) moves: BTreeMap<Pair, MoveCount>,
-    /// Pages of pairs that came when there were [`PAIRS`] of them.
+    /// Pages of all pairs beyond [`PAIRS`].
     pub(super) other_moves: MoveCount,
     pub(super) move_times: BTreeMap<Cause, Latencies>,
-    /// Pages by outcome, or by the reason why they were not marked.
+    /// Pages by outcome, or by the reason for not marking them.
     pub(super) marks: Tally,
-    /// Checks by verdict, or by the reason why they were skipped.
+    /// Checks by verdict, or by the reason for skipping them.
     pub(super) checks: Tally,
     pub(super) requests: BTreeMap<RequestName, RequestCount>,
     pub(super) batches: BTreeMap<Cause, BTreeMap<String, BatchCount>>,
     pub(super) tasks: BTreeMap<TaskEvent, u64>,
-    /// Lost events, as loss rows tell: by probe and cause.
+    /// Lost events by probe and cause, from the loss rows.
     pub(super) lost: BTreeMap<String, Tally>,
     pub(super) processes: Processes,
 }
 
-/// Why, from which node, to which node.
+/// Cause, source node and destination node.
 pub(super) type Pair = (Cause, i32, Option<i32>);
 
-/// Rows of a kind, and the events that they stand for.
+/// Rows of a kind, and the events that they represent.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct KindCount {
     pub(super) rows: u64,
@@ -65,17 +65,17 @@ pub(super) struct KindCount {
 #[derive(Default)]
 pub(super) struct FaultCount {
     pub(super) faults: u64,
-    /// Of the faults that say it.
+    /// Of the faults for which it is known.
     pub(super) major: u64,
-    /// By where the page lies, seen from the CPU.
+    /// By the page's node, seen from the CPU.
     pub(super) local: u64,
     pub(super) remote: u64,
     pub(super) unknown: u64,
-    /// Of the faults that have one.
+    /// Of the faults with a duration.
     pub(super) times: Latencies,
 }
 
-/// Pages that moved, or did not.
+/// Migrated and failed pages.
 #[derive(Default)]
 pub(super) struct MoveCount {
     pub(super) moved_pages: u64,
@@ -83,7 +83,7 @@ pub(super) struct MoveCount {
     pub(super) failed_pages: Tally,
 }
 
-/// Calls of one name.
+/// Placement syscalls of one name.
 #[derive(Default)]
 pub(super) struct RequestCount {
     pub(super) failed: u64,
@@ -93,18 +93,18 @@ pub(super) struct RequestCount {
 /// Batches of one cause and mode, in pages.
 #[derive(Default)]
 pub(super) struct BatchCount {
-    /// Of the batches that say it.
+    /// Of the batches for which it is known.
     pub(super) asked_pages: u64,
     pub(super) without_asked: u64,
     pub(super) succeeded_pages: u64,
     pub(super) failed_pages: u64,
-    /// Of the batches that say it.
+    /// Of the batches for which it is known.
     pub(super) unmoved_pages: u64,
     pub(super) without_unmoved: u64,
     pub(super) times: Latencies,
 }
 
-/// Counts by word. A trace has a dozen words of a sort; what a made-up one has beyond [`WORDS`] is counted as `...`.
+/// Counts by word. A column has a dozen words; those beyond [`WORDS`], in a made-up trace, are counted as `...`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally(BTreeMap<String, u64>);
 
@@ -133,10 +133,10 @@ impl Tally {
 }
 
 impl Counts {
-    /// Counts what a filter wants of a batch.
+    /// Counts the rows that a filter selects of a batch.
     ///
     /// # Errors
-    /// A row that cannot be, by its number in the batch.
+    /// An invalid row, by its number in the batch.
     pub(super) fn add(&mut self, batch: &RowBatch, filter: &Filter) -> Result<(), (usize, BadRow)> {
         let columns = Columns::of(batch);
         for row in (0..batch.rows()).filter(|row| filter.wants(&Row { batch, number: *row })) {
@@ -157,7 +157,7 @@ impl Counts {
         count.rows += 1;
         count.events = count.events.saturating_add(weight);
         if kind == Kind::Loss {
-            // Of no process but the recorder's.
+            // Loss belongs to the recorder, not to a traced process.
             let probe = need(&b.probe, row)?;
             let probe = if self.lost.len() < WORDS || self.lost.contains_key(probe) { probe } else { "..." };
             let by_cause = self.lost.entry(probe.to_owned()).or_default();
@@ -256,7 +256,7 @@ impl Counts {
         Ok(())
     }
 
-    /// Takes another part's counts in.
+    /// Adds the counts of another part.
     pub(super) fn merge(&mut self, other: Self) {
         self.first_ns = [self.first_ns, other.first_ns].into_iter().flatten().min();
         self.last_ns = self.last_ns.max(other.last_ns);

@@ -1,4 +1,4 @@
-//! The summary as JSON, for programs: null is what the recording does not know.
+//! The summary as JSON. null is what the recording does not know.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use super::{
 use crate::{container::Container, event::Kind, model::latency::Latencies, trace::FORMAT_VERSION};
 
 impl Summary {
-    /// The counts as JSON, with the `top` processes that matter most. docs/summary.md lists the fields.
+    /// The counts as JSON, with the `top` processes. docs/summary.md lists the fields.
     #[must_use]
     pub fn to_json(&self, name: &str, top: usize) -> Value {
         let (meta, counts) = (&self.meta, &self.counts);

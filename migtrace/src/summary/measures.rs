@@ -4,23 +4,23 @@ use super::{Summary, count::Tally, process::Process};
 
 use crate::event::{FaultClass, Probe, ProbeField};
 
-/// Classes of faults in which the page is a new one, so that the fault decides on which node it lies.
+/// Classes of faults that allocate the page, and so choose its node.
 const FIRST_TOUCH: [FaultClass; 3] = [FaultClass::Anon, FaultClass::Huge, FaultClass::Cow];
 
 impl Summary {
-    /// Events that the loss rows count.
+    /// Lost events, as the loss rows count them.
     pub(super) fn lost_by_events(&self) -> u64 {
         self.counts.lost.values().map(Tally::total).fold(0, u64::saturating_add)
     }
 
-    /// Pages that moved, and that did not.
+    /// Pages that migrated, and that failed to.
     pub(super) fn moved_pages(&self) -> (u64, u64) {
         let all = || self.counts.moves.values().chain([&self.counts.other_moves]);
-        let moved = all().map(|m| m.moved_pages).fold(0, u64::saturating_add);
-        (moved, all().map(|m| m.failed_pages.total()).fold(0, u64::saturating_add))
+        let migrated = all().map(|m| m.moved_pages).fold(0, u64::saturating_add);
+        (migrated, all().map(|m| m.failed_pages.total()).fold(0, u64::saturating_add))
     }
 
-    /// First touches whose node is known, those of them on another node than the CPU, and those whose node is not known.
+    /// First touches with a known node, the remote ones of these, and those with an unknown node.
     pub(super) fn first_touches(&self) -> (u64, u64, u64) {
         let of = |class: &FaultClass| self.counts.faults.get(&Some(*class));
         let first = FIRST_TOUCH.iter().filter_map(of);
@@ -29,33 +29,33 @@ impl Summary {
         })
     }
 
-    /// The path of the cgroup that a process was in last; `None` where it was not known.
+    /// The path of a process's last cgroup; `None` if unknown.
     pub(super) fn cgroup(&self, p: &Process) -> Option<&str> {
         self.meta.cgroups.get(&p.cgroup_id).map(String::as_str)
     }
 
-    /// Faults of a process on pages of another node; `None` where this recording shows no node of theirs.
+    /// Remote faults of a process; `None` if the recording does not show the pages' nodes.
     pub(super) fn remote_faults(&self, p: &Process) -> Option<u64> {
         self.meta.coverage(Probe::Fault, ProbeField::Nid).is_available().then_some(p.remote_faults)
     }
 
-    /// Pages of a process that moved; `None` where this recording shows no moves.
+    /// Migrated pages of a process; `None` if the recording shows no migrations.
     pub(super) fn moved_by(&self, p: &Process) -> Option<u64> {
         self.sees_moves().then_some(p.moved_pages)
     }
 
-    /// Time that a process waited in faults and requests, ns; `None` where this recording shows no times of faults.
+    /// Time that a process waited in faults and placement syscalls, ns; `None` if the recording shows no durations of faults.
     pub(super) fn stalled_ns(&self, p: &Process) -> Option<u64> {
         self.meta.coverage(Probe::Fault, ProbeField::LatencyNs).is_available().then_some(p.stalled_ns)
     }
 
-    /// Whether moves of single pages could be recorded, or were.
+    /// Whether migrations of single pages were recorded, or could have been.
     pub(super) fn sees_moves(&self) -> bool {
         !self.counts.moves.is_empty()
             || self.meta.best_coverage(&[Probe::DirectMigrate, Probe::LazyMigrate]).is_available()
     }
 
-    /// The processes with the most remote faults and moved pages, then with the longest waits.
+    /// The processes with the most remote faults and migrated pages, then with the longest wait time.
     pub(super) fn top_processes(&self, top: usize) -> Vec<&Process> {
         let mut all = self.counts.processes.list().iter().collect::<Vec<_>>();
         let weight = |p: &Process| (p.remote_faults.saturating_add(p.moved_pages), p.stalled_ns, p.events);

@@ -1,8 +1,7 @@
-//! What a recording came to, in numbers: counted over the trace's columns, without making events of its rows, in memory
-//! that does not grow with the trace.
+//! The totals of a trace, counted column by column without decoding events. Memory does not grow with the trace.
 //!
-//! This module owns the counting and both forms that the counts are printed in. Relations between events (what lies in
-//! what, which page an address is) are the model's, whose views need the whole trace.
+//! This module owns the counting and both output formats. Relations between events (nesting, page histories) are the
+//! model's, which needs the whole trace.
 
 mod codes;
 mod count;
@@ -30,10 +29,10 @@ use crate::{
     trace::{Error, Trace},
 };
 
-/// Processes that are listed unless more are asked for.
+/// Processes that are listed by default.
 pub const TOP_PROCESSES: usize = 10;
 
-/// Columns that are read.
+/// The columns that are read.
 const COLUMNS: &[&str] = &[
     "ts_ns",
     "cpu_node",
@@ -68,7 +67,7 @@ const COLUMNS: &[&str] = &[
     "weight",
 ];
 
-/// A trace's counts, and what it says about itself.
+/// A trace's counts and metadata.
 pub struct Summary {
     meta: Meta,
     truncated: bool,
@@ -76,11 +75,11 @@ pub struct Summary {
     filtered: Option<Filtered>,
 }
 
-/// What was left out before counting.
+/// What was filtered before counting.
 struct Filtered {
     /// The filter as an expression.
     filter: String,
-    /// Rows before.
+    /// Rows before filtering.
     of_rows: u64,
 }
 
@@ -93,7 +92,7 @@ impl Summary {
         Self::filtered(trace, &Filter::all())
     }
 
-    /// Counts what a filter wants of a trace. Kinds of which it wants none count as not recorded.
+    /// Counts what a filter selects. Kinds of which it selects no event count as not recorded.
     ///
     /// # Errors
     /// As [`Summary::of`].
@@ -117,7 +116,7 @@ impl Summary {
         Ok(Self { meta, truncated: trace.truncated(), counts, filtered: (!filter.is_all()).then_some(filtered) })
     }
 
-    /// Events that the trace's rows stand for, but for loss.
+    /// Events that the rows represent, without `loss` rows.
     #[must_use]
     pub fn events(&self) -> u64 {
         let kinds = self.counts.kinds.iter().filter(|(kind, _)| **kind != Kind::Loss);
@@ -125,7 +124,7 @@ impl Summary {
     }
 }
 
-/// Counts row groups until none is left.
+/// Counts row groups until none remains.
 fn count_groups(trace: &Trace, filter: &Filter, columns: &[&str], next: &AtomicUsize) -> Result<Counts, Error> {
     let mut counts = Counts::default();
     loop {
@@ -135,7 +134,7 @@ fn count_groups(trace: &Trace, filter: &Filter, columns: &[&str], next: &AtomicU
         }
         let counted = count_group(trace, number, filter, columns, &mut counts);
         if counted.is_err() {
-            // Nobody needs the rest.
+            // The rest is not needed.
             next.store(trace.group_count(), Ordering::Relaxed);
         }
         counted?;

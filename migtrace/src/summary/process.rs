@@ -1,33 +1,33 @@
-//! What each process had a part in.
+//! Counts by process.
 
 use std::collections::HashMap;
 
 use crate::trace::RowBatch;
 
-/// Processes that are told apart: more are counted together, so that no trace can ask for any amount of memory.
+/// Processes that are counted separately. More are counted together, so that memory is bounded for any trace.
 const PROCESSES: usize = 1 << 18;
-/// Slots of the table of processes that were just looked up. Neighbouring rows are of few processes.
+/// Slots of the cache of recent processes: neighbouring rows belong to few processes.
 const RECENT: usize = 256;
 
-/// A number and a start time: numbers are used again. Old traces, and kernels that do not show it, have no start time.
+/// PID and start time, since PIDs are reused. Old traces and some kernels have no start time.
 pub(super) type Identity = (u32, Option<u64>);
 
 /// One process.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Process {
     pub(super) identity: Identity,
-    /// The name that its main thread had last, or any thread where that one has no row.
+    /// The last name of its main thread, or of any thread if that one has no row.
     pub(super) comm: String,
-    /// Whether `comm` is the main thread's, and when it had it.
+    /// Whether `comm` is the main thread's, and the time of that row.
     named: (bool, u64),
-    /// The cgroup that it was in then.
+    /// Its cgroup at that time.
     pub(super) cgroup_id: u64,
     pub(super) events: u64,
     pub(super) faults: u64,
-    /// Faults whose page lies on another node than the CPU.
+    /// Faults on a page of another node than the CPU's.
     pub(super) remote_faults: u64,
     pub(super) moved_pages: u64,
-    /// Time in page faults and in placement system calls, ns.
+    /// Time in page faults and placement syscalls, ns.
     pub(super) stalled_ns: u64,
 }
 
@@ -49,11 +49,11 @@ pub(super) struct Processes {
     list: Vec<Process>,
     index: HashMap<Identity, usize>,
     recent: Box<[(Identity, usize); RECENT]>,
-    /// All that came when the list was full.
+    /// All processes that did not fit into the list.
     pub(super) others: Process,
-    /// Of each process in the list: the last row of this batch, of its main thread where that has one.
+    /// By process in the list: its last row in this batch, preferably of the main thread.
     last_rows: Vec<Option<(bool, usize)>>,
-    /// Processes that have rows in this batch.
+    /// Processes with rows in this batch.
     touched: Vec<usize>,
 }
 
@@ -71,7 +71,7 @@ impl Default for Processes {
 }
 
 impl Processes {
-    /// The process of row `row` of a batch, to be counted in.
+    /// The process of row `row` of a batch, for counting.
     pub(super) fn of_row(&mut self, identity: Identity, row: usize, is_main: bool) -> &mut Process {
         let slot = identity.0 as usize % RECENT;
         let (known, mut at) = self.recent[slot];
@@ -92,7 +92,7 @@ impl Processes {
         &mut self.list[at]
     }
 
-    /// Takes the names and cgroups from a batch that was counted.
+    /// Takes names and cgroups from a counted batch.
     pub(super) fn end_batch(&mut self, batch: &RowBatch) {
         for at in self.touched.drain(..) {
             let Some((is_main, row)) = self.last_rows[at].take() else { continue };
@@ -121,7 +121,7 @@ impl Processes {
         &self.list
     }
 
-    /// Where the process is in the list; `None` where it is full.
+    /// The process's index in the list; `None` if the list is full.
     fn find(&mut self, identity: Identity) -> Option<usize> {
         if let Some(at) = self.index.get(&identity) {
             return Some(*at);

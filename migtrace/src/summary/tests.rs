@@ -64,29 +64,26 @@ fn loss_is_shown_by_probe_and_cause() {
 }
 
 #[test]
-fn what_the_kernel_left_out_is_shown_with_the_loss() {
+fn missed_runs_are_shown_with_the_loss() {
     let (mut meta, events) = testkit::direct(1);
     let fault = meta.account.iter_mut().find(|a| a.probe == Probe::Fault).expect("it has faults");
     fault.missed = Some(2);
     let text = text(&summary(&meta, &events));
     let line = text.lines().find(|line| line.trim_start().starts_with("fault  ")).expect("a line of its loss");
-    assert!(
-        line.ends_with("; 2 program starts left out by the kernel, as the program ran on that CPU already"),
-        "{line}"
-    );
-    assert!(!text.contains("0 program starts"), "{text}");
+    assert!(line.ends_with("; 2 program runs missed: the program was already running on that CPU"), "{line}");
+    assert!(!text.contains("0 program runs"), "{text}");
 }
 
 #[test]
-fn an_empty_trace_says_what_is_not_known_and_no_zero_for_it() {
+fn an_empty_trace_shows_what_is_unknown_and_no_zero_for_it() {
     let probes = testkit::direct(1).0.probes.into_iter().filter(|p| p.probe == Probe::Task).collect();
     let text = text(&summary(&Meta { probes, ..Meta::default() }, &[]));
-    assert!(text.contains("not known: page faults were not recorded"), "{text}");
-    assert!(text.contains("not known: moves of single pages were not recorded"), "{text}");
+    assert!(text.contains("unknown: page faults were not recorded"), "{text}");
+    assert!(text.contains("unknown: migrations of single pages were not recorded"), "{text}");
 }
 
 #[test]
-fn a_sampled_event_counts_as_often_as_it_stands_for() {
+fn a_sampled_event_counts_by_its_weight() {
     let (meta, mut events) = testkit::direct(4);
     let whole = summary(&meta, &events).to_json("x", 5);
     events.iter_mut().for_each(|e| e.weight = NonZeroU32::new(10));
@@ -136,7 +133,7 @@ fn many_row_groups_count_as_their_events_do() {
 }
 
 #[test]
-fn a_filter_counts_less_says_so_and_makes_no_zero_of_what_it_leaves_out() {
+fn a_filter_counts_less_and_makes_no_zero_of_what_it_filters() {
     let (meta, events) = testkit::lazy(8, 0..8);
     let (_dir, path) = write(&meta, &events);
     let trace = Trace::open(&path).expect("opened");
@@ -148,12 +145,12 @@ fn a_filter_counts_less_says_so_and_makes_no_zero_of_what_it_leaves_out() {
     assert_eq!((&whole["filter"], &whole["of_rows"]), (&serde_json::Value::Null, &whole["rows"]));
     assert_eq!(moves["moves"], whole["moves"]);
     let text = text(&of("kind == migrate"));
-    assert!(text.contains("8 of ") && text.contains("rows, for which kind == migrate"), "{text}");
+    assert!(text.contains("8 of ") && text.contains("rows, with kind == migrate"), "{text}");
     assert!(text.contains("excluded by the filter"), "faults were not counted, which is not to say none: {text}");
 }
 
 #[test]
-fn a_process_has_no_zero_for_what_its_faults_did_not_show() {
+fn a_process_has_no_zero_for_what_its_faults_do_not_show() {
     let (mut meta, mut events) = testkit::direct(4);
     events.retain(|event| matches!(event.body, Body::Fault(_)));
     for event in &mut events {

@@ -1,4 +1,4 @@
-//! The summary as text: tables for people. What the recording could not see is said, and never printed as 0.
+//! The summary as text, in tables. What the recording does not know is `unknown` or `?`, never 0.
 
 use std::io::{self, Write};
 
@@ -15,11 +15,11 @@ use crate::{
     text::{self, Line, Tone, ansi, escape_control, line},
 };
 
-/// Reasons that a row of moves names.
+/// Reasons in a row of migrations.
 const REASONS: usize = 3;
 
 impl Summary {
-    /// Writes the whole summary of the trace called `name`, with the `top` processes that matter most.
+    /// Writes the summary of the trace called `name`, with the `top` processes.
     ///
     /// # Errors
     /// Those of the stream.
@@ -27,9 +27,9 @@ impl Summary {
         let parts = [
             self.header(name),
             self.faults(),
-            self.moves(),
+            self.migrations(),
             self.checks(),
-            self.stalls(),
+            self.wait_times(),
             self.batches(),
             self.processes(top),
             describe::loss(&self.meta, self.lost_by_events()),
@@ -39,7 +39,7 @@ impl Summary {
         parts.iter().try_for_each(|lines| ansi::write_all(lines, out))
     }
 
-    /// Writes what a recording came to, in a line each: faults, moves, time.
+    /// Writes the totals of a recording: a line on faults, and one on migrations.
     ///
     /// # Errors
     /// Those of the stream.
@@ -52,18 +52,18 @@ impl Summary {
                 0 => String::new(),
                 _ => format!(" in {}", text::duration(times.total_ns())),
             };
-            let remote = if local + remote == 0 { "an unknown number".into() } else { remote.to_string() };
+            let remote = if local + remote == 0 { "unknown how many".into() } else { remote.to_string() };
             let each = if times.count() == 0 { String::new() } else { format!("; {}", percentiles(&times)) };
-            writeln!(out, "  {}{time}, {remote} on a page of another node{each}", text::count(all, "fault"))?;
+            writeln!(out, "  {}{time}, {remote} remote{each}", text::count(all, "fault"))?;
         }
-        let (moved, failed) = self.moved_pages();
-        if moved + failed > 0 {
-            writeln!(out, "  {} moved, {failed} failed: {}", text::count(moved, "page"), self.causes())?;
+        let (migrated, failed) = self.moved_pages();
+        if migrated + failed > 0 {
+            writeln!(out, "  {} migrated, {failed} failed: {}", text::count(migrated, "page"), self.causes())?;
         }
         Ok(())
     }
 
-    /// Times of the faults of all classes.
+    /// Durations of the faults of all classes.
     fn fault_times(&self) -> Latencies {
         let mut times = Latencies::default();
         self.counts.faults.values().for_each(|f| times.merge(&f.times));
@@ -95,10 +95,10 @@ impl Summary {
         if let Some(filtered) = &self.filtered {
             let rows: u64 = self.counts.kinds.values().map(|k| k.rows).sum();
             let filter = escape_control(&filtered.filter);
-            add("counted", format!("{rows} of {} rows, for which {filter}", filtered.of_rows).into());
+            add("counted", format!("{rows} of {} rows, with {filter}", filtered.of_rows).into());
         }
         if let Some(sample) = meta.sample {
-            let text = format!("one event of {sample}: all counts and times below are estimated from it");
+            let text = format!("1 of {sample} events: all counts and times below are estimated");
             add("sample", text.into());
         }
         let kinds = self.counts.kinds.iter().filter(|(kind, _)| **kind != Kind::Loss);
@@ -114,23 +114,25 @@ impl Summary {
         match (meta.end_ns, self.counts.last_ns) {
             (Some(end), _) => text::duration(end.saturating_sub(from)),
             (None, Some(last)) => {
-                format!("cut off after {} or more", text::duration(last.saturating_sub(from)))
+                format!("did not end, at least {}", text::duration(last.saturating_sub(from)))
             }
-            (None, None) => "cut off before its first event".into(),
+            (None, None) => "did not end, no events".into(),
         }
     }
 
     fn faults(&self) -> Vec<Line> {
         let mut lines = vec![text::part("page faults, by class")];
         if self.counts.faults.is_empty() {
-            lines.push(format!("   {}", none_or_unseen(&self.meta, Probe::Fault, "page faults")).into());
+            lines.push(
+                format!("   {}", none_or(&self.meta, Probe::Fault, "unknown: page faults were not recorded")).into(),
+            );
             return lines;
         }
         let mut table =
             table::new(&["class", "faults", "major", "remote", "total", "median", "p90", "p99", "p99.9", "max"]);
         for (class, f) in &self.counts.faults {
-            // What only the CPU's exception was seen of has neither class nor anything that the kernel knows.
-            let class_word = class.map_or("not known", |c| c.word());
+            // A fault of which only the CPU's exception was recorded has no class, and nothing else that the kernel knows.
+            let class_word = class.map_or("unknown", |c| c.word());
             let major = class.map_or_else(unknown, |_| f.major.to_string());
             let remote = if f.local + f.remote == 0 { unknown() } else { f.remote.to_string() };
             let mut cells = vec![class_word.to_owned(), f.faults.to_string(), major, remote];
@@ -144,19 +146,19 @@ impl Summary {
             lines.push(format!("   not ok: {}", bad.join(", ")).into());
         }
         let (first, remote, unknown) = self.first_touches();
-        let remote = if first == 0 { "not known".into() } else { format!("{remote} of {first}") };
+        let remote = if first == 0 { "unknown".into() } else { format!("{remote} of {first}") };
         let text = format!(
-            "   first touches whose page came from another node than the CPU's: {remote} (estimated: faults of class anon, \
-             huge and cow; {unknown} more of unknown node)"
+            "   first touches of a remote page: {remote} (estimated: faults of class anon, huge and cow; \
+             {unknown} more with an unknown node)"
         );
         lines.push(text.into());
         lines
     }
 
-    fn moves(&self) -> Vec<Line> {
-        let mut lines = vec![text::part("pages moved, by cause and nodes")];
+    fn migrations(&self) -> Vec<Line> {
+        let mut lines = vec![text::part("pages migrated, by cause and nodes")];
         if self.counts.moves.is_empty() {
-            let why = if self.sees_moves() { "none" } else { "not known: moves of single pages were not recorded" };
+            let why = if self.sees_moves() { "none" } else { "unknown: migrations of single pages were not recorded" };
             lines.push(format!("   {why}").into());
             return lines;
         }
@@ -174,7 +176,7 @@ impl Summary {
             cells.extend(times(t));
             table.add_row(cells);
         }
-        lines.push(text::part("time that a page's move took, waiting included"));
+        lines.push(text::part("migration time of a folio, including waiting"));
         lines.extend(table::lines(table, 1));
         lines
     }
@@ -182,8 +184,8 @@ impl Summary {
     fn checks(&self) -> Vec<Line> {
         let mut lines = Vec::new();
         for (title, tally_of) in [
-            ("pages marked for lazy migration, and why not", &self.counts.marks),
-            ("checks against policy, by verdict or reason to skip", &self.counts.checks),
+            ("pages marked for lazy migration, or why not", &self.counts.marks),
+            ("policy checks, by verdict or reason to skip", &self.counts.checks),
         ] {
             if tally_of.total() > 0 {
                 lines.extend([text::part(title), format!("   {}", tally(tally_of, ", ")).into()]);
@@ -191,25 +193,25 @@ impl Summary {
         }
         let tasks = self.counts.tasks.iter().map(|(what, n)| format!("{what} {n}")).collect::<Vec<_>>();
         if !tasks.is_empty() {
-            lines.extend([text::part("tasks"), format!("   {}", tasks.join(", ")).into()]);
+            lines.extend([text::part("task events"), format!("   {}", tasks.join(", ")).into()]);
         }
         lines
     }
 
-    fn stalls(&self) -> Vec<Line> {
-        let mut lines = vec![text::part("time that callers waited")];
+    fn wait_times(&self) -> Vec<Line> {
+        let mut lines = vec![text::part("callers' wait time")];
         let faults = self.fault_times();
         if self.counts.faults.is_empty() {
-            let why = none_or_unseen(&self.meta, Probe::Fault, "page faults");
+            let why = none_or(&self.meta, Probe::Fault, "unknown, they were not recorded");
             lines.push(format!("   in page faults: {why}").into());
         } else if faults.count() == 0 {
-            lines.push("   in page faults: not known, their ends were not recorded".into());
+            lines.push("   in page faults: unknown, their ends were not recorded".into());
         }
         if self.counts.requests.is_empty() {
-            let why = none_or_unseen(&self.meta, Probe::Request, "requests");
-            lines.push(format!("   inside requests: {why}").into());
+            let why = none_or(&self.meta, Probe::Request, "unknown, they were not recorded");
+            lines.push(format!("   in placement syscalls: {why}").into());
         }
-        let mut table = table::new(&["in", "times", "failed", "total", "median", "p90", "p99", "p99.9", "max"]);
+        let mut table = table::new(&["in", "count", "failed", "total", "median", "p90", "p99", "p99.9", "max"]);
         let mut row = |what: String, failed: String, t: &Latencies| {
             let mut cells = vec![what, t.count().to_string(), failed];
             cells.extend(times(t));
@@ -231,7 +233,7 @@ impl Summary {
         if self.counts.batches.is_empty() {
             return Vec::new();
         }
-        let pages = ["asked", "succeeded", "freed first", "failed"];
+        let pages = ["requested", "succeeded", "freed", "failed"];
         let columns = [&["cause", "mode", "batches"], pages.as_slice(), &["total", "median", "max"]].concat();
         let mut table = table::new(&columns);
         for (cause, modes) in &self.counts.batches {
@@ -249,7 +251,7 @@ impl Summary {
                 table.add_row(cells);
             }
         }
-        let mut lines = vec![text::part("batches of the kernel's migrate_pages(), and of lazy marks")];
+        let mut lines = vec![text::part("batches of the kernel's migrate_pages() and of lazy marks, in pages")];
         lines.extend(table::lines(table, 2));
         lines
     }
@@ -260,10 +262,10 @@ impl Summary {
             return Vec::new();
         }
         let all = self.counts.processes.list().len();
-        let title = format!("processes, by remote faults and pages moved ({} of {all})", processes.len());
-        // If all are in the root there is nothing to tell apart.
+        let title = format!("processes, by remote faults and pages migrated ({} of {all})", processes.len());
+        // If all are in the root cgroup, the column has no information.
         let has_cgroups = processes.iter().any(|p| self.cgroup(p).is_some_and(|path| path != "/"));
-        let mut columns = vec!["pid", "command", "events", "faults", "remote", "pages moved", "waited"];
+        let mut columns = vec!["pid", "command", "events", "faults", "remote", "migrated", "wait time"];
         columns.extend(has_cgroups.then_some("cgroup"));
         let mut table = table::new(&columns);
         for p in processes {
@@ -283,7 +285,7 @@ impl Summary {
         lines.extend(table::lines(table, 2));
         let others = &self.counts.processes.others;
         if others.events > 0 {
-            let text = format!("   more processes than are told apart: {} events of others", others.events);
+            let text = format!("   further processes, counted together: {} events", others.events);
             lines.push(text.into());
         }
         lines
@@ -303,13 +305,9 @@ fn move_row((cause, from, to): &Pair, moves: &MoveCount) -> Vec<String> {
     vec![cause.to_string(), from.to_string(), to, moves.moved_pages.to_string(), failed.to_string(), why.join(", ")]
 }
 
-/// `none`, or why nothing can be known.
-fn none_or_unseen(meta: &Meta, probe: Probe, what: &str) -> String {
-    if meta.coverage(probe, None).is_available() {
-        "none".into()
-    } else {
-        format!("not known: {what} were not recorded")
-    }
+/// `none`, or what to say if the probe was not attached.
+fn none_or<'a>(meta: &Meta, probe: Probe, unknown: &'a str) -> &'a str {
+    if meta.coverage(probe, None).is_available() { "none" } else { unknown }
 }
 
 fn tally(tally: &Tally, separator: &str) -> String {

@@ -2,18 +2,18 @@
 
 use super::{count, escape_control};
 
-/// Runs that the kernel left out: what they would have seen is in no count.
+/// Program runs that the kernel skipped. What they would have seen is in no count.
 #[must_use]
 pub fn missed(n: u64) -> String {
-    format!("{} left out by the kernel, as the program ran on that CPU already", count(n, "program start"))
+    format!("{} missed: the program was already running on that CPU", count(n, "program run"))
 }
 
-/// What to bear in mind of a machine that is another's guest, by its hypervisor's name.
+/// A virtual or emulated machine, and what that means for timings. `hypervisor`: `tcg`, `kvm`, ...
 #[must_use]
 pub fn machine(hypervisor: &str) -> String {
     let name = escape_control(hypervisor);
     match hypervisor {
-        "tcg" => format!("emulated machine ({name}): times rank, they do not measure"),
-        _ => format!("virtual machine ({name}): times include what its host does"),
+        "tcg" => format!("emulated CPU ({name}): timings are relative only"),
+        _ => format!("virtual machine ({name}): timings include activity of its host"),
     }
 }

@@ -1,4 +1,4 @@
-//! How quantities and the kernel's words are written for people, the same in every view.
+//! Quantities, the kernel's words and lines of text, written the same in every view.
 //!
 //! This is the lowest layer: it knows no events. It owns lines of text whose pieces have a tone ([`Line`]), their painting
 //! for terminals ([`ansi`]), and words that several views share.

@@ -57,7 +57,7 @@ impl From<String> for Span {
     }
 }
 
-/// One line, without its newline. Its text holds no control characters: `escape_control` is for the caller.
+/// One line, without its newline. The caller escapes control characters (`escape_control`).
 ///
 /// Neighbouring pieces of the same tone are one piece, and no piece is empty. Displayed, it is the text alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

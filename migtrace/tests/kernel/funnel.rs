@@ -103,7 +103,10 @@ fn funnel_with_a_pinned_page() {
     let reasons: Vec<(&str, u64)> = f.failed_pages.iter().map(|(r, n)| (&**r, *n)).collect();
     assert_eq!(reasons, [("refs", 1)]);
     let log = run.log();
-    assert!(log.contains("(refs: somebody else held a reference)") && log.contains("1 failed (1 refs)"), "{log}");
+    assert!(
+        log.contains("(refs: another reference to the page is held)") && log.contains("1 failed (1 refs)"),
+        "{log}"
+    );
 }
 
 #[test]

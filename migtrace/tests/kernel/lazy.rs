@@ -69,7 +69,7 @@ fn a_query_of_the_node_faults_and_so_moves_the_page() {
     assert_eq!(query.1.addr, Some(run.segment()[3]));
     assert_inside(run.migrations()[0].0, query.0);
     let log = run.log();
-    assert!(log.contains("the query itself moved"), "the log says that the query moved the page:\n{log}");
+    assert!(log.contains("the query itself migrated"), "the log says that the query moved the page:\n{log}");
 }
 
 #[test]

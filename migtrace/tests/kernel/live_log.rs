@@ -1,4 +1,4 @@
-//! `migtrace log` without a file follows the running kernel: lines while it goes on, key and summary at its end.
+//! `migtrace log` without a file follows the running kernel: lines while it runs, legend and summary at its end.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -65,15 +65,15 @@ fn live_log_tells_a_lazy_migration_while_it_goes_on_and_sums_it_up() {
     let mut live = Live::start(&[]);
     run_lazily();
     // Before anybody ends it.
-    live.wait_for(|line| line.contains("page 8 of 8") && line.contains("fault of class swap"));
+    live.wait_for(|line| line.contains("page 8 of 8") && line.contains("page fault, class swap"));
     let text = live.stop(libc::SIGINT);
     let count = |what: &str| text.lines().filter(|l| l.contains(what)).count();
-    assert_eq!(count("moved from node 1 to node 2, frame"), 8, "{text}");
+    assert_eq!(count("migrated from node 1 to node 2, frame"), 8, "{text}");
     assert_eq!(count("marked: unmapped on node 1"), 8, "{text}");
     for said in [
-        "8 marked = 8 migrated + 0 already placed + 0 failed + 0 gone + 0 untouched; the identity holds",
-        "   in all: mbind took",
-        "== key",
+        "8 marked = 8 migrated + 0 already placed + 0 failed + 0 gone + 0 untouched; the funnel balances",
+        "   in total: mbind took",
+        "== legend",
         "lazy_migrate   seen 8 = stored 8 + lost 0",
     ] {
         assert!(text.contains(said), "{said}: {text}");

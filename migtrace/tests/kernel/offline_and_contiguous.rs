@@ -35,7 +35,7 @@ fn pages_that_a_huge_page_no_longer_holds_do_not_move_with_it() {
     let failed = run.migrations().into_iter().filter(|(_, m)| m.result == Outcome::Failed).count();
     assert_eq!(failed, 0, "{:#?}", run.migrations());
     assert_reconciled_with(&run, freed);
-    let freed = format!("{moved} pages moved, {freed} freed before their turn, 0 failed");
+    let freed = format!("{moved} pages migrated, {freed} freed before migration, 0 failed");
     assert!(split == 0 || run.log().contains(&freed), "{freed}: {}", run.log());
 }
 

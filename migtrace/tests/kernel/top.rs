@@ -180,7 +180,8 @@ fn each_view_of_top_shows_what_a_trace_recorded_beside_it_holds() {
         count("pair", "mbind 1 to 3"),
     ];
     assert_eq!(counts, [3, 4, 3, 4], "{latencies:?}");
-    let told = log.iter().filter(|row| row.values().any(|text| text.contains("moved from node 1 to node 2"))).count();
+    let told =
+        log.iter().filter(|row| row.values().any(|text| text.contains("migrated from node 1 to node 2"))).count();
     assert_eq!(told, 3, "{log:?}");
     let events = |probe: &str| number(probes.iter().find(|row| row["PROBE"] == probe).unwrap(), "EVENTS");
     assert_eq!(["lazy_migrate", "direct_migrate", "mark"].map(events), [3, 4, 8]);

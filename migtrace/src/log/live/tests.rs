@@ -1,4 +1,4 @@
-//! Logs that follow, of literal events.
+//! Live logs of literal events.
 
 use anstream::adapter::strip_str;
 
@@ -8,10 +8,10 @@ use crate::{
     testkit::{self, PAGES},
 };
 
-/// So much in recordings of two milliseconds.
+/// The hold time, for recordings of two milliseconds.
 const SHORT_HOLD_NS: u64 = 20_000;
 
-/// What is written when the source is looked at every so many ns.
+/// The log if the source is read every `every_ns`.
 fn follow(meta: &Meta, events: &[Event], every_ns: u64, options: &Options) -> String {
     let mut follower = Follower::new(meta.clone(), options.clone());
     follower.hold_ns = SHORT_HOLD_NS;
@@ -37,7 +37,7 @@ fn whole(meta: &Meta, events: &[Event], options: &Options) -> String {
     strip_str(&String::from_utf8(out).expect("text")).to_string()
 }
 
-/// Lines of events, and headings.
+/// The lines of events.
 fn lines(text: &str) -> Vec<&str> {
     text.lines().filter(|l| l.contains("memtoy/213") && !l.contains(" command ")).collect()
 }
@@ -47,7 +47,7 @@ fn after<'a>(text: &'a str, heading: &str) -> &'a str {
 }
 
 #[test]
-fn a_log_that_follows_tells_the_same_lines_key_and_summary() {
+fn a_live_log_has_the_lines_legend_and_summary_of_a_file() {
     for (meta, events) in [
         testkit::direct(PAGES),
         testkit::lazy(PAGES, 0..PAGES),
@@ -59,19 +59,19 @@ fn a_log_that_follows_tells_the_same_lines_key_and_summary() {
             let options = Options { all: true, ..Options::default() };
             let (live, whole) = (follow(&meta, &events, every_ns, &options), whole(&meta, &events, &options));
             assert_eq!(lines(&live), lines(&whole), "{live}");
-            assert_eq!(after(&live, "== key"), after(&whole, "== key"));
+            assert_eq!(after(&live, "== legend"), after(&whole, "== legend"));
         }
     }
 }
 
 #[test]
-fn a_phase_says_at_its_end_what_it_came_to() {
+fn a_phase_ends_with_its_result() {
     let (meta, events) = testkit::lazy(PAGES, [1, 4]);
     insta::assert_snapshot!(follow(&meta, &events, 300_000, &Options::default()));
 }
 
 #[test]
-fn what_lies_inside_a_long_call_waits_for_it_but_not_for_ever() {
+fn events_in_a_long_syscall_wait_for_its_end_but_not_for_ever() {
     let (meta, events) = testkit::direct(PAGES);
     let is_move = |e: &Event| matches!(e.body, Body::Migrate(_));
     let first = events.iter().position(is_move).expect("moves");
@@ -80,15 +80,15 @@ fn what_lies_inside_a_long_call_waits_for_it_but_not_for_ever() {
     events[..first + 3].iter().for_each(|e| follower.take(e.clone()));
     let ended_ns = events[first + 2].ts_ns;
     follower.write(ended_ns + HOLD_NS, &mut out).expect("memory does not fail");
-    assert_eq!(follower.held.len(), 3, "the moves");
+    assert_eq!(follower.held.len(), 3, "the migrations");
     follower.write(ended_ns + PATIENCE_NS, &mut out).expect("memory does not fail");
     assert!(follower.held.is_empty());
     let text = String::from_utf8(out).expect("text");
-    assert_eq!(text.matches(", cause mbind").count(), 3, "each says itself why it moved: {text}");
+    assert_eq!(text.matches(", cause mbind").count(), 3, "each shows its own cause: {text}");
 }
 
 #[test]
-fn when_too_many_wait_they_are_written_and_counted() {
+fn if_too_many_events_wait_they_are_written_and_counted() {
     let (meta, events) = testkit::direct(1);
     let moved = events.iter().find(|e| matches!(e.body, Body::Migrate(_))).expect("a move");
     let options = Options { filter: "kind == request".parse().expect("a filter"), ..Options::default() };
@@ -102,7 +102,7 @@ fn when_too_many_wait_they_are_written_and_counted() {
     assert!(follower.held.is_empty());
     follower.finish(meta, &mut out).expect("memory does not fail");
     let text = String::from_utf8(out).expect("text");
-    assert!(text.contains("101 events stand apart from the call"), "{text}");
+    assert!(text.contains("101 events shown without the syscall"), "{text}");
 }
 
 #[test]

@@ -144,9 +144,9 @@ mod tests {
     #[test]
     fn moves_stand_inside_of_what_caused_them() {
         let lines = lines(testkit::lazy(8, [1]));
-        let at = lines.iter().position(|l| l.contains("fault of class swap")).expect("the touch");
+        let at = lines.iter().position(|l| l.contains("page fault, class swap")).expect("the touch");
         assert!(lines[at + 1].starts_with("  check: misplaced"), "{lines:#?}");
-        assert!(lines[at + 2].starts_with("  moved from node 1 to node 2"), "{lines:#?}");
+        assert!(lines[at + 2].starts_with("  migrated from node 1 to node 2"), "{lines:#?}");
     }
 
     #[test]

@@ -63,7 +63,7 @@ fn a_page_is_opened_by_its_address() {
     typed(&mut app, "0x7f12a4003010");
     press(&mut app, "enter");
     let text = screen(&mut app, View::Page, (120, 40));
-    assert!(text.contains("moved from node 1 to node 2"), "{text}");
+    assert!(text.contains("migrated from node 1 to node 2"), "{text}");
     press(&mut app, "a x enter");
     assert!(app.prompt.as_ref().is_some_and(|p| p.error.is_some()), "that is no address");
 }

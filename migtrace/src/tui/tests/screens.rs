@@ -63,7 +63,7 @@ fn every_view_says_what_the_kernel_left_out() {
         let text = screen(&mut app, view, (80, 24));
         assert!(text.lines().next().is_some_and(|line| line.contains("missed 32")), "{text}");
     }
-    assert!(screen(&mut app, View::Overview, (120, 40)).contains("32 program starts left out by the kernel"));
+    assert!(screen(&mut app, View::Overview, (120, 40)).contains("32 program runs missed"));
     assert!(!screen(&mut whole(testkit::direct(8)), View::Overview, (80, 24)).contains("missed"));
 }
 
