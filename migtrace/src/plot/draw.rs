@@ -1,13 +1,17 @@
 //! The whole picture: the finding as title, a panel for each run on one time scale, and the legend.
 
-use plotters::{coord::Shift, prelude::*};
+use plotters::prelude::*;
 
-use super::{FONT, PlotError, axis::Pieces, color, legend, panel, timeline::Timeline};
+use super::{
+    axis::Pieces,
+    canvas::{Area, Drawn, LEFT, text},
+    color,
+    error::PlotError,
+    legend, panel,
+    timeline::Timeline,
+};
 
-pub(super) type Area<DB> = DrawingArea<DB, Shift>;
-
-/// Pixels left and right of the lanes.
-pub(super) const LEFT: i32 = 72;
+/// Pixels right of the lanes.
 const RIGHT: i32 = 30;
 const TOP: i32 = 66;
 const BOTTOM: i32 = 44;
@@ -15,8 +19,6 @@ const BOTTOM: i32 = 44;
 pub(super) fn all<DB: DrawingBackend>(area: &Area<DB>, panels: &[Timeline], note: &str) -> Result<(), PlotError> {
     whole(area, panels, note).and_then(|()| area.present()).map_err(|e| PlotError::Draw(e.to_string()))
 }
-
-type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 
 fn whole<DB: DrawingBackend>(area: &Area<DB>, panels: &[Timeline], note: &str) -> Drawn<DB> {
     area.fill(&WHITE)?;
@@ -45,69 +47,4 @@ fn busy(timeline: &Timeline) -> Pieces {
 fn finding(panels: &[Timeline]) -> String {
     let findings: Vec<&str> = panels.iter().map(|timeline| timeline.finding.as_str()).collect();
     format!("Wait time: {}", findings.join("; "))
-}
-
-/// Text with its upper left corner at a point.
-pub(super) fn text<DB: DrawingBackend>(
-    area: &Area<DB>,
-    text: &str,
-    at: (i32, i32),
-    size: i32,
-    bold: bool,
-    color: RGBColor,
-) -> Drawn<DB> {
-    let style = if bold { FontStyle::Bold } else { FontStyle::Normal };
-    let font = FontDesc::new(FontFamily::Name(FONT), f64::from(size), style).color(&color);
-    area.draw(&Text::new(text.to_string(), at, font))
-}
-
-/// Width of a text, pixels; estimated if the font cannot measure it.
-pub(super) fn text_width(text: &str, size: i32, bold: bool) -> i32 {
-    let style = if bold { FontStyle::Bold } else { FontStyle::Normal };
-    let font = FontDesc::new(FontFamily::Name(FONT), f64::from(size), style);
-    font.box_size(text).map_or(text.chars().count() as i32 * size * 6 / 10, |(width, _)| width as i32)
-}
-
-/// A filled rectangle.
-pub(super) fn fill<DB: DrawingBackend>(
-    area: &Area<DB>,
-    from: (f64, f64),
-    to: (f64, f64),
-    color: RGBColor,
-) -> Drawn<DB> {
-    area.draw(&Rectangle::new([px(from), px(to)], color.filled()))
-}
-
-/// The outline of a rectangle.
-pub(super) fn outline<DB: DrawingBackend>(
-    area: &Area<DB>,
-    from: (f64, f64),
-    to: (f64, f64),
-    color: RGBColor,
-) -> Drawn<DB> {
-    area.draw(&Rectangle::new([px(from), px(to)], color.stroke_width(1)))
-}
-
-/// A straight line.
-pub(super) fn line<DB: DrawingBackend>(
-    area: &Area<DB>,
-    from: (f64, f64),
-    to: (f64, f64),
-    style: ShapeStyle,
-) -> Drawn<DB> {
-    area.draw(&PathElement::new(vec![px(from), px(to)], style))
-}
-
-/// A dotted horizontal line.
-pub(super) fn dotted<DB: DrawingBackend>(area: &Area<DB>, x: (f64, f64), y: f64, color: RGBColor) -> Drawn<DB> {
-    let mut at = x.0;
-    while at < x.1 {
-        line(area, (at, y), ((at + 3.0).min(x.1), y), color.stroke_width(2))?;
-        at += 7.0;
-    }
-    Ok(())
-}
-
-fn px((x, y): (f64, f64)) -> (i32, i32) {
-    (x.round() as i32, y.round() as i32)
 }

@@ -5,12 +5,10 @@ use std::collections::BTreeSet;
 use plotters::prelude::*;
 
 use super::{
+    canvas::{Area, Drawn, LEFT, dotted, fill, line, outline, text, text_width},
     color,
-    draw::{Area, LEFT, dotted, fill, line, outline, text, text_width},
     timeline::Timeline,
 };
-
-type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 
 /// Draws one row: nodes by colour, then the marks that occur. `dots`: an unmapped page is a dotted line, else a pale one.
 pub(super) fn draw<DB: DrawingBackend>(area: &Area<DB>, panels: &[Timeline], dots: bool, y: i32) -> Drawn<DB> {

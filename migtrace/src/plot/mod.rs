@@ -4,8 +4,10 @@
 //! without fonts draws the same.
 
 mod axis;
+mod canvas;
 mod color;
 mod draw;
+mod error;
 mod legend;
 mod panel;
 mod timeline;
@@ -13,37 +15,18 @@ mod timeline;
 use std::path::Path;
 
 use plotters::{backend::SVGBackend, prelude::*, style::register_font};
-use thiserror::Error;
 
 pub use color::PALETTE;
+pub use error::PlotError;
 
 use crate::{model::Run, text};
+use canvas::FONT;
 use timeline::Timeline;
-
-/// The reason why a plot was not drawn.
-#[derive(Debug, Error)]
-pub enum PlotError {
-    /// The file's ending is no known format.
-    #[error("a plot's file name must end in .svg or .png")]
-    Ending,
-    /// This run has nothing to draw.
-    #[error("{0} has no syscall that migrates a range of pages: nothing to draw")]
-    Nothing(String),
-    /// The built-in font could not be read.
-    #[error("the built-in font is damaged")]
-    Font,
-    /// The file could not be written.
-    #[error("could not draw: {0}")]
-    Draw(String),
-}
 
 /// Width of every plot, pixels.
 const WIDTH: u32 = 1200;
 /// Height of a plot of one run and of two, pixels.
 const HEIGHTS: [u32; 2] = [420, 700];
-/// Font family, by a name that SVG viewers know.
-const FONT: &str = "sans-serif";
-
 /// Draws the pages of the first range that a syscall migrates, with a panel for each of one or two named runs.
 ///
 /// # Errors

@@ -6,13 +6,11 @@ use plotters::prelude::*;
 
 use super::{
     axis::Axis,
+    canvas::{Area, Drawn, LEFT, dotted, fill, line, outline, text, text_width},
     color,
-    draw::{Area, LEFT, dotted, fill, line, outline, text, text_width},
     timeline::{Placement, Span, Timeline},
 };
 use crate::text;
-
-type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 
 /// Pixels above the lanes for the title and the syscalls' names, and below them for the axis.
 const ABOVE: i32 = 50;
