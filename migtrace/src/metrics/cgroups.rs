@@ -1,7 +1,7 @@
-//! Which cgroups have series of their own, and what is counted for the rest: at most so many, the most active ones. No
-//! counter ever falls: what a cgroup did while it was shown stays its own, and what it did while it was not stays in
-//! `other`. A cgroup that loses its series and gets them back goes on where it was, unless it was forgotten meanwhile: of
-//! those without series and without processes only the most active are remembered.
+//! Chooses which cgroups have series of their own: a limited number of the most active ones. Counters never decrease:
+//! counts made while a cgroup is shown stay its own, all others stay in `other`. A cgroup that gets its series back
+//! continues its counters, unless it was evicted. Of cgroups without series and without processes only the most active
+//! are kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,17 +16,17 @@ use crate::{
     recording::Meta,
 };
 
-/// The label of all that have no series of their own. A path begins with `/`.
+/// Label for all cgroups without series. A path begins with `/`.
 const OTHER: &str = "other";
-/// Time in which the activity that is remembered of a cgroup becomes half, seconds.
+/// Half-life of the activity of a cgroup, seconds.
 const HALF_LIFE_S: f64 = 300.0;
-/// A cgroup takes another one's series when it is so many times as active.
+/// A cgroup takes over the series of another one if it is this many times as active.
 const HYSTERESIS: f64 = 2.0;
-/// So many cgroups without series are remembered whose processes have all ended: a machine that runs each job in a cgroup
-/// of its own has new ones for ever.
+/// Limit of cgroups without series and without processes: on a machine with a cgroup for each job their number only
+/// grows.
 const REMEMBERED: usize = 4096;
 
-/// Cgroups, those that are shown and the rest.
+/// All cgroups, shown or not.
 #[derive(Clone, Debug)]
 pub struct Shown {
     most: usize,
@@ -37,24 +37,24 @@ pub struct Shown {
 
 #[derive(Clone, Debug, Default)]
 struct Cgroup {
-    /// Of one that is shown.
+    /// State of a shown cgroup.
     path: Option<String>,
-    /// All that it did.
+    /// All its counts.
     last: Process,
-    /// What it did while it was shown.
+    /// Its counts while it was shown.
     own: Process,
     activity: f64,
 }
 
 impl Shown {
-    /// Shows `most` cgroups at most.
+    /// Shows at most `most` cgroups.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self { most, cgroups: BTreeMap::new(), other: Process::default(), forgotten: 0 }
     }
 
-    /// All cgroups with what they did since the start, and the time since the last call, seconds. One that has no path in
-    /// `paths` gets no series.
+    /// Updates the totals of all cgroups. `elapsed_s` is the time since the last call, seconds. A cgroup without a path
+    /// in `paths` gets no series.
     pub fn update(&mut self, totals: &BTreeMap<u64, Process>, paths: &BTreeMap<u64, String>, elapsed_s: f64) {
         let decay = 0.5_f64.powf(elapsed_s / HALF_LIFE_S);
         for (id, total) in totals {
@@ -74,8 +74,8 @@ impl Shown {
         }
     }
 
-    /// Forgets the least active of the cgroups that have no series, beyond [`REMEMBERED`], and says which; those that are
-    /// `running` have processes. What they did is in `other`, and whoever gave the totals must begin again at 0 for them.
+    /// Evicts the least active cgroups without series and processes, beyond [`REMEMBERED`], and returns their ids.
+    /// Their counts stay in `other`. The caller must restart their totals at 0.
     pub fn forget(&mut self, running: &BTreeSet<u64>) -> Vec<u64> {
         let idle = self.by_activity(|id, cgroup| cgroup.path.is_none() && !running.contains(&id));
         let many = idle.len().saturating_sub(REMEMBERED);
@@ -87,11 +87,11 @@ impl Shown {
         forgotten
     }
 
-    /// Gives free series to the most active cgroups, and takes them from those that are much less active than one without.
+    /// Gives free series to the most active cgroups, and takes series from much less active ones.
     fn choose(&mut self, paths: &BTreeMap<u64, String>) {
         let mut shown: Vec<(f64, u64)> = self.by_activity(|_, cgroup| cgroup.path.is_some());
         let waiting = self.by_activity(|id, cgroup| cgroup.path.is_none() && paths.contains_key(&id));
-        // The most active last in both.
+        // In both lists the most active is last.
         let mut least = shown.drain(..);
         let mut free = self.most.saturating_sub(least.len());
         for (activity, id) in waiting.into_iter().rev() {
@@ -116,7 +116,7 @@ impl Shown {
         found
     }
 
-    /// Those that have series, by path, and `other`. Two cgroups of one path, of which one is no more, count together.
+    /// Cgroups with series, by path, and `other`. Two cgroups with the same path, one of them deleted, are summed.
     fn all(&self) -> BTreeMap<&str, Process> {
         let mut all = BTreeMap::from([(OTHER, self.other)]);
         for cgroup in self.cgroups.values() {
@@ -128,7 +128,7 @@ impl Shown {
     }
 }
 
-/// How active one is: by faults, and by what was to be done about its pages.
+/// Activity of a cgroup: faults, and checks and migrations of its pages.
 fn events(process: &Process) -> f64 {
     (process.faults + process.misplaced + process.moved_pages + process.failed_pages) as f64
 }
@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(faults(&shown), [("/1".into(), 100), ("other".into(), 150)].into(), "not twice as active yet");
         shown.update(&[(1, did(100)), (2, did(1150))].into(), &known, 10.0);
         assert_eq!(faults(&shown), [("/2".into(), 1000), ("other".into(), 150)].into());
-        // An hour later the first is back, and goes on where it was.
+        // An hour later the first one is back and continues its counters.
         shown.update(&[(1, did(9100)), (2, did(1150))].into(), &known, 3600.0);
         assert_eq!(faults(&shown), [("/1".into(), 9100), ("other".into(), 150)].into());
     }
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn ended_cgroups_are_forgotten_and_their_counts_are_not() {
         let mut shown = Shown::new(1);
-        // A job a second, in a cgroup of its own, of which one process is left in every thousandth.
+        // One job per second, each in its own cgroup; one in a thousand keeps a process.
         let jobs = 3 * REMEMBERED as u64;
         let mut totals = BTreeMap::from([(0, did(1_000_000))]);
         let mut running = BTreeSet::new();
@@ -230,7 +230,7 @@ mod tests {
         assert!(totals.len() <= REMEMBERED + running.len() + 1, "{}", totals.len());
         assert_eq!(totals.len() as u64 + shown.forgotten, jobs + 1);
         assert_eq!(faults(&shown), [("/0".into(), 1_000_000), ("other".into(), 2 * jobs)].into());
-        // One that comes back begins again, as its totals do.
+        // A cgroup that comes back starts again at 0, as its totals do.
         totals.insert(1, did(5));
         shown.update(&totals, &paths(0..1), 1.0);
         assert_eq!(faults(&shown)["other"], 2 * jobs + 5);

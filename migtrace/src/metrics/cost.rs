@@ -1,39 +1,39 @@
-//! What watching costs, and what it runs on.
+//! Metrics of overhead, build and host.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    Snapshot,
     family::{Families, Labels, Value, labels, node},
     table,
     text::seconds,
 };
-use crate::event::Probe;
-use crate::recording::ProgramCost;
+use crate::{
+    event::Probe,
+    recording::{Meta, ProgramCost},
+};
 
-/// What `serve` has cost so far; `None` where nobody says.
+/// Overhead of `serve` so far; `None` if unknown.
 #[derive(Clone, Debug, Default)]
 pub struct Cost {
     pub programs: Vec<ProgramCost>,
-    /// Runs that the kernel missed, by probe.
+    /// Missed program runs, by probe.
     pub missed: BTreeMap<Probe, u64>,
-    /// Time in which the kernel measured the programs.
+    /// Time during which the kernel measured the programs.
     pub measured: Duration,
     pub reader_cpu_ns: Option<u64>,
     pub process_cpu_ns: Option<u64>,
     pub resident_bytes: Option<u64>,
-    /// Seconds since 1970.
+    /// Start time, seconds since 1970.
     pub started_s: Option<f64>,
-    /// How often all counts were read, and the time that took.
+    /// How often all counts were read, and how long that took.
     pub refreshes: u64,
     pub refresh: Duration,
 }
 
-pub(super) fn fill(families: &mut Families, snapshot: &Snapshot<'_>) {
-    let Snapshot { cost, meta, .. } = snapshot;
+pub(super) fn fill(families: &mut Families, cost: &Cost, meta: &Meta) {
     for program in &cost.programs {
         let by = || Labels::from([("program", program.name.clone())]);
-        // One that did not run while the kernel measured cost nothing, or was not measured at all.
+        // A program without measured runs either did not run or was not measured.
         if let Some((runs, ns)) = program.run_count.zip(program.run_ns) {
             families.set(&table::PROGRAM_RUNS, by(), Value::Whole(runs));
             families.set(&table::PROGRAM_SECONDS, by(), Value::Fraction(seconds(ns)));

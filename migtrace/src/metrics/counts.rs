@@ -1,8 +1,8 @@
-//! What was counted in the kernel, as metrics.
+//! Counts made in the kernel, as metrics.
 
 use super::{
-    Snapshot,
     family::{Families, labels, node},
+    snapshot::Snapshot,
     table,
 };
 use crate::{

@@ -1,4 +1,4 @@
-//! Requests, batches and losses, which come as events and are counted here.
+//! Counts of placement syscalls, batches and losses, which come as events.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,12 @@ use crate::{
     event::{Batch, Body, Cause, Event, LossCause, Probe, ProbeName, Request, RequestName, Work},
 };
 
-/// How often, and what it took.
+/// A count with its latencies.
 #[derive(Clone, Debug, Default)]
 struct Count {
     events: u64,
     ok_pages: u64,
-    /// `None` where no batch said it.
+    /// `None` if no batch reported it.
     unmoved_pages: Option<u64>,
     failed_pages: u64,
     times: Times,
@@ -30,17 +30,17 @@ pub struct Tally {
     batches: BTreeMap<(Cause, Work), Count>,
     results: BTreeMap<(RequestName, String), u64>,
     requests: BTreeMap<RequestName, Times>,
-    /// Records that could not be read, by probe.
+    /// Undecodable records, by probe.
     undecodable: BTreeMap<ProbeName, u64>,
 }
 
 impl Tally {
-    /// Counts an event, if it is of a kind that is counted here.
+    /// Counts an event, if its kind is counted here.
     pub fn see(&mut self, event: &Event) {
         match &event.body {
             Body::Batch(batch) => self.see_batch(batch),
             Body::Request(request) => self.see_request(request),
-            // The programs count all other causes themselves.
+            // The BPF programs count all other causes.
             Body::Loss(loss) if loss.cause == LossCause::Undecodable => {
                 *self.undecodable.entry(loss.probe.clone()).or_default() += loss.count;
             }
@@ -64,20 +64,20 @@ impl Tally {
         self.requests.entry(request.name).or_default().count(request.latency_ns);
     }
 
-    /// Records of a probe that could not be read.
+    /// Undecodable records of a probe.
     pub(super) fn undecodable(&self, probe: Probe) -> u64 {
         self.undecodable.get(&probe.into()).copied().unwrap_or(0)
     }
 }
 
-/// What a call returned, in a word. move_pages(2) and migrate_pages(2) return how many pages stayed where they were.
+/// The result of a syscall as a label. move_pages(2) and migrate_pages(2) return the number of pages not migrated.
 fn result(ret: i64) -> String {
     match ret {
         0 => "ok".to_owned(),
         1.. => "partial".to_owned(),
         _ => {
             let number = ret.unsigned_abs();
-            // Linux has errors up to 4095; another number would be a label for each value.
+            // Linux has errors up to 4095. Other values would make a label each.
             match i32::try_from(number).ok().and_then(errno::name) {
                 Some(name) => name,
                 None if number < 4096 => format!("errno#{number}"),

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use super::table::{METRICS, Metric};
 use crate::counts::Times;
 
-/// Labels of a sample; those that the kernel did not show are not among them.
+/// Labels of a sample, without those whose value is unknown.
 pub(super) type Labels = Vec<(&'static str, String)>;
 
-/// What a sample says.
+/// Value of a sample.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
     Whole(u64),
     Fraction(f64),
     Times(Box<Times>),
-    /// Of [`super::Kind::Info`].
+    /// Of an info metric.
     Nothing,
 }
 
@@ -31,7 +31,7 @@ impl Families {
         self.by_name.entry(metric.name).or_default().insert(labels, value);
     }
 
-    /// Adds to a sample that counts.
+    /// Adds to a counter sample.
     pub(super) fn add(&mut self, metric: &'static Metric, labels: Labels, more: u64) {
         debug_assert!(labels.iter().all(|(name, _)| metric.labels.contains(name)), "{}: {labels:?}", metric.name);
         let value = self.by_name.entry(metric.name).or_default().entry(labels).or_insert(Value::Whole(0));
@@ -40,7 +40,7 @@ impl Families {
         }
     }
 
-    /// Adds to a histogram; where no time is known there is none.
+    /// Adds to a histogram. Without latencies there is no histogram.
     pub(super) fn add_times(&mut self, metric: &'static Metric, labels: Labels, more: &Times) {
         debug_assert!(labels.iter().all(|(name, _)| metric.labels.contains(name)), "{}: {labels:?}", metric.name);
         if more.events() == 0 {
@@ -52,12 +52,12 @@ impl Families {
         }
     }
 
-    /// Metrics that have samples.
+    /// All metrics with samples.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&'static Metric, &BTreeMap<Labels, Value>)> {
         METRICS.iter().filter_map(|metric| Some((*metric, self.by_name.get(metric.name)?)))
     }
 
-    /// A sample.
+    /// Value of one sample.
     #[cfg(test)]
     pub(super) fn get(&self, metric: &Metric, labels: &[(&'static str, &str)]) -> Option<&Value> {
         let labels: Labels = labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
@@ -65,7 +65,7 @@ impl Families {
     }
 }
 
-/// Labels of those values that are known, in the order given.
+/// Labels with known values, in the given order.
 pub(super) fn labels<const N: usize>(all: [(&'static str, Option<String>); N]) -> Labels {
     all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }

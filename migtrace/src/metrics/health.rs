@@ -1,12 +1,13 @@
-//! How far the numbers can be trusted: what was lost, what is attached, what can be answered.
+//! Metrics of fidelity: lost events, attached probes, available views.
 
 use super::{
-    Snapshot,
     family::{Families, Labels, Value, labels},
+    snapshot::Snapshot,
     table,
 };
-use crate::{event::LossCause, recording::Fidelity};
 use strum::VariantArray;
+
+use crate::{event::LossCause, recording::Fidelity};
 
 pub(super) fn fill(families: &mut Families, snapshot: &Snapshot<'_>) {
     losses(families, snapshot);
@@ -17,7 +18,7 @@ pub(super) fn fill(families: &mut Families, snapshot: &Snapshot<'_>) {
             ("hook", probe.attached.clone()),
             ("fidelity", Some(probe.fidelity.to_string())),
         ]);
-        // Roles with alternatives (each system call) are several probes: what cannot be told apart counts together.
+        // A probe with several hooks (one for each syscall) has several rows; equal labels are summed.
         families.add(&table::PROBE_ATTACHED, by, probe.attached.is_some().into());
     }
     for view in snapshot.views {

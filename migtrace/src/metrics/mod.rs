@@ -1,7 +1,7 @@
-//! What `migtrace serve` says: counts as metrics, in OpenMetrics or Prometheus text.
+//! The metrics of `migtrace serve`, in OpenMetrics or Prometheus text.
 //!
-//! This module owns the metrics' names and meaning ([`METRICS`]), what becomes of counts in them, and which cgroups have
-//! series of their own. It is pure: no kernel, no clock and no network. What is unknown is absent, never 0.
+//! This module owns names and meaning of metrics ([`METRICS`]), and chooses which cgroups have series of their own. It does
+//! no I/O and reads no clock. Unknown values are absent, never 0.
 
 mod cgroups;
 mod cost;
@@ -9,39 +9,22 @@ mod counts;
 mod events;
 mod family;
 mod health;
+mod snapshot;
 mod table;
 mod text;
-
-use crate::event::Probe;
-use std::collections::HashMap;
-
-use migtrace_common::counters::ProbeCounters;
 
 pub use self::{
     cgroups::Shown,
     cost::Cost,
     events::Tally,
     family::Families,
+    snapshot::Snapshot,
     table::{Kind, METRICS, Metric},
     text::{Format, encode},
 };
-use crate::{counts::Counts, doctor::View, recording::Meta};
-
-/// All that the metrics are made of, at one moment.
-pub struct Snapshot<'a> {
-    pub meta: &'a Meta,
-    /// Counted in the kernel.
-    pub counts: &'a Counts,
-    /// Counted of the events that came as such.
-    pub tally: &'a Tally,
-    pub cgroups: &'a Shown,
-    pub counters: &'a HashMap<Probe, ProbeCounters>,
-    pub views: &'a [View],
-    pub cost: &'a Cost,
-}
 
 impl Snapshot<'_> {
-    /// The metrics. Those of which nothing is known, or nothing was counted, have no sample.
+    /// All metrics. A metric that is unknown or was never counted has no sample.
     #[must_use]
     pub fn families(&self) -> Families {
         let mut families = Families::default();
@@ -49,7 +32,7 @@ impl Snapshot<'_> {
         events::fill(&mut families, self.tally);
         cgroups::fill(&mut families, self.cgroups, self.meta);
         health::fill(&mut families, self);
-        cost::fill(&mut families, self);
+        cost::fill(&mut families, self.cost, self.meta);
         families
     }
 }

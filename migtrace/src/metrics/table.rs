@@ -1,24 +1,24 @@
-//! Every metric that there is: its name, kind, unit, labels and meaning. docs/serve.md and dashboards/ are held against it.
+//! The table of metrics: name, kind, unit, labels and help. Tests compare docs/serve.md and dashboards/ with it.
 
-/// How a metric counts.
+/// Type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Never falls while `serve` runs.
     Counter,
     Gauge,
     Histogram,
-    /// Always 1; its labels say something.
+    /// Always 1; the labels carry the information.
     Info,
 }
 
 /// One metric family.
 #[derive(Debug)]
 pub struct Metric {
-    /// The family's name: with the unit, without the suffixes that its samples have.
+    /// Name of the family: with the unit, without the suffixes of its samples.
     pub name: &'static str,
     pub kind: Kind,
     pub unit: Option<&'static str>,
-    /// Labels that a sample can have; one whose value the kernel does not show is left out.
+    /// Labels of its samples. A label whose value is unknown is omitted.
     pub labels: &'static [&'static str],
     pub help: &'static str,
 }
@@ -53,7 +53,7 @@ macro_rules! metrics {
             help: $help,
         };)*
 
-        /// All of them, in the order in which they are printed.
+        /// All metrics, in output order.
         pub static METRICS: &[&Metric] = &[$(&$constant),*];
     };
     (@unit) => { None };
@@ -68,83 +68,83 @@ metrics! {
     CHECKS: Counter "migtrace_checks" [] ("verdict", "reason", "src_node", "dst_node")
         "Folios checked against memory policy, in NUMA hinting faults and by migrate-on-fault";
     CHECKED_PAGES: Counter "migtrace_checked" ["pages"] ("verdict", "reason", "src_node", "dst_node")
-        "Pages of the folios that were checked";
+        "Pages of checked folios";
     MARKS: Counter "migtrace_marks" [] ("result", "reason", "node")
-        "Folios unmapped for lazy migration, or that could not be";
+        "Lazy marks: folios unmapped for lazy migration, successful or failed";
     MARKED_PAGES: Counter "migtrace_marked" ["pages"] ("result", "reason", "node")
-        "Pages of the folios that were marked";
+        "Pages of marked folios";
     MIGRATIONS: Counter "migtrace_migrations" [] ("cause", "result", "reason", "src_node", "dst_node")
-        "Folios that moved to another node, or did not";
+        "Folio migrations, successful or failed";
     MIGRATION_PAGES: Counter "migtrace_migration" ["pages"] ("cause", "result", "reason", "src_node", "dst_node")
-        "Pages of the folios that moved, or did not";
+        "Pages of these folios";
     MIGRATION_LATENCY: Histogram "migtrace_migration_latency" ["seconds"] ("cause", "result", "src_node", "dst_node")
-        "Time in which a thread that touches the folio has to wait for its move";
+        "Time for which a migrating folio is inaccessible; a thread that touches it waits";
     BATCHES: Counter "migtrace_batches" [] ("cause", "mode")
         "Runs of the kernel's migrate_pages(), and of lazy marking (mode lazy)";
     BATCH_PAGES: Counter "migtrace_batch" ["pages"] ("cause", "mode", "result")
-        "Pages that these runs moved or marked (ok), found freed before their turn (freed), or could not move (failed)";
+        "Pages migrated or marked by batches (ok), freed before migration (freed), or failed (failed)";
     BATCH_LATENCY: Histogram "migtrace_batch_latency" ["seconds"] ("cause", "mode")
-        "Time of these runs";
+        "Time of batches";
     REQUESTS: Counter "migtrace_requests" [] ("name", "result")
-        "Placement system calls, by what they returned: ok, partial (some pages stayed), or the error's name";
+        "Placement syscalls by result: ok, partial (some pages not migrated), or the name of the error";
     REQUEST_LATENCY: Histogram "migtrace_request_latency" ["seconds"] ("name")
-        "Time in placement system calls";
+        "Time in placement syscalls";
     CGROUP_FAULTS: Counter "migtrace_cgroup_faults" [] ("cgroup")
-        "User page faults of the cgroup's processes; cgroup other: of all cgroups without series of their own";
+        "User page faults of the cgroup; the cgroup other is the sum of all cgroups without their own series";
     CGROUP_REMOTE: Counter "migtrace_cgroup_remote_faults" [] ("cgroup")
-        "Those whose page is on another node than the CPU";
+        "Page faults of the cgroup on a page of another node than the CPU";
     CGROUP_SECONDS: Counter "migtrace_cgroup_fault" ["seconds"] ("cgroup")
-        "Time of the cgroup's processes in page faults";
+        "Time of the cgroup in page faults";
     CGROUP_MISPLACED: Counter "migtrace_cgroup_misplaced_checks" [] ("cgroup")
-        "Checks in which a folio of the cgroup's processes was on another node than policy wants";
+        "Checks of the cgroup that found a misplaced folio";
     CGROUP_MOVED: Counter "migtrace_cgroup_moved" ["pages"] ("cgroup")
-        "Pages that the cgroup's processes moved, or had moved in their faults";
+        "Pages migrated by tasks of the cgroup, in syscalls or page faults";
     CGROUP_FAILED: Counter "migtrace_cgroup_failed" ["pages"] ("cgroup")
-        "Pages that were to move so and did not";
+        "Pages that tasks of the cgroup failed to migrate";
     CGROUPS: Gauge "migtrace_cgroups" [] ("shown")
-        "Cgroups that were seen: with series of their own (own), in other, or in it and forgotten since their processes ended";
+        "Cgroups seen: with their own series (own), summed in other (other), or evicted from it after exit (forgotten)";
     SEEN: Counter "migtrace_probe_events_seen" [] ("probe")
-        "Events that the probe's programs saw and that were to become a record: stored or lost";
+        "Events seen by the probe that need a record: seen = stored + lost";
     STORED: Counter "migtrace_probe_events_stored" [] ("probe")
-        "Events that became a record";
+        "Events stored as records";
     LOST: Counter "migtrace_probe_events_lost" [] ("probe", "cause")
-        "Events that no number here holds, or not whole: by cause, also when 0";
+        "Events lost by cause, including 0";
     COUNTED: Counter "migtrace_probe_events_counted" [] ("probe")
-        "Events that were counted in the kernel and needed no record";
+        "Events aggregated only: counted in the kernel, without a record";
     FILTERED: Counter "migtrace_probe_events_filtered" [] ("probe")
-        "Events that were of no interest";
+        "Events rejected by the filter";
     MISSED: Counter "migtrace_probe_runs_missed" [] ("probe")
-        "Times that the kernel did not run a program because it ran on that CPU already: what it would have seen is in no number";
+        "Program runs missed because the program already ran on that CPU; their events are in no other metric";
     UNREADABLE: Counter "migtrace_unreadable_events" [] ()
-        "Events counted in the kernel under numbers that mean nothing to this migtrace";
+        "Events with enum values that this version does not know";
     PROBE_ATTACHED: Gauge "migtrace_probe_attached" [] ("probe", "field", "hook", "fidelity")
-        "Whether a probe, or the hook that gives a field of its events, is attached";
+        "Whether a probe, or a hook for one field of its events, is attached";
     VIEW: Gauge "migtrace_view_fidelity" [] ("view", "fidelity")
-        "What can be answered on this host: 1 for the fidelity that the view has here, 0 for the others";
+        "Fidelity of each view on this host: 1 for the current one, 0 for the others";
     PROGRAM_RUNS: Counter "migtrace_program_measured_runs" [] ("program")
         "Runs of a BPF program while the kernel measured the programs";
     PROGRAM_SECONDS: Counter "migtrace_program_measured" ["seconds"] ("program")
         "Time in a BPF program while the kernel measured the programs";
     MEASURING: Counter "migtrace_measuring" ["seconds"] ()
-        "Time in which the kernel measured the programs: divide by it, for they are measured a small part of the time";
+        "Time during which the kernel measured the programs, a small part of all time: divide by it for rates";
     READER_CPU: Counter "migtrace_reader_cpu" ["seconds"] ()
         "CPU time of the thread that reads the rings";
     REFRESHES: Counter "migtrace_refreshes" [] ()
-        "Times that all counts were read from the kernel";
+        "Reads of all counts from the kernel";
     REFRESH_SECONDS: Counter "migtrace_refresh" ["seconds"] ()
-        "Time that reading them took";
+        "Time for these reads";
     NODE_MEMORY: Gauge "migtrace_node_memory" ["bytes"] ("node")
         "Memory of a node";
     BUILD: Info "migtrace_build" [] ("version")
-        "The migtrace that serves";
+        "Version of migtrace";
     HOST: Info "migtrace_host" [] ("kernel", "migrate_on_fault", "machine")
-        "The kernel, whether it has migrate-on-fault, and what emulates or virtualises the machine";
+        "Kernel release, whether it has migrate-on-fault, and the hypervisor or emulator";
     CPU: Counter "process_cpu" ["seconds"] ()
         "CPU time of this process, all threads";
     MEMORY: Gauge "process_resident_memory" ["bytes"] ()
         "Resident memory of this process";
     START: Gauge "process_start_time" ["seconds"] ()
-        "When this process started, in seconds since 1970";
+        "Start time of this process, in seconds since 1970";
 }
 
 #[cfg(test)]
@@ -182,6 +182,6 @@ mod tests {
             }
         }
         let rows = docs.lines().filter(|line| line.starts_with("| `migtrace_") || line.starts_with("| `process_"));
-        assert_eq!(rows.count(), METRICS.len(), "docs/serve.md has rows of metrics that are no more");
+        assert_eq!(rows.count(), METRICS.len(), "docs/serve.md has rows of metrics that do not exist");
     }
 }

@@ -1,17 +1,21 @@
 //! From literal counts to text.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
+
+use migtrace_common::counters::ProbeCounters;
 
 use super::{family::Value, *};
 use crate::{
+    counts::Counts,
     counts::{Count, Process, Processes, Sort, Times},
     doctor,
     event::{Batch, Body, Cause, Event, FaultClass, Loss, Outcome, Probe, Request, RequestName, Verdict, Work},
+    recording::Meta,
     recording::ProbeInfo,
     testkit,
 };
 
-/// Counts of a machine on which two pages moved in faults.
+/// Counts of a machine where two pages migrated in faults.
 struct Machine {
     meta: Meta,
     counts: Counts,

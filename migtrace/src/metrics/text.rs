@@ -15,17 +15,17 @@ use super::{
 };
 use crate::counts::Times;
 
-/// How metrics are written.
+/// Output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// OpenMetrics 1.0.
     OpenMetrics,
-    /// Prometheus' text format 0.0.4, for scrapers that accept no other.
+    /// Prometheus text format 0.0.4, for scrapers without OpenMetrics.
     Prometheus,
 }
 
 impl Format {
-    /// As an HTTP header has it.
+    /// Value of the Content-Type header.
     #[must_use]
     pub const fn content_type(self) -> &'static str {
         match self {
@@ -34,7 +34,7 @@ impl Format {
         }
     }
 
-    /// What a scraper that sends this `Accept` header gets: OpenMetrics unless it wants plain text only.
+    /// Chooses the format by the `Accept` header: OpenMetrics, unless only plain text is accepted.
     #[must_use]
     pub fn accepted(accept: &str) -> Self {
         let wants = |media: &str| accept.split(',').any(|part| part.trim().starts_with(media));
@@ -47,10 +47,10 @@ impl Format {
     }
 }
 
-/// The metrics in a format.
+/// Encodes the metrics in a format.
 ///
 /// # Errors
-/// None that a String gives.
+/// None: writing to a String cannot fail.
 pub fn encode(families: &Arc<Families>, format: Format) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(All(Arc::clone(families))));
@@ -111,7 +111,7 @@ fn sample(kind: Kind, value: &Value, mut encoder: MetricEncoder<'_>) -> fmt::Res
     }
 }
 
-/// Each bucket's end, seconds, and events.
+/// Upper bound (seconds) and events of each bucket.
 fn buckets(times: &Times) -> Vec<(f64, u64)> {
     // The last bucket has no end.
     Times::ends_ns().map(|end| end.map_or(f64::INFINITY, seconds)).zip(times.buckets).collect()
