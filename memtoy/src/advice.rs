@@ -1,4 +1,4 @@
-//! Advices of madvise(2), as scripts write them.
+//! Advice values of madvise(2), as scripts write them.
 
 use std::fmt;
 
@@ -21,8 +21,8 @@ impl Advice {
     }
 }
 
-/// By the names that scripts use. Where a name abbreviates several, the first one is meant.
-const ADVICES: [(&str, Advice, libc::c_int); 7] = [
+/// Names in scripts and numbers. An abbreviation of several names means the first.
+const TABLE: [(&str, Advice, libc::c_int); 7] = [
     ("huge", Advice::Huge, libc::MADV_HUGEPAGE),
     ("nohuge", Advice::NoHuge, libc::MADV_NOHUGEPAGE),
     ("collapse", Advice::Collapse, libc::MADV_COLLAPSE),
@@ -33,23 +33,23 @@ const ADVICES: [(&str, Advice, libc::c_int); 7] = [
 ];
 
 impl Advice {
-    /// What `help` says.
+    /// Its text in `help`.
     pub(crate) const USAGE: &str = "advise huge, nohuge, collapse, cold, pageout, willneed or dontneed, by madvise(2)";
 
-    /// Of a name, which may be cut short.
+    /// Parses a name, which may be abbreviated.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
+    /// A message about a wrong name.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let found = ADVICES.iter().find(|a| !text.is_empty() && a.0.starts_with(text));
+        let found = TABLE.iter().find(|a| !text.is_empty() && a.0.starts_with(text));
         found.map(|a| a.1).ok_or_else(|| {
-            let known = ADVICES.iter().map(|a| a.0).collect::<Vec<_>>().join(", ");
-            format!("{text:?} is no advice: {known}")
+            let known = TABLE.iter().map(|a| a.0).collect::<Vec<_>>().join(", ");
+            format!("unknown advice {text:?}: use {known}")
         })
     }
 
     fn entry(self) -> &'static (&'static str, Advice, libc::c_int) {
-        ADVICES.iter().find(|a| a.1 == self).expect("every advice is in the table")
+        TABLE.iter().find(|a| a.1 == self).expect("every advice is in the table")
     }
 
     /// Its number in the kernel's ABI.

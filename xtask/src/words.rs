@@ -121,15 +121,18 @@ mod tests {
     use super::*;
 
     const WORDS: &str =
-        "# comment\n\n\\bwhoever\\b\tany user\n\\blies (on|in)\\b\tis on\n!docs/glossary.md\n!vendor/\n";
+        "# comment\n\n\\bfrobnicates?\\b\truns\n\\bgoes (up|down)\\b\trises, falls\n!docs/glossary.md\n!vendor/\n";
 
     #[test]
     fn a_planted_word_is_found_with_its_line() {
         let list = List::parse(WORDS).expect("a list");
-        let text = "//! All is well.\n/// The page lies on node 2, Whoever asks.\nlet relies = on;\n";
+        let text = "//! All is well.\n/// The rate goes up, and Frobnicate ends.\nlet forgoes = up;\n";
         assert_eq!(
             list.find(text),
-            [Find { line: 2, word: "Whoever", better: "any user" }, Find { line: 2, word: "lies on", better: "is on" },]
+            [
+                Find { line: 2, word: "Frobnicate", better: "runs" },
+                Find { line: 2, word: "goes up", better: "rises, falls" },
+            ]
         );
     }
 
@@ -156,6 +159,6 @@ mod tests {
     fn the_checked_in_list_is_sound() {
         let file = Paths::find().expect("a checkout").checkout.join(LIST);
         let list = List::parse(&fs::read_to_string(file).expect("the list")).expect("a sound list");
-        assert!(!list.find("somebody").is_empty());
+        assert!(!list.words.is_empty());
     }
 }

@@ -244,7 +244,7 @@ fn one_address_alone_is_followed_in_all_processes() {
 }
 
 #[test]
-fn a_childs_life_says_who_made_it() {
+fn the_page_history_of_a_child_begins_with_its_fork() {
     let mut tape = Tape::new();
     tape.start(1);
     tape.task(TaskEvent::Fork);
