@@ -11,7 +11,7 @@ use crate::paths::Paths;
 pub(crate) fn cargo(paths: &Paths) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(&paths.checkout);
-    // Where the collector looks by itself nothing is set: a changed variable would have it compiled anew.
+    // Not set if the collector finds it by itself: a changed variable makes cargo compile it again.
     if paths.target != paths.checkout.join("target") {
         command.env("MIGTRACE_BPF_OBJECT", paths.bpf_object());
     }
@@ -21,7 +21,7 @@ pub(crate) fn cargo(paths: &Paths) -> Command {
 /// The option with which cargo names what it built, for [`build_executable`].
 pub(crate) const NAMES_EXECUTABLES: &str = "--message-format=json-render-diagnostics";
 
-/// Runs a cargo command that builds, given [`NAMES_EXECUTABLES`]; says where the executable of a target is.
+/// Runs a cargo command that builds, with [`NAMES_EXECUTABLES`]. Returns the path of a target's executable.
 ///
 /// `kind` is cargo's: bin, test. Compiler messages go to standard error as cargo prints them.
 pub(crate) fn build_executable(command: &mut Command, kind: &str, name: &str) -> Result<PathBuf> {
@@ -36,14 +36,14 @@ pub(crate) fn build_executable(command: &mut Command, kind: &str, name: &str) ->
 
 /// The release build of the collector.
 pub(crate) fn build_collector(paths: &Paths) -> Result<PathBuf> {
-    step("builds migtrace", || {
+    step("building migtrace", || {
         let mut build = cargo(paths);
         build.args(["build", "--release", "--package", "migtrace", "--bin", "migtrace"]).arg(NAMES_EXECUTABLES);
         build_executable(&mut build, "bin", "migtrace").context("cannot build migtrace")
     })
 }
 
-/// A target's executable in cargo's JSON messages. A test's build names the program that it tests, too.
+/// A target's executable in cargo's JSON messages. The build of a test also names the tested program.
 fn executable_in(messages: &str, kind: &str, name: &str) -> Option<PathBuf> {
     let parse = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok();
     messages.lines().filter_map(parse).find_map(|message| {

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: the 8-page segment, moved directly and lazily, on the emulated four-node machine.
+//! `cargo xtask demo`: 8 pages, migrated directly and lazily, in the virtual machine with four nodes.
 
 use std::{
     fs, io,
@@ -25,12 +25,14 @@ use crate::{
     vm::{self, Ended, Request, machine::Machine},
 };
 
-/// Both recordings take seconds; a machine that needs longer is broken.
+/// Both recordings take seconds.
 const GUEST_LIMIT: Duration = Duration::from_secs(300);
-/// The two ways to move the segment: scripts in xtask/demo.
+/// Both ways to migrate the pages: scripts in xtask/demo.
 const ARMS: [&str; 2] = ["direct", "lazy"];
 
-/// From nothing to the annotated log: build everything, record a direct and a lazy migration, compare them
+/// Build everything, record a direct and a lazy migration, and compare them
+///
+/// Prints the annotated log and the comparison. Traces, texts and timelines are in target/demo.
 #[derive(Args, Debug)]
 pub(crate) struct Options {}
 
@@ -43,7 +45,7 @@ impl Options {
         let migtrace = cargo::build_collector(paths)?;
         let place = paths.target.join("demo");
         clear(&place)?;
-        step("boots the four-node machine and records both ways to move a segment", || {
+        step("booting the four-node machine and recording both migrations", || {
             record(paths, &image, &migtrace, &place)
         })?;
         let log = show(&place.join("demo.log"), |log| {
@@ -66,7 +68,7 @@ impl Options {
     }
 }
 
-/// An earlier demo's files must not pass for this one's.
+/// Removes an earlier demo's files, which must not be taken for this one's.
 fn clear(place: &Path) -> Result<()> {
     match fs::remove_dir_all(place) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -80,7 +82,7 @@ fn trace(place: &Path, arm: &str) -> PathBuf {
     place.join(arm).with_extension("parquet")
 }
 
-/// One boot for both recordings. What the guest says goes to standard error.
+/// Records both in one boot. The guest's output goes to standard error.
 fn record(paths: &Paths, image: &Image, migtrace: &Path, place: &Path) -> Result<()> {
     let scripts = paths.checkout.join("xtask/demo");
     let mut lines = vec!["set -e".to_owned()];
@@ -109,7 +111,7 @@ fn record(paths: &Paths, image: &Image, migtrace: &Path, place: &Path) -> Result
         },
     )?;
     for splat in outcome.splats.iter().take(10) {
-        say(format!("the guest's kernel complained: {splat}"));
+        say(format!("error report of the guest's kernel: {splat}"));
     }
     match &outcome.ended {
         Ended::Job(FINE) => Ok(()),
@@ -121,7 +123,7 @@ fn record(paths: &Paths, image: &Image, migtrace: &Path, place: &Path) -> Result
     }
 }
 
-/// The collector, writing for a file.
+/// The collector without colours, for a file.
 fn quiet(migtrace: &Path) -> Command {
     let mut command = Command::new(migtrace);
     command.env("NO_COLOR", "1");
@@ -135,7 +137,7 @@ fn compare(migtrace: &Path, place: &Path, plot: &str) -> Command {
     command
 }
 
-/// Writes a text to a file and to standard output; what there is of it also when making it fails half-way.
+/// Writes a text to a file and to standard output, also an incomplete one if making it fails.
 fn show(file: &Path, make: impl FnOnce(&mut String) -> Result<()>) -> Result<()> {
     let mut text = String::new();
     let made = make(&mut text);
@@ -144,14 +146,14 @@ fn show(file: &Path, make: impl FnOnce(&mut String) -> Result<()>) -> Result<()>
     made
 }
 
-/// Says what the demo left behind; fails when a part is missing.
+/// Lists what the demo wrote; fails if a part is missing.
 fn list(place: &Path) -> Result<()> {
     let files = ["direct.parquet", "lazy.parquet", "demo.log", "compare.txt", "timeline.svg", "timeline.png"];
     say(format!("in {}:", place.display()));
     for file in files {
         let length = fs::metadata(place.join(file)).map(|metadata| metadata.len()).unwrap_or(0);
         if length == 0 {
-            return Err(Failure::Finding(format!("the demo left no {file}")).into());
+            return Err(Failure::Finding(format!("the demo wrote no {file}")).into());
         }
         say(format!("  {file:<15} {length:>9} bytes"));
     }

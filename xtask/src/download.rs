@@ -1,4 +1,4 @@
-//! Files from the network, held against the checksum that is pinned for them.
+//! Downloads with pinned checksums.
 
 use std::{fs, io::Read, path::Path, process::Command};
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 use xtask_common::{command, exit::Failure, files::create_dir, progress::say};
 
-/// Fetches `url` into the file `to`, which is there only when it is whole and has the SHA-256 that is expected of it.
+/// Downloads `url` to the file `to`, which exists only if it is complete and has the expected SHA-256.
 pub(crate) fn fetch(url: &str, to: &Path, expected: Option<&str>) -> Result<()> {
     if let Some(directory) = to.parent() {
         create_dir(directory)?;
@@ -15,14 +15,14 @@ pub(crate) fn fetch(url: &str, to: &Path, expected: Option<&str>) -> Result<()> 
     let mut curl = Command::new("curl");
     curl.args(["--fail", "--location", "--silent", "--show-error", "--retry", "3", "--output"]);
     command::run(curl.arg(&partial).arg(url))
-        .with_context(|| Failure::Environment(format!("{url} cannot be fetched")))?;
+        .with_context(|| Failure::Environment(format!("cannot download {url}")))?;
     let hash = sha256(&partial)?;
     match expected {
         Some(expected) if *expected != hash => {
-            return Err(Failure::Environment(format!("{url} has SHA-256 {hash}, not {expected}: not used")).into());
+            return Err(Failure::Environment(format!("{url} has SHA-256 {hash}, expected {expected}: not used")).into());
         }
         Some(_) => {}
-        None => say(format!("SHA-256 {hash} (none is pinned to compare it with)")),
+        None => say(format!("SHA-256 {hash} (no pinned checksum to compare with)")),
     }
     fs::rename(&partial, to).with_context(|| format!("cannot keep {}", to.display()))
 }

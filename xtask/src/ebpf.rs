@@ -19,7 +19,7 @@ use crate::{
 
 const PACKAGE: &str = "migtrace-ebpf";
 
-/// Compile the BPF programs to target/bpf/migtrace
+/// Compile the BPF programs to target/bpf/migtrace, which the build of migtrace embeds
 #[derive(Args, Debug)]
 pub(crate) struct Options {}
 
@@ -37,7 +37,8 @@ pub(crate) fn build(paths: &Paths) -> Result<()> {
     build_object(paths, PACKAGE, "migtrace", &paths.bpf_object())
 }
 
-/// Compiles the BPF object `name` of a package. It is written anew only when it is another one: the collector embeds its.
+/// Compiles the BPF object `name` of a package. An unchanged object is not written: the collector embeds it, and would be
+/// compiled again.
 pub(crate) fn build_object(paths: &Paths, package: &str, name: &str, place: &Path) -> Result<()> {
     setup::ensure(paths, &[Purpose::Bpf])?;
     let (compiler, linker) =

@@ -24,12 +24,19 @@ use xtask_common::{exit, progress};
 
 use crate::paths::Paths;
 
-/// Tasks of the migtrace workspace
+/// Build, test and measure migtrace
 ///
-/// Exit status: 0 fine, 1 a finding (a test failed; with `bench --gate`, a limit was missed), 2 wrong use, 69 the
-/// environment lacks something or the virtual machine broke; `vm` ends with its command's status.
+/// Every task installs what it needs on Debian and Ubuntu, and lists it elsewhere. Exit status: 0 success, 1 a finding (a
+/// failed test or check; with `bench --gate`, a missed limit), 2 wrong use, 69 this host lacks a requirement or the virtual
+/// machine broke. `vm` returns its command's status.
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", disable_help_subcommand = true)]
+#[command(after_help = "Examples:
+  cargo xtask setup                        install all requirements
+  cargo xtask test --host                  run the tests that need no virtual machine
+  cargo xtask test NAME --vm               run the tests with that name in the virtual machines
+  cargo xtask vm -- migtrace doctor        run one command in the test machine
+  cargo xtask demo                         record and compare direct and lazy migration")]
 struct Cli {
     #[command(subcommand)]
     task: Task,

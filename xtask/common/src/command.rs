@@ -38,7 +38,7 @@ pub fn output(command: &mut Command) -> Result<String> {
 fn cannot_start(command: &Command) -> Failure {
     let program = command.get_program().display();
     Failure::Environment(format!(
-        "cannot start {program}: is it installed? `cargo xtask setup` installs what is needed"
+        "cannot start {program}: is it installed? `cargo xtask setup` installs all requirements"
     ))
 }
 
@@ -78,7 +78,7 @@ pub fn ends_with_this_process(command: &mut Command, signal: Signal) {
     }
 }
 
-/// Where a program lies, if it is on the PATH.
+/// A program's path, if it is on the PATH.
 pub fn find(program: &str) -> Option<std::path::PathBuf> {
     which::which(program).ok()
 }

@@ -11,7 +11,7 @@ pub fn create_dir(path: &Path) -> Result<()> {
 
 /// Replaces a file as a whole: a reader sees the old content or the new, never a part.
 pub fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
-    let directory = path.parent().with_context(|| format!("{} lies in no directory", path.display()))?;
+    let directory = path.parent().with_context(|| format!("{} is in no directory", path.display()))?;
     create_dir(directory)?;
     let attempt = || {
         let mut file = tempfile::NamedTempFile::new_in(directory)?;

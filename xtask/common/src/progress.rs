@@ -1,4 +1,4 @@
-//! What a task is doing, on standard error, with the time since the start.
+//! Progress on standard error, with the time since the start.
 
 use std::{
     env,
@@ -9,9 +9,9 @@ use std::{
 
 use anyhow::Result;
 
-/// Between two lines about the same step where nobody sees a line change in place.
+/// Between two lines about the same step, without a terminal.
 const QUIET_INTERVAL: Duration = Duration::from_secs(20);
-/// Between two changes of a line on a terminal.
+/// Between two updates of a line on a terminal.
 const LIVE_INTERVAL: Duration = Duration::from_millis(200);
 
 static START: OnceLock<Instant> = OnceLock::new();
@@ -49,7 +49,7 @@ pub fn say(text: impl AsRef<str>) {
     let _ = writeln!(io::stderr(), "{}", stamped(text.as_ref()));
 }
 
-/// Says what starts, does it, says how long it took.
+/// Prints what begins, does it, prints how long it took.
 pub fn step<T>(text: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     say(text);
     let began = Instant::now();
@@ -75,7 +75,7 @@ impl Live {
         Live { text: text.to_owned(), shown: Instant::now(), interval, terminal }
     }
 
-    /// Shows where the step is, unless it did so just now.
+    /// Shows the step's progress, unless that was shown a moment ago.
     pub fn update(&mut self, detail: impl FnOnce() -> String) {
         if self.shown.elapsed() < self.interval {
             return;

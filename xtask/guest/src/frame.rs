@@ -28,7 +28,7 @@ pub enum Frame {
     Failed(String),
     Stdin(Vec<u8>),
     StdinEnd,
-    /// Host: nobody reads the job's standard output (1) or error (2) any more.
+    /// Host: the reader of the job's standard output (1) or error (2) is gone.
     Closed(u8),
     /// Host: send this signal to the job's process group.
     Signal(u8),

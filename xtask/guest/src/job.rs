@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use serde::{Deserialize, Serialize};
 
-/// Where the job's description lies in the initramfs.
+/// The job's description in the initramfs.
 pub const PATH: &str = "/job.json";
 /// 9p tag of the host's root directory.
 pub const ROOT_TAG: &str = "root";

@@ -1,6 +1,6 @@
-//! The first process of the test machine: brings user space up, runs one job, reports how it ended.
+//! The first process of the test machine: sets up user space, runs one job, reports its end.
 //!
-//! It lies in the initramfs and is linked statically. The host ends the machine once it has the report.
+//! It is linked statically, in the initramfs. The host stops the machine when it has the report.
 
 mod files;
 mod port;

@@ -41,7 +41,7 @@ impl Port {
         Ok(Box::leak(Box::new(Port { reader, writer: Mutex::new(writer) })))
     }
 
-    /// Sends one frame. A host that is gone stops the machine, so there is nobody to tell about a failure.
+    /// Sends one frame. A failure is ignored: a host that is gone stops the machine.
     pub(crate) fn send(&self, frame: &Frame) {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = frame::write(&mut *writer, frame);

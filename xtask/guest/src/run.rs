@@ -24,7 +24,7 @@ use xtask_guest::{frame::Frame, job::Job};
 use crate::{files, port::Port, stream};
 
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// What the job wrote before it ended is in the pipes: nobody needs longer to read it.
+/// What the job wrote before it ended is in the pipes: reading it takes no longer.
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// Runs the job to its end; its exit status in a shell's terms.

@@ -18,7 +18,7 @@ use xtask_guest::{frame::Frame, job::Terminal};
 
 use crate::port::Port;
 
-/// Set once the host says that nobody reads the stream any more.
+/// Set when the host reports that the stream's reader is gone.
 pub(crate) static CLOSED: [AtomicBool; 2] = [AtomicBool::new(false), AtomicBool::new(false)];
 
 /// Bytes of a read from the job: a pipe's worth.
@@ -75,7 +75,7 @@ pub(crate) fn resize(terminal: &File, rows: u16, columns: u16) {
     let _ = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &window(rows, columns)) };
 }
 
-/// Passes what the job writes on to the host until it closes the stream, or nobody reads it any more.
+/// Passes what the job writes on to the host until it closes the stream, or its reader is gone.
 pub(crate) fn pump_out(mut from: File, port: &'static Port, stream: usize, ended: mpsc::Sender<()>) {
     thread::spawn(move || {
         let mut buffer = vec![0; CHUNK];

@@ -1,4 +1,4 @@
-//! Configures and compiles a kernel, with a line that says how far it is.
+//! Configures and compiles a kernel, with a progress line.
 
 use std::{
     collections::VecDeque,
@@ -25,7 +25,7 @@ use super::{
 /// Lines of a failed build that are shown.
 const TAIL_LINES: usize = 40;
 
-/// Sets the configuration up in `objects`. Fails when a wanted option is lost.
+/// Writes the configuration to `objects`. Fails if a wanted option is lost.
 pub(super) fn configure(source: &Path, objects: &Path, fragments: &[Fragment]) -> Result<()> {
     create_dir(objects)?;
     let wanted = objects.join("all.config");
@@ -54,11 +54,11 @@ pub(super) fn compile(source: &Path, objects: &Path, kernel: &Kernel, name: &str
     let shown = command::shown(&command);
     drop(command);
 
-    let mut live = Live::new(&format!("compiles the {name} kernel"));
+    let mut live = Live::new(&format!("compiling the {name} kernel"));
     let mut progress = Progress { done: 0, total: kernel.steps, last: String::new() };
     let mut tail = VecDeque::new();
     for line in BufReader::new(reader).split(b'\n') {
-        let line = line.context("cannot read what make says")?;
+        let line = line.context("cannot read make's output")?;
         let _ = log.write_all(&line).and_then(|()| log.write_all(b"\n"));
         let line = String::from_utf8_lossy(&line).into_owned();
         progress.take(&line);
@@ -84,16 +84,16 @@ fn make(source: &Path, objects: &Path) -> Command {
     for variable in ["MAKEFLAGS", "MFLAGS", "CARGO_MAKEFLAGS", "KBUILD_OUTPUT", "ARCH", "CROSS_COMPILE"] {
         command.env_remove(variable);
     }
-    // The same input gives the same image, whoever builds it.
+    // The same input gives the same image for every user and host.
     command.env("KBUILD_BUILD_USER", "migtrace").env("KBUILD_BUILD_HOST", "xtask");
     command.env("KBUILD_BUILD_TIMESTAMP", "1970-01-01").env("LC_ALL", "C");
     command
 }
 
-/// How far a build is, by the lines that make prints.
+/// Progress of a build, by the lines that make prints.
 struct Progress {
     done: u32,
-    /// Of a build from nothing: one that uses objects again ends before.
+    /// Of a build from scratch; one that reuses objects has fewer.
     total: u32,
     last: String,
 }

@@ -1,4 +1,4 @@
-//! Kernel configuration: fragments over allnoconfig, and the proof that every wanted option made it.
+//! Kernel configuration: fragments over allnoconfig, and a check that every wanted option is set.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -44,7 +44,7 @@ pub(super) fn check(fragments: &[Fragment], resolved: &str) -> Result<()> {
         format!("  {file}: {} became {}", line(option, *value).trim_end(), line(option, got(option)).trim_end())
     };
     let lost: Vec<_> = lost.iter().map(describe).collect();
-    let text = format!("{} options did not make it into the configuration:\n{}", lost.len(), lost.join("\n"));
+    let text = format!("{} options are not in the resulting configuration:\n{}", lost.len(), lost.join("\n"));
     Err(Failure::Finding(text).into())
 }
 
@@ -93,7 +93,7 @@ mod tests {
         let error = check(&[base, top], resolved).expect_err("three are lost").to_string();
         assert_eq!(
             error,
-            "3 options did not make it into the configuration:\n  \
+            "3 options are not in the resulting configuration:\n  \
              base.config: # CONFIG_EXPERT is not set became CONFIG_EXPERT=y\n  \
              top.config: CONFIG_KASAN=y became # CONFIG_KASAN is not set\n  \
              base.config: CONFIG_NR_CPUS=16 became CONFIG_NR_CPUS=64"

@@ -1,4 +1,4 @@
-//! kernels.toml: which kernels there are, and what each is made of.
+//! kernels.toml: the kernels, and what each is built from.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
@@ -110,7 +110,7 @@ impl Manifest {
         let built = self.kernel.iter().map(|(name, kernel)| (name, &kernel.about));
         let stock = self.stock.iter().map(|(name, stock)| (name, &stock.about));
         let known: Vec<_> = built.chain(stock).map(|(name, about)| format!("{name} ({about})")).collect();
-        Failure::Usage(format!("--kernel: there is no kernel {name}; there are {}", known.join(", ")))
+        Failure::Usage(format!("--kernel: unknown kernel {name}; known kernels: {}", known.join(", ")))
     }
 }
 

@@ -1,6 +1,6 @@
 //! `cargo xtask kernel`: kernels from source, patch series and configuration fragments, kept outside the checkout.
 //!
-//! Owns the cache of built kernels. What boots them is vm's.
+//! Owns the cache of built kernels. `vm` boots them.
 
 mod build;
 mod config;
@@ -31,23 +31,26 @@ use crate::{
     setup::{self, Purpose},
 };
 
-/// The kernel that everything is about.
+/// The default kernel.
 pub(crate) const DEFAULT: &str = "patched";
 
 /// All of them, for help.
 pub(crate) const NAMES: &str = "patched, debug, unpatched (built here), stock-6.12, stock-6.1 (Debian's), stock-5.15, stock-6.8, \
                                 stock-6.17, stock-7.0 (Ubuntu's)";
 
-/// Patch, configure and build a kernel for the test machine
+/// Build or download a kernel for the virtual machine
+///
+/// Kernels built here are patched and configured as xtask/kernel says, and kept in ~/.cache/migtrace. Prints the path of
+/// the image.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Kernel to build or to fetch
-    #[arg(long, value_name = "NAME", default_value = DEFAULT, help = format!("Kernel to build or to fetch: {NAMES}"))]
+    /// Kernel to build or to download
+    #[arg(long, value_name = "NAME", default_value = DEFAULT, help = format!("Kernel to build or to download: {NAMES}"))]
     kernel: String,
 }
 
 impl Options {
-    /// Builds unless it is built; prints where the image is.
+    /// Builds the kernel unless the cache has it; prints the path of the image.
     pub(crate) fn run(&self, paths: &Paths) -> Result<u8> {
         println!("{}", image(paths, &self.kernel)?.bzimage.display());
         Ok(FINE)
@@ -59,7 +62,7 @@ pub(crate) fn debian_sources(paths: &Paths) -> Result<Vec<(String, PathBuf)>> {
     Ok(Manifest::read(paths)?.debian_sources().collect())
 }
 
-/// The kernel of that name, built if need be.
+/// The kernel of that name, built if the cache lacks it.
 pub(crate) fn image(paths: &Paths, name: &str) -> Result<Image> {
     let manifest = Manifest::read(paths)?;
     let store = Store::at(&paths.cache.join("kernel"));
@@ -81,15 +84,12 @@ pub(crate) fn image(paths: &Paths, name: &str) -> Result<Image> {
     if let Some(bzimage) = store.find(name, &key) {
         return Ok(image(bzimage));
     }
-    say(format!(
-        "the {name} kernel ({}) is not built yet (recipe {key}): about 10 minutes on two processors",
-        kernel.about
-    ));
+    say(format!("the {name} kernel ({}) is not built yet (recipe {key}): about 10 minutes on two CPUs", kernel.about));
     let workshop = Workshop::new(&store.trees(), &pinned, kernel.series);
     workshop.prepare(&pinned, &patches)?;
     let objects = workshop.objects(name);
     build::configure(&workshop.source(), &objects, &fragments)?;
-    step(&format!("builds the {name} kernel from {}", pinned.id), || {
+    step(&format!("building the {name} kernel from {}", pinned.id), || {
         build::compile(&workshop.source(), &objects, kernel, name)
     })?;
     Ok(image(store.publish(&objects, name, &key)?))

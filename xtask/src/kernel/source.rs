@@ -31,14 +31,14 @@ pub(super) struct Pinned {
 }
 
 impl Pinned {
-    /// Debian's tarball where it is installed, else kernel.org's of the pinned release.
+    /// Debian's tarball if it is installed, else kernel.org's of the pinned release.
     pub(super) fn find(source: &Source, downloads: &Path) -> Result<Pinned> {
         if let Ok(metadata) = fs::metadata(&source.debian_tarball) {
             let mut ask = Command::new("dpkg-query");
             ask.args(["--show", "--showformat=${Version}", &source.debian_package]);
             let id = match command::output(&mut ask) {
                 Ok(version) if !version.is_empty() => format!("debian-{version}"),
-                // Put there by hand: its size and age tell it from others.
+                // Not from a package: its size and age identify it.
                 _ => {
                     let age = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
                     format!("file-{}-{}", metadata.len(), age.as_secs())
@@ -57,7 +57,7 @@ impl Pinned {
             download::fetch(&source.url, &self.tarball, source.sha256.as_deref())
                 .with_context(|| format!("no kernel source: Debian's {} is not installed", source.debian_package))
         };
-        step(&format!("downloads Linux {}", source.version), fetch)
+        step(&format!("downloading Linux {}", source.version), fetch)
     }
 }
 
@@ -83,7 +83,7 @@ impl Workshop {
         self.root.join(format!("build-{kernel}"))
     }
 
-    /// Unpacks if need be, and brings the tree to the wanted patches.
+    /// Unpacks the tree if there is none, and brings it to the wanted patches.
     pub(super) fn prepare(&self, pinned: &Pinned, patches: &[Patch]) -> Result<()> {
         let (source, applied, unsure) = (self.source(), self.root.join("applied"), self.root.join("unsure"));
         let tree = Tree { source: &source, applied: &applied };
@@ -91,7 +91,7 @@ impl Workshop {
             fs::write(&unsure, "").context("cannot mark the source tree")?;
             match tree.bring_to(patches) {
                 Ok(()) => return fs::remove_file(&unsure).context("cannot unmark the source tree"),
-                Err(error) => say(format!("starts from a new source tree: {error:#}")),
+                Err(error) => say(format!("starting from a new source tree: {error:#}")),
             }
         }
         // Objects too: those of a tree in no known state may be newer than its sources.
@@ -99,7 +99,7 @@ impl Workshop {
         create_dir(&self.root)?;
         pinned.fetch()?;
         fs::write(&unsure, "").context("cannot mark the source tree")?;
-        step(&format!("unpacks {}", pinned.tarball.display()), || {
+        step(&format!("unpacking {}", pinned.tarball.display()), || {
             create_dir(&source)?;
             let mut tar = Command::new("tar");
             tar.args(["--extract", "--strip-components=1", "--file"]).arg(&pinned.tarball);

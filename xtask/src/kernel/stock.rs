@@ -1,4 +1,4 @@
-//! The distribution's own kernels: fetched, unpacked beside the built ones, never installed.
+//! Kernels of distributions: downloaded, unpacked beside the built ones, never installed.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ use crate::{download, setup};
 /// Modules without which a distribution's kernel does not get to the host's root directory and to the host.
 const MODULES: [&str; 5] = ["virtio_pci", "virtio_console", "virtio_rng", "9pnet_virtio", "9p"];
 
-/// The kernel, fetched if need be. A newer version is fetched only when the store has none.
+/// The kernel, downloaded if the store has none of that name. A newer version replaces none.
 pub(super) fn image(store: &Store, name: &str, stock: &Stock) -> Result<Image> {
     if let Some(place) = store.find_any(name) {
         return load(&place);
@@ -33,7 +33,7 @@ pub(super) fn image(store: &Store, name: &str, stock: &Stock) -> Result<Image> {
             let package = newest(package_prefix)?;
             store.publish_with(name, &package, |place| {
                 let fetch = |into: &Path| setup::download(&[&package], into);
-                step(&format!("fetches and unpacks {package}"), || unpack(fetch, place))
+                step(&format!("fetching and unpacking {package}"), || unpack(fetch, place))
             })?
         }
         Packages::Pinned { debs } => {
@@ -45,7 +45,7 @@ pub(super) fn image(store: &Store, name: &str, stock: &Stock) -> Result<Image> {
                         download::fetch(&deb.url, &file, Some(&deb.sha256))
                     })
                 };
-                step(&format!("fetches and unpacks {version}"), || unpack(fetch, place))
+                step(&format!("fetching and unpacking {version}"), || unpack(fetch, place))
             })?
         }
     };
@@ -77,7 +77,7 @@ fn newest(prefix: &str) -> Result<String> {
     let names = names.context(Failure::Environment("stock kernels come from Debian's packages".into()))?;
     let newest = names.lines().filter_map(|name| Some((version(name, prefix)?, name))).max();
     newest.map(|(_, name)| name.to_owned()).ok_or_else(|| {
-        let text = format!("no package {prefix}*-amd64 is offered here: try `apt-get update`");
+        let text = format!("apt offers no package {prefix}*-amd64: try `apt-get update`");
         Failure::Environment(text).into()
     })
 }
@@ -141,7 +141,7 @@ fn only_entry(directory: &Path, wanted: impl Fn(&str) -> bool) -> Result<PathBuf
     let mut found = entries.flatten().filter(|entry| wanted(&entry.file_name().to_string_lossy()));
     match (found.next(), found.next()) {
         (Some(entry), None) => Ok(entry.path()),
-        _ => bail!("the package has not the one file that it should have in {}", directory.display()),
+        _ => bail!("expected exactly one file of the package in {}", directory.display()),
     }
 }
 

@@ -15,7 +15,7 @@ use super::{config::Fragment, series::Patch};
 /// Changes when the same recipe no longer gives the same result.
 const FORMAT: &str = "1";
 
-/// What a build leaves that is worth keeping: its path below the objects, its name in the store.
+/// Files of a build that are kept: path below the objects, name in the store.
 const KEPT: [(&str, &str); 4] = [
     ("arch/x86/boot/bzImage", "bzImage"),
     ("System.map", "System.map"),
@@ -87,13 +87,13 @@ impl Store {
         Some(self.place(name, key).join("bzImage")).filter(|image| image.exists())
     }
 
-    /// Waits until no other task builds; holds the others off for as long as the file lives.
+    /// Waits until no other task builds. The returned file blocks other tasks while it exists.
     pub(super) fn lock(&self, what: &str) -> Result<File> {
         create_dir(&self.root)?;
         let path = self.root.join(format!("lock-{what}"));
         let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
         if file.try_lock().is_err() {
-            say("waits for another task that is busy with the {what} kernel");
+            say(format!("waiting for another task that prepares a {what} kernel"));
             file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
         }
         Ok(file)
@@ -120,7 +120,7 @@ impl Store {
         Ok(self.publish_with(name, key, keep)?.join("bzImage"))
     }
 
-    /// Has a kernel's directory filled; those who look see all of it or nothing.
+    /// Fills a kernel's directory. Readers find all of it or nothing.
     pub(super) fn publish_with(
         &self,
         name: &str,

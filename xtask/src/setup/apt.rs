@@ -1,4 +1,4 @@
-//! Installing packages on Debian and its relatives.
+//! Installing packages on Debian and its derivatives.
 
 use std::{path::Path, process::Command};
 
@@ -34,7 +34,7 @@ fn has_candidate(policy: &str) -> bool {
 fn update() -> Result<()> {
     step("apt-get update", || command::output(as_root("apt-get")?.args(["--quiet=2", "update"])))
         .map(drop)
-        .context(Failure::Environment("the package lists cannot be updated".into()))
+        .context(Failure::Environment("cannot update the package lists".into()))
 }
 
 /// Installs packages, and no more than these need. Never removes one.
@@ -44,10 +44,10 @@ pub(super) fn install(packages: &[&str]) -> Result<()> {
     step(&text, || {
         let mut command = as_root("apt-get")?;
         command.args(["--quiet=2", "--yes", "--no-install-recommends", "--no-remove", "install"]).args(packages);
-        // What dpkg says is of interest when it fails only.
+        // Its output is shown only if it fails.
         command::output(&mut command).map(drop)
     })
-    .with_context(|| Failure::Environment(format!("packages cannot be installed: {}", packages.join(" "))))
+    .with_context(|| Failure::Environment(format!("cannot install packages: {}", packages.join(" "))))
 }
 
 /// What installing a package would do, without doing it.
@@ -89,7 +89,7 @@ pub(crate) fn download(packages: &[&str], into: &Path) -> Result<()> {
     let mut download = Command::new("apt-get");
     download.args(["--quiet=2", "--option=APT::Sandbox::User=root", "download"]).args(packages).current_dir(into);
     command::run(&mut download)
-        .with_context(|| Failure::Environment(format!("packages cannot be fetched: {}", packages.join(" "))))
+        .with_context(|| Failure::Environment(format!("cannot download packages: {}", packages.join(" "))))
 }
 
 /// The command as root: as it is, or with sudo.
@@ -101,7 +101,7 @@ fn as_root(program: &str) -> Result<Command> {
         sudo.arg("env");
         sudo
     } else {
-        let text = format!("{program} needs root, and there is no sudo: run `cargo xtask setup` as root");
+        let text = format!("{program} needs root, and sudo is not installed: run `cargo xtask setup` as root");
         return Err(Failure::Environment(text).into());
     };
     command.args(["DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", program]);

@@ -20,7 +20,7 @@ const LINKER_VERSION: &str = "0.13.0";
 /// Debian's compiler of Rust for its web browsers, and core for BPF, built with it.
 const DEBIAN_PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "libstd-rust-web-dev-bpf"];
 
-/// Makes sure that there is a whole toolchain.
+/// Installs what the toolchain lacks.
 pub(super) fn ensure(paths: &Paths) -> Result<()> {
     if toolchain::find().is_some() {
         return Ok(());
@@ -34,7 +34,7 @@ pub(super) fn ensure(paths: &Paths) -> Result<()> {
     }
     match toolchain::find() {
         Some(_) => Ok(()),
-        None => Err(Failure::Environment("the BPF toolchain is installed, and yet it is not found".into()).into()),
+        None => Err(Failure::Environment("the BPF toolchain was installed, but is not found".into()).into()),
     }
 }
 
@@ -45,10 +45,10 @@ fn install_compiler() -> Result<Toolchain> {
         return Ok(Toolchain::Debian);
     }
     if command::find("rustup").is_none() {
-        let text = "no Rust compiler for BPF: install rustup, then call `cargo xtask setup` again";
+        let text = "no Rust compiler for BPF: install rustup, then run `cargo xtask setup` again";
         return Err(Failure::Environment(text.into()).into());
     }
-    step("rustup installs the nightly toolchain with rust-src", || {
+    step("installing rustup's nightly toolchain with rust-src", || {
         let mut rustup = Command::new("rustup");
         rustup.args(["toolchain", "install", "nightly", "--profile", "minimal", "--component", "rust-src"]);
         command::run(&mut rustup)
@@ -69,7 +69,7 @@ fn install_linker(paths: &Paths, compiler: Toolchain) -> Result<()> {
         have_llvm = true;
     }
     if have_llvm {
-        return step(&format!("builds bpf-linker {LINKER_VERSION} with LLVM {llvm}"), || {
+        return step(&format!("building bpf-linker {LINKER_VERSION} with LLVM {llvm}"), || {
             let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
             cargo.args(["install", "--quiet", "--locked", "bpf-linker", "--version", LINKER_VERSION]);
             cargo.args(["--no-default-features", "--features", &format!("llvm-{llvm}")]);
@@ -86,7 +86,7 @@ fn install_linker(paths: &Paths, compiler: Toolchain) -> Result<()> {
         });
     }
     let text = format!(
-        "no bpf-linker, and no {package} to build one with: `cargo install cargo-binstall`, then call `cargo xtask \
+        "no bpf-linker, and no {package} to build one with: `cargo install cargo-binstall`, then run `cargo xtask \
          setup` again, or put a release of https://github.com/aya-rs/bpf-linker on the PATH"
     );
     Err(Failure::Environment(text).into())

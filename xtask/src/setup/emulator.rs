@@ -1,7 +1,7 @@
-//! An emulator of one's own where the distribution's cannot be installed.
+//! A private emulator, if the distribution's cannot be installed.
 //!
-//! A machine may hold parts of another QEMU (from backports, say), which would have to go if the distribution's came in.
-//! Setup removes nothing: there QEMU and the libraries that it lacks are unpacked into the cache, and started from there.
+//! A machine may have parts of another QEMU (from backports, for example), which apt would remove. Setup removes nothing: it
+//! unpacks QEMU and missing libraries into the cache, and starts it from there.
 
 use std::{
     fs,
@@ -28,7 +28,7 @@ pub(crate) fn private(paths: &Paths) -> PathBuf {
     paths.cache.join("qemu").join(PROGRAM)
 }
 
-/// Whether that emulator is there already. One with another wrapper, of an earlier version of this file, is not.
+/// Whether that emulator is unpacked already. One with a wrapper of an earlier version of this file does not count.
 pub(super) fn is_here(paths: &Paths) -> bool {
     fs::read_to_string(private(paths)).is_ok_and(|script| script == wrapper())
 }
@@ -40,7 +40,7 @@ pub(super) fn unpack(paths: &Paths, package: &str, plan: &apt::Plan) -> Result<(
         plan.removes.join(", "),
         paths.cache.join("qemu").display()
     ));
-    step(&format!("fetches and unpacks {package} and {} libraries", plan.installs.len().saturating_sub(1)), || {
+    step(&format!("fetching and unpacking {package} and {} libraries", plan.installs.len().saturating_sub(1)), || {
         create_dir(&paths.cache)?;
         let work = tempfile::tempdir_in(&paths.cache).context("cannot create a directory in the cache")?;
         let debs = work.path().join("debs");
@@ -58,10 +58,10 @@ pub(super) fn unpack(paths: &Paths, package: &str, plan: &apt::Plan) -> Result<(
 /// Puts the files where [`private`] starts them.
 fn publish(paths: &Paths, root: &Path) -> Result<()> {
     let file = private(paths);
-    let home = file.parent().expect("it lies in the cache");
+    let home = file.parent().expect("it is in the cache");
     create_dir(home)?;
     let place = home.join("root");
-    // What an earlier attempt left.
+    // Left by an earlier attempt.
     if place.exists() {
         fs::remove_dir_all(&place).with_context(|| format!("cannot remove {}", place.display()))?;
     }
@@ -70,7 +70,7 @@ fn publish(paths: &Paths, root: &Path) -> Result<()> {
     write_atomically(&start, wrapper().as_bytes())?;
     let executable = fs::Permissions::from_mode(0o755);
     fs::set_permissions(&start, executable).with_context(|| format!("cannot make {} executable", start.display()))?;
-    // An emulator that does not start is none: it must not be found by the next task.
+    // The next task must not find an emulator that does not start.
     command::output(Command::new(&start).arg("--version")).context("the unpacked QEMU does not start")?;
     fs::rename(&start, &file).with_context(|| format!("cannot put QEMU into {}", file.display()))
 }
@@ -80,7 +80,7 @@ fn wrapper() -> String {
     let program = PROGRAM;
     format!(
         "#!/bin/sh\n\
-         # Starts the QEMU that lies beside this file, with its own libraries and firmware.\n\
+         # Starts the QEMU beside this file, with its own libraries and firmware.\n\
          root=$(dirname \"$0\")/root\n\
          libraries=\"$root/usr/lib/x86_64-linux-gnu:$root/lib/x86_64-linux-gnu\"\n\
          export LD_LIBRARY_PATH=\"$libraries${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}\"\n\

@@ -1,7 +1,7 @@
 //! `cargo xtask setup`: installs what the other tasks need and this machine lacks.
 //!
-//! Needs are checked by what they give (a program, a header), not by package, so that a machine of any kind that has
-//! them is fine. Installing them is known for Debian and its relatives only.
+//! Needs are checked by what they provide (a program, a header), not by package, so that every distribution passes that
+//! has them. Installing them works on Debian and its derivatives only.
 
 mod apt;
 mod bpf;
@@ -22,7 +22,7 @@ use self::need::Need;
 pub(crate) use self::{apt::download, need::Purpose, prometheus::programs as prometheus};
 use crate::paths::Paths;
 
-/// Install what is missing: packages, BPF toolchain
+/// Install all requirements: packages, BPF toolchain, tools of the checks, Prometheus
 #[derive(Args, Debug)]
 pub(crate) struct Options {}
 
@@ -48,7 +48,7 @@ impl Options {
     }
 }
 
-/// Installs what these purposes need and the machine lacks; does and says nothing when nothing is missing.
+/// Installs what is missing for these purposes. Prints nothing if nothing is missing.
 pub(crate) fn ensure(paths: &Paths, purposes: &[Purpose]) -> Result<()> {
     let is_private = |need: &&Need| need.package == EMULATOR && emulator::is_here(paths);
     let missing: Vec<&Need> = need::missing(purposes).filter(|need| !is_private(need)).collect();
@@ -97,7 +97,7 @@ fn install(paths: &Paths, missing: &[&Need]) -> Result<()> {
     if still.is_empty() {
         return Ok(());
     }
-    let text = format!("installed the packages, and yet these are missing: {}", still.join(", "));
+    let text = format!("still missing after installing the packages: {}", still.join(", "));
     Err(Failure::Environment(text).into())
 }
 
@@ -105,8 +105,8 @@ fn unknown_distribution(missing: &[&Need]) -> String {
     let line = |need: &&Need| format!("  {} ({}); Debian's package: {}", need.what, need.why, need.package);
     let list: Vec<_> = missing.iter().map(line).collect();
     format!(
-        "setup installs packages on Debian and its relatives only, and this is another distribution. \
-         Install these, then call it again:\n{}",
+        "packages can be installed on Debian and its derivatives only. Install these, then run the \
+         command again:\n{}",
         list.join("\n")
     )
 }

@@ -1,4 +1,4 @@
-//! What the tasks need of a machine, and how to see that it is there.
+//! Requirements of the tasks, and how to detect each.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ pub(crate) enum Purpose {
     Machine,
     /// Building the BPF programs. The toolchain itself is `super::bpf`'s.
     Bpf,
-    /// Tracers to be compared with.
+    /// Tracers that benches compare with.
     Bench,
     /// Shipping the binary.
     Release,
@@ -69,7 +69,7 @@ const NEEDS: &[Need] = &[
         sign: Sign::File(&["/usr/include/openssl/ssl.h"]),
     },
     program("qemu-system-x86_64", "runs the virtual machine", "qemu-system-x86", Purpose::Machine),
-    program("python3", "has other engines count traces", "python3-venv", Purpose::Machine),
+    program("python3", "runs pyarrow, DuckDB and tools of the checks", "python3-venv", Purpose::Machine),
     Need {
         what: "libc.a",
         why: "links the virtual machine's first process",
@@ -78,8 +78,8 @@ const NEEDS: &[Need] = &[
         sign: Sign::File(&["/usr/lib/x86_64-linux-gnu/libc.a", "/usr/lib64/libc.a", "/usr/lib/libc.a"]),
     },
     program("objcopy", "splits off debug information", "binutils", Purpose::Release),
-    program("perf", "is measured beside migtrace", "linux-perf", Purpose::Bench),
-    program("bpftrace", "is measured beside migtrace", "bpftrace", Purpose::Bench),
+    program("perf", "is a tracer that benches compare with", "linux-perf", Purpose::Bench),
+    program("bpftrace", "is a tracer that benches compare with", "bpftrace", Purpose::Bench),
 ];
 
 /// Directories of programs that are not on every user's PATH.

@@ -1,6 +1,6 @@
 //! Prometheus for the tests of `migtrace serve`: Debian's package, unpacked into the cache.
 //!
-//! Installed, it would run as a service of this machine, which nobody asked for.
+//! Not installed, because it would run as a service of this machine.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -12,7 +12,7 @@ use crate::paths::Paths;
 
 const PACKAGE: &str = "prometheus";
 
-/// The directory of its programs, fetched if need be; `None` where the distribution has none.
+/// The directory of its programs, fetched if missing; `None` if the distribution has none.
 pub(crate) fn programs(paths: &Paths) -> Result<Option<PathBuf>> {
     let place = paths.cache.join(PACKAGE);
     let programs = place.join("usr/bin");
@@ -22,7 +22,7 @@ pub(crate) fn programs(paths: &Paths) -> Result<Option<PathBuf>> {
     if !apt::is_here() || !apt::offers(PACKAGE)? {
         return Ok(None);
     }
-    step(&format!("fetches and unpacks {PACKAGE}"), || {
+    step(&format!("fetching and unpacking {PACKAGE}"), || {
         create_dir(&paths.cache)?;
         let work = tempfile::tempdir_in(&paths.cache).context("cannot create a directory in the cache")?;
         let root = work.path().join("root");
@@ -33,7 +33,7 @@ pub(crate) fn programs(paths: &Paths) -> Result<Option<PathBuf>> {
         for deb in deb.filter(|path| path.is_file()) {
             command::run(Command::new("dpkg").arg("--extract").arg(deb).arg(&root))?;
         }
-        // One that does not start is none.
+        // Rejected if it does not start.
         command::output(Command::new(root.join("usr/bin").join(PACKAGE)).arg("--version"))
             .context("the unpacked Prometheus does not start")?;
         fs::rename(&root, &place).with_context(|| format!("cannot move Prometheus to {}", place.display()))

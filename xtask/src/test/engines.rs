@@ -1,7 +1,7 @@
-//! Engines that people query traces with, pyarrow and DuckDB, count as `migtrace summary --json` does.
+//! pyarrow and DuckDB count a trace as `migtrace summary --json` does.
 //!
-//! They come from PyPI, into an environment of their own in target/. Where PyPI cannot be reached and they are not there
-//! yet, the tests are skipped, and say so.
+//! They are installed from PyPI into target/python. If they are not installed and PyPI cannot be reached, the tests are
+//! reported as skipped.
 
 use std::{
     fs,
@@ -23,11 +23,11 @@ use crate::{
 const SET: &str = "other engines";
 /// The engines, each a package of its name, at the versions that are known to work.
 const ENGINES: [(&str, &str); 2] = [("pyarrow", "26.0.1"), ("duckdb", "2.0.1")];
-/// Made-up recordings that they count.
+/// Shapes of the synthetic recordings.
 const SHAPES: [&str; 3] = ["regular", "mixed", "noise"];
 /// Enough for more than one row group.
 const EVENTS: &str = "300000";
-/// Runs the tests whose name contains `filter`; `None` where it leaves none.
+/// Runs the tests whose name contains `filter`; `None` if it leaves none.
 pub(super) fn run(paths: &Paths, filter: Option<&str>) -> Result<Option<Report>> {
     let wanted = |engine: &str, shape: &str| filter.is_none_or(|f| name(engine, shape).contains(f));
     let all = ENGINES.iter().flat_map(|(engine, _)| SHAPES.map(|shape| (*engine, shape)));

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: all tests, on this host and inside the virtual machine.
 //!
-//! A failing test is told apart from a machine that broke and from an environment that lacks something.
+//! The exit status distinguishes a failing test from a broken machine and from a missing requirement.
 
 mod engines;
 mod tally;
@@ -34,26 +34,31 @@ use crate::{
 
 /// The kernels on which tests run.
 const KERNELS: [&str; 3] = [kernel::DEFAULT, "stock-6.12", "stock-6.1"];
-/// Modules of tests inside the virtual machine that ask how migtrace behaves, and not what a kernel shows: the first
-/// kernel's answer is every kernel's.
+/// Modules of tests inside the virtual machine that do not depend on the kernel: they run on the first one only.
 const OF_MIGTRACE_ALONE: [&str; 6] =
     ["environment::", "live_log::", "loss::", "privilege::", "recorder::", "reliability::"];
-/// What every build here selects: with another selection, dependencies get other features, and are all compiled again.
+/// The packages of every build here: another selection gives dependencies other features, and compiles all of them again.
 const PACKAGES: [&str; 3] = ["--workspace", "--exclude", "*-ebpf"];
 /// Memory of the test machine's slow node.
 const SLOW: u64 = 256 << 20;
 /// Memory that two test machines may take together, with what they read of the host's files.
 const ROOM_FOR_TWO: u64 = 8 << 30;
 
-/// Run all tests: on the host, then inside the virtual machine
+/// Run all tests: on this host, then in virtual machines
+///
+/// The last line of standard output is the total. Tests that a kernel cannot run are reported as skipped.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  cargo xtask test --host
+  cargo xtask test lazy:: --vm --kernel patched
+  cargo xtask test --vm --kernel stock-6.1 --kernel stock-7.0")]
 pub(crate) struct Options {
     /// Only tests whose name contains this
     filter: Option<String>,
     /// Kernels of the virtual machine
     #[arg(long, value_name = "NAME", default_values = KERNELS, hide_default_value = true,
           help = format!("Kernel of the virtual machine; may be repeated. The first one runs all tests, the others those that \
-                          depend on the kernel. Without, {}; there are {}", KERNELS.join(", "), kernel::NAMES))]
+                          depend on the kernel. Default: {}. Known: {}", KERNELS.join(", "), kernel::NAMES))]
     kernel: Vec<String>,
     /// Only the tests on the host
     #[arg(long, conflicts_with = "vm")]
@@ -61,11 +66,10 @@ pub(crate) struct Options {
     /// Only the tests inside the virtual machine
     #[arg(long)]
     vm: bool,
-    /// Boot one virtual machine after the other. Where the host has two processors and 8 GiB of memory to spare, the first
-    /// kernel's machine runs beside the others' otherwise
+    /// Boot one virtual machine after the other. Default: two at a time if the host has two CPUs and 8 GiB of free memory
     #[arg(long, conflicts_with = "host")]
     one_by_one: bool,
-    /// End a virtual machine when its tests take longer; exit status 69
+    /// Stop a virtual machine if its tests take longer; exit status 69
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = humantime::parse_duration)]
     timeout: Duration,
 }
@@ -86,7 +90,7 @@ impl Report {
 }
 
 impl Options {
-    /// Fine when every test passed and no kernel complained.
+    /// Succeeds if every test passed and no kernel reported an error.
     pub(crate) fn run(&self, paths: &Paths) -> Result<u8> {
         setup::ensure(paths, &[Purpose::Kernel, Purpose::Machine, Purpose::Bpf])?;
         ebpf::build(paths)?;
@@ -117,11 +121,11 @@ impl Options {
         Ok(Report { set: "host".to_owned(), took: began.elapsed(), tally, problem })
     }
 
-    /// One boot for each kernel; none where the filter leaves no test. What a kernel lacks, its tests skip.
+    /// Boots each kernel once, unless the filter leaves no test. Tests skip what a kernel lacks.
     fn in_machines(&self, paths: &Paths, reports: &mut Vec<Report>) -> Result<()> {
         let program = build(paths, "test", "kernel")?;
         if count(&program, self.filter.as_deref())? == 0 {
-            say("no test inside the virtual machine has a name like that");
+            say("no test in the virtual machine has such a name");
             return Ok(());
         }
         let Some((first, others)) = self.kernel.split_first() else { return Ok(()) };
@@ -158,7 +162,7 @@ impl Options {
                 }
             }
         }
-        // The reports are worth more than none, whatever broke.
+        // The reports of other kernels are printed even if one broke.
         broken.map_or(Ok(()), |error| {
             summarize(reports);
             Err(error)
@@ -179,14 +183,14 @@ impl Options {
         let (mut outcome, mut heard) = self.boot(paths, program, image, skipped, show)?;
         // Nothing was tested yet, so nothing is hidden: a loaded host makes emulated timers late.
         if let (Ended::Broken(why), false) = (&outcome.ended, outcome.came_up) {
-            say(format!("{why}: boots once more (the console log of this one: {})", outcome.keep_console(paths)?));
+            say(format!("{why}: booting once more (console log: {})", outcome.keep_console(paths)?));
             (outcome, heard) = self.boot(paths, program, image, skipped, show)?;
         }
         let Heard { tally, last_line } = heard;
         let problem = match &outcome.ended {
             Ended::Broken(why) => {
-                let at = if last_line.is_empty() { "no test began" } else { &last_line };
-                return Err(outcome.broken(paths, &format!("{why}; the tests stood at: {at}")));
+                let at = if last_line.is_empty() { "none" } else { &last_line };
+                return Err(outcome.broken(paths, &format!("{why}; last line of the tests: {at}")));
             }
             Ended::Stopped(status) => Some(format!("stopped, status {status}")),
             Ended::Job(FINE) => None,
@@ -197,7 +201,7 @@ impl Options {
         let problem = match (problem, faults.is_empty()) {
             (problem, true) => problem,
             (problem, false) => Some(format!(
-                "{}the kernel complained (all of it: {}):{}",
+                "{}the kernel reported errors (console log: {}):{}",
                 problem.map(|problem| problem + "; ").unwrap_or_default(),
                 outcome.keep_console(paths)?,
                 faults.concat()
@@ -240,8 +244,7 @@ impl Options {
     }
 }
 
-/// Whether the host can run two machines at once. Each is emulated by one processor, and slower than its tests' patience
-/// where it has to share it.
+/// Whether the host can run two machines at once. Each is emulated by one CPU; if it shares that, tests time out.
 fn has_room_for_two() -> Result<bool> {
     let processors = thread::available_parallelism().context("cannot count this host's processors")?;
     let meminfo = fs::read_to_string("/proc/meminfo").context("reading /proc/meminfo")?;
@@ -250,7 +253,7 @@ fn has_room_for_two() -> Result<bool> {
     Ok(processors.get() >= 2 && available_kib << 10 >= ROOM_FOR_TWO)
 }
 
-/// Tells tests where Prometheus is.
+/// The variable that names Prometheus's directory to tests.
 fn prometheus(paths: &Paths) -> Result<Option<(OsString, OsString)>> {
     Ok(setup::prometheus(paths)?.map(|programs| ("MIGTRACE_PROMETHEUS".into(), programs.into())))
 }
@@ -268,16 +271,16 @@ fn count(program: &Path, filter: Option<&str>) -> Result<usize> {
     Ok(listed.lines().filter(|line| line.ends_with(": test")).count())
 }
 
-/// Says how all went; the last line of standard output is the total.
+/// Prints the results; the last line of standard output is the total.
 fn summarize(reports: &[Report]) -> u8 {
     for report in reports {
-        let verdict = if report.is_fine() { "fine" } else { "FAILED" };
+        let verdict = if report.is_fine() { "passed" } else { "FAILED" };
         say(format!("{}: {verdict}, {} ({})", report.set, report.tally, clock(report.took)));
         if let Some(problem) = &report.problem {
             say(format!("  {problem}"));
         }
     }
-    say(format!("all together {}", clock(elapsed())));
+    say(format!("total time {}", clock(elapsed())));
     let total = reports.iter().fold(Tally::default(), |total, report| total + report.tally);
     println!("{total}");
     if reports.iter().all(Report::is_fine) { FINE } else { FINDING }

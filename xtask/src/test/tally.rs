@@ -67,13 +67,13 @@ impl Tally {
     }
 }
 
-/// A pipe whose content goes to standard output, and is counted.
+/// A pipe that counts tests and copies its content to standard output.
 pub(super) struct Tee {
     pub(super) writer: PipeWriter,
     reader: JoinHandle<Heard>,
 }
 
-/// When what tests say is shown.
+/// When the output of tests is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Show {
     AtOnce,
@@ -124,7 +124,7 @@ fn pass_on(reader: PipeReader, show: Show) -> Heard {
 
 fn print(held: &mut Vec<u8>) {
     let mut stdout = io::stdout().lock();
-    // Counting goes on when nobody reads the text.
+    // Counting goes on if the reader of the text is gone.
     let _ = stdout.write_all(held).and_then(|()| stdout.flush());
     held.clear();
 }

@@ -1,4 +1,4 @@
-//! KVM or software emulation: KVM only where it was seen to bring a guest up.
+//! KVM or software emulation: KVM only if a guest was seen to boot under it.
 //!
 //! A /dev/kvm proves little: inside some virtual machines it is there, starts a BIOS, and hangs in the kernel. So one
 //! boot is tried with a time limit, and the answer is kept for as long as this host runs.
@@ -68,7 +68,7 @@ pub(super) fn choose(
         _ => {}
     }
     say(format!(
-        "tries whether a guest boots under KVM (at most {}; remembered until this host reboots)",
+        "trying to boot a guest under KVM (at most {}; the result is kept until this host reboots)",
         clock(TRIAL)
     ));
     let began = Instant::now();
@@ -78,7 +78,7 @@ pub(super) fn choose(
         (Accelerator::Emulated, "tcg\n")
     };
     let found =
-        if accelerator == Accelerator::Kvm { "KVM works" } else { "KVM does not work here: software emulation" };
+        if accelerator == Accelerator::Kvm { "KVM works" } else { "KVM does not work here, using software emulation" };
     say(format!("{found} ({})", clock(began.elapsed())));
     write_atomically(&answer_file, word.as_bytes())?;
     Ok(accelerator)

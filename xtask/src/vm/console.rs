@@ -1,4 +1,4 @@
-//! The guest's console log: what the kernel says about its own state.
+//! The guest's console log: what the kernel reports about its own state.
 
 use std::{fmt, fs, path::Path};
 
@@ -18,7 +18,7 @@ pub(crate) enum Kind {
     Panic,
 }
 
-/// One line of the console log that says that something is wrong with the kernel.
+/// A line of the console log that reports an error in the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Splat {
     pub(crate) kind: Kind,
@@ -39,7 +39,7 @@ impl fmt::Display for Splat {
     }
 }
 
-/// Starts of kernel messages, after the time stamp, that tell of a fault in the kernel. First match counts.
+/// Starts of kernel messages, after the time stamp, that report an error in the kernel. The first match counts.
 const SPLATS: &[(&str, Kind)] = &[
     ("Kernel panic - not syncing", Kind::Panic),
     ("BUG: KASAN", Kind::Memory),

@@ -30,7 +30,7 @@ pub(super) enum End {
     Silent,
     /// The job took longer than it may.
     TimedOut,
-    /// This process was told to end, twice or before the job started.
+    /// This process received a signal to end, twice or before the job started.
     Interrupted(Signal),
 }
 

@@ -14,14 +14,14 @@ pub(crate) struct Machine {
     /// NUMA nodes
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=16))]
     pub(crate) nodes: u32,
-    /// Processors in all, spread over the nodes; with fewer than nodes, the last nodes have memory only
+    /// CPUs in all, spread over the nodes; with fewer CPUs than nodes, the last nodes have memory only
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=16))]
     pub(crate) cpus: u32,
     /// Memory in all, in equal parts on each node: 4G, 1536M
     #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = size)]
     pub(crate) mem: u64,
-    /// One node more, with memory only, which the firmware's tables (ACPI HMAT) call slow: 256M. Linux 6.12 puts it into a
-    /// lower tier
+    /// Size of an additional node with memory only, slow by the firmware's tables (ACPI HMAT): 256M. Linux 6.12 puts it into
+    /// a lower tier
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) slow: Option<u64>,
 }

@@ -103,7 +103,7 @@ impl Session<'_> {
             {
                 return Ok(end.clone());
             }
-            // A caller who reads slowly holds the guest up, not this process's memory.
+            // If the reader is slow, the guest waits, and this process's memory does not grow.
             let listening = self.end.is_none() && !self.streams.stdout.full() && !self.streams.stderr.full();
             if !listening {
                 self.heard = Instant::now();
@@ -142,7 +142,7 @@ impl Session<'_> {
         let when = |wanted: bool, flags| if wanted { flags } else { PollFlags::empty() };
         let port = when(listening, PollFlags::POLLIN) | when(!self.outbox.is_empty(), PollFlags::POLLOUT);
         let mut fds = vec![PollFd::new(self.signal_fd.as_fd(), PollFlags::POLLIN)];
-        // What nobody waits for is left out: a closed descriptor polls ready whatever is asked.
+        // Without descriptors that are not needed now: a closed one is always ready.
         let mut place = |wanted: bool, fd: BorrowedFd<'s>, flags| {
             wanted.then(|| {
                 fds.push(PollFd::new(fd, flags));

@@ -29,7 +29,7 @@ impl Sink {
         Ok(Sink { fd, waiting: Vec::new(), written: 0, closed: false })
     }
 
-    /// Takes more. What nobody reads is dropped.
+    /// Takes more. If the reader is gone, it is discarded.
     pub(super) fn push(&mut self, data: &[u8]) {
         if !self.closed {
             self.waiting.extend_from_slice(data);
@@ -46,7 +46,7 @@ impl Sink {
         self.waiting.len() - self.written > FULL
     }
 
-    /// Writes a part, once the descriptor polls writable. Fails once, when nobody reads any more.
+    /// Writes a part, once the descriptor polls writable. Fails once, when the reader is gone.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         let part = &self.waiting[self.written..];
         match nix::unistd::write(&self.fd, &part[..part.len().min(STEP)]) {

@@ -23,25 +23,32 @@ use crate::{
     paths::Paths,
 };
 
-/// Boot the test machine and run a command in it, or a shell
+/// Boot the virtual machine and run a command in it, or a shell
+///
+/// The guest sees this host's files read-only, target/ writable, and `migtrace` on its PATH. The command runs as root; its exit
+/// status is this command's.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  cargo xtask vm                                        a shell
+  cargo xtask vm --kernel stock-6.12 -- migtrace doctor
+  cargo xtask vm --nodes 2 --mem 2G -- numactl --hardware")]
 pub(crate) struct Options {
     /// Kernel to boot
     #[arg(long, value_name = "NAME", default_value = kernel::DEFAULT, help = format!("Kernel to boot: {}", kernel::NAMES))]
     kernel: String,
     #[command(flatten)]
     machine: Machine,
-    /// End the machine when the command takes longer (30s, 5m); exit status 69
+    /// Stop the machine if the command takes longer (30s, 5m); exit status 69
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
-    /// Emulate, with clocks that count instructions, one a nanosecond, in place of time: what is done takes as long each time,
-    /// whatever else the host does. Best with --cpus 1
+    /// Emulate with clocks that count instructions, 1 ns each: the same work takes the same time whatever else the host does.
+    /// Best with --cpus 1
     #[arg(long)]
     counted: bool,
     /// Boot this bzImage
     #[arg(long, value_name = "FILE", hide = true)]
     bzimage: Option<PathBuf>,
-    /// Command and arguments, run as root; without one, an interactive shell
+    /// Command and arguments; default: an interactive shell
     #[arg(last = true, value_name = "CMD")]
     command: Vec<OsString>,
 }
@@ -76,7 +83,7 @@ impl Options {
 }
 
 /// The collector that was built last, or one that is built now: the guest has it on its PATH. A collector that does not
-/// compile keeps nobody from booting.
+/// compile does not prevent booting.
 fn collector(paths: &Paths) -> Option<PathBuf> {
     guest::collector(paths).or_else(|| {
         let built = ebpf::build(paths).and_then(|()| cargo::build_collector(paths));
@@ -100,7 +107,7 @@ fn judge(paths: &Paths, outcome: &Outcome) -> Result<u8> {
     if outcome.splats.is_empty() {
         return Ok(status);
     }
-    say("the guest's kernel complained:");
+    say("the guest's kernel reported errors:");
     for splat in outcome.splats.iter().take(10) {
         say(format!("  {splat}"));
     }

@@ -47,7 +47,7 @@ impl Raw {
 
 impl Drop for Raw {
     fn drop(&mut self) {
-        // Nobody is left to tell about a terminal that went away.
+        // A terminal that is gone needs no restoring.
         let _ = termios::tcsetattr(&self.stdin, SetArg::TCSADRAIN, &self.before);
     }
 }
