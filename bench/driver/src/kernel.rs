@@ -1,5 +1,7 @@
-//! `kernel-off` and `kernel-lazy`: what the series costs the kernel and what it saves, in instructions. The machine is
-//! emulated, and its clock counts them: caches and the buses between nodes are not in it, nor is the rest of the host.
+//! `kernel-off` and `kernel-lazy`: what the series costs and saves, in instructions.
+//!
+//! The machine is emulated, and its clock counts instructions. Caches, interconnects between nodes and other load on the host
+//! are not included.
 
 use anyhow::{Context, Result, ensure};
 use bench_workloads::Refaulted;
@@ -21,7 +23,7 @@ const OFF_AT_MOST: f64 = 1.01;
 /// Pages that `kernel-lazy` moves.
 const PAGES: u64 = 4096;
 
-/// The fault path of the patched kernel where the feature is off, against the unpatched one.
+/// A fault on the patched kernel with lazy migration off, and on the unpatched kernel.
 pub(crate) fn off(machine: &dyn Machine, tools: &Tools, scale: &Scale) -> Result<Report> {
     let refault = format!("{} --rounds {}", command::quoted(tools.refault.as_os_str()), scale.repeats);
     // A boot for each: what was swapped before is seen in what comes after.
@@ -30,7 +32,7 @@ pub(crate) fn off(machine: &dyn Machine, tools: &Tools, scale: &Scale) -> Result
     let arms = [
         ("without the series", measure(UNPATCHED, &refault)?),
         ("vm.migrate_on_fault = 0", patched(0)?),
-        ("1, and nobody opted in", patched(1)?),
+        ("1, not opted in", patched(1)?),
     ];
     let [(_, base), ..] = &arms;
     let mut report = Report::new(&[
@@ -106,7 +108,7 @@ impl Turn {
     }
 }
 
-/// The times that memtoy tells, without the first turn.
+/// The times that memtoy printed, without the first turn.
 fn turns(said: &str) -> Result<Vec<Turn>> {
     let seconds: Vec<f64> = said
         .lines()
@@ -125,14 +127,14 @@ fn turns(said: &str) -> Result<Vec<Turn>> {
                 let [direct, resident, mark, lazy] = [direct, resident, mark, lazy].map(|s| s * 1e9);
                 Ok(Turn { direct, resident, mark, lazy })
             }
-            _ => Err(Failure::Finding(format!("memtoy did not tell all its times:\n{said}")).into()),
+            _ => Err(Failure::Finding(format!("memtoy did not print all its times:\n{said}")).into()),
         })
         .collect()
 }
 
-/// Beside what was measured, for who reads only the table.
-const WHERE: &str = "in the project's virtual machine, emulated on one processor, whose clock counts instructions, user's and \
-                     kernel's; caches, buses between nodes, and what waits for other CPUs are not in it";
+/// A note below each table.
+const WHERE: &str = "in the project's virtual machine, emulated on one CPU, whose clock counts user and kernel instructions; \
+                     without caches, interconnects between nodes, and waits for other CPUs";
 
 /// Per page and fault, by round.
 struct Costs {
@@ -141,7 +143,7 @@ struct Costs {
 }
 
 fn refaulted(said: &str) -> Result<Costs> {
-    let measured: Refaulted = serde_json::from_str(said).with_context(|| format!("refault said {said:?}"))?;
+    let measured: Refaulted = serde_json::from_str(said).with_context(|| format!("refault printed {said:?}"))?;
     let pages = measured.pages as f64;
     let spread = |all: &[u64]| Spread::of(all.iter().map(|ns| Some(*ns as f64 / pages))).context("no round");
     Ok(Costs { anon: spread(&measured.anon_ns)?, swap_cache: spread(&measured.swap_cache_ns)? })

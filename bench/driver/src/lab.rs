@@ -54,22 +54,25 @@ pub struct Used {
 impl Lab {
     /// Looks at this machine.
     pub fn new(tools: Tools, counted: bool) -> Result<Lab> {
-        let mine = sched_getaffinity(Pid::from_raw(0)).context("cannot ask which CPUs this process may use")?;
+        let mine = sched_getaffinity(Pid::from_raw(0)).context("cannot read which CPUs this process may use")?;
         let cpus: Vec<u32> =
             (0..CpuSet::count()).filter(|&cpu| mine.is_set(cpu).unwrap_or(false)).map(|cpu| cpu as u32).collect();
         if cpus.len() < 2 && !counted {
-            return Err(Failure::Environment("the benches need two CPUs: one to fault, one to watch".into()).into());
+            return Err(Failure::Environment(
+                "the benches need two CPUs: one for the workload, one for the tracer".into(),
+            )
+            .into());
         }
         create_dir(&tools.directory)?;
         Ok(Lab { tools, cpus, counted })
     }
 
-    /// Where what watches runs.
+    /// The CPU for tracers.
     pub fn watching_cpu(&self) -> u32 {
         self.cpus[0]
     }
 
-    /// Where what is watched runs.
+    /// The CPU for the workload.
     pub fn faulting_cpu(&self) -> u32 {
         self.cpus[1.min(self.cpus.len() - 1)]
     }
@@ -91,7 +94,7 @@ impl Lab {
         Command::new(program)
     }
 
-    /// Runs a program to its end. What it says is kept in files called `name`, too.
+    /// Runs a program to its end. Its output is also kept in files called `name`.
     pub fn run(&self, command: Command, name: &str) -> Result<Used> {
         let path = self.file(&format!("{name}.out"));
         let stdout = fs::File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
@@ -99,8 +102,8 @@ impl Lab {
         Ok(Used { stdout: text(&path)?, ..used })
     }
 
-    /// The same for one whose standard output nobody wants.
-    pub fn run_unheard(&self, command: Command, name: &str) -> Result<Used> {
+    /// The same, without keeping standard output.
+    pub fn run_quietly(&self, command: Command, name: &str) -> Result<Used> {
         self.run_into(command, name, Stdio::null())
     }
 

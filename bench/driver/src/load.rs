@@ -1,4 +1,4 @@
-//! `load`: how long it takes to know what is in a large recording.
+//! `load`: time and memory to summarize a large recording.
 
 use std::{
     fs,
@@ -27,7 +27,7 @@ const OPEN_AT_MOST_S: f64 = 0.05;
 const SUMMARY_AT_MOST_S: f64 = 1.5;
 const SUMMARY_AT_MOST_BYTES: f64 = 500e6;
 
-/// Who reads what.
+/// A program that reads a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reader {
     Open,
@@ -85,7 +85,7 @@ pub(crate) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
     report.failed.extend(runs.iter().filter_map(|runs| runs.as_ref().err()).map(Failed::of));
     report.notes.push(
         "wall time, the file in the page cache; migtrace reads a synthetic trace of all kinds of \
-         events, perf a recording of as many faults"
+         events, perf reads a recording of as many faults"
             .to_owned(),
     );
     Ok(report)
@@ -96,7 +96,7 @@ impl Recordings {
         let trace = synthesize(lab, EVENTS)?;
         let long_trace = scale.long.then(|| synthesize(lab, EVENTS * LONG)).transpose()?;
         let workload = Workload::new(vec![lab.faulting_cpu()], EVENTS);
-        let recorded = step("perf records as many faults", || Watcher::Perf.run(lab, &workload))?;
+        let recorded = step("recording as many faults with perf", || Watcher::Perf.run(lab, &workload))?;
         let samples = recorded.kept.context("perf keeps samples")?.events;
         Ok(Recordings { trace, long_trace, perf: perf::file(lab, false), samples })
     }
@@ -112,7 +112,7 @@ impl Recordings {
 
 fn synthesize(lab: &Lab, events: u64) -> Result<PathBuf> {
     let file = lab.file(&format!("synthetic-{events}.parquet"));
-    step(&format!("makes up a trace of {} million events", events / 1_000_000), || {
+    step(&format!("writing a synthetic trace of {} million events", events / 1_000_000), || {
         let mut replay = lab.anywhere(&lab.tools.replay);
         replay.args(["synth", "mixed", "--events", &events.to_string(), "--output"]).arg(&file);
         lab.run(replay, "synth").map(drop)
@@ -162,6 +162,6 @@ impl Reader {
             Reader::PerfReport => perf(&["report", "--stdio"]),
             Reader::PerfScript => perf(&["script"]),
         };
-        lab.run_unheard(command, "load")
+        lab.run_quietly(command, "load")
     }
 }

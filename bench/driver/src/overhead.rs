@@ -1,7 +1,7 @@
-//! `overhead`: what watching adds to a fault, while one CPU does nothing but fault.
+//! `overhead`: what tracing adds to a page fault, with one CPU faulting all the time.
 //!
-//! Measured in CPU time of the faulting thread, from which time is missing that other programs, or a hypervisor, took.
-//! On a quiet machine wall time, which stands beside it, is the same.
+//! Measured in CPU time of the faulting thread, which excludes time that other programs or a hypervisor take. On a quiet
+//! machine it equals wall time, which is shown beside it.
 
 use anyhow::Result;
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 const WATCHERS: [Watcher; 8] = [
-    Watcher::Nobody,
+    Watcher::Untraced,
     Watcher::Empty,
     Watcher::EmptyPair,
     Watcher::HandFloor,
@@ -50,7 +50,7 @@ pub(crate) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
         ("per event", Unit::Bytes),
     ]);
     for arm in &arms {
-        let added = (arm.watcher != Watcher::Nobody).then(|| added(arm.watcher)).flatten();
+        let added = (arm.watcher != Watcher::Untraced).then(|| added(arm.watcher)).flatten();
         let wall = arm.spread(|run| run.wall_ns());
         report.row(arm.watcher.name(), [wall, cpu(arm), added, arm.events(), arm.lost(), arm.bytes_per_event()]);
     }
@@ -62,7 +62,7 @@ pub(crate) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
         arm.limit_lost(&mut report);
     }
     report.notes.push(format!(
-        "per fault; {} faults a run and arm, faulting on CPU {}, watching on CPU {}",
+        "per fault; {} faults a run and arm, faulting on CPU {}, tracing on CPU {}",
         workload.faults(),
         lab.faulting_cpu(),
         lab.watching_cpu()

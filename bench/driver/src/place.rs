@@ -1,4 +1,4 @@
-//! Where benches run: on this machine's own kernel where it lets raw tracepoints load, in the virtual machine otherwise.
+//! The machine that benches run on: this one if its kernel loads BPF programs on raw tracepoints, else the virtual machine.
 
 use std::{fs, path::Path};
 
@@ -47,7 +47,7 @@ impl Place {
         }
     }
 
-    /// One line: where, and what times are worth there.
+    /// One line about the machine and its clock.
     pub fn text(&self) -> String {
         let kind = match (&self.place[..], self.virtualized) {
             ("native", false) => "on this machine's own kernel",
@@ -71,7 +71,7 @@ pub fn obstacle(lab: &Lab) -> Option<String> {
 
 const TRACEFS: &str = "/sys/kernel/tracing";
 
-/// perf and bpftrace find tracepoints in tracefs: mounts it where nobody has.
+/// perf and bpftrace find tracepoints in tracefs: mounts it if it is not mounted.
 pub fn mount_tracefs() -> Result<()> {
     let has_events = |place: &str| Path::new(place).join("events/exceptions").is_dir();
     if has_events(TRACEFS) || has_events("/sys/kernel/debug/tracing") {
@@ -84,7 +84,7 @@ pub fn mount_tracefs() -> Result<()> {
         MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC,
         None::<&str>,
     )
-    .with_context(|| Failure::Environment(format!("{TRACEFS} cannot be mounted, and perf needs it")))?;
+    .with_context(|| Failure::Environment(format!("cannot mount {TRACEFS}, which perf needs")))?;
     say(format!("mounted {TRACEFS}: perf and bpftrace find the tracepoints there"));
     Ok(())
 }

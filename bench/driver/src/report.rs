@@ -58,12 +58,12 @@ pub(crate) struct Row {
     pub(crate) cells: Vec<Option<Spread>>,
 }
 
-/// A number that must be reached.
+/// A required number.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Limit {
     pub(crate) what: String,
     pub(crate) unit: Unit,
-    /// None where it cannot be told from noise.
+    /// None if it is within the noise.
     pub(crate) value: Option<Spread>,
     pub(crate) bound: Bound,
     pub(crate) verdict: Verdict,

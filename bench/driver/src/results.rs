@@ -66,7 +66,7 @@ impl Results {
     pub fn write(&self, file: &Path) -> Result<()> {
         let mut json = serde_json::to_vec_pretty(self).context("cannot write JSON")?;
         json.push(b'\n');
-        // A bare name lies in the working directory.
+        // A bare name is in the working directory.
         let file = std::path::absolute(file).with_context(|| format!("no such place: {}", file.display()))?;
         write_atomically(&file, &json)
     }
@@ -80,14 +80,14 @@ impl Results {
     /// Where it was measured, and how to read it.
     pub fn head(&self) -> String {
         format!(
-            "{}\nmedian (least..largest) of {} run(s) of each arm, which take turns; times of a shared machine are not \
-             comparable with another's, nor with its own of another hour: compare ratios\n",
+            "{}\nmedian (least..largest) of {} run(s) of each arm, which take turns; absolute times on shared \
+             machines vary by machine and by hour: compare ratios\n",
             self.place.text(),
             self.repeats
         )
     }
 
-    /// Of a bench or an arm that could not run if there is one; with `gate`, a finding where a limit is not known to be met.
+    /// The status of a bench or arm that could not run, if there is one. With `gate`, a finding unless every limit is met.
     pub fn status(&self, gate: bool) -> u8 {
         let reports = || self.benches.iter().filter_map(|outcome| outcome.report.as_ref());
         let benches = self.benches.iter().filter_map(|outcome| outcome.error.as_ref());

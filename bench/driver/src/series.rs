@@ -1,4 +1,4 @@
-//! Running arms interleaved: what changes on a shared machine meanwhile meets all of them alike.
+//! Running arms interleaved, so that changes on a shared machine affect all of them.
 
 use std::time::Instant;
 
@@ -114,7 +114,7 @@ impl Arm {
 /// Of the time without a CPU from which on a run is said to be disturbed.
 const DISTURBED: f64 = 0.02;
 
-/// Says which arms failed, and how disturbed the runs of one CPU were by other programs.
+/// Notes which arms failed, and how much other programs disturbed the runs on one CPU.
 pub(crate) fn close(report: &mut Report, arms: &[Arm]) {
     for error in arms.iter().filter_map(|arm| arm.error.as_ref()) {
         report.failed.push(Failed::of(error));
@@ -122,7 +122,7 @@ pub(crate) fn close(report: &mut Report, arms: &[Arm]) {
     let most = arms.iter().flat_map(|arm| &arm.runs).filter_map(Run::share_waited).fold(0.0, f64::max);
     if most > DISTURBED {
         report.notes.push(format!(
-            "the machine was busy: in one run the faulting CPU was taken by other programs for {:.0} % of the time",
+            "the machine was busy: in one run, other programs took the faulting CPU for {:.0} % of the time",
             most * 100.0
         ));
     }

@@ -1,7 +1,7 @@
-//! `storm`: what watching adds to a fault while all CPUs fault, against one.
+//! `storm`: what tracing adds to a page fault with all CPUs faulting, and with one.
 //!
-//! Measured in CPU time of the faulting threads: what watches has no CPU of its own then, and takes theirs. Wall time
-//! stands beside it.
+//! Measured in CPU time of the faulting threads: the tracer has no CPU of its own then, and takes theirs. Wall time is shown
+//! beside it.
 
 use anyhow::Result;
 
@@ -15,7 +15,8 @@ use crate::{
     workload::Workload,
 };
 
-const WATCHERS: [Watcher; 5] = [Watcher::Nobody, Watcher::Empty, Watcher::HandFloor, Watcher::Perf, Watcher::Migtrace];
+const WATCHERS: [Watcher; 5] =
+    [Watcher::Untraced, Watcher::Empty, Watcher::HandFloor, Watcher::Perf, Watcher::Migtrace];
 /// What an added ns may grow to.
 const AT_MOST: f64 = 1.5;
 
@@ -34,7 +35,7 @@ pub(crate) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
         ("lost", Unit::Count),
     ]);
     for (calm, storm) in calm.iter().zip(&storm) {
-        let watched = calm.watcher != Watcher::Nobody;
+        let watched = calm.watcher != Watcher::Untraced;
         let added = |arm, base| cpu(arm).and_then(|spread| spread.above(base)).filter(|_| watched);
         let (few, many) = (added(calm, &calm_base), added(storm, &storm_base));
         let ratio = many.as_ref().zip(few.as_ref()).and_then(|(many, few)| many.over(few));
@@ -49,7 +50,7 @@ pub(crate) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
     series::close(&mut report, &calm);
     series::close(&mut report, &storm);
     report.notes.push(format!(
-        "{} faults on each of {} CPUs at once, {} on one; CPU time of the faulting threads, for what watches takes \
+        "{} faults on each of {} CPUs at once, {} on one; CPU time of the faulting threads: the tracer shares \
          their CPUs",
         one.faults(),
         lab.cpus.len(),

@@ -1,5 +1,5 @@
-//! `throughput`: what recording to disk costs beside the faulting CPU, at the full rate of faults; and how fast events
-//! are decoded and written when they come from memory.
+//! `throughput`: what recording to disk costs at the full fault rate, and how fast events from memory are decoded and
+//! written.
 
 use anyhow::Result;
 
@@ -14,7 +14,7 @@ use crate::{
     workload::Workload,
 };
 
-const WATCHERS: [Watcher; 3] = [Watcher::Nobody, Watcher::Perf, Watcher::Migtrace];
+const WATCHERS: [Watcher; 3] = [Watcher::Untraced, Watcher::Perf, Watcher::Migtrace];
 /// Reader and writer together, ns of CPU for an event.
 const AT_MOST_NS: f64 = 400.0;
 /// A recording is this many times as long as one for `overhead`.
@@ -37,7 +37,7 @@ pub(crate) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
         ("lost", Unit::Count),
     ]);
     let mut costs = Vec::new();
-    for arm in arms.iter().filter(|arm| arm.watcher != Watcher::Nobody) {
+    for arm in arms.iter().filter(|arm| arm.watcher != Watcher::Untraced) {
         let idle = Spread::of((0..scale.repeats).map(|_| Some(arm.watcher.idle_cpu_ns(lab).ok()? as f64 / 1e9)));
         let cost = idle.as_ref().and_then(|idle| cost(arm, idle.median * 1e9));
         let added = arm.spread(|run| run.cpu_ns()).and_then(|spread| spread.above(&base));

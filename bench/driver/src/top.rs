@@ -1,4 +1,4 @@
-//! `top`: what the live screen costs, whatever the rate of events, and whether it answers.
+//! `top`: what the live screen costs at low and high event rates, and how fast it reacts.
 
 use std::{
     fs::File,
@@ -40,7 +40,7 @@ const MEASURED: Duration = Duration::from_secs(5);
 const FOR_EVER: u64 = 1 << 35;
 const SIZE: Winsize = Winsize { ws_row: 50, ws_col: 160, ws_xpixel: 0, ws_ypixel: 0 };
 
-/// What happens on the machine, and who looks.
+/// The load on the machine, and the programs that trace it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Arm {
     Calm,
@@ -103,7 +103,7 @@ pub(crate) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
     }
     report.failed.extend(runs.iter().filter_map(|run| run.as_ref().err()).map(Failed::of));
     report.notes.push(format!(
-        "a screen of {}x{} for {} s; one CPU faults as fast as it can, or nothing happens",
+        "a screen of {}x{} for {} s; one CPU faults as fast as it can, or none does",
         SIZE.ws_col,
         SIZE.ws_row,
         MEASURED.as_secs()
@@ -248,7 +248,7 @@ fn cpu_time(pid: u32) -> Result<Duration> {
     let failed = unsafe {
         libc::clock_getcpuclockid(pid as i32, &raw mut clock) != 0 || libc::clock_gettime(clock, &raw mut time) != 0
     };
-    ensure!(!failed, "cannot ask for the CPU time of process {pid}");
+    ensure!(!failed, "cannot read the CPU time of process {pid}");
     Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
 }
 

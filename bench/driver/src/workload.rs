@@ -1,4 +1,4 @@
-//! The toucher: what it is told, and what it says.
+//! The toucher: its command line and its report.
 
 use std::{ffi::OsString, fs};
 
@@ -60,7 +60,7 @@ impl Workload {
             let pages = one.pages * one.rounds.len() as u64;
             ensure!(
                 one.faults.abs_diff(pages) <= pages / 1000,
-                "CPU {}: {pages} pages were touched, and the kernel counted {} faults: their cost is not a page's",
+                "CPU {}: {pages} pages touched, but {} faults counted by the kernel: the cost per fault is unknown",
                 one.cpu,
                 one.faults
             );

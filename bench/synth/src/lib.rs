@@ -1,7 +1,7 @@
-//! Made-up recordings, as large as a benchmark wants them: records as the kernel side commits them.
+//! Synthetic records of any number, as the BPF programs commit them.
 //!
-//! The same records on every machine and in every run. What they hold is drawn so that it compresses as real ones do: times
-//! between events and latencies vary in their lower bits as measured ones do, addresses go as [`Shape`] says.
+//! The same records on every machine and in every run. They compress as real ones do: intervals and latencies vary in their
+//! lower bits as measured ones, and [`Shape`] decides the addresses.
 
 mod random;
 
@@ -16,7 +16,7 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use self::random::Random;
 
-/// What a recording is like.
+/// The kind of recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumString)]
 #[strum(serialize_all = "snake_case")]
 pub enum Shape {
@@ -60,7 +60,7 @@ impl Synth {
         Self { shape, random: Random::new(), ts_ns: 1_000_000_000, next_page, buffer: Vec::new() }
     }
 
-    /// The next record, as it would lie in a ring.
+    /// The next record, as in a ring.
     pub fn next_record(&mut self) -> &[u8] {
         self.buffer.clear();
         match self.shape {

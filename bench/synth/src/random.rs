@@ -1,5 +1,4 @@
-//! Numbers that look drawn and are the same each time (SplitMix64): no library's next version may change what a benchmark
-//! measures.
+//! Pseudo-random numbers (SplitMix64), the same each time: no library's next version may change what a bench measures.
 
 pub(super) struct Random(u64);
 

@@ -39,7 +39,7 @@ impl Region {
     pub fn touch(&mut self, pages: impl Iterator<Item = u64>) {
         for page in pages {
             assert!(page < self.pages, "page {page} of {}", self.pages);
-            // SAFETY: within the mapping, by the line above. Volatile, for nobody reads it.
+            // SAFETY: within the mapping, by the line above. Volatile, because the byte is never read.
             unsafe { self.start.cast::<u8>().add(page as usize * self.page_bytes).write_volatile(1) };
         }
     }
@@ -47,7 +47,7 @@ impl Region {
     /// Reads a byte of each page.
     pub fn read(&self) {
         for page in 0..self.pages {
-            // SAFETY: within the mapping. Volatile, for nobody wants it.
+            // SAFETY: within the mapping. Volatile, because the value is unused.
             let _ = unsafe { self.start.cast::<u8>().add(page as usize * self.page_bytes).read_volatile() };
         }
     }
@@ -69,7 +69,7 @@ impl Region {
     }
 
     fn advise(&self, advice: MmapAdvise) -> nix::Result<()> {
-        // SAFETY: the mapping is this value's own, and nothing refers to what lies in it.
+        // SAFETY: the mapping is this value's own, and nothing refers to its contents.
         unsafe { madvise(self.start, self.pages as usize * self.page_bytes, advice) }
     }
 }

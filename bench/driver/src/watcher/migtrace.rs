@@ -17,7 +17,7 @@ use crate::{
     workload::Workload,
 };
 
-/// Where the last recording lies.
+/// The last recording.
 pub(crate) fn file(lab: &Lab) -> PathBuf {
     lab.file("migtrace.parquet")
 }
@@ -25,7 +25,7 @@ pub(crate) fn file(lab: &Lab) -> PathBuf {
 pub(super) fn run(lab: &Lab, workload: &Workload) -> Result<Run> {
     let used = lab.run(record(lab, workload.argv(lab)), "migtrace")?;
     let touched = workload.touched(lab)?;
-    let said = Summary::read(&used.stderr).with_context(|| format!("migtrace gave no summary: {}", used.stderr))?;
+    let said = Summary::read(&used.stderr).with_context(|| format!("migtrace printed no summary: {}", used.stderr))?;
     let kept = Kept { events: said.events, lost: said.lost, bytes: Some(lab::bytes(&file(lab))?) };
     Ok(Run::new(&used, touched, Some(kept.covering(workload.faults())?)))
 }
@@ -35,7 +35,7 @@ pub(super) fn idle(lab: &Lab) -> Result<u64> {
     Ok(lab.run(record(lab, ["true"]), "migtrace")?.cpu.as_nanos() as u64)
 }
 
-/// The workload while another process is recorded, which says when it runs and then waits.
+/// Runs the workload while migtrace records another process.
 pub(super) fn run_elsewhere(lab: &Lab, workload: &Workload) -> Result<Run> {
     let mut recorder = record(lab, ["sh", "-c", "echo running; exec cat"]);
     recorder.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -44,8 +44,9 @@ pub(super) fn run_elsewhere(lab: &Lab, workload: &Workload) -> Result<Run> {
     let mut recorder = recorder.spawn().with_context(|| format!("cannot start `{shown}`"))?;
     let mut line = String::new();
     let stdout = recorder.stdout.take().context("the recorder has no output")?;
-    BufReader::new(stdout).read_line(&mut line).with_context(|| format!("cannot hear from `{shown}`"))?;
-    let run = if line == "running\n" { super::nobody(lab, workload) } else { Err(anyhow::anyhow!("it did not start")) };
+    BufReader::new(stdout).read_line(&mut line).with_context(|| format!("cannot read the output of `{shown}`"))?;
+    let run =
+        if line == "running\n" { super::untraced(lab, workload) } else { Err(anyhow::anyhow!("it did not start")) };
     // Its input closes, and so ends what it records.
     let status = recorder.wait().with_context(|| format!("cannot wait for `{shown}`"))?;
     ensure!(status.success(), "`{shown}` failed: {status}");

@@ -1,4 +1,4 @@
-//! The arms: ways to watch a workload's faults, migtrace's and others'.
+//! The arms: migtrace and other tracers of a workload's page faults.
 
 mod bpftrace;
 mod floor;
@@ -11,10 +11,10 @@ use bench_workloads::Touched;
 
 use crate::{lab::Lab, spread::median, workload::Workload};
 
-/// Who watches.
+/// What traces the workload: an arm of a bench.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Watcher {
-    Nobody,
+    Untraced,
     /// A program that does nothing.
     Empty,
     /// Two of them, where handling a fault begins and ends.
@@ -53,7 +53,7 @@ impl Watcher {
     /// Its name in tables.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Watcher::Nobody => "nothing attached",
+            Watcher::Untraced => "nothing attached",
             Watcher::Empty => "empty BPF program",
             Watcher::EmptyPair => "empty begin and end",
             Watcher::HandFloor => "hand floor",
@@ -61,14 +61,14 @@ impl Watcher {
             Watcher::Perf => "perf record",
             Watcher::PerfZ => "perf record -z",
             Watcher::Migtrace => "migtrace record",
-            Watcher::MigtraceElsewhere => "left out by migtrace",
+            Watcher::MigtraceElsewhere => "filtered by migtrace",
         }
     }
 
-    /// Runs the workload once under its eyes.
+    /// Runs the workload once with this tracer.
     pub(crate) fn run(self, lab: &Lab, workload: &Workload) -> Result<Run> {
         let run = || match self {
-            Watcher::Nobody => nobody(lab, workload),
+            Watcher::Untraced => untraced(lab, workload),
             Watcher::Empty => floor::run(lab, workload, floor::Program::Empty),
             Watcher::EmptyPair => floor::run(lab, workload, floor::Program::EmptyPair),
             Watcher::HandFloor => floor::run(lab, workload, floor::Program::Store),
@@ -93,11 +93,11 @@ impl Watcher {
 }
 
 impl Kept {
-    /// An error where the faults are neither kept nor lost: then the watcher did not see them.
+    /// An error if some faults are neither kept nor lost: the tracer did not see them.
     fn covering(self, faults: u64) -> Result<Kept> {
         ensure!(
             self.events + self.lost >= faults,
-            "{} events were kept and {} lost of {faults} faults: not all were seen",
+            "{} events kept and {} lost of {faults} faults: the tracer did not see all",
             self.events,
             self.lost
         );
@@ -140,7 +140,7 @@ impl Run {
     }
 }
 
-fn nobody(lab: &Lab, workload: &Workload) -> Result<Run> {
-    let used = lab.run(lab.watching(workload.argv(lab)), "nobody")?;
+fn untraced(lab: &Lab, workload: &Workload) -> Result<Run> {
+    let used = lab.run(lab.watching(workload.argv(lab)), "untraced")?;
     Ok(Run::new(&used, workload.touched(lab)?, None))
 }

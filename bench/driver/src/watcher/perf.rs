@@ -14,7 +14,7 @@ use crate::{
     workload::Workload,
 };
 
-/// Where the last recording lies.
+/// The last recording.
 pub(crate) fn file(lab: &Lab, compressed: bool) -> PathBuf {
     lab.file(if compressed { "perf-z.data" } else { "perf.data" })
 }

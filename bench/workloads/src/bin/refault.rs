@@ -1,7 +1,7 @@
 //! Measures two kinds of minor faults, page after page on one CPU: of fresh pages, and of pages that are in the swap cache and
 //! mapped nowhere, which is where migrate-on-fault looks.
 //!
-//! A page comes to lie there so: it is paged out, a child shares its swap entry and reads it, so that the swap cache keeps
+//! A page gets there like this: it is paged out, a child shares its swap entry and reads it, so that the swap cache keeps
 //! it for the parent, and the child ends. Needs root, for it switches read-ahead off, and a swap device in memory.
 
 use std::fs;

@@ -80,7 +80,7 @@ fn touch(args: &Args, cpu: u32) -> Result<Touched> {
     };
     if args.gate {
         println!("ready");
-        ensure!(io::stdin().lines().next().is_some(), "nobody let it go");
+        ensure!(io::stdin().lines().next().is_some(), "standard input ended before the gate opened");
     }
     let mut faults = 0;
     let mut rounds = Vec::with_capacity(args.rounds as usize);
