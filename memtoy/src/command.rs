@@ -23,29 +23,33 @@ const fn usage(name: &'static str, arguments: &'static str, help: &'static str) 
 
 /// Every command, as `help` lists them.
 pub(crate) const USAGES: [Usage; 25] = [
-    usage("anon", "<seg> <size> [private|shared] [huge]", "name an anonymous segment; base pages unless huge"),
-    usage("map", "<seg>", "map the segment; nothing is touched yet"),
-    usage("unmap", "<seg>", "unmap it; its contents are gone"),
-    usage("remove", "<seg>", "unmap it and forget its name"),
+    usage("anon", "<seg> <size> [private|shared] [huge]", "define an anonymous segment, of base pages unless huge"),
+    usage("map", "<seg>", "map the segment, without touching it"),
+    usage("unmap", "<seg>", "unmap it and discard its contents"),
+    usage("remove", "<seg>", "unmap it and remove its name"),
     usage("touch", "<seg> [<offset> [<length>]] [read|write]", "read a word of, or fill, every page"),
-    usage("loop", "<ms> <seg> [<offset> [<length>]] [read|write]", "touch the pages again and again for so long"),
-    usage("verify", "<seg> [<offset> [<length>]]", "read every byte, compare it with what was written"),
+    usage("loop", "<ms> <seg> [<offset> [<length>]] [read|write]", "touch the pages repeatedly for this time"),
+    usage("verify", "<seg> [<offset> [<length>]]", "read every byte and compare it with what was written"),
     usage("mbind", "<seg> [<offset> [<length>]] <policy>[+move][+all][+lazy][+strict] [<nodes>|*]", "set a policy"),
-    usage("move", "<seg> [<offset> [<length>]] to <nodes>|*", "move each page, to the nodes in turn, by move_pages(2)"),
+    usage(
+        "move",
+        "<seg> [<offset> [<length>]] to <nodes>|*",
+        "migrate the pages to the nodes in turn, by move_pages(2)",
+    ),
     usage("madvise", "<seg> [<offset> [<length>]] <advice>", Advice::USAGE),
-    usage("pin", "<seg> [<offset> [<length>]] [longterm]", "hold references to the pages, so that they cannot move"),
-    usage("unpin", "<seg>", "let go of them"),
-    usage("where", "<seg> [<offset> [<length>]]", "the node of every page; touches none"),
-    usage("getpol", "<seg> [<offset>]", "the node of a page by get_mempolicy(2), which touches it"),
-    usage("show", "[<seg>]", "the segments"),
-    usage("numa", "", "total and free memory of every node"),
-    usage("migrate", "<nodes>|* [<nodes>|*]", "move all of this process's pages to nodes, from all or from some"),
-    usage("mpol", "[<policy> [<nodes>|*]]", "set, or show, the policy of this task"),
-    usage("cpu", "[<cpus>|*]", "run on these processors only, or show on which this task may run"),
-    usage("pid", "", "the process id"),
-    usage("sleep", "<ms>", "wait so many milliseconds"),
-    usage("snooze", "<seconds>", "wait so many seconds"),
-    usage("help", "[<command>]", "this list"),
+    usage("pin", "<seg> [<offset> [<length>]] [longterm]", "hold references to the pages, so that they cannot migrate"),
+    usage("unpin", "<seg>", "release them"),
+    usage("where", "<seg> [<offset> [<length>]]", "show the node of every page, without touching it"),
+    usage("getpol", "<seg> [<offset>]", "show the node of a page by get_mempolicy(2), which touches it"),
+    usage("show", "[<seg>]", "list the segments"),
+    usage("numa", "", "show total and free memory of every node"),
+    usage("migrate", "<nodes>|* [<nodes>|*]", "migrate all pages of this process, from all nodes or from some"),
+    usage("mpol", "[<policy> [<nodes>|*]]", "set or show the policy of this task"),
+    usage("cpu", "[<cpus>|*]", "run on these CPUs only, or show on which this task may run"),
+    usage("pid", "", "show the process id"),
+    usage("sleep", "<ms>", "wait"),
+    usage("snooze", "<seconds>", "wait"),
+    usage("help", "[<command>]", "show this list"),
     usage("quit", "", "end"),
     usage("exit", "", "end"),
 ];
@@ -93,7 +97,7 @@ impl<T: fmt::Display> fmt::Display for After<'_, T> {
 }
 
 impl fmt::Display for Command {
-    /// The command in full, as a recording is told: `mbind seg bind+move+lazy 2`.
+    /// The command in full, as a recording stores it: `mbind seg bind+move+lazy 2`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Anon { name, size, shared, huge } => {

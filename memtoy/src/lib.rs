@@ -1,7 +1,7 @@
 //! memtoy: a workload driver with the command language of Lee Schermerhorn's tool of that name (docs/memtoy.md).
 //!
-//! It maps memory, touches it page by page, sets policies and asks where pages are, and tells a recording what it does
-//! now. [`parse`] makes a checked [`Script`] of text, a [`Session`] runs it. It knows nothing of traces.
+//! It maps memory, touches it page by page, sets policies, shows on which nodes pages are, and announces each command to a
+//! recording. [`parse`] checks text and makes a [`Script`] of it; a [`Session`] runs that. It uses nothing of migtrace.
 
 mod advice;
 mod command;

@@ -1,7 +1,7 @@
 //! Mapped memory: the only file that reads or writes a segment's pages.
 //!
-//! A mapping lies between two guard pages, so that it is a mapping of its own: the kernel merges neighbours with equal
-//! rights, and a policy or a fault would then be the neighbour's as well.
+//! A mapping has a guard page on each side. Otherwise the kernel merges neighbours with equal rights, and a policy or a fault
+//! would concern both.
 
 use std::{
     io,
@@ -122,7 +122,7 @@ impl Mapping {
         Ok(())
     }
 
-    /// Lets go of all that [`Mapping::pin`] and [`Mapping::pin_longterm`] hold.
+    /// Releases all that [`Mapping::pin`] and [`Mapping::pin_longterm`] hold.
     pub(crate) fn unpin(&mut self) {
         self.pins.clear();
     }
@@ -147,7 +147,7 @@ impl Mapping {
             self.generations[page] = self.generations[page].wrapping_add(1).max(1);
             let pattern = Pattern::new(page, self.generations[page]);
             for word in 0..page_size() / WORD {
-                // SAFETY: page and word lie in the mapping, which is readable, writable, aligned and known to no reference.
+                // SAFETY: page and word are in the mapping, which is readable, writable, aligned and known to no reference.
                 unsafe { self.word(page, word).write_volatile(pattern.word(word)) };
             }
         }
@@ -183,7 +183,7 @@ impl Pages<'_> {
     /// Reads the first word of every page.
     pub(crate) fn read(&self) {
         for page in self.range.clone() {
-            // SAFETY: the page lies in the mapping, which is readable and aligned.
+            // SAFETY: the page is in the mapping, which is readable and aligned.
             unsafe { self.mapping.word(page, 0).read_volatile() };
         }
     }
@@ -193,7 +193,7 @@ impl Pages<'_> {
         for page in self.range.clone() {
             let pattern = Pattern::new(page, self.mapping.generations[page]);
             for word in 0..page_size() / WORD {
-                // SAFETY: page and word lie in the mapping, which is readable and aligned.
+                // SAFETY: page and word are in the mapping, which is readable and aligned.
                 let found = unsafe { self.mapping.word(page, word).read_volatile() };
                 let expected = pattern.word(word);
                 if found != expected {
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(mapping.pages(0..4).verify(), Ok(()));
 
         let word = mapping.word(2, 7);
-        // SAFETY: the word lies in the mapping.
+        // SAFETY: the word is in the mapping.
         let (good, bad) = unsafe { (word.read_volatile(), word.read_volatile() ^ 1) };
         // SAFETY: as above.
         unsafe { word.write_volatile(bad) };

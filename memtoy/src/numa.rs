@@ -1,4 +1,4 @@
-//! The placement system calls, as the kernel has them: libnuma would hide the errors that scripts are about.
+//! Placement syscalls without libnuma: libnuma would hide the errors that scripts are about.
 
 use std::{fs, time::Duration};
 
@@ -168,10 +168,10 @@ pub(crate) fn migrate_pages(from: Option<&Nodes>, to: &Nodes) -> Result<u64, Cal
     check("migrate_pages", ret)
 }
 
-/// Tells a recording what comes now.
+/// Announces a command to a recording.
 pub(crate) fn announce(text: &str) {
     // SAFETY: the kernel knows no such option: it refuses it with EINVAL and reads nothing; a recording's program reads
-    // `text`. That nobody listens is no error.
+    // `text`. Without a recording that error is expected.
     unsafe { libc::prctl(PR_MIGTRACE_PHASE, text.as_ptr(), text.len(), 0, 0) };
 }
 

@@ -13,19 +13,19 @@ use crate::{
     size::page_size,
 };
 
-/// Pages asked about in one system call.
+/// Pages in one syscall.
 const CHUNK: usize = 512;
 /// Pages on a line.
 const PER_LINE: usize = 8;
 
-/// Buffers for asking: made once, so that asking does not fault.
+/// Buffers for move_pages(2), allocated once so that later calls do not fault.
 #[derive(Debug)]
 pub(crate) struct PageNodes {
     addresses: Vec<usize>,
     status: Vec<i32>,
 }
 
-/// What became of a question.
+/// Why printing failed.
 #[derive(Debug)]
 pub(crate) enum PageNodesError {
     Call(CallError),

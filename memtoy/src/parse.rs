@@ -22,9 +22,9 @@ pub struct Step {
     /// Counted from 1.
     pub line: usize,
     pub command: Command,
-    /// The line began with `!`: its system call is to fail.
+    /// The line began with `!`: its syscall must fail.
     pub fails: bool,
-    /// The command in full: what a recording is told.
+    /// The command in full: what a recording stores.
     pub text: String,
 }
 
@@ -306,7 +306,10 @@ mod tests {
             ("mpol bind+move 1", "the policy of a task takes no flags; usage: mpol [<policy> [<nodes>|*]]"),
             ("move a 2", "`to` and nodes are missing; usage: move <seg> [<offset> [<length>]] to <nodes>|*"),
             ("move a to x", "\"x\" are no nodes: a list like 0,2-3, or * for all"),
-            ("madvise a large", "unknown advice \"large\": use huge, nohuge, collapse, cold, pageout, willneed, dontneed"),
+            (
+                "madvise a large",
+                "unknown advice \"large\": use huge, nohuge, collapse, cold, pageout, willneed, dontneed",
+            ),
             ("cpu x", "\"x\" are no processors: a list like 0,2-3, or * for all"),
             ("sleep x", "\"x\" are no milliseconds; usage: sleep <ms>"),
             ("!", "no command after !"),

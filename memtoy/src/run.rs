@@ -20,7 +20,7 @@ use crate::{
     size::{Extent, Size, page_size},
 };
 
-/// Pages that `where` lists when it is not told which.
+/// Pages that `where` lists if the command names none.
 const WHERE_PAGES: usize = 64;
 /// The status of a page that the kernel did not come to: no node, and no error.
 const NO_ANSWER: i32 = i32::MIN;
@@ -35,9 +35,9 @@ pub enum Failure {
     Input(String),
     #[error("{call}: {}", errno::describe(*.errno))]
     Call { call: &'static str, errno: i32 },
-    #[error("{segment} page {page} byte {offset:#x}: {found:#018x} is there, {expected:#018x} was written")]
+    #[error("{segment} page {page} byte {offset:#x}: found {found:#018x}, expected {expected:#018x}")]
     Contents { segment: String, page: usize, offset: usize, expected: u64, found: u64 },
-    #[error("{0} was to fail, and did not")]
+    #[error("expected {0} to fail, but it succeeded")]
     NoFailure(String),
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
@@ -90,7 +90,7 @@ impl<W: Write> Session<W> {
         let result = match (step.fails, result) {
             (true, Ok(_)) => Err(Failure::NoFailure(step.command.to_string())),
             (true, Err(Failure::Call { call, errno })) => {
-                writeln!(self.out, "{PREFIX} {call} failed, as it was to: {}", errno::describe(errno))?;
+                writeln!(self.out, "{PREFIX} {call} failed as expected: {}", errno::describe(errno))?;
                 Ok(Flow::Continue)
             }
             (_, result) => result,
@@ -142,7 +142,7 @@ impl<W: Write> Session<W> {
     fn map(&mut self, name: &str) -> Result<(), Failure> {
         let segment = self.segments.get(name).map_err(Failure::Input)?;
         if segment.is_mapped() {
-            return Err(Failure::Input(format!("{name} is mapped already")));
+            return Err(Failure::Input(format!("{name} is already mapped")));
         }
         Ok(segment.map()?)
     }
@@ -222,7 +222,7 @@ impl<W: Write> Session<W> {
         let stayed = untried as usize + refused.count();
         Ok(writeln!(
             self.out,
-            "{PREFIX} move of {name} [{asked}] took {took} secs. {} could not be moved",
+            "{PREFIX} move of {name} [{asked}] took {took} secs. {} not migrated",
             pages_text(stayed)
         )?)
     }
@@ -238,7 +238,7 @@ impl<W: Write> Session<W> {
         }
         let (cpu, node) = cpus::current()?;
         let allowed = cpus::allowed()?;
-        Ok(writeln!(self.out, "{PREFIX} on processor {cpu} of node {node}; may run on {allowed}")?)
+        Ok(writeln!(self.out, "{PREFIX} on CPU {cpu} of node {node}; may run on {allowed}")?)
     }
 
     fn whereabouts(&mut self, name: &str, extent: Option<&Extent>) -> Result<(), Failure> {
@@ -281,7 +281,7 @@ impl<W: Write> Session<W> {
         let start = Instant::now();
         let stayed = numa::migrate_pages(from, to)?;
         let took = seconds(start.elapsed());
-        Ok(writeln!(self.out, "{PREFIX} migration took {took} secs. {} could not be migrated", count(stayed, "page"))?)
+        Ok(writeln!(self.out, "{PREFIX} migration took {took} secs. {} not migrated", count(stayed, "page"))?)
     }
 
     fn mpol(&mut self, policy: Option<&(Mode, Option<Nodes>)>) -> Result<(), Failure> {
@@ -300,8 +300,8 @@ impl<W: Write> Session<W> {
             writeln!(self.out, "        {}", usage.help)?;
         }
         if topic.is_none() {
-            writeln!(self.out, "A name can be cut short. Sizes: a number, with k, m, g or p (pages) after it.")?;
-            writeln!(self.out, "A line that begins with ! is to fail. Comments begin with #.")?;
+            writeln!(self.out, "Names can be abbreviated. Sizes: a number, with k, m, g or p (pages) after it.")?;
+            writeln!(self.out, "A line that begins with ! must fail. Comments begin with #.")?;
         }
         Ok(())
     }

@@ -64,7 +64,7 @@ impl Segments {
         let (range, clipped) = match extent {
             None => (0..pages, false),
             Some(extent) => {
-                extent.pages(pages).ok_or_else(|| format!("{extent} lies behind the end of {name}, {pages} pages"))?
+                extent.pages(pages).ok_or_else(|| format!("{extent} is beyond the end of {name}, {pages} pages"))?
             }
         };
         Ok(Part { mapping, range, clipped })

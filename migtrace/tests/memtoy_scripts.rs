@@ -69,7 +69,7 @@ fn what_lies_outside_a_segment_is_clipped_or_refused() {
         .arg(path)
         .assert()
         .code(2)
-        .stderr(predicate::str::ends_with("test.memtoy:3: 8p lies behind the end of seg, 8 pages\n"));
+        .stderr(predicate::str::ends_with("test.memtoy:3: 8p is beyond the end of seg, 8 pages\n"));
 }
 
 #[test]
@@ -88,15 +88,15 @@ fn pages_are_moved_one_by_one_pinned_and_advised() {
                 madvise seg nohuge\ncpu 0\ncpu\nverify seg\n";
     let printed = output(text);
     assert!(printed.contains("memtoy:  move of seg [3 pages] took 0."), "{printed}");
-    assert!(printed.contains(" secs. 0 pages could not be moved\n"), "{printed}");
+    assert!(printed.contains(" secs. 0 pages not migrated\n"), "{printed}");
     assert!(
         predicate::str::is_match(r"touched 3 pages \d+ times? in 0\.").expect("a regex").eval(&printed),
         "{printed}"
     );
-    assert!(printed.contains("memtoy:  on processor 0 of node 0; may run on 0\n"), "{printed}");
+    assert!(printed.contains("memtoy:  on CPU 0 of node 0; may run on 0\n"), "{printed}");
     // move_pages(2) of a page that is not there: the call succeeds, and says so for the page.
     let absent = output("anon seg 2p\nmap seg\ntouch seg 1p w\nmove seg to 0\n");
-    assert!(absent.contains(" secs. 1 page could not be moved\n"), "{absent}");
+    assert!(absent.contains(" secs. 1 page not migrated\n"), "{absent}");
     let (_dir, path) = script("cpu 1023\n");
     memtoy()
         .arg(path)
@@ -122,9 +122,9 @@ fn a_system_call_that_fails_ends_a_script_with_its_line() {
 #[test]
 fn a_line_that_is_to_fail_must() {
     let printed = output("anon seg 8p\nmap seg\n!mbind seg bind 1023\n");
-    assert_eq!(printed, "memtoy:  mbind failed, as it was to: EINVAL (Invalid argument)\n");
+    assert_eq!(printed, "memtoy:  mbind failed as expected: EINVAL (Invalid argument)\n");
     let (_dir, path) = script("anon seg 8p\nmap seg\n!touch seg\n");
-    let message = "test.memtoy:3: touch seg read was to fail, and did not\n";
+    let message = "test.memtoy:3: expected touch seg read to fail, but it succeeded\n";
     memtoy().arg(path).assert().code(1).stderr(predicate::str::ends_with(message));
     // Only system calls can be expected to fail: a missing segment is a wrong script.
     let (_dir, path) = script("!touch seg\n");

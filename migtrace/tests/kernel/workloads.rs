@@ -106,7 +106,7 @@ fn a_page_that_is_held_does_not_move_and_counts_as_failed() {
     let moves = "pin seg 2p 1p\nmbind seg bind+move 2\nwhere seg\n!mbind seg bind+move+strict 2\nunpin seg\nmbind seg bind+move 2\n";
     let run = record(&format!("{WRITTEN_ON_1}{moves}"));
     assert!(run.ended.stdout.contains("8 pages: node 1: 1, node 2: 7"), "{}", run.ended.stdout);
-    assert!(run.ended.stdout.contains("mbind failed, as it was to: EIO"), "{}", run.ended.stdout);
+    assert!(run.ended.stdout.contains("mbind failed as expected: EIO"), "{}", run.ended.stdout);
     assert_eq!(run.moved(), pages([(Cause::Mbind, 1, 2, 8)]));
     let batches: Vec<_> = run.batches().iter().map(|(_, b)| (b.succeeded, b.failed)).collect();
     assert_eq!(batches, [(7, 1), (0, 1), (1, 0)]);
