@@ -9,12 +9,9 @@ use std::{
 use anstream::AutoStream;
 use anyhow::{Result, bail};
 use migtrace::{
-    event::{Body, Event},
+    event::{Body, Event, ProcessId},
     log::page_report,
-    model::{
-        address::page_start,
-        page_history::{steps::ProcessId, tracker::PageTracker},
-    },
+    model::{address::page_start, page_history::tracker::PageTracker},
     text::ansi,
     trace::Trace,
 };

@@ -14,7 +14,7 @@ use migtrace_common::{
 };
 
 pub use self::key::{Sort, Unreadable};
-pub use self::process::{Process, ProcessId, Processes};
+pub use self::process::{Process, Processes};
 
 /// Records that a CPU makes beside its counts in a tenth of a second, at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

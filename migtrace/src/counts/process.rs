@@ -7,19 +7,11 @@ use std::{
 
 use migtrace_common::tally::{ProcessKey, ProcessTally};
 
-use crate::event::Comm;
-
-/// A process for good: numbers are used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ProcessId {
-    pub pid: u32,
-    /// CLOCK_BOOTTIME, ns.
-    pub start_ns: u64,
-}
+use crate::event::{Comm, ProcessId};
 
 impl From<&ProcessKey> for ProcessId {
     fn from(key: &ProcessKey) -> Self {
-        Self { pid: key.pid, start_ns: key.start_ns }
+        Self { pid: key.pid, start_ns: Some(key.start_ns) }
     }
 }
 
@@ -133,7 +125,7 @@ mod tests {
 
     #[test]
     fn what_a_process_did_stays_with_its_cgroup_when_it_ends() {
-        let id = ProcessId { pid: 7, start_ns: 1 };
+        let id = ProcessId { pid: 7, start_ns: Some(1) };
         let process = Process { cgroup_id: 3, faults: 5, ..Process::default() };
         let mut processes = Processes { live: [(id, process)].into(), ..Processes::default() };
         let before = processes.by_cgroup();

@@ -10,8 +10,9 @@ use migtrace_common::tally::{MAX_PROCESSES, ProcessKey, ProcessTally, Tally, Tal
 
 use super::{counters::Counters, process_start};
 use crate::{
-    counts::{Counts, Process, ProcessId, Sort},
+    counts::{Counts, Process, Sort},
     decode::names::Names,
+    event::ProcessId,
 };
 
 /// Reads between two looks at who has ended, as long as there is room for more processes.
@@ -86,7 +87,7 @@ impl Reader {
         }
         for id in &ended {
             // One that is not there was never counted after the last read.
-            let _ = self.maps.processes.remove(&ProcessKey { pid: id.pid, start_ns: id.start_ns, pad: 0 });
+            let _ = self.maps.processes.remove(&ProcessKey { pid: id.pid, start_ns: id.start_ns.unwrap_or(0), pad: 0 });
         }
         self.counts.processes.end(&ended);
         Ok(())
@@ -95,7 +96,9 @@ impl Reader {
     /// Of the processes of the last read, those that are no more.
     fn ended(&self) -> BTreeSet<ProcessId> {
         let live = self.counts.processes.live.keys();
-        live.copied().filter(|id| !process_start::is_running(id.pid, id.start_ns)).collect()
+        let has_ended =
+            |id: &ProcessId| id.start_ns.is_some_and(|start_ns| !process_start::is_running(id.pid, start_ns));
+        live.copied().filter(has_ended).collect()
     }
 }
 

@@ -218,10 +218,7 @@ fn missing(history: &PageHistory<'_>, left_out: &LeftOut, meta: &Meta) -> Vec<Li
 mod tests {
     use super::*;
     use crate::{
-        model::page_history::{
-            steps::ProcessId,
-            tracker::{Limits, PageTracker},
-        },
+        model::page_history::tracker::{Limits, PageTracker},
         testkit::{self, SEGMENT},
     };
 
@@ -233,7 +230,7 @@ mod tests {
         let in_short = |fault: &crate::event::Event, meta: &Meta| {
             let mut tracker = PageTracker::new(Limits::default());
             tracker.take(fault);
-            let process = ProcessId { pid: fault.pid, start_ns: fault.process_start_ns };
+            let process = fault.process();
             in_short(&tracker.page(process, SEGMENT).expect("it is known"), meta)
         };
         assert!(
@@ -271,7 +268,7 @@ mod tests {
                 tracker.take(&request);
             }
         }
-        let process = ProcessId { pid: again.pid, start_ns: again.process_start_ns };
+        let process = again.process();
         let page = tracker.page(process, SEGMENT).expect("it is known");
         let text: Vec<String> =
             lines(&page, &tracker.left_out(), &meta, "this machine").iter().map(Line::to_string).collect();

@@ -9,7 +9,7 @@ use super::{
     process::{Process, Processes},
 };
 use crate::{
-    event::{Cause, FaultClass, Kind, Outcome, RequestName, TaskEvent, Verdict},
+    event::{Cause, FaultClass, Kind, Outcome, ProcessId, RequestName, TaskEvent, Verdict},
     filter::{Filter, Row},
     model::{
         latency::Latencies,
@@ -166,7 +166,8 @@ impl Counts {
         }
         let pid = need(&b.pid, row)?;
         let is_main = b.tid.get(row) == Some(pid);
-        let process = self.processes.of_row((pid, b.process_start_ns.get(row)), row, is_main);
+        let id = ProcessId { pid, start_ns: b.process_start_ns.get(row) };
+        let process = self.processes.of_row(id, row, is_main);
         process.events = process.events.saturating_add(weight);
         match kind {
             Kind::Fault => {

@@ -110,8 +110,8 @@ fn process(summary: &Summary, p: &Process) -> Value {
     let cgroup = summary.cgroup(p);
     let container = cgroup.and_then(Container::of).map(|c| json!({ "runtime": c.runtime, "id": c.id }));
     json!({
-        "pid": p.identity.0,
-        "process_start_ns": p.identity.1,
+        "pid": p.identity.pid,
+        "process_start_ns": p.identity.start_ns,
         "comm": p.comm,
         "cgroup": cgroup,
         "container": container,

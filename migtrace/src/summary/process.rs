@@ -2,20 +2,17 @@
 
 use std::collections::HashMap;
 
-use crate::trace::RowBatch;
+use crate::{event::ProcessId, trace::RowBatch};
 
 /// Processes that are counted separately. More are counted together, so that memory is bounded for any trace.
 const PROCESSES: usize = 1 << 18;
 /// Slots of the cache of recent processes: neighbouring rows belong to few processes.
 const RECENT: usize = 256;
 
-/// PID and start time, since PIDs are reused. Old traces and some kernels have no start time.
-pub(super) type Identity = (u32, Option<u64>);
-
 /// One process.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Process {
-    pub(super) identity: Identity,
+    pub(super) identity: ProcessId,
     /// The last name of its main thread, or of any thread if that one has no row.
     pub(super) comm: String,
     /// Whether `comm` is the main thread's, and the time of that row.
@@ -47,8 +44,8 @@ impl Process {
 /// All processes.
 pub(super) struct Processes {
     list: Vec<Process>,
-    index: HashMap<Identity, usize>,
-    recent: Box<[(Identity, usize); RECENT]>,
+    index: HashMap<ProcessId, usize>,
+    recent: Box<[(ProcessId, usize); RECENT]>,
     /// All processes that did not fit into the list.
     pub(super) others: Process,
     /// By process in the list: its last row in this batch, preferably of the main thread.
@@ -62,7 +59,7 @@ impl Default for Processes {
         Self {
             list: Vec::new(),
             index: HashMap::new(),
-            recent: Box::new([((0, None), usize::MAX); RECENT]),
+            recent: Box::new([(ProcessId::default(), usize::MAX); RECENT]),
             others: Process::default(),
             last_rows: Vec::new(),
             touched: Vec::new(),
@@ -72,8 +69,8 @@ impl Default for Processes {
 
 impl Processes {
     /// The process of row `row` of a batch, for counting.
-    pub(super) fn of_row(&mut self, identity: Identity, row: usize, is_main: bool) -> &mut Process {
-        let slot = identity.0 as usize % RECENT;
+    pub(super) fn of_row(&mut self, identity: ProcessId, row: usize, is_main: bool) -> &mut Process {
+        let slot = identity.pid as usize % RECENT;
         let (known, mut at) = self.recent[slot];
         if known != identity || at == usize::MAX {
             let Some(found) = self.find(identity) else { return &mut self.others };
@@ -122,7 +119,7 @@ impl Processes {
     }
 
     /// The process's index in the list; `None` if the list is full.
-    fn find(&mut self, identity: Identity) -> Option<usize> {
+    fn find(&mut self, identity: ProcessId) -> Option<usize> {
         if let Some(at) = self.index.get(&identity) {
             return Some(*at);
         }

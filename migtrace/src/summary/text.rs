@@ -270,7 +270,7 @@ impl Summary {
         let mut table = table::new(&columns);
         for p in processes {
             let mut row = vec![
-                p.identity.0.to_string(),
+                p.identity.pid.to_string(),
                 escape_control(&p.comm),
                 p.events.to_string(),
                 p.faults.to_string(),

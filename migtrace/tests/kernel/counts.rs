@@ -3,8 +3,8 @@
 use std::process::ExitStatus;
 
 use migtrace::{
-    counts::{Beside, Counts, Process, ProcessId, Sort},
-    event::{Body, Cause, Event, FaultClass, Outcome, Verdict},
+    counts::{Beside, Counts, Process, Sort},
+    event::{Body, Cause, Event, FaultClass, Outcome, ProcessId, Verdict},
     filter::{Filter, kernel::KernelScope},
     live::{
         session::{Live, Scope},

@@ -5,10 +5,10 @@
 
 use migtrace_common::counters::ProbeCounters;
 
-use super::{State, counts::Counts, latencies::What, process::Identity};
+use super::{State, counts::Counts, latencies::What};
 use crate::{
-    counts::{self, Count, ProcessId, Sort},
-    event::{Body, Event, Outcome, Probe, Verdict, migrate_probe},
+    counts::{self, Count, Sort},
+    event::{Body, Event, Outcome, Probe, ProcessId, Verdict, migrate_probe},
     model::measure::Locality,
 };
 
@@ -145,10 +145,9 @@ impl State {
     }
 
     /// The process id that events use for a process.
-    fn identity(&self, id: ProcessId) -> Identity {
-        let exact = Identity { pid: id.pid, start_ns: id.start_ns };
-        let rounded = Identity { start_ns: id.start_ns / TICK_NS * TICK_NS, ..exact };
-        let was_there = id.start_ns < self.meta.start_ns;
+    fn identity(&self, exact: ProcessId) -> ProcessId {
+        let rounded = ProcessId { start_ns: exact.start_ns.map(|ns| ns / TICK_NS * TICK_NS), ..exact };
+        let was_there = exact.start_ns.is_some_and(|ns| ns < self.meta.start_ns);
         let by_events = [exact, rounded].into_iter().find(|known| self.processes.get(*known).is_some());
         by_events.unwrap_or(if was_there { rounded } else { exact })
     }
@@ -179,7 +178,7 @@ mod tests {
     }
 
     fn counts(events: u64) -> counts::Counts {
-        let id = ProcessId { pid: 7, start_ns: 123_456_789 };
+        let id = ProcessId { pid: 7, start_ns: Some(123_456_789) };
         let process = Process {
             comm: Comm::from("mover"),
             named_ns: 1,
@@ -206,7 +205,7 @@ mod tests {
         assert_eq!((state.events_of(Probe::DirectMigrate), state.events_of(Probe::Fault)), (3, 0));
         assert!((2048..4096).contains(&moves.median_ns().expect("three")));
         // It started before tracing: /proc has its start time to 10 ms.
-        let process = state.processes.get(Identity { pid: 7, start_ns: 120_000_000 }).expect("it is listed");
+        let process = state.processes.get(ProcessId { pid: 7, start_ns: Some(120_000_000) }).expect("it is listed");
         assert_eq!((process.counts.moved_pages, process.comm.to_string()), (3 * 512, "mover".to_owned()));
         assert_eq!(state.unrecorded(), 3);
     }

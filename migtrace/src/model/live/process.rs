@@ -16,21 +16,6 @@ use crate::{
 /// Limit of threads of one process.
 const THREADS: usize = 128;
 
-/// A process for good: its number, and when it started, for numbers are used again. Where that is not shown, 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Identity {
-    pub pid: u32,
-    pub start_ns: u64,
-}
-
-impl Identity {
-    /// Of the process of an event.
-    #[must_use]
-    pub fn of(event: &Event) -> Self {
-        Self { pid: event.pid, start_ns: event.process_start_ns.unwrap_or(0) }
-    }
-}
-
 /// A thread.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Thread {

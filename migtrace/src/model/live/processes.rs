@@ -1,14 +1,10 @@
 //! The processes of the live views, up to a limit.
 
-use super::{
-    counts::Counts,
-    heat::Heat,
-    process::{Identity, Process},
-};
+use super::{counts::Counts, heat::Heat, process::Process};
 use crate::model::bounded::lru::Lru;
 use crate::{
     counts,
-    event::{Body, Event, TaskEvent},
+    event::{Body, Event, ProcessId, TaskEvent},
 };
 
 /// Limit of processes.
@@ -21,7 +17,7 @@ const REGIONS: usize = 1 << 16;
 /// All processes.
 #[derive(Clone, Debug)]
 pub struct Processes {
-    all: Lru<Identity, Process>,
+    all: Lru<ProcessId, Process>,
     /// Counts of evicted processes.
     gone: Counts,
     heats: usize,
@@ -47,7 +43,7 @@ impl Default for Processes {
 impl Processes {
     /// See [`Process::feed`].
     pub(super) fn feed(&mut self, event: &Event, counts: &Counts, shown: &Counts) {
-        let id = Identity::of(event);
+        let id = event.process();
         self.make_room(id);
         let (heats, regions) = (&mut self.heats, &mut self.regions);
         let Some(process) = self.all.get_mut(&id) else { return };
@@ -73,7 +69,7 @@ impl Processes {
     }
 
     /// See [`Process::count`].
-    pub(super) fn count(&mut self, id: Identity, named: &counts::Process, counts: &Counts, now_ns: u64) {
+    pub(super) fn count(&mut self, id: ProcessId, named: &counts::Process, counts: &Counts, now_ns: u64) {
         self.make_room(id);
         if let Some(process) = self.all.get_mut(&id) {
             process.count(named, counts, now_ns);
@@ -81,7 +77,7 @@ impl Processes {
     }
 
     /// Adds a process if it is new, and evicts others if needed.
-    fn make_room(&mut self, id: Identity) {
+    fn make_room(&mut self, id: ProcessId) {
         let (gone, heats, regions, forks) = (&mut self.gone, &mut self.heats, &mut self.regions, &self.forks);
         self.all.entry(
             &id,
@@ -95,7 +91,7 @@ impl Processes {
     }
 
     /// Keeps a heat map for this process, even beyond the limit.
-    pub fn keep_heat(&mut self, id: Identity) {
+    pub fn keep_heat(&mut self, id: ProcessId) {
         if let Some(process) = self.all.get_mut(&id)
             && process.heat.is_none()
         {
@@ -105,12 +101,12 @@ impl Processes {
     }
 
     #[must_use]
-    pub fn get(&self, id: Identity) -> Option<&Process> {
+    pub fn get(&self, id: ProcessId) -> Option<&Process> {
         self.all.get(&id)
     }
 
     /// All processes, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = (Identity, &Process)> {
+    pub fn iter(&self) -> impl Iterator<Item = (ProcessId, &Process)> {
         self.all.iter().map(|(id, process)| (*id, process))
     }
 

@@ -1,9 +1,9 @@
 //! The state, fed with literal recordings and with more than its limits.
 
-use super::{State, latencies::What, process::Identity, processes::PROCESSES, recent::RECENT};
+use super::{State, latencies::What, processes::PROCESSES, recent::RECENT};
 use crate::{
     event::*,
-    event::{LossCause, Probe},
+    event::{LossCause, Probe, ProcessId},
     model::latency::Latencies,
     recording::{Coverage, Meta, Why},
     testkit::{self, PID},
@@ -41,7 +41,7 @@ fn a_direct_move_is_counted_by_page_and_by_batch() {
     assert_eq!(moves.count(), 8);
     let between = |from, to| state.latencies.get(What::Pair(Cause::Mbind, from, to)).map(Latencies::count);
     assert_eq!((between(1, 2), between(2, 1)), (Some(8), None));
-    let id = Identity { pid: PID, start_ns: 0 };
+    let id = ProcessId { pid: PID, start_ns: None };
     let process = state.processes.get(id).expect("it is there");
     assert!(process.exited);
     assert_eq!(process.pages.iter().collect::<Vec<_>>(), [(0, 3), (1, 0), (2, 8)]);
@@ -52,7 +52,7 @@ fn a_direct_move_is_counted_by_page_and_by_batch() {
 fn a_lazy_touch_moves_a_page_and_does_not_add_one() {
     let state = fed(testkit::lazy(8, [1, 4]));
     assert_eq!((state.totals.marked_pages, state.totals.moved_pages, state.totals.misplaced), (8, 2, 2));
-    let process = state.processes.get(Identity { pid: PID, start_ns: 0 }).expect("it is there");
+    let process = state.processes.get(ProcessId { pid: PID, start_ns: None }).expect("it is there");
     assert_eq!((process.pages.get(1), process.pages.get(2)), (6, 2));
 }
 
@@ -100,7 +100,7 @@ fn rates_are_of_whole_seconds() {
     state.tick(8 * second);
     let faults: Vec<u64> = state.rates.last(60).map(|c| c.faults).collect();
     assert_eq!(faults, [10, 10, 10]);
-    let process = state.processes.get(Identity { pid: 7, start_ns: 0 }).expect("it is there");
+    let process = state.processes.get(ProcessId { pid: 7, start_ns: None }).expect("it is there");
     assert_eq!(process.last_second(8 * second).faults, 10);
     state.tick(10 * second);
     assert_eq!(process_faults(&state, 10 * second), 0, "nothing happened in the last second");
@@ -108,7 +108,7 @@ fn rates_are_of_whole_seconds() {
 }
 
 fn process_faults(state: &State, now_ns: u64) -> u64 {
-    state.processes.get(Identity { pid: 7, start_ns: 0 }).map_or(0, |p| p.last_second(now_ns).faults)
+    state.processes.get(ProcessId { pid: 7, start_ns: None }).map_or(0, |p| p.last_second(now_ns).faults)
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn without_mappings_regions_are_ranges_that_faulted() {
         state.feed(&fault(page, 7, 0x40_0000 + page * 4096, 0, Some(1)));
     }
     state.feed(&fault(200, 7, 0x7f00_0000_0000, 0, Some(0)));
-    let process = state.processes.get(Identity { pid: 7, start_ns: 0 }).expect("it is there");
+    let process = state.processes.get(ProcessId { pid: 7, start_ns: None }).expect("it is there");
     let ranges: Vec<_> = process.regions.iter().map(|(start, r)| (start, r.end, r.counts.faults)).collect();
     assert_eq!(ranges, [(0x40_3000, 0x46_5000, 4), (0x7f00_0000_0000, 0x7f00_0000_1000, 1)]);
     assert_eq!(process.heat.as_ref().map(|h| h.iter().map(|(.., c)| c.faults).sum::<u64>()), Some(5));
@@ -162,7 +162,7 @@ fn a_mapping_takes_the_faults_within() {
     state.feed(&Event { pid: 7, tid: 7, ..Event::at(1, body) });
     state.feed(&fault(2, 7, 0x10_8000, 0, Some(1)));
     state.feed(&fault(3, 7, 0x20_0000, 0, Some(1)));
-    let process = state.processes.get(Identity { pid: 7, start_ns: 0 }).expect("it is there");
+    let process = state.processes.get(ProcessId { pid: 7, start_ns: None }).expect("it is there");
     let regions: Vec<_> =
         process.regions.iter().map(|(_, r)| (r.mapping.as_ref().map(|m| &*m.name), r.counts.faults)).collect();
     assert_eq!(regions, [(Some("libc.so"), 1), (None, 1)]);

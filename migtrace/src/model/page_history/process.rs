@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
-use super::steps::{Asked, Mapped, ProcessId};
-use crate::event::{Comm, Event, Request};
+use super::steps::{Asked, Mapped};
+use crate::event::{Comm, Event, ProcessId, Request};
 use crate::model::bounded::two_generations::TwoGenerations;
 
 /// The events of one process that affect its pages.
@@ -75,7 +75,7 @@ impl ProcessHistories {
 
     /// The process of an event.
     pub(crate) fn of_event(&mut self, event: &Event) -> ProcessId {
-        let known = ProcessId { pid: event.pid, start_ns: event.process_start_ns };
+        let known = event.process();
         if self.last == Some(known) {
             return known;
         }

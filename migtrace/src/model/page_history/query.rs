@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 
 use super::{
     page::{Page, Rank},
-    steps::{Counts, Happened, PageHistory, PageId, ProcessId, Step, folio_starts},
+    steps::{Counts, Happened, PageHistory, PageId, Step, folio_starts},
     tracker::{LeftOut, PageTracker},
 };
-use crate::event::Comm;
+use crate::event::{Comm, ProcessId};
 use crate::model::address::{PAGE_BYTES, page_start};
 
 impl PageTracker {

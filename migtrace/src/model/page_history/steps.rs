@@ -2,16 +2,8 @@
 
 use std::num::NonZeroU32;
 
-use crate::event::{Body, Check, Comm, Event, Fault, FaultClass, Mark, Migrate, Outcome, Region, Request};
+use crate::event::{Body, Check, Comm, Event, Fault, FaultClass, Mark, Migrate, Outcome, ProcessId, Region, Request};
 use crate::model::address::{PAGE_BYTES, page_start};
-
-/// A process for good: numbers are used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ProcessId {
-    pub pid: u32,
-    /// CLOCK_BOOTTIME, ns; `None` where nobody knows it.
-    pub start_ns: Option<u64>,
-}
 
 /// Identifies a page: its process and its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

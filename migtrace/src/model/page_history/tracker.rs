@@ -12,9 +12,9 @@ use hashbrown::HashMap;
 use super::{
     page::{FIRST_STEPS, Page},
     process::ProcessHistories,
-    steps::{Mapped, PageId, ProcessId, Step, What, order_of_fault},
+    steps::{Mapped, PageId, Step, What, order_of_fault},
 };
-use crate::event::{Body, Cause, Event, Migrate, Region, Request, RequestName, Task, TaskEvent};
+use crate::event::{Body, Cause, Event, Migrate, ProcessId, Region, Request, RequestName, Task, TaskEvent};
 use crate::model::{
     address::folio_start,
     address::{PAGE_BYTES, page_start},

@@ -13,9 +13,9 @@ use crate::tui::{
 };
 use crate::{
     counts::Counts,
-    event::Event,
+    event::{Event, ProcessId},
     filter::Filter,
-    model::live::{State, process::Identity},
+    model::live::State,
     recording::{Meta, ProgramCost},
 };
 
@@ -108,9 +108,9 @@ pub struct App {
     /// First line of a view of text.
     pub(crate) scroll: BTreeMap<View, u16>,
     /// The opened process.
-    pub(crate) process: Option<Identity>,
+    pub(crate) process: Option<ProcessId>,
     /// The opened page: its process, and its address.
-    pub(crate) page: Option<(Identity, u64)>,
+    pub(crate) page: Option<(ProcessId, u64)>,
     pub(crate) numa_maps: Option<NumaMaps>,
     pub(crate) prompt: Option<Prompt>,
     pub(crate) search: String,

@@ -4,16 +4,11 @@
 
 use crate::tui::{ansi::piece, view::canvas::Piece};
 use crate::{
-    event::{Comm, Event},
+    event::{Comm, Event, ProcessId},
     log::page_report,
     model::{
         lazy::{funnel::Funnel, request::LazyRequest, tracker::LazyTracker},
-        live::process::Identity,
-        page_history::{
-            page::Rank,
-            steps::{Counts, ProcessId},
-            tracker::PageTracker,
-        },
+        page_history::{page::Rank, steps::Counts, tracker::PageTracker},
     },
     recording::Meta,
 };
@@ -30,7 +25,7 @@ pub(crate) struct Stories {
     lives: PageTracker,
     funnels: LazyTracker,
     /// Whose life `page` is.
-    told: Option<(Identity, u64)>,
+    told: Option<(ProcessId, u64)>,
     /// The life of the opened page.
     pub(crate) page: Vec<Vec<Piece>>,
     /// Pages that moved, waited or were touched most.
@@ -43,7 +38,7 @@ pub(crate) struct Stories {
 
 /// A page in a list.
 pub(crate) struct PageRow {
-    pub(crate) process: Identity,
+    pub(crate) process: ProcessId,
     pub(crate) comm: Comm,
     pub(crate) addr: u64,
     pub(crate) nid: Option<i32>,
@@ -67,18 +62,17 @@ impl Stories {
     }
 
     /// The processes that have a page at an address.
-    pub(crate) fn owners(&self, addr: u64) -> Vec<Identity> {
-        self.lives.processes(addr).into_iter().map(identity).collect()
+    pub(crate) fn owners(&self, addr: u64) -> Vec<ProcessId> {
+        self.lives.processes(addr)
     }
 
     /// Tells the life of a page; where the screen is held still, only of another one than before.
-    pub(crate) fn tell_page(&mut self, (id, addr): (Identity, u64), is_held: bool, meta: &Meta, name: &str) {
+    pub(crate) fn tell_page(&mut self, (id, addr): (ProcessId, u64), is_held: bool, meta: &Meta, name: &str) {
         if self.told.replace((id, addr)) == Some((id, addr)) && is_held {
             return;
         }
-        let process = ProcessId { pid: id.pid, start_ns: (id.start_ns != 0).then_some(id.start_ns) };
         self.page.clear();
-        let Some(page) = self.lives.page(process, addr) else { return };
+        let Some(page) = self.lives.page(id, addr) else { return };
         let lines = page_report::lines(&page, &self.lives.left_out(), meta, name);
         self.page = lines.into_iter().map(|line| line.into_iter().map(piece).collect()).collect();
     }
@@ -99,7 +93,7 @@ impl Stories {
         let (top, by) = found.unwrap_or_default();
         self.ranked_by = by;
         let row = |page: &crate::model::page_history::page::Page| PageRow {
-            process: identity(page.id.process),
+            process: page.id.process,
             comm: self.lives.comm(page.id.process).unwrap_or_default(),
             addr: page.id.addr,
             nid: page.nid,
@@ -115,8 +109,4 @@ impl Stories {
         let left_out = self.funnels.evicted_requests() + there - requests.len() as u64;
         self.lazy = Lazy { all: self.funnels.all().clone(), requests, left_out };
     }
-}
-
-fn identity(process: ProcessId) -> Identity {
-    Identity { pid: process.pid, start_ns: process.start_ns.unwrap_or(0) }
 }

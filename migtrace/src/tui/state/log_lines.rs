@@ -2,12 +2,9 @@
 
 use crate::tui::view::theme::Tone;
 use crate::{
-    event::{Body, Event, Outcome, TaskEvent, Verdict},
+    event::{Body, Event, Outcome, ProcessId, TaskEvent, Verdict},
     log,
-    model::{
-        Run,
-        live::{State, process::Identity},
-    },
+    model::{Run, live::State},
 };
 
 /// Events that lines are made of: to relate more of them takes longer than a frame may.
@@ -26,7 +23,7 @@ pub(crate) struct LogLine {
     pub(crate) text: String,
     pub(crate) tone: Tone,
     pub(crate) depth: usize,
-    pub(crate) process: Identity,
+    pub(crate) process: ProcessId,
     pub(crate) addr: Option<u64>,
 }
 
@@ -105,7 +102,7 @@ impl Walk<'_> {
             text: log::sentence(self.run, index).to_string(),
             tone: tone(&event.body),
             depth,
-            process: Identity::of(event),
+            process: event.process(),
             addr: self.run.addr(index),
         }
     }

@@ -8,7 +8,7 @@ use super::{
     moment::Moment,
     prompt::Purpose,
 };
-use crate::model::live::process::Identity;
+use crate::event::ProcessId;
 use crate::tui::view::{
     self,
     frame::{self, Hit},
@@ -248,7 +248,7 @@ impl App {
     }
 
     /// The process that enter would open, in this view or in that of processes.
-    fn chosen_process(&self) -> Option<Identity> {
+    fn chosen_process(&self) -> Option<ProcessId> {
         let view = if self.view == View::Overview { View::Overview } else { View::Processes };
         let search = if self.view == view { &*self.search } else { "" };
         let (table, choice) = (view::table(self, view)?, self.choice(view));
@@ -259,14 +259,14 @@ impl App {
         }
     }
 
-    fn open_process(&mut self, id: Identity) -> Option<Effect> {
+    fn open_process(&mut self, id: ProcessId) -> Option<Effect> {
         self.process = Some(id);
         self.state.processes.keep_heat(id);
         self.choices.remove(&View::Regions);
         self.go(View::Regions)
     }
 
-    pub(crate) fn open_page(&mut self, id: Identity, addr: u64) -> Option<Effect> {
+    pub(crate) fn open_page(&mut self, id: ProcessId, addr: u64) -> Option<Effect> {
         self.process = Some(id);
         self.page = Some((id, addr & !0xfff));
         self.scroll.remove(&View::Page);

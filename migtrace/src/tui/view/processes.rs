@@ -10,13 +10,8 @@ use super::{
     theme::Tone,
 };
 use crate::{
-    event::escape_control,
-    model::live::{
-        State,
-        counts::Counts,
-        nodes::Nodes,
-        process::{Identity, Process},
-    },
+    event::{ProcessId, escape_control},
+    model::live::{State, counts::Counts, nodes::Nodes, process::Process},
     recording::{Coverage, describe},
     text,
     tui::{
@@ -47,7 +42,7 @@ const COLUMNS: [Column; 13] = [
 /// The rows.
 pub(super) struct Processes<'a> {
     state: &'a State,
-    rows: Vec<(Identity, &'a Process, Counts)>,
+    rows: Vec<(ProcessId, &'a Process, Counts)>,
     /// Where they stand as a tree: the rows in order, and the depth of each row.
     tree: Option<(Vec<usize>, BTreeMap<usize, usize>)>,
 }
@@ -189,7 +184,7 @@ pub(super) fn shares(nodes: &Nodes) -> String {
 }
 
 /// Rows under those of their parents, with their depths.
-fn tree(rows: &[(Identity, &Process, Counts)]) -> Vec<(usize, usize)> {
+fn tree(rows: &[(ProcessId, &Process, Counts)]) -> Vec<(usize, usize)> {
     let by_pid: BTreeMap<u32, usize> = rows.iter().enumerate().map(|(row, (id, ..))| (id.pid, row)).collect();
     let mut children: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
     for (row, (id, process, _)) in rows.iter().enumerate() {

@@ -9,13 +9,8 @@ use super::{
 };
 use super::{heat_map, processes::shares, threads::Threads};
 use crate::{
-    event::escape_control,
-    model::live::{
-        State,
-        counts::Counts,
-        nodes::Nodes,
-        process::{Identity, Process},
-    },
+    event::{ProcessId, escape_control},
+    model::live::{State, counts::Counts, nodes::Nodes, process::Process},
     recording::describe,
     text,
     tui::{
@@ -77,13 +72,13 @@ pub(super) fn rows(app: &App) -> Box<dyn Table + '_> {
     Box::new(Regions { state, rows, is_open: true })
 }
 
-fn opened(app: &App) -> Option<(Identity, &Process)> {
+fn opened(app: &App) -> Option<(ProcessId, &Process)> {
     let id = app.process?;
     Some((id, app.shown().processes.get(id)?))
 }
 
 /// What /proc says, where it was read.
-fn maps_of(app: &App, id: Identity) -> Option<&NumaMaps> {
+fn maps_of(app: &App, id: ProcessId) -> Option<&NumaMaps> {
     app.numa_maps.as_ref().filter(|maps| maps.pid == id.pid && maps.error.is_none() && app.source == Source::Live)
 }
 
@@ -248,7 +243,7 @@ fn or_unknown(text: String) -> String {
     if text.is_empty() { "?".to_owned() } else { text }
 }
 
-fn origin(app: &App, id: Identity, process: &Process) -> Vec<Piece> {
+fn origin(app: &App, id: ProcessId, process: &Process) -> Vec<Piece> {
     let mut text = match (&app.numa_maps, maps_of(app, id)) {
         (_, Some(maps)) => {
             let more = if maps.left_out > 0 { format!("; {} mappings left out", maps.left_out) } else { String::new() };

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use ratatui::layout::Rect;
 
 use super::{canvas::Canvas, theme::Tone};
-use crate::model::live::process::Identity;
+use crate::event::ProcessId;
 
 /// One column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,9 +46,9 @@ pub(crate) enum Value {
 /// What a row is about; it stays the same when rows change places.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum RowKey {
-    Process(Identity),
+    Process(ProcessId),
     Thread(u32),
-    Page(Identity, u64),
+    Page(ProcessId, u64),
     /// A region, or a page, by address.
     Addr(u64),
     Name(String),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    event::{Access, Comm, FaultClass, Loss, TaskEvent},
+    event::{Access, Comm, FaultClass, Loss, ProcessId, TaskEvent},
     model::page_history::{
         page::Rank,
         steps::{Happened, PageHistory},
