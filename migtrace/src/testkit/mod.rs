@@ -21,9 +21,15 @@ pub struct Tape {
     pub events: Vec<Event>,
 }
 
+impl Default for Tape {
+    fn default() -> Self {
+        Self { now: START_NS + 400_000, events: Vec::new() }
+    }
+}
+
 impl Tape {
     pub fn new() -> Self {
-        Self { now: START_NS + 400_000, events: Vec::new() }
+        Self::default()
     }
 
     pub fn push(&mut self, body: Body) {

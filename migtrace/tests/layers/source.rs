@@ -145,7 +145,7 @@ struct Names {
 
 impl Names {
     /// The path from the crate's root; `None` for one into another crate, or of a local name.
-    fn from_root(&self, path: &[String]) -> Option<Module> {
+    fn module_at(&self, path: &[String]) -> Option<Module> {
         let (first, rest) = path.split_first()?;
         let base = match &**first {
             "crate" => Vec::new(),
@@ -162,7 +162,7 @@ impl Names {
     }
 
     fn see(&mut self, path: &[String]) {
-        match self.from_root(path) {
+        match self.module_at(path) {
             Some(inside) => drop(self.inside.insert(inside)),
             None => drop(path.first().map(|name| self.crates.insert(name.clone()))),
         }
@@ -182,7 +182,7 @@ impl<'ast> Visit<'ast> for Names {
         }
         let is_reexport = !matches!(item.vis, Visibility::Inherited);
         for (path, name) in leaves(&item.tree, &[]) {
-            match self.from_root(&path) {
+            match self.module_at(&path) {
                 // What a module passes on, it does not use.
                 Some(inside) if is_reexport => drop(self.reexports.insert(name, inside)),
                 _ => self.see(&path),
