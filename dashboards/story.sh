@@ -1,8 +1,8 @@
 #!/bin/sh
-# Ten minutes of migtrace serve under Prometheus, for dashboards/host.svg. Needs redis-server, redis-tools and numactl from
+# Five steps of migtrace serve under Prometheus, for dashboards/host.svg. Needs redis-server, redis-tools and numactl from
 # Debian, and Prometheus as `cargo xtask setup` fetches it. In the virtual machine:
 #
-#     cargo xtask vm --kernel stock-6.12 -- sh dashboards/story.sh target/story
+#     cargo xtask vm --kernel stock-6.12 -- sh dashboards/story.sh target/story 16
 #
 # target/story/data then holds Prometheus' database, target/story/times its first and last second. The second argument is the
 # length of a step in seconds, 120 by default.

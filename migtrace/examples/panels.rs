@@ -29,6 +29,8 @@ const DRAWN: [(&str, &str); 6] = [
 /// Seconds between two points, and of a rate.
 const STEP: u32 = 5;
 const RATE_INTERVAL: &str = "20s";
+/// A range below these seconds has an axis in seconds.
+const SHORT: f64 = 300.0;
 const FONT: &str = "sans-serif";
 const COLUMNS: usize = 2;
 const PANEL: (u32, u32) = (640, 230);
@@ -170,7 +172,9 @@ where
         .x_labels(10)
         .y_labels(5)
         .label_style((FONT, 11))
-        .x_label_formatter(&|s| format!("{:.0} min", s / 60.0))
+        .x_label_formatter(&|s| {
+            if range.end - range.start < SHORT { format!("{s:.0} s") } else { format!("{:.0} min", s / 60.0) }
+        })
         .y_label_formatter(&|value| with_unit(*value, &panel.unit))
         .draw()?;
     let mut y = LEGEND_TOP;
