@@ -1,36 +1,12 @@
 #!/bin/sh
-# Makes the screens in docs/top/ and the traces behind the pictures and captures of docs/. Needs tmux. In the virtual machine:
+# Makes the screens in docs/top/. Needs tmux. In the virtual machine:
 #
 #     cargo xtask vm --kernel patched -- sh docs/captures.sh target/captures
-#
-# Then, on the host, with $m for target/release/migtrace and in target/captures:
-#
-#     $m compare direct.parquet --vs lazy.parquet --comm migtrace --plot timeline.svg    # docs/timeline.svg
-#     $m log eight.parquet --comm migtrace                                              # docs/lazy-migration.md
 set -e
 mkdir -p "$1"
 cd "$1"
 work=$(mktemp -d)
 migtrace=$(command -v migtrace)
-
-# Timings of the first run include the emulator's translation of code: four runs under another name come before.
-cp "$migtrace" "$work/warmup"
-arm() {
-    name=$1 pages=$2 flags=$3
-    cat >"$work/$name.memtoy" <<MEMTOY
-anon seg ${pages}p
-map seg
-mbind seg pref 1
-touch seg write
-mbind seg bind+$flags 2
-touch seg read
-MEMTOY
-    echo "for i in 1 2 3 4; do $work/warmup memtoy $work/$name.memtoy; done; migtrace memtoy $work/$name.memtoy" >"$work/run"
-    migtrace record --quiet -o "$name.parquet" -- sh "$work/run" >/dev/null
-}
-arm direct 32 move
-arm lazy 32 move+lazy
-arm eight 8 move+lazy
 
 # One process whose pages migrate lazily from node 0 to 2, directly to 3, and back.
 {
@@ -81,6 +57,14 @@ keys m 9; screen help
 keys q
 kill "$busy"
 
+cat >"$work/eight.memtoy" <<MEMTOY
+anon seg 8p
+map seg
+mbind seg pref 1
+touch seg write
+mbind seg bind+move+lazy 2
+touch seg read
+MEMTOY
 migtrace record --quiet -o rec.parquet -- migtrace memtoy "$work/eight.memtoy" >/dev/null
 tmux -L captures -f /dev/null new-session -d -x 120 -y 40 "$migtrace top rec.parquet"
 sleep 4
