@@ -1,8 +1,9 @@
 //! Names of pages in the log: the number in its requested range, and the address.
 
 use crate::{
-    event::{Body, RegionClass, escape_control},
+    event::{Body, RegionClass},
     model::{Run, requested_ranges::Place},
+    text::escape_control,
 };
 
 /// The page or pages that an event is about, in words.

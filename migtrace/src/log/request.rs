@@ -2,9 +2,9 @@
 
 use super::page;
 use crate::{
-    event::{Body, Outcome, Request, RequestName, escape_control},
+    event::{Body, Outcome, Request, RequestName},
     model::{Run, address::pages_of, totals::move_requests},
-    text::{self, Line, Tone, line},
+    text::{self, Line, Tone, escape_control, line},
 };
 
 /// The syscall, what it returned, and its effect on pages.

@@ -7,9 +7,9 @@ use std::{
 
 use super::{options::Options, tree};
 use crate::{
-    event::{Body, Cause, FaultClass, Outcome, Probe, Verdict, escape_control},
+    event::{Body, Cause, FaultClass, Outcome, Probe, Verdict},
     model::{Run, phase::Section},
-    text::{self, Line, Tone, ansi, line},
+    text::{self, Line, Tone, ansi, escape_control, line},
 };
 
 pub(super) fn write(run: &Run, section: &Section, options: &Options, out: &mut dyn Write) -> io::Result<()> {

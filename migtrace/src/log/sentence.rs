@@ -9,7 +9,7 @@ use crate::{
         page_history::steps::What,
         totals::move_requests,
     },
-    text::{self, Line, Span, Tone, line},
+    text::{self, Line, Span, Tone, escape_control, line},
 };
 
 /// The event, as one sentence.

@@ -6,9 +6,9 @@ use std::io::{self, Write};
 
 use super::{options::Options, page::letter, sentence};
 use crate::{
-    event::{Body, Event, Reason, escape_control},
+    event::{Body, Event, Reason},
     model::Run,
-    text,
+    text::{self, escape_control},
 };
 
 /// The columns.

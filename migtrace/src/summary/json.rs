@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{
     Summary,
-    count::{MoveCount, Tally},
     process::Process,
+    tally::{MoveCount, Tally},
 };
 use crate::{container::Container, event::Kind, model::latency::Latencies, trace::FORMAT_VERSION};
 

@@ -1,6 +1,6 @@
 //! Numbers that both forms of the summary show.
 
-use super::{Summary, count::Tally, process::Process};
+use super::{Summary, process::Process, tally::Tally};
 
 use crate::event::{FaultClass, Probe, ProbeField};
 

@@ -9,6 +9,7 @@ mod json;
 mod measures;
 mod process;
 mod table;
+mod tally;
 mod text;
 mod text_cost;
 

@@ -4,8 +4,9 @@ use std::io::{self, Write};
 
 use super::{
     Summary,
-    count::{FaultCount, MoveCount, Pair, Tally},
+    count::Pair,
     table::{self, times, unknown},
+    tally::{FaultCount, MoveCount, Tally},
     text_cost,
 };
 use crate::{
