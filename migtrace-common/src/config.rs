@@ -1,7 +1,7 @@
 //! The collector's settings for the programs: offsets of this kernel's structures, what to record, and the filter.
 //!
-//! Offsets come from the running kernel's BTF. An offset is [`ABSENT`] if this kernel does not have the structure or field; the
-//! programs that need it are not loaded.
+//! Offsets come from the running kernel's BTF. An offset is [`ABSENT`] if this kernel does not have the structure or
+//! field; the programs that need it are not loaded.
 
 use crate::record::MASK_WORDS;
 
@@ -78,8 +78,8 @@ pub struct Config {
     pub task_pid: u32,
     pub task_tgid: u32,
     pub task_comm: u32,
-    /// From a task to its cgroup's id: `cgroups`, `dfl_cgrp`, `kn` and `id`, each in the struct that the one before points to.
-    /// If any is [`ABSENT`], this kernel's structures differ: the programs then call a helper.
+    /// From a task to its cgroup's id: `cgroups`, `dfl_cgrp`, `kn` and `id`, each in the struct that the one before
+    /// points to. If any is [`ABSENT`], this kernel's structures differ: the programs then call a helper.
     pub task_cgroup: [u32; 4],
     /// In a task: its CPU number.
     pub task_cpu: u32,
@@ -151,8 +151,8 @@ pub mod term {
     pub const SAMPLE: u32 = 1 << 15;
 }
 
-/// Which records are wanted: those for which every term that applies holds. If a record lacks a value, no set contains it.
-/// All zero passes every record.
+/// Which records are wanted: those for which every term that applies holds. If a record lacks a value, no set contains
+/// it. All zero passes every record.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filter {

@@ -1,8 +1,8 @@
-//! The account of every event: what a probe saw is stored or lost. What it filtered, sampled out or only aggregated is counted
-//! beside that.
+//! The account of every event: what a probe saw is stored or lost. What it filtered, sampled out or only aggregated is
+//! counted beside that.
 
-/// A group of programs that make records of one kind. The number is `probe` in each record's header, and leads to the per-CPU
-/// counters.
+/// A group of programs that make records of one kind. The number is `probe` in each record's header, and leads to the
+/// per-CPU counters.
 #[repr(u16)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Probe {
@@ -59,8 +59,8 @@ impl Probe {
 
 /// Maximum number of programs that count for one probe.
 ///
-/// Each has its own counters. The kernel runs a program once at a time on a CPU (it counts a second start as missed), but may
-/// preempt it for another program. If both added to one counter, a count could be lost.
+/// Each has its own counters. The kernel runs a program once at a time on a CPU (it counts a second start as missed),
+/// but may preempt it for another program. If both added to one counter, a count could be lost.
 pub const PROGRAMS_PER_PROBE: u32 = 8;
 
 /// Index of a program's counters; `program` is its number among those of the probe.

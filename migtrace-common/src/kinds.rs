@@ -39,7 +39,8 @@ kinds! {
     CheckPath(u8) {
         /// migrate-on-fault: `reason` is the kernel's enum mof_reason.
         LAZY_FAULT = 1,
-        /// A NUMA hinting fault, in mpol_misplaced(): no reason, and a target node if the kernel wants to migrate the folio.
+        /// A NUMA hinting fault, in mpol_misplaced(): no reason, and a target node if the kernel wants to migrate the
+        /// folio.
         HINTING = 2,
     }
 

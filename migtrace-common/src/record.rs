@@ -1,7 +1,7 @@
 //! The records in the ring: fixed-width integers, explicit padding, no bool, no Option, no enum with a payload.
 //!
-//! `ts_ns` is the *end* of what is recorded (CLOCK_BOOTTIME); if a record has `latency_ns`, the start is
-//! `ts_ns - latency_ns`. Addresses are virtual, and page aligned if the kernel's are. [`NO_ADDR`], [`NO_PFN`] and [`NO_NODE`]
+//! `ts_ns` is the *end* of what is recorded (CLOCK_BOOTTIME); if a record has `latency_ns`, the start is `ts_ns -
+//! latency_ns`. Addresses are virtual, and page aligned if the kernel's are. [`NO_ADDR`], [`NO_PFN`] and [`NO_NODE`]
 //! mean that the kernel did not show the value; so does [`NO_TIME`] in the time of one stage.
 
 use crate::kinds::RecordKind;
@@ -28,8 +28,8 @@ pub const PHASE_TEXT: usize = 232;
 pub const REGION_NAME: usize = 64;
 /// Words of a node mask in a [`Request`]: 1024 nodes, the largest NODES_SHIFT that Linux has.
 pub const MASK_WORDS: usize = 16;
-/// `prctl(2)` option by which a workload names its phase: `prctl(PR_MIGTRACE_PHASE, text, length)`. Traced or not, the kernel
-/// rejects it with EINVAL and does nothing. The number spells `MTPH`.
+/// `prctl(2)` option by which a workload names its phase: `prctl(PR_MIGTRACE_PHASE, text, length)`. Traced or not, the
+/// kernel rejects it with EINVAL and does nothing. The number spells `MTPH`.
 pub const PR_MIGTRACE_PHASE: i32 = 0x4d54_5048;
 
 macro_rules! records {
@@ -100,8 +100,8 @@ records! {
         pub probe: u16,
         /// Events that this one represents if the programs sample its kind, else 0.
         pub weight: u32,
-        /// The kernel's number of the stack with [`SECOND_TABLE`] in it; [`NO_STACK`] if there is none or none is wanted;
-        /// [`STACK_NOT_KEPT`].
+        /// The kernel's number of the stack with [`SECOND_TABLE`] in it; [`NO_STACK`] if there is none or none is
+        /// wanted; [`STACK_NOT_KEPT`].
         pub kernel_stack: i32,
         pub user_stack: i32,
         /// Task name, padded with zeroes.
@@ -228,8 +228,8 @@ records! {
         pub target_pid: u32,
     }
 
-    /// A task forked, executed a program, exited or changed nodes. In the last case the header names that task, not the thread
-    /// that ran the program.
+    /// A task forked, executed a program, exited or changed nodes. In the last case the header names that task, not the
+    /// thread that ran the program.
     pub struct Task {
         pub header: Header,
         /// Start of the new process of a fork, CLOCK_BOOTTIME in ns, else 0.

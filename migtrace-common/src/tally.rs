@@ -1,10 +1,10 @@
-//! Tallies: totals that the programs keep beside records, or instead of them, for views that need no single event. There are
-//! two tables: by what happened and between which nodes, and by process.
+//! Tallies: totals that the programs keep beside records, or instead of them, for views that need no single event.
+//! There are two tables: by what happened and between which nodes, and by process.
 //!
 //! A key holds the same numbers as a record of the event, so that the same code decodes both.
 
-/// Buckets of a distribution of times. Bucket 0 holds times below [`SHORTEST_NS`]. Each further bucket ends at twice the end of
-/// the one before; the last has no end.
+/// Buckets of a distribution of times. Bucket 0 holds times below [`SHORTEST_NS`]. Each further bucket ends at twice
+/// the end of the one before; the last has no end.
 pub const TIME_BUCKETS: usize = 28;
 /// End of bucket 0, ns.
 pub const SHORTEST_NS: u64 = 1 << 8;
@@ -40,14 +40,16 @@ wire! {
     pub struct TallyKey {
         /// [`crate::kinds::RecordKind`]: a fault, check, mark or migration of a folio.
         pub kind: u8,
-        /// [`crate::kinds::FaultClass`] of a fault, [`crate::kinds::CheckPath`] of a check, [`crate::kinds::MigratePath`] of a
-        /// migration.
+        /// [`crate::kinds::FaultClass`] of a fault, [`crate::kinds::CheckPath`] of a check,
+        /// [`crate::kinds::MigratePath`] of a migration.
         pub class: u8,
-        /// [`crate::kinds::FaultHook`] of a fault; of a migration, 1 if it succeeded; of a check, 1 if it ran on the page's node.
+        /// [`crate::kinds::FaultHook`] of a fault; of a migration, 1 if it succeeded; of a check, 1 if it ran on the
+        /// page's node.
         pub outcome: u8,
         /// [`crate::kinds::RequestName`] that a migration or mark is nested in.
         pub request: u8,
-        /// VM_FAULT_* bits of a fault; mof_reason of a check, a mark or a lazy migration; migrate_reason of a direct migration.
+        /// VM_FAULT_* bits of a fault; mof_reason of a check, a mark or a lazy migration; migrate_reason of a direct
+        /// migration.
         pub reason: i32,
         /// The CPU's node for a fault, else the page's.
         pub from_nid: i32,

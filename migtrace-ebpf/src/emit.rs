@@ -45,8 +45,8 @@ pub fn header<T: Record>(thread: Thread, probe: Probe, ts_ns: u64) -> Header {
     }
 }
 
-/// Commits the record that `fill` writes, with the running task's name and cgroup. The program's counters say whether it
-/// was stored or the ring was full.
+/// Commits the record that `fill` writes, with the running task's name and cgroup. The program's counters say whether
+/// it was stored or the ring was full.
 ///
 /// `fill` gets memory that is not initialized and must write every byte of it.
 #[inline(always)]
@@ -58,8 +58,8 @@ pub fn commit<T: 'static>(program: Program, fill: impl FnOnce(&mut MaybeUninit<T
     });
 }
 
-/// Writes the running task's name and cgroup into a header, by plain loads from memory whose type the verifier knows. The
-/// helper for the name alone would cost as much as the rest of a fault's record.
+/// Writes the running task's name and cgroup into a header, by plain loads from memory whose type the verifier knows.
+/// The helper for the name alone would cost as much as the rest of a fault's record.
 ///
 /// # Safety
 /// The header is in a reserved record.

@@ -1,8 +1,8 @@
-//! Which processes are traced, and which of their events the filter wants. It decides before a record is built, and counts
-//! nothing.
+//! Which processes are traced, and which of their events the filter wants. It decides before a record is built, and
+//! counts nothing.
 //!
-//! The collector sets the part of its filter that can be decided here ([`migtrace_common::config::Filter`]). All of it is
-//! constant after load, so the verifier removes the tests that do not apply.
+//! The collector sets the part of its filter that can be decided here ([`migtrace_common::config::Filter`]). All of it
+//! is constant after load, so the verifier removes the tests that do not apply.
 
 use aya_ebpf::helpers::{
     bpf_get_current_cgroup_id, bpf_get_current_uid_gid,
@@ -23,8 +23,8 @@ use crate::{
 /// Whether a node is in a mask of the filter; an unknown node is not.
 ///
 /// The word is read before the node is compared. In the other order the compiler would know that the index is small and
-/// omit the remainder; the verifier does not know it and would reject the program ("R2 max value is outside of the allowed
-/// memory range").
+/// omit the remainder; the verifier does not know it and would reject the program ("R2 max value is outside of the
+/// allowed memory range").
 macro_rules! has_bit {
     ($mask:ident, $nid:expr) => {{
         let nid = $nid as u32;
@@ -75,8 +75,8 @@ fn applies(term: u32) -> bool {
 /// Whether records of the running thread, which is of process `pid`, can be wanted.
 #[inline(always)]
 pub fn wants_current(pid: u32) -> bool {
-    // One test for all: each test loads the terms again, and the verifier leaves the load in the program although it knows
-    // the value.
+    // One test for all: each test loads the terms again, and the verifier leaves the load in the program although it
+    // knows the value.
     if !applies(term::UID | term::CGROUP | term::UNDER_CGROUP | term::COMM | term::PID) {
         return true;
     }
@@ -102,8 +102,8 @@ pub fn wants_current(pid: u32) -> bool {
     wants_comm(comm)
 }
 
-/// Whether records of a thread that is not the running one can be wanted. Its user and cgroup are unknown here: a filter
-/// by either rejects the record.
+/// Whether records of a thread that is not the running one can be wanted. Its user and cgroup are unknown here: a
+/// filter by either rejects the record.
 #[inline(always)]
 pub fn wants_other(pid: u32, comm: [u64; 2]) -> bool {
     let unknown = term::UID | term::CGROUP | term::UNDER_CGROUP;
@@ -124,8 +124,8 @@ fn wants_cgroup(id: u64) -> bool {
 fn is_under_cgroup() -> bool {
     for level in 0..CGROUP_LEVELS {
         if wanted!(cgroup_levels) >> level & 1 == 1 {
-            // SAFETY: the helper has no preconditions. It returns 0, which is no cgroup's id, if the cgroup has no ancestor
-            // at this level.
+            // SAFETY: the helper has no preconditions. It returns 0, which is no cgroup's id, if the cgroup has no
+            // ancestor at this level.
             let ancestor = unsafe { bpf_get_current_ancestor_cgroup_id(level as i32) };
             if ancestor != 0 && ROOT_CGROUPS.get_ptr(ancestor).is_some() {
                 return true;

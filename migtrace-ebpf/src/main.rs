@@ -115,7 +115,8 @@ at_exit_with_arguments! {
     remove_migration_pte_exit(ctx) => folio_migrate::mapping_restored(&ctx);
 }
 
-/// The six programs of a placement syscall: begin and end, each as fentry or fexit, as kprobe or kretprobe, and as trace event.
+/// The six programs of a placement syscall: begin and end, each as fentry or fexit, as kprobe or kretprobe, and as
+/// trace event.
 macro_rules! requests {
     ($($name:ident: $entry:ident $exit:ident $kprobe:ident $kretprobe:ident $enter_event:ident $exit_event:ident;)*) => {
         at_entry! { $($entry $kprobe(ctx) => request::begin(args::of_syscall(&ctx), RequestName::$name);)* }

@@ -1,7 +1,7 @@
 //! The maps: the rings, the counters, the tallies, which processes are traced, and what is under way.
 //!
-//! The collector finds most of them by name. Only their definitions are here, with the keys and values that no other file
-//! owns.
+//! The collector finds most of them by name. Only their definitions are here, with the keys and values that no other
+//! file owns.
 
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::{
@@ -29,8 +29,8 @@ const RINGS_MAX: usize = 1;
 /// Declares the type of a ring only: the collector creates each with the size that it wants.
 const RING_TEMPLATE_BYTES: usize = 4096;
 
-/// Records on their way to the collector. Each CPU has its own ring, so that CPUs do not wait for each other. The collector
-/// sets the number of rings and inserts them.
+/// Records on their way to the collector. Each CPU has its own ring, so that CPUs do not wait for each other. The
+/// collector sets the number of rings and inserts them.
 #[btf_map]
 pub static RINGS: ArrayOfMaps<RingBuf<u64, RING_TEMPLATE_BYTES>, RINGS_MAX> = ArrayOfMaps::new();
 
@@ -68,8 +68,8 @@ pub const PIDS_PER_VALUE: u32 = 4096;
 /// One more than the largest process id of Linux (PID_MAX_LIMIT on 64 bits).
 const PIDS: u32 = 1 << 22;
 
-/// A byte for each process id, nonzero if the process is traced. A hash would be smaller, but every fault of every process
-/// that is not traced would pay for a lookup.
+/// A byte for each process id, nonzero if the process is traced. A hash would be smaller, but every fault of every
+/// process that is not traced would pay for a lookup.
 #[map]
 pub static TRACED: Array<[u8; PIDS_PER_VALUE as usize]> = Array::with_max_entries(PIDS / PIDS_PER_VALUE, 0);
 

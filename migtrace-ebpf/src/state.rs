@@ -12,8 +12,8 @@ pub struct ThreadState {
     pub mark: MarkStart,
     pub batch: BatchStart,
     pub check: CheckStart,
-    /// Nonzero while a program walks this thread's stack for a record: migtrace causes the page faults of that time, not
-    /// the thread.
+    /// Nonzero while a program walks this thread's stack for a record: migtrace causes the page faults of that time,
+    /// not the thread.
     pub unwinding: u64,
     /// The mapping of the thread's last fault.
     pub mapping_start: u64,
@@ -90,7 +90,8 @@ pub struct BatchStart {
     pub remapped_ns: u64,
     pub mode: i32,
     pub reason: i32,
-    /// What the folio that migrated last adds to the tallies. It is here because the programs' stack has no room for it.
+    /// What the folio that migrated last adds to the tallies. It is here because the programs' stack has no room for
+    /// it.
     pub increment: Increment,
     /// Nonzero once the kernel reported its counts.
     pub has_counts: u32,

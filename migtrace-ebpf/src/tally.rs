@@ -34,8 +34,8 @@ pub const RECORD: u32 = 2;
 
 /// Adds an event of process `pid` to the tallies: [`ADDED`] and [`RECORD`].
 ///
-/// Not inlined: the caller's stack would exceed what a program and all that it calls may have ("combined stack size of 3
-/// calls is 544. Too large").
+/// Not inlined: the caller's stack would exceed what a program and all that it calls may have ("combined stack size of
+/// 3 calls is 544. Too large").
 #[inline(never)]
 pub fn add(increment: &Increment, pid: u32, ts_ns: u64) -> u32 {
     let added = add_by_key(increment) & add_to_process(pid, ts_ns, increment);

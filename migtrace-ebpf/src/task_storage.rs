@@ -1,5 +1,5 @@
-//! Task storage: a map that belongs to threads. A lookup takes a few ns and no hashing; the kernel frees an entry when its
-//! thread ends.
+//! Task storage: a map that belongs to threads. A lookup takes a few ns and no hashing; the kernel frees an entry when
+//! its thread ends.
 //!
 //! aya-ebpf 0.2 has such maps for sockets, inodes and cgroups, but not for tasks.
 
@@ -51,8 +51,8 @@ impl<T> TaskStorage<T> {
 
     #[inline(always)]
     fn get(&self, flags: u64) -> Option<&'static mut T> {
-        // SAFETY: the map's own memory, which lives as long as the running thread. Only this thread uses it, and a thread
-        // runs one of the programs at a time.
+        // SAFETY: the map's own memory, which lives as long as the running thread. Only this thread uses it, and a
+        // thread runs one of the programs at a time.
         unsafe {
             let task = bpf_get_current_task_btf();
             let map = ptr::from_ref(self).cast_mut().cast();

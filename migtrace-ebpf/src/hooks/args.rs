@@ -13,19 +13,19 @@ use crate::config::config;
 
 /// Arguments of a traced function or tracepoint.
 pub trait Args: StackIdContext {
-    /// Argument `n`. The verifier knows the types of some programs' arguments: nothing but a known offset may be added to a
-    /// pointer among them.
+    /// Argument `n`. The verifier knows the types of some programs' arguments: nothing but a known offset may be added
+    /// to a pointer among them.
     fn arg(&self, n: usize) -> u64;
 
-    /// Argument `n`, a pointer, as a plain number that allows arithmetic. With a typed pointer the verifier does not ("math
-    /// between ptr_ pointer and ... is not allowed"), but the same bytes read through memory are a number to it.
+    /// Argument `n`, a pointer, as a plain number that allows arithmetic. With a typed pointer the verifier does not
+    /// ("math between ptr_ pointer and ... is not allowed"), but the same bytes read through memory are a number to it.
     fn number(&self, n: usize) -> u64 {
         self.arg(n)
     }
 
-    /// The field at `offset` of the struct that `pointer`, an argument or a field read by this function, points to. This
-    /// kernel must have the field. If the verifier knows the types, this is a plain load, which gives 0 for a bad pointer
-    /// and costs a tenth of a helper.
+    /// The field at `offset` of the struct that `pointer`, an argument or a field read by this function, points to.
+    /// This kernel must have the field. If the verifier knows the types, this is a plain load, which gives 0 for a bad
+    /// pointer and costs a tenth of a helper.
     fn load<T: Copy + Default>(&self, pointer: u64, offset: u32) -> T {
         read_kernel(pointer, offset)
     }
@@ -52,8 +52,8 @@ macro_rules! typed_args {
 
             #[inline(always)]
             fn load<T: Copy + Default>(&self, pointer: u64, offset: u32) -> T {
-                // SAFETY: the verifier knows the pointer's type and accepts only fields of it; the kernel turns a fault of
-                // such a load into 0. Volatile, so that the compiler makes exactly one load of it.
+                // SAFETY: the verifier knows the pointer's type and accepts only fields of it; the kernel turns a fault
+                // of such a load into 0. Volatile, so that the compiler makes exactly one load of it.
                 unsafe { core::ptr::read_volatile((pointer + u64::from(offset)) as *const T) }
             }
         }
@@ -83,8 +83,8 @@ impl Returned for RetProbeContext {
     }
 }
 
-/// A field of a classic trace event's own record. The read cannot fail: the collector attaches no program to an event whose
-/// record lacks one of the fields.
+/// A field of a classic trace event's own record. The read cannot fail: the collector attaches no program to an event
+/// whose record lacks one of the fields.
 #[inline(always)]
 pub fn field<T: Copy + Default>(ctx: &TracePointContext, offset: u32) -> T {
     read_kernel(ctx.as_ptr() as u64, offset)

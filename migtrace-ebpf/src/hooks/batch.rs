@@ -74,7 +74,8 @@ pub fn counts(ctx: &TracePointContext) {
     batch.has_counts = 1;
 }
 
-/// migrate:mm_migrate_pages(succeeded, failed, ...), on kernels without fentry and kprobes: both the counts and the end.
+/// migrate:mm_migrate_pages(succeeded, failed, ...), on kernels without fentry and kprobes: both the counts and the
+/// end.
 #[inline(always)]
 pub fn end_event(ctx: &impl Args) {
     if let Some(batch) = batch_underway() {

@@ -13,8 +13,8 @@ use crate::config::config;
 pub struct Folio(pub u64);
 
 impl Folio {
-    /// The struct of a page frame, which is the folio's own if the page is the first of the folio. `None` if this kernel's
-    /// vmemmap is unknown.
+    /// The struct of a page frame, which is the folio's own if the page is the first of the folio. `None` if this
+    /// kernel's vmemmap is unknown.
     #[inline(always)]
     pub fn of_pfn(pfn: u64) -> Option<Self> {
         Some(Self(vmemmap()? + pfn * u64::from(config!(sizeof_page))))

@@ -1,12 +1,12 @@
 //! Direct migration of folios: each folio in a batch, from unmapping to remapping.
 //!
-//! A mapped folio passes try_to_migrate(), which sets its migration entries: there the kernel shows the address. Then come
-//! move_to_new_folio(), folio_migrate_flags() (once for each folio that really migrated, with both frames), and
-//! remove_migration_pte for each restored mapping. An unmapped folio passes only the middle two, and a page that a driver
-//! migrates (zsmalloc, a balloon) only the driver's function.
+//! A mapped folio passes try_to_migrate(), which sets its migration entries: there the kernel shows the address. Then
+//! come move_to_new_folio(), folio_migrate_flags() (once for each folio that really migrated, with both frames), and
+//! remove_migration_pte for each restored mapping. An unmapped folio passes only the middle two, and a page that a
+//! driver migrates (zsmalloc, a balloon) only the driver's function.
 //!
-//! The kernel migrates one folio after the other. So the record of a migrated folio is made when the next one begins, or
-//! when the batch ends: then all its mappings are restored. (remove_migration_ptes() would be the natural place, but
+//! The kernel migrates one folio after the other. So the record of a migrated folio is made when the next one begins,
+//! or when the batch ends: then all its mappings are restored. (remove_migration_ptes() would be the natural place, but
 //! compilers inline it in the relevant caller.) A folio that could not be migrated gets its old mappings back, and its
 //! record at once.
 
@@ -49,8 +49,8 @@ pub fn batch_underway() -> Option<&'static mut BatchStart> {
     (state.batch.start_ns != 0).then_some(&mut state.batch)
 }
 
-/// try_to_migrate(folio, flags) begins to unmap a folio. The kernel also calls it before it splits a large folio, which is
-/// no migration: the mappings of the parts are restored before these migrate, and each part then starts anew.
+/// try_to_migrate(folio, flags) begins to unmap a folio. The kernel also calls it before it splits a large folio, which
+/// is no migration: the mappings of the parts are restored before these migrate, and each part then starts anew.
 #[inline(always)]
 pub fn unmap_begin(ctx: &impl Args) {
     if let Some(batch) = batch_underway() {
@@ -103,8 +103,8 @@ pub fn migrated(ctx: &impl Args) {
     store_migrated(AT_FLAGS, ctx);
 }
 
-/// A driver's migrate_page(new, old, mode) returned. Only the driver knows these pages and nothing maps them; this function
-/// alone migrates them.
+/// A driver's migrate_page(new, old, mode) returned. Only the driver knows these pages and nothing maps them; this
+/// function alone migrates them.
 #[inline(always)]
 pub fn driver_migrated(program: Program, ctx: &(impl Args + Returned)) {
     if ctx.ret(3) as i32 == 0 {

@@ -40,8 +40,8 @@ impl Mapping {
     #[inline(always)]
     pub fn of(ctx: &impl Args, vma: u64) -> Self {
         let ops: u64 = ctx.load(vma, config!(vma_vm_ops));
-        // Compared on its own: the compiler would join tests of two pointers, and the verifier allows no arithmetic with a
-        // pointer ("bitwise operator |= on pointer prohibited").
+        // Compared on its own: the compiler would join tests of two pointers, and the verifier allows no arithmetic
+        // with a pointer ("bitwise operator |= on pointer prohibited").
         let anon = opaque(ops == 0);
         let file: u64 = if anon { 0 } else { ctx.load(vma, config!(vma_vm_file)) };
         let is_shmem =

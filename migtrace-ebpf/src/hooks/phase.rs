@@ -28,7 +28,8 @@ pub fn phase(ctx: &impl EbpfContext, args: [u64; 6]) {
     let (text, len) = (args[1], (args[2].min(PHASE_TEXT as u64) & 0xff) as u32);
     emit::commit(PHASE, |record| {
         let record: *mut Phase = record.as_mut_ptr();
-        // SAFETY: in bounds of the reserved record, every byte of which is written: the text is zeroed, then overwritten.
+        // SAFETY: in bounds of the reserved record, every byte of which is written: the text is zeroed, then
+        // overwritten.
         unsafe {
             (*record).header = emit::header::<Phase>(thread, Probe::Phase, ts_ns);
             (*record).pad = 0;

@@ -47,8 +47,9 @@ pub fn end(ctx: &impl StackIdContext, ret: i64, name: RequestName) {
     if !event.passes(wanted) {
         return;
     }
-    // If the kernel refuses bpf_probe_read_kernel(), aya believes that bpf_probe_read_user() is missing as well, and replaces
-    // it by a helper that the kernel refuses, too. Then the mask is unknown, and the syscall is recorded without it.
+    // If the kernel refuses bpf_probe_read_kernel(), aya believes that bpf_probe_read_user() is missing as well, and
+    // replaces it by a helper that the kernel refuses, too. Then the mask is unknown, and the syscall is recorded
+    // without it.
     let mask = if config!(no_read_helpers) == 0 { call.mask } else { 0 };
     emit::commit_on_stack(program, ctx, |record| {
         let record: *mut Request = record.as_mut_ptr();

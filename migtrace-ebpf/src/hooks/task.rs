@@ -1,4 +1,5 @@
-//! Tasks: fork, exec and exit of traced processes, and threads that change nodes. Children of a traced process are traced.
+//! Tasks: fork, exec and exit of traced processes, and threads that change nodes. Children of a traced process are
+//! traced.
 
 use migtrace_common::{
     counters::Probe,
