@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_an_error() {
+    fn other_texts_are_errors() {
         for text in
             ["", "1.", ".5", "1.5", "10parsecs", "0xfg", "0x", "0.5ns", "1.2345us", "20000000000s", "1.2.3s", "1_000"]
         {

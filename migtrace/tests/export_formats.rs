@@ -122,7 +122,7 @@ fn what_cannot_be_exported_is_said() {
     export(&text, "csv")
         .assert()
         .code(2)
-        .stderr(format!("migtrace: {}: not a Parquet file, so not a trace\n", text.display()));
+        .stderr(format!("migtrace: {}: not a trace, because it is not a Parquet file\n", text.display()));
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_recording_that_did_not_end_is_exported_with_a_warning_and_recovered() {
         .assert()
         .success()
         .stdout(predicate::str::contains("\n").count(3))
-        .stderr(predicate::str::contains("did not end"));
+        .stderr(predicate::str::contains("was cut off"));
     let recover = || {
         let mut command = migtrace();
         command.arg("recover").arg(&path);

@@ -83,7 +83,7 @@ fn a_mistake_in_a_filter_is_shown_before_the_trace_is_read() {
     let dir = TempDir::new().expect("a directory");
     let (status, out, err) = log(dir.path(), &["none.parquet", "--filter", "kind == fault && latency > 10us"]);
     assert_eq!((status, out.as_str()), (2, ""));
-    for said in ["there is no column latency", "\n                   ^^^^^^^\n", "did you mean latency_ns?"] {
+    for said in ["unknown column latency", "\n                   ^^^^^^^\n", "did you mean latency_ns?"] {
         assert!(err.contains(said), "{said}: {err}");
     }
 }

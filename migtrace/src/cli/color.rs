@@ -1,4 +1,4 @@
-//! When text is coloured.
+//! When output is in colour.
 
 use anstream::ColorChoice;
 use clap::ValueEnum;

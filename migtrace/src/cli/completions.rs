@@ -1,4 +1,4 @@
-//! `migtrace completions`: what a shell needs to complete migtrace's command line.
+//! `migtrace completions`: writes completion scripts for shells.
 
 use std::{
     io::{self, Write},

@@ -1,4 +1,4 @@
-//! `migtrace export`: a trace as text for other programs.
+//! `migtrace export`: writes a trace as text for other programs.
 
 use std::{
     fs::OpenOptions,
@@ -18,7 +18,7 @@ use super::{
 
 /// Write a trace as text for other programs
 ///
-/// One row an event; columns and words are those of the trace (docs/trace-format.md). Programs that read Parquet need no
+/// One row per event, with the columns and values of the trace (docs/trace-format.md). Programs that read Parquet need no
 /// export. Control characters in names are escaped.
 #[derive(clap::Args)]
 #[command(after_help = format!("Examples:
@@ -29,10 +29,10 @@ use super::{
 pub(crate) struct Args {
     /// Trace to read
     file: PathBuf,
-    /// What to write
+    /// Output format
     #[arg(short, long)]
     format: Format,
-    /// Where to write it; standard output without. A new file is readable by its owner alone
+    /// File to write, readable only by its owner if new [default: standard output]
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -41,9 +41,9 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Format {
-    /// A flat JSON object a line, columns that are null left out
+    /// One flat JSON object per line, without null columns
     Jsonl,
-    /// Comma-separated values with a header, all columns
+    /// Comma-separated values with a header and all columns
     Csv,
 }
 

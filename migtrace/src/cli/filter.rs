@@ -1,4 +1,4 @@
-//! The options by which every command is told which events are wanted. They all come to one [`Filter`].
+//! The filter options of every command. They combine to one [`Filter`].
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,53 +18,52 @@ use migtrace::{
 };
 use strum::VariantNames;
 
-/// Over the options' help.
-pub(crate) const HEADING: &str = "Filters (all must agree, of a repeated one any may)";
+/// Heading of the options in the help.
+pub(crate) const HEADING: &str = "Filters (different options: AND; one option repeated: OR)";
 
-/// Which events: all options must agree, of a repeated one any may.
+/// Which events: different options are combined by AND, one repeated option by OR.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = HEADING)]
 pub(crate) struct FilterArgs {
-    /// Only events of this process, while recording also of the children that it has from now on; may be repeated
+    /// Only events of this process; live, also of children that it forks from now on; repeatable
     #[arg(short, long, value_name = "PID")]
     pub(crate) pid: Vec<u32>,
-    /// Only events of tasks of this name (the kernel keeps 15 bytes of it); may be repeated
+    /// Only events of tasks with this name, as the kernel stores it (at most 15 bytes); repeatable
     #[arg(long, value_name = "NAME", value_parser = comm)]
     comm: Vec<Filter>,
-    /// Only events of tasks in this cgroup, by id, or by path with those below it; may be repeated
+    /// Only events of tasks in this cgroup; a path includes all cgroups below it; repeatable
     #[arg(long, value_name = "PATH|ID")]
     pub(crate) cgroup: Vec<Cgroup>,
-    /// Only events of tasks in this container, by its name or by how its id begins; may be repeated, and any of these or of
-    /// --cgroup will do
+    /// Only events of tasks in this container, by name or by the start of its ID; repeatable, combined with --cgroup by OR
     #[arg(long, value_name = "ID")]
     pub(crate) container: Vec<String>,
-    /// Only events on these CPUs: 0-3,8
+    /// Only events on these CPUs, such as 0-3,8
     #[arg(long, value_name = "LIST")]
     cpu: Option<Ranges>,
-    /// Only events that touch these nodes: on their CPUs, or about a page that lies on them, leaves them or comes to them
+    /// Only events on a CPU of these nodes, or about a page that is on, leaves or arrives at one
     #[arg(long, value_name = "LIST")]
     node: Option<Ranges>,
-    /// Only events about a page's way from one node to another: 0:1, or lists of nodes 0-1:2-3; may be repeated
+    /// Only migrations and checks from SRC to DST, such as 0:1 or 0-1:2-3; repeatable
     #[arg(long, value_name = "SRC:DST")]
     node_pair: Vec<NodePair>,
-    /// Only events of this kind; may be repeated
+    /// Only events of this kind; repeatable
     #[arg(short, long, value_name = "KIND", value_parser = words::<Kind>(Kind::VARIANTS))]
     kind: Vec<Kind>,
-    /// Only moves and batches for this cause; may be repeated
+    /// Only migrations and batches with this cause; repeatable
     #[arg(long, value_name = "CAUSE", value_parser = words::<Cause>(Cause::VARIANTS))]
     cause: Vec<Cause>,
-    /// Only events about addresses from the first up to, without, the last: 0x7f00-0x8000, or 0x7f00+4k; may be repeated
+    /// Only events at addresses in this range: 0x7f00-0x8000 (without its end) or 0x7f00+4k; repeatable
     #[arg(long, value_name = "RANGE")]
     addr: Vec<AddrRange>,
-    /// Only events that took as long or longer: 10us, 2ms
+    /// Only events that took this long or longer, such as 10us or 2ms
     #[arg(long, value_name = "DURATION", value_parser = units::duration_ns)]
     min_latency: Option<u64>,
-    /// Only events for which this holds, over the trace's columns (docs/filters.md): 'kind == fault && nid != cpu_node'
+    /// Only events that match this expression over the trace's columns (docs/filters.md): 'kind == fault && nid != cpu_node'
     #[arg(long, value_name = "EXPR")]
     filter: Option<Filter>,
 }
 
-/// What every command's help says about filters.
+/// The examples in every command's help.
 pub(crate) const EXAMPLES: &str = "Filter examples:
   --kind fault --min-latency 100us
   --node-pair 0:1 --cause mbind
@@ -72,7 +71,7 @@ pub(crate) const EXAMPLES: &str = "Filter examples:
   --filter 'comm.matches(\"^kworker\") || cause in [compaction, demotion]'";
 
 impl FilterArgs {
-    /// The filter that the options are, where these are the paths of cgroups by id.
+    /// The filter that the options mean. `cgroups`: paths by id.
     pub(crate) fn filter(&self, cgroups: &BTreeMap<u64, String>) -> Result<Filter> {
         let pids = Ranges::points(self.pid.iter().map(|pid| i128::from(*pid)));
         let pids = (!self.pid.is_empty()).then(|| Predicate::number("pid", pids).into());
@@ -90,7 +89,7 @@ impl FilterArgs {
         options.flat_map(|(name, value)| [OsString::from(name), OsString::from(value)]).collect()
     }
 
-    /// The filter, but for whose events are wanted by process and cgroup.
+    /// The filter without the options that select processes and cgroups.
     pub(crate) fn but_scope(&self) -> Filter {
         let nodes = |within: &Ranges| {
             Predicate::any(
@@ -117,7 +116,7 @@ impl FilterArgs {
         Predicate::all(parts.into_iter().flatten()).into()
     }
 
-    /// What is traced of the running kernel, in words, where not all: the filter, and the cgroups.
+    /// What is traced, in words: the filter and the cgroups. `None`: everything.
     pub(crate) fn scope_text(&self, filter: &Filter) -> Option<String> {
         let cgroups = self.cgroup.iter().map(|cgroup| format!("in cgroup {cgroup}"));
         let containers = self.container.iter().map(|called| format!("in container {called}"));
@@ -128,23 +127,21 @@ impl FilterArgs {
     }
 
     /// # Errors
-    /// A process of --pid is not there, or is a thread: those have entries of /proc, too.
+    /// A process of --pid does not exist, or is a thread: threads have entries in /proc, too.
     pub(crate) fn check_pids(&self) -> Result<()> {
         for pid in &self.pid {
             let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else {
-                bail!("--pid {pid}: there is no such process");
+                bail!("--pid {pid}: no such process");
             };
             let process = status.lines().find_map(|line| line.strip_prefix("Tgid:")).map(str::trim);
             if let Some(process) = process.filter(|process| *process != pid.to_string()) {
-                bail!(
-                    "--pid {pid} is a thread of process {process}: for it alone --pid {process} --filter 'tid == {pid}'"
-                );
+                bail!("--pid {pid} is a thread of process {process}: use --pid {process} --filter 'tid == {pid}'");
             }
         }
         Ok(())
     }
 
-    /// The cgroups of this machine that tasks must be in or below.
+    /// The cgroups of this machine: tasks in them or below them are traced.
     pub(crate) fn root_cgroups(&self) -> Result<Vec<RootCgroup>> {
         let of_path = |path: &str| cgroups::find(path).map(|(id, level)| RootCgroup { id, level });
         let mut roots = Vec::new();
@@ -171,7 +168,7 @@ impl FilterArgs {
                     let before = ids.len();
                     ids.extend(known.iter().filter(|(_, its)| is_below(its, path)).map(|(id, _)| *id));
                     if ids.len() == before {
-                        bail!("--cgroup {path}: the trace has no event of that cgroup by its path; an id may do");
+                        bail!("--cgroup {path}: the trace has no event of a cgroup with this path; try its ID");
                     }
                 }
             }
@@ -182,9 +179,9 @@ impl FilterArgs {
                 containers.filter(|(_, container)| container.is_called(called)).map(|(id, c)| (id, c.id)).collect();
             let containers: BTreeSet<_> = found.values().collect();
             match containers.len() {
-                0 => bail!("--container {called}: the trace has no event of that container"),
+                0 => bail!("--container {called}: the trace has no event of this container"),
                 1 => ids.extend(found.keys()),
-                n => bail!("--container {called}: the ids of {n} containers begin so"),
+                n => bail!("--container {called}: ambiguous ID: {n} containers match"),
             }
         }
         let within = Ranges::points(ids.iter().map(|id| i128::from(*id)));
@@ -199,16 +196,19 @@ where
     PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
 }
 
-/// A task's name as a filter, or what the kernel would make of it.
+/// A task's name as a filter.
+///
+/// # Errors
+/// It is longer than the kernel stores; the error has what the kernel would store.
 fn comm(name: &str) -> Result<Filter, String> {
     if name.len() > 15 {
         let cut: String = name.char_indices().take_while(|(i, c)| i + c.len_utf8() <= 15).map(|(_, c)| c).collect();
-        return Err(format!("the kernel keeps 15 bytes of a task's name: {cut}"));
+        return Err(format!("the kernel stores only 15 bytes of a task's name: write {cut}"));
     }
     Ok(Predicate::one_of("comm", [name]).into())
 }
 
-/// A cgroup as it was given.
+/// A cgroup as given on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cgroup {
     Id(u64),
@@ -234,11 +234,11 @@ impl FromStr for Cgroup {
         }
         let path = text.strip_prefix("/sys/fs/cgroup").unwrap_or(text).trim_matches('/');
         let is_plain = !path.split('/').any(|part| part == "..");
-        if is_plain { Ok(Self::Path(path.to_owned())) } else { Err("a path of a cgroup has no ..".to_owned()) }
+        if is_plain { Ok(Self::Path(path.to_owned())) } else { Err("a cgroup path cannot contain ..".to_owned()) }
     }
 }
 
-/// Whether a cgroup is the one of `path` or lies below it.
+/// Whether a cgroup is the one at `path` or below it.
 fn is_below(cgroup: &str, path: &str) -> bool {
     let rest = cgroup.trim_matches('/').strip_prefix(path);
     rest.is_some_and(|rest| path.is_empty() || rest.is_empty() || rest.starts_with('/'))
@@ -255,12 +255,12 @@ impl FromStr for NodePair {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (from, to) = text.split_once(':').ok_or("a pair of nodes is SRC:DST, such as 0:1")?;
+        let (from, to) = text.split_once(':').ok_or("write SRC:DST, such as 0:1")?;
         Ok(Self { from: from.parse()?, to: to.parse()? })
     }
 }
 
-/// Addresses, both ends belong to it.
+/// A range of addresses with both ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct AddrRange {
     first: u64,
@@ -276,9 +276,9 @@ impl FromStr for AddrRange {
             (number(first)?, number(end)?)
         } else if let Some((first, size)) = text.split_once('+') {
             let first = number(first)?;
-            (first, first.checked_add(number(size)?).ok_or("it ends beyond the last address")?)
+            (first, first.checked_add(number(size)?).ok_or("the range ends beyond the last address")?)
         } else {
-            return Err("a range is 0x7f00-0x8000 or 0x7f00+4k".to_owned());
+            return Err("write a range as 0x7f00-0x8000 or 0x7f00+4k".to_owned());
         };
         match end.checked_sub(1) {
             Some(last) if first <= last => Ok(Self { first, last }),

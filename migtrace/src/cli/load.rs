@@ -1,4 +1,4 @@
-//! Reading a whole trace for the views that need all of it.
+//! Opens traces for commands that read them.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use migtrace::{event::escape_control, filter::Filter, model::Run, recording::cov
 
 use super::filter::FilterArgs;
 
-/// Opens a trace, says on stderr what it does not hold, and gives the filter that these options are for it.
+/// Opens a trace and returns it with the filter that the options mean for it. Reports on stderr what the trace lacks.
 pub(super) fn open(path: &Path, args: &FilterArgs) -> Result<(Trace, Filter)> {
     let trace = Trace::open(path)?;
     warn(&trace, path);
@@ -15,7 +15,7 @@ pub(super) fn open(path: &Path, args: &FilterArgs) -> Result<(Trace, Filter)> {
     Ok((trace, filter))
 }
 
-/// Reads the events that a filter wants. Kinds of which it wants none count as not recorded: their numbers are not known.
+/// Reads the events that pass a filter. A kind of which no event can pass counts as not recorded: its numbers are unknown.
 pub(super) fn run(trace: &Trace, filter: &Filter) -> Result<Run> {
     let mut events = Vec::new();
     for event in trace.events() {
@@ -29,17 +29,17 @@ pub(super) fn run(trace: &Trace, filter: &Filter) -> Result<Run> {
     Ok(Run::new(meta, events))
 }
 
-/// Says on stderr what a trace does not hold.
+/// Reports on stderr what a trace lacks.
 pub(super) fn warn(trace: &Trace, path: &Path) {
     for error in trace.left_out() {
-        eprintln!("migtrace: left out: {error}");
+        eprintln!("migtrace: segment skipped: {error}");
     }
     if trace.truncated() {
-        eprintln!("migtrace: {}: the recording did not end, its last events are missing", path.display());
+        eprintln!("migtrace: {}: the recording was cut off, its last events are missing", path.display());
     }
 }
 
-/// What to call traces: by their files' names alone where that tells them apart.
+/// Names for traces: their files' names without directory and extension if these differ, else their paths.
 pub(super) fn names(paths: &[PathBuf]) -> Vec<String> {
     let stem = |p: &PathBuf| p.file_stem().unwrap_or(p.as_os_str()).to_string_lossy().into_owned();
     let mut stems: Vec<String> = paths.iter().map(stem).collect();

@@ -1,4 +1,4 @@
-//! The options that say how a recording becomes files.
+//! The options for the files of a recording.
 
 use std::{num::NonZeroUsize, time::Duration};
 
@@ -12,42 +12,42 @@ use migtrace::{
 #[derive(clap::Args)]
 #[command(next_help_heading = "Files")]
 pub(crate) struct OutputArgs {
-    /// Keep only the last so many seconds, in memory. They are written on SIGUSR1, as often as it comes, and at the end:
-    /// to FILE, then to FILE's name with a number
+    /// Keep only the last SECONDS, in memory. Each SIGUSR1, and the end of the recording, writes them to a file: FILE, then
+    /// FILE with a number
     #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with_all = ["rotate_size", "rotate_time"])]
     flight: Option<Duration>,
-    /// Most memory that --flight takes, encoded; what is older is let go before its time then, and counted
+    /// Maximum memory for --flight, as encoded; beyond it, the oldest events are evicted early, and counted
     #[arg(long, value_name = "SIZE", default_value = "256m", value_parser = units::size_bytes, requires = "flight")]
     flight_size: u64,
-    /// Also write them when an event comes for which this holds, in the language of --filter: 'kind == fault && latency_ns
-    /// >= 10ms'. Not again before as much time has passed as --flight keeps
+    /// Also write them when an event matches this expression, as for --filter: 'kind == fault && latency_ns >= 10ms'. At
+    /// most once per SECONDS of --flight
     #[arg(long, value_name = "EXPR", requires = "flight")]
     trigger: Option<Filter>,
-    /// Begin the next file, FILE's name with a number, when this one has so many bytes: 500m, 4g
+    /// Start a new file, FILE with a number, when this one reaches SIZE, such as 500m or 4g
     #[arg(long, value_name = "SIZE", value_parser = units::size_bytes)]
     rotate_size: Option<u64>,
-    /// Begin the next file when this one is so old: 90s, 10m, 1h
+    /// Start a new file when this one is DURATION old, such as 90s, 10m or 1h
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     rotate_time: Option<Duration>,
-    /// Keep so many files, the one that is written included, and remove older ones of this recording
+    /// Keep the newest N files of this recording, including the one being written; remove older ones
     #[arg(long, value_name = "N")]
     rotate_keep: Option<NonZeroUsize>,
 }
 
 impl OutputArgs {
-    /// The trigger, where one is given.
+    /// The trigger, if one is given.
     pub(crate) fn trigger(&self) -> Option<Trigger> {
         let (when, age) = (self.trigger.clone()?, self.flight?);
         Some(Trigger { when, rest_ns: u64::try_from(age.as_nanos()).unwrap_or(u64::MAX), next_ns: 0 })
     }
 
-    /// What they come to.
+    /// How the recording becomes files.
     ///
     /// # Errors
-    /// Files to keep are given, and nothing that begins another.
+    /// --rotate-keep without an option that starts new files.
     pub(crate) fn plan(&self) -> anyhow::Result<Plan> {
         if self.rotate_keep.is_some() && self.rotate_size.is_none() && self.rotate_time.is_none() {
-            anyhow::bail!("--rotate-keep: nothing begins another file without --rotate-size or --rotate-time");
+            anyhow::bail!("--rotate-keep requires --rotate-size or --rotate-time");
         }
         Ok(Plan {
             rotate_bytes: self.rotate_size,
@@ -58,17 +58,17 @@ impl OutputArgs {
     }
 }
 
-/// Has a flight recording written when something happens.
+/// Writes a flight recording when an event matches.
 pub(crate) struct Trigger {
     when: Filter,
-    /// Time between two of them, ns.
+    /// Minimum time between two writes, ns.
     rest_ns: u64,
-    /// When an event may be the next one, ns.
+    /// From when on an event fires again, ns.
     next_ns: u64,
 }
 
 impl Trigger {
-    /// Whether the recording is to be written because of this event. One that says what was lost is as good as any other.
+    /// Whether the recording is to be written because of this event. Events of kind `loss` count like any other.
     pub(crate) fn fires(&mut self, event: &Event) -> bool {
         let fires = event.ts_ns >= self.next_ns && self.when.predicate().holds(event);
         if fires {
@@ -78,11 +78,11 @@ impl Trigger {
     }
 }
 
-/// `30`, `0.5`, or as others write times: `30s`, `2m`.
+/// `30`, `0.5`, or with a unit: `30s`, `2m`.
 fn seconds(text: &str) -> Result<Duration, String> {
     let plain = text.parse::<f64>().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
     let time = plain.map_or_else(|| humantime::parse_duration(text).map_err(|e| e.to_string()), Ok)?;
-    if time.is_zero() { Err("nothing would be kept".to_owned()) } else { Ok(time) }
+    if time.is_zero() { Err("must be longer than 0".to_owned()) } else { Ok(time) }
 }
 
 #[cfg(test)]

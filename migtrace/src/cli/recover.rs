@@ -1,25 +1,25 @@
-//! `migtrace recover`: a trace of a recording that did not end.
+//! `migtrace recover`: makes a trace from a recording that was cut off.
 
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use migtrace::{text, trace};
 
-/// Exit status: something could not be recovered.
+/// Exit status: some segments were damaged.
 const EXIT_LEFT_OUT: u8 = 1;
 
-/// Make a trace of a recording that did not end
+/// Make a trace from a recording that was cut off
 ///
-/// While it records, migtrace keeps complete segments in FILE.partial, at most a second old. After a crash or a full disk
-/// this joins them into FILE and removes them. The trace says of itself that it was cut off. Exit status: 0 fine, 1 some
-/// segments were damaged and left out, 2 nothing was recovered.
+/// While recording, migtrace writes a complete segment to FILE.partial at least once a second. After a crash or a full disk,
+/// this command joins the segments into FILE and removes them. The trace is marked as cut off. Exit status: 0 all segments
+/// recovered, 1 some segments were damaged and skipped, 2 nothing recovered.
 #[derive(clap::Args)]
 #[command(after_help = "Example:
   migtrace recover run.parquet")]
 pub(crate) struct Args {
-    /// The trace that the recording was to be, or its .partial directory
+    /// Trace that the recording was to write, or its .partial directory
     file: PathBuf,
-    /// Where to write the trace; FILE without
+    /// Trace to write [default: FILE]
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
 }
@@ -28,7 +28,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let recovered = trace::recover(&args.file, args.output.as_deref())?;
     for error in &recovered.left_out {
-        eprintln!("migtrace: left out: {error}");
+        eprintln!("migtrace: segment skipped: {error}");
     }
     let events = text::count(recovered.events, "event");
     eprintln!("migtrace: {}: {events}, {} bytes", recovered.path.display(), recovered.bytes);

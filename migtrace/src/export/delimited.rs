@@ -1,4 +1,4 @@
-//! CSV: a header, then a row an event with all columns, empty where a column is null.
+//! CSV: a header, then one row per event with all columns; a null column is empty.
 
 use std::{borrow::Cow, io::Write};
 
@@ -9,10 +9,10 @@ use crate::{
     trace::{COLUMNS, Trace, Value},
 };
 
-/// Writes every event that the filter wants as a row of CSV (RFC 4180, but with LF), after a row of the columns' names.
+/// Writes a row of column names, then a row for each event that matches the filter, as CSV (RFC 4180, but with LF).
 ///
 /// # Errors
-/// The trace is damaged, or `out` takes no more.
+/// The trace is damaged, or `out` cannot be written.
 pub fn csv(trace: &Trace, filter: &Filter, out: &mut impl Write) -> Result<Counts, Error> {
     let mut writer = ::csv::Writer::from_writer(out);
     writer.write_record(COLUMNS.iter().map(|c| c.name))?;

@@ -1,4 +1,4 @@
-//! JSON lines: an object an event, without the columns that are null.
+//! JSON lines: one object per event, without null columns.
 
 use std::io::{self, Write};
 
@@ -8,10 +8,12 @@ use crate::{
     trace::{COLUMNS, Trace, Value},
 };
 
-/// Writes every event that the filter wants as a line with a flat JSON object. Numbers are whole; those above 2^53 need a reader that keeps them.
+/// Writes a line with a flat JSON object for each event that matches the filter.
+///
+/// Numbers are integers; for those above 2^53 the reader must support 64 bits.
 ///
 /// # Errors
-/// The trace is damaged, or `out` takes no more.
+/// The trace is damaged, or `out` cannot be written.
 pub fn jsonl(trace: &Trace, filter: &Filter, out: &mut impl Write) -> Result<Counts, Error> {
     let counts = each_row(trace, filter, |values| Ok::<_, Error>(write_row(values, out)?))?;
     out.flush()?;
@@ -41,7 +43,7 @@ fn write_value(value: Value<'_>, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
-/// JSON leaves DEL and the controls from U+0080 on as they are; a terminal does not.
+/// Escapes DEL and the control characters from U+0080 on, too: JSON allows them, terminals interpret them.
 fn write_text(text: &str, out: &mut impl Write) -> io::Result<()> {
     if !text.contains(|c: char| c.is_control() && c > '\u{1f}') {
         return Ok(serde_json::to_writer(out, text)?);

@@ -1,6 +1,6 @@
-//! Traces as text for other programs: one row an event, columns and words as the trace has them.
+//! Writes traces as text for other programs: one row per event, with the trace's columns and values.
 //!
-//! Control characters of names are escaped, so that what is exported can be looked at in a terminal.
+//! Control characters in names are escaped, so that an export is safe to show in a terminal.
 
 mod delimited;
 mod json_lines;
@@ -15,15 +15,15 @@ use crate::{
 pub use delimited::csv;
 pub use json_lines::jsonl;
 
-/// Events of an export.
+/// Events in an export.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub written: u64,
-    /// Those that the filter left out are among them.
+    /// Including the events that the filter excluded.
     pub read: u64,
 }
 
-/// Gives every row that the filter wants to `write`.
+/// Passes every row that matches the filter to `write`.
 fn each_row<E: From<trace::Error>>(
     trace: &Trace,
     filter: &Filter,
@@ -43,7 +43,7 @@ fn each_row<E: From<trace::Error>>(
     Ok(counts)
 }
 
-/// Why an export stopped; what was written before is whole rows.
+/// Why an export stopped. What was written before are complete rows.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]

@@ -1,7 +1,7 @@
-//! What must be so of an event that a predicate wants, column by column: a box around the predicate.
+//! Bounds of a predicate, column by column: what every event that it holds for satisfies.
 //!
-//! Everything that the predicate wants is in the box; not everything in the box is wanted. Both ways of joining keep that:
-//! "all of" cuts boxes, "any of" takes the smallest one around them.
+//! Every event that the predicate holds for is within the bounds; the reverse is not true. AND intersects bounds, and OR
+//! takes the smallest bounds around both, which keeps that property.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,15 +14,15 @@ use super::{
 };
 use crate::event::{Cause, Kind, KindSet};
 
-/// A box. A column that is not in it can have any value, or none.
+/// Bounds. A column without bounds can have any value, or none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Bounds {
     numbers: BTreeMap<Field, Ranges>,
     pub(super) comms: Option<BTreeSet<String>>,
     pub(super) causes: Option<BTreeSet<Cause>>,
-    /// One of the four columns of nodes is in this set.
+    /// At least one of [`NODES`] is in this set.
     pub(super) touched: Option<Ranges>,
-    /// `nid` and `cpu_node` are known, and differ.
+    /// `nid` and `cpu_node` are both known and differ.
     pub(super) is_remote: bool,
 }
 
@@ -30,12 +30,12 @@ pub(super) struct Bounds {
 pub(super) const NODES: [&str; 4] = ["cpu_node", "nid", "src_nid", "dst_nid"];
 
 impl Bounds {
-    /// What the number in the column of this name is within.
+    /// The bounds of the number in this column.
     pub(super) fn number(&self, name: &str) -> Option<&Ranges> {
         self.numbers.get(&Field::named(name))
     }
 
-    /// What is in both; `None` where nothing can be.
+    /// The intersection; `None` if it is empty.
     fn and(mut self, other: Self) -> Option<Self> {
         for (field, within) in other.numbers {
             let both = self.numbers.get(&field).map_or_else(|| within.clone(), |w| w.and(&within));
@@ -46,7 +46,7 @@ impl Bounds {
         }
         self.comms = cut(self.comms, other.comms, |a, b| a & b);
         self.causes = cut(self.causes, other.causes, |a, b| a & b);
-        // Different columns may satisfy the two, so they are not cut: either alone is a bound.
+        // Different columns can satisfy the two, so they cannot be intersected. Either alone is a bound.
         self.touched = self.touched.or(other.touched);
         self.is_remote |= other.is_remote;
         let nothing =
@@ -54,7 +54,7 @@ impl Bounds {
         (!nothing).then_some(self)
     }
 
-    /// What is in either, and more.
+    /// The smallest bounds around both.
     fn or(mut self, other: &Self) -> Self {
         self.numbers = self
             .numbers
@@ -76,12 +76,12 @@ fn cut<T>(a: Option<T>, b: Option<T>, both: impl Fn(&T, &T) -> T) -> Option<T> {
     }
 }
 
-/// The kinds of which a predicate may want some events.
+/// The kinds of events that a predicate can hold for.
 pub(super) fn kinds(predicate: &Predicate) -> KindSet {
     Kind::VARIANTS.iter().copied().filter(|kind| of_kind(predicate, *kind).is_some()).collect()
 }
 
-/// The box around the events of these kinds that a predicate wants; `None` where it wants none of them.
+/// The bounds of a predicate for events of these kinds; `None` if it holds for none of them.
 pub(super) fn of_kinds(predicate: &Predicate, kinds: KindSet) -> Option<Bounds> {
     kinds.iter().filter_map(|kind| of_kind(predicate, kind)).reduce(|a, b| a.or(&b))
 }

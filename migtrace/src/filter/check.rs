@@ -1,4 +1,4 @@
-//! The tree into a predicate: names, types and words are checked here, once, so that evaluation cannot go wrong.
+//! Turns the tree into a predicate. Names, types and words are checked here, once, so that evaluation cannot fail.
 
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ use super::{
     values::{number, numbers, one_of, text_of, wrong_type},
 };
 
-/// The predicate that an expression is, or with `not` its contrary.
+/// The predicate that an expression means; with `not`, its negation.
 pub(super) fn predicate(node: &Node, not: bool) -> Checked<Predicate> {
     match &node.part {
         Part::Call(name, arguments) => call(node, name, arguments, not),
@@ -23,12 +23,12 @@ pub(super) fn predicate(node: &Node, not: bool) -> Checked<Predicate> {
             let field = column(name, &node.span)?;
             match field.holds() {
                 Type::Flag => Ok(Predicate::Flag { field, is: !not }),
-                _ => Err(Mistake::new(node.span.clone(), format!("{name} alone is no condition"))
-                    .help(format!("compare it with something, or ask whether there is one: {name} != null"))),
+                _ => Err(Mistake::new(node.span.clone(), format!("{name} alone is not a condition"))
+                    .help(format!("compare it with a value, or test whether it has one: {name} != null"))),
             }
         }
         Part::Other(what) => Err(none_of(node, what)),
-        _ => Err(Mistake::new(node.span.clone(), "this is no condition").help("compare a column with it")),
+        _ => Err(Mistake::new(node.span.clone(), "this is not a condition").help("compare a column with it")),
     }
 }
 
@@ -72,7 +72,7 @@ fn no_function(node: &Node, name: &str) -> Mistake {
         "matches" | "startsWith" | "endsWith" | "contains" => format!("{name}() takes one text: comm.{name}(\"x\")"),
         name => {
             let functions = ["matches", "startsWith", "endsWith", "contains", "has"];
-            let mistake = Mistake::new(node.span.clone(), format!("there is no function {}", name.escape_default()));
+            let mistake = Mistake::new(node.span.clone(), format!("unknown function {}", name.escape_default()));
             return mistake.suggest(name, functions);
         }
     };
@@ -86,21 +86,24 @@ fn none_of(node: &Node, what: &str) -> Mistake {
 /// The column of this name.
 fn column(name: &str, span: &Range<usize>) -> Checked<Field> {
     Field::by_name(name).ok_or_else(|| {
-        let what = format!("there is no column {}", name.escape_default());
+        let what = format!("unknown column {}", name.escape_default());
         Mistake::new(span.clone(), what).suggest(name, Field::all().map(Field::name))
     })
 }
 
-/// The column that a part must be.
+/// The column that a part names.
+///
+/// # Errors
+/// The part is not a column.
 fn the_column(node: &Node) -> Checked<Field> {
     match &node.part {
         Part::Name(name) => column(name, &node.span),
-        _ => Err(Mistake::new(node.span.clone(), "a column must stand here")),
+        _ => Err(Mistake::new(node.span.clone(), "expected a column")),
     }
 }
 
 fn compare(node: &Node, left: &Node, relation: Relation, right: &Node) -> Checked<Predicate> {
-    // A name is a column, unless it stands against a column of text that has it as a word: `result == failed`.
+    // A name is a column, unless it is compared with a text column that has it as a word: `result == failed`.
     if let Some(field) = word_of(left, right) {
         return with_value(field, relation, right);
     }
@@ -115,11 +118,11 @@ fn compare(node: &Node, left: &Node, relation: Relation, right: &Node) -> Checke
         (_, Part::Call(name, _)) if relation_of(name).is_none() => Err(no_function(right, name)),
         (Part::Other(what), _) => Err(none_of(left, what)),
         (_, Part::Other(what)) => Err(none_of(right, what)),
-        _ => Err(Mistake::new(node.span.clone(), "no column is compared here")),
+        _ => Err(Mistake::new(node.span.clone(), "expected a column on one side")),
     }
 }
 
-/// The column of text that `side` is, where `other` must be one of its words.
+/// The text column that `side` names, if `other` must be one of its words.
 fn word_of(side: &Node, other: &Node) -> Option<Field> {
     let (Part::Name(side), Part::Name(other)) = (&side.part, &other.part) else { return None };
     let field = Field::by_name(side)?;
@@ -131,7 +134,7 @@ fn columns(node: &Node, left: Field, relation: Relation, right: Field) -> Checke
     let ordered = !matches!(relation, Relation::Equal | Relation::NotEqual);
     let why = match (left.holds(), right.holds()) {
         (Type::Number { unit: a, .. }, Type::Number { unit: b, .. }) if a == b => None,
-        (Type::Number { .. }, Type::Number { .. }) => Some("they count different things"),
+        (Type::Number { .. }, Type::Number { .. }) => Some("they have different units"),
         (Type::Text(_), Type::Text(_)) | (Type::Flag, Type::Flag) if !ordered => None,
         (Type::Text(_), Type::Text(_)) | (Type::Flag, Type::Flag) => Some("they have no order"),
         _ => Some("they have different types"),
@@ -185,7 +188,7 @@ fn with_value(field: Field, relation: Relation, value: &Node) -> Checked<Predica
 fn within(value: &Node, list: &Node, not: bool) -> Checked<Predicate> {
     let field = the_column(value)?;
     let Part::List(values) = &list.part else {
-        let what = "a list must stand here";
+        let what = "expected a list";
         return Err(Mistake::new(list.span.clone(), what).help(format!("for example {} in [a, b]", field.name())));
     };
     match field.holds() {
@@ -206,7 +209,7 @@ fn within(value: &Node, list: &Node, not: bool) -> Checked<Predicate> {
 fn text_test(name: &str, value: &Node, argument: &Node, not: bool) -> Checked<Predicate> {
     let field = the_column(value)?;
     if !matches!(field.holds(), Type::Text(_)) {
-        return Err(Mistake::new(value.span.clone(), format!("{} is no text", field.name())));
+        return Err(Mistake::new(value.span.clone(), format!("{} is not a text column", field.name())));
     }
     let Part::Text(text) = &argument.part else {
         let what = format!("{name}() takes a text");
@@ -219,10 +222,10 @@ fn text_test(name: &str, value: &Node, argument: &Node, not: bool) -> Checked<Pr
         "endsWith" => TextTest::EndsWith(text.clone()),
         "contains" => TextTest::Contains(text.clone()),
         _ => TextTest::Matches(Regex::new(text).map_err(|e| {
-            // Its message is of several lines, the last of which says what is wrong.
+            // Its message has several lines; the last one names the mistake.
             let why = e.to_string();
             let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            Mistake::new(argument.span.clone(), format!("no regular expression: {why}"))
+            Mistake::new(argument.span.clone(), format!("invalid regular expression: {why}"))
         })?),
     };
     Ok(Predicate::Text { field, test, holds: !not })

@@ -1,14 +1,14 @@
-//! What is wrong with an expression, and where.
+//! Errors of expressions, with the place.
 
 use std::{fmt, ops::Range};
 
-/// An expression that cannot be a filter. Prints as what is wrong, the expression with the place marked below it, and what
-/// may have been meant.
+/// An expression that is not a filter. Prints what is wrong, the expression with the place marked below it, and what to
+/// write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct FilterError {
     /// The whole expression.
     pub source_text: String,
-    /// The place, in bytes; past the end where something is missing there.
+    /// The place, in bytes; past the end if something is missing there.
     pub span: Range<usize>,
     /// What is wrong.
     pub message: String,
@@ -18,7 +18,7 @@ pub struct FilterError {
 
 impl fmt::Display for FilterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // One character each, so that the mark stands where it belongs, and nothing reaches a terminal as control.
+        // One character each, so that the mark is in the right place, and no control character reaches a terminal.
         let plain: String = self.source_text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let chars = |to: usize| self.source_text.char_indices().take_while(|(at, _)| *at < to).count();
         let indent = chars(self.span.start);
@@ -31,10 +31,10 @@ impl fmt::Display for FilterError {
     }
 }
 
-/// A part of an expression that was checked, or what is wrong with it.
+/// A checked part of an expression.
 pub(super) type Checked<T> = Result<T, Mistake>;
 
-/// A mistake at a place, before it is known in which expression.
+/// A mistake at a place in an expression.
 #[derive(Debug)]
 pub(super) struct Mistake {
     pub(super) span: Range<usize>,
@@ -52,12 +52,12 @@ impl Mistake {
         self
     }
 
-    /// Asks whether one of `words` was meant instead of `found`, or else says what there is.
+    /// Suggests the one of `words` that resembles `found`, or lists all.
     pub(super) fn suggest(self, found: &str, words: impl IntoIterator<Item = &'static str>) -> Self {
         let words: Vec<_> = words.into_iter().collect();
         match nearest(found, &words) {
             Some(word) => self.help(format!("did you mean {word}?")),
-            None => self.help(format!("there are {}", words.join(", "))),
+            None => self.help(format!("use one of {}", words.join(", "))),
         }
     }
 
@@ -67,10 +67,10 @@ impl Mistake {
     }
 }
 
-/// The word that is most like `found`, if one is like it at all.
+/// The word that resembles `found` most, if any does.
 fn nearest(found: &str, words: &[&'static str]) -> Option<&'static str> {
     let found = found.to_ascii_lowercase();
-    // A column's unit is what people leave out: `latency` for `latency_ns`.
+    // A common mistake is a column without its unit: `latency` for `latency_ns`.
     let begins = |word: &&str| found.len() >= 3 && word.starts_with(&found);
     if let Some(word) = words.iter().find(|w| begins(w)) {
         return Some(word);

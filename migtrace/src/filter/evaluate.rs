@@ -1,4 +1,4 @@
-//! A predicate on an event, or on a row of a trace.
+//! Evaluates predicates on events and on rows of a trace.
 
 use super::{
     field::Field,
@@ -9,12 +9,12 @@ use crate::{
     trace::{Picked, RowBatch, Value, pick},
 };
 
-/// Something that has a value, or none, in every column.
+/// Something that has a value or null in every column.
 pub trait Columns {
     /// The value in a column.
     fn value(&self, field: Field) -> Picked<'_>;
 
-    /// Its kind, where it is one that this program knows.
+    /// Its kind; `None` if this program does not know it.
     fn kind(&self) -> Option<Kind>;
 }
 
@@ -49,7 +49,7 @@ impl Columns for Row<'_> {
 }
 
 impl Predicate {
-    /// Whether it holds. Where the event has no value in a column, a test on it does not hold.
+    /// Whether it holds. A test on a column does not hold if the event has no value there.
     #[must_use]
     pub fn holds(&self, of: &(impl Columns + ?Sized)) -> bool {
         match self {

@@ -1,4 +1,4 @@
-//! The columns of a trace as expressions see them: name, type, and the words that a column can hold.
+//! The columns of a trace in expressions: name, type, and the words that a column can hold.
 
 use std::{ops::RangeInclusive, sync::LazyLock};
 
@@ -18,7 +18,7 @@ pub struct Field(usize);
 /// What a column holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Type {
-    /// Whole numbers of this domain, counted in this unit.
+    /// Integers of this domain, in this unit.
     Number {
         domain: RangeInclusive<i128>,
         unit: Unit,
@@ -27,23 +27,23 @@ pub enum Type {
     Text(Words),
 }
 
-/// What a column of text can hold.
+/// What a text column can hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Words {
-    /// These, and no others.
+    /// Only these.
     Only(&'static [&'static str]),
-    /// These among others.
+    /// These, and others.
     Among(&'static [&'static str]),
     /// Anything.
     Any,
 }
 
-/// What faults and mappings are about: the words of both.
+/// The classes of faults and mappings.
 const CLASSES: &[&str] =
     &["anon", "file", "shmem", "swap", "hinting", "cow", "huge", "hugetlb", "stack", "heap", "other"];
-/// How faults, marks and moves end.
+/// The results of faults, marks and migrations.
 const RESULTS: &[&str] = &["ok", "failed", "retry", "oom", "sigbus", "sigsegv", "hwpoison", "hwpoison_large"];
-/// Modes of migrate_pages(), and of a request that only marks.
+/// Modes of migrate_pages(), and of a syscall that marks its pages.
 const MODES: &[&str] = &["async", "sync_light", "sync", "sync_no_copy", "lazy"];
 
 impl Field {
@@ -53,7 +53,7 @@ impl Field {
         COLUMNS.iter().position(|c| c.name == name).map(Self)
     }
 
-    /// A column that is known to be there.
+    /// A column that is known to exist.
     ///
     /// # Panics
     /// There is no such column.
@@ -118,7 +118,7 @@ impl Field {
             "class" => Words::Only(CLASSES),
             "policy" => Words::Only(Policy::VARIANTS),
             "verdict" => Words::Only(Verdict::VARIANTS),
-            // Loss has causes of its own, but no filter is asked about loss.
+            // Loss has its own causes, but no filter is applied to loss.
             "cause" => Words::Only(Cause::VARIANTS),
             "what" => Words::Only(TaskEvent::VARIANTS),
             "result" => Words::Only(RESULTS),

@@ -1,7 +1,7 @@
-//! The part of a filter that the programs in the kernel can decide, before they make a record.
+//! The part of a filter that the BPF programs apply before they make a record.
 //!
-//! It may let through what the filter does not want: user space asks the whole filter again, and counts what it leaves out.
-//! It never stops what the filter wants.
+//! It can pass events that the filter excludes: user space applies the whole filter again, and counts what it excludes. It
+//! never excludes an event that passes the filter.
 
 use std::num::NonZeroU32;
 
@@ -21,26 +21,26 @@ use crate::{
     event::{Cause, Kind, KindSet},
 };
 
-/// A filter for the kernel: the settings, and what goes into maps.
+/// A filter for the BPF programs: their settings, and what goes into maps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KernelFilter {
     pub settings: config::Filter,
-    /// The processes that [`term::PID`] is about.
+    /// The processes for [`term::PID`].
     pub pids: Vec<u32>,
-    /// The cgroups that [`term::CGROUP`] is about.
+    /// The cgroups for [`term::CGROUP`].
     pub cgroups: Vec<u64>,
-    /// The cgroups that [`term::UNDER_CGROUP`] is about.
+    /// The cgroups for [`term::UNDER_CGROUP`].
     pub root_cgroups: Vec<u64>,
 }
 
-/// What the kernel alone can decide, for events do not show it.
+/// What only the BPF programs can decide, because events do not show it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KernelScope {
-    /// Only tasks in these cgroups or below them; empty: in any.
+    /// Only tasks in these cgroups or below them; empty: all.
     pub cgroups: Vec<RootCgroup>,
     /// Only tasks of this user.
     pub uid: Option<u32>,
-    /// One of so many faults, checks, marks and moves is recorded.
+    /// One of this many faults, checks, marks and migrations is recorded.
     pub sample: Option<NonZeroU32>,
 }
 
@@ -48,12 +48,12 @@ pub struct KernelScope {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RootCgroup {
     pub id: u64,
-    /// How deep below the root it lies, `None` where that does not show.
+    /// Its depth below the root; `None` if unknown.
     pub level: Option<u32>,
 }
 
 impl KernelFilter {
-    /// Adds what the kernel alone can decide.
+    /// Adds what only the BPF programs can decide.
     #[must_use]
     pub fn within(mut self, scope: &KernelScope) -> Self {
         let settings = &mut self.settings;
@@ -75,8 +75,8 @@ impl KernelFilter {
     }
 }
 
-/// The part of `filter` that the kernel can decide. `cause` tells what the running kernel's migrate_reason numbers stand
-/// for, given the cause that the system call around it is.
+/// The part of `filter` that the BPF programs can apply. `cause` maps the running kernel's migrate_reason numbers to causes,
+/// given the cause of the syscall around the migration.
 #[must_use]
 pub fn lower(filter: &Filter, cause: &dyn Fn(i32, Cause) -> Cause) -> KernelFilter {
     let mut lowered = KernelFilter::default();
@@ -122,7 +122,7 @@ const fn kind_of_record(kind: Kind) -> Option<RecordKind> {
     }
 }
 
-/// By record kind: all but those that become events of kinds that are not wanted.
+/// A bit per record kind: all except those whose events cannot pass.
 fn kinds(wanted: KindSet) -> u32 {
     let unwanted = wanted.complement().iter().filter_map(kind_of_record);
     unwanted.fold(u32::MAX, |mask, kind| mask & !(1 << kind.0))
@@ -163,7 +163,7 @@ fn masks(settings: &mut config::Filter, bounds: &Bounds) {
     }
 }
 
-/// A set as bits, cut where the words end.
+/// A set as bits, without the numbers beyond `WORDS`.
 fn mask<const WORDS: usize>(within: &Ranges) -> [u64; WORDS] {
     let mut words = [0; WORDS];
     for (i, word) in words.iter_mut().enumerate() {
@@ -176,7 +176,7 @@ fn mask<const WORDS: usize>(within: &Ranges) -> [u64; WORDS] {
 
 fn comms(settings: &mut config::Filter, bounds: &Bounds) {
     let Some(names) = bounds.comms.as_ref().filter(|names| names.len() <= FILTER_COMMS) else { return };
-    // A byte that is no UTF-8 prints as U+FFFD, so what has that may be any name.
+    // Bytes that are not UTF-8 print as U+FFFD, so a name with it can stand for several names.
     let exact = |name: &&String| name.len() < 16 && !name.contains(['\u{fffd}', '\0']);
     if !names.iter().all(|name| exact(&name)) {
         return;
@@ -207,7 +207,7 @@ fn ids(bounds: &Bounds, name: &str) -> Option<Vec<i128>> {
     bounds.number(name)?.list(FILTER_IDS as usize)
 }
 
-/// Whether records of this kind can become events that the filter wants; kinds that are none of ours are.
+/// Whether records of this kind can become events that pass; true for unknown kinds.
 #[must_use]
 pub fn wants_records(settings: &config::Filter, kind: RecordKind) -> bool {
     settings.terms & term::KIND == 0 || settings.kinds >> kind.0 & 1 == 1

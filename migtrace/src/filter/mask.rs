@@ -1,7 +1,7 @@
-//! What the expressions have beyond CEL, hidden from its parser: numbers with units, and `has(column)`.
+//! Masks what expressions have beyond CEL from its parser: numbers with units, and `has(column)`.
 //!
-//! CEL reads `10us` as two words, and keeps `has()` for fields of messages. So every number is replaced by a name of the same
-//! length that no column has, and `has` by another one: places in the text stay what they are.
+//! CEL reads `10us` as two words, and reserves `has()` for fields of messages. So every number is replaced by a name of the
+//! same length that no column has, and so is `has`. Places in the text stay the same.
 
 use std::collections::HashMap;
 
@@ -15,11 +15,11 @@ pub(super) const HAS: &str = "_as";
 #[derive(Debug)]
 pub(super) struct Masked {
     pub(super) text: String,
-    /// The numbers, by the place of their first character.
+    /// The numbers by the place of their first character.
     pub(super) numbers: HashMap<usize, Quantity>,
 }
 
-/// Hides what is not CEL.
+/// Masks what is not CEL.
 pub(super) fn mask(text: &str) -> Result<Masked, Mistake> {
     let (mut masked, mut numbers) = (String::with_capacity(text.len()), HashMap::new());
     let mut at = 0;
@@ -50,20 +50,20 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// Digits, letters of a unit, and points that a digit follows.
+/// Digits, letters of a unit, and decimal points before a digit.
 fn length_of_number(text: &str) -> usize {
     let digit_follows = |at: usize| text[at + 1..].starts_with(|c: char| c.is_ascii_digit());
     let ends = |(at, c): &(usize, char)| !(is_word(*c) || *c == '.' && digit_follows(*at));
     text.char_indices().find(ends).map_or(text.len(), |(at, _)| at)
 }
 
-/// Whether a text that follows `before` is raw: its prefix has an `r`.
+/// Whether the text after `before` is raw: its prefix has an `r`.
 fn is_raw(before: &str) -> bool {
     let prefix = before.rsplit(|c| !is_word(c)).next().unwrap_or_default();
     prefix.len() <= 2 && prefix.contains(['r', 'R'])
 }
 
-/// A text with its quotes, one or three at each end.
+/// The length of a text with its quotes, one or three at each end.
 fn length_of_text(text: &str, raw: bool) -> usize {
     let quote = &text[..1];
     let triple = quote.repeat(3);

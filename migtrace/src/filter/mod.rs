@@ -1,7 +1,7 @@
-//! Which events are wanted: one expression language for all commands, and the options that say common things shorter.
+//! Filters: one expression language for all commands, which the filter options are short forms of.
 //!
-//! This module owns the language (docs/filters.md) and what it means on an [`Event`](crate::event::Event), on a row of a trace, and, as far as
-//! they can decide it, for the programs in the kernel. What a column is, and which kind has which, is the trace's business.
+//! This module owns the language (docs/filters.md): what it means for an [`Event`](crate::event::Event), for a row of a
+//! trace, and, as far as they can apply it, for the BPF programs. The columns, and which kind has which, belong to `trace`.
 
 mod bounds;
 mod check;
@@ -29,29 +29,29 @@ pub use self::{
 use self::{field::Field, predicate::Predicate};
 use crate::event::{Kind, KindSet};
 
-/// Which events are wanted. Events that say what was lost always are.
+/// Selects events. Events of kind `loss` always pass.
 #[derive(Clone, Debug)]
 pub struct Filter {
     predicate: Predicate,
 }
 
-/// Columns that tell whose events they are, and not which.
+/// Columns that identify the task of an event.
 const OF_TASKS: &[&str] = &["pid", "tid", "comm", "cgroup_id", "process_start_ns"];
 
 impl Filter {
-    /// All events.
+    /// Passes all events.
     #[must_use]
     pub const fn all() -> Self {
         Self { predicate: Predicate::always() }
     }
 
-    /// Those that all of `filters` want.
+    /// Passes the events that pass all of `filters`.
     #[must_use]
     pub fn both(filters: impl IntoIterator<Item = Self>) -> Self {
         Self { predicate: Predicate::all(filters.into_iter().map(|f| f.predicate)) }
     }
 
-    /// Whether nothing is left out.
+    /// Whether it passes all events.
     #[must_use]
     pub fn is_all(&self) -> bool {
         self.predicate.is_always()
@@ -62,14 +62,14 @@ impl Filter {
         &self.predicate
     }
 
-    /// Whether an event, or a row of a trace, is wanted.
+    /// Whether an event, or a row of a trace, passes.
     #[must_use]
     pub fn wants(&self, event: &(impl Columns + ?Sized)) -> bool {
         self.predicate.holds(event) || event.kind() == Some(Kind::Loss)
     }
 
-    /// The part that says whose events are wanted, and not which of them: what a view reads where it must know all that a
-    /// task did in order to say what one event means.
+    /// The part that selects tasks, and not some of their events. A view reads with this part if it needs all events of a
+    /// task to explain one of them.
     #[must_use]
     pub fn of_tasks(&self) -> Self {
         let of_task = |f: Field| OF_TASKS.contains(&f.name());
@@ -77,17 +77,17 @@ impl Filter {
         Self { predicate: Predicate::all(parts) }
     }
 
-    /// The kinds of which some events may be wanted; loss is one.
+    /// The kinds of which events can pass; `loss` is one.
     #[must_use]
     pub fn kinds(&self) -> KindSet {
         bounds::kinds(&self.predicate).iter().chain([Kind::Loss]).collect()
     }
 
-    /// The columns that it asks about.
+    /// The columns that it tests, and `kind`.
     #[must_use]
     pub fn columns(&self) -> Vec<&'static str> {
         let asks = |field: &Field| !self.predicate.is_about(&|other| other != *field);
-        // Of what is not wanted it is asked whether it tells of loss.
+        // Events that do not match pass if their kind is loss.
         Field::all().filter(|f| *f == Field::kind() || asks(f)).map(Field::name).collect()
     }
 }
@@ -113,7 +113,7 @@ impl FromStr for Filter {
     }
 }
 
-/// As an expression that wants the same.
+/// As an expression with the same meaning.
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.predicate.fmt(f)

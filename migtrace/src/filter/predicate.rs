@@ -1,8 +1,8 @@
-//! What an expression comes to: tests on columns, joined by "all of" and "any of".
+//! Predicates: tests on columns, combined by AND and OR.
 //!
-//! There is no "not": it was carried down to the tests, each of which has a contrary. A test on a column that an event lacks
-//! is neither true nor false, and in a tree without "not" that is the same as false. So evaluation has only two outcomes
-//! and still does what SQL does.
+//! There is no NOT: it was pushed down to the tests, each of which has a negation. A test on a column that an event lacks is
+//! neither true nor false, and in a tree without NOT that is the same as false. So evaluation has only two outcomes and
+//! still does what SQL does.
 
 use regex::Regex;
 
@@ -12,9 +12,9 @@ use crate::event::KindSet;
 /// A condition on an event.
 #[derive(Clone, Debug)]
 pub enum Predicate {
-    /// All hold; with none, always.
+    /// AND; without parts, always true.
     All(Vec<Predicate>),
-    /// One holds, or more; with none, never.
+    /// OR; without parts, always false.
     Any(Vec<Predicate>),
     /// Whether the event has a value in the column.
     Has {
@@ -35,7 +35,7 @@ pub enum Predicate {
         test: TextTest,
         holds: bool,
     },
-    /// Two columns against each other.
+    /// Compares two columns.
     Pair {
         left: Field,
         relation: Relation,
@@ -53,7 +53,7 @@ pub enum TextTest {
     Contains(String),
 }
 
-/// How two values stand to each other.
+/// A comparison of two values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
     Equal,
@@ -65,7 +65,7 @@ pub enum Relation {
 }
 
 impl Relation {
-    /// The one that holds where this one does not.
+    /// Its negation.
     #[must_use]
     pub const fn contrary(self) -> Self {
         match self {
@@ -78,7 +78,7 @@ impl Relation {
         }
     }
 
-    /// The one that says the same with the sides exchanged.
+    /// The comparison with the same meaning when the sides are exchanged.
     #[must_use]
     pub const fn exchanged(self) -> Self {
         match self {
@@ -125,7 +125,7 @@ impl Predicate {
         Self::All(Vec::new())
     }
 
-    /// Whether all of `parts` hold, nested "all of" unfolded.
+    /// The AND of `parts`, with nested ANDs flattened.
     #[must_use]
     pub fn all(parts: impl IntoIterator<Item = Self>) -> Self {
         let mut flat = Vec::new();
@@ -138,7 +138,7 @@ impl Predicate {
         if flat.len() == 1 { flat.remove(0) } else { Self::All(flat) }
     }
 
-    /// Whether one of `parts` holds, nested "any of" unfolded.
+    /// The OR of `parts`, with nested ORs flattened.
     #[must_use]
     pub fn any(parts: impl IntoIterator<Item = Self>) -> Self {
         let mut flat = Vec::new();
@@ -151,7 +151,7 @@ impl Predicate {
         if flat.len() == 1 { flat.remove(0) } else { Self::Any(flat) }
     }
 
-    /// Whether the number in the column of this name is within `within`.
+    /// A test whether the number in this column is within `within`.
     ///
     /// # Panics
     /// There is no such column.
@@ -160,7 +160,7 @@ impl Predicate {
         Self::Number { field: Field::named(name), within }
     }
 
-    /// Whether the text in the column of this name is one of `words`.
+    /// A test whether the text in this column is one of `words`.
     ///
     /// # Panics
     /// There is no such column.
@@ -170,13 +170,13 @@ impl Predicate {
         Self::Text { field: Field::named(name), test, holds: true }
     }
 
-    /// Whether it holds for every event by its form.
+    /// Whether it is the AND of nothing, which holds for every event.
     #[must_use]
     pub fn is_always(&self) -> bool {
         matches!(self, Self::All(parts) if parts.is_empty())
     }
 
-    /// The conditions of which all must hold.
+    /// The parts of the outermost AND.
     #[must_use]
     pub fn conjuncts(&self) -> &[Self] {
         match self {
@@ -185,7 +185,7 @@ impl Predicate {
         }
     }
 
-    /// Whether it asks only about columns for which `of` is true.
+    /// Whether it tests only columns for which `of` is true.
     #[must_use]
     pub fn is_about(&self, of: &impl Fn(Field) -> bool) -> bool {
         match self {

@@ -1,4 +1,4 @@
-//! Predicates as expressions: what a header says of a filter, and a trace keeps of it.
+//! Prints predicates as expressions, for headers of views and for the metadata of traces.
 
 use std::{fmt, ops::RangeInclusive};
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::units::{self, Unit};
 
-/// As an expression that reads as the same predicate.
+/// As an expression that parses to the same predicate.
 impl fmt::Display for Predicate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -55,7 +55,7 @@ fn joined(f: &mut fmt::Formatter<'_>, parts: &[Predicate], all: bool) -> fmt::Re
 /// One range of numbers, as comparisons.
 enum Comparison {
     One(String),
-    /// With `&&` in between.
+    /// With `&&` between them.
     Two(String),
 }
 
@@ -65,10 +65,10 @@ impl Comparison {
     }
 }
 
-/// Sets up to this size are written as lists.
+/// Sets up to this size are printed as lists.
 const LISTED: usize = 8;
 
-/// A set of numbers as comparisons, of which one must hold.
+/// A set of numbers as comparisons, combined by OR.
 fn comparisons(field: Field, within: &Ranges) -> Vec<Comparison> {
     let Type::Number { domain, unit } = field.holds() else { return Vec::new() };
     let name = field.name();
@@ -135,7 +135,7 @@ fn write_text(f: &mut fmt::Formatter<'_>, field: Field, test: &TextTest, holds: 
     }
 }
 
-/// As a text of the language, without characters that drive a terminal.
+/// As a quoted text of the language, with control characters escaped.
 fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {

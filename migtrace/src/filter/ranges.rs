@@ -1,13 +1,13 @@
-//! Sets of numbers, as ranges.
+//! Sets of numbers as ranges.
 
 use std::{ops::RangeInclusive, str::FromStr};
 
-/// A set of numbers: ranges in order, apart from each other.
+/// A set of numbers: sorted ranges with gaps between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ranges(Vec<RangeInclusive<i128>>);
 
 impl Ranges {
-    /// Of ranges in any order; empty ones are left out.
+    /// From ranges in any order; skips empty ones.
     #[must_use]
     pub fn new(ranges: impl IntoIterator<Item = RangeInclusive<i128>>) -> Self {
         let mut sorted: Vec<_> = ranges.into_iter().filter(|r| !r.is_empty()).collect();
@@ -24,7 +24,7 @@ impl Ranges {
         Self(joined)
     }
 
-    /// Of single numbers.
+    /// From single numbers.
     #[must_use]
     pub fn points(points: impl IntoIterator<Item = i128>) -> Self {
         Self::new(points.into_iter().map(|p| p..=p))
@@ -45,13 +45,13 @@ impl Ranges {
         self.0.iter().any(|r| r.contains(&number))
     }
 
-    /// What is in either.
+    /// The union.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
         Self::new(self.0.iter().chain(&other.0).cloned())
     }
 
-    /// What is in both.
+    /// The intersection.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         let both =
@@ -59,7 +59,7 @@ impl Ranges {
         Self::new(self.0.iter().flat_map(|a| other.0.iter().map(move |b| both(a, b))))
     }
 
-    /// What of `domain` is not in it.
+    /// The numbers of `domain` that are not in it.
     #[must_use]
     pub fn complement(&self, domain: &RangeInclusive<i128>) -> Self {
         let mut rest = Vec::new();
@@ -78,7 +78,7 @@ impl Ranges {
         Some(*self.0.first()?.start()..=*self.0.last()?.end())
     }
 
-    /// All numbers in it, where there are at most `most`.
+    /// All numbers in it; `None` if there are more than `most`.
     #[must_use]
     pub fn list(&self, most: usize) -> Option<Vec<i128>> {
         let size = self.0.iter().try_fold(0i128, |sum, r| (r.end() - r.start() + 1).checked_add(sum))?;
@@ -93,12 +93,12 @@ impl FromStr for Ranges {
     fn from_str(text: &str) -> Result<Self, String> {
         let number = |n: &str| {
             let n = n.trim();
-            n.parse::<u32>().map(i128::from).map_err(|_| format!("{n:?} is no number in a list such as 0-3,8"))
+            n.parse::<u32>().map(i128::from).map_err(|_| format!("{n:?} is not a number: write a list such as 0-3,8"))
         };
         let range = |part: &str| {
             let (first, last) = part.split_once('-').unwrap_or((part, part));
             let range = number(first)?..=number(last)?;
-            if range.is_empty() { Err(format!("{part} runs backwards")) } else { Ok(range) }
+            if range.is_empty() { Err(format!("the range {part} ends before it starts")) } else { Ok(range) }
         };
         Ok(Self::new(text.split(',').map(range).collect::<Result<Vec<_>, _>>()?))
     }

@@ -1,7 +1,7 @@
-//! Text into a tree: CEL's own parser, and its errors in words.
+//! Parses text into a tree with CEL's own parser, and translates its errors.
 //!
-//! The language is the Common Expression Language (<https://cel.dev>), which people know from Kubernetes, Envoy and Tetragon,
-//! with the columns as its names. What is left of it is check.rs's business.
+//! The language is the Common Expression Language (<https://cel.dev>), known from Kubernetes, Envoy and Tetragon, with the
+//! columns as its names. Which part of it filters support is decided in check.rs.
 
 use std::{ops::Range, thread};
 
@@ -16,14 +16,14 @@ use super::{
 };
 use crate::units::Quantity;
 
-/// Longest expression, in bytes: more is a mistake of who made it.
+/// Maximum length of an expression, in bytes.
 const LONGEST: usize = 16 << 10;
-/// How deep parentheses can be.
+/// Maximum depth of parentheses.
 const DEEPEST: u16 = 64;
-/// The parser takes up to 130 KB of stack a level where it is not optimized.
+/// Without optimization, the parser needs up to 130 KB of stack per level.
 const STACK_BYTES: usize = 64 << 20;
 
-/// A part of an expression, and where it stands.
+/// A part of an expression, and its place.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) span: Range<usize>,
@@ -34,32 +34,32 @@ pub(super) struct Node {
 pub(super) enum Part {
     Name(String),
     Number(Quantity),
-    /// A number below zero, without its sign.
+    /// A negative number, without its sign.
     Minus(Quantity),
     Text(String),
     Flag(bool),
     Null,
     List(Vec<Node>),
-    /// A function by CEL's name for it: operators are functions, the thing before a point is the first argument.
+    /// A function by CEL's name for it. Operators are functions; what is before a dot is the first argument.
     Call(String, Vec<Node>),
-    /// Something of CEL that filters do not have.
+    /// Something in CEL that filters do not have.
     Other(&'static str),
 }
 
-/// Reads an expression.
+/// Parses an expression.
 pub(super) fn parse(text: &str) -> Result<Node, Mistake> {
     let length = text.len();
     if length > LONGEST {
-        return Err(Mistake::new(0..1, format!("the expression has {length} bytes; {LONGEST} are the most")));
+        return Err(Mistake::new(0..1, format!("the expression is too long: {length} bytes (maximum {LONGEST})")));
     }
     let masked = mask::mask(text)?;
-    // Of its own, for its stack: see STACK_BYTES.
+    // In its own thread, for its stack: see STACK_BYTES.
     let parser = thread::Builder::new().stack_size(STACK_BYTES).spawn(move || read(&masked));
     let read = parser.map(thread::JoinHandle::join);
     match read {
         Ok(Ok(node)) => node,
         Ok(Err(_)) => Err(Mistake::new(0..length, "the parser cannot read this")),
-        Err(e) => Err(Mistake::new(0..length, format!("no thread for the parser: {e}"))),
+        Err(e) => Err(Mistake::new(0..length, format!("cannot start a thread for the parser: {e}"))),
     }
 }
 
@@ -70,7 +70,7 @@ fn read(masked: &Masked) -> Result<Node, Mistake> {
         Err(errors) => Err(errors
             .errors
             .first()
-            .map_or_else(|| Mistake::new(0..1, "this is no expression"), |e| mistake(e, &masked.text))),
+            .map_or_else(|| Mistake::new(0..1, "this is not an expression"), |e| mistake(e, &masked.text))),
     }
 }
 
@@ -116,33 +116,32 @@ impl Reader<'_> {
     }
 }
 
-/// The parser's error in this program's words.
+/// Translates the parser's error.
 fn mistake(e: &ParseError, text: &str) -> Mistake {
     let (line, column) = (e.pos.0.max(1) as usize, e.pos.1.max(1) as usize);
     let before: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
-    // Lines and columns count characters, from 1; what was hidden is as long in bytes, and has only one byte characters.
+    // Lines and columns count characters, from 1. Masked parts have as many bytes as before, all of them ASCII.
     let at = before + text[before..].chars().take(column - 1).map(char::len_utf8).sum::<usize>();
     let here = |message: &str| Mistake::new(at..at + 1, message);
     if e.msg.contains("recursion") || e.msg.contains("No `") {
         return here("the expression is nested too deeply");
     }
     let rest = &text[at..];
-    let Some(first) = rest.chars().next() else { return here("something is missing here") };
+    let Some(first) = rest.chars().next() else { return here("the expression ends too early") };
     match first {
-        '=' => here("= is no operator").help("== compares"),
-        '&' => here("& is no operator").help("&& is: both"),
-        '|' => here("| is no operator").help("|| is: one of the two, or both"),
-        '~' => here("~ is no operator").help(MATCHES),
-        '"' | '\'' if e.msg.contains("token recognition") => here("this text does not end"),
+        '=' => here("= is not an operator").help("use == to compare"),
+        '&' => here("& is not an operator").help("use && for AND"),
+        '|' => here("| is not an operator").help("use || for OR"),
+        '~' => here("~ is not an operator").help(MATCHES),
+        '"' | '\'' if e.msg.contains("token recognition") => here("this text has no closing quote"),
         _ => {
             let word = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
             let word = &rest[..word.max(first.len_utf8())];
-            let unexpected =
-                Mistake::new(at..at + word.len(), format!("{} is not expected here", word.escape_default()));
+            let unexpected = Mistake::new(at..at + word.len(), format!("unexpected {}", word.escape_default()));
             match word {
-                "and" => unexpected.help("&& is: both"),
-                "or" => unexpected.help("|| is: one of the two, or both"),
-                "not" => unexpected.help("! is: not"),
+                "and" => unexpected.help("use && for AND"),
+                "or" => unexpected.help("use || for OR"),
+                "not" => unexpected.help("use ! for NOT"),
                 "matches" => unexpected.help(MATCHES),
                 _ => unexpected,
             }
@@ -150,5 +149,5 @@ fn mistake(e: &ParseError, text: &str) -> Mistake {
     }
 }
 
-/// How to test by regular expression.
-const MATCHES: &str = "comm.matches('^kworker') tests by regular expression";
+/// How to match a regular expression.
+const MATCHES: &str = "use comm.matches('^kworker') for a regular expression";

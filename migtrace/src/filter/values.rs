@@ -1,4 +1,4 @@
-//! Values for columns: of the right type, in the right unit, a word that the column can hold.
+//! Checks values against columns: their type, their unit, and the words that the column can hold.
 
 use std::ops::{Range, RangeInclusive};
 
@@ -14,12 +14,12 @@ use crate::{
     units::{Quantity, Unit},
 };
 
-/// Longest name of a task, in bytes: the kernel keeps no more.
+/// Maximum length of a task's name as the kernel stores it, in bytes.
 const COMM_BYTES: usize = 15;
 
-/// The mistake of a value that is none of what the column holds.
+/// The mistake for a value of the wrong type.
 pub(super) fn wrong_type(field: Field, wanted: &str, value: &Node) -> Mistake {
-    Mistake::new(value.span.clone(), format!("{} is {wanted}, this is not", field.name()))
+    Mistake::new(value.span.clone(), format!("{} is {wanted}, and this is not", field.name()))
 }
 
 /// A number for a column.
@@ -41,7 +41,7 @@ pub(super) fn number(field: Field, unit: Unit, node: &Node) -> Checked<i128> {
     Ok(sign * i128::from(value))
 }
 
-/// Whether the number in a column is within `within`.
+/// A test whether the number in a column is within `within`.
 pub(super) fn numbers(
     field: Field,
     domain: &RangeInclusive<i128>,
@@ -50,20 +50,20 @@ pub(super) fn numbers(
 ) -> Checked<Predicate> {
     let within = within.and(&Ranges::new([domain.clone()]));
     if within.is_empty() {
-        let what = format!("{} is never so: it is from {} to {}", field.name(), domain.start(), domain.end());
+        let what = format!("{} is from {} to {}, so this never matches", field.name(), domain.start(), domain.end());
         return Err(Mistake::new(span.clone(), what));
     }
     Ok(Predicate::Number { field, within })
 }
 
-/// A text for a column: in quotes, or one of its words without.
+/// A text for a column: in quotes, or one of the column's words without quotes.
 pub(super) fn text_of(field: Field, words: Words, node: &Node) -> Checked<String> {
     let text = match &node.part {
         Part::Text(text) => text,
         Part::Name(word) if words.listed().contains(&&**word) => word,
         Part::Name(word) if !matches!(words, Words::Only(_)) => {
-            let what = format!("there is no word and no column {}", word.escape_default());
-            let help = format!("other texts have quotes: {} == \"{}\"", field.name(), word.escape_default());
+            let what = format!("unknown word or column {}", word.escape_default());
+            let help = format!("put other texts in quotes: {} == \"{}\"", field.name(), word.escape_default());
             return Err(Mistake::new(node.span.clone(), what).help(help));
         }
         Part::Name(word) => word,
@@ -78,13 +78,13 @@ pub(super) fn text_of(field: Field, words: Words, node: &Node) -> Checked<String
     if field == Field::named("comm") && text.len() > COMM_BYTES {
         let cut: String =
             text.char_indices().take_while(|(i, c)| i + c.len_utf8() <= COMM_BYTES).map(|(_, c)| c).collect();
-        let what = format!("the kernel keeps {COMM_BYTES} bytes of a task's name");
+        let what = format!("the kernel stores only {COMM_BYTES} bytes of a task's name");
         return Err(Mistake::new(node.span.clone(), what).help(format!("write \"{}\"", cut.escape_default())));
     }
     Ok(text.clone())
 }
 
-/// Whether a column of text is one of `texts`, or is none.
+/// A test whether a text column is one of `texts`, or none of them.
 pub(super) fn one_of(field: Field, texts: Vec<String>, holds: bool, node: &Node) -> Checked<Predicate> {
     if field == Field::kind() {
         let kinds = texts.iter().map(|t| t.parse()).collect::<Result<KindSet, _>>();

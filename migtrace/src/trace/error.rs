@@ -1,4 +1,4 @@
-//! What can go wrong with a trace, in words for the person who named the file.
+//! Errors of traces, with the file's name.
 
 use std::{
     io,
@@ -12,7 +12,7 @@ use super::schema::FORMAT_VERSION;
 /// Result of reading or writing a trace.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a trace cannot be read or written. Its message says all: there is no source below it.
+/// Why a trace cannot be read or written. The message is complete: there is no source below it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{}: no such trace", path.display())]
@@ -24,7 +24,7 @@ pub enum Error {
     #[error("cannot write {}: {error}", path.display())]
     Write { path: PathBuf, error: io::Error },
 
-    #[error("{}: not a Parquet file, so not a trace", path.display())]
+    #[error("{}: not a trace, because it is not a Parquet file", path.display())]
     NotParquet { path: PathBuf },
 
     #[error("{}: a Parquet file, but not a migtrace trace ({why})", path.display())]
@@ -36,27 +36,27 @@ pub enum Error {
     )]
     Newer { path: PathBuf, found: u32 },
 
-    /// `place` says where: the footer, the metadata, or a row group and row.
+    /// `place`: the footer, the metadata, or a row group and row.
     #[error("{}: damaged at {place}: {why}", path.display())]
     Damaged { path: PathBuf, place: String, why: String },
 
     #[error(
-        "{} holds a recording that did not end: `migtrace recover {}` makes a trace of it, or remove it",
+        "{} has a recording that was cut off: make a trace from it with `migtrace recover {}`, or remove it",
         partial.display(),
         path.display()
     )]
     Unfinished { path: PathBuf, partial: PathBuf },
 
-    #[error("{} is being recorded into by another migtrace", path.display())]
+    #[error("{}: another migtrace is recording to it", path.display())]
     Recording { path: PathBuf },
 
-    #[error("{} is not a regular file: a trace needs one, or a name that is free", path.display())]
+    #[error("{} is not a regular file: use another name", path.display())]
     NotRegular { path: PathBuf },
 
-    #[error("{} is there already", path.display())]
+    #[error("{} exists already: remove it, or use another name", path.display())]
     Exists { path: PathBuf },
 
-    #[error("{}: nothing to recover: no recording has left a complete segment there", path.display())]
+    #[error("{}: nothing to recover: there is no complete segment of a recording", path.display())]
     NothingToRecover { path: PathBuf },
 }
 
@@ -72,7 +72,7 @@ impl Error {
         move |error| Self::Write { path: path.to_owned(), error }
     }
 
-    /// Of the Parquet library while it writes: its complaints are the disk's, or else a defect of this program.
+    /// From an error of the Parquet library while it writes: an I/O error, or a bug in this program.
     pub(super) fn encode(path: &Path) -> impl FnOnce(ParquetError) -> Self + '_ {
         move |e| {
             let error = match e {

@@ -1,4 +1,4 @@
-//! The directory of a recording that goes on: its name, its lock, and the segments in it.
+//! The directory of a running recording: its name, its lock, and its segments.
 
 use std::{
     ffi::OsString,
@@ -15,7 +15,7 @@ pub(crate) fn path_of(trace: &Path) -> PathBuf {
     with_suffix(trace, ".partial")
 }
 
-/// `path` with `suffix` after all of its name.
+/// `path` with `suffix` appended to its name.
 pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
@@ -27,7 +27,7 @@ pub(crate) fn trace_of(partial: &Path) -> Option<PathBuf> {
     (partial.extension()? == "partial").then(|| partial.with_extension(""))
 }
 
-/// The segments that are complete, oldest first. An empty list where the directory holds none.
+/// The complete segments, oldest first; an empty list if there are none.
 ///
 /// # Errors
 /// The directory cannot be read.
@@ -44,7 +44,7 @@ pub(crate) fn segments(partial: &Path) -> Result<Vec<PathBuf>> {
     Ok(segments.into_iter().map(|(_, path)| path).collect())
 }
 
-/// A partial directory that this process writes to; the lock goes with the process, however it ends.
+/// A partial directory that this process writes to. The kernel releases the lock when the process ends.
 #[derive(Debug)]
 pub(crate) struct Partial {
     pub(crate) dir: PathBuf,
@@ -53,10 +53,10 @@ pub(crate) struct Partial {
 }
 
 impl Partial {
-    /// Makes the directory for `trace`, readable by its owner alone.
+    /// Creates the directory for `trace`, readable only by its owner.
     ///
     /// # Errors
-    /// One is there already, of a recording that goes on or did not end; or the directory cannot be made.
+    /// There is one already, of a recording that is running or was cut off; or it cannot be created.
     pub(crate) fn create(trace: &Path) -> Result<Self> {
         let dir = path_of(trace);
         match DirBuilder::new().mode(0o700).create(&dir) {
@@ -69,10 +69,10 @@ impl Partial {
         }
     }
 
-    /// Takes over the directory of a recording of `trace` that did not end.
+    /// Takes over the directory of a recording to `trace` that was cut off.
     ///
     /// # Errors
-    /// There is none, or its recording goes on.
+    /// There is none, or its recording is running.
     pub(crate) fn take_over(trace: &Path) -> Result<Self> {
         let dir = path_of(trace);
         Self::lock(dir.clone(), trace).map_err(|e| match e {
@@ -94,10 +94,10 @@ impl Partial {
         }
     }
 
-    /// Writes one complete file: under a temporary name first, so that `name` never holds half of one.
+    /// Writes one file: under a temporary name first, so that `name` is always complete.
     ///
     /// # Errors
-    /// The disk is full, or whatever the file system says; nothing is left behind.
+    /// The disk is full, or another I/O error. Nothing is left behind.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let temporary = self.dir.join(format!("{name}.tmp"));
         let write = || {
@@ -114,18 +114,18 @@ impl Partial {
         })
     }
 
-    /// Where in the directory the one file is made; what an earlier attempt left there is removed.
+    /// The path in the directory at which the joined file is made. Removes what an earlier attempt left there.
     pub(crate) fn temporary(&self) -> PathBuf {
         let path = self.dir.join("joined.tmp");
-        // A missing one is as good as a removed one, any other error comes again when the file is made.
+        // The file may be missing. Any other error returns when the file is created.
         let _ = fs::remove_file(&path);
         path
     }
 
-    /// Removes the directory and all that is in it.
+    /// Removes the directory and everything in it.
     ///
     /// # Errors
-    /// Whatever the file system says.
+    /// An I/O error.
     pub(crate) fn remove(&self) -> Result<()> {
         fs::remove_dir_all(&self.dir).map_err(Error::write(&self.dir))
     }
@@ -143,10 +143,10 @@ pub(crate) fn check_target(path: &Path) -> Result<()> {
     }
 }
 
-/// A new file for its owner alone; what is there already, a symbolic link too, is an error.
+/// Creates a file that only its owner can read.
 ///
 /// # Errors
-/// Whatever open(2) says.
+/// Something of that name exists, such as a symbolic link; or another error of open(2).
 pub(crate) fn create_new(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(path)
 }

@@ -40,7 +40,7 @@ const _: () = {
     }
 };
 
-/// What files say of their writer begins so.
+/// Prefix of `created_by` in files that migtrace wrote.
 pub(crate) const CREATED_BY_PREFIX: &str = "migtrace ";
 
 /// One column of the table.
@@ -48,9 +48,9 @@ pub(crate) const CREATED_BY_PREFIX: &str = "migtrace ";
 pub struct Column {
     pub name: &'static str,
     pub data_type: DataType,
-    /// Whether a row may lack it.
+    /// Whether it can be null.
     pub optional: bool,
-    /// DELTA_BINARY_PACKED; otherwise a dictionary (booleans: run lengths).
+    /// Encoded as DELTA_BINARY_PACKED; otherwise with a dictionary (booleans: run lengths).
     pub delta: bool,
     /// The kinds of events that can have a value in it.
     pub kinds: &'static [Kind],
@@ -58,7 +58,7 @@ pub struct Column {
     pub since: u32,
 }
 
-/// A column by a type of its own, so that a value that is given to it is known to have its type.
+/// A column as a type, so that the compiler checks the types of its values.
 pub(crate) trait Named: Copy {
     type Cell: Cell;
     /// Its place in [`COLUMNS`].
@@ -117,7 +117,7 @@ macro_rules! columns {
             since: $since,
         }),*];
 
-        /// A segment of rows that is being filled.
+        /// The rows of a segment while it is filled.
         pub(crate) struct Buffers {
             rows: usize,
             $(pub(crate) $name: Buffer<$cell>,)*
@@ -150,7 +150,7 @@ macro_rules! columns {
         #[expect(non_camel_case_types, reason = "the columns' own names")]
         enum Place { $($name),* }
 
-        /// A name for each column, as a type.
+        /// The columns as types.
         pub(crate) mod column {
             use super::{Buffer, Buffers, Named, Place};
 
@@ -177,15 +177,15 @@ macro_rules! columns {
         }
 
         impl RowBatch {
-            /// The columns of a batch whose schema was checked; a column that is not in it reads as null.
+            /// The columns of a batch with a checked schema. A column that is not in it reads as null.
             pub(crate) fn new(batch: &RecordBatch) -> Self {
                 Self { rows: batch.num_rows(), $($name: Cells::of(batch, stringify!($name)),)* }
             }
 
-            /// The value of row `row` in the column that is number `column` of [`COLUMNS`].
+            /// The value of row `row` in column number `column` of [`COLUMNS`].
             ///
             /// # Panics
-            /// There is no such row, or no such column.
+            /// There is no such row or column.
             #[must_use]
             pub fn value(&self, row: usize, column: usize) -> Value<'_> {
                 type Get = for<'a> fn(&'a RowBatch, usize) -> Value<'a>;
@@ -275,7 +275,7 @@ impl Buffers {
 }
 
 impl RowBatch {
-    /// Rows in all.
+    /// Number of rows.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.rows
@@ -291,18 +291,18 @@ pub(crate) fn schema() -> SchemaRef {
     SCHEMA.clone()
 }
 
-/// The table's schema in Parquet's words.
+/// The table's schema as a Parquet type.
 ///
 /// # Errors
-/// The library refuses.
+/// The library fails.
 pub(crate) fn parquet_schema() -> Result<TypePtr, ParquetError> {
     Ok(ArrowSchemaConverter::new().schema_root(TABLE).convert(&schema())?.root_schema_ptr())
 }
 
-/// The rows of an older file with all columns of this version: those that it lacks are null.
+/// The rows of an older file with all columns of this version. The columns that it lacks are null.
 ///
 /// # Errors
-/// A column lacks that every version has.
+/// A column is missing that every version has.
 pub(crate) fn widen(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let rows = batch.num_rows();
     let column =
@@ -310,8 +310,8 @@ pub(crate) fn widen(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     RecordBatch::try_new(schema(), COLUMNS.iter().map(column).collect())
 }
 
-/// How files are written: encodings as [`COLUMNS`] says, zstd, statistics by row group (a reader skips columns that are
-/// null throughout, a query skips row groups by time), no page index.
+/// How files are written: encodings from [`COLUMNS`], zstd, statistics per row group, no page index. With the statistics, a
+/// reader skips columns that are null throughout, and a query skips row groups by time.
 pub(crate) fn properties() -> WriterPropertiesBuilder {
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))

@@ -1,27 +1,27 @@
 //! Columns while a writer fills them.
 //!
-//! A column that has a dictionary in the file has it from the first row on: a row is the key of its word, and rows of the
-//! same word, or of none, are one run. Neighbouring events share their process, CPU, kind and class most of the time, so a
-//! row costs a comparison, and a column that a kind of event does not use costs nothing. Libraries look every value of
-//! every row up in a table of hashes, which was more than half of what a recorded event cost.
+//! A column that has a dictionary in the file has it from the first row on. A row is the key of its word; neighbouring rows
+//! with the same word, or with none, are one run. Neighbouring events share their process, CPU, kind and class most of the
+//! time, so a row costs one comparison, and a column that a kind does not use costs nothing. Libraries look up every value
+//! of every row in a hash table, which was more than half of the cost of a recorded event.
 
 use super::types::Cell;
 
-/// The key of a row that has no value.
+/// The key of a row without a value.
 pub(crate) const NULL: u32 = u32::MAX;
 /// The key of every other row of a column without a dictionary.
 const PRESENT: u32 = 0;
 
-/// Rows that follow each other and have the same key.
+/// Neighbouring rows with the same key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
     pub(crate) key: u32,
     pub(crate) rows: u32,
 }
 
-/// Values of one column on their way into a segment. Rows that were not put are null.
+/// The values of one column of a segment. Rows without a value are null.
 pub(crate) struct Buffer<C: Cell> {
-    /// The words of the dictionary; without one, the values of all rows that have one.
+    /// The words of the dictionary; without a dictionary, the values of all rows.
     pub(crate) values: Vec<C::Owned>,
     pub(crate) runs: Vec<Run>,
     /// Rows in `runs`.
@@ -46,7 +46,7 @@ impl<C: Cell> Buffer<C> {
         self.text_bytes
     }
 
-    /// The value of row `row`, which is none of those put before.
+    /// Sets the value of row `row`, which must be later than all rows before.
     pub(crate) fn put(&mut self, row: usize, value: C::Native<'_>) {
         self.pad(row);
         self.rows += 1;
@@ -65,7 +65,7 @@ impl<C: Cell> Buffer<C> {
         self.extend(key, 1);
     }
 
-    /// Rows up to `rows` have no value unless they were put.
+    /// Makes the rows up to `rows` null that have no value.
     pub(crate) fn pad(&mut self, rows: usize) {
         let missing = rows - self.rows;
         if missing > 0 {
@@ -81,7 +81,7 @@ impl<C: Cell> Buffer<C> {
         }
     }
 
-    /// The word's key; a new word gets the next one.
+    /// The key of a word; a new word gets the next key.
     fn key_of(&mut self, value: C::Native<'_>) -> u32 {
         let values = &mut self.values;
         let slot = match self.table.find(C::hash(value), |key| C::is(&values[key as usize], value)) {
@@ -97,7 +97,7 @@ impl<C: Cell> Buffer<C> {
     }
 }
 
-/// Where keys are found by the hash of their word: open addressing, at most half full.
+/// Finds keys by the hash of their word: open addressing, at most half full.
 #[derive(Default)]
 struct Table {
     /// Keys, each plus one; 0 is empty.
@@ -106,7 +106,7 @@ struct Table {
 }
 
 impl Table {
-    /// The key for which `is` holds, or the slot that is free for it.
+    /// The key for which `is` holds, or the free slot for it.
     fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Result<u32, usize> {
         if self.slots.is_empty() {
             return Err(0);

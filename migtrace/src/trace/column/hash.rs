@@ -5,7 +5,7 @@ use std::{
     sync::LazyLock,
 };
 
-/// Different in every process, so that nobody can choose names of tasks that all have one hash.
+/// Different in every process, so that no user can choose task names that all have the same hash.
 static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0));
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 

@@ -1,15 +1,15 @@
-//! Parquet's hybrid of run lengths and packed bits, in which dictionary keys and definition levels are stored.
+//! Parquet's hybrid encoding of run lengths and packed bits, for dictionary keys and definition levels.
 
-/// Values packed in one go: what a header of two bytes can say.
+/// Maximum number of values packed at once: the most that fits a header of two bytes.
 const MOST_PACKED: usize = 63 * 8;
-/// A run of so many values, a whole group, is worth a header of its own.
+/// Length from which on a run gets its own header: one group.
 const RUN: u32 = 8;
 
 /// Encodes numbers of `width` bits.
 pub(crate) struct Hybrid<'a> {
     out: &'a mut Vec<u8>,
     width: u32,
-    /// Waiting to be packed.
+    /// Values to be packed.
     waiting: Vec<u32>,
 }
 
@@ -18,9 +18,9 @@ impl<'a> Hybrid<'a> {
         Self { out, width, waiting: Vec::with_capacity(MOST_PACKED) }
     }
 
-    /// `count` times `value`.
+    /// Adds `value`, `count` times.
     pub(crate) fn put(&mut self, value: u32, mut count: u32) {
-        // Groups of eight are whole but for the last one.
+        // All groups have eight values, except the last one.
         let open = self.waiting.len() as u32 % 8;
         if open > 0 || count < RUN {
             let filling = count.min(8 - open);
@@ -48,7 +48,7 @@ impl<'a> Hybrid<'a> {
         }
     }
 
-    /// Packs what waits; a last group that is not whole is filled up, and its reader knows how many values there are.
+    /// Packs the waiting values. An incomplete last group is filled with zeroes; readers know the number of values.
     fn pack(&mut self) {
         if self.waiting.is_empty() {
             return;
@@ -79,7 +79,7 @@ impl<'a> Hybrid<'a> {
     }
 }
 
-/// Bits that numbers below `count` need.
+/// Number of bits for numbers below `count`.
 pub(crate) fn width_of(count: usize) -> u32 {
     usize::BITS - count.saturating_sub(1).leading_zeros()
 }
@@ -96,7 +96,7 @@ mod tests {
         out
     }
 
-    /// As the format's description says, so that the encoder is not its own judge.
+    /// A decoder written from the format's description, independent of the encoder.
     fn decode(width: u32, mut bytes: &[u8], count: usize) -> Vec<u32> {
         let mut take = |n: usize| {
             let (head, rest) = bytes.split_at(n);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_put_comes_back() {
+    fn values_are_read_back() {
         let mut state = 1_u32;
         let mut next = |below: u32| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -1,9 +1,9 @@
-//! Columns by type: what a writer keeps of a value, where a reader takes it from, and what an exporter sees.
+//! Types of columns: how a writer stores a value, how a reader gets it, and how an exporter sees it.
 //!
-//! Text is read as the dictionaries that files have: a word is looked at once a batch by who wants to be fast, and never
-//! copied row by row.
+//! Text is read as the dictionaries of the file. A fast reader looks at each word once per batch, and no word is copied row
+//! by row.
 //!
-//! Which columns there are is schema.rs's business.
+//! The columns themselves are in schema.rs.
 
 use arrow::{
     array::{
@@ -19,7 +19,7 @@ use parquet::{
 
 use super::hash::{hash_of_number, hash_of_text};
 
-/// One value of one row, as exporters take it.
+/// One value of one row, for exporters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
     Null,
@@ -29,18 +29,18 @@ pub enum Value<'a> {
     Text(&'a str),
 }
 
-/// What a column's type needs: where values are read from, and what a writer keeps.
+/// A type of a column: how values are read, and what a writer stores.
 pub(crate) trait Cell {
     type Native<'a>: Copy;
-    /// The values of a batch that was read.
+    /// The values in a batch.
     type Values;
-    /// A value that a writer keeps.
+    /// A value as a writer stores it.
     type Owned: Owned;
     const TYPE: DataType;
 
-    /// The values of `array`; `None` where it is of another type.
+    /// The values of `array`; `None` if it has another type.
     fn values(array: &ArrayRef) -> Option<Self::Values>;
-    /// The value of row `row`, which must be one of the array's; `None` where it is null.
+    /// The value of row `row`, which must be in the array; `None` if it is null.
     fn get(values: &Self::Values, row: usize) -> Option<Self::Native<'_>>;
     fn value(native: Self::Native<'_>) -> Value<'_>;
 
@@ -48,7 +48,7 @@ pub(crate) trait Cell {
     fn lend(owned: &Self::Owned) -> Self::Native<'_>;
     fn is(owned: &Self::Owned, native: Self::Native<'_>) -> bool;
     fn hash(native: Self::Native<'_>) -> u64;
-    /// Bytes of text that a value takes.
+    /// Bytes of text in a value.
     fn text_bytes(_: &Self::Owned) -> usize {
         0
     }
@@ -59,9 +59,9 @@ pub(crate) trait Owned: Ord + Send + 'static {
     type Physical: parquet::data_type::DataType;
 
     fn physical(&self) -> <Self::Physical as parquet::data_type::DataType>::T;
-    /// Adds the value as the encoding PLAIN has it.
+    /// Appends the value in the encoding PLAIN.
     fn plain(&self, out: &mut Vec<u8>);
-    /// Of a chunk whose least and greatest values these are.
+    /// The statistics of a chunk with this minimum and maximum.
     fn statistics(range: Option<(&Self, &Self)>, nulls: u64) -> Statistics;
 }
 
@@ -170,7 +170,7 @@ impl Cell for String {
     }
 }
 
-/// Longest text that stands in a chunk's statistics.
+/// Maximum length of a text in a chunk's statistics.
 const STATISTICS_BYTES: usize = 64;
 
 impl Owned for String {
@@ -192,20 +192,20 @@ impl Owned for String {
     }
 }
 
-/// A column of text: the batch's words, and which one each row has.
+/// A text column: the words of the batch, and the key of each row's word.
 pub(crate) struct Texts {
     keys: Int32Array,
     words: StringArray,
 }
 
 impl Texts {
-    /// Which of the words row `row` has; the library has checked that there is such a word.
+    /// The key of the word in row `row`. The library has checked that the word exists.
     fn key(&self, row: usize) -> Option<usize> {
         self.keys.is_valid(row).then(|| self.keys.value(row) as usize)
     }
 }
 
-/// One column of a batch that was read; without values, all rows are null.
+/// One column of a batch. Without values, all rows are null.
 pub(crate) struct Cells<C: Cell> {
     pub(crate) name: &'static str,
     values: Option<C::Values>,
@@ -216,7 +216,7 @@ impl<C: Cell> Cells<C> {
         Self { name, values: batch.column_by_name(name).and_then(C::values) }
     }
 
-    /// The value of row `row`, which must be one of the batch's; `None` where it is null.
+    /// The value of row `row`, which must be in the batch; `None` if it is null.
     pub(crate) fn get(&self, row: usize) -> Option<C::Native<'_>> {
         self.values.as_ref().and_then(|v| C::get(v, row))
     }
@@ -227,12 +227,12 @@ impl<C: Cell> Cells<C> {
 }
 
 impl Cells<String> {
-    /// The batch's words, in the order of their keys; not all of them need be in use.
+    /// The words of the batch, in the order of their keys. Some may be unused.
     pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
         self.values.iter().flat_map(|v| v.words.iter()).map(Option::unwrap_or_default)
     }
 
-    /// Which of [`Cells::words`] row `row` has; `None` where it is null.
+    /// The index in [`Cells::words`] of the word in row `row`; `None` if it is null.
     pub(crate) fn key(&self, row: usize) -> Option<usize> {
         self.values.as_ref()?.key(row)
     }

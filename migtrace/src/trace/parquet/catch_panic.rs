@@ -1,7 +1,7 @@
-//! Keeps a panic of the Parquet library, which trusts files more than it should, from ending the program.
+//! Catches panics of the Parquet library, which trusts files more than it should.
 //!
-//! Checksums find damage before the library sees it. What is left are files that someone made: parquet 60.1 panics on a
-//! negative column offset, on a dictionary page that is missing, and in other places.
+//! Checksums find damage before the library sees it. What is left are crafted files: parquet 60.1 panics on a negative
+//! column offset, on a missing dictionary page, and in other places.
 
 use std::{
     any::Any,
@@ -15,9 +15,9 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `f`; its error, or its panic, as text. What `f` works on must not be used after an error.
+/// Runs `f` and returns its error, or its panic, as text. What `f` works on must not be used after an error.
 ///
-/// The panic hook that was set before the first call is not called for a panic in here, so that nothing reaches stderr.
+/// The panic hook from before the first call is not called for a panic in `f`, so that nothing is printed on stderr.
 pub(crate) fn guarded<T, E: ToString>(f: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
@@ -33,13 +33,13 @@ pub(crate) fn guarded<T, E: ToString>(f: impl FnOnce() -> Result<T, E>) -> Resul
     GUARDED.set(false);
     match result {
         Ok(result) => result.map_err(|e| e.to_string()),
-        Err(panic) => Err(format!("the Parquet library gave up: {}", text(&*panic))),
+        Err(panic) => Err(format!("the Parquet library failed: {}", text(&*panic))),
     }
 }
 
 fn text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("without a word")
+    text.unwrap_or("no message")
 }
 
 #[cfg(test)]
@@ -51,7 +51,7 @@ mod tests {
         let panics = |n: usize| guarded(|| Ok::<_, String>([1, 2][n]));
         assert_eq!(panics(1), Ok(2));
         let error = panics(7).expect_err("out of bounds");
-        assert_eq!(error, "the Parquet library gave up: index out of bounds: the len is 2 but the index is 7");
+        assert_eq!(error, "the Parquet library failed: index out of bounds: the len is 2 but the index is 7");
         assert_eq!(guarded(|| Err::<(), _>("plain")), Err("plain".to_owned()));
     }
 }

@@ -1,7 +1,7 @@
-//! Checksums of a trace file: of every row group's data, and of the footer that says where it is.
+//! Checksums of a trace file: of every row group's data, and of the footer, which has its position.
 //!
-//! Parquet has checksums of pages, but the library does not write them, and none of the footer. Without, one flipped bit in
-//! ten went unnoticed and changed what events said. They stand in the file's metadata under [`KEY`]:
+//! Parquet has checksums of pages, but the library does not write them, and none of the footer. Without checksums, one
+//! flipped bit in ten changed events unnoticed. They are in the file's metadata under [`KEY`]:
 //! `footer:9ae0daaf groups:7f2c5b1e,00c4f3a2`.
 
 use parquet::file::metadata::{KeyValue, RowGroupMetaData};
@@ -15,11 +15,11 @@ const BEFORE: &[u8] = b"footer:";
 const AFTER: &[u8] = b" groups:";
 /// Hexadecimal digits of a checksum.
 const DIGITS: usize = 8;
-/// What stands for the footer's checksum while it is computed.
+/// Placeholder for the footer's checksum while it is computed.
 const HOLE: [u8; DIGITS] = [b'0'; DIGITS];
 
-/// CRC-32 of a row group: its column chunks, in the order of the columns. `None` where a chunk lies outside of `data`, which
-/// begins `base` bytes into the file.
+/// CRC-32 of a row group: its column chunks, in the order of the columns. `None` if a chunk is outside of `data`, which
+/// starts `base` bytes into the file.
 pub(crate) fn of_group(group: &RowGroupMetaData, data: &[u8], base: u64) -> Option<u32> {
     let mut hasher = crc32fast::Hasher::new();
     for column in group.columns() {
@@ -31,26 +31,26 @@ pub(crate) fn of_group(group: &RowGroupMetaData, data: &[u8], base: u64) -> Opti
     Some(hasher.finalize())
 }
 
-/// The metadata entry for row groups with these checksums; the footer's is still to come, by [`seal`].
+/// The metadata entry for row groups with these checksums. [`seal`] fills in the footer's.
 pub(crate) fn entry(groups: &[u32]) -> KeyValue {
     let groups = groups.iter().map(|g| format!("{g:08x}")).collect::<Vec<_>>().join(",");
     KeyValue::new(KEY.to_owned(), format!("footer:00000000 groups:{groups}"))
 }
 
-/// The row groups' checksums in the text of a metadata entry; `None` where it is none.
+/// The row groups' checksums in the text of a metadata entry; `None` if it is invalid.
 pub(crate) fn groups(text: &str) -> Option<Vec<u32>> {
     let groups = text.get(BEFORE.len() + DIGITS + AFTER.len()..)?;
     groups.split(',').filter(|g| !g.is_empty()).map(|g| u32::from_str_radix(g, 16).ok()).collect()
 }
 
-/// Fills in the checksum of a footer that was just written.
+/// Fills in the checksum of a new footer.
 pub(crate) fn seal(footer: &mut [u8]) {
     let Some(hole) = hole(footer) else { return };
     let checksum = format!("{:08x}", crc32fast::hash(footer));
     footer[hole..hole + DIGITS].copy_from_slice(checksum.as_bytes());
 }
 
-/// Whether a footer is as it was written; one without a checksum is not.
+/// Whether a footer matches its checksum; false without a checksum.
 pub(crate) fn is_sealed(footer: &[u8]) -> bool {
     let Some(hole) = hole(footer) else { return false };
     let mut open = footer.to_vec();
@@ -58,14 +58,14 @@ pub(crate) fn is_sealed(footer: &[u8]) -> bool {
     footer[hole..hole + DIGITS] == *format!("{:08x}", crc32fast::hash(&open)).as_bytes()
 }
 
-/// Where in a footer the digits of its checksum are: the last place that looks so, since other metadata stands before.
+/// Position of the checksum's digits in a footer: the last match, because other metadata comes before.
 fn hole(footer: &[u8]) -> Option<usize> {
     let length = BEFORE.len() + DIGITS + AFTER.len();
     let at = footer.windows(length).rposition(|w| w.starts_with(BEFORE) && w.ends_with(AFTER))?;
     Some(at + BEFORE.len())
 }
 
-/// The footer's length, bytes, as a Parquet file's last bytes say; `None` where they do not end one.
+/// The footer's length in bytes, from a Parquet file's last bytes; `None` if these are not the end of one.
 pub(crate) fn footer_bytes(tail: [u8; TAIL]) -> Option<u64> {
     let [a, b, c, d, magic @ ..] = tail;
     (&magic == b"PAR1").then(|| u64::from(u32::from_le_bytes([a, b, c, d])))

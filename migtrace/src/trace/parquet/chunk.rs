@@ -1,7 +1,7 @@
-//! Column chunks of a row group: what a writer has filled, as Parquet's pages.
+//! Writes the columns that a writer has filled as column chunks of a row group.
 //!
-//! Columns with a dictionary are encoded here, from their runs: a dictionary page and one data page. The others, delta
-//! encoded numbers and booleans, are the library's.
+//! Columns with a dictionary are encoded here, from their runs: a dictionary page and one data page. The library encodes the
+//! others: delta encoded numbers and booleans.
 
 use bytes::Bytes;
 use parquet::{
@@ -53,7 +53,7 @@ impl<'a> Chunks<'a> {
     }
 
     fn add_values<C: Cell>(&mut self, column: &Column, buffer: &Buffer<C>) -> Result<()> {
-        let mut writer = self.group.next_column()?.ok_or_else(|| ParquetError::General("a column too many".into()))?;
+        let mut writer = self.group.next_column()?.ok_or_else(|| ParquetError::General("too many columns".into()))?;
         let values = buffer.values.iter().map(Owned::physical).collect::<Vec<_>>();
         let level = |run: &Run| std::iter::repeat_n(i16::from(run.key != NULL), run.rows as usize);
         let levels = column.optional.then(|| buffer.runs.iter().flat_map(level).collect::<Vec<_>>());
@@ -61,7 +61,7 @@ impl<'a> Chunks<'a> {
         writer.close()
     }
 
-    /// A dictionary page and a data page; without any value, a data page of levels alone.
+    /// Writes a dictionary page and a data page; without any value, only a data page of levels.
     fn add_words<C: Cell>(
         &mut self,
         column: &Column,
@@ -126,7 +126,7 @@ impl ColumnSink for Chunks<'_> {
     /// Writes the next column.
     ///
     /// # Errors
-    /// A row lacks a value that it must have, or the library fails.
+    /// A row lacks a required value, or the library fails.
     fn add<C: Cell>(&mut self, column: &Column, buffer: &mut Buffer<C>) -> Result<()> {
         buffer.pad(self.rows);
         let nulls: u64 = buffer.runs.iter().filter(|run| run.key == NULL).map(|run| u64::from(run.rows)).sum();
@@ -143,13 +143,13 @@ impl ColumnSink for Chunks<'_> {
     }
 }
 
-/// Levels, where the column has any, and keys.
+/// Levels, if the column has any, and keys.
 fn data_of<C: Cell>(column: &Column, buffer: &Buffer<C>) -> Vec<u8> {
     let mut data = Vec::new();
     if column.optional {
         data.extend_from_slice(&[0; 4]);
         let mut levels = Hybrid::new(&mut data, 1);
-        // Neighbouring runs of words are one of levels.
+        // Neighbouring runs of words are one run of levels.
         for runs in buffer.runs.chunk_by(|a, b| (a.key == NULL) == (b.key == NULL)) {
             levels.put(u32::from(runs[0].key != NULL), runs.iter().map(|run| run.rows).sum());
         }
@@ -167,7 +167,7 @@ fn data_of<C: Cell>(column: &Column, buffer: &Buffer<C>) -> Vec<u8> {
     data
 }
 
-/// Bytes of a chunk so far, page headers included.
+/// Bytes of a chunk so far, including page headers.
 #[derive(Default)]
 struct Sizes {
     compressed: i64,

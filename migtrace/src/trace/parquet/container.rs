@@ -1,4 +1,4 @@
-//! A Parquet file that may hold a trace or a segment of one: its footer, and its row groups, checked before they are used.
+//! A Parquet file that may be a trace or a segment: its footer, and its row groups, checked before they are used.
 
 use std::{
     fs::File,
@@ -33,7 +33,7 @@ use crate::trace::{
     schema::{COLUMNS, CREATED_BY_PREFIX},
 };
 
-/// Rows that are decoded at once.
+/// Number of rows that are decoded at once.
 const BATCH_ROWS: usize = 1 << 13;
 
 /// A file whose footer was read.
@@ -41,11 +41,11 @@ const BATCH_ROWS: usize = 1 << 13;
 pub(crate) struct Container {
     path: PathBuf,
     metadata: ArrowReaderMetadata,
-    /// The same, but for text that is read as dictionaries.
+    /// The same, with text read as dictionaries.
     dictionaries: ArrowReaderMetadata,
-    /// Of the row groups; `None` in a file that another program has written anew.
+    /// Checksums of the row groups; `None` in a file that another program rewrote.
     checksums: Option<Vec<u32>>,
-    /// What is wrong with the footer although it could be read.
+    /// What is wrong with a footer that could be read.
     flaw: Option<&'static str>,
 }
 
@@ -53,7 +53,7 @@ impl Container {
     /// Reads the footer of `path`.
     ///
     /// # Errors
-    /// The file is missing, no Parquet file, or its footer is damaged.
+    /// The file is missing, not a Parquet file, or its footer is damaged.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(Error::read(path))?;
         let footer = read_footer(&file, path)?;
@@ -72,19 +72,19 @@ impl Container {
             let checksums = container.value(checksum::KEY).and_then(checksum::groups);
             container.checksums = checksums.filter(|c| c.len() == container.groups().len());
             container.flaw = match &container.checksums {
-                _ if !checksum::is_sealed(&footer) => Some("its checksum is another"),
-                None => Some("it lacks the row groups' checksums"),
+                _ if !checksum::is_sealed(&footer) => Some("its checksum differs"),
+                None => Some("the row groups' checksums are missing"),
                 Some(_) => None,
             };
         }
         Ok(container)
     }
 
-    /// Checks that the footer is what was written. Apart from [`Container::open`], so that a file of a newer format, whose
-    /// checksums may be other ones, is called newer and not damaged.
+    /// Checks the footer's checksum. Separate from [`Container::open`], so that a file of a newer format, which can have other
+    /// checksums, is reported as newer and not as damaged.
     ///
     /// # Errors
-    /// It is not.
+    /// The footer is damaged.
     pub(crate) fn check_footer(&self) -> Result<()> {
         self.flaw.map_or(Ok(()), |flaw| Err(Error::damaged(&self.path, "its footer", flaw)))
     }
@@ -110,29 +110,29 @@ impl Container {
     /// Reads the bytes of row group `number`.
     ///
     /// # Errors
-    /// They cannot be read, lie outside of the file, or are not what was written.
+    /// They cannot be read, are outside of the file, or do not match their checksum.
     pub(crate) fn group(&self, number: usize) -> Result<GroupBytes> {
         let damaged = |why: &str| Error::damaged(&self.path, format!("row group {number}"), why);
         let group = &self.groups()[number];
         let file = File::open(&self.path).map_err(Error::read(&self.path))?;
         let file_bytes = file.metadata().map_err(Error::read(&self.path))?.len();
         let (start, end) =
-            extent(group).filter(|e| e.1 <= file_bytes).ok_or_else(|| damaged("it lies outside of the file"))?;
+            extent(group).filter(|e| e.1 <= file_bytes).ok_or_else(|| damaged("it is outside of the file"))?;
         let mut data = vec![0; usize::try_from(end - start).map_err(|_| damaged("it is too large"))?];
         file.read_exact_at(&mut data, start).map_err(Error::read(&self.path))?;
         if let Some(checksums) = &self.checksums
             && checksum::of_group(group, &data, start) != Some(checksums[number])
         {
-            return Err(damaged("its checksum is another"));
+            return Err(damaged("its checksum differs"));
         }
         Ok(GroupBytes { base: start, data: data.into() })
     }
 
-    /// Reads row group `number`: the columns that `wanted` says yes to, but not those that are null throughout. Text comes
+    /// Reads row group `number`: the columns for which `wanted` is true, without those that are null throughout. Text is read
     /// as dictionaries.
     ///
     /// # Errors
-    /// As [`Container::group`], or what the bytes say is impossible.
+    /// As [`Container::group`], or the bytes are invalid.
     pub(crate) fn reader(&self, number: usize, wanted: impl Fn(&str) -> bool) -> Result<ParquetRecordBatchReader> {
         let group = &self.groups()[number];
         let holds_values = |index: &usize| {
@@ -145,7 +145,7 @@ impl Container {
         self.reader_of(number, &self.dictionaries, ProjectionMask::leaves(columns, wanted.filter(holds_values)))
     }
 
-    /// Reads row group `number` with all columns, as they were written.
+    /// Reads row group `number` with all columns, as written.
     ///
     /// # Errors
     /// As [`Container::reader`].
@@ -171,7 +171,7 @@ impl Container {
     }
 }
 
-/// The schema with a dictionary for each column of text that a trace has.
+/// The schema with a dictionary for each text column of a trace.
 fn with_dictionaries(schema: &Schema) -> SchemaRef {
     let is_text = |f: &Field| *f.data_type() == DataType::Utf8 && COLUMNS.iter().any(|c| c.name == f.name());
     let dictionary = || DataType::Dictionary(DataType::Int32.into(), DataType::Utf8.into());
@@ -182,12 +182,12 @@ fn with_dictionaries(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Fields>()))
 }
 
-/// Rows of a row group; a negative number is damage and reads as none.
+/// Number of rows in a row group; 0 if it is negative, which is damage.
 pub(crate) fn rows_of(group: &RowGroupMetaData) -> usize {
     usize::try_from(group.num_rows()).unwrap_or(0)
 }
 
-/// The bytes between the first and the last column chunk of a row group; `None` where they cannot be.
+/// Start and end of a row group's column chunks in the file; `None` if they are impossible.
 fn extent(group: &RowGroupMetaData) -> Option<(u64, u64)> {
     let (mut start, mut end) = (u64::MAX, 0);
     for column in group.columns() {
@@ -207,7 +207,7 @@ fn read_footer(file: &File, path: &Path) -> Result<Vec<u8>> {
         Err(e) if e.kind() != io::ErrorKind::UnexpectedEof => return Err(Error::read(path)(e)),
         _ => return Err(no_parquet()),
     }
-    let cut_off = || Error::damaged(path, "its end", "it does not end as a Parquet file does: it was cut off");
+    let cut_off = || Error::damaged(path, "its end", "the file was cut off");
     let file_bytes = file.metadata().map_err(Error::read(path))?.len();
     let tail_at = file_bytes.checked_sub(TAIL as u64).ok_or_else(cut_off)?;
     let mut tail = [0; TAIL];
@@ -219,10 +219,10 @@ fn read_footer(file: &File, path: &Path) -> Result<Vec<u8>> {
     Ok(footer)
 }
 
-/// The bytes of a row group, found by their places in the file.
+/// The bytes of a row group, addressed by their position in the file.
 #[derive(Clone, Debug)]
 pub(crate) struct GroupBytes {
-    /// Where in the file they begin.
+    /// Where they start in the file.
     pub(crate) base: u64,
     pub(crate) data: Bytes,
 }
@@ -232,7 +232,7 @@ impl GroupBytes {
         let at =
             start.checked_sub(self.base).and_then(|at| usize::try_from(at).ok()).filter(|at| *at <= self.data.len());
         at.map(|at| self.data.slice(at..))
-            .ok_or_else(|| ParquetError::EOF(format!("byte {start} is not of this row group")))
+            .ok_or_else(|| ParquetError::EOF(format!("byte {start} is outside of this row group")))
     }
 }
 
@@ -252,7 +252,7 @@ impl ChunkReader for GroupBytes {
     fn get_bytes(&self, start: u64, length: usize) -> std::result::Result<Bytes, ParquetError> {
         let mut rest = self.slice(start)?;
         if length > rest.len() {
-            return Err(ParquetError::EOF(format!("{length} bytes from {start} on are not of this row group")));
+            return Err(ParquetError::EOF(format!("{length} bytes from {start} on are outside of this row group")));
         }
         Ok(rest.split_to(length))
     }

@@ -1,4 +1,4 @@
-//! Reads a trace: a finished file, or the segments of a recording that goes on or did not end.
+//! Reads a trace: a finished file, or the segments of a recording that is running or was cut off.
 
 pub(crate) mod rows;
 
@@ -18,12 +18,12 @@ use crate::{
     },
 };
 
-/// A trace that was opened: its metadata is read, its events are not.
+/// An open trace: its metadata was read, its events were not.
 #[derive(Debug)]
 pub struct Trace {
     meta: Meta,
     truncated: bool,
-    /// The Parquet files of the trace: the one, or its segments.
+    /// The Parquet files of the trace: one, or its segments.
     parts: Vec<Container>,
     left_out: Vec<Error>,
 }
@@ -32,7 +32,7 @@ impl Trace {
     /// Opens a finished trace, a `.partial` directory, or the trace of such a directory that does not exist yet.
     ///
     /// # Errors
-    /// There is no such file; it is no Parquet file, or not one of migtrace's; its format is newer; it is damaged.
+    /// There is no such file; it is not a Parquet file, or not a trace; its format is newer; it is damaged.
     pub fn open(path: &Path) -> Result<Self> {
         if path.is_dir() {
             return Self::open_partial(path);
@@ -70,25 +70,25 @@ impl Trace {
         }
     }
 
-    /// What the trace says about itself; of a recording that did not end, what its last segment says.
+    /// The metadata; of a recording that was cut off, that of its last segment.
     #[must_use]
     pub fn meta(&self) -> &Meta {
         &self.meta
     }
 
-    /// Whether the recording did not end, so that events after the last segment, and the final account, are missing.
+    /// Whether the recording was cut off: events after the last segment, and the final account, are missing.
     #[must_use]
     pub fn truncated(&self) -> bool {
         self.truncated
     }
 
-    /// Why segments of a recording that did not end were left out.
+    /// Errors of the segments that were skipped, in a recording that was cut off.
     #[must_use]
     pub fn left_out(&self) -> &[Error] {
         &self.left_out
     }
 
-    /// Events in all, as the footer says.
+    /// Number of events, from the footer.
     #[must_use]
     pub fn event_count(&self) -> u64 {
         self.parts.iter().flat_map(Container::groups).map(|g| rows_of(g) as u64).sum()
@@ -99,19 +99,19 @@ impl Trace {
         self.parts.iter().flat_map(Container::groups).map(rows_of).collect()
     }
 
-    /// The rows in batches, for who wants values and not events.
+    /// The rows in batches, for callers that need values and not events.
     #[must_use]
     pub fn rows(&self) -> Rows<'_> {
         Rows::new(&self.parts)
     }
 
-    /// Row groups in all: the pieces that threads can read side by side.
+    /// Number of row groups: threads can read different ones at the same time.
     #[must_use]
     pub fn group_count(&self) -> usize {
         self.parts.iter().map(|part| part.groups().len()).sum()
     }
 
-    /// The rows of row group `number`, below [`Trace::group_count`]: only these columns, the others read as null.
+    /// The rows of row group `number`, less than [`Trace::group_count`], with these columns. The others read as null.
     ///
     /// # Errors
     /// There is no such row group, it is damaged, or it cannot be read.
@@ -124,10 +124,10 @@ impl Trace {
             }
             before += groups;
         }
-        Err(Error::damaged(Path::new(""), format!("row group {number}"), "there is no such row group"))
+        Err(Error::damaged(Path::new(""), format!("row group {number}"), "no such row group"))
     }
 
-    /// The events, one by one; memory stays bounded by a row group. After an error there is nothing more.
+    /// The events, one by one, with memory for one row group. An error is the last item.
     #[must_use]
     pub fn events(&self) -> Events<'_> {
         Events::new(self.rows())
@@ -153,7 +153,7 @@ fn open_part(path: &Path) -> Result<(Container, Meta)> {
 }
 
 fn read_meta(container: &Container) -> Result<Meta> {
-    /// What every format has.
+    /// What every version of the format has.
     #[derive(Deserialize)]
     struct Version {
         format_version: u32,
@@ -171,14 +171,14 @@ fn read_meta(container: &Container) -> Result<Meta> {
     serde_json::from_str(text).map_err(damaged)
 }
 
-/// Checks that a file of format `version` has the columns of that version, and those of later ones in none but their type.
+/// Checks that a file of format `version` has the columns of that version, and that all columns have their type.
 fn check_schema(container: &Container, version: u32) -> Result<()> {
     for column in COLUMNS {
         let why = match container.metadata().schema().field_with_name(column.name) {
             Ok(found) if *found.data_type() == column.data_type => continue,
             Ok(found) => format!("column {} holds {}, not {}", column.name, found.data_type(), column.data_type),
             Err(_) if column.since > version => continue,
-            Err(_) => format!("there is no column {}", column.name),
+            Err(_) => format!("column {} is missing", column.name),
         };
         return Err(Error::damaged(container.path(), "its schema", why));
     }

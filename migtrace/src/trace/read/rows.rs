@@ -1,4 +1,4 @@
-//! Walks through the events of a trace, row group by row group.
+//! Iterates over the events of a trace, row group by row group.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ pub struct Rows<'a> {
     parts: &'a [Container],
     part: usize,
     next_group: usize,
-    /// The row group that is being read.
+    /// The row group being read.
     group: Option<Group>,
 }
 
@@ -36,7 +36,7 @@ impl<'a> GroupRows<'a> {
         Ok(Self { part, group: Group { number, reader, rows: 0 } })
     }
 
-    /// The error for row `row` of the batch of `batch_rows` rows that was read last.
+    /// The error for row `row` of the last batch, which has `batch_rows` rows.
     #[must_use]
     pub fn damaged(&self, row: usize, batch_rows: usize, why: impl ToString) -> Error {
         self.group.damaged(self.part, row, batch_rows, why)
@@ -54,7 +54,7 @@ impl Iterator for GroupRows<'_> {
 struct Group {
     number: usize,
     reader: ParquetRecordBatchReader,
-    /// Rows of it that were read.
+    /// Number of its rows that were read.
     rows: usize,
 }
 
@@ -83,7 +83,7 @@ impl<'a> Rows<'a> {
         Ok(None)
     }
 
-    /// The error for row `row` of the batch that was read last.
+    /// The error for row `row` of the last batch.
     fn damaged(&self, row: usize, batch_rows: usize, why: impl ToString) -> Error {
         match (self.parts.get(self.part), &self.group) {
             (Some(part), Some(group)) => group.damaged(part, row, batch_rows, why),
@@ -98,7 +98,7 @@ impl<'a> Rows<'a> {
 }
 
 impl Group {
-    /// The error for row `row` of the batch of `batch_rows` rows that was read last.
+    /// The error for row `row` of the last batch, which has `batch_rows` rows.
     fn damaged(&self, part: &Container, row: usize, batch_rows: usize, why: impl ToString) -> Error {
         let place = format!("row group {}, row {}", self.number, self.rows - batch_rows + row);
         Error::damaged(part.path(), place, why)
@@ -111,7 +111,7 @@ impl Group {
         let Some(batch) = batch else {
             let promised = rows_of(&part.groups()[self.number]);
             if self.rows != promised {
-                return Err(damaged(self.rows, format!("it ends there, and was to have {promised} rows")));
+                return Err(damaged(self.rows, format!("it ends there instead of after {promised} rows")));
             }
             return Ok(None);
         };

@@ -1,7 +1,7 @@
 //! One row of a trace, field by field.
 //!
-//! Nothing is trusted: a row that lacks what its kind needs, or holds a word or a number that its column cannot have, is an
-//! error that names the column.
+//! Nothing is trusted. A row that lacks a value that its kind requires, or has a word or number that is invalid in its
+//! column, is an error with the column's name.
 
 use std::{collections::HashSet, fmt, num::NonZeroU32, str::FromStr, sync::Arc};
 
@@ -13,16 +13,16 @@ use crate::{
     },
 };
 
-/// Largest order that a folio can have: more is damage, and would overflow its number of pages.
+/// Maximum order of a folio. A larger one is damage, and would overflow its number of pages.
 const MAX_ORDER: u32 = 63;
-/// Nodes from here on are damage: Linux has at most 1 << 10.
+/// Node ids from here on are damage: Linux has at most 1 << 10.
 const MAX_NODES: u32 = 1 << 10;
 
 /// What is wrong with a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BadRow {
     pub(crate) column: &'static str,
-    /// The value that it has, `None` where it has none.
+    /// Its value, `None` if it is null.
     pub(crate) found: Option<String>,
 }
 
@@ -35,7 +35,7 @@ impl fmt::Display for BadRow {
     }
 }
 
-/// One row that is being read.
+/// The fields of one row.
 pub(super) struct Fields<'a> {
     pub(super) batch: &'a RowBatch,
     pub(super) row: usize,
@@ -80,12 +80,11 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Texts that a reader keeps so that events share them: of words a trace has a dozen, of stacks hundreds, a damaged one any
-/// number of either.
+/// Texts that events share. A trace has a dozen words and hundreds of stacks; a damaged one can have any number.
 #[derive(Default)]
 pub(super) struct Shared(HashSet<Arc<str>>);
 
-/// Texts that are kept of each sort.
+/// Maximum number of texts in a [`Shared`].
 const SHARED: usize = 4096;
 
 impl Shared {

@@ -1,4 +1,4 @@
-//! Events as rows.
+//! Turns events into rows.
 
 use std::{borrow::Cow, num::NonZeroU32};
 
@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// The next row of a batch.
+/// The next row of a segment.
 struct Row<'b> {
     to: &'b mut Buffers,
     row: usize,
@@ -35,7 +35,7 @@ pub(crate) fn append(to: &mut Buffers, event: &Event) {
     put_event(&mut Row { to, row }, event);
 }
 
-/// Gives every value of `event` to `to`.
+/// Passes every value of `event` to `to`.
 pub(crate) fn put_event<'e>(to: &mut impl Sink<'e>, event: &'e Event) {
     to.put(column::ts_ns, event.ts_ns);
     to.put(column::cpu, event.cpu);
@@ -43,7 +43,7 @@ pub(crate) fn put_event<'e>(to: &mut impl Sink<'e>, event: &'e Event) {
     to.put(column::pid, event.pid);
     to.put(column::tid, event.tid);
     let comm = event.comm.as_bytes();
-    // Nearly all are, and that is quickly seen.
+    // Nearly all names are UTF-8, and this check is fast.
     match str::from_utf8(comm) {
         Ok(comm) => to.put(column::comm, comm),
         Err(_) => to.put_made(column::comm, || Some(String::from_utf8_lossy(comm))),

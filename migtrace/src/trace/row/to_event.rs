@@ -1,4 +1,4 @@
-//! Rows as events.
+//! Turns rows into events.
 
 use super::{
     batch, check, fault,
@@ -10,10 +10,10 @@ use crate::{
     trace::schema::RowBatch,
 };
 
-/// Makes events of rows.
+/// Makes events from rows.
 #[derive(Default)]
 pub(crate) struct RowReader {
-    /// Words that were seen: events share them.
+    /// Words read so far, which events share.
     words: Shared,
     stacks: Shared,
 }
@@ -22,7 +22,7 @@ impl RowReader {
     /// The event in row `row` of `batch`, which must have that row.
     ///
     /// # Errors
-    /// The row lacks something or holds a value that its column cannot have.
+    /// The row lacks a value, or has one that is invalid in its column.
     pub(crate) fn event(&mut self, batch: &RowBatch, row: usize) -> Result<Event, BadRow> {
         let r = Fields { batch, row };
         Ok(Event {

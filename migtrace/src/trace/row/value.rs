@@ -1,4 +1,4 @@
-//! One value of one event, by the number of its column.
+//! Picks one value of an event by the number of its column.
 
 use std::borrow::Cow;
 
@@ -9,14 +9,14 @@ use crate::trace::{
     schema::Named,
 };
 
-/// The value of one row in one column, as [`Value`], but for texts that must be made.
+/// The value of one event in one column: a [`Value`], or a text that had to be made.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Picked<'a> {
     Value(Value<'a>),
     Made(String),
 }
 
-/// The value that `event` has in the column that is number `column` of [`crate::trace::COLUMNS`].
+/// The value of `event` in column number `column` of [`crate::trace::COLUMNS`].
 #[must_use]
 pub fn pick(event: &Event, column: usize) -> Picked<'_> {
     let mut pick = Pick { column, value: Picked::Value(Value::Null) };

@@ -71,7 +71,7 @@ fn a_flipped_bit_is_an_error_or_changes_nothing() {
     }
 }
 
-/// A file that somebody made: a bit is flipped, and the checksums are made to fit.
+/// A crafted file: one bit is flipped, and the checksums match.
 fn hostile(good: &[u8], container: &Container, at: usize, bit: u8) -> Vec<u8> {
     let mut bytes = good.to_vec();
     bytes[at] ^= 1 << bit;
@@ -105,10 +105,10 @@ fn a_hostile_file_is_no_panic() {
 #[test]
 fn what_is_no_trace_is_called_so() {
     let message = |bytes: &[u8]| error(bytes).to_string();
-    assert!(message(b"").ends_with("not a Parquet file, so not a trace"));
-    assert!(message(b"#!/bin/sh\n").ends_with("not a Parquet file, so not a trace"));
-    assert!(message(b"PAR1").ends_with("damaged at its end: it does not end as a Parquet file does: it was cut off"));
-    assert!(message(b"PAR1\xff\xff\xff\xffPAR1").ends_with("it was cut off"));
+    assert!(message(b"").ends_with("not a trace, because it is not a Parquet file"));
+    assert!(message(b"#!/bin/sh\n").ends_with("not a trace, because it is not a Parquet file"));
+    assert!(message(b"PAR1").ends_with("damaged at its end: the file was cut off"));
+    assert!(message(b"PAR1\xff\xff\xff\xffPAR1").ends_with("the file was cut off"));
     assert!(matches!(Trace::open(Path::new("/nonexistent/run.parquet")), Err(Error::Missing { .. })));
     assert!(matches!(Trace::open(&std::env::temp_dir().join("nothing.partial")), Err(Error::Missing { .. })));
     let empty = tempfile::tempdir().expect("a directory");
@@ -154,7 +154,7 @@ fn metadata_that_cannot_be_read_and_columns_that_lack_are_damage() {
     };
     assert!(place("{").starts_with("its metadata: "), "{}", place("{"));
     let meta = serde_json::to_string(&Meta { format_version: FORMAT_VERSION, ..Meta::default() }).expect("JSON");
-    assert_eq!(place(&meta), "its schema: there is no column cpu");
+    assert_eq!(place(&meta), "its schema: column cpu is missing");
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn a_column_that_an_older_version_lacks_is_damage_in_this_one() {
     let meta = serde_json::to_string(&final_meta()).expect("JSON");
     writer.append_key_value_metadata(KeyValue::new(META_KEY.to_owned(), meta));
     let error = error(&writer.into_inner().expect("a file")).to_string();
-    assert!(error.ends_with("damaged at its schema: there is no column process_start_ns"), "{error}");
+    assert!(error.ends_with("damaged at its schema: column process_start_ns is missing"), "{error}");
 }
 
 #[test]

@@ -168,7 +168,7 @@ fn a_full_disk_is_an_error_and_what_was_written_stays() {
     writer.push(&fault(2, 2)).expect("pushed");
     assert!(matches!(writer.flush(), Err(Error::Write { error, .. }) if error.raw_os_error() == Some(libc::EISDIR)));
     let again = writer.flush().expect_err("it stays broken").to_string();
-    assert!(again.ends_with("an earlier error has ended the writing"), "{again}");
+    assert!(again.ends_with("stopped writing after an earlier error"), "{again}");
     assert!(!dir.path().join("run.parquet.partial/000002.parquet.tmp").exists(), "nothing half-written stays");
     drop(writer);
     assert_eq!(Trace::open(&path).and_then(|t| t.read_all()).expect("read"), [fault(1, 1)]);

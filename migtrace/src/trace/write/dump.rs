@@ -1,4 +1,4 @@
-//! What a flight recording holds at one moment, on its way to a file.
+//! The events of a flight recording at one moment, on their way to a file.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -17,11 +17,11 @@ use crate::{
     },
 };
 
-/// What a flight recording held at one moment.
+/// The events that a flight recording had in memory at one moment.
 pub struct Dump {
     held: Held,
     partial: Arc<Partial>,
-    /// CPU time of encoding up to this moment.
+    /// CPU time of encoding up to that moment.
     cpu_ns: u64,
 }
 
@@ -30,8 +30,8 @@ impl Dump {
         Self { held, partial, cpu_ns }
     }
 
-    /// Makes the trace `path` of it, on the disk of the recording's own trace; one dump after the other. The metadata gets
-    /// the number of events that the recording has let go.
+    /// Writes the trace `path`, on the same disk as the recording's own trace; one dump after the other. Adds the number of
+    /// evicted events to the metadata.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -50,7 +50,7 @@ impl Dump {
         Ok(Summary { events: self.held.rows, bytes, cpu_ns: self.cpu_ns + clock::thread_cpu_ns() - began_ns })
     }
 
-    /// Leaves what is held as segments of a recording that did not end.
+    /// Writes the events as segments of a recording that was cut off.
     pub(super) fn leave(self) -> Result<()> {
         let write = |(number, bytes): (usize, &Bytes)| self.partial.write(&format!("{:06}.parquet", number + 1), bytes);
         self.held.segments.iter().enumerate().try_for_each(write)

@@ -1,4 +1,4 @@
-//! The thread that turns batches into segments on the disk, so that whoever reads the ring waits for neither.
+//! The thread that encodes segments and writes them to the disk, so that the ring's reader waits for neither.
 
 use std::{
     collections::VecDeque,
@@ -24,45 +24,45 @@ use crate::{
     },
 };
 
-/// RequestedRanges that wait for the encoder, at most: what is not encoded yet takes some 40 MB each where nothing repeats. When
-/// the disk is slower than that, the caller waits; the kernel's rings fill up then, and count what they refuse.
+/// Maximum number of segments that wait for the encoder. Before encoding, each takes about 40 MB if no value repeats. If the
+/// disk is slower, the caller waits; then the rings fill up, and events are counted as lost.
 const QUEUE: usize = 2;
 
 enum Message {
-    /// The rows of a segment, and the time of the newest one.
+    /// The rows of a segment, and the time of the newest row.
     Segment(Box<Buffers>, u64),
-    /// Tell what is held.
+    /// Send the segments in memory.
     Hold(SyncSender<Held>),
-    /// Metadata, JSON, for the segments that begin from now on.
+    /// Metadata, JSON, for segments from now on.
     Meta(String),
-    /// Answer when all before is done.
+    /// Answer once all earlier messages are processed.
     Answer(SyncSender<()>),
 }
 
-/// What becomes of complete segments.
+/// Where complete segments go.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Keep {
-    /// They go to the disk.
+    /// To the disk.
     All,
-    /// They stay in memory, until they are older than that against the newest event, ns, or all take more bytes.
+    /// To memory. A segment is evicted if it is older than `age_ns` against the newest event, or if all exceed `bytes`.
     Last { age_ns: u64, bytes: u64 },
 }
 
-/// RequestedRanges in memory.
+/// Segments in memory.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Held {
-    /// Each a whole file, oldest first.
+    /// Each is a complete file; oldest first.
     pub(crate) segments: Vec<Bytes>,
     pub(crate) rows: u64,
-    /// Rows that were let go.
+    /// Rows that were evicted.
     pub(crate) evicted: u64,
 }
 
-/// The sending end. Dropped, it lets the thread finish what it was sent.
+/// The sending end. When dropped, it waits until the thread has processed all messages.
 pub(crate) struct Encoder {
     sender: Option<SyncSender<Message>>,
     thread: Option<JoinHandle<Result<()>>>,
-    /// Bytes of all segments on the disk, or that are held.
+    /// Bytes of all segments on the disk or in memory.
     bytes: Arc<AtomicU64>,
     /// CPU time of the thread.
     cpu_ns: Arc<AtomicU64>,
@@ -70,11 +70,11 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    /// Starts the thread for the trace `path`, with `meta`, JSON, for its segments. It has the privileges that its caller
-    /// has at that moment.
+    /// Starts the thread for the trace `path`, with `meta`, JSON, for its segments. It has the privileges that the caller has
+    /// at that moment.
     ///
     /// # Errors
-    /// No thread can be started.
+    /// The thread cannot be started.
     pub(crate) fn start(partial: Arc<Partial>, meta: String, path: &Path, keep: Keep) -> Result<Self> {
         let (sender, receiver) = sync_channel(QUEUE);
         let (bytes, cpu_ns) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
@@ -98,12 +98,12 @@ impl Encoder {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// CPU time of the thread up to the last segment that it closed, ns.
+    /// CPU time of the thread up to the last complete segment, ns.
     pub(crate) fn cpu_ns(&self) -> u64 {
         self.cpu_ns.load(Ordering::Relaxed)
     }
 
-    /// Hands over the rows of a segment, the newest of which is of the time `newest_ns`; waits while [`QUEUE`] segments wait.
+    /// Sends the rows of a segment; `newest_ns` is the time of the newest row. Blocks while [`QUEUE`] segments are waiting.
     ///
     /// # Errors
     /// Earlier rows could not be written.
@@ -111,7 +111,7 @@ impl Encoder {
         self.send(Message::Segment(rows, newest_ns))
     }
 
-    /// The segments that are held, once all that was handed over is done.
+    /// The segments in memory, once all that were sent are encoded.
     ///
     /// # Errors
     /// As [`Encoder::segment`].
@@ -129,7 +129,7 @@ impl Encoder {
         self.send(Message::Meta(meta))
     }
 
-    /// Waits until all that was handed over is done.
+    /// Waits until all that was sent is processed.
     ///
     /// # Errors
     /// As [`Encoder::segment`].
@@ -144,12 +144,12 @@ impl Encoder {
         if sent { Ok(()) } else { Err(self.failure()) }
     }
 
-    /// Why the thread has ended; once it was told, only that it has.
+    /// Why the thread has ended. Only the first call returns the reason.
     fn failure(&mut self) -> Error {
         self.sender = None;
         match self.thread.take().map(JoinHandle::join) {
             Some(Ok(Err(error))) => error,
-            _ => Error::write(&self.path)(io::Error::other("an earlier error has ended the writing")),
+            _ => Error::write(&self.path)(io::Error::other("stopped writing after an earlier error")),
         }
     }
 }
@@ -158,7 +158,7 @@ impl Drop for Encoder {
     fn drop(&mut self) {
         self.sender = None;
         if let Some(thread) = self.thread.take() {
-            // Who wants the error asks before.
+            // Callers that need the error call `wait` first.
             let _ = thread.join();
         }
     }
@@ -168,7 +168,7 @@ impl Drop for Encoder {
 struct Worker {
     partial: Arc<Partial>,
     meta: String,
-    /// RequestedRanges so far, the one without rows included.
+    /// Segments so far, including the one without rows.
     segments: u64,
     keep: Keep,
     held: VecDeque<HeldSegment>,
@@ -191,7 +191,7 @@ impl Worker {
                 Message::Segment(rows, newest_ns) => self.write(*rows, newest_ns)?,
                 Message::Hold(answer) => drop(answer.send(self.held())),
                 Message::Meta(meta) => self.meta = meta,
-                // One who does not wait any more needs no answer.
+                // The receiver can be gone: then it needs no answer.
                 Message::Answer(answer) => drop(answer.send(())),
             }
         }
@@ -218,7 +218,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Lets go of segments that end before `from_ns`, and of more while all take more than `limit` bytes; the newest stays.
+    /// Evicts segments that end before `from_ns`, and further ones while all exceed `limit` bytes. The newest one stays.
     fn evict(&mut self, from_ns: u64, limit: u64) {
         while self.held.len() > 1 {
             let oldest = &self.held[0];

@@ -1,8 +1,8 @@
-//! Makes one file of many segments.
+//! Joins many segments into one file.
 //!
-//! Row groups are taken over as they are, without encoding again. Only small ones, of a quiet recording whose every second
-//! was a segment, are encoded together: each row group costs a footer entry per column, and Parquet allows 32767 of them,
-//! which are nine hours. So are those of an older version of the format, to which columns are added.
+//! Row groups are copied without encoding them again. Only small ones are encoded together: a quiet recording has a segment
+//! every second, each row group costs a footer entry per column, and Parquet allows 32767 of them, which are nine hours. Row
+//! groups of an older version of the format are encoded again, too, because columns are added.
 
 use std::{
     fs::{self, File},
@@ -34,22 +34,22 @@ use crate::{
 
 /// Row groups below this many rows are encoded together.
 const SMALL_ROWS: usize = 1 << 15;
-/// Rows at which small row groups that were gathered are enough for one.
+/// Number of rows at which gathered small row groups become one.
 const GATHERED_ROWS: usize = 1 << 17;
 
-/// What a finished trace holds.
+/// Size and cost of a finished trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
     pub events: u64,
     /// Size of the file.
     pub bytes: u64,
-    /// CPU time that went into encoding and writing it, ns; what pushing took is the caller's.
+    /// CPU time for encoding and writing it, ns, without that of pushing events.
     pub cpu_ns: u64,
 }
 
 /// Writes `path` with the rows of `segments`, in their order, and the metadata `meta`. Returns the file's size in bytes.
 ///
-/// The file is made as `temporary`, on the same file system, and then renamed, so `path` is the old file or the whole new
+/// The file is made as `temporary`, on the same file system, and then renamed. So `path` is the old file or the complete new
 /// one.
 ///
 /// # Errors
@@ -76,18 +76,18 @@ pub(crate) fn join(segments: &[PathBuf], temporary: &Path, path: &Path, meta: &M
     renamed
 }
 
-/// Makes a rename last.
+/// Makes a rename durable.
 fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent)?.sync_all()
 }
 
-/// The file that is being made.
+/// The file while it is made.
 struct Join<'a> {
     path: &'a Path,
     out: SerializedFileWriter<BufWriter<File>>,
     checksums: Vec<u32>,
-    /// Row groups that are small, or lack columns of this version, and wait for more: segment and number in it.
+    /// Row groups that are small or lack columns of this version, and wait for more: segment and number in it.
     small: Vec<(Container, usize)>,
     small_rows: usize,
 }
@@ -126,11 +126,11 @@ impl<'a> Join<'a> {
         let bytes = segment.group(number)?;
         let place = || format!("row group {number}");
         let checksum = checksum::of_group(group, &bytes.data, bytes.base)
-            .ok_or_else(|| Error::damaged(segment.path(), place(), "it lies outside of the file"))?;
+            .ok_or_else(|| Error::damaged(segment.path(), place(), "it is outside of the file"))?;
         self.splice(&bytes, group, checksum)
     }
 
-    /// Writes the row groups that wait as one.
+    /// Writes the waiting row groups as one.
     fn add_small(&mut self) -> Result<()> {
         self.small_rows = 0;
         let small = std::mem::take(&mut self.small);
@@ -191,7 +191,7 @@ fn splice(
     Ok(())
 }
 
-/// Fills in the checksum of the footer of a file that was just written.
+/// Fills in the footer's checksum in a new file.
 fn seal(file: &File) -> io::Result<()> {
     let end = file.metadata()?.len() - TAIL as u64;
     let mut tail = [0; TAIL];

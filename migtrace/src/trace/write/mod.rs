@@ -1,4 +1,4 @@
-//! Writing a trace while it is recorded, and after a recording that did not end.
+//! Writing a trace: while it is recorded, and from a recording that was cut off.
 
 pub(crate) mod dump;
 mod encoder_thread;

@@ -1,4 +1,4 @@
-//! Makes a trace of a recording that did not end.
+//! Makes a trace from a recording that was cut off.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// What was recovered.
+/// The result of a recovery.
 #[derive(Debug)]
 pub struct Recovered {
     /// The trace that was made.
@@ -21,16 +21,17 @@ pub struct Recovered {
     pub events: u64,
     /// Size of the file.
     pub bytes: u64,
-    /// Why segments were left out; with any, the partial directory is still there.
+    /// Errors of the segments that were skipped. If there are any, the partial directory still exists.
     pub left_out: Vec<Error>,
 }
 
-/// Makes a trace of the complete segments that the recording into `path` has left, and removes them. `path` is the trace's
-/// name or that of its partial directory; the trace gets its own name unless `out` says another. It has no end time: see
-/// [`Trace::truncated`].
+/// Makes a trace from the complete segments of the recording to `path`, and removes them.
+///
+/// `path` is the trace's name or that of its partial directory. The trace gets its own name unless `out` is given. It has no
+/// end time: see [`Trace::truncated`].
 ///
 /// # Errors
-/// The recording goes on, or left nothing; there is a file of that name; the file cannot be written.
+/// The recording is running, or has no segment; the trace exists; it cannot be written.
 pub fn recover(path: &Path, out: Option<&Path>) -> Result<Recovered> {
     let trace = partial_dir::trace_of(path).unwrap_or_else(|| path.to_owned());
     let partial = Partial::take_over(&trace)?;
@@ -52,10 +53,10 @@ pub fn recover(path: &Path, out: Option<&Path>) -> Result<Recovered> {
             Err(e) => left_out.push(e),
         }
     }
-    // Joined, it has this version's columns.
+    // The joined file has this version's columns.
     let meta = meta.map(|meta| Meta { format_version: FORMAT_VERSION, ..meta });
     let Some(meta) = meta else { return Err(Error::NothingToRecover { path: partial.dir }) };
-    // Another name may be on another disk: the usual reason to give one is that this one is full.
+    // Another name can be on another disk: the usual reason for it is that this disk is full.
     let temporary = if out == trace { partial.temporary() } else { partial_dir::with_suffix(out, ".joining") };
     let bytes = merge::join(&whole, &temporary, out, &meta)?;
     if left_out.is_empty() {
@@ -64,7 +65,7 @@ pub fn recover(path: &Path, out: Option<&Path>) -> Result<Recovered> {
     Ok(Recovered { path: out.to_owned(), events, bytes, left_out })
 }
 
-/// Opens a segment and reads all of it: joining copies its bytes unseen.
+/// Opens a segment and reads all events: joining copies its bytes without decoding them.
 fn check(segment: &Path) -> Result<(Trace, u64)> {
     let trace = Trace::open(segment)?;
     let mut rows = 0;

@@ -1,7 +1,7 @@
-//! Where a recording goes: one trace, one after the other (rotation), or what was last when it is asked for (flight).
+//! The files of a recording: one trace, one after the other (rotation), or the last events on demand (flight).
 //!
-//! Every file is made by a [`Writer`] of its own or from what it holds, is whole, and has all metadata, so that it can be
-//! read alone. Files are closed on a thread, so that the rings are read meanwhile.
+//! Every file has its own [`Writer`], or is made from what a writer has in memory. It is complete, with all metadata, so that
+//! it can be read alone. A thread closes files, so that the rings are read meanwhile.
 
 use std::{
     collections::VecDeque,
@@ -19,16 +19,16 @@ use crate::{
     trace::error::{Error, Result},
 };
 
-/// How a recording becomes files. The default: one trace of all.
+/// How a recording becomes files. Default: one trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Begin the next file when this one has so many bytes.
+    /// Size at which the next file starts, bytes.
     pub rotate_bytes: Option<u64>,
-    /// Begin the next file when this one is so old.
+    /// Age at which the next file starts.
     pub rotate_age: Option<Duration>,
-    /// Files that are kept, the one that is written included; older ones are removed. `None`: all.
+    /// Files to keep, including the one being written; older ones are removed. `None`: all.
     pub keep_files: Option<NonZeroUsize>,
-    /// Keep only what was last, in memory; not together with rotation.
+    /// Keep only the last events, in memory; not together with rotation.
     pub flight: Option<Flight>,
 }
 
@@ -42,33 +42,33 @@ impl Plan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flight {
     pub age: Duration,
-    /// Most that it takes in memory, encoded.
+    /// Maximum memory, as encoded.
     pub bytes: u64,
 }
 
-/// What became of a recording.
+/// The files of a finished recording.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    /// Events in all files, those that were removed included.
+    /// Events in all files, including removed ones.
     pub events: u64,
     /// Size of all those files.
     pub bytes: u64,
-    /// The files that are there, oldest first.
+    /// The files that exist, oldest first.
     pub files: Vec<PathBuf>,
 }
 
-/// A recording under way.
+/// A running recording.
 pub struct Output {
     path: PathBuf,
     plan: Plan,
-    /// What files say that are not the last.
+    /// Metadata of all files but the last.
     meta: Meta,
     writer: Writer,
-    /// Number of the file that is written, or will be by the next dump.
+    /// Number of the file being written, or of the next dump.
     number: u32,
-    /// When this file was begun.
+    /// When this file started.
     begun: Instant,
-    /// The file that is being closed.
+    /// The thread that closes a file.
     closing: Option<JoinHandle<Result<Summary>>>,
     written: Written,
     files: VecDeque<PathBuf>,
@@ -79,7 +79,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// Begins a recording into `path`, and files numbered after it.
+    /// Starts a recording to `path`, and to numbered files beside it.
     ///
     /// # Errors
     /// As [`Writer::create`].
@@ -113,10 +113,10 @@ impl Output {
         self.writer.push(event)
     }
 
-    /// As [`Writer::tick`]; also begins the next file when this one is large or old enough.
+    /// As [`Writer::tick`]; also starts the next file if this one is large or old enough.
     ///
     /// # Errors
-    /// As [`Writer::push`], or a file could not be closed or begun.
+    /// As [`Writer::push`], or a file could not be closed or created.
     pub fn tick(&mut self) -> Result<()> {
         self.writer.tick()?;
         if self.closing.as_ref().is_some_and(JoinHandle::is_finished) {
@@ -127,38 +127,38 @@ impl Output {
         if (is_large || is_old) && self.writer.events() > 0 { self.rotate() } else { Ok(()) }
     }
 
-    /// The file that is written now; of a flight recording, the one that has its partial directory.
+    /// The file being written; of a flight recording, the one with the partial directory.
     #[must_use]
     pub fn current_path(&self) -> PathBuf {
         let number = if self.plan.flight.is_some() { 0 } else { self.number };
         numbered(&self.path, number)
     }
 
-    /// Events that were pushed.
+    /// Events pushed so far.
     #[must_use]
     pub fn events(&self) -> u64 {
         self.events_before + self.writer.events()
     }
 
-    /// Bytes on the disk, or of a flight recording those in memory.
+    /// Bytes on the disk; of a flight recording, bytes in memory.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.written.bytes + self.writer.bytes()
     }
 
-    /// CPU time that encoding and writing took so far, but for closing this file, ns. Waits for what was pushed.
+    /// CPU time of encoding and writing so far, without closing this file, ns. Waits until all pushed events are written.
     ///
     /// # Errors
     /// As [`Writer::push`].
     pub fn cpu_ns(&mut self) -> Result<u64> {
         self.wait()?;
         self.writer.flush()?;
-        // The time of a flight recording's dumps has that of all encoding before in it.
+        // The time of a flight recording's dump includes that of all encoding before it.
         let before_ns = if self.plan.flight.is_some() { 0 } else { self.cpu_before_ns };
         Ok(before_ns + self.writer.cpu_ns())
     }
 
-    /// Writes what a flight recording holds as the next file, on a thread; its name. `end_ns`: the time of it.
+    /// Writes the events of a flight recording as the next file, on a thread, and returns its name. `end_ns`: the time now.
     ///
     /// # Errors
     /// As [`Writer::push`], or the dump before could not be written.
@@ -211,7 +211,7 @@ impl Output {
         self.close(path, move |_| done.finish(&meta))
     }
 
-    /// Has a file written on a thread.
+    /// Writes a file on a thread.
     fn close(&mut self, path: PathBuf, write: impl FnOnce(&Path) -> Result<Summary> + Send + 'static) -> Result<()> {
         self.files.push_back(path.clone());
         let thread = thread::Builder::new().name("migtrace-close".to_owned());
@@ -220,7 +220,7 @@ impl Output {
         Ok(())
     }
 
-    /// Waits for the file that is being closed, then removes those that are too old.
+    /// Waits for the file that is being closed, then removes files beyond the number to keep.
     fn wait(&mut self) -> Result<()> {
         let Some(closing) = self.closing.take() else { return Ok(()) };
         let summary = closing.join().expect("closing a file does not panic")?;
@@ -228,7 +228,7 @@ impl Output {
         self.written.bytes += summary.bytes;
         self.cpu_before_ns += summary.cpu_ns;
         let keep = self.plan.keep_files.map_or(usize::MAX, NonZeroUsize::get);
-        // The file that is written now is one of them.
+        // The file being written is one of them.
         while self.files.len() >= keep {
             let Some(oldest) = self.files.pop_front() else { break };
             match fs::remove_file(&oldest) {

@@ -24,10 +24,10 @@ use crate::{
     },
 };
 
-/// The rows of `buffers` as a file that says of itself what `meta`, JSON, says. Errors name the trace `path`.
+/// The rows of `buffers` as a file with the metadata `meta`, JSON. Errors name the trace `path`.
 ///
 /// # Errors
-/// A row lacks a value that it must have, or the library refuses.
+/// A row lacks a required value, or the library fails.
 pub(crate) fn encode(buffers: &mut Buffers, meta: &str, path: &Path) -> Result<Vec<u8>> {
     let mut encode = || {
         let properties = schema::properties().set_key_value_metadata(Some(vec![meta_entry(meta)])).build();
@@ -41,7 +41,7 @@ pub(crate) fn encode(buffers: &mut Buffers, meta: &str, path: &Path) -> Result<V
         file.flush()?;
         let of_group = |g: &RowGroupMetaData| checksum::of_group(g, file.inner(), 0);
         let checksums = file.flushed_row_groups().iter().map(of_group).collect::<Option<Vec<_>>>();
-        let checksums = checksums.expect("a row group that was written lies inside of what was written");
+        let checksums = checksums.expect("the bytes of a row group are among those that were written");
         file.append_key_value_metadata(checksum::entry(&checksums));
         file.into_inner()
     };
@@ -63,7 +63,7 @@ pub(crate) fn meta_entry(meta: &str) -> KeyValue {
     KeyValue::new(META_KEY.to_owned(), meta.to_owned())
 }
 
-/// Fills in the checksum of the footer of a file that was just written.
+/// Fills in the footer's checksum in a new file.
 fn seal(file: &mut [u8]) {
     let footer_end = file.len() - TAIL;
     let mut tail = [0; TAIL];
@@ -72,21 +72,21 @@ fn seal(file: &mut [u8]) {
     checksum::seal(&mut file[footer_end - footer_bytes as usize..footer_end]);
 }
 
-/// Row groups that are being encoded from rows of files.
+/// Encodes rows of files as row groups.
 pub(crate) struct Segment {
     writer: ArrowWriter<Vec<u8>>,
-    /// The trace that it is for, as errors name it.
+    /// The trace, for errors.
     path: PathBuf,
 }
 
 impl Segment {
-    /// Begins them.
+    /// Starts without rows.
     ///
     /// # Errors
-    /// The library refuses.
+    /// The library fails.
     pub(crate) fn new(path: &Path) -> Result<Self> {
         let properties = schema::properties().build();
-        // Without the arrow schema: the Parquet types say all, and the file holds nothing that is not documented.
+        // Without the Arrow schema: the Parquet types suffice, and everything in the file is documented.
         let options = ArrowWriterOptions::new()
             .with_properties(properties)
             .with_schema_root(schema::TABLE.to_owned())
@@ -99,15 +99,15 @@ impl Segment {
     /// Adds rows.
     ///
     /// # Errors
-    /// The library refuses.
+    /// The library fails.
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         self.writer.write(batch).map_err(Error::encode(&self.path))
     }
 
-    /// The row groups alone, and their checksums.
+    /// The row groups without a footer, and their checksums.
     ///
     /// # Errors
-    /// The library refuses.
+    /// The library fails.
     pub(crate) fn into_groups(mut self) -> Result<(GroupBytes, Vec<(RowGroupMetaData, u32)>)> {
         let checksums = self.flush()?;
         let groups = self.writer.flushed_row_groups().iter().cloned().zip(checksums).collect();
@@ -121,6 +121,6 @@ impl Segment {
         self.writer.sync().map_err(Error::write(&self.path))?;
         let of_group = |g: &RowGroupMetaData| checksum::of_group(g, self.writer.inner(), 0);
         let checksums = self.writer.flushed_row_groups().iter().map(of_group).collect::<Option<Vec<_>>>();
-        Ok(checksums.expect("a row group that was written lies inside of what was written"))
+        Ok(checksums.expect("the bytes of a row group are among those that were written"))
     }
 }

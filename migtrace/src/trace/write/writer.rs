@@ -24,24 +24,23 @@ use crate::{
     },
 };
 
-/// Age of the oldest event at which a segment is closed. With the caller's ticks at most 250 ms apart, no event is more than
-/// a second from the disk.
+/// Age of the oldest event at which a segment is closed. The caller ticks at least every 250 ms, so every event is on the
+/// disk within a second.
 const SEGMENT_AGE: Duration = Duration::from_millis(700);
-/// Rows at which a segment is closed before its time.
+/// Number of rows at which a segment is closed early.
 const SEGMENT_ROWS: usize = 1 << 18;
-/// Bytes of different texts (stacks, names) at which a segment is closed before its time.
+/// Bytes of different texts (stacks, names) at which a segment is closed early.
 const SEGMENT_TEXT_BYTES: usize = 8 << 20;
-/// Rows between two looks at whether the segment is due.
+/// Rows between two checks whether the segment is due.
 const ROWS_PER_TICK: usize = 1 << 12;
 
-/// A trace that is being recorded. Encoding and the disk are a thread's, which the first segment starts.
+/// Writes a trace while it is recorded. A thread, started by the first segment, encodes and writes.
 ///
-/// Dropped without [`Writer::finish`], as when recording ends with an error, it leaves the partial directory with all that
-/// was pushed, from which [`crate::trace::recover()`] makes a trace. Killed, it leaves the segments that were complete.
+/// If it is dropped without [`Writer::finish`], as after an error, the partial directory has all pushed events, from which [`crate::trace::recover()`] makes a trace. If the process is killed, the complete segments are left.
 pub struct Writer {
     path: PathBuf,
     partial: Arc<Partial>,
-    /// JSON of the metadata that segments carry, until the encoder has it.
+    /// JSON of the segments' metadata, until the encoder has it.
     meta: String,
     /// Rows since the last segment.
     buffers: Box<Buffers>,
@@ -51,23 +50,22 @@ pub struct Writer {
     segment_age: Duration,
     /// Time of the newest event, ns.
     newest_ns: u64,
-    /// When the first row since the last segment came.
+    /// When the first row since the last segment was pushed.
     oldest: Option<Instant>,
     events: u64,
 }
 
 impl Writer {
-    /// Begins a trace that will be `path`. A regular file of that name stays as it is until [`Writer::finish`].
+    /// Starts a trace that will be `path`. A regular file of that name stays unchanged until [`Writer::finish`].
     ///
     /// # Errors
-    /// `path` is something else than a regular file; a recording into `path` goes on or did not end; the directory cannot be
-    /// written to.
+    /// `path` exists and is not a regular file; a recording to `path` is running or was cut off; the directory is not writable.
     pub fn create(path: &Path, meta: &Meta) -> Result<Self> {
         Self::create_keeping(path, meta, Keep::All)
     }
 
-    /// Begins a flight recording, which keeps its last events in memory until they are wanted: those of the last `age`, and
-    /// about a second more, unless they take more than `bytes`. What is older is let go, and counted.
+    /// Starts a flight recording, which keeps the last events in memory until they are requested: those of the last `age`, and
+    /// about a second more, unless they take more than `bytes`. Older events are evicted, and counted.
     ///
     /// # Errors
     /// As [`Writer::create`].
@@ -80,7 +78,7 @@ impl Writer {
         partial_dir::check_target(path)?;
         let meta = meta_json(meta, path)?;
         let partial = Partial::create(path)?;
-        // Without rows: a recording says what it is from its first moment, and a disk that cannot be written to is found now.
+        // Without rows: the metadata is on the disk from the start, and a disk that is not writable is found now.
         partial.write("000000.parquet", &segment::encode(&mut Buffers::default(), &meta, path)?)?;
         Ok(Self {
             path: path.to_owned(),
@@ -96,11 +94,11 @@ impl Writer {
         })
     }
 
-    /// Adds an event. Events should come in the order of their time; the file keeps the order they came in. Waits when the
-    /// disk is far behind.
+    /// Adds an event. Events should be pushed in the order of time; the file keeps the order of pushing. Blocks if the disk is
+    /// far behind.
     ///
     /// # Errors
-    /// A segment could not be written. The trace up to the last complete segment stays readable.
+    /// A segment could not be written. The trace stays readable up to the last complete segment.
     pub fn push(&mut self, event: &Event) -> Result<()> {
         from_event::append(&mut self.buffers, event);
         self.events += 1;
@@ -114,8 +112,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Closes the segment when it is due, without waiting for it; to be called at least four times a second, whether or not
-    /// events come.
+    /// Closes the segment if it is due, without waiting for it. To be called at least four times a second, also without
+    /// events.
     ///
     /// # Errors
     /// As [`Writer::push`].
@@ -127,7 +125,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Closes the segment now: when this returns, every event pushed so far is on the disk.
+    /// Closes the segment now. When this returns, every event pushed so far is on the disk.
     ///
     /// # Errors
     /// As [`Writer::push`].
@@ -136,11 +134,10 @@ impl Writer {
         self.encoder.as_mut().map_or(Ok(()), Encoder::wait)
     }
 
-    /// Metadata for the segments that begin from now on: what a recovered trace says about itself is what its last segment
-    /// says.
+    /// Sets the metadata of segments from now on. A recovered trace has the metadata of its last segment.
     ///
     /// # Errors
-    /// The metadata cannot be JSON, or as [`Writer::push`].
+    /// The metadata cannot be written as JSON, or as [`Writer::push`].
     pub fn set_meta(&mut self, meta: &Meta) -> Result<()> {
         self.meta = meta_json(meta, &self.path)?;
         self.encoder.as_mut().map_or(Ok(()), |encoder| encoder.set_meta(self.meta.clone()))
@@ -158,7 +155,7 @@ impl Writer {
         self.encoder.as_ref().map_or(0, Encoder::cpu_ns)
     }
 
-    /// Time of the newest event, ns; 0 of none.
+    /// Time of the newest event, ns; 0 if there is none.
     #[must_use]
     pub fn newest_ns(&self) -> u64 {
         self.newest_ns
@@ -170,10 +167,10 @@ impl Writer {
         self.encoder.as_ref().map_or(0, Encoder::bytes)
     }
 
-    /// Joins the segments into the one file, which carries `meta`, and removes the partial directory.
+    /// Joins the segments into one file with the metadata `meta`, and removes the partial directory.
     ///
     /// # Errors
-    /// The file cannot be written. The partial directory stays as it is.
+    /// The file cannot be written. The partial directory stays unchanged.
     pub fn finish(mut self, meta: &Meta) -> Result<Summary> {
         if matches!(self.keep, Keep::Last { .. }) {
             let path = self.path.clone();
@@ -189,7 +186,7 @@ impl Writer {
         Ok(Summary { events: self.events, bytes, cpu_ns: self.cpu_ns() + clock::thread_cpu_ns() - began_ns })
     }
 
-    /// Ends a flight recording whose last events nobody wants any more.
+    /// Ends a flight recording without writing its last events.
     ///
     /// # Errors
     /// The partial directory cannot be removed.
@@ -198,7 +195,7 @@ impl Writer {
         self.partial.remove()
     }
 
-    /// What a flight recording holds at this moment, to be written while it goes on.
+    /// The events that a flight recording has in memory now, to be written while it continues.
     ///
     /// # Errors
     /// As [`Writer::push`].
@@ -208,13 +205,13 @@ impl Writer {
         Ok(Dump::new(held, self.partial.clone(), self.cpu_ns()))
     }
 
-    /// Lets segments become as old as `age`, so that a test does not depend on how fast the machine is.
+    /// Sets the age at which segments are closed, so that a test does not depend on the machine's speed.
     #[cfg(test)]
     pub(crate) fn set_segment_age(&mut self, age: Duration) {
         self.segment_age = age;
     }
 
-    /// Hands the rows since the last segment to the encoder.
+    /// Sends the rows since the last segment to the encoder.
     fn close(&mut self) -> Result<()> {
         self.oldest = None;
         if self.buffers.rows() == 0 {
@@ -234,7 +231,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // After `finish` there is nothing left to do; otherwise an error is on its way already.
+        // After `finish` there is nothing to do; otherwise the caller has an error already.
         let _ = match self.keep {
             Keep::All => self.flush(),
             Keep::Last { .. } => self.held().and_then(Dump::leave),
