@@ -8,8 +8,9 @@ use migtrace::{
     recording::Meta,
     tui::{
         self,
-        config::Config,
-        state::app::{App, Source},
+        driver::input,
+        state::{app::App, keymap::Keymap, session::Source},
+        view::theme::Theme,
     },
     units::PAGE_BYTES,
 };
@@ -27,7 +28,7 @@ const KEYS: &str = "jsjt";
 const FRAMES: usize = 20;
 
 pub(super) fn run() -> Result<()> {
-    let mut app = App::new(Meta { start_ns: 1, ..Meta::default() }, Source::Live, Config::default(), SIZE);
+    let mut app = App::new(Meta { start_ns: 1, ..Meta::default() }, Source::Live, Keymap::default(), SIZE);
     let mut ts_ns = 1;
     for pid in 1..=PROCESSES {
         for event in process(pid) {
@@ -42,7 +43,7 @@ pub(super) fn run() -> Result<()> {
     for view in VIEWS.chars() {
         for key in std::iter::once(view).chain(KEYS.chars()) {
             let began = Instant::now();
-            app.key(crossterm::event::KeyCode::Char(key).into());
+            input::key(&mut app, crossterm::event::KeyCode::Char(key).into());
             app.tick(ts_ns);
             draw(&app, &mut buffer);
             longest_key_ns = longest_key_ns.max(began.elapsed().as_nanos());
@@ -65,7 +66,7 @@ pub(super) fn run() -> Result<()> {
 
 fn draw(app: &App, buffer: &mut Buffer) {
     buffer.reset();
-    tui::draw(app, buffer);
+    tui::draw(app, Theme::default(), buffer);
 }
 
 /// What one of many processes does.

@@ -18,13 +18,13 @@ use migtrace::{
     },
     recording::Meta,
     tui::{
-        config::{self, Config},
         driver::{
+            config::{self, Config},
             recorder::Recorder,
             replay::{self, Replay},
             run, source,
         },
-        state::app::{App, Source},
+        state::{app::App, session::Source},
         view::theme::Palette,
     },
 };
@@ -156,11 +156,11 @@ async fn show<S: source::Source, R: Recorder>(
     recorder: R,
     args: &Args,
 ) -> Result<Option<String>> {
-    let app = App::new(meta, kind, config, (80, 24));
+    let app = App::new(meta, kind, config.keymap, (80, 24));
     // What a log says would be written over the screen.
     let level = log::max_level();
     log::set_max_level(log::LevelFilter::Off);
-    let said = run::run(app, source, recorder, !args.no_mouse).await.context("using the terminal");
+    let said = run::run(app, config.theme, source, recorder, !args.no_mouse).await.context("using the terminal");
     log::set_max_level(level);
     said
 }

@@ -12,7 +12,7 @@ use migtrace::{
     recording::ProgramCost,
     tui::{
         driver::source::{Control, Controlled, Source},
-        state::app::Playing,
+        state::session::Playing,
     },
 };
 

@@ -14,7 +14,7 @@ use std::{
 
 use migtrace::{
     trace::Trace,
-    tui::{driver::recorder::Recorder, state::app::Recording},
+    tui::{driver::recorder::Recorder, state::session::Recording},
 };
 
 use super::filter::FilterArgs;

@@ -79,6 +79,17 @@ pub fn bytes(n: u64) -> String {
     if value < 9.95 && value.fract() != 0.0 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
 }
 
+/// A time since the start: `9.92 ms`, from ten seconds on `00:12.3`, from an hour on `1:02:03`.
+#[must_use]
+pub fn clock(ns: u64) -> String {
+    if ns < 10_000_000_000 {
+        return duration(ns);
+    }
+    let seconds = ns / 1_000_000_000;
+    let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if h > 0 { format!("{h}:{m:02}:{s:02}") } else { format!("{m:02}:{s:02}.{}", ns / 100_000_000 % 10) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,5 +134,11 @@ mod tests {
     fn sizes_and_shares_are_short() {
         assert_eq!([0, 65_536, 1_610_612_736].map(bytes), ["0 B", "64 KiB", "1.5 GiB"]);
         assert_eq!([0.0, 0.2, 7.4].map(percent), ["0%", "<1%", "7%"]);
+    }
+
+    #[test]
+    fn a_time_since_the_start_is_short() {
+        assert_eq!([clock(9_920_000), clock(12_345_000_000)], ["9.92 ms", "00:12.3"]);
+        assert_eq!(clock(3_723_000_000_000), "1:02:03");
     }
 }

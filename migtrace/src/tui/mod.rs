@@ -1,18 +1,15 @@
-//! The screen of `migtrace top`: keys become actions, actions change what was chosen, and a frame is drawn from that and
-//! from the model's state.
+//! The screen of `migtrace top`.
 //!
-//! Drawing does no input or output and reads no clock. The driver ([`run`]) owns the terminal, the ticks and the files,
-//! and hands events over from a [`source::Source`], live or a recording. What is counted is the model's business.
+//! Each folder uses those before it: `state` is what was counted and what the user chose, `rows` makes rows of it, `view`
+//! draws them, `driver` owns the terminal, the ticks and the files and feeds events from a [`driver::source::Source`], live
+//! or a recording. Only `driver` does I/O and reads the clock. The model counts.
 
-mod ansi;
-
-pub mod config;
-pub mod format;
+pub mod driver;
+mod rows;
+pub mod state;
 pub mod view;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::view::frame::draw;
-pub mod driver;
-pub mod state;

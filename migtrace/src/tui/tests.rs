@@ -6,12 +6,15 @@ mod screens;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{
-    config::Config,
-    driver::save,
+    driver::{input, save},
     state::{
         action::View,
-        app::{App, Effect, Playing, Source},
+        app::App,
+        effect::Effect,
+        keymap::Keymap,
+        session::{Playing, Source},
     },
+    view::theme::Theme,
 };
 use crate::{
     event::{Event, Probe},
@@ -32,7 +35,7 @@ fn whole((mut meta, events): (Meta, Vec<Event>)) -> App {
         ended: true,
         ..Playing::default()
     };
-    let mut app = App::new(meta, Source::Recording(playing), Config::default(), (80, 24));
+    let mut app = App::new(meta, Source::Recording(playing), Keymap::default(), (80, 24));
     events.iter().for_each(|e| app.feed(e));
     app.tick(1);
     app
@@ -41,7 +44,7 @@ fn whole((mut meta, events): (Meta, Vec<Event>)) -> App {
 /// A live screen, after these events.
 fn live((meta, events): (Meta, Vec<Event>)) -> App {
     let meta = Meta { end_ns: None, account: Vec::new(), command: Vec::new(), ..meta };
-    let mut app = App::new(meta, Source::Live, Config::default(), (80, 24));
+    let mut app = App::new(meta, Source::Live, Keymap::default(), (80, 24));
     events.iter().for_each(|e| app.feed(e));
     let end_ns = events.last().map_or(START_NS, |e| e.ts_ns);
     app.tick(end_ns + 2_000_000_000);
@@ -89,22 +92,26 @@ fn press(app: &mut App, keys: &str) -> Option<Effect> {
                 None => (KeyCode::Char(key.chars().next().unwrap_or(' ')), KeyModifiers::NONE),
             },
         };
-        effect = app.key(KeyEvent::new(code, modifiers));
+        effect = input::key(app, KeyEvent::new(code, modifiers));
     }
     effect
 }
 
 fn typed(app: &mut App, text: &str) {
     for c in text.chars() {
-        app.key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
+        input::key(app, KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
     }
 }
 
 /// The screen of a view, as text.
-fn screen(app: &mut App, view: View, (columns, rows): (u16, u16)) -> String {
+fn screen(app: &mut App, view: View, size: (u16, u16)) -> String {
+    themed(app, Theme::default(), view, size)
+}
+
+fn themed(app: &mut App, theme: Theme, view: View, (columns, rows): (u16, u16)) -> String {
     app.resize(columns, rows);
     press(app, &(view as u8 + 1).to_string());
     app.tick(app.tick_ns + 2_000_000_000);
     app.refresh();
-    save::text_of(app, columns, rows)
+    save::text_of(app, theme, columns, rows)
 }

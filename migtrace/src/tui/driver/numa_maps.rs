@@ -1,62 +1,38 @@
-//! Where the pages of a process lie, as /proc/PID/numa_maps says, and where its mappings end, which only /proc/PID/maps
-//! does. Reading them walks page tables and touches no page.
+//! Reads on which nodes the pages of a process are (/proc/PID/numa_maps), and where its mappings end: only /proc/PID/maps
+//! shows that. The kernel walks page tables for it, which takes a while and touches no page.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fs};
 
-use crate::model::live::nodes::Nodes;
+use crate::{
+    clock,
+    tui::state::numa_maps::{Mapping, NumaMaps},
+};
 
-/// Mappings of a process that are kept.
+/// Most mappings of a process that are kept.
 const MAPPINGS: usize = 1 << 14;
 
-/// One reading, or why there is none.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct NumaMaps {
-    pub pid: u32,
-    /// When it was read, CLOCK_BOOTTIME, ns.
-    pub at_ns: u64,
-    pub mappings: Vec<Mapping>,
-    /// Mappings beyond those that are kept.
-    pub left_out: usize,
-    pub error: Option<String>,
+/// Reads on which nodes the pages of a process are now.
+pub(crate) fn read(pid: u32) -> NumaMaps {
+    let at_ns = clock::boot_ns();
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+    match fs::read_to_string(format!("/proc/{pid}/numa_maps")) {
+        Ok(text) => parse(pid, at_ns, &text, &maps),
+        Err(error) => NumaMaps { pid, at_ns, error: Some(error.to_string()), ..NumaMaps::default() },
+    }
 }
 
-/// One mapping.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Mapping {
-    pub start: u64,
-    /// `None` where it was mapped between the two readings.
-    pub end: Option<u64>,
-    /// As the kernel writes it: `default`, `bind:0-1`, `prefer:1`.
-    pub policy: String,
-    pub kind: &'static str,
-    /// The file's path; empty for none.
-    pub name: String,
-    /// Pages of `page_bytes` by node.
-    pub pages: Nodes,
-    pub page_bytes: u64,
-}
-
-impl NumaMaps {
-    /// Of the file's text.
-    #[must_use]
-    pub(crate) fn parse(pid: u32, at_ns: u64, text: &str, maps: &str) -> Self {
-        let ends: HashMap<u64, u64> = maps.lines().filter_map(range).collect();
-        let mut mappings: Vec<Mapping> = text.lines().filter_map(mapping).collect();
-        for mapping in &mut mappings {
-            mapping.end = ends.get(&mapping.start).copied();
-        }
-        let left_out = mappings.len().saturating_sub(MAPPINGS);
-        mappings.truncate(MAPPINGS);
-        // As of a process that has ended and that nobody has waited for.
-        let error = mappings.is_empty().then(|| "it has no memory any more".to_owned());
-        Self { pid, at_ns, mappings, left_out, error }
+/// Parses the text of both files.
+fn parse(pid: u32, at_ns: u64, numa_maps: &str, maps: &str) -> NumaMaps {
+    let ends: HashMap<u64, u64> = maps.lines().filter_map(range).collect();
+    let mut mappings: Vec<Mapping> = numa_maps.lines().filter_map(mapping).collect();
+    for mapping in &mut mappings {
+        mapping.end = ends.get(&mapping.start).copied();
     }
-
-    /// It could not be read.
-    #[must_use]
-    pub(crate) fn failed(pid: u32, at_ns: u64, why: String) -> Self {
-        Self { pid, at_ns, error: Some(why), ..Self::default() }
-    }
+    let left_out = mappings.len().saturating_sub(MAPPINGS);
+    mappings.truncate(MAPPINGS);
+    // The file of a zombie is empty.
+    let error = mappings.is_empty().then(|| "it has no memory any more".to_owned());
+    NumaMaps { pid, at_ns, mappings, left_out, error }
 }
 
 /// `7f12a4000000 bind:2 anon=8 dirty=8 N1=3 N2=5 kernelpagesize_kB=4`.
@@ -73,7 +49,7 @@ fn mapping(line: &str) -> Option<Mapping> {
             Some(("file", path)) => {
                 mapping.name = unescape(path);
                 if mapping.kind == "anon" {
-                    // Memory that is shared without a file has one of the kernel's own.
+                    // Shared memory without a file has a file of the kernel.
                     let is_memory = ["/dev/zero", "/SYSV", "/memfd:"].iter().any(|own| mapping.name.starts_with(own));
                     mapping.kind = if is_memory { "shmem" } else { "file" };
                 }
@@ -98,7 +74,7 @@ fn range(line: &str) -> Option<(u64, u64)> {
     Some((u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?))
 }
 
-/// The kernel writes blanks, tabs, newlines and backslashes of a path as `\040`.
+/// Undoes the kernel's escapes of a path: it writes blanks, tabs, newlines and backslashes as `\040`.
 fn unescape(path: &str) -> String {
     path.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }
@@ -115,7 +91,7 @@ mod tests {
                     7f0000000000 default huge anon=1 N3=1 kernelpagesize_kB=2048\n\
                     7f1000000000 default file=/dev/zero\\040(deleted) mapped=2 N0=2 kernelpagesize_kB=4\n\
                     nonsense\n";
-        let maps = NumaMaps::parse(7, 9, text, "7f12a4000000-7f12a4008000 rw-p 00000000 00:00 0\nnonsense\n");
+        let maps = parse(7, 9, text, "7f12a4000000-7f12a4008000 rw-p 00000000 00:00 0\nnonsense\n");
         assert_eq!([0, 1].map(|n| maps.mappings[n].end), [None, Some(0x7f12_a400_8000)]);
         let is: Vec<_> = maps.mappings.iter().map(|m| (m.start, m.kind, &*m.policy, &*m.name)).collect();
         assert_eq!(
@@ -130,5 +106,11 @@ mod tests {
         );
         assert_eq!(maps.mappings[1].pages.iter().collect::<Vec<_>>(), [(1, 3), (2, 5)]);
         assert_eq!(maps.mappings[3].page_bytes, 2 << 20);
+    }
+
+    #[test]
+    fn a_process_that_does_not_exist_has_an_error() {
+        let maps = read(u32::MAX);
+        assert!(maps.error.is_some() && maps.mappings.is_empty());
     }
 }

@@ -1,26 +1,26 @@
-//! What records, on a key, all that happens beside the screen.
+//! Records beside the screen, on a key.
 
-use crate::tui::state::app;
+use crate::tui::state::session::Recording;
 
 /// Records beside the screen, from one key to the next.
 pub trait Recorder {
-    /// Begins; gives the file's name.
+    /// Starts a recording. Returns the file's name.
     ///
     /// # Errors
-    /// Why not, for people.
+    /// Why it cannot start, as a message for the user.
     fn start(&mut self) -> Result<String, String>;
-    /// A few times a second; says what there is to say, as that a recording is closed.
+    /// Called a few times a second. Returns a message if there is one, such as that a recording is closed.
     ///
     /// # Errors
-    /// As [`Recorder::start`]; the recording has ended then.
+    /// As [`Recorder::start`]; the recording has then ended.
     fn tick(&mut self) -> Result<Option<String>, String>;
-    /// Ends the recording; it is closed meanwhile.
+    /// Ends the recording, without waiting until its file is closed.
     fn stop(&mut self);
-    /// Waits until all is closed; gives what was written, for people. Nothing where nothing was being recorded.
+    /// Waits until all files are closed. Returns a message about what was written, if anything was recorded.
     ///
     /// # Errors
     /// As [`Recorder::tick`].
     fn finish(&mut self) -> Result<Option<String>, String>;
-    /// How it goes.
-    fn state(&self) -> Option<app::Recording>;
+    /// The recording that is being written.
+    fn state(&self) -> Option<Recording>;
 }

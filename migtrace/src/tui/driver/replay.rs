@@ -1,42 +1,43 @@
-//! A recording as a source: read on a thread, handed over as fast as it was, faster, or as fast as it can be read.
+//! A recording as a source of events. A thread reads it; events come at the original speed, a multiple of it, or as fast as
+//! they can be read.
 
 use std::{path::PathBuf, thread};
 
 use tokio::sync::mpsc::{Receiver, channel};
 
 use super::source::{Control, Controlled, Source};
-use crate::tui::state::app::Playing;
 use crate::{
     counts::Counts,
     event::Event,
     filter::Filter,
     recording::{Meta, ProgramCost},
     trace::Trace,
+    tui::state::session::Playing,
 };
 
-/// Events that are handed over at once, and such parcels that wait.
+/// Events in a parcel, and parcels that may wait.
 const PARCEL: usize = 2048;
 const PARCELS: usize = 8;
-/// Speeds that it can be played with.
+/// The slowest and the fastest speed.
 const SPEEDS: (f64, f64) = (1.0 / 64.0, 4096.0);
 
 type Parcel = Result<Vec<Event>, String>;
 
-/// See the module.
+/// A recording that is being played.
 pub struct Replay {
     path: PathBuf,
     filter: Filter,
     playing: Playing,
     parcels: Receiver<Parcel>,
-    /// Read, and later than what was handed over.
+    /// Events that were read and are later than the position.
     held: Vec<Event>,
-    /// Hands over what is before this as fast as it can; then it pauses.
+    /// Plays as fast as possible up to this time, then pauses.
     hurry_to_ns: Option<u64>,
     last_tick_ns: Option<u64>,
 }
 
 impl Replay {
-    /// Begins to read a trace that was opened, whose events this filter wants: all of it, as fast as it can be read.
+    /// Starts to read an open trace as fast as possible, with the events that pass the filter.
     #[must_use]
     pub fn start(path: PathBuf, name: String, trace: Trace, filter: Filter) -> Self {
         let meta = trace.meta();
@@ -63,7 +64,7 @@ impl Replay {
         self.playing.position_ns = self.playing.start_ns;
     }
 
-    /// Up to where events are handed over now; `None`: no further than they were.
+    /// The time up to which events may come now; `None` while paused.
     fn until_ns(&self) -> Option<u64> {
         match (self.hurry_to_ns, self.playing.paused, self.playing.speed) {
             (Some(to), ..) => Some(to),
@@ -73,7 +74,7 @@ impl Replay {
         }
     }
 
-    /// The part of what is held that is due.
+    /// Takes the held events that are due.
     fn due(&mut self, until_ns: u64) -> Vec<Event> {
         let later = self.held.iter().position(|e| e.ts_ns > until_ns).unwrap_or(self.held.len());
         let rest = self.held.split_off(later);
@@ -108,7 +109,7 @@ impl Source for Replay {
     async fn next(&mut self) -> Option<Vec<Event>> {
         loop {
             let Some(until_ns) = self.until_ns().filter(|_| !self.playing.ended) else {
-                // Until a control changes that.
+                // Waits until a command changes that.
                 return std::future::pending().await;
             };
             if self.held.is_empty() {
@@ -128,7 +129,7 @@ impl Source for Replay {
             }
             self.arrived();
             if self.until_ns() == Some(until_ns) {
-                // The next tick brings the time of what is held nearer.
+                // The next tick moves the position on.
                 return std::future::pending().await;
             }
         }
@@ -189,7 +190,7 @@ impl Source for Replay {
         None
     }
 
-    /// A recording's probes say it.
+    /// Recorded with the probes.
     fn silenced(&self) -> bool {
         false
     }
@@ -203,7 +204,7 @@ impl Source for Replay {
     }
 }
 
-/// Reads on a thread that ends when nobody takes what it reads.
+/// Reads on a thread that ends when the receiver is dropped.
 fn read(open: impl FnOnce() -> Result<Trace, String> + Send + 'static, filter: Filter) -> Receiver<Parcel> {
     let (sender, receiver) = channel(PARCELS);
     thread::spawn(move || {
@@ -233,7 +234,7 @@ fn read(open: impl FnOnce() -> Result<Trace, String> + Send + 'static, filter: F
     receiver
 }
 
-/// What a recording of which only this is wanted says about itself.
+/// The metadata of a recording, without the probes whose events the filter excludes.
 #[must_use]
 pub fn meta(trace: &Trace, filter: &Filter) -> Meta {
     let mut meta = trace.meta().clone();

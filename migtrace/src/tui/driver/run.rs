@@ -1,4 +1,4 @@
-//! The driver: takes keys, events and ticks, does what the screen asks for, and draws at most ten times a second.
+//! The driver: hands keys, events and ticks to the state, performs its effects, and draws at most ten times a second.
 
 use std::{
     collections::VecDeque,
@@ -14,51 +14,58 @@ use tokio::{
 };
 
 use super::{
-    input,
-    numa_maps::NumaMaps,
-    procfs,
+    input, numa_maps,
     recorder::Recorder,
-    save,
+    rss, save,
     source::{Control, Controlled, Source},
     term::Term,
 };
-use crate::tui::state::app::{self, App, Effect, OwnCost};
 use crate::{
     clock,
     event::{Body, Event},
     model::live::rates::SECOND_NS,
+    tui::{
+        state::{
+            app::App,
+            effect::Effect,
+            numa_maps::NumaMaps,
+            session::{self, Overhead},
+        },
+        view::theme::Theme,
+    },
 };
 
-/// Time between two frames, but for those that answer a key.
+/// Time between two frames. A key is answered by a frame at once.
 const FRAME: Duration = Duration::from_millis(100);
-/// Where a frame takes long, on a slow or busy machine, it may take one part in so many of the time, and there is at least
-/// one in this time.
+/// If a frame takes long, on a slow or busy machine, drawing takes at most one part in so many of the time, but at least one
+/// frame is drawn in this time.
 const FRAME_PARTS: u32 = 5;
 const SLOWEST_FRAME: Duration = Duration::from_secs(1);
-/// Longest time that events are counted before keys are looked at.
+/// Longest time of counting events before keys are read.
 const SLICE: Duration = Duration::from_millis(15);
-/// Of each second, the time in which events are counted; what comes beyond is only counted as not counted.
+/// Part of the time that is spent on counting live events. Events beyond that are lost for the screen, which shows how many.
 const DUTY: f64 = 0.6;
-/// Live events older than this are let go, so that the screen shows what is now; and those beyond so many, so that memory
-/// stays bounded. They are never left in the rings: what is lost there, a recording lacks too.
+/// Live events older than this are lost for the screen, so that it shows what is now, and those beyond so many, so that
+/// memory stays bounded. They are never left in the rings: a recording beside the screen would lose them, too.
 const BEHIND_NS: u64 = 5_000_000_000;
 const WAITING: usize = 1 << 17;
-/// Events counted between two looks at the clock.
+/// Events counted between two readings of the clock.
 const STRIDE: usize = 256;
 
 struct Driver<S, R> {
     app: App,
+    theme: Theme,
     source: S,
     recorder: R,
-    /// Came, and not counted yet.
+    /// Events that are not counted yet.
     pending: VecDeque<Event>,
-    /// Time that may be spent on counting.
+    /// Time left for counting.
     credit: Duration,
     /// Time from this frame to the next.
     frame: Duration,
-    /// Something was counted, or a key pressed, since the last frame.
+    /// Whether something was counted, or a key pressed, since the last frame.
     is_news: bool,
-    /// When this program's cost was measured, and what else is asked for each second, ns.
+    /// When the work of each second was done last, ns.
     measured_ns: u64,
     seconds: u64,
     cpu: (u64, u64),
@@ -67,12 +74,13 @@ struct Driver<S, R> {
     quit: bool,
 }
 
-/// Shows events until the user, or a signal, ends it. Gives what is to be said on stderr then.
+/// Shows events until the user or a signal ends it. Returns a message for stderr.
 ///
 /// # Errors
 /// The terminal cannot be used.
 pub async fn run<S: Source, R: Recorder>(
     mut app: App,
+    theme: Theme,
     source: S,
     recorder: R,
     mouse: bool,
@@ -83,6 +91,7 @@ pub async fn run<S: Source, R: Recorder>(
     let (numa_sender, numa) = mpsc::channel(1);
     let mut driver = Driver {
         app,
+        theme,
         source,
         recorder,
         pending: VecDeque::new(),
@@ -96,7 +105,7 @@ pub async fn run<S: Source, R: Recorder>(
         numa_sender,
         quit: false,
     };
-    // Before any event: from here on the counts are what is shown.
+    // Before any event: the counts shown begin here.
     if let Some(counts) = driver.source.counts() {
         driver.app.count(counts, clock::boot_ns());
     }
@@ -143,10 +152,10 @@ impl<S: Source, R: Recorder> Driver<S, R> {
     }
 
     fn is_live(&self) -> bool {
-        self.app.source == app::Source::Live
+        self.app.source == session::Source::Live
     }
 
-    /// Takes events; those that waited too long are let go.
+    /// Takes events. Those that waited too long are lost for the screen.
     fn take(&mut self, events: Vec<Event>) {
         self.pending.extend(events);
         if !self.is_live() {
@@ -158,16 +167,16 @@ impl<S: Source, R: Recorder> Driver<S, R> {
                 break;
             }
             let Some(event) = self.pending.pop_front() else { break };
-            // Losses are never let go.
+            // A report of losses is always counted.
             if let Body::Loss(_) = event.body {
                 self.app.feed(&event);
             } else {
-                self.app.let_go(&event);
+                self.app.lose(&event);
             }
         }
     }
 
-    /// Counts events for a while.
+    /// Counts events for a slice of time.
     fn count(&mut self) {
         let began = Instant::now();
         let most = SLICE.min(self.credit);
@@ -180,7 +189,7 @@ impl<S: Source, R: Recorder> Driver<S, R> {
         self.is_news = true;
     }
 
-    /// Lets time go on, and draws where there is something new to see; each second there is.
+    /// Advances the time, and draws if something changed, at least once a second.
     fn frame(&mut self, term: &mut Term) -> io::Result<()> {
         let seconds = self.seconds;
         self.tick();
@@ -193,14 +202,14 @@ impl<S: Source, R: Recorder> Driver<S, R> {
 
     fn tick(&mut self) {
         let now = clock::boot_ns();
-        // Nobody waits for what a recording shows but the user, so there all time is spent on it.
+        // Events of a recording do not pile up in rings, so all the time may be spent on them.
         self.credit = if self.is_live() { self.frame.mul_f64(DUTY) } else { Duration::from_secs(1) };
         self.source.tick(now);
         if let Some(playing) = self.source.playing() {
-            self.app.source = app::Source::Recording(playing);
+            self.app.source = session::Source::Recording(playing);
         }
         if let Some(said) = self.recorder.tick().unwrap_or_else(Some) {
-            self.app.say(said);
+            self.app.notify(said);
         }
         self.app.recording = self.recorder.state();
         if now.saturating_sub(self.measured_ns) >= SECOND_NS {
@@ -227,30 +236,30 @@ impl<S: Source, R: Recorder> Driver<S, R> {
         }
     }
 
-    /// What this program costs.
+    /// Measures the overhead.
     fn measure(&mut self, now: u64) {
         let cpu = clock::process_cpu_ns();
         let (then, cpu_then) = std::mem::replace(&mut self.cpu, (now, cpu));
         let passed = now.saturating_sub(then).max(1);
         let percent = cpu.saturating_sub(cpu_then) as f64 * 100.0 / passed as f64;
-        self.app.own =
-            OwnCost { cpu_percent: Some(percent), rss_bytes: procfs::rss_bytes(), programs: self.source.programs() };
+        self.app.overhead =
+            Overhead { cpu_percent: Some(percent), rss_bytes: rss::rss_bytes(), programs: self.source.programs() };
         self.app.silenced = self.source.silenced();
     }
 
     fn draw(&mut self, term: &mut Term) -> io::Result<()> {
-        let app = &self.app;
-        term.terminal.draw(|frame| crate::tui::draw(app, frame.buffer_mut()))?;
+        let (app, theme) = (&self.app, self.theme);
+        term.terminal.draw(|frame| crate::tui::draw(app, theme, frame.buffer_mut()))?;
         Ok(())
     }
 
-    /// Takes an input, and all that came with it, before one frame is drawn.
+    /// Takes an input, and all that came with it, and then draws one frame.
     async fn inputs(&mut self, first: Input, rest: &mut mpsc::Receiver<Input>, term: &mut Term) -> io::Result<()> {
         let mut next = Some(first);
-        while let Some(input) = next {
-            let effect = match input {
-                Input::Key(key) => self.app.key(key),
-                Input::Mouse(mouse) => self.app.mouse(mouse),
+        while let Some(one) = next {
+            let effect = match one {
+                Input::Key(key) => input::key(&mut self.app, key),
+                Input::Mouse(mouse) => input::mouse(&mut self.app, mouse),
                 Input::Resize(columns, rows) => {
                     self.app.resize(columns, rows);
                     None
@@ -268,7 +277,7 @@ impl<S: Source, R: Recorder> Driver<S, R> {
 
     async fn perform(&mut self, effect: Effect, term: &mut Term) -> io::Result<()> {
         if let Effect::SaveScreen | Effect::ExportCsv = effect {
-            // Keys can come faster than frames: what is saved is what the next frame shows.
+            // Keys can come faster than frames: the next frame is what is saved.
             self.app.refresh();
         }
         match effect {
@@ -280,20 +289,20 @@ impl<S: Source, R: Recorder> Driver<S, R> {
             Effect::Redraw => term.redraw()?,
             Effect::ReadNumaMaps(pid) => self.read_numa_maps(pid),
             Effect::StartRecording => match self.recorder.start() {
-                Ok(path) => self.app.say(format!("recording into {path}; the same key ends it")),
-                Err(why) => self.app.say(why),
+                Ok(path) => self.app.notify(format!("recording into {path}; the same key ends it")),
+                Err(why) => self.app.notify(why),
             },
             Effect::StopRecording => {
                 self.recorder.stop();
-                self.app.say("the recording ends, and its file is being closed");
+                self.app.notify("the recording ends, and its file is being closed");
             }
             Effect::SaveScreen => {
-                let saved = save::screen(&self.app, &save::stamp());
-                self.app.say(save::told(saved.map(Some)));
+                let saved = save::screen(&self.app, self.theme, &save::stamp());
+                self.app.notify(save::message(saved.map(Some)));
             }
             Effect::ExportCsv => {
                 let saved = save::rows(&self.app, &save::stamp());
-                self.app.say(save::told(saved));
+                self.app.notify(save::message(saved));
             }
             Effect::TogglePlay => self.control(Control::TogglePlay),
             Effect::ChangeSpeed(times) => self.control(Control::ChangeSpeed(times)),
@@ -304,7 +313,7 @@ impl<S: Source, R: Recorder> Driver<S, R> {
     }
 
     fn control(&mut self, control: Control) {
-        // What was handed over and not counted would be missed.
+        // Events that came and are not counted yet belong to the position so far.
         for event in self.pending.drain(..) {
             self.app.feed(&event);
         }
@@ -312,23 +321,23 @@ impl<S: Source, R: Recorder> Driver<S, R> {
             self.app.reset();
         }
         if let Some(playing) = self.source.playing() {
-            self.app.source = app::Source::Recording(playing);
+            self.app.source = session::Source::Recording(playing);
         }
     }
 
     async fn suspend(&mut self, term: &mut Term, resumed: &mut Signal) -> io::Result<()> {
         term.suspend()?;
-        // The signal that let us go on has been answered.
+        // Drops the SIGCONT that ended the stop: the terminal is taken already.
         let _ = tokio::time::timeout(Duration::from_millis(50), resumed.recv()).await;
         Ok(())
     }
 
-    /// Reads on a thread: the kernel walks page tables for it.
+    /// Reads on a thread, because the kernel walks page tables for it.
     fn read_numa_maps(&self, pid: u32) {
         let sender = self.numa_sender.clone();
         tokio::task::spawn_blocking(move || {
-            let maps = procfs::numa_maps(pid);
-            // Nobody waits for it any more, or another reading is there.
+            let maps = numa_maps::read(pid);
+            // Fails if the screen has ended, or if another reading waits.
             let _ = sender.try_send(maps);
         });
     }

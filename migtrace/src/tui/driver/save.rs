@@ -1,4 +1,4 @@
-//! What keys save: the screen as text, and a view's rows as CSV.
+//! Saves the screen as text, and a view's rows as CSV.
 
 use std::{
     fs::{File, OpenOptions},
@@ -9,13 +9,13 @@ use std::{
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use crate::tui::state::app::App;
+use crate::tui::{rows::of_view, state::app::App, view::theme::Theme};
 
 /// The screen as text, without blanks at the ends of lines.
 #[must_use]
-pub(crate) fn text_of(app: &App, columns: u16, rows: u16) -> String {
+pub(crate) fn text_of(app: &App, theme: Theme, columns: u16, rows: u16) -> String {
     let mut buffer = Buffer::empty(Rect::new(0, 0, columns, rows));
-    crate::tui::draw(app, &mut buffer);
+    crate::tui::draw(app, theme, &mut buffer);
     let line = |row: &[ratatui::buffer::Cell]| {
         let text: String = row.iter().map(ratatui::buffer::Cell::symbol).collect();
         text.trim_end().to_owned() + "\n"
@@ -23,39 +23,39 @@ pub(crate) fn text_of(app: &App, columns: u16, rows: u16) -> String {
     buffer.content().chunks(usize::from(columns.max(1))).map(line).collect()
 }
 
-/// A new file that only its owner reads, as a trace is.
+/// Creates a new file that only its owner can read, like a trace.
 fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Saves the screen; the file's name.
+/// Saves the screen. Returns the file's name.
 ///
 /// # Errors
 /// It cannot be written.
-pub(crate) fn screen(app: &App, stamp: &str) -> io::Result<PathBuf> {
+pub(crate) fn screen(app: &App, theme: Theme, stamp: &str) -> io::Result<PathBuf> {
     let path = PathBuf::from(format!("migtrace-{}-{stamp}.txt", app.view_name()));
     let (columns, rows) = app.size;
-    create(&path)?.write_all(text_of(app, columns, rows).as_bytes())?;
+    create(&path)?.write_all(text_of(app, theme, columns, rows).as_bytes())?;
     Ok(path)
 }
 
-/// Saves the view's rows; the file's name, or `None` where it has none.
+/// Saves the view's rows. Returns the file's name, or `None` if it has no rows.
 ///
 /// # Errors
 /// They cannot be written.
 pub(crate) fn rows(app: &App, stamp: &str) -> io::Result<Option<PathBuf>> {
     let path = PathBuf::from(format!("migtrace-{}-{stamp}.csv", app.view_name()));
-    if app.table().is_none() {
+    if !of_view::has_rows(app, app.view) {
         return Ok(None);
     }
-    match app.write_csv(create(&path)?) {
+    match of_view::write_csv(app, create(&path)?) {
         Some(written) => written.map_err(io::Error::other).map(|()| Some(path)),
         None => Ok(None),
     }
 }
 
-/// What became of something that was to be saved, for people.
-pub(crate) fn told(saved: io::Result<Option<PathBuf>>) -> String {
+/// The message about something saved.
+pub(crate) fn message(saved: io::Result<Option<PathBuf>>) -> String {
     match saved {
         Ok(Some(path)) => format!("saved as {}", path.display()),
         Ok(None) => "this view has no rows".to_owned(),
@@ -63,7 +63,7 @@ pub(crate) fn told(saved: io::Result<Option<PathBuf>>) -> String {
     }
 }
 
-/// The time, for the name of a file.
+/// The time as digits, for the name of a file.
 pub(crate) fn stamp() -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let text = humantime::format_rfc3339_millis(std::time::UNIX_EPOCH + now).to_string();

@@ -1,53 +1,52 @@
-//! Where the screen's events come from: the running kernel, or a recording.
+//! Where events come from: the running kernel, or a recording.
 
 use std::{collections::BTreeMap, future::Future};
 
-use crate::tui::state::app::Playing;
-use crate::{counts::Counts, event::Event, recording::ProgramCost};
+use crate::{counts::Counts, event::Event, recording::ProgramCost, tui::state::session::Playing};
 
-/// What is asked of a recording that is being played.
+/// A command to a recording that is being played.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Control {
     TogglePlay,
-    /// Times as fast as now.
+    /// Multiply the speed.
     ChangeSpeed(f64),
-    /// To this time, ns.
+    /// Play from this time, ns.
     Seek(u64),
-    /// From the start, as far as it had been played.
+    /// Read again from the start, up to the position that it had.
     ReadAgain,
 }
 
-/// What became of it.
+/// How the source carries on after a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Controlled {
     GoOn,
-    /// Events come from the start again: what was counted is void.
+    /// Events come from the start again: counting starts at zero.
     Restarted,
 }
 
-/// A source of events. The driver calls it from one task.
+/// A source of events. The driver calls it from one task only.
 pub trait Source {
-    /// The next events, in order of time; `None` after the last. May be dropped while it waits, and called again.
+    /// The next events, by time; `None` after the last. The future may be dropped while it waits, and called again.
     fn next(&mut self) -> impl Future<Output = Option<Vec<Event>>>;
 
     /// Ten times a second. `now_ns` is CLOCK_BOOTTIME.
     fn tick(&mut self, now_ns: u64);
 
-    /// Does what is asked; a live source has nothing of it.
+    /// Takes a command. A live source ignores it.
     fn control(&mut self, control: Control) -> Controlled;
 
-    /// How a recording is played; `None` of a live source.
+    /// How a recording is played; `None` for a live source.
     fn playing(&self) -> Option<Playing>;
 
-    /// What was counted in the kernel since the source began, in place of events; `None` where every event comes.
+    /// The counts that the kernel made since the source began, besides a part of the events; `None` if every event comes.
     fn counts(&mut self) -> Option<Counts>;
 
-    /// What the programs in the kernel cost, as far as it was measured.
+    /// Cost of the programs in the kernel, as far as it was measured.
     fn programs(&self) -> Vec<ProgramCost>;
 
-    /// Whether the kernel stopped calling programs on functions for a time.
+    /// Whether the kernel called no programs on functions for a time.
     fn silenced(&self) -> bool;
 
-    /// Paths of the cgroups that events had, where they are found out meanwhile.
+    /// Paths of the cgroups of events, if the source looks them up.
     fn cgroups(&self) -> Option<BTreeMap<u64, String>>;
 }

@@ -1,4 +1,4 @@
-//! The terminal: taken, and given back as it was, whatever happens.
+//! The terminal: taken for the screen, and given back as it was, also after a panic.
 
 use std::{
     io::{self, Stdout, Write, stdout},
@@ -14,17 +14,17 @@ use crossterm::{
 };
 use ratatui::{Terminal, backend::CrosstermBackend};
 
-/// Whether the terminal is ours now: a panic in any thread gives it back, and only then.
+/// Whether the screen has the terminal now: then a panic in any thread gives it back.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// The terminal while it is ours; it is given back when this is dropped.
+/// The terminal while the screen has it. Dropping this gives it back.
 pub(crate) struct Term {
     pub(crate) terminal: Terminal<CrosstermBackend<Stdout>>,
     mouse: bool,
 }
 
 impl Term {
-    /// Takes the terminal, and has a panic give it back before its message is written.
+    /// Takes the terminal. A panic gives it back before its message is written.
     pub(crate) fn take(mouse: bool) -> io::Result<Self> {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
@@ -36,22 +36,22 @@ impl Term {
         Ok(Self { terminal, mouse })
     }
 
-    /// Gives it back, stops this process as the shell's job control expects, and takes it again when it goes on.
+    /// Gives the terminal back, stops this process as job control expects, and takes the terminal again afterwards.
     pub(crate) fn suspend(&mut self) -> io::Result<()> {
         give_back();
-        // SAFETY: a signal to this process itself. SIGSTOP and not SIGTSTP: the latter is what may have brought us here.
+        // SAFETY: a signal to this process itself. SIGSTOP, because SIGTSTP is caught and may be what led here.
         unsafe { libc::kill(libc::getpid(), libc::SIGSTOP) };
         self.resume()
     }
 
-    /// Takes it again, as after a stop that nobody announced.
+    /// Takes the terminal again, as after a SIGSTOP from outside.
     pub(crate) fn resume(&mut self) -> io::Result<()> {
         enter(self.mouse)?;
         self.redraw()
     }
 
-    /// Has the next frame drawn whole. A new terminal and not `Terminal::clear`: that one asks where the cursor is, and the
-    /// thread that reads keys would get the answer.
+    /// Draws the next frame whole. It makes a new terminal, because `Terminal::clear` queries the cursor position, and the
+    /// thread that reads keys would get the reply.
     pub(crate) fn redraw(&mut self) -> io::Result<()> {
         execute!(stdout(), Clear(ClearType::All))?;
         self.terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
@@ -74,7 +74,7 @@ fn enter(mouse: bool) -> io::Result<()> {
     entered.inspect_err(|_| give_back())
 }
 
-/// Does nothing where it is not ours. A terminal that is gone is no reason to fail.
+/// Gives the terminal back if it is taken. Ignores errors: the terminal may be gone.
 fn give_back() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         let mut out = stdout();

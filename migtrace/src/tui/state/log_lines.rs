@@ -1,29 +1,32 @@
-//! The last events in words, nested as they happened, with equal neighbours folded: what the log view shows.
+//! The last events as lines of the log, nested as they happened, with equal neighbours folded.
 
-use crate::tui::view::theme::Tone;
 use crate::{
-    event::{Body, Event, Outcome, ProcessId, TaskEvent, Verdict},
+    event::{Body, Event, Outcome, TaskEvent, Verdict},
     log,
-    model::{Run, live::State},
+    model::{
+        Run,
+        live::{State, process::Identity},
+    },
+    text::Tone,
 };
 
-/// Events that lines are made of: to relate more of them takes longer than a frame may.
+/// Most events that become lines: to nest more of them takes too long for a frame.
 const EVENTS: usize = 1024;
-/// Of a run of equal lines, so many are written.
+/// Lines shown of a run of equal lines, before the one that folds the rest.
 const SHOWN_OF_RUN: usize = 3;
 
 /// One line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LogLine {
-    /// When it began, since the start, ns; of a line that stands for others, the last of them.
+    /// Start of the event since the start of tracing, ns; of folded events, of the last.
     pub(crate) at_ns: Option<u64>,
-    /// CPU and node.
+    /// CPU and node: `3/1`.
     pub(crate) place: String,
     pub(crate) task: String,
     pub(crate) text: String,
     pub(crate) tone: Tone,
     pub(crate) depth: usize,
-    pub(crate) process: ProcessId,
+    pub(crate) process: Identity,
     pub(crate) addr: Option<u64>,
 }
 
@@ -31,13 +34,13 @@ pub(crate) struct LogLine {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LogLines {
     pub(crate) lines: Vec<LogLine>,
-    /// Events before those that are told.
+    /// Events before those of the lines.
     pub(crate) before: u64,
     version: Option<u64>,
 }
 
 impl LogLines {
-    /// Makes them anew where something happened since.
+    /// Makes the lines again if an event came since.
     pub(crate) fn refresh(&mut self, state: &State) {
         let recent = &state.recent;
         if self.version == Some(recent.version()) {
@@ -47,11 +50,11 @@ impl LogLines {
         let skipped = recent.events().len().saturating_sub(EVENTS);
         self.before = recent.let_go() + skipped as u64;
         let events: Vec<Event> = recent.events().iter().skip(skipped).cloned().collect();
-        self.lines = Self::tell(state, events);
+        self.lines = Self::of(state, events);
     }
 
-    /// Events in words.
-    pub(crate) fn tell(state: &State, events: Vec<Event>) -> Vec<LogLine> {
+    /// The lines of some events.
+    pub(crate) fn of(state: &State, events: Vec<Event>) -> Vec<LogLine> {
         let run = Run::new(state.meta.clone(), events);
         let mut walk = Walk { run: &run, zero_ns: state.zero_ns(), lines: Vec::new() };
         walk.siblings(run.nest.roots(), 0);
@@ -85,7 +88,7 @@ impl Walk<'_> {
         }
     }
 
-    /// One line for many.
+    /// One line for many events.
     fn folded(&self, events: &[usize], depth: usize) -> LogLine {
         let text = format!("… {}", log::in_one_line(self.run, events));
         let last = events.last().map_or_else(LogLine::default, |&event| self.line(event, depth));
@@ -102,7 +105,7 @@ impl Walk<'_> {
             text: log::sentence(self.run, index).to_string(),
             tone: tone(&event.body),
             depth,
-            process: event.process(),
+            process: Identity::of(event),
             addr: self.run.addr(index),
         }
     }

@@ -1,13 +1,15 @@
-//! What a frame is drawn from: the model, and what the user chose.
+//! What a frame is drawn from: what was counted, and what the user chose. No terminal, no drawing, no file, no clock.
 
 pub mod action;
 pub mod app;
-pub(crate) mod asked;
-pub(crate) mod between;
+pub(crate) mod comparison;
 pub(crate) mod details;
-pub(crate) mod findings;
-pub mod keys;
+pub mod effect;
+pub mod key;
+pub mod keymap;
 pub(crate) mod log_lines;
-pub(crate) mod moment;
+pub(crate) mod numa_maps;
 pub(crate) mod prompt;
+pub(crate) mod selection;
+pub mod session;
 pub(crate) mod update;

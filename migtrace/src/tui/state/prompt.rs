@@ -1,8 +1,8 @@
 //! A line that is being typed.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use super::key::{Key, KeyCode};
 
-/// Characters that a line may have.
+/// Most characters of a line.
 const LONGEST: usize = 500;
 
 /// What the line is for.
@@ -13,23 +13,23 @@ pub(crate) enum Purpose {
     Page,
 }
 
-/// See the module.
+/// A line that is being typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Prompt {
     pub purpose: Purpose,
     pub text: String,
     /// Characters before the cursor.
     pub cursor: usize,
-    /// What is wrong with what was entered.
+    /// Why the entered line was rejected.
     pub error: Option<String>,
 }
 
-/// What a key did to it.
+/// What a key did to the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Typed {
     Edited,
     Entered,
-    Left,
+    Cancelled,
 }
 
 impl Prompt {
@@ -38,7 +38,7 @@ impl Prompt {
         Self { purpose, cursor: text.chars().count(), text, error: None }
     }
 
-    /// What stands before the line.
+    /// The text before the line.
     #[must_use]
     pub(crate) const fn label(&self) -> &'static str {
         match self.purpose {
@@ -49,12 +49,12 @@ impl Prompt {
     }
 
     /// Takes a key.
-    pub(crate) fn key(&mut self, key: KeyEvent) -> Typed {
-        let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
+    pub(crate) fn key(&mut self, key: Key) -> Typed {
+        let ctrl = key.ctrl;
         match key.code {
             KeyCode::Enter => return Typed::Entered,
-            KeyCode::Esc => return Typed::Left,
-            KeyCode::Char('c' | 'g') if ctrl => return Typed::Left,
+            KeyCode::Esc => return Typed::Cancelled,
+            KeyCode::Char('c' | 'g') if ctrl => return Typed::Cancelled,
             KeyCode::Char('u') if ctrl => {
                 self.text = self.text.chars().skip(self.cursor).collect();
                 self.cursor = 0;
@@ -96,7 +96,7 @@ impl Prompt {
         }
     }
 
-    /// Where the cursor is in the text's bytes.
+    /// The cursor's position in bytes.
     fn byte(&self) -> usize {
         self.text.char_indices().nth(self.cursor).map_or(self.text.len(), |(at, _)| at)
     }
@@ -106,7 +106,7 @@ impl Prompt {
 mod tests {
     use super::*;
 
-    fn typed(keys: &[KeyEvent]) -> (String, usize) {
+    fn typed(keys: &[Key]) -> (String, usize) {
         let mut prompt = Prompt::new(Purpose::Search, "aé b".into());
         for key in keys {
             prompt.key(*key);
@@ -116,8 +116,8 @@ mod tests {
 
     #[test]
     fn a_line_is_edited_by_characters_not_bytes() {
-        let key = |code| KeyEvent::new(code, KeyModifiers::NONE);
-        let ctrl = |c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL);
+        let key = |code| Key { code, ctrl: false, alt: false };
+        let ctrl = |c| Key { code: KeyCode::Char(c), ctrl: true, alt: false };
         let (left, back) = (key(KeyCode::Left), key(KeyCode::Backspace));
         assert_eq!(typed(&[left, left, back, key(KeyCode::Char('ü'))]), ("aü b".into(), 2));
         assert_eq!(typed(&[ctrl('w')]), ("aé ".into(), 3));

@@ -2,16 +2,14 @@
 
 use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
-use super::{App, Effect, Source, View, live, press, screen, testkit, typed, whole};
-use crate::{
-    recording::Meta,
-    testkit::PID,
-    tui::{config::Config, state::app::Playing},
+use super::{
+    App, Effect, Keymap, Playing, Source, Theme, View, input, live, press, save, screen, testkit, typed, whole,
 };
+use crate::{recording::Meta, testkit::PID, tui::rows::of_view};
 
 fn click(app: &mut App, column: u16, row: u16) -> Option<Effect> {
     let kind = MouseEventKind::Down(MouseButton::Left);
-    app.mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE })
+    input::mouse(app, MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE })
 }
 
 /// Where a text stands on the screen.
@@ -52,7 +50,7 @@ fn regions_are_of_the_process_that_is_chosen_until_one_is_opened() {
     let mut app = live(testkit::direct(8));
     assert_eq!(press(&mut app, "3"), Some(Effect::ReadNumaMaps(PID)));
     assert_eq!((app.view, app.process.map(|id| id.pid)), (View::Regions, Some(PID)));
-    let mut empty = App::new(Meta::default(), Source::Live, Config::default(), (80, 24));
+    let mut empty = App::new(Meta::default(), Source::Live, Keymap::default(), (80, 24));
     assert_eq!((press(&mut empty, "3"), empty.process), (None, None));
 }
 
@@ -77,7 +75,7 @@ fn a_filter_counts_from_the_start_again() {
     let (_, events) = testkit::direct(8);
     events.iter().for_each(|e| app.feed(e));
     assert_eq!((app.state.totals.moved_pages, app.state.totals.faults), (8, 0));
-    assert_eq!(app.left_out.filtered, events.len() as u64 - 8);
+    assert_eq!(app.not_counted.filtered, events.len() as u64 - 8);
     press(&mut app, "/ x enter");
     assert!(app.prompt.as_ref().is_some_and(|p| p.error.is_some()), "that is no expression");
     press(&mut app, "esc");
@@ -107,7 +105,7 @@ fn a_search_ends_where_what_it_found_is_opened() {
 
 fn screen_now(app: &mut App) -> String {
     let (columns, rows) = app.size;
-    crate::tui::driver::save::text_of(app, columns, rows)
+    save::text_of(app, Theme::default(), columns, rows)
 }
 
 #[test]
@@ -195,7 +193,7 @@ fn rows_are_saved_as_csv() {
     press(&mut app, "2");
     assert_eq!(press(&mut app, "e"), Some(Effect::ExportCsv));
     let mut out = Vec::new();
-    app.write_csv(&mut out).expect("it has rows").expect("memory");
+    of_view::write_csv(&app, &mut out).expect("it has rows").expect("memory");
     let text = String::from_utf8(out).expect("text");
     assert!(text.starts_with("PID,NAME,RUNS ON,") && text.contains("\n213,memtoy,"), "{text}");
     assert_eq!(press(&mut app, "9 e"), None, "help has no rows");

@@ -1,6 +1,6 @@
 //! Each view at 80x24, 120x40 and 200x60: empty, full, with loss, with fields that the source cannot show.
 
-use super::{App, View, live, poor, press, screen, testkit, whole};
+use super::{App, View, live, poor, press, screen, testkit, themed, whole};
 use crate::{
     event::{Body, Comm, Probe},
     recording::coverage,
@@ -104,9 +104,9 @@ fn a_terminal_that_is_too_small_says_so() {
 #[test]
 fn ascii_is_ascii() {
     let mut app = opened(whole(testkit::lazy(8, 0..8)));
-    app.config.theme = Theme { palette: Palette::None, ascii: true };
+    let theme = Theme { palette: Palette::None, ascii: true };
     for view in View::ALL {
-        let text = screen(&mut app, view, (120, 40));
+        let text = themed(&mut app, theme, view, (120, 40));
         let other: String = text.chars().filter(|c| !c.is_ascii()).collect();
         assert!(other.is_empty(), "{view:?}: {other}");
     }

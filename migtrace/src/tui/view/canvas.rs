@@ -1,9 +1,10 @@
-//! Putting text on the screen: cut to its place, no control characters, ASCII where that is wanted.
+//! Puts text on the screen: cut to its place, without control characters, in ASCII if the theme wants that.
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use unicode_width::UnicodeWidthChar;
 
-use super::theme::{Theme, Tone};
+use super::theme::Theme;
+use crate::text::{Line, Tone};
 
 /// A part of the screen that is being drawn.
 pub(crate) struct Canvas<'a> {
@@ -11,21 +12,8 @@ pub(crate) struct Canvas<'a> {
     pub(crate) theme: Theme,
 }
 
-/// A piece of a line.
-pub(crate) type Piece = (String, Tone);
-
-/// A piece of plain text.
-pub(crate) fn plain(text: impl Into<String>) -> Piece {
-    (text.into(), Tone::Plain)
-}
-
-/// A piece beside the point.
-pub(crate) fn dim(text: impl Into<String>) -> Piece {
-    (text.into(), Tone::Dim)
-}
-
 impl Canvas<'_> {
-    /// Writes into `room` columns; where it does not fit, the last one says so. Gives the columns that it took.
+    /// Writes into `room` columns; `…` in the last one shows a cut. Returns the columns used.
     pub(crate) fn put(&mut self, x: u16, y: u16, room: u16, text: &str, style: Style) -> u16 {
         let area = self.buffer.area;
         if y >= area.bottom() || x >= area.right() {
@@ -53,7 +41,7 @@ impl Canvas<'_> {
         used
     }
 
-    /// The same, at the right end of `room`.
+    /// Writes at the right end of `room` columns.
     pub(crate) fn put_right(&mut self, x: u16, y: u16, room: u16, text: &str, style: Style) {
         let width: usize = text.chars().map(width_of).sum();
         let gap = room.saturating_sub(width.min(usize::from(room)) as u16);
@@ -67,22 +55,29 @@ impl Canvas<'_> {
         }
     }
 
-    /// Pieces one after the other in one line of an area.
-    pub(crate) fn line(&mut self, area: Rect, row: u16, pieces: &[Piece]) {
+    /// Writes a line into a row of an area.
+    pub(crate) fn line(&mut self, area: Rect, row: u16, line: &Line) {
         if row >= area.height {
             return;
         }
         let mut at = 0;
-        for (text, tone) in pieces {
+        for span in line.spans() {
             let room = area.width.saturating_sub(at);
             if room == 0 {
                 break;
             }
-            at += self.put(area.x + at, area.y + row, room, text, self.theme.style(*tone));
+            at += self.put(area.x + at, area.y + row, room, &span.text, self.theme.style(span.tone));
         }
     }
 
-    /// A heading with a rule to the end of the line.
+    /// Writes a line at the right end of a row.
+    pub(crate) fn line_right(&mut self, area: Rect, row: u16, line: &Line) {
+        let width: usize = line.spans().iter().flat_map(|span| span.text.chars()).map(width_of).sum();
+        let gap = area.width.saturating_sub(width.min(usize::from(area.width)) as u16);
+        self.line(Rect { x: area.x + gap, width: area.width - gap, ..area }, row, line);
+    }
+
+    /// Writes a heading with a rule to the end of the line.
     pub(crate) fn heading(&mut self, area: Rect, row: u16, text: &str) {
         if row >= area.height {
             return;
@@ -93,11 +88,11 @@ impl Canvas<'_> {
         self.put(area.x, area.y + row, area.width, &text, self.theme.style(Tone::Heading));
     }
 
-    /// Text over several lines, broken between words; gives the lines that it took.
+    /// Writes text over several lines, broken between words. Returns the lines used.
     pub(crate) fn wrapped(&mut self, area: Rect, row: u16, text: &str, tone: Tone) -> u16 {
         let lines = wrap(text, area.width.into());
         for (n, line) in lines.iter().enumerate() {
-            self.line(area, row + n as u16, &[(line.clone(), tone)]);
+            self.line(area, row + n as u16, &tone.paint(line.as_str()).into());
         }
         lines.len() as u16
     }
@@ -110,12 +105,12 @@ impl Canvas<'_> {
     }
 }
 
-/// Columns that a character takes; a control character is shown as one.
+/// Columns that a character takes; a control character is shown as one character.
 fn width_of(c: char) -> usize {
     if c.is_control() { 1 } else { c.width().unwrap_or(0) }
 }
 
-/// Lines of at most `width` characters, broken between words where that can be.
+/// Lines of at most `width` characters, broken between words if possible.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {

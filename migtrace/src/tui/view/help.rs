@@ -1,16 +1,17 @@
-//! Help: the keys, the words, the colours.
+//! The text of Help: views, keys, words, colours, columns.
 
 use strum::IntoEnumIterator;
 
-use super::table::Table;
-use super::{
-    canvas::{Piece, dim, plain},
-    theme::Tone,
-};
-use crate::tui::state::{
-    action::{Action, View},
-    app::App,
-    prompt::Purpose,
+use crate::{
+    text::{Line, Tone, line},
+    tui::{
+        rows::{processes::Processes, regions::Regions, table::Table},
+        state::{
+            action::{Action, View},
+            app::App,
+            prompt::Purpose,
+        },
+    },
 };
 
 /// The words that the views use.
@@ -41,29 +42,33 @@ pub(in crate::tui) const fn of_prompt(purpose: Purpose) -> &'static str {
     }
 }
 
-pub(super) fn lines(app: &App) -> Vec<Vec<Piece>> {
+pub(super) fn lines(app: &App) -> Vec<Line> {
     let mut lines = vec![heading("views")];
     for view in View::ALL {
         let number = format!("{:>10}  ", view as u8 + 1);
-        lines.push(vec![(number, Tone::Key), (format!("{:<10} ", view.title()), Tone::Strong), plain(view.question())]);
+        lines.push(line![
+            Tone::Key.paint(number),
+            Tone::Strong.paint(format!("{:<10} ", view.title())),
+            view.question()
+        ]);
     }
-    lines.push(Vec::new());
+    lines.push(Line::new());
     lines.push(heading("keys"));
     let keys = Action::iter().filter(|action| action.view().is_none() || *action == Action::Help);
     for action in keys {
-        let keys: Vec<String> = app.config.keymap.keys(action).iter().map(ToString::to_string).collect();
+        let keys: Vec<String> = app.keymap.keys(action).iter().map(ToString::to_string).collect();
         if !keys.is_empty() {
-            lines.push(vec![(format!("{:>22}  ", keys.join(" ")), Tone::Key), plain(action.says())]);
+            lines.push(line![Tone::Key.paint(format!("{:>22}  ", keys.join(" "))), action.says()]);
         }
     }
-    lines.push(vec![
-        dim(format!("{:>22}  ", "mouse")),
-        plain("a view's name, a column, a row, a key below; the wheel goes up and down"),
+    lines.push(line![
+        Tone::Dim.paint(format!("{:>22}  ", "mouse")),
+        "a view's name, a column, a row, a key below; the wheel goes up and down",
     ]);
-    lines.push(Vec::new());
+    lines.push(Line::new());
     lines.push(heading("words"));
-    lines.extend(WORDS.map(|(word, says)| vec![(format!("{word:>14}  "), Tone::Strong), plain(says)]));
-    lines.push(Vec::new());
+    lines.extend(WORDS.map(|(word, says)| line![Tone::Strong.paint(format!("{word:>14}  ")), says]));
+    lines.push(Line::new());
     lines.push(heading("colours"));
     let colours = [
         (Tone::Remote, "remote, misplaced"),
@@ -72,23 +77,23 @@ pub(super) fn lines(app: &App) -> Vec<Vec<Piece>> {
         (Tone::Bad, "lost, failed"),
         (Tone::Dim, "zero, unavailable, beside the point"),
     ];
-    lines.extend(colours.map(|(tone, says)| vec![("            ■ ".to_owned(), tone), plain(says)]));
-    lines.push(Vec::new());
+    lines.extend(colours.map(|(tone, says)| line![tone.paint("            ■ "), says]));
+    lines.push(Line::new());
     lines.push(heading("columns of Processes"));
-    lines.extend(columns(&super::processes::Processes::of(app, false)));
-    lines.push(Vec::new());
+    lines.extend(columns(&Processes::of(app, false)));
+    lines.push(Line::new());
     lines.push(heading("columns of Regions"));
-    lines.extend(columns(&*super::regions::rows(app)));
-    lines.push(Vec::new());
-    lines.push(vec![dim("keys, theme and ascii are set in $XDG_CONFIG_HOME/migtrace/config.toml (docs/top.md)")]);
+    lines.extend(columns(&Regions::of(app)));
+    lines.push(Line::new());
+    let file = "keys, theme and ascii are set in $XDG_CONFIG_HOME/migtrace/config.toml (docs/top.md)";
+    lines.push(line![Tone::Dim.paint(file)]);
     lines
 }
 
-fn columns(table: &dyn Table) -> Vec<Vec<Piece>> {
-    let line = |c: &super::table::Column| vec![(format!("{:>14}  ", c.title), Tone::Strong), plain(c.help)];
-    table.columns().iter().map(line).collect()
+fn columns(table: &dyn Table) -> impl Iterator<Item = Line> {
+    table.columns().iter().map(|column| line![Tone::Strong.paint(format!("{:>14}  ", column.title)), column.help])
 }
 
-fn heading(text: &str) -> Vec<Piece> {
-    vec![(text.to_owned(), Tone::Heading)]
+fn heading(text: &str) -> Line {
+    line![Tone::Heading.paint(text)]
 }

@@ -1,121 +1,48 @@
-//! Latency: how long faults, calls, batches and moves take, stage by stage.
+//! Draws Latency: the table of durations, and the histogram of the selected row.
 
 use ratatui::layout::{Constraint, Layout, Rect};
 
 use super::{
     canvas::Canvas,
     spark,
-    table::{self, Column, RowKey, Table, Value, known, number, text},
-    theme::Tone,
+    table::{self, Cells, Width, width},
 };
 use crate::{
-    event::escape_control,
     model::{latency::Latencies as Times, live::latencies::What},
-    recording::Coverage,
-    text,
+    text::{self, Tone, line, quantity},
     tui::{
-        format,
+        rows::{self, latency::Latencies, table::Value},
         state::{action::View, app::App},
     },
 };
 
-const COLUMNS: [Column; 9] = [
-    text("WHAT", 5, 0, "fault, call, batch, move, stage of a move, move from one node to another"),
-    text("WHICH", 21, 0, "class, name or cause, and nodes"),
-    number("COUNT", 6, 1, "how many"),
-    number("MEDIAN", 8, 0, "half of them took less"),
-    number("P90", 8, 3, "nine of ten took less"),
-    number("P99", 8, 1, "99 of a hundred took less"),
-    number("P99.9", 8, 4, "999 of a thousand took less"),
-    number("MAX", 8, 2, "the longest"),
-    number("SUM", 8, 5, "all of them together"),
+const WIDTHS: [Width; 9] = [
+    width(5, 0),  // WHAT
+    width(21, 0), // WHICH
+    width(6, 1),  // COUNT
+    width(8, 0),  // MEDIAN
+    width(8, 3),  // P90
+    width(8, 1),  // P99
+    width(8, 4),  // P99.9
+    width(8, 2),  // MAX
+    width(8, 5),  // SUM
 ];
-/// Times a decade that the histogram tells apart, and from which decade to which, ns.
+/// Steps of the histogram in a factor of ten, and its range, as powers of ten of ns.
 const STEPS: usize = 4;
 const DECADES: (u32, u32) = (2, 10);
 
-pub(super) struct Latencies<'a> {
-    rows: Vec<(What, &'a Times)>,
-    columns: &'static [Column],
-    why_empty: String,
-    /// Times of faults and moves are known to powers of two.
-    estimated: bool,
-}
-
-impl<'a> Latencies<'a> {
-    pub(super) fn of(app: &'a App) -> Self {
-        let why_empty = match &app.shown().fidelity.fault_times {
-            Coverage::Unavailable(why) => {
-                format!(
-                    "nothing was measured yet; times of faults are unavailable: {}",
-                    escape_control(&why.to_string())
-                )
-            }
-            _ => "nothing was measured yet".to_owned(),
-        };
-        let estimated = app.shown().times_are_estimated();
-        Self { rows: app.shown().latencies.iter().collect(), columns: &COLUMNS, why_empty, estimated }
+impl Cells for Latencies<'_> {
+    fn widths(&self) -> &'static [Width] {
+        &WIDTHS
     }
 
-    /// Without stages and pairs, for a few lines.
-    pub(super) fn shortest(app: &'a App) -> Self {
-        let mut all = Self::of(app);
-        all.rows.retain(|(what, _)| !matches!(what, What::Stage(..) | What::Pair(..)));
-        all
-    }
-}
-
-impl Table for Latencies<'_> {
-    fn columns(&self) -> Vec<Column> {
-        self.columns.to_vec()
-    }
-
-    fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn key(&self, row: usize) -> RowKey {
-        let (what, _) = self.rows[row];
-        RowKey::Name(format!("{} {}", what.sort(), what.name()))
-    }
-
-    fn value(&self, row: usize, column: usize) -> Value {
-        let (what, times) = &self.rows[row];
-        let ns = |ns: Option<u64>| ns.map_or(Value::Missing, |ns| Value::Number(ns as f64));
-        match column {
-            0 => Value::Text(what.sort().to_owned()),
-            1 => Value::Text(what.name()),
-            2 => Value::Number(times.count() as f64),
-            3 => ns(times.median_ns()),
-            4 => ns(times.percentile_ns(90)),
-            5 => ns(times.percentile_ns(99)),
-            6 => ns(times.permille_ns(999)),
-            7 => ns(times.max_ns()),
-            _ => Value::Number(times.total_ns() as f64),
+    fn tone(&self, _: usize, column: usize, value: &Value) -> Tone {
+        match (column, value) {
+            (_, Value::Missing) => Tone::Dim,
+            (1, Value::Text(_)) => Tone::Strong,
+            (_, Value::Text(_)) => Tone::Dim,
+            (_, Value::Number(_)) => Tone::Plain,
         }
-    }
-
-    fn cell(&self, row: usize, column: usize) -> (String, Tone) {
-        match (column, self.value(row, column)) {
-            // A percentile of few is none.
-            (_, Value::Missing) => ("-".to_owned(), Tone::Dim),
-            (_, Value::Text(text)) => (text, if column == 1 { Tone::Strong } else { Tone::Dim }),
-            (2, Value::Number(n)) => (format::number(n), Tone::Plain),
-            (_, Value::Number(ns)) => {
-                let is_estimated =
-                    self.estimated && matches!(self.rows[row].0, What::Fault(_) | What::Move(_) | What::Pair(..));
-                let sign = if is_estimated { "~" } else { "" };
-                known(Some(format!("{sign}{}", text::duration(ns as u64))), Tone::Plain)
-            }
-        }
-    }
-
-    fn default_sort(&self) -> (usize, bool) {
-        (8, true)
-    }
-
-    fn empty(&self) -> String {
-        self.why_empty.clone()
     }
 }
 
@@ -133,20 +60,20 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let table = Latencies::of(app);
     let choice = app.choice(View::Latency);
     table::draw(canvas, rows, &table, &choice, &app.search, true);
-    let order = table::order(&table, &choice, &app.search);
-    let selected = order.get(table::position(&table, &order, &choice)).map(|row| table.rows[*row]);
+    let order = rows::table::order(&table, &choice, &app.search);
+    let selected = order.get(rows::table::position(&table, &order, &choice)).map(|row| table.row(*row));
     match selected {
         Some((what, times)) => histogram(canvas, below, what, times, app.shown().latencies.other_pairs()),
         None => canvas.heading(below, 0, "histogram of what is selected"),
     }
 }
 
-/// The distribution of the selected row: a line for each step of time; and how many moves no row has by their nodes.
+/// The distribution of the selected row, a line for each step of time, and how many migrations no row of pairs has.
 fn histogram(canvas: &mut Canvas<'_>, area: Rect, what: What, times: &Times, other_pairs: u64) {
     let others = if other_pairs == 0 {
         String::new()
     } else {
-        format!("; {} moves are in no row of pairs, which are too many", format::count(other_pairs))
+        format!("; {} moves are in no row of pairs, which are too many", quantity::short_count(other_pairs))
     };
     canvas.heading(area, 0, &format!("{} {}: how many took how long{others}", what.sort(), what.name()));
     let bounds: Vec<u64> = (DECADES.0 * STEPS as u32..=DECADES.1 * STEPS as u32)
@@ -156,7 +83,7 @@ fn histogram(canvas: &mut Canvas<'_>, area: Rect, what: What, times: &Times, oth
     let first = counts.iter().position(|n| *n > 0).unwrap_or(0);
     let last = counts.iter().rposition(|n| *n > 0).unwrap_or(0);
     let room = usize::from(area.height.saturating_sub(1));
-    // Where there is no place for all steps, neighbours share a line.
+    // If there is no room for all steps, neighbours share a line.
     let merged = (last - first + 1).div_ceil(room.max(1)).max(1);
     let lines: Vec<(usize, u64)> =
         (first..=last).step_by(merged).map(|at| (at, counts[at..=last.min(at + merged - 1)].iter().sum())).collect();
@@ -165,8 +92,8 @@ fn histogram(canvas: &mut Canvas<'_>, area: Rect, what: What, times: &Times, oth
     for (row, (at, count)) in lines.into_iter().enumerate() {
         let from = if at == 0 { 0 } else { bounds[at - 1] };
         let until = bounds.get(at + merged - 1).map_or_else(|| "more".to_owned(), |ns| text::duration(*ns));
-        let label = format!("{:>8} to {until:>8} {:>7} ", text::duration(from), format::count(count));
+        let label = format!("{:>8} to {until:>8} {:>7} ", text::duration(from), quantity::short_count(count));
         let bar = spark::bar(count as f64 / max as f64, width);
-        canvas.line(area, row as u16 + 1, &[(label, Tone::Dim), (bar, Tone::Bar)]);
+        canvas.line(area, row as u16 + 1, &line![Tone::Dim.paint(label), Tone::Bar.paint(bar)]);
     }
 }

@@ -1,18 +1,18 @@
-//! A matrix of nodes as a map of heat, with the nodes' distances.
+//! Draws a matrix of nodes as a heat map, with the nodes' distances.
 
 use ratatui::layout::Rect;
 
-use super::{canvas::Canvas, theme::Tone};
+use super::canvas::Canvas;
 use crate::{
     model::live::{State, matrix::Matrix},
-    tui::format,
+    text::{Tone, quantity},
 };
 
 /// Columns of a cell, and of the name of a row.
 const CELL: u16 = 7;
 const LABEL: u16 = 7;
 
-/// The nodes that a matrix is of: those of the machine, and others that something went from or to.
+/// The nodes of a matrix: those of the machine, and others that pages were on.
 pub(super) fn nodes(state: &State) -> Vec<i32> {
     let known = state.meta.topology.nodes.iter().map(|node| node.nid);
     let seen = state.moves.iter().chain(state.faults.iter()).flat_map(|((from, to), _)| [from, to]);
@@ -32,7 +32,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, matrix: &
     canvas.heading(area, 0, title);
     let nodes = nodes(state);
     if nodes.is_empty() {
-        canvas.line(area, 1, &[("the source does not say which nodes there are".to_owned(), Tone::Dim)]);
+        canvas.line(area, 1, &Tone::Dim.paint("the source does not say which nodes there are").into());
         return;
     }
     let columns = usize::from((area.width.saturating_sub(LABEL)) / CELL).min(nodes.len());
@@ -68,14 +68,20 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, matrix: &
 fn cell(canvas: &mut Canvas<'_>, (x, y): (u16, u16), state: &State, (from, to): (i32, i32), count: u64, max: u64) {
     let share = if max == 0 { 0.0 } else { count as f64 / max as f64 };
     if count > 0 {
-        canvas.put_right(x, y, CELL - 1, &format!("{:>6}", format::count(count)), canvas.theme.heat(share, true));
+        canvas.put_right(
+            x,
+            y,
+            CELL - 1,
+            &format!("{:>6}", quantity::short_count(count)),
+            canvas.theme.heat(share, true),
+        );
         return;
     }
     let text = distance(state, from, to).map_or_else(|| "·".to_owned(), |d| format!("·{d}"));
     canvas.put_right(x, y, CELL - 1, &text, canvas.theme.style(Tone::Dim));
 }
 
-/// How far a node is from another, as the firmware says: 10 is itself.
+/// Distance from node to node as the firmware reports it: 10 is the node itself.
 fn distance(state: &State, from: i32, to: i32) -> Option<u32> {
     let nodes = &state.meta.topology.nodes;
     let column = nodes.iter().position(|node| node.nid == to)?;

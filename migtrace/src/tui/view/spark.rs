@@ -1,8 +1,9 @@
-//! Numbers over time as a row of bars.
+//! Draws numbers over time as a row of bars.
 
-use super::{canvas::Canvas, theme::Tone};
+use super::canvas::Canvas;
+use crate::text::Tone;
 
-/// Draws the last numbers that fit, the newest to the right, a column each; the scale is of what is shown.
+/// Draws the last numbers that fit, a column each, the newest on the right. The largest one shown sets the scale.
 pub(crate) fn draw(canvas: &mut Canvas<'_>, (x, y): (u16, u16), width: u16, values: &[f64], tone: Tone) {
     let shown = &values[values.len().saturating_sub(width.into())..];
     let max = shown.iter().copied().fold(0.0, f64::max);
@@ -15,13 +16,13 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, (x, y): (u16, u16), width: u16, valu
     }
 }
 
-/// All numbers in at most `width`, by the means of neighbours.
+/// Shortens numbers to at most `width`, by the means of neighbours.
 pub(crate) fn squeezed(values: &[f64], width: usize) -> Vec<f64> {
     let group = values.len().div_ceil(width.max(1)).max(1);
     values.chunks(group).map(|chunk| chunk.iter().sum::<f64>() / chunk.len() as f64).collect()
 }
 
-/// A bar of `width` columns that is filled as far as `share`, between 0 and 1.
+/// A bar of `width` columns, filled to `share` between 0 and 1.
 pub(crate) fn bar(share: f64, width: usize) -> String {
     let filled = (share.clamp(0.0, 1.0) * width as f64).round() as usize;
     let filled = if share > 0.0 { filled.max(1) } else { filled };

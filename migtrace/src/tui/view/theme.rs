@@ -1,35 +1,14 @@
-//! Colours and signs by meaning. Colours are of the 256 that terminals have, near those of Okabe and Ito, which people
-//! with any colour vision tell apart; and nothing is told by colour alone.
+//! Colours and signs by meaning.
+//!
+//! The colours are those of the terminal's 256 that come near the palette of Okabe and Ito, which people with any colour
+//! vision can distinguish. Colour is never the only sign.
 
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 
-/// What a piece of text means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Tone {
-    #[default]
-    Plain,
-    /// Beside the point.
-    Dim,
-    Strong,
-    Heading,
-    /// A key to press.
-    Key,
-    /// Pages that moved, things as they should be.
-    Good,
-    /// Estimates, marks, what to look at.
-    Warn,
-    /// Loss, failures.
-    Bad,
-    /// Remote and misplaced pages.
-    Remote,
-    /// Bars and lines of numbers.
-    Bar,
-    /// The row that keys act on.
-    Selected,
-}
+use crate::text::Tone;
 
-/// Which colours.
+/// A set of colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Palette {
@@ -38,22 +17,22 @@ pub enum Palette {
     Dark,
     /// For a light background.
     Light,
-    /// No colours: bold, dim and reversed only.
+    /// No colours, only bold, dim and reversed.
     None,
 }
 
-/// How everything looks.
+/// How the screen looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Theme {
     pub palette: Palette,
-    /// Only characters that every terminal has.
+    /// Use only ASCII.
     pub ascii: bool,
 }
 
-/// Levels of a map of heat, from little to much: dark to bright on dark, bright to dark on light, as cividis does.
+/// Levels of a heat map, from little to much, as cividis has them: dark to bright on dark, bright to dark on light.
 const HEAT_DARK: [u8; 8] = [17, 18, 24, 60, 102, 143, 185, 227];
 const HEAT_LIGHT: [u8; 8] = [230, 222, 179, 144, 102, 60, 24, 17];
-/// Filled so far: for bars of one character.
+/// Bars of one character, by how far they are filled.
 const LEVELS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 impl Theme {
@@ -72,7 +51,7 @@ impl Theme {
                 _ => color(246, 242),
             },
             Tone::Strong => plain.add_modifier(Modifier::BOLD),
-            Tone::Heading => color(74, 25).add_modifier(Modifier::BOLD),
+            Tone::Heading | Tone::Syscall => color(74, 25).add_modifier(Modifier::BOLD),
             Tone::Key => color(214, 130).add_modifier(Modifier::BOLD),
             Tone::Good => color(36, 29),
             Tone::Warn => color(214, 130),
@@ -83,8 +62,7 @@ impl Theme {
         }
     }
 
-    /// The colour of a cell of heat between 0 and 1. What stands in it is seen, or where there is nothing to read, is of
-    /// the same colour.
+    /// The colour of a cell of a heat map, between 0 and 1. `is_read`: its text is to be read; else it has the same colour.
     #[must_use]
     pub fn heat(&self, share: f64, is_read: bool) -> Style {
         let level = level(share, 8);
@@ -101,19 +79,19 @@ impl Theme {
         Style::new().bg(color).fg(if is_read { text } else { color })
     }
 
-    /// A character for a cell of heat, which tells as much where colours are not seen.
+    /// A character for a cell of a heat map, for terminals without colours.
     #[must_use]
     pub fn shade(&self, share: f64) -> char {
         [' ', '░', '▒', '▓', '█'][level(share, 4)]
     }
 
-    /// A character that fills its cell as far as `share`, between 0 and 1; of what is there at all, at least a bit.
+    /// A character that fills its cell to `share`, between 0 and 1, and any share above 0 visibly.
     #[must_use]
     pub fn fill(&self, share: f64) -> char {
         LEVELS[level(share, 8)]
     }
 
-    /// What stands for a character where only ASCII is wanted.
+    /// The character that replaces another one if only ASCII is wanted.
     #[must_use]
     pub fn plain(&self, c: char) -> char {
         if !self.ascii || c.is_ascii() {
@@ -142,7 +120,7 @@ impl Theme {
     }
 }
 
-/// Which of `levels` a share is, 0 for nothing.
+/// Which of `levels` a share is; 0 for nothing.
 fn level(share: f64, levels: usize) -> usize {
     if share <= 0.0 || share.is_nan() { 0 } else { ((share * levels as f64).ceil() as usize).clamp(1, levels) }
 }

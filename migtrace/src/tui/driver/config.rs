@@ -1,4 +1,4 @@
-//! The configuration file, `$XDG_CONFIG_HOME/migtrace/config.toml`: how the screen looks, and keys.
+//! Reads the configuration file, `$XDG_CONFIG_HOME/migtrace/config.toml`: how the screen looks, and keys.
 
 use std::{
     collections::BTreeMap,
@@ -8,15 +8,12 @@ use std::{
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::{
-    state::{
-        action::Action,
-        keys::{Key, Keymap},
-    },
+use crate::tui::{
+    state::{action::Action, key::Key, keymap::Keymap},
     view::theme::{Palette, Theme},
 };
 
-/// Why it cannot be used.
+/// Why the configuration file cannot be used.
 #[derive(Debug, Error)]
 pub enum ConfigError {
     #[error("cannot read {}: {why}", path.display())]
@@ -25,7 +22,7 @@ pub enum ConfigError {
     Content { path: PathBuf, why: String },
 }
 
-/// What it says.
+/// The settings of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     pub theme: Theme,
@@ -44,10 +41,10 @@ struct File {
 }
 
 impl Config {
-    /// Reads the user's file; the defaults where there is none.
+    /// Reads the user's file; the defaults if there is none.
     ///
     /// # Errors
-    /// It cannot be read, or says what nobody understands.
+    /// It cannot be read, or has an unknown name or value.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         match std::fs::read_to_string(path) {
             Ok(text) => Self::parse(&text).map_err(|why| ConfigError::Content { path: path.to_owned(), why }),
@@ -67,10 +64,10 @@ impl Config {
     }
 }
 
-/// Where the user's file is, given the two variables that say so.
+/// The path of the user's file, by the values of two environment variables.
 #[must_use]
 pub fn path(xdg_config_home: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
-    // The specification has relative paths ignored.
+    // The specification (XDG base directories) has relative paths ignored.
     let base = xdg_config_home.filter(|dir| dir.is_absolute()).or_else(|| home.map(|home| home.join(".config")));
     base.map(|base| base.join("migtrace/config.toml"))
 }
@@ -89,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_understands_is_refused_by_name() {
+    fn unknown_names_and_values_are_rejected_by_name() {
         for (text, said) in [
             ("[keys]\nfly = [\"x\"]", "fly"),
             ("[keys]\nquit = [\"hyper-x\"]", "hyper-x"),

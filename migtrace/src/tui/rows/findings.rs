@@ -1,9 +1,8 @@
 //! What stands out, in sentences: for who never read the manual.
 
-use crate::tui::{format, view::theme::Tone};
 use crate::{
     model::live::{State, latencies::What, process::Process},
-    text,
+    text::{self, Span, Tone, quantity},
 };
 
 /// Faults below which no share is worth a sentence.
@@ -12,9 +11,9 @@ const FEW: u64 = 20;
 const MUCH_PERCENT: f64 = 5.0;
 
 /// The sentences, the most important first.
-pub(crate) fn of(state: &State) -> Vec<(String, Tone)> {
+pub(crate) fn of(state: &State) -> Vec<Span> {
     if state.totals.events == 0 {
-        return vec![("Waiting for events: nothing that is traced touched or moved a page yet.".to_owned(), Tone::Dim)];
+        return vec![Tone::Dim.paint("Waiting for events: nothing that is traced touched or moved a page yet.")];
     }
     let found: Vec<_> = [
         loss(state),
@@ -29,10 +28,10 @@ pub(crate) fn of(state: &State) -> Vec<(String, Tone)> {
     .into_iter()
     .flatten()
     .collect();
-    if found.is_empty() { vec![("Nothing stands out.".to_owned(), Tone::Good)] } else { found }
+    if found.is_empty() { vec![Tone::Good.paint("Nothing stands out.")] } else { found }
 }
 
-fn loss(state: &State) -> Option<(String, Tone)> {
+fn loss(state: &State) -> Option<Span> {
     let lost = state.lost().max(state.meta.lost());
     let worst =
         state.losses.iter().max_by_key(|(_, n)| **n).map(|((probe, cause), _)| format!(" (most: {probe}, {cause})"));
@@ -41,14 +40,14 @@ fn loss(state: &State) -> Option<(String, Tone)> {
         text::count(lost, "event"),
         worst.unwrap_or_default()
     );
-    (lost > 0).then_some((text, Tone::Bad))
+    (lost > 0).then(|| Tone::Bad.paint(text))
 }
 
-fn remote(state: &State) -> Option<(String, Tone)> {
+fn remote(state: &State) -> Option<Span> {
     let totals = &state.totals;
     let percent = totals.remote_percent().filter(|p| *p >= MUCH_PERCENT && totals.remote_faults >= FEW)?;
     let worst = worst(state, |p| p.counts.remote_faults).map(|(name, p)| {
-        let its = p.counts.remote_percent().map(format::percent).unwrap_or_default();
+        let its = p.counts.remote_percent().map(quantity::percent).unwrap_or_default();
         let lies = match (p.home(), p.pages.most()) {
             (Some(home), Some(most)) if home != most => {
                 format!("; it runs on node {home}, its pages are on node {most}")
@@ -57,11 +56,11 @@ fn remote(state: &State) -> Option<(String, Tone)> {
         };
         format!("; most: {name}, {its} of its own{lies}")
     });
-    let text = format!("{} of faults touch a remote page{}.", format::percent(percent), worst.unwrap_or_default());
-    Some((text, Tone::Remote))
+    let text = format!("{} of faults touch a remote page{}.", quantity::percent(percent), worst.unwrap_or_default());
+    Some(Tone::Remote.paint(text))
 }
 
-fn misplaced(state: &State) -> Option<(String, Tone)> {
+fn misplaced(state: &State) -> Option<Span> {
     let n = state.totals.misplaced;
     let worst = worst(state, |p| p.counts.misplaced).map(|(name, _)| format!("; most: {name}"));
     let text = format!(
@@ -69,18 +68,21 @@ fn misplaced(state: &State) -> Option<(String, Tone)> {
         text::count(n, "check"),
         worst.unwrap_or_default()
     );
-    (n > 0).then_some((text, Tone::Remote))
+    (n > 0).then(|| Tone::Remote.paint(text))
 }
 
-fn failed(state: &State) -> Option<(String, Tone)> {
+fn failed(state: &State) -> Option<Span> {
     let (moved, failed) = (state.moved_pages(&state.totals), state.failed_pages(&state.totals));
     let much = failed > 0 && failed * 20 > moved + failed;
-    let text =
-        format!("{} of {} pages that were to move stayed.", format::count(failed), format::count(moved + failed));
-    much.then_some((text, Tone::Bad))
+    let text = format!(
+        "{} of {} pages that were to move stayed.",
+        quantity::short_count(failed),
+        quantity::short_count(moved + failed)
+    );
+    much.then(|| Tone::Bad.paint(text))
 }
 
-fn moved(state: &State) -> Option<(String, Tone)> {
+fn moved(state: &State) -> Option<Span> {
     let moved = state.moved_pages(&state.totals);
     let way =
         state.moves.iter().max_by_key(|(_, n)| *n).map(|((from, to), _)| format!(", most from node {from} to {to}"));
@@ -91,33 +93,33 @@ fn moved(state: &State) -> Option<(String, Tone)> {
     let cause = causes.max().map(|(_, cause)| format!(", most for {cause}")).unwrap_or_default();
     let text = format!(
         "The kernel moved {}{}{cause}.",
-        format::count(moved) + if moved == 1 { " page" } else { " pages" },
+        quantity::short_count(moved) + if moved == 1 { " page" } else { " pages" },
         way.unwrap_or_default()
     );
-    (moved > 0).then_some((text, Tone::Good))
+    (moved > 0).then(|| Tone::Good.paint(text))
 }
 
-fn waits(state: &State) -> Option<(String, Tone)> {
+fn waits(state: &State) -> Option<Span> {
     let waited = |p: &Process| p.counts.stalled_ns;
     let (name, process) = worst(state, waited)?;
     let share = process.counts.stalled_ns as f64 * 100.0 / state.elapsed_ns().max(1) as f64;
     let text = format!(
         "{name} waited {} in page faults and placement calls, {} of the time.",
         text::duration(process.counts.stalled_ns),
-        format::percent(share)
+        quantity::percent(share)
     );
-    (share >= 10.0).then_some((text, Tone::Warn))
+    (share >= 10.0).then(|| Tone::Warn.paint(text))
 }
 
-fn one_node(state: &State) -> Option<(String, Tone)> {
+fn one_node(state: &State) -> Option<Span> {
     let text = "This machine has one node: no page can lie on a wrong one.";
-    (state.meta.topology.nodes.len() == 1).then(|| (text.to_owned(), Tone::Dim))
+    (state.meta.topology.nodes.len() == 1).then(|| Tone::Dim.paint(text))
 }
 
 /// What to bear in mind of times.
-fn machine(state: &State) -> Option<(String, Tone)> {
+fn machine(state: &State) -> Option<Span> {
     state.meta.machine.as_deref().map(|machine| {
-        (format!("This is an {}.", text::machine(machine)).replace("an virtual", "a virtual"), Tone::Dim)
+        Tone::Dim.paint(format!("This is an {}.", text::machine(machine)).replace("an virtual", "a virtual"))
     })
 }
 
@@ -135,7 +137,7 @@ mod tests {
     fn said((meta, events): (crate::recording::Meta, Vec<crate::event::Event>)) -> String {
         let mut state = State::new(meta);
         events.iter().for_each(|e| state.feed(e));
-        of(&state).into_iter().map(|(text, _)| text + "\n").collect()
+        of(&state).into_iter().map(|span| span.text + "\n").collect()
     }
 
     #[test]

@@ -1,28 +1,31 @@
-//! Lines that the user types: a filter, a search, an address.
+//! What a typed line does: a filter, a search or an address.
 
-use crossterm::event::KeyEvent;
-
-use super::{
-    app::{App, Effect, Source},
-    prompt::{Prompt, Purpose, Typed},
+use crate::{
+    filter::{Filter, quantity},
+    tui::state::{
+        app::App,
+        effect::Effect,
+        key::Key,
+        prompt::{Prompt, Purpose, Typed},
+        session::Source,
+    },
 };
-use crate::{filter::Filter, units};
 
 impl App {
-    pub(crate) fn ask(&mut self, purpose: Purpose, text: String) {
+    pub(crate) fn open_prompt(&mut self, purpose: Purpose, text: String) {
         self.prompt = Some(Prompt::new(purpose, text));
     }
 
-    pub(crate) fn prompt_key(&mut self, key: KeyEvent) -> Option<Effect> {
+    pub(crate) fn prompt_key(&mut self, key: Key) -> Option<Effect> {
         let prompt = self.prompt.as_mut()?;
         let typed = prompt.key(key);
         let (purpose, text) = (prompt.purpose, prompt.text.clone());
         match (typed, purpose) {
-            (Typed::Left, Purpose::Search) => {
+            (Typed::Cancelled, Purpose::Search) => {
                 self.search.clear();
                 self.prompt = None;
             }
-            (Typed::Left, _) => self.prompt = None,
+            (Typed::Cancelled, _) => self.prompt = None,
             (_, Purpose::Search) => {
                 self.search = text;
                 if typed == Typed::Entered {
@@ -36,7 +39,7 @@ impl App {
         None
     }
 
-    /// Counts only events for which this holds, from now on; of a recording, from its start.
+    /// Counts only events that pass a filter: from now on, or a recording from its start.
     pub fn set_filter(&mut self, text: &str) -> Option<Effect> {
         let wanted = if text.trim().is_empty() { Ok(Filter::all()) } else { text.parse() };
         match wanted {
@@ -58,19 +61,22 @@ impl App {
 
     fn enter_page(&mut self, text: &str) -> Option<Effect> {
         let hex = u64::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok();
-        let addr =
-            if text.trim().starts_with("0x") { hex } else { units::parse(text.trim()).ok().map(|q| q.value).or(hex) };
+        let addr = if text.trim().starts_with("0x") {
+            hex
+        } else {
+            quantity::parse(text.trim()).ok().map(|q| q.value).or(hex)
+        };
         let Some(addr) = addr else {
             if let Some(prompt) = &mut self.prompt {
                 prompt.error = Some("an address is a number, such as 0x7f12a4000000".to_owned());
             }
             return None;
         };
-        let owners = self.stories.owners(addr);
+        let owners = self.details.owners(addr);
         let opened = self.process.filter(|id| owners.contains(id));
         let process = opened.or(owners.first().copied()).or(self.process).unwrap_or_default();
         if owners.len() > 1 && opened.is_none() {
-            self.say(format!("{} processes have a page there; this is the first one's", owners.len()));
+            self.notify(format!("{} processes have a page there; this is the first one's", owners.len()));
         }
         self.prompt = None;
         self.open_page(process, addr)

@@ -1,4 +1,4 @@
-//! A marked moment, and what lies between two of them.
+//! Moments that the user marked, and what was counted between two of them.
 
 use crate::model::live::{State, counts::Counts, matrix::Matrix};
 
@@ -13,7 +13,7 @@ pub(crate) struct Moment {
 
 /// What was counted from one moment to another.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Between {
+pub(crate) struct Difference {
     pub ns: u64,
     pub counts: Counts,
     pub moves: Matrix,
@@ -21,16 +21,16 @@ pub(crate) struct Between {
 }
 
 impl Moment {
-    /// Now.
+    /// The moment that a state is at.
     #[must_use]
     pub(crate) fn of(state: &State) -> Self {
         Self { at_ns: state.now_ns(), counts: state.totals, moves: state.moves.clone(), lost: state.lost() }
     }
 
-    /// From an earlier one to this one.
+    /// The difference from an earlier moment to this one.
     #[must_use]
-    pub(crate) fn since(&self, earlier: &Self) -> Between {
-        Between {
+    pub(crate) fn since(&self, earlier: &Self) -> Difference {
+        Difference {
             ns: self.at_ns.saturating_sub(earlier.at_ns),
             counts: self.counts.since(&earlier.counts),
             moves: self.moves.since(&earlier.moves),
@@ -39,8 +39,8 @@ impl Moment {
     }
 }
 
-impl Between {
-    /// Of a number, how much it was a second; `None` where no time went by.
+impl Difference {
+    /// A count as a rate per second; `None` if no time passed.
     #[must_use]
     pub(crate) fn per_second(&self, count: u64) -> Option<f64> {
         (self.ns > 0).then(|| count as f64 * 1e9 / self.ns as f64)

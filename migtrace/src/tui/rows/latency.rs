@@ -1,0 +1,109 @@
+//! Latency: how long faults, placement syscalls, batches and migrations took, stage by stage.
+
+use super::table::{Column, Table, Value, number, text};
+use crate::{
+    event::escape_control,
+    model::{
+        latency::Latencies as Times,
+        live::{fidelity::Level, latencies::What},
+    },
+    text::{self, quantity},
+    tui::state::{app::App, selection::RowKey},
+};
+
+const COLUMNS: [Column; 9] = [
+    text("WHAT", "fault, call, batch, move, stage of a move, move from one node to another"),
+    text("WHICH", "class, name or cause, and nodes"),
+    number("COUNT", "how many"),
+    number("MEDIAN", "half of them took less"),
+    number("P90", "nine of ten took less"),
+    number("P99", "99 of a hundred took less"),
+    number("P99.9", "999 of a thousand took less"),
+    number("MAX", "the longest"),
+    number("SUM", "all of them together"),
+];
+
+/// The rows.
+pub(crate) struct Latencies<'a> {
+    rows: Vec<(What, &'a Times)>,
+    why_empty: String,
+    /// Durations of faults and migrations are known to powers of two only.
+    estimated: bool,
+}
+
+impl<'a> Latencies<'a> {
+    pub(crate) fn of(app: &'a App) -> Self {
+        let why_empty = match &app.shown().fidelity.fault_times {
+            Level::Unavailable(why) => {
+                format!("nothing was measured yet; times of faults are unavailable: {}", escape_control(why))
+            }
+            _ => "nothing was measured yet".to_owned(),
+        };
+        let estimated = app.shown().times_are_estimated();
+        Self { rows: app.shown().latencies.iter().collect(), why_empty, estimated }
+    }
+
+    /// The rows without stages and node pairs, to fit into a few lines.
+    pub(crate) fn without_parts(app: &'a App) -> Self {
+        let mut all = Self::of(app);
+        all.rows.retain(|(what, _)| !matches!(what, What::Stage(..) | What::Pair(..)));
+        all
+    }
+
+    /// What a row is about, and its durations.
+    pub(crate) fn row(&self, row: usize) -> (What, &'a Times) {
+        self.rows[row]
+    }
+}
+
+impl Table for Latencies<'_> {
+    fn columns(&self) -> &'static [Column] {
+        &COLUMNS
+    }
+
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn key(&self, row: usize) -> RowKey {
+        let (what, _) = self.rows[row];
+        RowKey::Name(format!("{} {}", what.sort(), what.name()))
+    }
+
+    fn value(&self, row: usize, column: usize) -> Value {
+        let (what, times) = &self.rows[row];
+        match column {
+            0 => Value::Text(what.sort().to_owned()),
+            1 => Value::Text(what.name()),
+            2 => Value::Number(times.count() as f64),
+            3 => Value::known(times.median_ns()),
+            4 => Value::known(times.percentile_ns(90)),
+            5 => Value::known(times.percentile_ns(99)),
+            6 => Value::known(times.permille_ns(999)),
+            7 => Value::known(times.max_ns()),
+            _ => Value::Number(times.total_ns() as f64),
+        }
+    }
+
+    fn text(&self, row: usize, column: usize) -> String {
+        match (column, self.value(row, column)) {
+            // A percentile of few durations is none.
+            (_, Value::Missing) => "-".to_owned(),
+            (_, Value::Text(text)) => text,
+            (2, Value::Number(n)) => quantity::short(n),
+            (_, Value::Number(ns)) => {
+                let is_estimated =
+                    self.estimated && matches!(self.rows[row].0, What::Fault(_) | What::Move(_) | What::Pair(..));
+                format!("{}{}", if is_estimated { "~" } else { "" }, text::duration(ns as u64))
+            }
+        }
+    }
+
+    fn default_sort(&self) -> (usize, bool) {
+        (8, true)
+    }
+
+    fn empty(&self) -> String {
+        self.why_empty.clone()
+    }
+}

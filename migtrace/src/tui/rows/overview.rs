@@ -1,0 +1,98 @@
+//! The last lines of Overview: loss, overhead, fidelity.
+
+use super::probes;
+use crate::{
+    event::escape_control,
+    live::session::SILENCED,
+    model::live::fidelity::Level,
+    recording::ProgramCost,
+    text::{self, Line, Span, Tone, line, quantity},
+    tui::state::app::App,
+};
+
+/// What was lost, and what else is not in the numbers.
+pub(crate) fn loss(app: &App) -> Line {
+    let state = app.shown();
+    let mut line = line![Tone::Dim.paint("loss      ")];
+    if state.losses.is_empty() && state.meta.lost() == 0 {
+        line.push(Tone::Good.paint("0 events lost"));
+    } else if state.losses.is_empty() {
+        line.push(Tone::Bad.paint(format!("{} lost", text::count(state.meta.lost(), "event"))));
+    }
+    for ((probe, cause), count) in &state.losses {
+        let text = format!("{}: {} {}  ", escape_control(probe), quantity::short_count(*count), escape_control(cause));
+        line.push(Tone::Bad.paint(text));
+    }
+    let (evicted, _) = state.processes.evicted();
+    let mut also = Vec::new();
+    if evicted > 0 {
+        also.push(format!("{} processes no longer listed", quantity::short_count(evicted)));
+    }
+    if app.not_counted.lost > 0 {
+        also.push(format!("{} events came too fast to be counted", quantity::short_count(app.not_counted.lost)));
+    }
+    if app.missed() > 0 {
+        also.push(text::missed(app.missed()));
+    }
+    if app.is_silenced() {
+        also.push(SILENCED.to_owned());
+    }
+    if let Some(sample) = state.meta.sample {
+        also.push(format!("numbers are of a sample, one of {sample}"));
+    }
+    if !also.is_empty() {
+        line.push(Tone::Warn.paint(format!("  {}", also.join(", "))));
+    }
+    line
+}
+
+/// The overhead of tracing.
+pub(crate) fn overhead(app: &App) -> Line {
+    let mut line = line![Tone::Dim.paint("own cost")];
+    let cpu = app.overhead.cpu_percent.map(|p| format!("{} of a CPU", quantity::percent(p)));
+    let rss = app.overhead.rss_bytes.map(quantity::bytes);
+    match (cpu, rss) {
+        (None, None) => {}
+        (cpu, rss) => {
+            let both = [cpu, rss].into_iter().flatten().collect::<Vec<_>>().join(", ");
+            line.push(format!("  this program {both}"));
+        }
+    }
+    let runs = |p: &ProgramCost| p.run_ns.zip(p.run_count.filter(|n| *n > 0));
+    let (ns, count) =
+        probes::programs(app).iter().filter_map(runs).fold((0, 0), |(ns, n), (its_ns, its)| (ns + its_ns, n + its));
+    line.push(match ns.checked_div(count) {
+        Some(ns) => Span::from(format!("  kernel programs {} a run", text::duration(ns))),
+        None => Tone::Dim.paint("  kernel programs: not measured"),
+    });
+    line
+}
+
+/// How far the numbers can be trusted.
+pub(crate) fn fidelity(app: &App) -> Line {
+    let f = &app.shown().fidelity;
+    let all = [
+        ("faults", &f.faults),
+        ("remote", &f.remote),
+        ("misplaced", &f.misplaced),
+        ("moves", &f.moved),
+        ("fault times", &f.fault_times),
+        ("calls", &f.requests),
+        ("regions", &f.regions),
+        ("marks", &f.marks),
+    ];
+    let of = |want: fn(&Level) -> bool| {
+        all.iter().filter(|(_, level)| want(level)).map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    };
+    let parts = [
+        ("unavailable ", of(|l| matches!(l, Level::Unavailable(_))), Tone::Dim),
+        ("~estimated ", of(|l| matches!(l, Level::Estimated(_))), Tone::Warn),
+        ("exact ", of(|l| matches!(l, Level::Exact)), Tone::Good),
+    ];
+    let mut line = line![Tone::Dim.paint("fidelity  ")];
+    for (label, names, tone) in parts.into_iter().filter(|(_, names, _)| !names.is_empty()) {
+        line.push(tone.paint(label));
+        line.push(format!("{names}  "));
+    }
+    line
+}

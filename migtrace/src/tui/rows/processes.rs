@@ -1,0 +1,212 @@
+//! Processes: faults, where pages are, migrations and wait time of each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    nodes::shares,
+    table::{Column, Table, UNKNOWN, Value, number, text},
+};
+use crate::{
+    event::escape_control,
+    model::live::{
+        State,
+        counts::Counts,
+        fidelity::Level,
+        process::{Identity, Process},
+    },
+    recording::describe,
+    text::{self, quantity},
+    tui::state::{app::App, selection::RowKey, session::Source},
+};
+
+const COLUMNS: [Column; 13] = [
+    number("PID", "number of the process"),
+    text("NAME", "name of its main thread"),
+    text("RUNS ON", "nodes whose CPUs its events happened on"),
+    text("PAGES ON", "nodes on which the pages that it touched lie: an estimate from faults and moves"),
+    number("FLT/s", "page faults in the last second; of a recording, a second on average"),
+    number("FAULTS", "page faults"),
+    number("REMOTE", "of its faults whose places are known, those with a page on another node than the CPU"),
+    number("MISPL", "checks that found the page on another node than policy wants"),
+    number("MOVED", "pages moved while it ran"),
+    number("MOV/s", "pages moved in the last second; of a recording, a second on average"),
+    number("FAILED", "pages that were to move and stayed"),
+    number("WAITED", "time in page faults and placement calls"),
+    text("CGROUP", "control group, by its container or path where it is known"),
+];
+
+/// The rows of Processes.
+pub(crate) struct Processes<'a> {
+    state: &'a State,
+    rows: Vec<(Identity, &'a Process, Counts)>,
+    /// As a tree: the rows in order, and the depth of each row.
+    tree: Option<(Vec<usize>, BTreeMap<usize, usize>)>,
+}
+
+impl<'a> Processes<'a> {
+    pub(crate) fn of(app: &'a App, as_tree: bool) -> Self {
+        let state = app.shown();
+        let now = state.now_ns();
+        let of_recording = matches!(app.source, Source::Recording(_)).then(|| state.elapsed_ns());
+        let rate = |p: &Process| match of_recording {
+            Some(ns) => p.counts.a_second(ns),
+            None => p.last_second(now),
+        };
+        let rows: Vec<_> = state.processes.iter().map(|(id, p)| (id, p, rate(p))).collect();
+        let tree = as_tree
+            .then(|| tree(&rows))
+            .map(|tree| (tree.iter().map(|(row, _)| *row).collect(), tree.into_iter().collect()));
+        Self { state, rows, tree }
+    }
+
+    pub(crate) fn has_exited(&self, row: usize) -> bool {
+        self.rows[row].1.exited
+    }
+
+    /// Whether most of its pages are on another node than most of its CPU time.
+    pub(crate) fn is_off_node(&self, row: usize) -> bool {
+        let (_, process, _) = &self.rows[row];
+        matches!((process.home(), process.pages.most()), (Some(home), Some(most)) if home != most)
+    }
+
+    fn depth(&self, row: usize) -> usize {
+        self.tree.as_ref().and_then(|(_, depths)| depths.get(&row)).copied().unwrap_or(0)
+    }
+
+    /// A number of a process, if the source shows it.
+    fn count(&self, row: usize, column: usize) -> Option<f64> {
+        let (id, process, second) = &self.rows[row];
+        let (c, f) = (&process.counts, &self.state.fidelity);
+        let given = |level: &Level, n: u64| level.is_available().then_some(n as f64);
+        match column {
+            0 => Some(f64::from(id.pid)),
+            4 => given(&f.faults, second.faults),
+            5 => given(&f.faults, c.faults),
+            6 => c.remote_percent(),
+            7 => given(&f.misplaced, c.misplaced),
+            8 => given(&f.moved, self.state.moved_pages(c)),
+            9 => given(&f.moved, self.state.moved_pages(second)),
+            10 => given(&f.moved, self.state.failed_pages(c)),
+            11 => self.state.waited_ns(c).map(|ns| ns as f64),
+            _ => None,
+        }
+    }
+
+    fn words(&self, row: usize, column: usize) -> String {
+        let (_, process, _) = &self.rows[row];
+        match column {
+            1 => process.comm.to_string(),
+            2 => shares(&process.runs),
+            3 => shares(&process.pages),
+            _ => self.cgroup(process.cgroup_id),
+        }
+    }
+
+    fn cgroup(&self, id: u64) -> String {
+        match self.state.meta.cgroups.get(&id) {
+            Some(path) => describe::cgroup(path),
+            None if id == 0 => String::new(),
+            None => id.to_string(),
+        }
+    }
+}
+
+impl Table for Processes<'_> {
+    fn columns(&self) -> &'static [Column] {
+        &COLUMNS
+    }
+
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn key(&self, row: usize) -> RowKey {
+        RowKey::Process(self.rows[row].0)
+    }
+
+    fn value(&self, row: usize, column: usize) -> Value {
+        if COLUMNS[column].is_number {
+            return self.count(row, column).map_or(Value::Missing, Value::Number);
+        }
+        match self.words(row, column) {
+            text if text.is_empty() => Value::Missing,
+            text => Value::Text(text),
+        }
+    }
+
+    fn text(&self, row: usize, column: usize) -> String {
+        if !COLUMNS[column].is_number {
+            let text = self.words(row, column);
+            return match column {
+                1 => {
+                    let gone = if self.has_exited(row) { " (gone)" } else { "" };
+                    format!("{}{text}{gone}", "  ".repeat(self.depth(row)))
+                }
+                2 | 3 if text.is_empty() => UNKNOWN.to_owned(),
+                _ => text,
+            };
+        }
+        match (column, self.count(row, column)) {
+            (_, None) => UNKNOWN.to_owned(),
+            (0, Some(n)) => format!("{n}"),
+            (6, Some(n)) => quantity::percent(n),
+            (11, Some(n)) => text::duration(n as u64),
+            (_, Some(n)) => quantity::short(n),
+        }
+    }
+
+    fn default_sort(&self) -> (usize, bool) {
+        // By faults; if the source shows none, by wait time.
+        (if self.state.fidelity.faults.is_available() { 5 } else { 11 }, true)
+    }
+
+    fn fixed_order(&self) -> Option<Vec<usize>> {
+        self.tree.as_ref().map(|(order, _)| order.clone())
+    }
+
+    fn empty(&self) -> String {
+        "no process had an event yet".to_owned()
+    }
+}
+
+/// The rows, each below its parent, with their depths.
+fn tree(rows: &[(Identity, &Process, Counts)]) -> Vec<(usize, usize)> {
+    let by_pid: BTreeMap<u32, usize> = rows.iter().enumerate().map(|(row, (id, ..))| (id.pid, row)).collect();
+    let mut children: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
+    for (row, (id, process, _)) in rows.iter().enumerate() {
+        let parent = process.parent.filter(|parent| *parent != id.pid).and_then(|parent| by_pid.get(&parent).copied());
+        children.entry(parent).or_default().push(row);
+    }
+    children.values_mut().for_each(|rows_of| rows_of.sort_by_key(|row| rows[*row].0));
+    let mut placed = BTreeSet::new();
+    let mut order = Vec::with_capacity(rows.len());
+    let roots = children.get(&None).cloned().unwrap_or_default();
+    // A loop of parents, which reused PIDs can make, has no root: its rows begin trees of their own.
+    for root in roots.into_iter().chain(0..rows.len()) {
+        let mut stack = vec![(root, 0)];
+        while let Some((row, depth)) = stack.pop() {
+            if placed.insert(row) {
+                order.push((row, depth));
+                stack.extend(children.get(&Some(row)).into_iter().flatten().rev().map(|child| (*child, depth + 1)));
+            }
+        }
+    }
+    order
+}
+
+/// Remarks on the rows: what they lack.
+pub(crate) fn notes(state: &State) -> Vec<String> {
+    let mut notes = Vec::new();
+    let (evicted, gone) = state.processes.evicted();
+    if evicted > 0 {
+        notes.push(format!(
+            "not listed any more, for there were too many: {} processes with {} faults",
+            quantity::short_count(evicted),
+            quantity::short_count(gone.faults)
+        ));
+    }
+    if let Level::Unavailable(why) = &state.fidelity.remote {
+        notes.push(format!("? = not known. Where pages lie: {}", escape_control(why)));
+    }
+    notes
+}
