@@ -57,7 +57,7 @@ impl Config {
         let file: File = toml::from_str(text).map_err(|e| e.to_string())?;
         let mut keymap = Keymap::default();
         for (name, keys) in file.keys {
-            let action: Action = name.parse().map_err(|_| format!("[keys]: there is no action {name}"))?;
+            let action: Action = name.parse().map_err(|_| format!("[keys]: unknown action {name}"))?;
             keymap.set(action, keys.iter().map(|key| key.parse::<Key>()).collect::<Result<_, _>>()?);
         }
         Ok(Self { theme: Theme { palette: file.theme, ascii: file.ascii }, keymap })

@@ -289,12 +289,12 @@ impl<S: Source, R: Recorder> Driver<S, R> {
             Effect::Redraw => term.redraw()?,
             Effect::ReadNumaMaps(pid) => self.read_numa_maps(pid),
             Effect::StartRecording => match self.recorder.start() {
-                Ok(path) => self.app.notify(format!("recording into {path}; the same key ends it")),
+                Ok(path) => self.app.notify(format!("recording to {path}; the same key stops it")),
                 Err(why) => self.app.notify(why),
             },
             Effect::StopRecording => {
                 self.recorder.stop();
-                self.app.notify("the recording ends, and its file is being closed");
+                self.app.notify("recording stopped; its file is being closed");
             }
             Effect::SaveScreen => {
                 let saved = save::screen(&self.app, self.theme, &save::stamp());

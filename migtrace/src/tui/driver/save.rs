@@ -59,7 +59,7 @@ pub(crate) fn message(saved: io::Result<Option<PathBuf>>) -> String {
     match saved {
         Ok(Some(path)) => format!("saved as {}", path.display()),
         Ok(None) => "this view has no rows".to_owned(),
-        Err(why) => format!("cannot save it: {why}"),
+        Err(why) => format!("cannot save: {why}"),
     }
 }
 

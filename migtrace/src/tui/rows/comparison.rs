@@ -2,7 +2,8 @@
 
 use super::table::UNKNOWN;
 use crate::{
-    model::live::{fidelity::Level, matrix::Matrix},
+    model::live::matrix::Matrix,
+    recording::Coverage,
     text::{self, quantity},
     tui::state::{app::App, comparison::Moment},
 };
@@ -19,7 +20,7 @@ pub(crate) fn lines(app: &App) -> Option<(String, [String; 4])> {
     let until = if app.moments.len() > 1 { since(second.at_ns) } else { "now".to_owned() };
     let title = format!("from {} to {until}: {}", since(first.at_ns), text::duration(difference.ns));
     let c = &difference.counts;
-    let known = |level: &Level, count: u64| match level.is_available() {
+    let known = |level: &Coverage, count: u64| match level.is_available() {
         true => {
             let rate = difference.per_second(count).map(|r| format!(" ({})", quantity::rate(r))).unwrap_or_default();
             format!("{}{}{rate}", level.sign(), quantity::short_count(count))
@@ -35,12 +36,12 @@ pub(crate) fn lines(app: &App) -> Option<(String, [String; 4])> {
             known(&f.misplaced, c.misplaced)
         ),
         format!(
-            "pages moved {}   failed {}   marked {}",
+            "pages migrated {}   failed {}   marked {}",
             known(&f.moved, state.moved_pages(c)),
             known(&f.moved, state.failed_pages(c)),
             known(&f.marks, c.marked_pages)
         ),
-        format!("waited {} in faults and calls   lost {}", text::duration(c.stalled_ns), difference.lost),
+        format!("waited {} in faults and syscalls   lost {}", text::duration(c.stalled_ns), difference.lost),
         migrated_pairs(&difference.moves),
     ];
     Some((title, lines))
@@ -54,5 +55,5 @@ fn migrated_pairs(moves: &Matrix) -> String {
         .take(6)
         .map(|((from, to), n)| format!("node {from} → {to}: {}", quantity::short_count(*n)))
         .collect();
-    if pairs.is_empty() { "no page changed its node".to_owned() } else { pairs.join("   ") }
+    if pairs.is_empty() { "no page changed node".to_owned() } else { pairs.join("   ") }
 }

@@ -3,22 +3,20 @@
 use super::table::{Column, Table, Value, number, text};
 use crate::{
     event::escape_control,
-    model::{
-        latency::Latencies as Times,
-        live::{fidelity::Level, latencies::What},
-    },
+    model::{latency::Latencies as Times, live::latencies::What},
+    recording::Coverage,
     text::{self, quantity},
     tui::state::{app::App, selection::RowKey},
 };
 
 const COLUMNS: [Column; 9] = [
-    text("WHAT", "fault, call, batch, move, stage of a move, move from one node to another"),
-    text("WHICH", "class, name or cause, and nodes"),
+    text("WHAT", "fault, syscall, batch, migrate, stage of a migration, pair of nodes"),
+    text("WHICH", "class, name or cause; stage; nodes"),
     number("COUNT", "how many"),
     number("MEDIAN", "half of them took less"),
-    number("P90", "nine of ten took less"),
-    number("P99", "99 of a hundred took less"),
-    number("P99.9", "999 of a thousand took less"),
+    number("P90", "90 of 100 took less"),
+    number("P99", "99 of 100 took less"),
+    number("P99.9", "999 of 1000 took less"),
     number("MAX", "the longest"),
     number("SUM", "all of them together"),
 ];
@@ -34,10 +32,10 @@ pub(crate) struct Latencies<'a> {
 impl<'a> Latencies<'a> {
     pub(crate) fn of(app: &'a App) -> Self {
         let why_empty = match &app.shown().fidelity.fault_times {
-            Level::Unavailable(why) => {
-                format!("nothing was measured yet; times of faults are unavailable: {}", escape_control(why))
+            Coverage::Unavailable(why) => {
+                format!("no durations yet; those of faults are unavailable: {}", escape_control(&why.to_string()))
             }
-            _ => "nothing was measured yet".to_owned(),
+            _ => "no durations yet".to_owned(),
         };
         let estimated = app.shown().times_are_estimated();
         Self { rows: app.shown().latencies.iter().collect(), why_empty, estimated }
@@ -89,7 +87,7 @@ impl Table for Latencies<'_> {
         match (column, self.value(row, column)) {
             // A percentile of few durations is none.
             (_, Value::Missing) => "-".to_owned(),
-            (_, Value::Text(text)) => text,
+            (_, Value::Text(_)) => words(self.rows[row].0)[column.min(1)].clone(),
             (2, Value::Number(n)) => quantity::short(n),
             (_, Value::Number(ns)) => {
                 let is_estimated =
@@ -106,4 +104,18 @@ impl Table for Latencies<'_> {
     fn empty(&self) -> String {
         self.why_empty.clone()
     }
+}
+
+/// What a row is about as it is shown, `migrate` and `mbind 1→2`. CSV keeps the words of the model.
+pub(crate) fn words(what: What) -> [String; 2] {
+    let sort = match what {
+        What::Request(_) => "syscall",
+        What::Move(_) => "migrate",
+        other => other.sort(),
+    };
+    let name = match what {
+        What::Pair(cause, from, to) => format!("{} {from}→{to}", cause.word()),
+        other => other.name(),
+    };
+    [sort.to_owned(), name]
 }

@@ -6,23 +6,23 @@ use crate::{
     model::{
         address::pages_of,
         lazy::{funnel::Funnel, request::LazyRequest},
-        live::fidelity::Level,
     },
+    recording::Coverage,
     text::{self, Line, Span, Tone, line, quantity},
     tui::state::{app::App, selection::RowKey},
 };
 
 const COLUMNS: [Column; 10] = [
-    number("MS", "when the request began, since the start"),
-    text("TASK", "who asked"),
+    number("MS", "start of the mbind call, since the start of tracing"),
+    text("TASK", "its thread"),
     number("MARKED", "pages that it marked"),
-    number("MOVED", "of them, touched and moved"),
-    number("PLACED", "touched, and already where policy wants them"),
-    number("FAILED", "touched, and stayed"),
-    number("GONE", "no longer there before they were touched"),
-    number("UNTOUCH", "not touched so far"),
-    text("FILLED", "how much of it is settled"),
-    text("RANGE", "what it named"),
+    number("MIGRATED", "of them, touched and migrated").in_csv("MOVED"),
+    number("PLACED", "touched, and already on a node that the policy wants"),
+    number("FAILED", "touched, and not migrated"),
+    number("GONE", "no longer in memory before they were touched"),
+    number("UNTOUCH", "not touched and not gone so far"),
+    text("SETTLED", "share of them that have met their fate").in_csv("FILLED"),
+    text("RANGE", "its address range"),
 ];
 
 /// The rows: `mbind` calls that marked pages.
@@ -36,9 +36,9 @@ impl<'a> Requests<'a> {
     pub(crate) fn of(app: &'a App) -> Self {
         let state = app.shown();
         let why_empty = match &state.fidelity.marks {
-            Level::Unavailable(why) => format!(
-                "Lazy marks cannot be seen here: {}. Migrate-on-fault needs the patched kernel; what NUMA balancing does is in 1 Overview and 6 Latency.",
-                escape_control(why)
+            Coverage::Unavailable(why) => format!(
+                "Lazy marks are unavailable: {}. Lazy migration needs the patched kernel; for NUMA balancing see 1 Overview and 6 Latency.",
+                escape_control(&why.to_string())
             ),
             _ => "no page was marked yet: mbind with MPOL_MF_MOVE and MPOL_MF_LAZY marks pages".to_owned(),
         };
@@ -88,7 +88,7 @@ impl Table for Requests<'_> {
 
     fn text(&self, row: usize, column: usize) -> String {
         match (column, self.value(row, column)) {
-            (_, Value::Missing) => "has not returned".to_owned(),
+            (_, Value::Missing) => "not returned yet".to_owned(),
             (_, Value::Text(text)) => text,
             (0, Value::Number(ms)) => format!("{ms:.3}"),
             (_, Value::Number(n)) => quantity::short(n),
@@ -123,15 +123,15 @@ pub(crate) fn fates(f: &Funnel) -> [Fate; 6] {
     let failed = reasons(f.failed_pages.iter().map(|(reason, n)| (reason.to_string(), *n)));
     let gone = reasons(f.gone_pages.iter().map(|(how, n)| (how.to_string(), *n)));
     let refused: u64 = f.refused_pages.values().sum();
-    let refused = if refused > 0 { format!("{refused} more could not be marked") } else { String::new() };
+    let refused = if refused > 0 { format!("{refused} more were not marked") } else { String::new() };
     let fate = |name, pages, tone, note| Fate { name, pages, tone, note };
     [
         fate("marked", f.total_pages(), Tone::Bar, refused),
-        fate("moved when touched", f.migrated_pages, Tone::Good, String::new()),
+        fate("migrated", f.migrated_pages, Tone::Good, String::new()),
         fate("already placed", f.placed_pages, Tone::Plain, String::new()),
         fate("failed", f.failed_total_pages(), Tone::Bad, failed),
         fate("gone", f.gone_total_pages(), Tone::Plain, gone),
-        fate("untouched so far", f.untouched_pages, Tone::Warn, String::new()),
+        fate("untouched", f.untouched_pages, Tone::Warn, String::new()),
     ]
 }
 
@@ -140,32 +140,32 @@ pub(crate) fn account(app: &App) -> Line {
     line![balance(&app.details.lazy.all), Tone::Bad.paint(not_listed(app))]
 }
 
-/// What did not come one by one may have told of marked pages.
+/// Events that are not listed one by one may be of marked pages.
 fn not_listed(app: &App) -> String {
     match app.not_listed() {
         0 => String::new(),
-        n => format!("; {} events did not come one by one, of these pages too maybe", quantity::short_count(n)),
+        n => format!("; {} events aggregated only or lost, maybe of these pages", quantity::short_count(n)),
     }
 }
 
 fn balance(f: &Funnel) -> Span {
     if f.holds() {
-        return Tone::Good.paint("every marked page is accounted for, once");
+        return Tone::Good.paint("the funnel balances: every marked page has one fate");
     }
     let mut why = Vec::new();
     if f.unknown_pages > 0 {
-        why.push(format!("of {} it is not known what became", f.unknown_pages));
+        why.push(format!("the fate of {} is unknown", f.unknown_pages));
     }
     if f.is_doubtful() {
-        why.push(format!("{} events were lost that may tell of untouched ones", f.lost_events));
+        why.push(format!("{} lost events may be of untouched pages", f.lost_events));
     }
     match f.evicted_pages {
         0 if f.is_estimated => why.push("estimated from a sample".to_owned()),
         0 => {}
-        n => why.push(format!("estimated: {} too many to be followed one by one", quantity::short_count(n))),
+        n => why.push(format!("estimated: {} pages evicted", quantity::short_count(n))),
     }
     if why.is_empty() {
-        why.push(format!("{} of {} are accounted for so far", f.settled_pages(), f.total_pages()));
+        why.push(format!("{} of {} have met their fate so far", f.settled_pages(), f.total_pages()));
     }
     Tone::Warn.paint(why.join("; "))
 }

@@ -4,10 +4,10 @@ use super::table::{Column, Table, Value, text};
 use crate::tui::state::{app::App, log_lines::LogLine, selection::RowKey};
 
 const COLUMNS: [Column; 4] = [
-    text("MS", "when it began, since the start"),
-    text("CPU/NODE", "where it happened"),
-    text("TASK", "whose thread it was"),
-    text("WHAT HAPPENED", "the sentence"),
+    text("MS", "start of the event, since the start of tracing"),
+    text("CPU/NODE", "CPU and node that it happened on"),
+    text("TASK", "its thread"),
+    text("WHAT HAPPENED", "the event"),
 ];
 
 /// The rows.
@@ -68,6 +68,6 @@ impl Table for Lines<'_> {
     }
 
     fn empty(&self) -> String {
-        "nothing happened yet".to_owned()
+        "no events yet".to_owned()
     }
 }

@@ -3,9 +3,7 @@
 use super::probes;
 use crate::{
     event::escape_control,
-    live::session::SILENCED,
-    model::live::fidelity::Level,
-    recording::ProgramCost,
+    recording::{Coverage, ProgramCost, Why},
     text::{self, Line, Span, Tone, line, quantity},
     tui::state::app::App,
 };
@@ -20,25 +18,33 @@ pub(crate) fn loss(app: &App) -> Line {
         line.push(Tone::Bad.paint(format!("{} lost", text::count(state.meta.lost(), "event"))));
     }
     for ((probe, cause), count) in &state.losses {
-        let text = format!("{}: {} {}  ", escape_control(probe), quantity::short_count(*count), escape_control(cause));
+        let text = format!(
+            "{}: {} {}  ",
+            escape_control(probe.as_str()),
+            quantity::short_count(*count),
+            escape_control(cause.as_str())
+        );
         line.push(Tone::Bad.paint(text));
     }
     let (evicted, _) = state.processes.evicted();
     let mut also = Vec::new();
     if evicted > 0 {
-        also.push(format!("{} processes no longer listed", quantity::short_count(evicted)));
+        also.push(format!("{} processes evicted", quantity::short_count(evicted)));
     }
     if app.not_counted.lost > 0 {
-        also.push(format!("{} events came too fast to be counted", quantity::short_count(app.not_counted.lost)));
+        also.push(format!("{} lost here: came too fast to be counted", quantity::short_count(app.not_counted.lost)));
+    }
+    if state.uncounted > 0 {
+        also.push(format!("{} lost: the kernel's tables of counts were full", quantity::short_count(state.uncounted)));
     }
     if app.missed() > 0 {
         also.push(text::missed(app.missed()));
     }
     if app.is_silenced() {
-        also.push(SILENCED.to_owned());
+        also.push(Why::Interrupted.to_string());
     }
     if let Some(sample) = state.meta.sample {
-        also.push(format!("numbers are of a sample, one of {sample}"));
+        also.push(format!("sampled, one event in {sample}"));
     }
     if !also.is_empty() {
         line.push(Tone::Warn.paint(format!("  {}", also.join(", "))));
@@ -48,22 +54,22 @@ pub(crate) fn loss(app: &App) -> Line {
 
 /// The overhead of tracing.
 pub(crate) fn overhead(app: &App) -> Line {
-    let mut line = line![Tone::Dim.paint("own cost")];
+    let mut line = line![Tone::Dim.paint("overhead")];
     let cpu = app.overhead.cpu_percent.map(|p| format!("{} of a CPU", quantity::percent(p)));
     let rss = app.overhead.rss_bytes.map(quantity::bytes);
     match (cpu, rss) {
         (None, None) => {}
         (cpu, rss) => {
             let both = [cpu, rss].into_iter().flatten().collect::<Vec<_>>().join(", ");
-            line.push(format!("  this program {both}"));
+            line.push(format!("  migtrace {both}"));
         }
     }
     let runs = |p: &ProgramCost| p.run_ns.zip(p.run_count.filter(|n| *n > 0));
     let (ns, count) =
         probes::programs(app).iter().filter_map(runs).fold((0, 0), |(ns, n), (its_ns, its)| (ns + its_ns, n + its));
     line.push(match ns.checked_div(count) {
-        Some(ns) => Span::from(format!("  kernel programs {} a run", text::duration(ns))),
-        None => Tone::Dim.paint("  kernel programs: not measured"),
+        Some(ns) => Span::from(format!("  BPF programs {} per run", text::duration(ns))),
+        None => Tone::Dim.paint("  BPF programs: not measured"),
     });
     line
 }
@@ -75,19 +81,19 @@ pub(crate) fn fidelity(app: &App) -> Line {
         ("faults", &f.faults),
         ("remote", &f.remote),
         ("misplaced", &f.misplaced),
-        ("moves", &f.moved),
+        ("migrations", &f.moved),
         ("fault times", &f.fault_times),
-        ("calls", &f.requests),
+        ("syscalls", &f.requests),
         ("regions", &f.regions),
         ("marks", &f.marks),
     ];
-    let of = |want: fn(&Level) -> bool| {
+    let of = |want: fn(&Coverage) -> bool| {
         all.iter().filter(|(_, level)| want(level)).map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
     };
     let parts = [
-        ("unavailable ", of(|l| matches!(l, Level::Unavailable(_))), Tone::Dim),
-        ("~estimated ", of(|l| matches!(l, Level::Estimated(_))), Tone::Warn),
-        ("exact ", of(|l| matches!(l, Level::Exact)), Tone::Good),
+        ("unavailable ", of(|l| matches!(l, Coverage::Unavailable(_))), Tone::Dim),
+        ("~estimated ", of(|l| matches!(l, Coverage::Estimated(_))), Tone::Warn),
+        ("exact ", of(|l| matches!(l, Coverage::Exact)), Tone::Good),
     ];
     let mut line = line![Tone::Dim.paint("fidelity  ")];
     for (label, names, tone) in parts.into_iter().filter(|(_, names, _)| !names.is_empty()) {

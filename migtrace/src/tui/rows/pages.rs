@@ -8,13 +8,13 @@ use crate::{
 };
 
 const COLUMNS: [Column; 9] = [
-    text("PAGE", "its address"),
-    number("PID", "its process"),
-    text("NAME", "name of that"),
-    number("NODE", "where it was last seen"),
-    number("MOVES", "times that it moved"),
-    number("FAILED", "times that it was to move and stayed"),
-    number("BOUNCES", "moves back to where it came from"),
+    text("PAGE", "address of the page"),
+    number("PID", "process ID"),
+    text("NAME", "name of the process"),
+    number("NODE", "node that it was last seen on"),
+    number("MIGRATED", "times that it was migrated").in_csv("MOVES"),
+    number("FAILED", "times that it was not migrated although the kernel tried"),
+    number("BOUNCES", "migrations back to the node that it came from"),
     number("FAULTS", "page faults on it"),
     number("WAITED", "time in page faults on it"),
 ];

@@ -10,11 +10,11 @@ use crate::{
 };
 
 const COLUMNS: [Column; 5] = [
-    text("PROBE", "what is watched; behind a point, the one field that the hook is for"),
+    text("PROBE", "the probe; after a point, the field that it gives"),
     text("FIDELITY", "exact, estimated or unavailable"),
-    number("EVENTS", "events of it so far"),
-    number("LOST", "events that it saw and nobody got"),
-    text("ATTACHED", "how, or why not"),
+    number("EVENTS", "its events so far"),
+    number("LOST", "its events that were lost"),
+    text("ATTACHED", "its hooks, or why it is not attached"),
 ];
 
 /// The rows.
@@ -33,7 +33,8 @@ impl<'a> Probes<'a> {
 
     /// Events of the probe. A field has none of its own.
     fn events(&self, probe: &ProbeInfo) -> Option<u64> {
-        (probe.field.is_none() && probe.attached.is_some()).then(|| self.state.events_of(&probe.probe))
+        (probe.field.is_none() && probe.attached.is_some())
+            .then(|| probe.probe.known().map_or(0, |probe| self.state.events_of(probe)))
     }
 
     fn lost(&self, probe: &ProbeInfo) -> Option<u64> {
@@ -61,11 +62,7 @@ impl Table for Probes<'_> {
         let probe = self.probe(row);
         match column {
             0 => Value::Text(name(probe)),
-            1 => Value::Text(if probe.attached.is_some() {
-                escape_control(&probe.fidelity)
-            } else {
-                "unavailable".to_owned()
-            }),
+            1 => Value::Text(probe.coverage().fidelity().to_string()),
             2 => Value::known(self.events(probe)),
             3 => Value::known(self.lost(probe)),
             _ => Value::Text(escape_control(
@@ -87,16 +84,13 @@ impl Table for Probes<'_> {
     }
 
     fn empty(&self) -> String {
-        "the source does not list its probes".to_owned()
+        "the recording lists no probes".to_owned()
     }
 }
 
 /// `fault`, or for one field `fault.class`.
 pub(crate) fn name(probe: &ProbeInfo) -> String {
-    match &probe.field {
-        Some(field) => format!("{}.{}", escape_control(&probe.probe), escape_control(field)),
-        None => escape_control(&probe.probe),
-    }
+    escape_control(&probe.name())
 }
 
 /// The programs in the kernel with their cost: that of the live ones, or that in the recording.

@@ -11,28 +11,28 @@ use crate::{
     model::live::{
         State,
         counts::Counts,
-        fidelity::Level,
         process::{Identity, Process},
     },
+    recording::Coverage,
     recording::describe,
     text::{self, quantity},
     tui::state::{app::App, selection::RowKey, session::Source},
 };
 
 const COLUMNS: [Column; 13] = [
-    number("PID", "number of the process"),
-    text("NAME", "name of its main thread"),
+    number("PID", "process ID"),
+    text("NAME", "name of the main thread"),
     text("RUNS ON", "nodes whose CPUs its events happened on"),
-    text("PAGES ON", "nodes on which the pages that it touched lie: an estimate from faults and moves"),
-    number("FLT/s", "page faults in the last second; of a recording, a second on average"),
+    text("PAGES ON", "nodes of the pages that it touched, estimated from faults and migrations"),
+    number("FLT/s", "page faults in the last second; in a recording, the mean per second"),
     number("FAULTS", "page faults"),
-    number("REMOTE", "of its faults whose places are known, those with a page on another node than the CPU"),
-    number("MISPL", "checks that found the page on another node than policy wants"),
-    number("MOVED", "pages moved while it ran"),
-    number("MOV/s", "pages moved in the last second; of a recording, a second on average"),
-    number("FAILED", "pages that were to move and stayed"),
-    number("WAITED", "time in page faults and placement calls"),
-    text("CGROUP", "control group, by its container or path where it is known"),
+    number("REMOTE", "share of remote faults, of its faults with known nodes"),
+    number("MISPL", "checks that found a misplaced page"),
+    number("MIGRATED", "pages migrated while it ran").in_csv("MOVED"),
+    number("MIGR/s", "pages migrated in the last second; in a recording, the mean per second").in_csv("MOV/s"),
+    number("FAILED", "pages not migrated although the kernel tried"),
+    number("WAITED", "time in page faults and placement syscalls"),
+    text("CGROUP", "cgroup: its container or path if known, else its ID"),
 ];
 
 /// The rows of Processes.
@@ -77,7 +77,7 @@ impl<'a> Processes<'a> {
     fn count(&self, row: usize, column: usize) -> Option<f64> {
         let (id, process, second) = &self.rows[row];
         let (c, f) = (&process.counts, &self.state.fidelity);
-        let given = |level: &Level, n: u64| level.is_available().then_some(n as f64);
+        let given = |level: &Coverage, n: u64| level.is_available().then_some(n as f64);
         match column {
             0 => Some(f64::from(id.pid)),
             4 => given(&f.faults, second.faults),
@@ -139,8 +139,8 @@ impl Table for Processes<'_> {
             let text = self.words(row, column);
             return match column {
                 1 => {
-                    let gone = if self.has_exited(row) { " (gone)" } else { "" };
-                    format!("{}{text}{gone}", "  ".repeat(self.depth(row)))
+                    let exited = if self.has_exited(row) { " (exited)" } else { "" };
+                    format!("{}{text}{exited}", "  ".repeat(self.depth(row)))
                 }
                 2 | 3 if text.is_empty() => UNKNOWN.to_owned(),
                 _ => text,
@@ -165,7 +165,7 @@ impl Table for Processes<'_> {
     }
 
     fn empty(&self) -> String {
-        "no process had an event yet".to_owned()
+        "no events yet".to_owned()
     }
 }
 
@@ -200,13 +200,13 @@ pub(crate) fn notes(state: &State) -> Vec<String> {
     let (evicted, gone) = state.processes.evicted();
     if evicted > 0 {
         notes.push(format!(
-            "not listed any more, for there were too many: {} processes with {} faults",
+            "evicted because there were too many: {} processes with {} faults",
             quantity::short_count(evicted),
             quantity::short_count(gone.faults)
         ));
     }
-    if let Level::Unavailable(why) = &state.fidelity.remote {
-        notes.push(format!("? = not known. Where pages lie: {}", escape_control(why)));
+    if let Coverage::Unavailable(why) = &state.fidelity.remote {
+        notes.push(format!("? = not known. Nodes of pages: {}", escape_control(&why.to_string())));
     }
     notes
 }

@@ -19,24 +19,20 @@ use crate::{
         selection::RowKey,
         session::Source,
     },
+    units::PAGE_BYTES,
 };
 
-const PAGE_BYTES: u64 = 4096;
-
 const COLUMNS: [Column; 10] = [
-    text("START", "address at which it begins"),
-    number("SIZE", "of its addresses; of what the process mapped or touched there"),
-    text(
-        "KIND",
-        "anon, file, shmem, hugetlb, stack, heap; seen: a range of addresses that faulted; unmapped: it is gone",
-    ),
-    text("POLICY", "its memory policy"),
+    text("START", "address of the start"),
+    number("SIZE", "size of its address range: as mapped, or as touched"),
+    text("KIND", "anon, file, shmem, hugetlb, stack, heap; seen: addresses with faults; unmapped: not mapped any more"),
+    text("POLICY", "memory policy"),
     number("PAGES", "pages in it, as far as known"),
-    text("PAGES ON", "nodes on which they lie"),
-    number("FAULTS", "page faults in it while watched"),
-    number("REMOTE", "of them, those with a page on another node than the CPU"),
-    number("MOVED", "pages of it that moved while watched"),
-    text("NAME", "file that is mapped"),
+    text("PAGES ON", "nodes of the pages"),
+    number("FAULTS", "page faults in it since tracing began"),
+    number("REMOTE", "share of remote faults, of its faults with known nodes"),
+    number("MIGRATED", "pages of it migrated since tracing began").in_csv("MOVED"),
+    text("NAME", "mapped file"),
 ];
 
 /// One region, from /proc and from the events in it.
@@ -175,9 +171,9 @@ impl Table for Regions<'_> {
 
     fn empty(&self) -> String {
         if self.is_open {
-            "nothing of it was touched yet".to_owned()
+            "no page of it was touched yet".to_owned()
         } else {
-            "no process is opened: choose one in 2 Processes and press enter".to_owned()
+            "no process is open: select one in 2 Processes and press enter".to_owned()
         }
     }
 }

@@ -10,6 +10,8 @@ use crate::tui::state::selection::{Choice, RowKey};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Column {
     pub title: &'static str,
+    /// Its name in CSV, which stays when the title changes.
+    pub csv_name: &'static str,
     /// Numbers are sorted with the greatest first.
     pub is_number: bool,
     /// What the column shows.
@@ -19,13 +21,21 @@ pub(crate) struct Column {
 /// A column of text.
 #[must_use]
 pub(crate) const fn text(title: &'static str, help: &'static str) -> Column {
-    Column { title, is_number: false, help }
+    Column { title, csv_name: title, is_number: false, help }
 }
 
 /// A column of numbers.
 #[must_use]
 pub(crate) const fn number(title: &'static str, help: &'static str) -> Column {
-    Column { title, is_number: true, help }
+    Column { title, csv_name: title, is_number: true, help }
+}
+
+impl Column {
+    /// The column with another name in CSV.
+    #[must_use]
+    pub(crate) const fn in_csv(self, csv_name: &'static str) -> Self {
+        Self { csv_name, ..self }
+    }
 }
 
 /// What rows are sorted by, and what CSV has.
@@ -120,7 +130,7 @@ pub(crate) fn write_csv(
 ) -> Result<(), csv::Error> {
     let mut out = csv::Writer::from_writer(out);
     let columns = table.columns();
-    out.write_record(columns.iter().map(|c| c.title))?;
+    out.write_record(columns.iter().map(|c| c.csv_name))?;
     for row in order(table, choice, search) {
         let field = |column| match table.value(row, column) {
             Value::Number(n) => n.to_string(),

@@ -9,14 +9,14 @@ use crate::{
 };
 
 const COLUMNS: [Column; 8] = [
-    number("TID", "number of the thread"),
-    text("NAME", "its name"),
-    number("NODE", "node on whose CPU it was last seen"),
-    number("MOVES", "its own moves to another node"),
+    number("TID", "thread ID"),
+    text("NAME", "name of the thread"),
+    number("NODE", "node of the CPU that it was last seen on"),
+    number("MOVES", "moves of the thread itself to another node"),
     number("FAULTS", "page faults"),
-    number("REMOTE", "of them, those with a page on another node"),
-    number("MOVED", "pages moved while it ran"),
-    number("WAITED", "time in page faults and placement calls"),
+    number("REMOTE", "share of remote faults, of its faults with known nodes"),
+    number("MIGRATED", "pages migrated while it ran").in_csv("MOVED"),
+    number("WAITED", "time in page faults and placement syscalls"),
 ];
 
 /// The rows.
@@ -79,6 +79,6 @@ impl Table for Threads<'_> {
     }
 
     fn empty(&self) -> String {
-        "no process is opened: choose one in 2 Processes and press enter".to_owned()
+        "no process is open: select one in 2 Processes and press enter".to_owned()
     }
 }

@@ -1,4 +1,4 @@
-//! What a key, a mouse button or the program around can ask of the screen. The words are those of the configuration file.
+//! The views, and the actions that keys can have. Actions have these names in the configuration file.
 
 use strum::{Display, EnumIter, EnumString, IntoStaticStr};
 
@@ -35,24 +35,24 @@ impl View {
         self.into()
     }
 
-    /// The question that it answers.
+    /// The question that the view answers.
     #[must_use]
     pub const fn question(self) -> &'static str {
         match self {
             Self::Overview => "What is going on, and what stands out?",
-            Self::Processes => "Which process keeps its pages on the wrong node, and who waits?",
-            Self::Regions => "Which memory of this process is it, and when was it touched?",
-            Self::Page => "What happened to this page, and why did it move or stay?",
-            Self::Lazy => "What became of the pages that were marked for lazy migration?",
-            Self::Latency => "How long do faults, calls and moves take, stage by stage?",
-            Self::Log => "What happened, in words, one event after the other?",
-            Self::Probes => "What can be seen on this kernel, what was lost, what does watching cost?",
-            Self::Help => "Which keys are there, and what do the words and colours mean?",
+            Self::Processes => "Which process has pages on the wrong node, and waits?",
+            Self::Regions => "Where is the memory of a process, and when was it touched?",
+            Self::Page => "What happened to a page, and why was it migrated or not?",
+            Self::Lazy => "What is the fate of pages marked for lazy migration?",
+            Self::Latency => "How long do faults, syscalls and migrations take?",
+            Self::Log => "What happened, event by event?",
+            Self::Probes => "What is traced, what was lost, what is the overhead?",
+            Self::Help => "What do the keys, words and colours mean?",
         }
     }
 }
 
-/// What a key can do.
+/// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Display, EnumString, EnumIter, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Action {
@@ -101,56 +101,56 @@ pub enum Action {
 }
 
 impl Action {
-    /// What it does, in a few words.
+    /// What the action does, in a few words.
     #[must_use]
-    pub const fn says(self) -> &'static str {
+    pub const fn description(self) -> &'static str {
         match self {
             Self::Quit => "quit",
             Self::Help => "help",
             Self::Overview => "overview",
             Self::Processes => "processes",
-            Self::Regions => "regions of the opened process",
-            Self::Page => "the opened page",
+            Self::Regions => "regions of the open process",
+            Self::Page => "the open page",
             Self::Lazy => "lazy migration",
             Self::Latency => "latencies",
             Self::Log => "log",
             Self::Probes => "probes",
             Self::NextView => "next view",
-            Self::PreviousView => "view before",
+            Self::PreviousView => "previous view",
             Self::Up => "up",
             Self::Down => "down",
             Self::PageUp => "screen up",
             Self::PageDown => "screen down",
             Self::Top => "first row",
             Self::Bottom => "last row; follow the log",
-            Self::Open => "open what is selected",
+            Self::Open => "open the selected row",
             Self::OpenPage => "open a page by its address",
-            Self::Back => "back; leave a prompt",
+            Self::Back => "back; cancel a prompt",
             Self::SortNext => "sort by the next column",
-            Self::SortPrevious => "sort by the column before",
-            Self::SortReverse => "turn the order round",
-            Self::Pause => "hold the screen still (live), play or pause (recording)",
-            Self::Mark => "mark a moment; the second compares; the third clears",
+            Self::SortPrevious => "sort by the previous column",
+            Self::SortReverse => "reverse the order",
+            Self::Pause => "pause the screen (live), play or pause (recording)",
+            Self::Mark => "mark a moment; 2nd press: compare; 3rd press: clear",
             Self::Filter => "filter events by an expression",
-            Self::Search => "show only rows with a text",
+            Self::Search => "show only rows that contain a text",
             Self::Record => "start or stop a recording",
             Self::SaveScreen => "save the screen as text",
             Self::ExportCsv => "save the view's rows as CSV",
             Self::Tree => "processes as a tree, or flat",
             Self::Threads => "threads instead of regions",
-            Self::Matrix => "matrix of moves, or of faults",
+            Self::Matrix => "matrix of migrations, or of faults",
             Self::Faster => "play faster",
             Self::Slower => "play slower",
-            Self::SeekBack => "back by a twentieth",
-            Self::SeekForward => "forward by a twentieth",
-            Self::SeekStart => "to the start",
-            Self::SeekEnd => "to the end",
+            Self::SeekBack => "back by 5% of the recording",
+            Self::SeekForward => "forward by 5% of the recording",
+            Self::SeekStart => "to the start of the recording",
+            Self::SeekEnd => "to the end of the recording",
             Self::Suspend => "suspend",
-            Self::Redraw => "draw anew",
+            Self::Redraw => "redraw",
         }
     }
 
-    /// The view that it goes to.
+    /// The view that the action shows.
     #[must_use]
     pub const fn view(self) -> Option<View> {
         Some(match self {

@@ -92,9 +92,9 @@ impl Details {
         }
         self.listed_ns = Some(now_ns);
         let ranks = [
-            (Rank::Moved, "moved most often"),
-            (Rank::FailedToMove, "failed to move"),
-            (Rank::Faulted, "touched most"),
+            (Rank::Moved, "migrated most often"),
+            (Rank::FailedToMove, "not migrated most often"),
+            (Rank::Faulted, "with most faults"),
         ];
         let found =
             ranks.into_iter().map(|(rank, by)| (self.histories.top(rank, PAGES), by)).find(|(top, _)| !top.is_empty());

@@ -73,7 +73,7 @@ impl FromStr for Key {
         let code = match (named.or_else(function), chars.next(), chars.next()) {
             (Some(code), ..) => code,
             (None, Some(c), None) => KeyCode::Char(c),
-            _ => return Err(format!("{text:?} is no key: write q, G, ctrl-d, f1, enter, space, up")),
+            _ => return Err(format!("unknown key {text:?}; write for example q, G, ctrl-d, f1, enter, space or up")),
         };
         Ok(Self { code, ctrl, alt })
     }

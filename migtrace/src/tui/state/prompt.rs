@@ -43,7 +43,7 @@ impl Prompt {
     pub(crate) const fn label(&self) -> &'static str {
         match self.purpose {
             Purpose::Filter => "filter events: ",
-            Purpose::Search => "rows with: ",
+            Purpose::Search => "rows that contain: ",
             Purpose::Page => "page at address: ",
         }
     }

@@ -85,7 +85,7 @@ pub(super) fn first_row(app: &App, table: &dyn Table, order: &[usize], choice: &
 /// The keys of this view, without those of all views.
 pub(super) fn hints(app: &App) -> Vec<(Action, &'static str)> {
     match app.view {
-        View::Overview => vec![(Action::Open, "open"), (Action::Matrix, "faults/moves")],
+        View::Overview => vec![(Action::Open, "open"), (Action::Matrix, "matrix")],
         View::Processes => vec![(Action::Open, "open"), (Action::SortNext, "sort"), (Action::Tree, "tree")],
         View::Regions if app.threads => vec![(Action::Threads, "regions"), (Action::Back, "back")],
         View::Regions => {

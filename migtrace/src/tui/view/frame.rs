@@ -57,7 +57,7 @@ fn head(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let mut line = line![Tone::Heading.paint("migtrace ")];
     match &app.source {
         Source::Live => {
-            line.push(if app.is_paused() { Tone::Warn.paint("HELD STILL ") } else { Tone::Good.paint("live ") });
+            line.push(if app.is_paused() { Tone::Warn.paint("PAUSED ") } else { Tone::Good.paint("live ") });
         }
         Source::Recording(playing) => {
             line.push(Tone::Strong.paint(format!("{} ", escape_control(&playing.name))));
@@ -81,7 +81,7 @@ fn played(playing: &Playing) -> Span {
     }
     let percent = if playing.events == 0 { 100.0 } else { playing.events_read as f64 * 100.0 / playing.events as f64 };
     let how = match (playing.ended, playing.paused, playing.speed) {
-        (true, ..) => "whole".to_owned(),
+        (true, ..) => "100% read".to_owned(),
         (_, true, _) => format!("paused {percent:.0}%"),
         (.., None) => format!("reading {percent:.0}%"),
         (.., Some(speed)) => format!("{speed}x {percent:.0}%"),
@@ -93,10 +93,11 @@ fn played(playing: &Playing) -> Span {
 /// The number of events, and what is not in the numbers; losses are shown also if there are none.
 fn totals(app: &App) -> Line {
     let state = app.shown();
-    let lost = match &app.source {
+    let seen_lost = match &app.source {
         Source::Recording(playing) if playing.ended => state.meta.lost().max(state.lost()),
         _ => state.lost(),
     };
+    let lost = seen_lost.saturating_add(state.uncounted).saturating_add(app.not_counted.lost);
     let mut line = Line::new();
     if let Some(recording) = &app.recording {
         line.push(Tone::Bad.paint(format!("● REC {} ", quantity::bytes(recording.bytes))));
@@ -112,16 +113,6 @@ fn totals(app: &App) -> Line {
     }
     if app.is_silenced() {
         line.push(Tone::Bad.paint(" interrupted"));
-    }
-    if state.unrecorded() > 0 {
-        line.push(Tone::Dim.paint(format!(" unlisted {}", quantity::short_count(state.unrecorded()))));
-    }
-    let uncounted = app.not_counted.lost.saturating_add(state.uncounted);
-    if uncounted > 0 {
-        line.push(Tone::Bad.paint(format!(" uncounted {}", quantity::short_count(uncounted))));
-    }
-    if !app.filter_text.is_empty() {
-        line.push(Tone::Warn.paint(format!(" filtered {}", quantity::short_count(app.not_counted.filtered))));
     }
     line
 }
@@ -171,10 +162,12 @@ fn status(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         (None, None) => {
             let mut line = line![Tone::Dim.paint(app.view.question())];
             if !app.filter_text.is_empty() {
-                line.push(Tone::Warn.paint(format!("  only {}", escape_control(&app.filter_text))));
+                let (filter, filtered) =
+                    (escape_control(&app.filter_text), quantity::short_count(app.not_counted.filtered));
+                line.push(Tone::Warn.paint(format!("  only {filter} (filtered {filtered})")));
             }
             if !app.search.is_empty() {
-                line.push(Tone::Warn.paint(format!("  rows with {:?}, esc shows all", app.search)));
+                line.push(Tone::Warn.paint(format!("  rows that contain {:?}, esc shows all", app.search)));
             }
             line
         }
@@ -187,17 +180,18 @@ fn hints(app: &App) -> Vec<(Action, &'static str)> {
     let mut hints = vec![(Action::Help, "help"), (Action::Quit, "quit")];
     hints.extend(content::hints(app));
     let live = app.source == Source::Live;
-    hints.push((Action::Pause, if live { "hold" } else { "play" }));
+    let plays = matches!(&app.source, Source::Recording(playing) if playing.paused || playing.ended);
+    hints.push((Action::Pause, if plays { "play" } else { "pause" }));
     hints.extend([(Action::Filter, "filter"), (Action::Mark, "mark")]);
     if live {
         hints.push((Action::Record, if app.recording.is_some() { "stop rec" } else { "record" }));
     } else {
-        hints.extend([(Action::SeekBack, "back"), (Action::SeekForward, "on")]);
+        hints.extend([(Action::SeekBack, "back"), (Action::SeekForward, "forward")]);
         hints.extend([(Action::Slower, "slower"), (Action::Faster, "faster")]);
     }
     hints.push((Action::SaveScreen, "save text"));
     if of_view::has_rows(app, app.view) {
-        hints.extend([(Action::Search, "find"), (Action::ExportCsv, "csv")]);
+        hints.extend([(Action::Search, "search"), (Action::ExportCsv, "csv")]);
     }
     hints
 }

@@ -16,11 +16,8 @@ const ADDRESS: u16 = 13;
 /// Addresses from top to bottom, time from left to right. Addresses without a fault are skipped.
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, heat: &Heat, zero_ns: u64) {
     let (bytes, ns) = heat.cell_size();
-    let title = format!(
-        "faults by address and time; a cell covers {} and {} or more",
-        quantity::bytes(bytes),
-        text::duration(ns)
-    );
+    let title =
+        format!("faults by address and time; a cell is {} by {} or more", quantity::bytes(bytes), text::duration(ns));
     canvas.heading(area, 0, &title);
     let addresses: Vec<u64> = heat.iter().map(|(addr, ..)| addr).collect::<BTreeSet<_>>().into_iter().collect();
     let begin = heat.iter().map(|(_, at, _)| at).min();
@@ -65,7 +62,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, heat: &Heat, zero_ns: u6
         }
     }
     let legend = format!(
-        "{} to {}   ░ to █: 1 to {} faults   x: most of them remote",
+        "{} to {}   ░ to █: 1 to {} faults   x: mostly remote",
         quantity::clock(begin.saturating_sub(zero_ns)),
         quantity::clock(end.saturating_sub(zero_ns)),
         quantity::short(max)

@@ -15,30 +15,31 @@ use crate::{
 };
 
 /// The words that the views use.
-const WORDS: [(&str, &str); 13] = [
-    ("node", "a NUMA node: CPUs, and the memory that is near to them"),
-    ("remote fault", "the page that was touched lies on another node than the CPU that touched it"),
-    ("misplaced", "the kernel checked a page, and policy wants it on another node"),
-    ("moved", "the kernel copied the page to another node"),
-    ("failed", "it was to move and stayed: somebody held it, no free page, not movable"),
-    ("direct", "mbind, move_pages, migrate_pages: the caller waits while pages move"),
-    ("lazy", "mbind with MPOL_MF_LAZY marks pages; each moves in the fault that touches it next"),
-    ("hinting", "a fault that NUMA balancing provoked in order to see who uses the page"),
-    ("waited", "time that threads spent in page faults and placement calls"),
-    ("lost", "events that a probe saw and nobody got: the numbers are too low by as much"),
-    ("unlisted", "events that are in all counts and in no list: pages, threads and the log tell of the others"),
-    ("uncounted", "events that came faster than this screen counts; a recording has them"),
-    ("~  ?", "~ is derived, not counted; ? is not shown by this kernel. Neither is ever shown as 0"),
+const WORDS: [(&str, &str); 16] = [
+    ("node", "a NUMA node: CPUs and the memory next to them"),
+    ("remote fault", "the page is on another node than the CPU that touched it"),
+    ("misplaced", "a check found the page on a node that its policy does not want"),
+    ("migrated", "the kernel copied the page to another frame, mostly on another node"),
+    ("failed", "not migrated although the kernel tried: page in use, no free page, not movable"),
+    ("direct", "mbind, move_pages, migrate_pages: the caller waits while pages are migrated"),
+    ("lazy", "mbind with MPOL_MF_LAZY marks pages; the next touch of each migrates it"),
+    ("hinting", "a fault that NUMA balancing provokes to see which CPU uses the page"),
+    ("waited", "time that threads spent in page faults and placement syscalls"),
+    ("lost", "events that a probe saw and that are in no number: counts are too low by as many"),
+    ("missed", "runs of a probe's program that the kernel skipped: their events were not seen"),
+    ("filtered", "events that the filter excluded"),
+    ("aggregated only", "events that are in all counts, but not in pages, threads and the log"),
+    ("evicted", "dropped to stay within a memory bound"),
+    ("interrupted", "the kernel called no programs for a time: kernel.ftrace_enabled was 0"),
+    ("~  ?", "~ estimated, ? unavailable: this kernel does not show it. Neither is shown as 0"),
 ];
 
-/// What a line that is typed may be.
-pub(in crate::tui) const fn of_prompt(purpose: Purpose) -> &'static str {
+/// What may be typed into a prompt, and how it ends.
+pub(super) const fn of_prompt(purpose: Purpose) -> &'static str {
     match purpose {
-        Purpose::Filter => {
-            "enter counts only these, empty counts all: kind == fault && nid != cpu_node, comm == \"redis\"; esc leaves"
-        }
-        Purpose::Search => "only rows that have this text; enter keeps it, esc shows all",
-        Purpose::Page => "the address of a page: 0x7f12a4000000; enter opens it, esc leaves",
+        Purpose::Filter => "such as kind == fault && nid != cpu_node; enter applies it, empty shows all, esc cancels",
+        Purpose::Search => "only rows that contain this text; enter keeps it, esc shows all",
+        Purpose::Page => "the address of a page, such as 0x7f12a4000000; enter opens it, esc cancels",
     }
 }
 
@@ -58,26 +59,26 @@ pub(super) fn lines(app: &App) -> Vec<Line> {
     for action in keys {
         let keys: Vec<String> = app.keymap.keys(action).iter().map(ToString::to_string).collect();
         if !keys.is_empty() {
-            lines.push(line![Tone::Key.paint(format!("{:>22}  ", keys.join(" "))), action.says()]);
+            lines.push(line![Tone::Key.paint(format!("{:>22}  ", keys.join(" "))), action.description()]);
         }
     }
     lines.push(line![
         Tone::Dim.paint(format!("{:>22}  ", "mouse")),
-        "a view's name, a column, a row, a key below; the wheel goes up and down",
+        "click a view, a column, a row or a key; the wheel scrolls",
     ]);
     lines.push(Line::new());
     lines.push(heading("words"));
-    lines.extend(WORDS.map(|(word, says)| line![Tone::Strong.paint(format!("{word:>14}  ")), says]));
+    lines.extend(WORDS.map(|(word, meaning)| line![Tone::Strong.paint(format!("{word:>15}  ")), meaning]));
     lines.push(Line::new());
     lines.push(heading("colours"));
     let colours = [
         (Tone::Remote, "remote, misplaced"),
-        (Tone::Good, "moved; live; exact"),
-        (Tone::Warn, "marked; estimated; held still"),
+        (Tone::Good, "migrated; live; exact"),
+        (Tone::Warn, "marked; estimated; paused"),
         (Tone::Bad, "lost, failed"),
-        (Tone::Dim, "zero, unavailable, beside the point"),
+        (Tone::Dim, "zero, unavailable, of minor interest"),
     ];
-    lines.extend(colours.map(|(tone, says)| line![tone.paint("            ■ "), says]));
+    lines.extend(colours.map(|(tone, meaning)| line![tone.paint("             ■ "), meaning]));
     lines.push(Line::new());
     lines.push(heading("columns of Processes"));
     lines.extend(columns(&Processes::of(app, false)));
@@ -91,7 +92,7 @@ pub(super) fn lines(app: &App) -> Vec<Line> {
 }
 
 fn columns(table: &dyn Table) -> impl Iterator<Item = Line> {
-    table.columns().iter().map(|column| line![Tone::Strong.paint(format!("{:>14}  ", column.title)), column.help])
+    table.columns().iter().map(|column| line![Tone::Strong.paint(format!("{:>15}  ", column.title)), column.help])
 }
 
 fn heading(text: &str) -> Line {

@@ -11,14 +11,18 @@ use crate::{
     model::{latency::Latencies as Times, live::latencies::What},
     text::{self, Tone, line, quantity},
     tui::{
-        rows::{self, latency::Latencies, table::Value},
+        rows::{
+            self,
+            latency::{Latencies, words},
+            table::Value,
+        },
         state::{action::View, app::App},
     },
 };
 
 const WIDTHS: [Width; 9] = [
-    width(5, 0),  // WHAT
-    width(21, 0), // WHICH
+    width(7, 0),  // WHAT
+    width(19, 0), // WHICH
     width(6, 1),  // COUNT
     width(8, 0),  // MEDIAN
     width(8, 3),  // P90
@@ -64,7 +68,7 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let selected = order.get(rows::table::position(&table, &order, &choice)).map(|row| table.row(*row));
     match selected {
         Some((what, times)) => histogram(canvas, below, what, times, app.shown().latencies.other_pairs()),
-        None => canvas.heading(below, 0, "histogram of what is selected"),
+        None => canvas.heading(below, 0, "histogram of the selected row"),
     }
 }
 
@@ -73,9 +77,10 @@ fn histogram(canvas: &mut Canvas<'_>, area: Rect, what: What, times: &Times, oth
     let others = if other_pairs == 0 {
         String::new()
     } else {
-        format!("; {} moves are in no row of pairs, which are too many", quantity::short_count(other_pairs))
+        format!("; {} migrations between other nodes are in no row", quantity::short_count(other_pairs))
     };
-    canvas.heading(area, 0, &format!("{} {}: how many took how long{others}", what.sort(), what.name()));
+    let [sort, name] = words(what);
+    canvas.heading(area, 0, &format!("{sort} {name}: how many took how long{others}"));
     let bounds: Vec<u64> = (DECADES.0 * STEPS as u32..=DECADES.1 * STEPS as u32)
         .map(|step| 10_f64.powf(f64::from(step) / STEPS as f64) as u64)
         .collect();

@@ -22,12 +22,12 @@ const WIDTHS: [Width; 10] = [
     width(11, 1), // MS
     width(16, 0), // TASK
     width(7, 0),  // MARKED
-    width(7, 0),  // MOVED
+    width(8, 0),  // MIGRATED
     width(7, 2),  // PLACED
     width(7, 0),  // FAILED
     width(6, 2),  // GONE
     width(8, 0),  // UNTOUCH
-    width(10, 3), // FILLED
+    width(10, 3), // SETTLED
     width(20, 4), // RANGE
 ];
 /// The column that is drawn as a bar.
@@ -80,7 +80,7 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
 fn funnel(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let f = &app.details.lazy.all;
     let sign = if f.is_estimated { "~" } else { "" };
-    canvas.heading(area, 0, "all pages that were marked, and what became of them");
+    canvas.heading(area, 0, "all marked pages, by fate");
     let width = usize::from(area.width.saturating_sub(29) / 2);
     let total = f.total_pages().max(1) as f64;
     for (row, Fate { name, pages, tone, note }) in lazy::fates(f).into_iter().enumerate() {
@@ -94,6 +94,6 @@ fn funnel(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     }
     canvas.line(area, 7, &lazy::account(app));
     let left_out = app.details.lazy.left_out;
-    let more = if left_out > 0 { format!(" ({left_out} older ones not listed)") } else { String::new() };
-    canvas.heading(area, 8, &format!("request by request{more}"));
+    let more = if left_out > 0 { format!(" ({left_out} older ones not shown)") } else { String::new() };
+    canvas.heading(area, 8, &format!("mbind calls that marked pages{more}"));
 }

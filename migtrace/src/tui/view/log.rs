@@ -58,11 +58,11 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let order = rows::table::order(&table, &choice, &app.search);
     if let Some(row) = order.get(rows::table::position(&table, &order, &choice)) {
         let below = Rect { y: place.bottom(), height: WHOLE, ..area };
-        canvas.heading(below, 0, "the selected line, whole");
+        canvas.heading(below, 0, "the selected line in full");
         canvas.wrapped(Rect { y: below.y + 1, height: WHOLE - 1, ..below }, 0, &table.line(*row).text, Tone::Plain);
     }
     if app.log.before > 0 {
-        let text = format!(" {} events before these are not told ", app.log.before);
+        let text = format!(" {} earlier events not shown ", app.log.before);
         canvas.put_right(area.x, area.y, area.width, &text, canvas.theme.style(Tone::Warn));
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, matrix: &
     canvas.heading(area, 0, title);
     let nodes = nodes(state);
     if nodes.is_empty() {
-        canvas.line(area, 1, &Tone::Dim.paint("the source does not say which nodes there are").into());
+        canvas.line(area, 1, &Tone::Dim.paint("the nodes of the machine are not known").into());
         return;
     }
     let columns = usize::from((area.width.saturating_sub(LABEL)) / CELL).min(nodes.len());

@@ -7,9 +7,9 @@ use crate::{
     event::escape_control,
     model::live::{
         counts::Counts,
-        fidelity::Level,
         rates::{BUCKETS, SECOND_NS},
     },
+    recording::Coverage,
     text::{self, Tone, quantity},
     tui::{
         rows::{findings, latency::Latencies, overview, processes::Processes},
@@ -77,7 +77,7 @@ fn rates(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let bucket_ns = state.rates.bucket_ns();
     let title = match bucket_ns {
         SECOND_NS => "per second".to_owned(),
-        ns => format!("per second; a column is {}", text::duration(ns)),
+        ns => format!("per second; one column is {}", text::duration(ns)),
     };
     canvas.heading(area, 0, &title);
     let by_batch = state.fidelity.moves_by_batch;
@@ -87,8 +87,8 @@ fn rates(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     rate(app, canvas, area, 1, "faults", &f.faults, Tone::Bar, |c| c.faults);
     rate(app, canvas, area, 2, "remote faults", &f.remote, Tone::Remote, |c| c.remote_faults);
     rate(app, canvas, area, 3, "misplaced", &f.misplaced, Tone::Remote, |c| c.misplaced);
-    rate(app, canvas, area, 4, "pages moved", &f.moved, Tone::Good, moved);
-    rate(app, canvas, area, 5, "moves failed", &f.moved, Tone::Bad, failed);
+    rate(app, canvas, area, 4, "pages migrated", &f.moved, Tone::Good, moved);
+    rate(app, canvas, area, 5, "not migrated", &f.moved, Tone::Bad, failed);
 }
 
 #[expect(clippy::too_many_arguments, reason = "a row of a fixed list, written once for each")]
@@ -98,7 +98,7 @@ fn rate(
     area: Rect,
     row: u16,
     name: &str,
-    level: &Level,
+    level: &Coverage,
     tone: Tone,
     of: impl Fn(&Counts) -> u64 + Copy,
 ) {
@@ -107,8 +107,8 @@ fn rate(
     const TAIL: u16 = 34;
     let y = area.y + row;
     canvas.put(area.x, y, NAME, name, canvas.theme.style(Tone::Plain));
-    if let Level::Unavailable(why) = level {
-        let text = format!("unavailable: {}", escape_control(why));
+    if let Coverage::Unavailable(why) = level {
+        let text = format!("unavailable: {}", escape_control(&why.to_string()));
         canvas.put(area.x + NAME, y, area.width.saturating_sub(NAME), &text, canvas.theme.style(Tone::Dim));
         return;
     }
@@ -140,19 +140,19 @@ fn middle(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let wide = area.width >= WIDE && usize::from(area.width / 3) >= usize::from(matrix::width(nodes));
     let most = area.width / if wide { 3 } else { 2 };
     let matrix_width = matrix::width(nodes).max(32).min(most);
-    let (faults, moves) = ("faults: CPU node, page node", "pages moved, node to node");
+    let (faults, moves) = ("faults: CPU node → page node", "pages migrated: node → node");
     let mut draw = |area: Rect, of_faults: bool| {
         let (matrix, title, axes, level) = if of_faults {
             (&state.faults, faults, "cpu\\pg", &state.fidelity.remote)
         } else {
-            (&state.moves, moves, "fr\\to", &state.fidelity.moved)
+            (&state.moves, moves, "from\\to", &state.fidelity.moved)
         };
-        if let Level::Unavailable(why) = level {
+        if let Coverage::Unavailable(why) = level {
             canvas.heading(area, 0, title);
             canvas.wrapped(
                 Rect { y: area.y + 1, height: area.height - 1, ..area },
                 0,
-                &format!("unavailable: {}", escape_control(why)),
+                &format!("unavailable: {}", escape_control(&why.to_string())),
                 Tone::Dim,
             );
         } else if state.fidelity.moves_by_batch && !of_faults {
@@ -160,7 +160,7 @@ fn middle(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
             canvas.wrapped(
                 Rect { y: area.y + 1, height: area.height - 1, ..area },
                 0,
-                "unavailable: only the kernel's totals of its batches are shown here, not the way of each page",
+                "unavailable: this kernel shows totals of batches, not single pages",
                 Tone::Dim,
             );
         } else {

@@ -20,7 +20,7 @@ const WIDTHS: [Width; 9] = [
     width(7, 0),  // PID
     width(15, 0), // NAME
     width(5, 0),  // NODE
-    width(6, 0),  // MOVES
+    width(9, 0),  // MIGRATED
     width(7, 1),  // FAILED
     width(8, 1),  // BOUNCES
     width(7, 2),  // FAULTS
@@ -55,9 +55,7 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     }
     let title = match app.details.ranked_by {
         "" => "pages".to_owned(),
-        by => {
-            format!("pages that {}{by}; enter tells the life of one", if by == "touched most" { "were " } else { "" })
-        }
+        by => format!("pages {by}; enter shows the history of one"),
     };
     canvas.heading(area, 0, &title);
     table::draw(canvas, table_area(area), &Pages::of(app), &app.choice(View::Page), &app.search, true);
@@ -67,13 +65,13 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
 pub(super) fn lines(app: &App) -> Vec<Line> {
     let Some((id, addr)) = app.page else { return Vec::new() };
     if app.details.page.is_empty() {
-        let text = format!("no event so far was about the page at {addr:#x} of process {}", id.pid);
+        let text = format!("no event yet of the page at {addr:#x} of process {}", id.pid);
         return vec![line![Tone::Dim.paint(text)], line![Tone::Dim.paint("esc lists the pages that stand out")]];
     }
     let width = usize::from(app.size.0);
     let mut lines: Vec<Line> = app.details.page.iter().flat_map(|line| broken(line, width)).collect();
     if app.not_listed() > 0 {
-        let text = format!("   {} events did not come one by one, of this page too maybe", app.not_listed());
+        let text = format!("   {} events aggregated only or lost, maybe of this page", app.not_listed());
         lines.push(line![Tone::Dim.paint(text)]);
     }
     lines

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     doctor,
     event::escape_control,
-    recording::ProbeInfo,
+    recording::{Fidelity, ProbeInfo},
     text::{self, Tone, line, quantity},
     tui::{
         rows::{
@@ -41,7 +41,7 @@ impl Cells for Probes<'_> {
         match (column, value) {
             (_, Value::Missing) => Tone::Plain,
             (0, _) => Tone::Strong,
-            (1, Value::Text(fidelity)) => tone_of(fidelity),
+            (1, Value::Text(_)) => tone_of(self.probe(row).coverage().fidelity()),
             (4, Value::Text(_)) if !is_attached => Tone::Dim,
             (3, Value::Number(n)) => unless_zero(*n, Tone::Bad),
             _ => Tone::Plain,
@@ -72,21 +72,21 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     questions(app, canvas, Rect { x: below.x + half, width: area.width - half, ..below });
 }
 
-/// The selected hook, whole.
+/// Draws the selected probe in full.
 fn about(canvas: &mut Canvas<'_>, area: Rect, probe: &ProbeInfo) {
     canvas.heading(area, 0, &probes::name(probe));
     let attached = probe.attached.as_deref().map(|how| format!("attached: {}. ", escape_control(how)));
     let why = probe.error.as_deref().map(|why| {
-        let label = if probe.attached.is_some() { "better ways were refused" } else { "not attached" };
+        let label = if probe.attached.is_some() { "better attach methods failed" } else { "not attached" };
         format!("{label}: {}", escape_control(why))
     });
     let text = attached.unwrap_or_default() + &why.unwrap_or_default();
     canvas.wrapped(area, 1, &text, Tone::Plain);
 }
 
-/// What the kernel measured of the programs.
+/// Draws the cost of the programs as the kernel measured it.
 fn programs(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
-    canvas.heading(area, 0, "kernel programs: ns a run");
+    canvas.heading(area, 0, "BPF programs: time per run");
     let measured = probes::measured(app);
     if measured.is_empty() {
         canvas.line(area, 1, &Tone::Dim.paint("not measured").into());
@@ -104,30 +104,30 @@ fn programs(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     }
 }
 
-/// What each question gets for an answer here.
+/// Draws how well each question can be answered.
 fn questions(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
-    canvas.heading(area, 0, "what can be answered here");
+    canvas.heading(area, 0, "what this kernel can answer");
     if app.meta().probes.is_empty() {
         canvas.line(area, 1, &Tone::Dim.paint("not known").into());
         return;
     }
     let all = doctor::views(&app.meta().probes);
-    let order = ["unavailable", "estimated", "exact"];
-    let count = |fidelity: &str| all.iter().filter(|view| view.fidelity == fidelity).count();
-    let summary = order.iter().map(|f| format!("{} {f}", count(f))).collect::<Vec<_>>().join(", ");
+    let order = [Fidelity::Unavailable, Fidelity::Estimated, Fidelity::Exact];
+    let count = |fidelity: Fidelity| all.iter().filter(|view| view.fidelity == fidelity).count();
+    let summary = order.iter().map(|f| format!("{} {f}", count(*f))).collect::<Vec<_>>().join(", ");
     canvas.line(area, 1, &Tone::Dim.paint(format!("{}: {summary}", text::count(all.len() as u64, "question"))).into());
     let mut sorted: Vec<_> = all.iter().collect();
-    sorted.sort_by_key(|view| order.iter().position(|f| *f == view.fidelity));
+    sorted.sort_by_key(|view| std::cmp::Reverse(view.fidelity));
     for (row, view) in sorted.into_iter().enumerate() {
         let fidelity = tone_of(view.fidelity).paint(format!("{:<12}", view.fidelity));
         canvas.line(area, row as u16 + 2, &line![fidelity, view.question]);
     }
 }
 
-fn tone_of(fidelity: &str) -> Tone {
+fn tone_of(fidelity: Fidelity) -> Tone {
     match fidelity {
-        "exact" => Tone::Good,
-        "estimated" => Tone::Warn,
-        _ => Tone::Dim,
+        Fidelity::Exact => Tone::Good,
+        Fidelity::Estimated => Tone::Warn,
+        Fidelity::Unavailable => Tone::Dim,
     }
 }

@@ -26,8 +26,8 @@ const WIDTHS: [Width; 13] = [
     width(7, 1),  // FAULTS
     width(7, 1),  // REMOTE
     width(6, 4),  // MISPL
-    width(6, 2),  // MOVED
-    width(6, 7),  // MOV/s
+    width(8, 2),  // MIGRATED
+    width(6, 7),  // MIGR/s
     width(7, 5),  // FAILED
     width(8, 3),  // WAITED
     width(12, 8), // CGROUP

@@ -32,7 +32,7 @@ const WIDTHS: [Width; 10] = [
     width(16, 0), // PAGES ON
     width(7, 2),  // FAULTS
     width(7, 2),  // REMOTE
-    width(6, 5),  // MOVED
+    width(8, 5),  // MIGRATED
     width(12, 2), // NAME
 ];
 
@@ -82,13 +82,13 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
 /// Which process it is, and where the rows come from.
 fn about(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let Some((id, p)) = opened(app) else {
-        canvas.heading(area, 0, "no process is opened");
+        canvas.heading(area, 0, "no process is open");
         return;
     };
-    let gone = if p.exited { ", gone" } else { "" };
+    let exited = if p.exited { ", exited" } else { "" };
     let parent = p.parent.map(|pid| format!(", child of {pid}")).unwrap_or_default();
-    canvas.heading(area, 0, &format!("{}/{}{parent}{gone}", p.comm, id.pid));
-    let others = if p.other_threads > 0 { ", more not listed" } else { "" };
+    canvas.heading(area, 0, &format!("{}/{}{parent}{exited}", p.comm, id.pid));
+    let others = if p.other_threads > 0 { ", others evicted" } else { "" };
     let cgroup = app.meta().cgroups.get(&p.cgroup_id).map(|path| format!("   in {}", describe::cgroup(path)));
     canvas.line(
         area,
@@ -115,18 +115,17 @@ fn or_unknown(text: String) -> String {
 fn origin(app: &App, id: Identity, process: &Process) -> Line {
     let mut text = match (&app.numa_maps, numa_maps_of(app, id)) {
         (_, Some(maps)) => {
-            let more = if maps.left_out > 0 { format!("; {} mappings left out", maps.left_out) } else { String::new() };
-            format!("pages by node: exact, from /proc/{}/numa_maps{more}; faults: while watched", maps.pid)
+            let more = if maps.left_out > 0 { format!("; {} mappings evicted", maps.left_out) } else { String::new() };
+            format!("pages by node: exact, from /proc/{}/numa_maps{more}; faults: since tracing began", maps.pid)
         }
         (Some(maps), None) if maps.pid == id.pid => {
             let why = escape_control(maps.error.as_deref().unwrap_or("not read"));
-            format!("/proc/{}/numa_maps: {why}; pages by node: ~estimated from faults and moves", maps.pid)
+            format!("/proc/{}/numa_maps: {why}; pages by node: ~estimated from faults and migrations", maps.pid)
         }
-        _ => "pages by node: ~estimated from the faults and moves that were seen".to_owned(),
+        _ => "pages by node: ~estimated from faults and migrations".to_owned(),
     };
     if process.regions.left_out() > 0 {
-        text +=
-            &format!("; {} events in regions that are not listed", quantity::short_count(process.regions.left_out()));
+        text += &format!("; {} events in evicted regions", quantity::short_count(process.regions.left_out()));
     }
     line![Tone::Dim.paint(text)]
 }

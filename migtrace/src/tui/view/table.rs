@@ -92,7 +92,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, cells: &dyn Cells, choic
         let text = if search.is_empty() || cells.is_empty() {
             cells.empty()
         } else {
-            format!("none of {} rows has the text {search:?}", cells.len())
+            format!("none of {} rows contains {search:?}", cells.len())
         };
         canvas.wrapped(body, 0, &text, Tone::Dim);
         return;

@@ -13,7 +13,7 @@ const WIDTHS: [Width; 8] = [
     width(6, 2),  // MOVES
     width(7, 0),  // FAULTS
     width(7, 1),  // REMOTE
-    width(6, 1),  // MOVED
+    width(8, 1),  // MIGRATED
     width(8, 1),  // WAITED
 ];
 

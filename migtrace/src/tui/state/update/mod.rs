@@ -82,7 +82,7 @@ impl App {
             Action::Record => return self.record(),
             Action::SaveScreen => return Some(Effect::SaveScreen),
             Action::ExportCsv if screen.listing.is_some() => return Some(Effect::ExportCsv),
-            Action::ExportCsv => self.notify("this view has no rows; w saves it as text"),
+            Action::ExportCsv => self.notify("this view has no rows for CSV; w saves it as text"),
             Action::Tree => self.tree = !self.tree,
             Action::Threads => self.threads = !self.threads,
             Action::Matrix => self.matrix_of_faults = !self.matrix_of_faults,
@@ -154,7 +154,7 @@ impl App {
 
     fn play(&mut self, effect: Effect) -> Option<Effect> {
         if self.source == Source::Live {
-            self.notify("this is live: there is no other speed");
+            self.notify("live: the speed cannot be changed");
             return None;
         }
         Some(effect)
@@ -162,7 +162,7 @@ impl App {
 
     fn seek(&mut self, action: Action) -> Option<Effect> {
         let Source::Recording(playing) = &self.source else {
-            self.notify("this is live: there is nothing to go back to; r records");
+            self.notify("live: cannot go back or forward; r starts a recording");
             return None;
         };
         let (start, end) = (playing.start_ns, playing.end_ns.unwrap_or(playing.position_ns));
@@ -184,14 +184,14 @@ impl App {
         }
         self.moments.push(Moment::of(self.shown()));
         if self.moments.len() == 1 {
-            self.notify("marked; what comes from here on is counted beside, m ends it");
+            self.notify("marked: the difference from here on is shown; m marks its end");
         }
     }
 
     fn record(&mut self) -> Option<Effect> {
         match (&self.source, &self.recording) {
             (Source::Recording(_), _) => {
-                self.notify("this is a recording already");
+                self.notify("cannot record: this is a recording");
                 None
             }
             (Source::Live, None) => Some(Effect::StartRecording),

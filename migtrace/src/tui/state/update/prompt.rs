@@ -1,7 +1,7 @@
 //! What a typed line does: a filter, a search or an address.
 
 use crate::{
-    filter::{Filter, quantity},
+    filter::Filter,
     tui::state::{
         app::App,
         effect::Effect,
@@ -9,6 +9,7 @@ use crate::{
         prompt::{Prompt, Purpose, Typed},
         session::Source,
     },
+    units,
 };
 
 impl App {
@@ -61,14 +62,11 @@ impl App {
 
     fn enter_page(&mut self, text: &str) -> Option<Effect> {
         let hex = u64::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok();
-        let addr = if text.trim().starts_with("0x") {
-            hex
-        } else {
-            quantity::parse(text.trim()).ok().map(|q| q.value).or(hex)
-        };
+        let addr =
+            if text.trim().starts_with("0x") { hex } else { units::parse(text.trim()).ok().map(|q| q.value).or(hex) };
         let Some(addr) = addr else {
             if let Some(prompt) = &mut self.prompt {
-                prompt.error = Some("an address is a number, such as 0x7f12a4000000".to_owned());
+                prompt.error = Some("not an address; write for example 0x7f12a4000000".to_owned());
             }
             return None;
         };
@@ -76,7 +74,7 @@ impl App {
         let opened = self.process.filter(|id| owners.contains(id));
         let process = opened.or(owners.first().copied()).or(self.process).unwrap_or_default();
         if owners.len() > 1 && opened.is_none() {
-            self.notify(format!("{} processes have a page there; this is the first one's", owners.len()));
+            self.notify(format!("{} processes have a page there; this is the page of the first", owners.len()));
         }
         self.prompt = None;
         self.open_page(process, addr)

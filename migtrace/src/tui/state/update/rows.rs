@@ -86,7 +86,7 @@ impl App {
                 match addr {
                     Some(addr) => self.open_page(process, addr),
                     None => {
-                        self.notify("this line is about no page at a known address");
+                        self.notify("this line has no page with a known address");
                         None
                     }
                 }
