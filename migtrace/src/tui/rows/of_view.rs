@@ -12,7 +12,7 @@ use super::{
     threads::Threads,
 };
 use crate::{
-    model::live::process::Identity,
+    event::ProcessId,
     tui::state::{
         action::View,
         app::App,
@@ -87,7 +87,7 @@ fn list(app: &App, view: View, table: &dyn Table, search: &str) -> Listing {
 }
 
 /// The process that is selected in Overview, or else in Processes.
-pub(crate) fn selected_process(app: &App) -> Option<Identity> {
+pub(crate) fn selected_process(app: &App) -> Option<ProcessId> {
     let view = if app.view == View::Overview { View::Overview } else { View::Processes };
     let search = if app.view == view { &*app.search } else { "" };
     let listing = list(app, view, Rows::of(app, view)?.table(), search);

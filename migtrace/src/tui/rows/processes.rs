@@ -7,12 +7,9 @@ use super::{
     table::{Column, Table, UNKNOWN, Value, number, text},
 };
 use crate::{
+    event::ProcessId,
     event::escape_control,
-    model::live::{
-        State,
-        counts::Counts,
-        process::{Identity, Process},
-    },
+    model::live::{State, counts::Counts, process::Process},
     recording::Coverage,
     recording::describe,
     text::{self, quantity},
@@ -38,7 +35,7 @@ const COLUMNS: [Column; 13] = [
 /// The rows of Processes.
 pub(crate) struct Processes<'a> {
     state: &'a State,
-    rows: Vec<(Identity, &'a Process, Counts)>,
+    rows: Vec<(ProcessId, &'a Process, Counts)>,
     /// As a tree: the rows in order, and the depth of each row.
     tree: Option<(Vec<usize>, BTreeMap<usize, usize>)>,
 }
@@ -170,7 +167,7 @@ impl Table for Processes<'_> {
 }
 
 /// The rows, each below its parent, with their depths.
-fn tree(rows: &[(Identity, &Process, Counts)]) -> Vec<(usize, usize)> {
+fn tree(rows: &[(ProcessId, &Process, Counts)]) -> Vec<(usize, usize)> {
     let by_pid: BTreeMap<u32, usize> = rows.iter().enumerate().map(|(row, (id, ..))| (id.pid, row)).collect();
     let mut children: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
     for (row, (id, process, _)) in rows.iter().enumerate() {

@@ -5,13 +5,9 @@ use super::{
     table::{Column, Table, UNKNOWN, Value, number, text},
 };
 use crate::{
+    event::ProcessId,
     event::escape_control,
-    model::live::{
-        State,
-        counts::Counts,
-        nodes::Nodes,
-        process::{Identity, Process},
-    },
+    model::live::{State, counts::Counts, nodes::Nodes, process::Process},
     text::quantity,
     tui::state::{
         app::App,
@@ -67,13 +63,13 @@ impl<'a> Regions<'a> {
 }
 
 /// The opened process.
-pub(crate) fn opened(app: &App) -> Option<(Identity, &Process)> {
+pub(crate) fn opened(app: &App) -> Option<(ProcessId, &Process)> {
     let id = app.process?;
     Some((id, app.shown().processes.get(id)?))
 }
 
 /// The process's pages by node as read from /proc, if they could be read.
-pub(crate) fn numa_maps_of(app: &App, id: Identity) -> Option<&NumaMaps> {
+pub(crate) fn numa_maps_of(app: &App, id: ProcessId) -> Option<&NumaMaps> {
     app.numa_maps.as_ref().filter(|maps| maps.pid == id.pid && maps.error.is_none() && app.source == Source::Live)
 }
 

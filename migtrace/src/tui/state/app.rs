@@ -13,13 +13,7 @@ use super::{
     selection::Choice,
     session::{NotCounted, Overhead, Recording, Source},
 };
-use crate::{
-    counts::Counts,
-    event::Event,
-    filter::Filter,
-    model::live::{State, process::Identity},
-    recording::Meta,
-};
+use crate::{counts::Counts, event::Event, event::ProcessId, filter::Filter, model::live::State, recording::Meta};
 
 /// All that a frame is drawn from.
 pub struct App {
@@ -36,9 +30,9 @@ pub struct App {
     /// The first line shown of each view of text.
     pub(crate) scroll: BTreeMap<View, u16>,
     /// The opened process.
-    pub(crate) process: Option<Identity>,
+    pub(crate) process: Option<ProcessId>,
     /// The opened page: its process, and its address.
-    pub(crate) page: Option<(Identity, u64)>,
+    pub(crate) page: Option<(ProcessId, u64)>,
     pub(crate) numa_maps: Option<NumaMaps>,
     pub(crate) prompt: Option<Prompt>,
     pub(crate) search: String,

@@ -4,16 +4,12 @@
 //! made on a tick.
 
 use crate::{
+    event::ProcessId,
     event::{Comm, Event},
     log::page_report,
     model::{
         lazy::{funnel::Funnel, request::LazyRequest, tracker::LazyTracker},
-        live::process::Identity,
-        page_history::{
-            page::Rank,
-            steps::{Counts, ProcessId},
-            tracker::PageTracker,
-        },
+        page_history::{page::Rank, steps::Counts, tracker::PageTracker},
     },
     recording::Meta,
     text::Line,
@@ -32,7 +28,7 @@ pub(crate) struct Details {
     histories: PageTracker,
     funnels: LazyTracker,
     /// The page that `page` is the history of.
-    shown: Option<(Identity, u64)>,
+    shown: Option<(ProcessId, u64)>,
     /// The history of the opened page.
     pub(crate) page: Vec<Line>,
     /// The pages that stand out.
@@ -45,7 +41,7 @@ pub(crate) struct Details {
 
 /// A page in a list.
 pub(crate) struct PageRow {
-    pub(crate) process: Identity,
+    pub(crate) process: ProcessId,
     pub(crate) comm: Comm,
     pub(crate) addr: u64,
     pub(crate) nid: Option<i32>,
@@ -70,18 +66,17 @@ impl Details {
     }
 
     /// The processes that have a page at an address.
-    pub(crate) fn owners(&self, addr: u64) -> Vec<Identity> {
-        self.histories.processes(addr).into_iter().map(identity).collect()
+    pub(crate) fn owners(&self, addr: u64) -> Vec<ProcessId> {
+        self.histories.processes(addr)
     }
 
     /// Makes the history of a page; while the screen is paused, only if the page is another than before.
-    pub(crate) fn show_page(&mut self, (id, addr): (Identity, u64), is_paused: bool, meta: &Meta, name: &str) {
+    pub(crate) fn show_page(&mut self, (id, addr): (ProcessId, u64), is_paused: bool, meta: &Meta, name: &str) {
         if self.shown.replace((id, addr)) == Some((id, addr)) && is_paused {
             return;
         }
-        let process = ProcessId { pid: id.pid, start_ns: (id.start_ns != 0).then_some(id.start_ns) };
         self.page.clear();
-        let Some(page) = self.histories.page(process, addr) else { return };
+        let Some(page) = self.histories.page(id, addr) else { return };
         self.page = page_report::lines(&page, &self.histories.left_out(), meta, name);
     }
 
@@ -101,7 +96,7 @@ impl Details {
         let (top, by) = found.unwrap_or_default();
         self.ranked_by = by;
         let row = |page: &crate::model::page_history::page::Page| PageRow {
-            process: identity(page.id.process),
+            process: page.id.process,
             comm: self.histories.comm(page.id.process).unwrap_or_default(),
             addr: page.id.addr,
             nid: page.nid,
@@ -117,8 +112,4 @@ impl Details {
         let left_out = self.funnels.evicted_requests() + there - requests.len() as u64;
         self.lazy = Lazy { all: self.funnels.all().clone(), requests, left_out };
     }
-}
-
-fn identity(process: ProcessId) -> Identity {
-    Identity { pid: process.pid, start_ns: process.start_ns.unwrap_or(0) }
 }

@@ -1,12 +1,10 @@
 //! The last events as lines of the log, nested as they happened, with equal neighbours folded.
 
 use crate::{
+    event::ProcessId,
     event::{Body, Event, Outcome, TaskEvent, Verdict},
     log,
-    model::{
-        Run,
-        live::{State, process::Identity},
-    },
+    model::{Run, live::State},
     text::Tone,
 };
 
@@ -26,7 +24,7 @@ pub(crate) struct LogLine {
     pub(crate) text: String,
     pub(crate) tone: Tone,
     pub(crate) depth: usize,
-    pub(crate) process: Identity,
+    pub(crate) process: ProcessId,
     pub(crate) addr: Option<u64>,
 }
 
@@ -105,7 +103,7 @@ impl Walk<'_> {
             text: log::sentence(self.run, index).to_string(),
             tone: tone(&event.body),
             depth,
-            process: Identity::of(event),
+            process: event.process(),
             addr: self.run.addr(index),
         }
     }

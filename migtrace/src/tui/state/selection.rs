@@ -1,14 +1,14 @@
 //! What the user selected in tables, and what keys and the mouse need to know of the screen.
 
 use super::action::{Action, View};
-use crate::model::live::process::Identity;
+use crate::event::ProcessId;
 
 /// What a row is about. It stays the same when rows change places.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum RowKey {
-    Process(Identity),
+    Process(ProcessId),
     Thread(u32),
-    Page(Identity, u64),
+    Page(ProcessId, u64),
     /// A region, by the address of its start.
     Addr(u64),
     Name(String),
@@ -52,7 +52,7 @@ pub(crate) struct Screen {
     /// The rows of the shown view; `None` if it has no table.
     pub listing: Option<Listing>,
     /// The process that the key "open" would open, if none is open yet.
-    pub process: Option<Identity>,
+    pub process: Option<ProcessId>,
 }
 
 /// What is under the mouse.

@@ -8,8 +8,9 @@ use super::{
     table::{self, Cells, Width, remote_share, unless_zero, width},
 };
 use crate::{
+    event::ProcessId,
     event::escape_control,
-    model::live::process::{Identity, Process},
+    model::live::process::Process,
     recording::describe,
     text::{self, Line, Tone, line, quantity},
     tui::{
@@ -112,7 +113,7 @@ fn or_unknown(text: String) -> String {
     if text.is_empty() { UNKNOWN.to_owned() } else { text }
 }
 
-fn origin(app: &App, id: Identity, process: &Process) -> Line {
+fn origin(app: &App, id: ProcessId, process: &Process) -> Line {
     let mut text = match (&app.numa_maps, numa_maps_of(app, id)) {
         (_, Some(maps)) => {
             let more = if maps.left_out > 0 { format!("; {} mappings evicted", maps.left_out) } else { String::new() };

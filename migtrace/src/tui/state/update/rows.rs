@@ -1,7 +1,7 @@
 //! What keys and clicks do to rows: select, sort, open.
 
 use crate::{
-    model::live::process::Identity,
+    event::ProcessId,
     tui::state::{
         action::View,
         app::App,
@@ -96,14 +96,14 @@ impl App {
         }
     }
 
-    fn open_process(&mut self, id: Identity) -> Option<Effect> {
+    fn open_process(&mut self, id: ProcessId) -> Option<Effect> {
         self.process = Some(id);
         self.state.processes.keep_heat(id);
         self.choices.remove(&View::Regions);
         self.go(View::Regions)
     }
 
-    pub(super) fn open_page(&mut self, id: Identity, addr: u64) -> Option<Effect> {
+    pub(super) fn open_page(&mut self, id: ProcessId, addr: u64) -> Option<Effect> {
         self.process = Some(id);
         self.page = Some((id, addr & !0xfff));
         self.scroll.remove(&View::Page);
