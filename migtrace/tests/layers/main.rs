@@ -38,7 +38,6 @@ fn top(path: &str) -> &str {
 }
 
 #[test]
-#[ignore = "not true yet"]
 fn no_file_uses_its_own_layer_or_one_above() {
     let (tree, layers) = (Tree::read(), layers());
     let upward: Vec<String> = tree
@@ -50,14 +49,12 @@ fn no_file_uses_its_own_layer_or_one_above() {
 }
 
 #[test]
-#[ignore = "not true yet"]
 fn no_files_use_each_other_in_a_loop() {
     let loops: Vec<String> = Graph::new(Tree::read().edges()).loops().iter().map(|files| files.join(", ")).collect();
     assert!(loops.is_empty(), "{} loops:\n{}", loops.len(), loops.join("\n"));
 }
 
 #[test]
-#[ignore = "not true yet"]
 fn no_folders_use_each_other_in_a_loop() {
     let tree = Tree::read();
     let loops: Vec<String> = tree
@@ -71,7 +68,6 @@ fn no_folders_use_each_other_in_a_loop() {
 }
 
 #[test]
-#[ignore = "not true yet"]
 fn crates_are_used_where_they_belong() {
     let strays: Vec<String> = Tree::read()
         .crates()
