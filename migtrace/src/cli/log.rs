@@ -14,7 +14,7 @@ use migtrace::log::{self, Options};
 use super::{
     color::When,
     filter::{self, FilterArgs},
-    follow, load,
+    load, log_live,
 };
 
 /// Explain events in words: a line per event, a legend, a summary. Reads a trace, or without FILE the running kernel
@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
     let mut out = BufWriter::new(AutoStream::new(io::stdout().lock(), args.color.into()));
     match &args.file {
         Some(file) => of_file(file, args, options, &mut out)?,
-        None => follow::run(&args.filter, options, verbose, &mut out)?,
+        None => log_live::run(&args.filter, options, verbose, &mut out)?,
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)

@@ -7,9 +7,9 @@ mod completions;
 mod doctor;
 mod export;
 mod filter;
-mod follow;
 mod load;
 mod log;
+mod log_live;
 mod memtoy;
 mod output;
 mod page;
@@ -26,7 +26,7 @@ mod top_record;
 use std::{io, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
-use migtrace::{live::session::SourceError, serve::http::ListenError};
+use migtrace::{live::session::SessionError, serve::http::ListenError};
 
 /// See which pages are on the wrong NUMA node, why the kernel migrates them or does not, and which threads wait
 #[derive(Parser)]
@@ -100,7 +100,7 @@ fn exit_status(error: &anyhow::Error) -> u8 {
     if error.chain().any(broken_pipe) {
         return 0;
     }
-    if error.chain().any(|e| e.is::<SourceError>() || e.is::<ListenError>()) {
+    if error.chain().any(|e| e.is::<SessionError>() || e.is::<ListenError>()) {
         return EXIT_UNAVAILABLE;
     }
     EXIT_USAGE

@@ -14,12 +14,13 @@ use migtrace::{
     event::{Event, Kind, Probe},
     filter::{Filter, kernel::KernelScope},
     live::{
-        host::{cgroups::Cgroups, requirements, stranded_pages::LeftBehind, vmstat},
+        host::requirements,
         privilege,
-        session::{Live, Scope, SourceError},
+        scope::Scope,
+        session::{Session, SessionError},
         workload::{Workload, shell_status},
     },
-    recording::{Meta, OwnCost, ProbeInfo, Why, coverage},
+    recording::{Meta, ProbeInfo, Why},
     summary::Summary,
     text,
     trace::{Output, Trace},
@@ -86,6 +87,24 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    /// What to trace: the held command, or the processes that the filter names, or the whole system.
+    fn scope(&self, workload: Option<&Workload>, verbose: bool) -> Result<Scope> {
+        let filter = self.filter.but_scope();
+        Ok(Scope {
+            processes: match workload {
+                Some(workload) => Some(vec![workload.pid]),
+                None => (!self.filter.pid.is_empty()).then(|| self.filter.pid.clone()),
+            },
+            ring_bytes: self.ring_size,
+            stacks: self.stacks,
+            diagnostics: verbose,
+            kernel: KernelScope { cgroups: self.filter.root_cgroups()?, uid: self.uid, sample: self.sample },
+            filter_text: self.filter_text(&filter),
+            command: self.command.clone(),
+            ..Scope::of(filter, privilege::WRITING)
+        })
+    }
+
     /// What of the events is wanted, in words, where not all: the filter, and what the kernel alone decides.
     fn filter_text(&self, filter: &Filter) -> Option<String> {
         let parts: Vec<String> =
@@ -109,7 +128,7 @@ pub(crate) fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
     if !args.filter.pid.is_empty() && !args.command.is_empty() {
         bail!("--pid and a command exclude each other: a command is recorded with its children alone");
     }
-    requirements::check().map_err(SourceError::from)?;
+    requirements::check().map_err(SessionError::from)?;
     args.filter.check_pids()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(record(args, verbose))
@@ -121,26 +140,10 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
         [] => None,
         argv => Some(Workload::hold(argv).with_context(|| format!("starting {}", argv[0]))?),
     };
-    let scope = Scope {
-        processes: match &workload {
-            Some(workload) => Some(vec![workload.pid]),
-            None => (!args.filter.pid.is_empty()).then(|| args.filter.pid.clone()),
-        },
-        ring_bytes: args.ring_size,
-        stacks: args.stacks,
-        aggregate: None,
-        diagnostics: verbose,
-        filter: args.filter.but_scope(),
-        kernel: KernelScope { cgroups: args.filter.root_cgroups()?, uid: args.uid, sample: args.sample },
-    };
-    let (live, mut meta) = Live::start(&scope)?;
-    privilege::keep(privilege::WRITING);
-    report_missing(&meta);
-    meta.command.clone_from(&args.command);
-    meta.filter = args.filter_text(&scope.filter);
-    let output = Output::create(&args.output, &meta, plan)
+    let session = Session::start(&args.scope(workload.as_ref(), verbose)?)?;
+    session.log_unattached();
+    let output = Output::create(&args.output, session.meta(), plan)
         .with_context(|| format!("creating the trace {}", args.output.display()))?;
-    let before = vmstat::read().context("reading /proc/vmstat")?;
     let mut stop = Stop::listen()?;
     let dump = plan.flight.map(|_| signal(SignalKind::user_defined1())).transpose().context("listening for signals")?;
     if let Some(mut workload) = workload {
@@ -155,20 +158,11 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
         dump,
         trigger: args.files.trigger(),
         progress: Progress::new(args.quiet),
-        cgroups: Cgroups::running(),
-        left_behind: LeftBehind::default(),
         quiet: args.quiet,
         filling_cpu_ns: 0,
     };
-    let status = recording.run(live, stop, &mut meta, &before).await?;
+    let (mut meta, status) = recording.run(session, stop).await?;
     recording.finish(args, &mut meta, status)
-}
-
-/// Says which probes this kernel has no place for.
-fn report_missing(meta: &Meta) {
-    for error in meta.probes.iter().filter(|p| p.attached.is_none()).filter_map(|p| p.error.as_ref()) {
-        log::info!("not attached: {error}");
-    }
 }
 
 /// Waits for a signal; forever where none is listened for.
@@ -202,78 +196,54 @@ struct Recording {
     dump: Option<Signal>,
     trigger: Option<Trigger>,
     progress: Progress,
-    cgroups: Cgroups,
-    left_behind: LeftBehind,
     /// What filling rows took on this thread; they are encoded on one of their own.
     filling_cpu_ns: u64,
     quiet: bool,
 }
 
 impl Recording {
-    /// Records until the command ends or a signal comes; fills in what `meta` can only know then. The inner result is the
-    /// command's: where it could not be executed, the recording is still closed as any other.
-    async fn run(
-        &mut self,
-        mut live: Live,
-        mut stop: Stop,
-        meta: &mut Meta,
-        before: &vmstat::Counters,
-    ) -> Result<Result<Option<ExitStatus>>> {
+    /// Records until the command ends or a signal comes; returns the finished metadata. The inner result is the command's: if
+    /// it could not be executed, the recording is still closed as any other.
+    async fn run(&mut self, mut session: Session, mut stop: Stop) -> Result<(Meta, Result<Option<ExitStatus>>)> {
         let mut tick = interval(Duration::from_millis(250));
         let status = loop {
             tokio::select! {
-                batch = live.next() => match batch {
-                    Some(batch) => self.write(batch)?,
+                events = session.next() => match events {
+                    Some(events) => self.write(events)?,
                     None => break stop.command_ended().await,
                 },
                 status = stop.wait() => break status,
                 () = signalled(&mut self.dump) => self.write_held()?,
                 _ = tick.tick() => {
-                    live.tick();
+                    session.tick();
                     self.output.tick().with_context(|| self.while_writing())?;
                     self.progress.show(self.output.bytes());
                 }
             }
         };
-        meta.vmstat_delta = vmstat::delta(before, &vmstat::read().context("reading /proc/vmstat")?);
-        meta.end_ns = Some(clock::boot_ns());
-        let mut stopped = live.stop();
-        while let Some(batch) = stopped.next().await {
-            self.write(batch)?;
+        let interrupted = session.interrupted();
+        let mut meta = session.stop(|events| self.write(events)).await?;
+        if meta.late_events > 0 {
+            log::warn!("{} events are out of order in the trace", meta.late_events);
         }
-        let closing = stopped.close()?;
-        if closing.late > 0 {
-            log::warn!("{} events are out of order in the trace", closing.late);
-        }
-        if closing.lost_mappings > 0 {
-            let lost = text::count(closing.lost_mappings, "change");
-            log::warn!("{lost} of what programs map lost: some of their functions may have no names");
-        }
-        if closing.silenced {
+        if interrupted {
             log::warn!("{}", Why::Interrupted);
-            coverage::mark_interrupted(&mut meta.probes);
         }
-        meta.late_events = closing.late;
-        meta.cgroups = self.cgroups.paths();
-        meta.account = closing.account;
         let writer_cpu_ns = self.filling_cpu_ns + self.output.cpu_ns().with_context(|| self.while_writing())?;
-        meta.own_cost =
-            Some(OwnCost { writer_cpu_ns: Some(writer_cpu_ns), max_rss_bytes: max_rss_bytes(), ..closing.own_cost });
-        Ok(status)
+        meta.own_cost.get_or_insert_default().writer_cpu_ns = Some(writer_cpu_ns);
+        Ok((meta, status))
     }
 
-    fn write(&mut self, mut batch: Vec<Event>) -> Result<()> {
+    fn write(&mut self, events: Vec<Event>) -> Result<()> {
         let began_ns = clock::thread_cpu_ns();
-        for event in &mut batch {
-            self.cgroups.see(event.cgroup_id);
-            self.left_behind.fill(event);
+        for event in &events {
             self.output.push(event).with_context(|| self.while_writing())?;
             if self.trigger.as_mut().is_some_and(|trigger| trigger.fires(event)) {
                 self.write_held()?;
             }
         }
-        self.progress.count(&batch);
-        drop(batch);
+        self.progress.count(&events);
+        drop(events);
         self.filling_cpu_ns += clock::thread_cpu_ns() - began_ns;
         Ok(())
     }
@@ -346,15 +316,6 @@ impl Recording {
         let code = status.with_context(|| format!("running {command}"))?.map_or(0, shell_status);
         Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
     }
-}
-
-/// The largest resident size that this process had, bytes.
-fn max_rss_bytes() -> Option<u64> {
-    // SAFETY: plain integers, for which all zeroes is a valid value.
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: `usage` is a valid place for the answer.
-    let ret = unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) };
-    (ret == 0).then(|| usage.ru_maxrss as u64 * 1024)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use migtrace::{
     live::{
         host::requirements,
         privilege,
-        session::{Live, SourceError},
+        session::{Session, SessionError},
     },
     serve::{self, Serving, http},
 };
@@ -59,7 +59,7 @@ const WAITING: usize = http::CONNECTIONS;
 
 /// Runs the subcommand.
 pub(crate) fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
-    requirements::check().map_err(SourceError::from)?;
+    requirements::check().map_err(SessionError::from)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(ANSWERING_THREADS)
         .on_thread_start(|| privilege::keep(CapabilitySet::empty()))
@@ -77,12 +77,9 @@ async fn serve(args: &Args, verbose: bool) -> Result<()> {
     // Before the programs are loaded: that takes a while, and would be in vain.
     let listener = http::listen(args.listen).await?;
     let address = listener.local_addr().context("asking for the address")?;
-    let (live, meta) = Live::start(&serve::scope(verbose))?;
-    privilege::keep(privilege::READING);
-    for error in meta.probes.iter().filter(|p| p.attached.is_none()).filter_map(|p| p.error.as_ref()) {
-        log::info!("not attached: {error}");
-    }
-    let serving = Serving::new(live, meta, args.cgroups as usize);
+    let session = Session::start(&serve::scope(verbose))?;
+    session.log_unattached();
+    let serving = Serving::new(session, args.cgroups as usize);
     let (ask, asks) = mpsc::channel(WAITING);
     let path = args.path.clone();
     tokio::spawn(async move { http::answer(listener, &path, ask).await });

@@ -14,7 +14,8 @@ use migtrace::{
     live::{
         host::requirements,
         privilege,
-        session::{Live, Scope, SourceError},
+        scope::Scope,
+        session::{Session, SessionError},
     },
     recording::Meta,
     tui::{
@@ -127,25 +128,22 @@ async fn recording(args: &Args, file: &Path, config: Config) -> Result<Option<St
 }
 
 async fn live(args: &Args, config: Config) -> Result<Option<String>> {
-    requirements::check().map_err(SourceError::from)?;
+    requirements::check().map_err(SessionError::from)?;
     args.filter.check_pids()?;
     let filter = args.filter.but_scope();
     let scope = Scope {
         processes: (!args.filter.pid.is_empty()).then(|| args.filter.pid.clone()),
-        ring_bytes: None,
-        stacks: false,
-        // The kernel can decide but a part of a filter, and would count too much.
+        // The kernel can apply only a part of a filter, and would count too much.
         aggregate: filter.is_all().then(top_live::records_of_a_cpu),
-        diagnostics: false,
-        filter,
         kernel: KernelScope { cgroups: args.filter.root_cgroups()?, uid: None, sample: None },
+        filter_text: args.filter.scope_text(&filter),
+        ..Scope::of(filter, privilege::RECORDING)
     };
     eprintln!("migtrace: attaching probes");
-    let (live, mut meta) = Live::start(&scope)?;
-    privilege::keep(privilege::RECORDING);
-    meta.filter = args.filter.scope_text(&scope.filter);
+    let session = Session::start(&scope)?;
+    let meta = session.meta().clone();
     let recorder = TraceRecorder::new(args.output.clone(), &args.filter);
-    show(meta, Source::Live, config, LiveSource::new(live), recorder, args).await
+    show(meta, Source::Live, config, LiveSource::new(session), recorder, args).await
 }
 
 async fn show<S: source::Source, R: Recorder>(

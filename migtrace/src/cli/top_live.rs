@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use migtrace::{
     counts::{Beside, Counts},
     event::Event,
-    live::{
-        host::{cgroups::Cgroups, stranded_pages::LeftBehind, topology::NodesOfCpus},
-        session::Live,
-    },
+    live::{host::topology::NodesOfCpus, session::Session},
     recording::ProgramCost,
     tui::{
         driver::source::{Control, Controlled, Source},
@@ -16,48 +13,41 @@ use migtrace::{
     },
 };
 
-/// Records of faults, and of each of the others, that the screen takes in a tenth of a second, from all CPUs together. More
-/// would not be seen one by one, and counting does not need them.
+/// Records that the screen takes in a tenth of a second from all CPUs together: of faults, and of each other kind. More could
+/// not be read one by one, and counting does not need them.
 const RECORDS: Beside = Beside { faults: 500, others: 5000 };
-/// A CPU makes at least so many.
+/// Each CPU makes at least so many.
 const LEAST_RECORDS: u32 = 16;
 
-/// What one CPU may make of [`RECORDS`].
+/// A CPU's share of [`RECORDS`].
 pub(crate) fn records_of_a_cpu() -> Beside {
     let cpus = NodesOfCpus::read().possible_cpus().max(1);
     let share = |records: u32| (records / cpus).max(LEAST_RECORDS);
     Beside { faults: share(RECORDS.faults), others: share(RECORDS.others) }
 }
 
-/// The kernel wants its programs measured only now and then, and counts the calls: about four a second.
-const TICKS_PER_LIVE_TICK: u32 = 3;
+/// Of the screen's ten ticks a second, every third is one of the session, which takes about four.
+const TICKS_PER_SESSION_TICK: u32 = 3;
 
 pub(crate) struct LiveSource {
-    live: Live,
-    cgroups: Cgroups,
-    left_behind: LeftBehind,
+    session: Session,
     ticks: u32,
 }
 
 impl LiveSource {
-    pub(crate) fn new(live: Live) -> Self {
-        Self { live, cgroups: Cgroups::running(), left_behind: LeftBehind::default(), ticks: 0 }
+    pub(crate) fn new(session: Session) -> Self {
+        Self { session, ticks: 0 }
     }
 }
 
 impl Source for LiveSource {
     async fn next(&mut self) -> Option<Vec<Event>> {
-        let mut events = self.live.next().await?;
-        for event in &mut events {
-            self.cgroups.see(event.cgroup_id);
-            self.left_behind.fill(event);
-        }
-        Some(events)
+        self.session.next().await
     }
 
     fn tick(&mut self, _now_ns: u64) {
-        if self.ticks.is_multiple_of(TICKS_PER_LIVE_TICK) {
-            self.live.tick();
+        if self.ticks.is_multiple_of(TICKS_PER_SESSION_TICK) {
+            self.session.tick();
         }
         self.ticks = self.ticks.wrapping_add(1);
     }
@@ -71,19 +61,19 @@ impl Source for LiveSource {
     }
 
     fn counts(&mut self) -> Option<Counts> {
-        // What cannot be read now is tried again in a second; the screen goes on with what it has.
-        self.live.counts().ok().flatten().cloned()
+        // Counts that cannot be read now are read again in a second; the screen keeps what it has.
+        self.session.counts().ok().flatten().cloned()
     }
 
     fn programs(&self) -> Vec<ProgramCost> {
-        self.live.programs()
+        self.session.programs()
     }
 
     fn silenced(&self) -> bool {
-        self.live.silenced()
+        self.session.interrupted()
     }
 
     fn cgroups(&self) -> Option<BTreeMap<u64, String>> {
-        Some(self.cgroups.paths())
+        Some(self.session.cgroup_paths())
     }
 }

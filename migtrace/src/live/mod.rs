@@ -5,10 +5,14 @@
 pub mod attach;
 pub mod counters;
 pub mod counts;
+mod end;
+pub mod enrich;
 pub mod host;
+pub mod measure;
 pub mod privilege;
 pub mod process_start;
 pub mod ring;
+pub mod scope;
 pub mod session;
 pub mod symbols;
 pub mod workload;

@@ -6,7 +6,6 @@ use crate::{
     clock,
     live::{attach::program_info::Ran, ring::reader},
     metrics::Cost,
-    recording::ProgramCost,
 };
 
 /// But for what only the caller knows.
@@ -20,14 +19,7 @@ pub(super) fn so_far(ran: &[Ran], measured: Duration) -> Cost {
     };
     for ran in ran {
         *cost.missed.entry(ran.probe).or_default() += ran.runs.missed;
-        // A kernel that does not measure shows no runs: no run is then not known to be none.
-        let known = |count| (ran.runs.run_count > 0).then_some(count);
-        cost.programs.push(ProgramCost {
-            name: ran.program.to_owned(),
-            run_ns: known(ran.runs.run_ns),
-            run_count: known(ran.runs.run_count),
-            missed: Some(ran.runs.missed),
-        });
+        cost.programs.push(ran.cost());
     }
     cost
 }

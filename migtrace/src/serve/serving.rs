@@ -16,13 +16,15 @@ use crate::{
     counts::Beside,
     doctor::{self, View},
     event::{Kind, escape_control},
-    filter::{Filter, kernel::KernelScope, predicate::Predicate},
+    filter::{Filter, predicate::Predicate},
     live::{
         host::cgroups::Cgroups,
-        session::{Live, Scope, SourceError},
+        privilege,
+        scope::Scope,
+        session::{Session, SessionError},
     },
     metrics::{Cost, Families, Shown, Snapshot, Tally},
-    recording::{Meta, coverage},
+    recording::{Meta, coverage::mark_interrupted},
 };
 
 /// Counts younger than this are given as they are.
@@ -40,19 +42,18 @@ const KINDS: [Kind; 6] = [Kind::Fault, Kind::Check, Kind::Mark, Kind::Migrate, K
 #[must_use]
 pub fn scope(diagnostics: bool) -> Scope {
     Scope {
-        processes: None,
         ring_bytes: Some(RING_BYTES),
-        stacks: false,
         aggregate: Some(Beside::default()),
+        // Cgroups are looked up by the counts, and forgotten with their series.
+        enrich: false,
         diagnostics,
-        filter: Filter::from(Predicate::Kind(KINDS.into_iter().collect())),
-        kernel: KernelScope::default(),
+        ..Scope::of(Filter::from(Predicate::Kind(KINDS.into_iter().collect())), privilege::READING)
     }
 }
 
 /// The counts, and who has asked for them.
 pub struct Serving {
-    live: Live,
+    session: Session,
     meta: Meta,
     views: Vec<View>,
     tally: Tally,
@@ -67,15 +68,16 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Serves what `live` counts, with series for so many cgroups at most.
+    /// Serves what `session` counts, with series for so many cgroups at most.
     #[must_use]
-    pub fn new(live: Live, mut meta: Meta, most_cgroups: usize) -> Self {
+    pub fn new(session: Session, most_cgroups: usize) -> Self {
+        let mut meta = session.meta().clone();
         let views = doctor::views(&meta.probes);
         for probe in &mut meta.probes {
             probe.attached = probe.attached.as_deref().map(escape_control);
         }
         Self {
-            live,
+            session,
             meta,
             views,
             tally: Tally::default(),
@@ -97,13 +99,13 @@ impl Serving {
         mut self,
         mut asks: mpsc::Receiver<Ask>,
         stop: impl Future<Output = ()>,
-    ) -> Result<(), SourceError> {
+    ) -> Result<(), SessionError> {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         tokio::pin!(stop);
         loop {
             tokio::select! {
-                batch = self.live.next() => match batch {
+                batch = self.session.next() => match batch {
                     Some(batch) => batch.iter().for_each(|event| self.tally.see(event)),
                     None => break,
                 },
@@ -114,30 +116,28 @@ impl Serving {
                 }
                 () = &mut stop => break,
                 _ = tick.tick() => {
-                    self.live.tick();
-                    if self.live.silenced() {
-                        coverage::mark_interrupted(&mut self.meta.probes);
+                    self.session.tick();
+                    if self.session.interrupted() {
+                        mark_interrupted(&mut self.meta.probes);
                     }
                     self.refresh(OLDEST)?;
                 }
             }
         }
-        let mut stopped = self.live.stop();
-        while stopped.next().await.is_some() {}
-        stopped.close().map(drop)
+        self.session.stop(|_| Ok(())).await.map(drop)
     }
 
     /// Reads the counts, unless they are younger than `age`.
-    fn refresh(&mut self, age: Duration) -> Result<(), SourceError> {
+    fn refresh(&mut self, age: Duration) -> Result<(), SessionError> {
         let began = Instant::now();
         let elapsed = self.read.map(|read| began - read);
         if elapsed.is_some_and(|elapsed| elapsed < age) {
             return Ok(());
         }
-        let counters = self.live.counters()?;
-        let ran = self.live.ran();
-        let measured = self.live.measured();
-        let Some(counts) = self.live.counts()? else { return Ok(()) };
+        let counters = self.session.counters()?;
+        let ran = self.session.ran();
+        let measured = self.session.measured();
+        let Some(counts) = self.session.counts()? else { return Ok(()) };
         let by_cgroup = counts.processes.by_cgroup();
         by_cgroup.keys().for_each(|id| self.cgroups.see(*id));
         let elapsed_s = elapsed.unwrap_or_default().as_secs_f64();
@@ -159,7 +159,7 @@ impl Serving {
             cost: &so_far,
         };
         self.families = Arc::new(snapshot.families());
-        self.live.forget_cgroups(&forgotten);
+        self.session.forget_cgroups(&forgotten);
         forgotten.iter().for_each(|id| self.cgroups.forget(*id));
         self.read = Some(began);
         self.refreshes += 1;

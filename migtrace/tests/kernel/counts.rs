@@ -5,13 +5,15 @@ use std::process::ExitStatus;
 use migtrace::{
     counts::{Beside, Counts, Process, Sort},
     event::{Body, Cause, Event, FaultClass, Outcome, ProcessId, Verdict},
-    filter::{Filter, kernel::KernelScope},
+    filter::Filter,
     live::{
-        session::{Live, Scope},
+        scope::Scope,
+        session::{Session, SessionError},
         workload::Workload,
     },
 };
 use migtrace_common::counters::ProbeCounters;
+use rustix::thread::CapabilitySet;
 
 use crate::{
     requirements::needs,
@@ -35,21 +37,19 @@ fn count(records: u32, script: &str) -> Counted {
     let argv: Vec<String> = script.argv().iter().map(|word| word.to_str().unwrap().to_owned()).collect();
     let mut workload = Workload::hold(&argv).unwrap();
     let pid = workload.pid;
+    // This thread runs other tests afterwards, which need all capabilities.
     let scope = Scope {
         processes: Some(vec![pid]),
-        ring_bytes: None,
-        stacks: false,
         aggregate: Some(Beside { faults: records, others: records }),
-        diagnostics: false,
-        filter: Filter::all(),
-        kernel: KernelScope::default(),
+        enrich: false,
+        ..Scope::of(Filter::all(), CapabilitySet::all())
     };
-    let (mut live, _meta) = Live::start(&scope).unwrap();
+    let mut session = Session::start(&scope).unwrap();
     workload.go().unwrap();
     let status: ExitStatus = workload.wait().unwrap();
     assert!(status.success(), "{status}");
-    let counts = live.counts().unwrap().unwrap().clone();
-    let of_probes = live.counters().unwrap();
+    let counts = session.counts().unwrap().unwrap().clone();
+    let of_probes = session.counters().unwrap();
     let counters = of_probes.values().fold(ProbeCounters::default(), |sum, c| ProbeCounters {
         seen: sum.seen + c.seen,
         stored: sum.stored + c.stored,
@@ -57,12 +57,13 @@ fn count(records: u32, script: &str) -> Counted {
         table_full: sum.table_full + c.table_full,
         ..sum
     });
-    let mut stopped = live.stop();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut events = Vec::new();
-    while let Some(batch) = runtime.block_on(stopped.next()) {
+    let take = |batch: Vec<Event>| {
         events.extend(batch);
-    }
+        Ok::<(), SessionError>(())
+    };
+    runtime.block_on(session.stop(take)).unwrap();
     let ids: Vec<_> = counts.processes.live.keys().copied().filter(|id| id.pid == pid).collect();
     assert_eq!(ids.len(), 1, "{:?}", counts.processes);
     assert_eq!(counts.unreadable, 0);

@@ -8,6 +8,8 @@ use std::{
 use aya_obj::generated::{bpf_attr, bpf_cmd, bpf_prog_info};
 use migtrace_common::counters::Probe;
 
+use crate::recording::ProgramCost;
+
 /// The kernel's own account of a program's runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Runs {
@@ -24,6 +26,21 @@ pub struct Ran {
     pub program: &'static str,
     pub probe: Probe,
     pub runs: Runs,
+}
+
+impl Ran {
+    /// What the program cost, as far as the kernel measured it.
+    #[must_use]
+    pub fn cost(&self) -> ProgramCost {
+        // A kernel that does not measure shows no runs: no run is then not known to be none.
+        let measured = |count| (self.runs.run_count > 0).then_some(count);
+        ProgramCost {
+            name: self.program.to_owned(),
+            run_ns: measured(self.runs.run_ns),
+            run_count: measured(self.runs.run_count),
+            missed: Some(self.runs.missed),
+        }
+    }
 }
 
 /// Asks the kernel (BPF_OBJ_GET_INFO_BY_FD).
@@ -44,4 +61,15 @@ pub fn runs(program: BorrowedFd<'_>) -> io::Result<Runs> {
         return Err(io::Error::last_os_error());
     }
     Ok(Runs { run_ns: info.run_time_ns, run_count: info.run_cnt, missed: info.recursion_misses })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_was_not_measured_has_unknown_cost() {
+        let ran = Ran { program: "p", probe: Probe::Fault, runs: Runs { run_ns: 0, run_count: 0, missed: 0 } };
+        assert_eq!(ran.cost(), ProgramCost { name: "p".into(), run_ns: None, run_count: None, missed: Some(0) });
+    }
 }

@@ -24,11 +24,11 @@ pub const SOURCE: &str = "/proc/PID/numa_maps, read after the move";
 
 /// Remembers what was read when.
 #[derive(Debug, Default)]
-pub struct LeftBehind {
+pub struct StrandedPages {
     read: HashMap<u32, Instant>,
 }
 
-impl LeftBehind {
+impl StrandedPages {
     /// Fills in what the process of a task that moved has left; other events stay as they are.
     pub fn fill(&mut self, event: &mut Event) {
         if let Body::Task(task) = &mut event.body
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_process_is_not_read_again_at_once_and_a_missing_one_is_unknown() {
-        let mut left = LeftBehind::default();
+        let mut left = StrandedPages::default();
         let first = left.pages(std::process::id(), 0);
         // A kernel without NUMA has no such file.
         assert_eq!(first.is_some(), fs::exists("/proc/self/numa_maps").expect("/proc"));
