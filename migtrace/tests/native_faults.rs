@@ -58,6 +58,30 @@ fn as_many_faults_as_the_kernel_counts() {
 }
 
 #[test]
+fn a_full_disk_ends_the_recording_with_an_error() {
+    let test = "a_full_disk_ends_the_recording_with_an_error";
+    if way_to_see_faults().is_none() {
+        return skipped(test, "this machine lets this process trace no faults");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let unshare = |script: &str| {
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_migtrace")]).arg(dir.path());
+        unshare.env_remove("MIGTRACE_LOG").output().unwrap()
+    };
+    let mount = "mount -t tmpfs -o size=64k none \"$1\"";
+    if !unshare(mount).status.success() {
+        return skipped(test, "only root can mount a small disk here");
+    }
+    // Each process has its own addresses and page frames, so its events take some KiB.
+    let workload = "sh -c 'for i in $(seq 2000); do /bin/true; done'";
+    let output = unshare(&format!("{mount} && cd \"$1\" && exec \"$0\" record --quiet -o run.parquet -- {workload}"));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("No space left on device") && stderr.contains("migtrace recover"), "{stderr}");
+}
+
+#[test]
 fn a_clock_that_is_ahead_of_the_machines_is_refused() {
     let test = "a_clock_that_is_ahead_of_the_machines_is_refused";
     if way_to_see_faults().is_none() || !fs::exists("/proc/self/ns/time").unwrap() {
