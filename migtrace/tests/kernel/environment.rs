@@ -91,9 +91,9 @@ fn the_programs_own_diagnostics_are_shown_on_request() {
         command.current_dir(dir.path()).arg("record").args(options).args(["--", "perl", "-e", &unreadable]);
         texts(&command.output().unwrap()).1
     };
-    let says = "a phase's text could not be read";
-    assert!(record(&["-v"]).contains(says));
-    assert!(!record(&[]).contains(says));
+    let message = "cannot read the text of a phase";
+    assert!(record(&["-v"]).contains(message));
+    assert!(!record(&[]).contains(message));
 }
 
 /// Programs on functions are calls that ftrace puts there.
