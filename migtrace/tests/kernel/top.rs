@@ -187,7 +187,7 @@ fn each_view_of_top_shows_what_a_trace_recorded_beside_it_holds() {
     assert_eq!(["lazy_migrate", "direct_migrate", "mark"].map(events), [3, 4, 8]);
     let line =
         |name: &str| overview.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{overview}"));
-    assert!(line("pages moved").trim_end().ends_with(" 7"), "{overview}");
+    assert!(line("pages migrated").trim_end().ends_with(" 7"), "{overview}");
     assert!(line("misplaced").trim_end().ends_with(" 3"), "{overview}");
     // The other screen, and the cursor, are there again.
     assert!(end.contains("\u{1b}[?1049l") && end.contains("\u{1b}[?25h"), "{end:?}");

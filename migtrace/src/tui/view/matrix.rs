@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use super::canvas::Canvas;
 use crate::{
     model::live::{State, matrix::Matrix},
-    text::{Tone, quantity},
+    text::{self, Tone, quantity},
 };
 
 /// Columns of a cell, and of the name of a row.
@@ -59,7 +59,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, matrix: &
             area.x,
             area.y,
             area.width,
-            &format!(" {hidden} nodes not shown "),
+            &format!(" {} more ", text::count(hidden as u64, "node")),
             canvas.theme.style(Tone::Warn),
         );
     }
