@@ -1,4 +1,4 @@
-//! `migtrace doctor`: what this kernel offers.
+//! `migtrace doctor`: reports what can be traced on this machine.
 
 use std::{
     io::{self, BufWriter, Write},
@@ -11,10 +11,10 @@ use migtrace::doctor;
 
 use super::EXIT_UNAVAILABLE;
 
-/// Say what can be traced on this machine, why not the rest, and what to do about it
+/// Report what can be traced on this machine, why not the rest, and what to do about it
 ///
-/// Where this process may, every program is attached for a moment, tracing nobody. Exit status 69 where nothing can be
-/// traced.
+/// If privileges allow, attaches every BPF program for a moment, without tracing any process. Exit status 69 if nothing
+/// can be traced.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   sudo migtrace doctor
@@ -22,9 +22,9 @@ use super::EXIT_UNAVAILABLE;
 
 Environment:
   MIGTRACE_AVOID=fentry,kprobe,tp_btf,tracepoint
-      Do without programs of these forms, in every command that traces: others take their place, as far as there are any")]
+      Do not attach BPF programs of these types, in any command; other attach methods are used if there are any")]
 pub(crate) struct Args {
-    /// Show the hooks that are attached too
+    /// Also show hooks that are attached
     #[arg(short, long)]
     all: bool,
     /// Write JSON

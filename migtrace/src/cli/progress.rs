@@ -1,7 +1,7 @@
-//! The line on stderr that says how a recording goes, where somebody looks at it.
+//! The progress line of a recording on stderr, if stderr is a terminal.
 //!
-//! It only writes, and asks the terminal nothing: the terminal's answers would go to the recorded command, which may read
-//! the same one.
+//! It only writes and never queries the terminal: the answers would reach the traced command, which may read the same
+//! terminal.
 
 use std::{
     collections::VecDeque,
@@ -18,10 +18,10 @@ use crossterm::{
 use migtrace::event::{Body, Event};
 use ratatui::{buffer::Buffer, layout::Rect, widgets::Sparkline, widgets::Widget};
 
-/// Rates that the sparkline shows: one a tick.
+/// Rates in the sparkline: one per tick.
 const HISTORY: usize = 24;
 
-/// Counts what is recorded, and shows it.
+/// Counts recorded events and shows the counts.
 pub(crate) struct Progress {
     shown: bool,
     since: Instant,
@@ -53,7 +53,7 @@ impl Progress {
         }
     }
 
-    /// Shows the counts, given what is on disk.
+    /// Shows the counts. `bytes` are on disk.
     pub(crate) fn show(&mut self, bytes: u64) {
         if !self.shown {
             return;
@@ -64,11 +64,11 @@ impl Progress {
             self.rates.pop_front();
         }
         self.rates.push_back(rate as u64);
-        // A terminal that cannot be written to is no reason to stop recording.
+        // A terminal that cannot be written to does not stop the recording.
         let _ = self.draw(rate, bytes);
     }
 
-    /// Takes the line away.
+    /// Clears the line.
     pub(crate) fn clear(&self) {
         if self.shown {
             let mut stderr = io::stderr();
@@ -104,7 +104,7 @@ fn cut(text: &str, room: usize) -> String {
     text.chars().take(room).collect()
 }
 
-/// The rates as a row of bars.
+/// Draws the rates as bars.
 fn sparkline(rates: &[u64]) -> String {
     let area = Rect::new(0, 0, rates.len() as u16, 1);
     let mut buffer = Buffer::empty(area);

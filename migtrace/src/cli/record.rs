@@ -38,13 +38,13 @@ use super::{
     stop::Stop,
 };
 
-/// Record what the kernel does with pages into a trace
+/// Record page faults, migrations and placement syscalls into a trace
 ///
-/// With a command, only it and its children are recorded, until it ends, and its exit status is this program's.
-/// With --pid, those processes and the children that they have from then on; with neither, the whole system. Without a
-/// command recording goes on until Ctrl-C.
+/// With a command, records it and its children until it exits, and exits with its status. With --pid, records those
+/// processes and the children they fork from then on. With neither, records the whole system. Without a command,
+/// recording runs until Ctrl-C.
 ///
-/// Filters are decided in the kernel as far as they can be, before a record is made; what they leave out is counted.
+/// The kernel evaluates filters as far as it can, before it makes a record. Filtered events are counted.
 #[derive(clap::Args)]
 #[command(after_help = format!("Examples:
   migtrace record -o run.parquet -- ./stream
@@ -57,14 +57,14 @@ use super::{
 
 {}", filter::EXAMPLES))]
 pub(crate) struct Args {
-    /// Trace file to write; what is recorded lies in FILE.partial/ until the end
+    /// Trace file to write; data is staged in FILE.partial/ until recording ends
     #[arg(short, long, value_name = "FILE", default_value = "run.parquet")]
     output: PathBuf,
-    /// Record the stacks on which things happened, the kernel's and the program's, by the names of functions
+    /// Record the kernel and user stack of each event, with function names
     #[arg(long)]
     stacks: bool,
-    /// Size of each CPU's ring between the kernel and migtrace, rounded up to a power of two: 64k, 8m. Without, 64m for
-    /// all CPUs together, at least 256k and at most 4m each
+    /// Size of each CPU's ring buffer, rounded up to a power of two: 64k, 8m. Default: 64m divided among CPUs, 256k to 4m
+    /// each
     #[arg(long, value_name = "SIZE", value_parser = ring_bytes)]
     ring_size: Option<u32>,
     #[command(flatten)]
@@ -77,8 +77,8 @@ pub(crate) struct Args {
     /// Only events of tasks of this user
     #[arg(long, value_name = "UID", help_heading = filter::HEADING)]
     uid: Option<u32>,
-    /// Record one of N faults, checks, marks and moves of folios, chosen at random in the kernel; each says that it stands
-    /// for N. Requests, batches, tasks, phases and mappings are recorded all
+    /// Record one of N page faults, checks, marks and folio migrations, selected at random in the kernel. Each sampled
+    /// event carries weight N. Placement syscalls, batches, tasks, phases and mappings are always recorded
     #[arg(long, value_name = "N", help_heading = filter::HEADING)]
     sample: Option<NonZeroU32>,
     /// Command to record, with its arguments

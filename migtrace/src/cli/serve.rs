@@ -1,4 +1,4 @@
-//! `migtrace serve`: counts of the running kernel as metrics over HTTP.
+//! `migtrace serve`: exports counts of the running kernel as metrics over HTTP.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -19,12 +19,12 @@ use tokio::sync::mpsc;
 
 use super::stop::Stop;
 
-/// Serve what the kernel does with pages as metrics, for Prometheus and others
+/// Export page faults and migrations of the whole system as metrics for Prometheus
 ///
-/// Faults, checks, marks and moves of the whole system are counted in the kernel, by cause, nodes, result and reason, and
-/// given in OpenMetrics to whoever asks. docs/serve.md says what each metric means; dashboards/ has dashboards and alerts.
+/// Page faults, checks, marks and migrations are counted in the kernel by cause, nodes, result and reason, and exposed as
+/// OpenMetrics. docs/serve.md describes every metric; dashboards/ has dashboards and alerts.
 ///
-/// Whoever reaches the address can read the metrics: there is no password. Ctrl-C or SIGTERM ends it.
+/// The endpoint is unauthenticated. Ctrl-C or SIGTERM stops it.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   migtrace serve
@@ -34,27 +34,27 @@ pub(crate) struct Args {
     /// Address and port to listen on
     #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 9435)))]
     listen: SocketAddr,
-    /// Path of the metrics; all others are not found
+    /// Path of the metrics; other paths return 404
     #[arg(long, value_name = "PATH", default_value = "/metrics", value_parser = path)]
     path: String,
-    /// Cgroups that have series of their own, the most active ones; the others are counted together
+    /// Number of cgroups with their own series, the most active ones; all others are summed
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     cgroups: u32,
 }
 
-/// `/metrics`: what needs no escape in a URL, and means nothing to the router.
+/// A path such as `/metrics`, without characters that a URL escapes or the router interprets.
 fn path(text: &str) -> Result<String, String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
     if text.starts_with('/') && text.bytes().all(plain) {
         Ok(text.to_owned())
     } else {
-        Err("a path begins with / and has letters, digits, /, -, _, . and ~".to_owned())
+        Err("a path must begin with / and contain only letters, digits, /, -, _, . and ~".to_owned())
     }
 }
 
-/// Threads that answer: one writes text while the main one reads counts.
+/// Threads that answer requests: one encodes text while the main thread reads counts.
 const ANSWERING_THREADS: usize = 1;
-/// Scrapers that may wait for counts.
+/// Requests that can wait for counts.
 const WAITING: usize = http::CONNECTIONS;
 
 /// Runs the subcommand.
@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
         .build()
         .context("starting the runtime")?;
     let done = runtime.block_on(serve(args, verbose));
-    // Answers under way are cut off.
+    // Responses in progress are cut off.
     runtime.shutdown_background();
     done.map(|()| ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! What ends a recording: the recorded command's end, or a signal.
+//! Ends a recording: when the traced command exits, or on a signal.
 
 use std::process::ExitStatus;
 
@@ -9,17 +9,17 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Waits for it.
+/// Waits for the end of a recording.
 pub(crate) struct Stop {
     command: Option<JoinHandle<std::io::Result<ExitStatus>>>,
     command_pid: Option<u32>,
-    /// A signal came, and the command was told to end.
+    /// A signal came and was forwarded to the command.
     told: bool,
     signals: [Signal; 3],
 }
 
 impl Stop {
-    /// From now on a signal is no sudden end. To be called before anybody may count on that.
+    /// Starts to catch signals, which end the recording in good order from now on. Call it before the recording is announced.
     pub(crate) fn listen() -> Result<Self> {
         let listen = |kind| signal(kind).context("listening for signals");
         Ok(Self {
@@ -34,7 +34,7 @@ impl Stop {
         })
     }
 
-    /// A command that runs, whose end is this recording's.
+    /// Ends the recording when this command exits.
     pub(crate) fn follow(&mut self, workload: Workload) {
         self.command_pid = Some(workload.pid);
         self.command = Some(tokio::task::spawn_blocking(move || workload.wait()));

@@ -37,11 +37,11 @@ use super::{
     top_record::{NoRecorder, TraceRecorder},
 };
 
-/// Watch which memory lies on the wrong node, what the kernel moves, and who waits
+/// Watch which pages are on the wrong node, which migrate, and which threads wait
 ///
-/// Without FILE it is live, and needs the rights that record needs. With FILE a recording is read as fast as can be; then
-/// space plays it from its start, + and - change the speed, [ and ] go back and forward. The last line of the screen names
-/// the keys; 9 or ? explains them all, and the words.
+/// Without FILE, top is live and needs the same privileges as record. With FILE, it reads the recording at full speed.
+/// Then space plays it from the start, + and - change the speed, [ and ] seek. The last line of the screen lists keys; 9
+/// or ? explains all keys and words.
 #[derive(clap::Args)]
 #[command(after_help = format!("Examples:
   sudo migtrace top
@@ -52,22 +52,22 @@ use super::{
 
 {}", filter::EXAMPLES))]
 pub(crate) struct Args {
-    /// Recording to show; without, what happens now
+    /// Recording to show; default: the running system
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// Colours for a dark or a light background, or none [default: dark, none with NO_COLOR]
     #[arg(long, value_name = "THEME")]
     theme: Option<Palette>,
-    /// Use only characters that every terminal has
+    /// Draw with ASCII characters only
     #[arg(long)]
     ascii: bool,
-    /// Leave the mouse to the terminal, so that it selects text
+    /// Do not capture the mouse, so that the terminal can select text
     #[arg(long)]
     no_mouse: bool,
     /// Configuration file [default: $XDG_CONFIG_HOME/migtrace/config.toml]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// File for the recording that r begins [default: migtrace-TIME.parquet]
+    /// File for the recording started with r [default: migtrace-TIME.parquet]
     #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -86,7 +86,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             None => live(args, config).await,
         }
     })?;
-    // A thread that reads a recording, or walks page tables, is not waited for.
+    // Does not wait for threads that read a recording or walk page tables.
     runtime.shutdown_background();
     if let Some(said) = said {
         eprintln!("migtrace: {said}");
@@ -94,7 +94,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The user's configuration, and what the options and the environment say over it.
+/// The configuration file, overridden by options and environment.
 fn read_config(args: &Args) -> Result<Config> {
     let var = |name| env::var_os(name).filter(|value| !value.is_empty());
     let path = args
@@ -102,7 +102,7 @@ fn read_config(args: &Args) -> Result<Config> {
         .clone()
         .or_else(|| config::path(var("XDG_CONFIG_HOME").map(PathBuf::from), var("HOME").map(PathBuf::from)));
     if let Some(path) = args.config.as_ref().filter(|path| !path.exists()) {
-        bail!("--config {}: there is no such file", path.display());
+        bail!("--config {}: no such file", path.display());
     }
     let mut config = path.map_or_else(|| Ok(Config::default()), |path| Config::read(&path))?;
     if var("NO_COLOR").is_some() {

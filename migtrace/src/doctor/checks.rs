@@ -1,4 +1,4 @@
-//! The conditions of tracing, one by one: what was found, whether it will do, and the remedy where it will not.
+//! The requirements of tracing: what was found, whether it is sufficient, and the remedy if not.
 
 use std::{fs, path::Path};
 
@@ -20,24 +20,24 @@ use crate::{
     recording::ProbeInfo,
 };
 
-/// One condition.
+/// One requirement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
     pub what: &'static str,
     pub state: State,
     /// What was found.
     pub found: String,
-    /// What to do, where something is to be done.
+    /// What to do about it, if anything.
     pub remedy: Option<String>,
 }
 
-/// How good it is.
+/// Whether a requirement is met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Nothing to be desired.
+    /// Fully met.
     Fine,
-    /// Tracing works without it, and shows less or costs more.
+    /// Tracing works, but shows less or costs more.
     Limits,
     /// Tracing does not work without it.
     Missing,
@@ -49,7 +49,7 @@ fn check(what: &'static str, state: State, found: impl Into<String>, remedy: Opt
     Check { what, state, found: found.into(), remedy: remedy.map(str::to_owned) }
 }
 
-/// All that can be said without loading a program.
+/// All checks that need no BPF program.
 pub(super) fn all(kernel: Result<&Kernel, &Unsupported>) -> Vec<Check> {
     let mut checks = vec![privilege(), namespaces(), type_information(kernel), trace_events(), lockdown(kernel)];
     checks.extend(kernel.ok().map(addresses));
@@ -58,7 +58,7 @@ pub(super) fn all(kernel: Result<&Kernel, &Unsupported>) -> Vec<Check> {
     checks
 }
 
-/// How the trial went.
+/// The result of attaching every program.
 pub(super) fn programs(probes: &[ProbeInfo], tried: Result<(), String>) -> Check {
     const WHAT: &str = "BPF programs";
     if let Err(why) = tried {
@@ -66,7 +66,7 @@ pub(super) fn programs(probes: &[ProbeInfo], tried: Result<(), String>) -> Check
     }
     let attached = probes.iter().filter(|probe| probe.attached.is_some()).count();
     let refused = probes.iter().filter_map(|probe| probe.error.as_deref()).find(|error| error.contains("refused"));
-    // Records of folios that this kernel does not have are no role here, and were not tried.
+    // Records of folio types that this kernel does not have are no capability here, and were not tried.
     let tried = |role: &&Role| {
         let is_it = |probe: &ProbeInfo| {
             probe.probe == role.probe && probe.field.as_ref().map(Name::as_str) == role.gives.field()
@@ -74,19 +74,19 @@ pub(super) fn programs(probes: &[ProbeInfo], tried: Result<(), String>) -> Check
         !matches!(role.gives, Gives::RecordsOf(_)) || probes.iter().any(is_it)
     };
     let roles = CATALOG.iter().filter(tried).count();
-    let found = format!("{attached} of {roles} roles filled");
+    let found = format!("{attached} of {roles} hooks attached");
     match refused {
         None => check(WHAT, Fine, found, None),
-        Some(error) => check(WHAT, Limits, format!("{found}; the kernel refused some"), refusal_remedy(error)),
+        Some(error) => check(WHAT, Limits, format!("{found}; the kernel rejected some"), refusal_remedy(error)),
     }
 }
 
-/// What to do about a refusal, as far as its text tells.
+/// What to do about a rejected program, as far as its error shows.
 fn refusal_remedy(error: &str) -> Option<&'static str> {
     if error.contains("fentry") && error.contains("Operation not permitted") {
         return Some(
-            "this process has the capabilities, so the kernel's own policy or build forbids fentry (lockdown, a security \
-             module, or no CONFIG_FUNCTION_TRACER); a kernel of a usual distribution allows it",
+            "this process has the capabilities, so the kernel itself forbids fentry (lockdown, a security module, or no \
+             CONFIG_FUNCTION_TRACER); distribution kernels usually allow it",
         );
     }
     None
@@ -95,7 +95,7 @@ fn refusal_remedy(error: &str) -> Option<&'static str> {
 fn privilege() -> Check {
     const WHAT: &str = "capabilities";
     match requirements::missing_privilege() {
-        Ok(missing) if missing.is_empty() => check(WHAT, Fine, "CAP_BPF, CAP_PERFMON and CAP_SYSLOG are there", None),
+        Ok(missing) if missing.is_empty() => check(WHAT, Fine, "CAP_BPF, CAP_PERFMON and CAP_SYSLOG", None),
         Ok(missing) => {
             check(WHAT, Missing, format!("this process lacks {}", missing.join(", ")), Some("run it with sudo"))
         }
@@ -106,7 +106,7 @@ fn privilege() -> Check {
 fn namespaces() -> Check {
     const WHAT: &str = "namespaces";
     match Namespace::own() {
-        None => check(WHAT, Fine, "numbers of processes and clock are the machine's", None),
+        None => check(WHAT, Fine, "PIDs and clock are those of the host", None),
         Some(own) => check(WHAT, Missing, format!("this process has its own {own}"), Some(own.remedy())),
     }
 }
@@ -137,7 +137,7 @@ fn trace_events() -> Check {
     }
 }
 
-/// `[none] integrity confidentiality`: the word in brackets holds.
+/// Parses `[none] integrity confidentiality`: the mode is in brackets.
 fn lockdown(kernel: Result<&Kernel, &Unsupported>) -> Check {
     const WHAT: &str = "lockdown";
     let Ok(text) = fs::read_to_string("/sys/kernel/security/lockdown") else {
@@ -149,9 +149,9 @@ fn lockdown(kernel: Result<&Kernel, &Unsupported>) -> Check {
             WHAT,
             Limits,
             if kernel.is_ok_and(kfunc::is_offered) {
-                "confidentiality: no kprobes, no phases, and the node masks of placement calls are unknown"
+                "confidentiality: no kprobes, no phases, and the node masks of placement syscalls are unknown"
             } else {
-                "confidentiality: no kprobes, and no BPF programs that ask to read kernel memory: most are refused"
+                "confidentiality: no kprobes, and no BPF programs that read kernel memory: most are rejected"
             },
             Some("boot with lockdown=integrity or without lockdown (Secure Boot turns it on)"),
         ),
@@ -175,7 +175,7 @@ fn addresses(kernel: &Kernel) -> Check {
 fn functions() -> Check {
     const WHAT: &str = "functions";
     match requirements::functions_silenced() {
-        None => check(WHAT, Fine, "programs on them run where the kernel accepts them", None),
+        None => check(WHAT, Fine, "the kernel runs programs attached to them", None),
         Some(why) => check(WHAT, Limits, why, Some("sysctl kernel.ftrace_enabled=1")),
     }
 }
@@ -183,12 +183,12 @@ fn functions() -> Check {
 fn kprobes() -> Check {
     const WHAT: &str = "kprobes";
     if Path::new(KPROBES).exists() {
-        return check(WHAT, Fine, "the second way into functions is there", None);
+        return check(WHAT, Fine, "available, if fentry is not", None);
     }
     check(
         WHAT,
         Limits,
-        "this kernel has none (CONFIG_KPROBE_EVENTS), so a function that refuses fentry cannot be traced at all",
+        "this kernel has none (CONFIG_KPROBE_EVENTS), so a function without fentry cannot be traced",
         None,
     )
 }
@@ -196,8 +196,8 @@ fn kprobes() -> Check {
 fn nodes() -> Check {
     const WHAT: &str = "nodes";
     match topology::topology().nodes.len() {
-        0 => check(WHAT, Limits, "this kernel knows no NUMA nodes: no page can lie on the wrong one", None),
-        1 => check(WHAT, Limits, "one node: no page can lie on the wrong one", None),
+        0 => check(WHAT, Limits, "this kernel has no NUMA nodes: no page can be on the wrong one", None),
+        1 => check(WHAT, Limits, "one node: no page can be on the wrong one", None),
         many => check(WHAT, Fine, format!("{many} nodes"), None),
     }
 }
@@ -206,12 +206,12 @@ fn balancing() -> Check {
     const WHAT: &str = "NUMA balancing";
     let value = fs::read_to_string("/proc/sys/kernel/numa_balancing").ok();
     match value.as_deref().map(str::trim) {
-        None => check(WHAT, Limits, "not in this kernel: nothing checks pages against policy by itself", None),
+        None => check(WHAT, Limits, "not in this kernel: pages are not checked against policy", None),
         Some("0") => check(
             WHAT,
             Limits,
-            "off: pages are not checked against where they are used, and there are no hinting faults",
-            Some("sysctl kernel.numa_balancing=1, if the machine is to move pages by itself"),
+            "off: no NUMA hinting faults, so pages are not migrated to where they are used",
+            Some("sysctl kernel.numa_balancing=1, if the kernel should migrate pages automatically"),
         ),
         Some(mode) => check(WHAT, Fine, format!("on (kernel.numa_balancing={mode})"), None),
     }
@@ -225,18 +225,18 @@ fn swap() -> Check {
             WHAT,
             Limits,
             "none: anonymous pages cannot be marked for lazy migration",
-            Some("a small zram will do"),
+            Some("add swap; a small zram device is enough"),
         ),
-        _ => check(WHAT, Fine, "there is some", None),
+        _ => check(WHAT, Fine, "available", None),
     }
 }
 
 fn cgroups() -> Check {
     const WHAT: &str = "cgroup v2";
     if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
-        return check(WHAT, Fine, "mounted at /sys/fs/cgroup: ids have paths", None);
+        return check(WHAT, Fine, "mounted at /sys/fs/cgroup: cgroup ids have paths", None);
     }
-    check(WHAT, Limits, "not mounted at /sys/fs/cgroup: cgroups are known by number only", None)
+    check(WHAT, Limits, "not mounted at /sys/fs/cgroup: cgroups are shown by id only", None)
 }
 
 fn migrate_on_fault(kernel: &Kernel) -> Check {
@@ -245,13 +245,13 @@ fn migrate_on_fault(kernel: &Kernel) -> Check {
         return check(
             WHAT,
             Limits,
-            "not in this kernel: no lazy marks, and checks in NUMA hinting faults only",
-            Some("boot a kernel with the series in xtask/kernel/patches (cargo xtask kernel), if you want them"),
+            "not in this kernel: no lazy marks, and checks only in NUMA hinting faults",
+            Some("to get them, boot a kernel with the series in xtask/kernel/patches (cargo xtask kernel)"),
         );
     }
     let value = fs::read_to_string("/proc/sys/vm/migrate_on_fault").unwrap_or_default();
     match value.trim() {
-        "0" => check(WHAT, Limits, "in this kernel, and off", Some("sysctl vm.migrate_on_fault=1")),
+        "0" => check(WHAT, Limits, "in this kernel, but off", Some("sysctl vm.migrate_on_fault=1")),
         mode => check(WHAT, Fine, format!("on (vm.migrate_on_fault={mode})"), None),
     }
 }

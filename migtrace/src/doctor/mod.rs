@@ -1,7 +1,7 @@
 //! What this kernel and this process can trace, why not the rest, and what to do about it.
 //!
-//! The hooks are not guessed at: where the process may, every program is loaded and attached as a recording would, tracing
-//! nobody, and taken away again. This module finds out; text.rs says it to a person, serde to a program.
+//! Hooks are tried, not guessed: if privileges allow, every program is attached as for a recording, but traces no process,
+//! and is detached again. text.rs writes the report for people, serde for programs.
 
 mod checks;
 mod report;
@@ -19,10 +19,10 @@ use crate::{
     recording::{Fidelity, ProbeInfo},
 };
 
-/// Smallest ring that the kernel makes: nothing is going to be in it.
+/// Smallest ring that the kernel allows: it stays empty.
 const RING_BYTES: u32 = 4096;
 
-/// Looks at everything.
+/// Examines this machine.
 #[must_use]
 pub fn examine() -> Report {
     let kernel = Kernel::running();
@@ -46,13 +46,13 @@ pub fn examine() -> Report {
     }
 }
 
-/// What each question gets for an answer where these probes are attached.
+/// How each question can be answered with these probes.
 #[must_use]
 pub fn views(probes: &[ProbeInfo]) -> Vec<View> {
     views::all(probes)
 }
 
-/// Attaches everything, to nobody, and takes it away again.
+/// Attaches all programs, without tracing any process, and detaches them.
 fn try_all(kernel: &Kernel) -> (Vec<ProbeInfo>, Result<(), String>) {
     let loaded = bpf_config::offsets(kernel).map_err(|why| why.to_string()).and_then(|offsets| {
         let options = Options {

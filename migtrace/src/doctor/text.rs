@@ -1,4 +1,4 @@
-//! The report for a person: conditions, then questions, then hooks; what is wrong stands out, and the remedies come last.
+//! The report as text: requirements, questions, hooks. Problems stand out, and remedies come last.
 
 use std::io::{self, Write};
 
@@ -12,31 +12,31 @@ const WARN: Style = AnsiColor::Yellow.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const HEAD: Style = Style::new().bold();
 
-/// Writes the report. Hooks that are attached are shown where `all`, else only those that are not.
+/// Writes the report. `all` also shows hooks that are attached.
 ///
 /// # Errors
-/// `out` takes no more.
+/// Those of `out`.
 pub fn write(report: &Report, all: bool, out: &mut impl Write) -> io::Result<()> {
     let patched = match report.kernel_patched {
         Some(true) => "with migrate-on-fault",
         Some(false) => "without migrate-on-fault",
-        None => "not known whether with migrate-on-fault",
+        None => "migrate-on-fault unknown",
     };
     let machine =
         report.machine.as_deref().map_or_else(String::new, |machine| format!(", virtual machine ({machine})"));
     writeln!(out, "migtrace {} on Linux {}, {patched}{machine}", report.migtrace_version, report.kernel_release)?;
 
-    writeln!(out, "\n{HEAD}what tracing needs{HEAD:#}")?;
+    writeln!(out, "\n{HEAD}requirements{HEAD:#}")?;
     for check in &report.checks {
         let (style, word) = match check.state {
-            State::Fine => (GOOD, "fine"),
-            State::Limits => (WARN, "limits"),
+            State::Fine => (GOOD, "ok"),
+            State::Limits => (WARN, "degraded"),
             State::Missing => (BAD, "MISSING"),
         };
-        writeln!(out, "  {style}{word:<8}{style:#} {:<17} {}", check.what, check.found)?;
+        writeln!(out, "  {style}{word:<9}{style:#} {:<17} {}", check.what, check.found)?;
     }
 
-    writeln!(out, "\n{HEAD}what it can show here{HEAD:#}")?;
+    writeln!(out, "\n{HEAD}what can be answered here{HEAD:#}")?;
     for view in &report.views {
         let style = match view.fidelity {
             Fidelity::Exact => GOOD,
@@ -52,10 +52,10 @@ pub fn write(report: &Report, all: bool, out: &mut impl Write) -> io::Result<()>
     let hooks: Vec<_> =
         report.probes.iter().filter(|probe| all || probe.attached.is_none() || probe.error.is_some()).collect();
     if !hooks.is_empty() {
-        let which = if all { "hooks" } else { "hooks that are not as good as can be (--all shows the others)" };
+        let which = if all { "hooks" } else { "hooks that are missing or not the best (--all shows all)" };
         writeln!(out, "\n{HEAD}{which}{HEAD:#}")?;
     }
-    // Hooks that say the same thing, as the fields that one way does not show, stand on one line.
+    // Hooks with the same state share one line, such as fields that one attach method does not provide.
     for same in hooks.chunk_by(|a, b| a.probe == b.probe && (&a.attached, &a.error) == (&b.attached, &b.error)) {
         let Some(first) = same.first() else { continue };
         let style = if first.attached.is_some() { GOOD } else { WARN };
@@ -63,7 +63,7 @@ pub fn write(report: &Report, all: bool, out: &mut impl Write) -> io::Result<()>
         if let Some(place) = &first.attached {
             writeln!(out, "      {place}")?;
         }
-        // Each way that was tried.
+        // Each attach method that was tried.
         for refusal in first.error.iter().flat_map(|error| error.split("; ")) {
             writeln!(out, "      not: {refusal}")?;
         }

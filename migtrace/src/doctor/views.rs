@@ -1,4 +1,4 @@
-//! What each question gets for an answer on this kernel: exact, estimated or none, and why.
+//! How each question can be answered on this kernel: exactly, as an estimate, or not, and why.
 
 use std::cmp::Reverse;
 
@@ -14,16 +14,16 @@ use crate::{
 pub struct View {
     pub question: &'static str,
     pub fidelity: Fidelity,
-    /// What it lacks, or why it is an estimate.
+    /// What is missing, or why the answer is an estimate.
     pub why: Option<String>,
 }
 
-/// What a question needs.
+/// The requirements of a question.
 struct Needs {
     question: &'static str,
-    /// Probes and fields that it needs.
+    /// Probes and fields that the answer needs.
     all: &'static [(Probe, Option<ProbeField>)],
-    /// Why the answer is an estimate at best.
+    /// Why the answer can only be an estimate.
     estimate: Option<&'static str>,
 }
 
@@ -42,7 +42,7 @@ const QUESTIONS: &[Needs] = &[
         question: "pages first touched on a remote node",
         all: &[(Probe::Fault, None), (Probe::Fault, Some(ProbeField::Nid)), (Probe::Fault, Some(ProbeField::Class))],
         estimate: Some(
-            "nobody checks policy there: a page on another node than its toucher's CPU is taken as misplaced",
+            "no policy check is made there: a page on another node than the CPU that touched it counts as misplaced",
         ),
     },
     Needs {

@@ -30,5 +30,5 @@ fn all_but_node_masks_and_phases_is_recorded() {
     let names: Vec<_> = run.regions().into_iter().map(|(_, region)| &*region.name).collect();
     assert!(names.contains(&"migtrace"), "{names:?}");
     let (doctor, _) = texts(&migtrace().arg("doctor").output().unwrap());
-    assert!(doctor.contains("node masks of placement calls are unknown"), "{doctor}");
+    assert!(doctor.contains("node masks of placement syscalls are unknown"), "{doctor}");
 }
