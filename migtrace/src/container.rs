@@ -29,7 +29,7 @@ pub struct Container<'a> {
 }
 
 impl<'a> Container<'a> {
-    /// The innermost container that a cgroup is or lies in; `None` where its path names none.
+    /// The innermost container of a cgroup; `None` if its path names none.
     #[must_use]
     pub fn of(path: &'a str) -> Option<Self> {
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();

@@ -55,7 +55,7 @@ fn assert_known(text: &str, recorded: &BTreeSet<String>) {
     let mut found = 0;
     for name in names.find_iter(text).map(|name| name.as_str()) {
         found += 1;
-        assert!(exported.contains_key(name) || recorded.contains(name), "nobody exports {name}, asked for in {text}");
+        assert!(exported.contains_key(name) || recorded.contains(name), "no metric {name}, as queried in {text}");
     }
     assert!(found > 0, "no metric in {text}");
     let selectors = Regex::new(r"([a-z_]+)\{([^}]*)\}").unwrap();

@@ -1,6 +1,6 @@
 //! Page faults of a process of this test's own, recorded on the machine that the tests run on, against what the kernel
-//! itself counts for that process (getrusage); and recordings with another clock than the machine's. A machine that lets nobody
-//! trace skips them, and says so.
+//! itself counts for that process (getrusage); and recordings with another clock than the machine's. If this machine does not
+//! allow tracing, they are skipped, with a message.
 #![allow(clippy::unwrap_used, reason = "a test ends where its premise does")]
 
 use std::{

@@ -93,7 +93,7 @@ fn on_a_small_disk(dir: &Path, script: &str) -> Option<Output> {
     };
     let mount = "mount -t tmpfs -o size=8m none \"$1\"";
     if !unshare(mount).status.success() {
-        eprintln!("skipped: nobody but root may mount a small disk here");
+        eprintln!("skipped: only root can mount a small disk here");
         return None;
     }
     Some(unshare(&format!("{mount} && cd \"$1\" && {script}")))

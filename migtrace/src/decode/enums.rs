@@ -60,7 +60,7 @@ pub(crate) fn cause(path: kinds::MigratePath, migrate_reason: i32, request: u8, 
     }
 }
 
-/// The cause that a placement system call is.
+/// The cause of migrations inside a placement syscall.
 pub(crate) fn cause_of_call(request: u8) -> Cause {
     match RequestKind(request) {
         RequestKind::MBIND => Cause::Mbind,

@@ -1,4 +1,4 @@
-//! Memory policies and the flags of the placement system calls, by the numbers of linux/mempolicy.h, which are ABI.
+//! Memory policies and flags of placement syscalls, by the numbers of linux/mempolicy.h, which are ABI.
 
 use crate::event::{Policy, RequestName};
 

@@ -89,7 +89,7 @@ impl Names {
         }
     }
 
-    /// What became of a fault: the worst that its VM_FAULT_* bits say, or `ok`.
+    /// Result of a fault: the worst of its VM_FAULT_* bits, or `ok`.
     #[must_use]
     pub fn fault_result(&self, bits: u32) -> Reason {
         let error = self.fault.errors.iter().find(|(bit, _)| bits & bit != 0);

@@ -70,7 +70,7 @@ const QUESTIONS: &[Needs] = &[
         estimate: None,
     },
     Needs { question: "runs of migrate_pages(), with pages that failed", all: &[(Probe::Batch, None)], estimate: None },
-    Needs { question: "placement system calls and what they took", all: &[(Probe::Request, None)], estimate: None },
+    Needs { question: "placement syscalls and their latency", all: &[(Probe::Request, None)], estimate: None },
     Needs {
         question: "lazy marks, checks and moves in faults",
         all: &[(Probe::Mark, None), (Probe::Check, None), (Probe::LazyMigrate, None)],
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(of("one by one").fidelity, Fidelity::Exact);
         assert_eq!(of("by class").fidelity, Fidelity::Unavailable);
         assert!(of("by class").why.as_ref().is_some_and(|why| why.contains("not shown")));
-        assert_eq!(of("placement system calls").fidelity, Fidelity::Exact);
+        assert_eq!(of("placement syscalls").fidelity, Fidelity::Exact);
         assert_eq!(of("lazy marks").fidelity, Fidelity::Unavailable);
     }
 

@@ -17,7 +17,7 @@ pub struct Enrich {
 impl Enrich {
     /// For events of the running machine.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn running() -> Self {
         Self { cgroups: Cgroups::running(), stranded_pages: StrandedPages::default() }
     }
 

@@ -1,5 +1,5 @@
-//! What power over the machine this process keeps once its programs are attached: from then on it reads what other people's
-//! processes are called and map, and answers strangers over HTTP.
+//! The Linux capabilities that this process keeps once its programs are attached: from then on it reads other users' process
+//! names and mappings, and serves untrusted clients.
 //!
 //! Capabilities belong to threads: each thread gives its own up, and hands what is left to those that it starts. What it
 //! executes as root has them all again, so that a traced command is as it would be without migtrace.
@@ -16,13 +16,13 @@ pub const READING: CapabilitySet = CapabilitySet::BPF
 /// To open what other people's processes have mapped, for the names of functions, besides.
 pub const NAMING: CapabilitySet = READING.union(CapabilitySet::CHECKPOINT_RESTORE);
 
-/// To write a trace besides, into the directory of whoever called sudo.
+/// To also write a trace, into the directory of the user who called sudo.
 pub const WRITING: CapabilitySet = READING.union(CapabilitySet::DAC_OVERRIDE);
 
 /// To start a recorder besides, which attaches programs of its own: without root it has what this process hands on.
 pub const RECORDING: CapabilitySet = WRITING.union(CapabilitySet::PERFMON);
 
-/// The kernel lets nobody else switch the measuring of programs: kept, but out of effect but for that moment.
+/// Needed to switch the measuring of programs: kept permitted, and effective only for that call.
 const MEASURING: CapabilitySet = CapabilitySet::SYS_ADMIN;
 
 /// Gives up all capabilities of this thread but these.

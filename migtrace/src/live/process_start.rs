@@ -46,7 +46,7 @@ impl Processes {
         {
             return started_ns;
         }
-        // A process that nobody saw being made: it was made while the probes were attached.
+        // The fork was not seen: it happened while the probes were being attached.
         let started_ns = *self.started_ns.entry(pid).or_insert_with(|| look_up(pid));
         self.last = Some((pid, started_ns));
         started_ns

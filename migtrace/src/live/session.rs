@@ -114,7 +114,7 @@ impl Session {
         let meta = meta(scope, &kernel, &programs);
         privilege::keep(scope.keep);
         let vmstat = vmstat::read().map_err(SessionError::Vmstat)?;
-        let enrich = scope.enrich.then(Enrich::new);
+        let enrich = scope.enrich.then(Enrich::running);
         Ok(Self { meta, programs, reader, counters, counts, diagnostics, measure, enrich, vmstat })
     }
 

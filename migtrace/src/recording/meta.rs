@@ -24,8 +24,8 @@ pub struct Meta {
     /// Whether that kernel has migrate-on-fault.
     pub kernel_patched: bool,
     pub hostname: String,
-    /// What emulates or virtualises this machine (`tcg`, `kvm`), `None` on bare metal or where it is not known. Times from
-    /// an emulated machine rank, they do not measure.
+    /// Hypervisor or emulator of the machine (`tcg`, `kvm`); `None` on bare metal or if unknown. Timings of an emulated
+    /// CPU are relative only.
     #[serde(default)]
     pub machine: Option<String>,
     pub topology: Topology,

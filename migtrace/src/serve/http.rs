@@ -1,7 +1,7 @@
 //! The HTTP side: one path, GET and HEAD, one request a connection.
 //!
-//! Whoever connects gets little: a connection lives ten seconds at most, whatever it does, its request has a few KiB, and
-//! there are sixteen at once; more wait in the kernel's queue, which has its own end.
+//! A connection is limited: to ten seconds, whatever it does, to a request of a few KiB, and to sixteen at once. More wait in
+//! the kernel's queue, which is bounded too.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -57,7 +57,7 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
     TcpListener::bind(address).await.map_err(|error| ListenError { address, error })
 }
 
-/// Answers for ever: who asks at `path` gets what `asks` gives.
+/// Serves requests for `path` with the metrics that `asks` returns. Never ends.
 pub async fn answer(listener: TcpListener, path: &str, asks: mpsc::Sender<Ask>) {
     let service = TowerToHyperService::new(Router::new().route(path, get(metrics)).with_state(asks));
     let places = Arc::new(Semaphore::new(CONNECTIONS));

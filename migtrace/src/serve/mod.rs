@@ -1,7 +1,7 @@
-//! `migtrace serve` at work: keeps the counts and gives them to whoever asks over HTTP.
+//! `migtrace serve`: keeps the counts and exports them over HTTP.
 //!
-//! Counts are read from the kernel when somebody asks, at most once a second, and every ten seconds in any case, so that
-//! processes that have ended make room for others. Writing them as text and sending it is the work of another thread
+//! Counts are read from the kernel on request, at most once a second, and at least every ten seconds, so that exited
+//! processes make room for others. Writing them as text and sending it is the work of another thread
 //! ([`http`]): a slow scraper costs the reader nothing.
 
 mod cost;

@@ -138,7 +138,7 @@ fn workload() -> ! {
         fault("swap", swapped);
     }
 
-    // SAFETY: nobody else moves the break.
+    // SAFETY: no other thread moves the break.
     let heap = unsafe { libc::sbrk(4 * page as libc::intptr_t) } as usize;
     write(heap.next_multiple_of(page));
     region("heap", heap.next_multiple_of(page), 0, "-", "-");
@@ -153,7 +153,7 @@ const NAME_BYTES: usize = migtrace_common::record::REGION_NAME - 1;
 
 fn env_address() -> usize {
     let name = CString::new("PATH").unwrap();
-    // SAFETY: the name ends with a zero, and nobody changes the environment.
+    // SAFETY: the name ends with a zero, and no thread changes the environment.
     (unsafe { libc::getenv(name.as_ptr()) }) as usize & !(PAGE as usize - 1)
 }
 
@@ -203,8 +203,8 @@ fn read(addr: usize) {
 #[test]
 fn stacks_name_the_functions_of_kernel_and_program() {
     let recorder = Recorder::attached(&["--stacks", "--comm", "dd"]);
-    // A program that has come and gone before anybody reads what happened, and could ask what it maps. What it reads goes into
-    // memory of its own that it never touched.
+    // A program that exits before its records are read, so that its mappings cannot be looked up. What it reads goes
+    // into memory of its own that it never touched.
     recorder.signal(libc::SIGSTOP);
     let dd = Command::new("dd").args(["if=/dev/zero", "of=/dev/null", "bs=128k", "count=1"]).output().unwrap();
     assert!(dd.status.success(), "{dd:?}");
@@ -232,7 +232,7 @@ fn stacks_name_the_functions_of_kernel_and_program() {
 #[test]
 fn programs_that_only_their_container_has_are_opened_while_they_run() {
     let recorder = Recorder::attached(&["--stacks", "--comm", "dd"]);
-    // The library is where only this process finds it. It waits for somebody who opens the other end.
+    // Only this process can see the library. It waits until the other end is opened.
     let own_library = "mount -t tmpfs none /mnt && cp $(ldd $(which dd) | awk '/libc.so/ { print $3 }') /mnt && mkfifo /mnt/end && \
                        LD_LIBRARY_PATH=/mnt exec dd if=/dev/zero of=/mnt/end bs=128k count=1";
     let mut command = Command::new("unshare");

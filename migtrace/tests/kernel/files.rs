@@ -1,4 +1,4 @@
-//! How a recording becomes files: the last seconds, in memory until somebody wants them, and one file after the other.
+//! How a recording becomes files: flight recordings, and rotation.
 
 use std::{ffi::OsStr, path::Path};
 

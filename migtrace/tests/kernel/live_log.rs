@@ -64,7 +64,7 @@ fn live_log_tells_a_lazy_migration_while_it_goes_on_and_sums_it_up() {
     needs!(migrate_on_fault);
     let mut live = Live::start(&[]);
     run_lazily();
-    // Before anybody ends it.
+    // Before it is stopped.
     live.wait_for(|line| line.contains("page 8 of 8") && line.contains("page fault, class swap"));
     let text = live.stop(libc::SIGINT);
     let count = |what: &str| text.lines().filter(|l| l.contains(what)).count();

@@ -28,7 +28,7 @@ fn pages_that_a_huge_page_no_longer_holds_do_not_move_with_it() {
     );
     assert!(run.ended.stdout.contains(&format!("512 pages: node 2: {held}, ")), "{}", run.ended.stdout);
     let split: u64 = run.ended.witness.iter().map(|seen| seen.number("nr_thp_split")).sum();
-    // Before 6.10 the kernel moves it whole, with pages that nobody maps.
+    // Before 6.10 the kernel migrates it whole, with pages that no process maps.
     let (moved, freed) = if split == 1 { (held, gone) } else { (512, 0) };
     assert_eq!((run.moved(), run.freed_first()), (pages([(Cause::Mbind, 1, 2, moved)]), freed), "{split} split");
     // To be split is not to fail.
@@ -58,7 +58,7 @@ fn a_contiguous_range_is_cleared_of_its_pages() {
     let area = Path::new(requirements::CMA).read_dir().unwrap().next().unwrap().unwrap().path();
     let [base, count] =
         ["base_pfn", "count"].map(|file| fs::read_to_string(area.join(file)).unwrap().trim().parse::<u64>().unwrap());
-    // The kernel gives up where somebody holds one of the pages just then, as who reads it from disk.
+    // The kernel gives up if a page is held at that moment, for example while it is read from disk.
     let alloc = format!(
         "for n in 1 2 3 4 5 6 7 8; do echo {count} > {}/alloc && exit; sleep 0.5; done; exit 1",
         area.display()

@@ -57,7 +57,7 @@ fn wait_until_at_most(pid: u32, kept: CapabilitySet) -> BTreeMap<(u32, String), 
 #[test]
 fn a_recorder_keeps_what_it_needs_and_its_command_has_all() {
     let dir = tempfile::tempdir().unwrap();
-    // Somebody else's, as where sudo was called.
+    // Owned by another user, as after sudo.
     chown(dir.path(), Some(65534), None).unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
     let path = dir.path().join("run.parquet");

@@ -1,4 +1,4 @@
-//! A `migtrace record` at work, and what became of it.
+//! A running `migtrace record`, and its result.
 
 use std::{
     collections::BTreeMap,
@@ -31,7 +31,7 @@ pub(crate) struct Recorder {
     stdout: Heard,
     stderr: Heard,
     vmstat: BTreeMap<String, i64>,
-    /// None under lockdown, which lets nobody read trace events.
+    /// None under lockdown, which forbids reading trace events.
     witness: Option<Witness>,
     trace: PathBuf,
     dir: TempDir,

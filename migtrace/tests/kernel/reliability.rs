@@ -1,4 +1,5 @@
-//! What a trusted tracer does when things go wrong: its reader stops, it is killed, it is told to end, it is not alone.
+//! What the tracer does when things go wrong: its reader stops, it is killed, it gets a signal, a second one runs
+//! beside it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -154,7 +155,7 @@ fn signals_end_a_recording_in_good_order() {
         let workload = child_of(recorder.pid());
         recorder.signal(signal);
         let ended = recorder.end();
-        assert_eq!(ended.shell_status(), 128 + libc::SIGTERM, "the command was told to end: {}", ended.stderr);
+        assert_eq!(ended.shell_status(), 128 + libc::SIGTERM, "the command got a signal: {}", ended.stderr);
         assert!(!fs::exists(format!("/proc/{workload}")).unwrap(), "it did");
         assert!(!ended.dir.path().join("run.parquet.partial").exists());
         let run = ended.run();

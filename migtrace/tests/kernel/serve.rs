@@ -35,7 +35,7 @@ fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// The body that comes back; `None` while nobody answers, or not well.
+/// The body of the response; `None` while there is no valid response.
 fn get(address: SocketAddr, path: &str, accept: &str) -> Option<String> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).ok()?;
     stream.set_read_timeout(Some(2 * PATIENCE)).ok()?;

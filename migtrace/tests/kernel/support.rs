@@ -235,14 +235,14 @@ impl Run {
         assert_eq!(self.ended.vmstat["pgmigrate_fail"], failed as i64, "pgmigrate_fail in /proc/vmstat");
     }
 
-    /// Pages that the kernel counts as moved though they had been freed before their turn came.
+    /// Pages that the kernel counts as migrated although they had been freed before migration.
     pub(crate) fn freed_first(&self) -> u64 {
         self.batches().into_iter().filter_map(|(_, batch)| batch.unmoved).sum()
     }
 
-    /// Asserts that no more pages had been freed than can have been: a batch takes for freed what nobody saw move, so that this
-    /// is what finds a move that was missed. Compaction takes pages of whoever runs beside the test, a few of which end; so
-    /// does what clears whole ranges, of which evacuation.rs has each move counted.
+    /// Asserts that no more pages were freed than possible. A batch counts a migration without an event as freed, so this finds
+    /// missed migrations. Compaction also takes pages of other processes, some of which exit; so does clearing a whole range,
+    /// where offline_and_contiguous.rs checks each migration.
     fn assert_freed(&self, given_back: u64) {
         let mut causes: BTreeMap<Cause, (u64, u64)> = BTreeMap::new();
         for (_, batch) in self.batches() {
@@ -286,7 +286,7 @@ impl Run {
     }
 }
 
-/// Asserts that one event lies inside another in time, on the same thread.
+/// Asserts that one event is nested in another, on the same thread.
 pub(crate) fn assert_inside(inner: &Event, outer: &Event) {
     assert_eq!(inner.tid, outer.tid, "{inner:?} in {outer:?}");
     assert!(inner.ts_ns <= outer.ts_ns && inner.start_ns() >= outer.start_ns(), "{inner:?} in {outer:?}");

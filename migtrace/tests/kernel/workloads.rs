@@ -48,7 +48,7 @@ pub(crate) fn segment(run: &Run) -> u64 {
 fn mbind_moves_between_every_pair_of_nodes() {
     let moves = "mbind seg bind+move 2\nmbind seg 4p bind+move 0\nmbind seg interleave+move 0,3\nwhere seg\n";
     let run = record(&format!("{WRITTEN_ON_1}{moves}"));
-    // The last one leaves alone what lies on one of its nodes, and shares out the rest.
+    // The last one leaves pages on its own nodes alone, and distributes the rest.
     let expected = [(Cause::Mbind, 1, 2, 8), (Cause::Mbind, 2, 0, 4 + 2), (Cause::Mbind, 2, 3, 2)];
     assert_eq!(run.moved(), pages(expected));
     assert!(run.ended.stdout.contains("8 pages: node 0: 6, node 3: 2"), "{}", run.ended.stdout);

@@ -117,7 +117,7 @@ macro_rules! mof {
     };
 }
 
-/// Pages that a driver moves itself, for nobody maps them: the end of its own function, which says whether it did.
+/// Pages that no process maps, so that their driver migrates them itself: the end of its function has the result.
 macro_rules! of_driver {
     ($name:literal, $program:literal, $function:literal) => {
         Role {
@@ -128,7 +128,7 @@ macro_rules! of_driver {
     };
 }
 
-/// A placement system call.
+/// A placement syscall.
 macro_rules! request {
     ($fentry:literal, $fexit:literal, $kprobe:literal, $kretprobe:literal, $enter:literal, $exit:literal, $call:literal) => {
         Role {

@@ -28,7 +28,7 @@ use crate::{
 /// The compiled programs.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("MIGTRACE_BPF_OBJECT"));
 
-/// Processes whose bytes lie in one value of the map of traced ones.
+/// Processes whose bytes are in one value of the map of traced processes.
 const PIDS_PER_VALUE: usize = 4096;
 
 /// Tables in which the kernel keeps different stacks. Of two that fall on one place the later one goes into the second table.
@@ -89,7 +89,7 @@ impl Loaded {
             loader.map_max_entries(table, if options.stacks { STACKS } else { 1 });
         }
         let mut ebpf = loader
-            // Task storage, which aya does not know, and nobody here reads.
+            // Task storage, which aya does not support and migtrace does not read.
             .allow_unsupported_maps()
             .override_global(CONFIG_GLOBAL, &config, true)
             .override_global(FILTER_GLOBAL, &options.filter.settings, true)

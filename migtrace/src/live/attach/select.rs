@@ -25,8 +25,8 @@ pub(crate) type Attached = (&'static str, Probe);
 pub(crate) fn attach_all(ebpf: &mut Ebpf, options: &Options<'_>, btf: &Btf) -> (Vec<ProbeInfo>, Vec<Attached>) {
     let avoided = requirements::avoided();
     let mut attaching = Attaching { ebpf, options, btf, avoided, attached: Vec::new(), lacks: HashMap::new() };
-    // Faults come last: under a storm of them the rings would be full before the other probes are attached, and nobody reads
-    // before that. They are told in the catalog's order.
+    // Faults come last: a storm of them would fill the rings before the other probes are attached and the reader
+    // starts. The report has the catalog's order.
     let is_fault = |role: &&Role| role.probe == Probe::Fault;
     let others: Vec<_> = CATALOG.iter().filter(|role| !is_fault(role)).flat_map(|role| attaching.fill(role)).collect();
     let faults: Vec<_> = CATALOG.iter().filter(is_fault).flat_map(|role| attaching.fill(role)).collect();

@@ -66,7 +66,7 @@ impl Cgroups {
         }
     }
 
-    /// Nobody needs the path of this one any more.
+    /// Drops the path of a cgroup that is not needed any more.
     pub fn forget(&mut self, id: u64) {
         self.paths.remove(&id);
         if self.last == id {
@@ -143,7 +143,7 @@ fn path_of(mount: &File, root: &Path, id: u64) -> io::Result<String> {
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: just opened, and nobody else's.
+    // SAFETY: just opened, and owned by no other object.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     let path = fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))?;
     let below = path.strip_prefix(root).map_err(io::Error::other)?;

@@ -1,4 +1,4 @@
-//! Which machine this is: real, or whose guest. Times of an emulated machine rank, they do not measure.
+//! Whether this machine is virtual, and its hypervisor. Timings of an emulated CPU are relative only.
 
 use std::arch::x86_64::{__cpuid, CpuidResult};
 

@@ -56,7 +56,7 @@ impl Kernel {
         self.structs(name).map(|s| s.size() as u32).next()
     }
 
-    /// Byte offset of `field` in struct `name`, also where it lies in an anonymous struct or union of it.
+    /// Byte offset of `field` in struct `name`, including fields of anonymous structs and unions in it.
     #[must_use]
     pub fn offset(&self, name: &str, field: &str) -> Option<u32> {
         self.structs(name).find_map(|s| self.member_bits(&s, field)).map(|bits| bits / 8)

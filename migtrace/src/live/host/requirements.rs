@@ -83,7 +83,7 @@ impl Namespace {
     /// The first that this process has of its own.
     #[must_use]
     pub fn own() -> Option<Self> {
-        // The machine's own has this number (PID_NS_INIT_INO of linux/nsfs.h); any other one is somebody's.
+        // The initial namespace has this number (PID_NS_INIT_INO in linux/nsfs.h); any other one is private.
         const MACHINES: u64 = 0xEFFF_FFFC;
         if fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() != MACHINES) {
             return Some(Self::Pid);

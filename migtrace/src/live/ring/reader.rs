@@ -94,12 +94,12 @@ impl Reader {
                 losses: Vec::new(),
                 out: Vec::new(),
             };
-            // Nobody listens where the start was given up.
+            // The receiver is gone if the start failed.
             let _ = ready.send(());
             Drain { rings, counters, sender, reorder: Reorder::default(), decoding }.run(&stopping)
         };
         let thread = thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(run)?;
-        // What is traced may begin, and end at once: by then there must be somebody who looks.
+        // The workload can exit immediately, so the reader must be running first.
         let _ = started.recv();
         Ok(Self { events, stop, thread })
     }
@@ -144,7 +144,7 @@ impl Drain {
             }
             let out = self.decoding.take_out(until_ns);
             if !out.is_empty() && self.sender.blocking_send(out).is_err() {
-                // The consumer gave up: nobody is left to read for.
+                // The consumer is gone.
                 break;
             }
             if ends {
@@ -243,7 +243,7 @@ impl Decoding {
         Ok(())
     }
 
-    /// The events so far, in order, with the losses that were told up to `until_ns`.
+    /// The events so far, in order, with the losses reported up to `until_ns`.
     fn take_out(&mut self, until_ns: u64) -> Vec<Event> {
         // The next ones will be about as many: growing to that would copy them all.
         let next = Vec::with_capacity(self.out.len());

@@ -1,5 +1,5 @@
-//! What programs map, as the kernel tells it when they do: a process may have ended, or have started another program, before
-//! somebody reads its records and asks what it maps. What was mapped before comes from /proc, once.
+//! The mappings of processes, from the kernel's perf events: a process may exit or execute another program before its records
+//! are read. Mappings from before tracing are read from /proc, once.
 //!
 //! The kernel tells it by perf events, as it does to `perf record`; perf-event2 opens and parses them, procfs parses /proc.
 
@@ -64,7 +64,7 @@ impl Mappings {
             builder.any_pid().one_cpu(cpu as usize).enabled(true);
             builder.mmap(true).mmap2(true).build_id(true).comm(true).comm_exec(true).task(true);
             builder.sample(SampleFlag::TIME).sample_id_all(true).clockid(Clock::BOOTTIME);
-            // Since 6.0; before, loss is told by the next record that has a place, if there is one.
+            // Since 6.0. Before, the next record that fits reports the loss, if there is one.
             let counting = builder.read_format(ReadFormat::LOST).build();
             counting.or_else(|_| builder.read_format(ReadFormat::empty()).build())?.sampled(ring_bytes)
         };
@@ -152,7 +152,7 @@ fn process_maps(pid: u32) -> Vec<MemoryMap> {
     maps.into_iter().flatten().filter(|map| map.perms.contains(MMPermissions::EXECUTE)).collect()
 }
 
-/// What was told, by process, in order of time: CPUs are read one after the other.
+/// The mapping events by process, in order of time. CPUs are read one after the other.
 #[derive(Default)]
 struct Told {
     processes: HashMap<u32, Vec<Change>>,
@@ -230,7 +230,7 @@ impl Told {
         None
     }
 
-    /// How a process began, where that was told.
+    /// How a process started, if that was reported.
     fn began(&self, pid: u32) -> Option<Began> {
         self.processes.get(&pid)?.iter().find_map(|change| match change.what {
             What::Executed => Some(Began::Executed),
@@ -245,7 +245,7 @@ impl Told {
             && !self.ended.iter().any(|&(ended, ended_ns)| ended == pid && ended_ns >= at_ns)
     }
 
-    /// What a process that nobody saw begin has mapped at some time before.
+    /// The earlier mappings of a process whose start was not seen.
     fn note_earlier(&mut self, pid: u32, map: &MemoryMap) {
         let file = match &map.pathname {
             MMapPath::Path(path) => {
@@ -386,13 +386,13 @@ mod tests {
         assert!(!told.is_current(1, 25) && told.is_current(1, 55));
     }
 
-    /// This very test program, which nobody saw begin.
+    /// This test program, whose start was not seen.
     #[test]
     fn what_was_mapped_before_comes_from_proc() {
         let mut mappings = Mappings { samplers: Vec::new(), told: Told::default(), asked: HashSet::new() };
         let (own, child, code) =
             (std::process::id(), u32::MAX, process_maps as fn(u32) -> Vec<MemoryMap> as usize as u64);
-        // It maps more before anybody asks.
+        // It maps more before the first lookup.
         map(&mut mappings.told, own, 10, "/lib/later.so");
         mappings.told.push(child, 20, What::Forked(own));
         mappings.ask(child);

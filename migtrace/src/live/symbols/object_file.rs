@@ -31,7 +31,7 @@ impl MappedFile {
     /// Where it is, if the path leads this process to the same file, and it was not replaced.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
-        // Whoever mapped it may have put what one waits at in its place.
+        // The process may have replaced it by a file that blocks on open, such as a FIFO.
         let metadata = fs::metadata(&self.path).ok().filter(fs::Metadata::is_file)?;
         let is_same = match &self.identity {
             Identity::BuildId(id) => read_elf_build_id(&self.path).is_ok_and(|now| now.is_some_and(|now| *now == **id)),

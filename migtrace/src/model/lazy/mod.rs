@@ -1,4 +1,4 @@
-//! Pages marked for lazy migration: which syscall marked them, and what became of them.
+//! Pages marked for lazy migration: the syscall that marked them, and their fates.
 
 pub mod fate;
 pub(crate) mod fork_family;

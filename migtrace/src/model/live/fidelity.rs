@@ -32,7 +32,7 @@ impl Fidelity {
         let moves_by_batch = !by_row.is_available() && batches.is_available();
         let remote = match field(ProbeField::Nid) {
             Coverage::Exact => Coverage::Estimated(Why::Derived(
-                "the page's node against that of the CPU that touched it; nobody asks policy in most faults".to_owned(),
+                "compares the page's node with that of the CPU that touched it; most faults check no policy".to_owned(),
             )),
             other => other,
         };

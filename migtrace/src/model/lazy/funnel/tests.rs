@@ -130,7 +130,7 @@ fn a_pinned_page_fails_for_its_reason() {
     let mut tape = marked(PAGES);
     tape.touch_again(2..PAGES);
     checked(&mut tape, 0, Verdict::Skipped, Some("dma_pinned"));
-    // Held by somebody who pinned it in another way: only the move finds out.
+    // Pinned in another way: only the migration finds out.
     let began = tape.now;
     tape.wait(9_000);
     tape.push(Body::Check(testkit::misplaced(1)));
