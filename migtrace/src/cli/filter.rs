@@ -365,7 +365,7 @@ mod tests {
         is(&["--container", "ab2", "--container", "web"], "cgroup_id in [9, 10]");
         is(&["--container", "web", "--cgroup", "/system.slice/web.service"], "cgroup_id in [10, 11]");
         assert!(filter(&["--container", "ab"]).expect_err("two").to_string().contains("2 containers"));
-        assert!(filter(&["--container", "ac"]).expect_err("none").to_string().contains("no event of that container"));
+        assert!(filter(&["--container", "ac"]).expect_err("none").to_string().contains("no event of this container"));
     }
 
     #[test]

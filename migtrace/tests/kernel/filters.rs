@@ -143,7 +143,7 @@ fn a_container_is_known_by_its_cgroup() {
     let output = migtrace().args(["record", "--container", "c0ffee", "--", "true"]).output().unwrap();
     let (_, stderr) = texts(&output);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
-    assert!(stderr.contains("there is no container c0ffee here"), "{stderr}");
+    assert!(stderr.contains("no container c0ffee on this host"), "{stderr}");
 }
 
 #[test]

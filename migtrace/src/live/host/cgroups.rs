@@ -112,7 +112,7 @@ pub fn find_container(called: &str) -> io::Result<Vec<String>> {
     });
     let ids: BTreeSet<_> = found.iter().filter_map(|path| Container::of(path)).map(|c| c.id).collect();
     match ids.len() {
-        0 => Err(io::Error::new(io::ErrorKind::NotFound, format!("there is no container {called} here"))),
+        0 => Err(io::Error::new(io::ErrorKind::NotFound, format!("no container {called} on this host"))),
         1 => Ok(found),
         _ => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
