@@ -1,6 +1,6 @@
-//! The clock that all events use.
+//! Clocks: CLOCK_BOOTTIME, which all events use, and CPU time.
 
-/// CLOCK_BOOTTIME, ns: what the programs read with bpf_ktime_get_boot_ns().
+/// CLOCK_BOOTTIME, ns, which the programs read by bpf_ktime_get_boot_ns().
 #[must_use]
 pub fn boot_ns() -> u64 {
     clock_ns(libc::CLOCK_BOOTTIME) as u64

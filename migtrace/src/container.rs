@@ -1,13 +1,13 @@
-//! Containers: Linux knows only cgroups, and runtimes name them after their containers.
+//! Containers, recognized by the cgroup names that container runtimes use.
 
 use std::fmt;
 
-/// Characters of an id that people and tools write.
+/// Characters of a short ID.
 const SHORT: usize = 12;
-/// Hexadecimal digits of a whole id (OCI runtimes: a random 256-bit number).
+/// Hexadecimal digits of a full ID (OCI runtimes: a random 256-bit number).
 const ID_DIGITS: usize = 64;
 
-/// How runtimes call a container's scope under systemd: what stands before the id.
+/// Prefixes of a container's systemd scope, by runtime.
 const SCOPES: [(&str, &str); 5] = [
     ("docker-", "docker"),
     ("cri-containerd-", "containerd"),
@@ -15,16 +15,16 @@ const SCOPES: [(&str, &str); 5] = [
     ("crio-", "cri-o"),
     ("libpod-", "podman"),
 ];
-/// Directories in which runtimes without systemd have a cgroup for each id.
+/// Directories in which runtimes without systemd create a cgroup per ID.
 const PARENTS: [(&str, &str); 4] =
     [("docker", "docker"), ("libpod_parent", "podman"), ("kubepods", "kubernetes"), ("kubepods.slice", "kubernetes")];
 
-/// A container, as the path of a cgroup names it.
+/// A container, as named by a cgroup path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Container<'a> {
-    /// `docker`, `containerd`, `cri-o`, `podman`, `kubernetes`, `lxc`; `container` where the path does not say.
+    /// `docker`, `containerd`, `cri-o`, `podman`, `kubernetes`, `lxc`; `container` if the path does not show it.
     pub runtime: &'static str,
-    /// Its whole id, of 64 hexadecimal digits; of LXC its name.
+    /// Full ID of 64 hexadecimal digits; for LXC the name.
     pub id: &'a str,
 }
 
@@ -51,13 +51,13 @@ impl<'a> Container<'a> {
         Some(Self { runtime: "lxc", id: name })
     }
 
-    /// Its id as people write it.
+    /// Short ID.
     #[must_use]
     pub fn short_id(&self) -> &'a str {
         if is_id(self.id) { &self.id[..SHORT] } else { self.id }
     }
 
-    /// Whether people mean it by this: a name, or the beginning of an id.
+    /// Whether `text` is its name or the start of its ID.
     #[must_use]
     pub fn is_called(&self, text: &str) -> bool {
         self.id == text || is_id(self.id) && !text.is_empty() && self.id.starts_with(text)

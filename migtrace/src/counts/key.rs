@@ -1,4 +1,4 @@
-//! A sort of events in words, read from the numbers of the programs by the rules that records are read by.
+//! Keys of counts, decoded from the programs' enum values by the same rules as records.
 
 use migtrace_common::{
     kinds::{CheckPath, FaultClass as ClassNumber, FaultHook, MigratePath, RecordKind},
@@ -12,28 +12,28 @@ use crate::{
     event::{Cause, FaultClass, Outcome, Reason, Verdict},
 };
 
-/// What events that are counted together have in common. Nodes are `None` where the kernel showed none.
+/// What all events of one count have in common. A node is `None` if the kernel did not report it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sort {
     /// A user page fault.
     Fault {
-        /// `None`, as `major` and `result`, where only the CPU's exception was seen.
+        /// `None`, like `major` and `result`, if only the CPU exception was seen.
         class: Option<FaultClass>,
         major: Option<bool>,
         result: Option<Reason>,
         cpu_nid: Option<i32>,
-        /// Of the page afterwards.
+        /// Node of the page after the fault.
         nid: Option<i32>,
     },
     /// A folio was checked against policy.
     Check { verdict: Verdict, reason: Option<Reason>, src_nid: Option<i32>, dst_nid: Option<i32> },
-    /// A folio was marked for lazy migration, or could not be.
+    /// A lazy mark of a folio, successful or failed.
     Mark { result: Outcome, reason: Option<Reason>, nid: Option<i32> },
-    /// A folio moved, or did not.
+    /// A folio migration, successful or failed.
     Migrate { cause: Cause, result: Outcome, reason: Option<Reason>, src_nid: Option<i32>, dst_nid: Option<i32> },
 }
 
-/// A number that means nothing to this migtrace.
+/// An enum value that this version does not know.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("a count with an unknown {what}: {value}")]
 pub struct Unreadable {
@@ -42,10 +42,10 @@ pub struct Unreadable {
 }
 
 impl Sort {
-    /// In words.
+    /// Decodes a key.
     ///
     /// # Errors
-    /// Where a number has no meaning.
+    /// If an enum value is unknown.
     pub fn of(key: &TallyKey, names: &Names) -> Result<Self, Unreadable> {
         let [from, to] = [key.from_nid, key.to_nid].map(|nid| (nid != NO_NODE).then_some(nid));
         Ok(match RecordKind(key.kind) {

@@ -1,7 +1,7 @@
-//! What happened, counted in the kernel: by sort of event and by process, for views that need no single event.
+//! Counts made in the kernel, by key and by process, for views that need no single events.
 //!
-//! This module owns the vocabulary of counts, in the words of [`crate::event`], and how the programs' own numbers become
-//! them. It is cumulative: since the programs were attached, no count ever falls.
+//! This module decodes the programs' counts into the vocabulary of [`crate::event`]. Counts are cumulative since
+//! attaching and never decrease.
 
 mod key;
 mod process;
@@ -16,33 +16,32 @@ use migtrace_common::{
 pub use self::key::{Sort, Unreadable};
 pub use self::process::{Process, Processes};
 
-/// Records that a CPU makes beside its counts in a tenth of a second, at most.
+/// Limit of records that a CPU makes beside its counts, per 100 ms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Beside {
-    /// Of faults.
+    /// Of page faults.
     pub faults: u32,
-    /// Of checks, of marks, and of moves, each.
+    /// Of checks, marks and migrations, each.
     pub others: u32,
 }
 
-/// All counts at one moment.
+/// All counts at one time.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
     pub sorts: BTreeMap<Sort, Count>,
-    /// Those that have not ended, and what those that did left behind by cgroup.
+    /// Running processes, and the sum of exited ones by cgroup.
     pub processes: Processes,
-    /// The programs' own counts by probe, those of events among them that could not be counted here: there were too many sorts
-    /// or processes at once.
+    /// The programs' own counters by probe, including events that found no free key or process here.
     pub probes: BTreeMap<Probe, ProbeCounters>,
-    /// Sorts in numbers that mean nothing to this migtrace; their events are in no count.
+    /// Events with enum values that this version does not know; they are in no count.
     pub unreadable: u64,
 }
 
-/// How often something happened, and what it took.
+/// Number of events of one key, with pages and latencies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     pub events: u64,
-    /// Pages of the folios that it was about.
+    /// Pages of the folios.
     pub pages: u64,
     pub times: Times,
 }
@@ -66,11 +65,11 @@ impl Count {
     }
 }
 
-/// Times of those events whose time the kernel shows, in powers of two.
+/// Latencies of events that have one, in powers of two.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Times {
     pub total_ns: u64,
-    /// Events by time; [`Times::ends_ns`] says where each bucket ends.
+    /// Events by latency; [`Times::ends_ns`] has the end of each bucket.
     pub buckets: [u64; TIME_BUCKETS],
 }
 
@@ -81,18 +80,18 @@ impl Default for Times {
 }
 
 impl Times {
-    /// Where each bucket ends, ns; `None` for the last, which has no end.
+    /// End of each bucket, ns; `None` for the last one.
     pub fn ends_ns() -> impl Iterator<Item = Option<u64>> {
         (0..TIME_BUCKETS).map(bucket_end_ns)
     }
 
-    /// Events whose time is known.
+    /// Events with a latency.
     #[must_use]
     pub fn events(&self) -> u64 {
         self.buckets.iter().sum()
     }
 
-    /// Takes one more event in.
+    /// Adds one event.
     pub fn count(&mut self, ns: u64) {
         self.total_ns += ns;
         let bucket = Self::ends_ns().position(|end| end.is_none_or(|end| ns < end)).unwrap_or(TIME_BUCKETS - 1);
@@ -108,7 +107,7 @@ impl Times {
         since
     }
 
-    /// Takes another's events in.
+    /// Adds the events of another one.
     pub fn merge(&mut self, other: &Self) {
         self.total_ns += other.total_ns;
         self.buckets.iter_mut().zip(other.buckets).for_each(|(own, more)| *own += more);

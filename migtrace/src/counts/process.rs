@@ -1,4 +1,4 @@
-//! Counts by process, and what processes that have ended leave to their cgroups.
+//! Counts by process. Counts of exited processes are added to their cgroups.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,27 +15,27 @@ impl From<&ProcessKey> for ProcessId {
     }
 }
 
-/// What a process did, and had to wait for.
+/// Counts of one process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Process {
-    /// As it was when the process was last looked at: when it was first counted on a CPU, or called exec.
+    /// Task name when the process was last seen: first counted on a CPU, or exec.
     pub comm: Comm,
-    /// When that was, CLOCK_BOOTTIME in ns.
+    /// Time of that: CLOCK_BOOTTIME, ns.
     pub named_ns: u64,
     pub cgroup_id: u64,
     pub faults: u64,
-    /// Faults whose page is on another node than the CPU.
+    /// Faults on a page of another node than the CPU.
     pub remote_faults: u64,
-    /// Time in faults, as far as it is known, ns.
+    /// Time in page faults, as far as known, ns.
     pub fault_ns: u64,
-    /// Checks that found a page to be on another node than policy wants.
+    /// Checks with verdict `misplaced`.
     pub misplaced: u64,
     pub moved_pages: u64,
     pub failed_pages: u64,
 }
 
 impl AddAssign<&ProcessTally> for Process {
-    /// One CPU's part: it has the name where that CPU was one of those that counted.
+    /// The counts of one CPU. The name is set if that CPU counted an event.
     fn add_assign(&mut self, tally: &ProcessTally) {
         if tally.named_ns > self.named_ns {
             self.named_ns = tally.named_ns;
@@ -55,7 +55,7 @@ impl AddAssign<&ProcessTally> for Process {
 }
 
 impl Process {
-    /// What came since an earlier time of the same counts.
+    /// The difference from an earlier state of the same counts.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         Self {
@@ -69,7 +69,7 @@ impl Process {
         }
     }
 
-    /// Takes another's counts in; name and cgroup stay.
+    /// Adds other counts; name and cgroup stay.
     pub fn merge(&mut self, other: &Self) {
         self.faults += other.faults;
         self.remote_faults += other.remote_faults;
@@ -80,18 +80,18 @@ impl Process {
     }
 }
 
-/// Processes by what they did.
+/// Counts of all processes.
 #[derive(Clone, Debug, Default)]
 pub struct Processes {
     pub live: BTreeMap<ProcessId, Process>,
-    /// Those that were found to have ended when this was read, with all that they did.
+    /// Processes found to have exited at this read, with all their counts.
     pub ending: BTreeMap<ProcessId, Process>,
-    /// All that have ended together, by cgroup, but for those of cgroups that were forgotten.
+    /// Sum of all exited processes, by cgroup, without evicted cgroups.
     pub ended: BTreeMap<u64, Process>,
 }
 
 impl Processes {
-    /// Cgroups with all that their processes did, those that have ended among them.
+    /// Counts by cgroup, including exited processes.
     #[must_use]
     pub fn by_cgroup(&self) -> BTreeMap<u64, Process> {
         let mut cgroups = self.ended.clone();
@@ -101,13 +101,13 @@ impl Processes {
         cgroups
     }
 
-    /// Cgroups in which processes run.
+    /// Cgroups with running processes.
     #[must_use]
     pub fn running_in(&self) -> BTreeSet<u64> {
         self.live.values().map(|process| process.cgroup_id).collect()
     }
 
-    /// These have ended.
+    /// Records that these processes exited.
     pub(crate) fn end(&mut self, ended: &BTreeSet<ProcessId>) {
         self.ending.clear();
         for id in ended {

@@ -1,11 +1,11 @@
-//! Kernel numbers as the enums of [`crate::event`], by one rule for records and for counts.
+//! Kernel enum values as enums of [`crate::event`], by one rule for records and counts.
 
 use migtrace_common::kinds::{self, RequestName as RequestKind};
 
 use super::names::Names;
 use crate::event::{Cause, FaultClass, Outcome, PLACED_OR_DEFERRED, Reason, Verdict};
 
-/// The class of a fault; `Other` for a number that this migtrace does not know.
+/// The class of a fault; `Other` for a value that this version does not know.
 pub(crate) fn fault_class(class: kinds::FaultClass) -> FaultClass {
     match class {
         kinds::FaultClass::ANON => FaultClass::Anon,
@@ -19,7 +19,7 @@ pub(crate) fn fault_class(class: kinds::FaultClass) -> FaultClass {
     }
 }
 
-/// What a check found, and why it was skipped; `None` for a way to check that is not known.
+/// Verdict of a check, and why it was skipped; `None` for an unknown path.
 pub(crate) fn verdict(
     path: kinds::CheckPath,
     reason: i32,
@@ -38,8 +38,8 @@ pub(crate) fn verdict(
         }
         kinds::CheckPath::HINTING if dst_nid.is_some() => (Verdict::Misplaced, None),
         kinds::CheckPath::HINTING if on_page_node => (Verdict::Placed, None),
-        // mpol_misplaced() gives no target where policy is content, and where it puts the move off until the page is
-        // touched from here again; from outside the two are the same.
+        // mpol_misplaced() returns no target if the policy is satisfied, and also if it defers the migration until the
+        // page is touched from this node again. A tracer cannot tell these cases apart.
         kinds::CheckPath::HINTING => (Verdict::Skipped, Some(PLACED_OR_DEFERRED.into())),
         kinds::CheckPath(_) => return None,
     })
@@ -51,7 +51,7 @@ pub(crate) fn marked(reason: i32, names: &Names) -> (Outcome, Option<Reason>) {
     if &*word == "unmapped" { (Outcome::Ok, None) } else { (Outcome::Failed, Some(word)) }
 }
 
-/// Why a folio was to move; `None` for a way to move that is not known.
+/// Cause of a migration; `None` for an unknown path.
 pub(crate) fn cause(path: kinds::MigratePath, migrate_reason: i32, request: u8, names: &Names) -> Option<Cause> {
     match path {
         kinds::MigratePath::LAZY_FAULT => Some(Cause::LazyFault),

@@ -10,7 +10,7 @@ const MOVE_FLAGS: [(&str, u64); 4] = [("strict", 1 << 0), ("move", 1 << 1), ("mo
 /// get_mempolicy(2).
 const QUERY_FLAGS: [(&str, u64); 3] = [("node", 1 << 0), ("addr", 1 << 1), ("mems_allowed", 1 << 2)];
 
-/// The policy of a mode argument, its flags left aside; `None` for a number that Linux has no policy for.
+/// The policy of a mode argument, without its flags; `None` for a value that is no policy of Linux.
 #[must_use]
 pub fn mode(argument: u64) -> Option<Policy> {
     let flags: u64 = MODE_FLAGS.iter().map(|(_, bit)| bit).sum();
@@ -26,7 +26,7 @@ pub fn mode(argument: u64) -> Option<Policy> {
     })
 }
 
-/// The flags of a call by name, joined by `|`; bits without a name as a number.
+/// Flags of a syscall by name, joined by `|`; unnamed bits as a number.
 #[must_use]
 pub fn flags(name: RequestName, mode: u64, flags: u64) -> String {
     let mut words = Vec::new();
@@ -46,7 +46,7 @@ pub fn flags(name: RequestName, mode: u64, flags: u64) -> String {
     words.join("|")
 }
 
-/// Whether get_mempolicy(2) was asked about an address.
+/// Whether get_mempolicy(2) was called for an address.
 #[must_use]
 pub fn asks_for_addr(flags: u64) -> bool {
     flags & (1 << 1) != 0

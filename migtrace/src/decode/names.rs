@@ -1,4 +1,4 @@
-//! The words for the kernel's numbers, taken from the running kernel's own enums.
+//! Names of kernel enum values, from the running kernel's own enums.
 
 use std::{
     collections::HashMap,
@@ -7,7 +7,7 @@ use std::{
 
 use crate::event::{Cause, Reason};
 
-/// Words by number.
+/// Names by value.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     mof_reason: Words,
@@ -16,13 +16,13 @@ pub struct Names {
     fault: FaultBits,
 }
 
-/// The bits of a fault, found once: looking their words up for each fault was half of what decoding it cost.
+/// Bits of a fault, looked up once: a lookup per fault was half of the decoding cost.
 #[derive(Clone, Debug, Default)]
 struct FaultBits {
     write: u32,
     instruction: u32,
     major: u32,
-    /// Of the errors, worst first.
+    /// Bits of errors, worst first.
     errors: Vec<(u32, Reason)>,
 }
 
@@ -53,14 +53,14 @@ impl Names {
         }
     }
 
-    /// That nothing went wrong: `ok`.
+    /// The result without an error: `ok`.
     #[must_use]
     pub fn ok(&self) -> Reason {
         static OK: LazyLock<Reason> = LazyLock::new(|| "ok".into());
         OK.clone()
     }
 
-    /// Why migrate-on-fault did what it did: `misplaced`, `migrated`, `refs`, ...
+    /// Reason reported by migrate-on-fault: `misplaced`, `migrated`, `refs`, ...
     #[must_use]
     pub fn mof_reason(&self, number: i32) -> Reason {
         self.mof_reason.word(number.into())
@@ -72,7 +72,8 @@ impl Names {
         self.migrate_mode.word(number.into())
     }
 
-    /// Cause of a direct migration by the kernel's enum migrate_reason. System calls share a reason: `syscall` is for those.
+    /// Cause of a direct migration by the kernel's enum migrate_reason. Syscalls share a reason: `syscall` is their
+    /// cause.
     #[must_use]
     pub fn cause(&self, migrate_reason: i32, syscall: Cause) -> Cause {
         match &*self.migrate_reason.word(migrate_reason.into()) {
@@ -96,20 +97,20 @@ impl Names {
         error.map_or_else(|| self.ok(), |(_, word)| word.clone())
     }
 
-    /// Whether VM_FAULT_* bits say that the kernel read from a device or swap.
+    /// Whether the VM_FAULT_* bits show that the kernel read from a device or swap.
     #[must_use]
     pub fn is_major(&self, bits: u32) -> bool {
         bits & self.fault.major != 0
     }
 
-    /// Whether FAULT_FLAG_* bits say that memory was written, and that it was executed.
+    /// Whether the FAULT_FLAG_* bits show a write, and an instruction fetch.
     #[must_use]
     pub fn access(&self, bits: u32) -> (bool, bool) {
         (bits & self.fault.write != 0, bits & self.fault.instruction != 0)
     }
 }
 
-/// Both ways between numbers and words.
+/// Maps values to names and names to values.
 #[derive(Clone, Debug, Default)]
 struct Words {
     words: HashMap<i64, Reason>,

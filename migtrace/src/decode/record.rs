@@ -1,5 +1,5 @@
-//! Records into events: length-checked, version-checked, kernel numbers turned into words. A bad record is an error here,
-//! and a count for the reader; it never stops the reading.
+//! Decodes records into events: checks length and version, and names kernel enum values. A bad record is an error here
+//! and a count for the reader; reading continues.
 
 use std::{mem::offset_of, num::NonZeroU32};
 
@@ -22,7 +22,7 @@ use crate::event::{
     RegionClass, Request, RequestName, Task, TaskEvent, Verdict, Work, escape_control,
 };
 
-/// Why a record could not be read.
+/// Why a record could not be decoded.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum DecodeError {
     #[error("a record of {len} bytes is shorter than the {wanted} that its kind has")]
@@ -35,17 +35,17 @@ pub enum DecodeError {
     Value { what: &'static str, value: u64 },
 }
 
-/// The probe that made a record, where so much of it can be read.
+/// The probe of a record, if that much of it can be read.
 #[must_use]
 pub fn probe_of(bytes: &[u8]) -> Option<Probe> {
     let (number, _) = u16::read_from_prefix(bytes.get(offset_of!(Header, probe)..)?).ok()?;
     Probe::ALL.get(usize::from(number)).copied()
 }
 
-/// One record as an event.
+/// Decodes one record.
 ///
 /// # Errors
-/// [`DecodeError`], for a record that is not one of this version's.
+/// [`DecodeError`], if the record is not of this version.
 pub fn decode(bytes: &[u8], names: &Names) -> Result<Event, DecodeError> {
     let header: Header = read(bytes)?;
     if header.abi != ABI_VERSION {
@@ -123,7 +123,7 @@ fn check(r: &record::Check, names: &Names, cpu_node: Option<i32>) -> Result<Body
     let on_page_node = cpu_node == Some(r.src_nid);
     let (verdict, reason) = verdict(kinds::CheckPath(r.path), r.reason, dst_nid, on_page_node, names)
         .ok_or(DecodeError::Value { what: "way to check", value: r.path.into() })?;
-    // A check that is skipped before policy is asked has no target, and its mode says nothing.
+    // A check that is skipped before it reads the policy has no target, and its mode is meaningless.
     let asked = (verdict != Verdict::Skipped || dst_nid.is_some()) && r.mode != NO_MODE;
     Ok(Body::Check(Check {
         addr: r.addr,
@@ -201,7 +201,7 @@ fn request(r: &record::Request) -> Result<Body, DecodeError> {
         len: (has_range || name == RequestName::MovePages).then_some(r.len),
         policy: has_mode.then(|| mempolicy::mode(r.policy)).flatten(),
         flags: mempolicy::flags(name, r.policy, r.flags),
-        // The kernel takes maxnode as one more than the bits of the mask.
+        // The kernel expects maxnode to be one more than the bits of the mask.
         nodemask: (r.has_mask != 0).then(|| NodeMask::from_words(&r.nodemask, r.maxnode.saturating_sub(1))),
         target_pid: (names_process && r.target_pid != 0).then_some(r.target_pid),
         ret: r.ret,

@@ -1,4 +1,4 @@
-//! What this process has cost so far, as /proc and the kernel's clocks say.
+//! Overhead of this process so far, from /proc and the kernel's clocks.
 
 use std::{fs, time::Duration};
 
@@ -8,7 +8,7 @@ use crate::{
     metrics::Cost,
 };
 
-/// But for what only the caller knows.
+/// The overhead, without values that only the caller knows.
 pub(super) fn so_far(ran: &[Ran], measured: Duration) -> Cost {
     let mut cost = Cost {
         measured,
@@ -43,10 +43,10 @@ fn resident_bytes() -> Option<u64> {
     Some(pages * page_bytes)
 }
 
-/// When this process started, seconds since 1970.
+/// Start time of this process, seconds since 1970.
 pub(super) fn started_s() -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // The name before may contain anything; the state behind it is field 3, and the start field 22.
+    // The task name before may contain any character. The state after it is field 3, the start time field 22.
     let (_, fields) = stat.rsplit_once(')')?;
     let ticks: f64 = fields.split_whitespace().nth(22 - 3)?.parse().ok()?;
     // SAFETY: has no preconditions.

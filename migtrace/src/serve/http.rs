@@ -1,4 +1,4 @@
-//! The HTTP side: one path, GET and HEAD, one request a connection.
+//! The HTTP server: one path, GET and HEAD, one request per connection.
 //!
 //! A connection is limited: to ten seconds, whatever it does, to a request of a few KiB, and to sixteen at once. More wait in
 //! the kernel's queue, which is bounded too.
@@ -29,19 +29,19 @@ use crate::metrics::{Families, Format, encode};
 /// A scrape that waits for the metrics.
 pub type Ask = oneshot::Sender<Arc<Families>>;
 
-/// Connections at once.
+/// Limit of simultaneous connections.
 pub const CONNECTIONS: usize = 16;
-/// Longest life of a connection, from its begin to the last byte of the answer.
+/// Time limit of a connection, from its start to the last byte of the response.
 pub const CONNECTION_TIME: Duration = Duration::from_secs(10);
-/// Longest time for the request to come in.
+/// Time limit for receiving the request.
 const HEADER_TIME: Duration = Duration::from_secs(5);
-/// Largest request, bytes: hyper takes no smaller limit than 8 KiB.
+/// Size limit of a request, bytes: hyper's smallest limit is 8 KiB.
 const REQUEST_BYTES: usize = 16 << 10;
 const HEADERS: usize = 64;
-/// Pause after a connection could not be taken (no file descriptor is free).
+/// Pause after a connection could not be accepted (no free file descriptor).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The address cannot be had.
+/// The address cannot be bound.
 #[derive(Debug, Error)]
 #[error("cannot listen on {address}: {error}. Is another `migtrace serve` running? --listen takes another address")]
 pub struct ListenError {
@@ -49,10 +49,10 @@ pub struct ListenError {
     error: io::Error,
 }
 
-/// Listens on an address; nothing is answered yet.
+/// Binds to an address; requests are not answered yet.
 ///
 /// # Errors
-/// It is taken, or none of this machine's.
+/// If it is in use or not an address of this machine.
 pub async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
     TcpListener::bind(address).await.map_err(|error| ListenError { address, error })
 }
@@ -93,7 +93,7 @@ async fn connection(stream: TcpStream, service: TowerToHyperService<Router>) {
     }
 }
 
-/// The metrics, in the format that the scraper wants.
+/// Encodes the metrics in the format that the scraper accepts.
 async fn metrics(State(asks): State<mpsc::Sender<Ask>>, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("*/*");
     let format = Format::accepted(accept);

@@ -1,4 +1,4 @@
-//! Keeps the counts, and answers scrapes from them.
+//! Keeps the counts and answers scrapes.
 
 use std::{
     future::Future,
@@ -27,31 +27,31 @@ use crate::{
     recording::{Meta, coverage::mark_interrupted},
 };
 
-/// Counts younger than this are given as they are.
+/// Counts younger than this are not read again.
 const FRESH: Duration = Duration::from_secs(1);
 /// Counts are never older than this.
 const OLDEST: Duration = Duration::from_secs(10);
-/// Between two ticks of the live source.
+/// Time between two ticks of the session.
 const TICK: Duration = Duration::from_millis(250);
-/// Each CPU's ring: only requests, batches and the account come through it.
+/// Size of each CPU's ring: it carries only placement syscalls and batches.
 const RING_BYTES: u32 = 256 << 10;
 /// Kinds that are counted.
 const KINDS: [Kind; 6] = [Kind::Fault, Kind::Check, Kind::Mark, Kind::Migrate, Kind::Batch, Kind::Request];
 
-/// What is traced for the metrics: the whole system, all but requests and batches counted in the kernel only.
+/// What is traced: the whole system. All but placement syscalls and batches are counted in the kernel only.
 #[must_use]
 pub fn scope(diagnostics: bool) -> Scope {
     Scope {
         ring_bytes: Some(RING_BYTES),
         aggregate: Some(Beside::default()),
-        // Cgroups are looked up by the counts, and forgotten with their series.
+        // Cgroups are looked up from the counts, and evicted with their series.
         enrich: false,
         diagnostics,
         ..Scope::of(Filter::from(Predicate::Kind(KINDS.into_iter().collect())), privilege::READING)
     }
 }
 
-/// The counts, and who has asked for them.
+/// The counts, and pending requests.
 pub struct Serving {
     session: Session,
     meta: Meta,
@@ -62,13 +62,13 @@ pub struct Serving {
     started_s: Option<f64>,
     refreshes: u64,
     refresh: Duration,
-    /// When they were read last.
+    /// Time of the last read.
     read: Option<Instant>,
     families: Arc<Families>,
 }
 
 impl Serving {
-    /// Serves what `session` counts, with series for so many cgroups at most.
+    /// Serves the counts of `session`, with series for at most `most_cgroups` cgroups.
     #[must_use]
     pub fn new(session: Session, most_cgroups: usize) -> Self {
         let mut meta = session.meta().clone();
@@ -91,10 +91,10 @@ impl Serving {
         }
     }
 
-    /// Answers until `stop` is ready; then takes the programs out of the kernel.
+    /// Answers requests until `stop` is ready; then detaches the programs.
     ///
     /// # Errors
-    /// Where the counts cannot be read any more.
+    /// If the counts cannot be read.
     pub async fn run(
         mut self,
         mut asks: mpsc::Receiver<Ask>,
@@ -111,7 +111,7 @@ impl Serving {
                 },
                 Some(ask) = asks.recv() => {
                     self.refresh(FRESH)?;
-                    // One that has gone meanwhile needs no answer.
+                    // The client may have disconnected meanwhile.
                     let _ = ask.send(Arc::clone(&self.families));
                 }
                 () = &mut stop => break,

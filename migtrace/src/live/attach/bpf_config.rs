@@ -1,4 +1,4 @@
-//! The settings of the BPF programs for the running kernel: offsets from its BTF, constants from its configuration.
+//! Settings of the BPF programs for the running kernel: offsets from its BTF, constants from its configuration.
 
 use std::{collections::HashMap, fs, io::Read};
 
@@ -9,34 +9,34 @@ use migtrace_common::config::{
 
 use crate::live::host::{kernel::Kernel, requirements::Unsupported};
 
-/// Where x86-64 puts struct page's array and the direct map when they are not randomized, by levels of page tables
+/// Addresses of the struct page array and the direct map on x86-64 without randomization, by levels of page tables
 /// (Documentation/arch/x86/x86_64/mm.rst).
 const CONSTANT_BASES: [(u32, u64, u64); 2] =
     [(4, 0xffff_ea00_0000_0000, 0xffff_8880_0000_0000), (5, 0xffd4_0000_0000_0000, 0xff11_0000_0000_0000)];
 
-/// Records of trace events that had another name once: exceptions were x86's own up to 6.12.
+/// Records of trace events that were renamed: exceptions were specific to x86 up to 6.12.
 const FORMER_NAMES: [(&str, &str); 1] = [("trace_event_raw_exceptions", "trace_event_raw_x86_exceptions")];
 
-/// The settings of the programs, and what this kernel does not have of them.
+/// Settings of the programs, and fields that this kernel does not have.
 #[derive(Clone, Debug)]
 pub struct Offsets {
     pub config: Config,
-    /// Fields that records of trace events lack, by the record's structure: their programs must not be attached.
+    /// Missing fields of trace event records, by the record's structure: programs that need them must not be attached.
     lacks: HashMap<&'static str, Vec<&'static str>>,
 }
 
 impl Offsets {
-    /// The fields that the record `of` lacks, joined by commas.
+    /// The missing fields of the record `of`, joined by commas.
     #[must_use]
     pub fn lacking(&self, of: &str) -> Option<String> {
         self.lacks.get(of).filter(|fields| !fields.is_empty()).map(|fields| fields.join(", "))
     }
 }
 
-/// The settings for this kernel. Who is traced is the caller's to add.
+/// Settings for this kernel. The caller adds which processes to trace.
 ///
 /// # Errors
-/// [`Unsupported::Btf`] where a structure that every program needs is not there.
+/// [`Unsupported::Btf`] if a structure that every program needs is missing.
 pub fn offsets(kernel: &Kernel) -> Result<Offsets, Unsupported> {
     let missing = |of: &str, field: &str| Unsupported::Btf(format!("it has no {field} in struct {of}"));
     let offset = |of: &str, field: &str| kernel.offset(of, field).ok_or_else(|| missing(of, field));
@@ -73,7 +73,7 @@ pub fn offsets(kernel: &Kernel) -> Result<Offsets, Unsupported> {
         vma_start: offset("vm_area_struct", "vm_start")?,
         vma_end: offset("vm_area_struct", "vm_end")?,
         vma_flags: offset("vm_area_struct", "vm_flags")?,
-        // Not there without CONFIG_NUMA.
+        // Missing without CONFIG_NUMA.
         vma_policy: optional("vm_area_struct", "vm_policy"),
         policy_mode: optional("mempolicy", "mode"),
         mm_start_brk: offset("mm_struct", "start_brk")?,
@@ -111,14 +111,14 @@ pub fn offsets(kernel: &Kernel) -> Result<Offsets, Unsupported> {
     Ok(Offsets { config, lacks: events.lacks })
 }
 
-/// Looks up the records of trace events, and notes what they lack.
+/// Looks up the records of trace events, and notes missing fields.
 struct Events<'a> {
     kernel: &'a Kernel,
     lacks: HashMap<&'static str, Vec<&'static str>>,
 }
 
 impl Events<'_> {
-    /// A record's offsets; a field that it does not have is [`ABSENT`].
+    /// Offsets of a record; a missing field is [`ABSENT`].
     fn of<T>(&mut self, of: &'static str, resolve: fn(&mut dyn FnMut(&'static str) -> u32) -> T) -> T {
         let lacks = self.lacks.entry(of).or_default();
         let former = FORMER_NAMES.iter().find(|(now, _)| *now == of && self.kernel.struct_size(now).is_none());
@@ -132,11 +132,11 @@ impl Events<'_> {
     }
 }
 
-/// Where a large folio keeps its order: in the low byte of its second page's flags, or, up to 6.5, in a byte of its own.
+/// Location of a large folio's order: the low byte of its second page's flags, or up to 6.5 a separate byte.
 fn folio_order(kernel: &Kernel) -> u32 {
     let second_page = || Some(kernel.struct_size("page")? + kernel.offset("page", "compound_order")?);
     let of_folio = |field: &str| kernel.offset("folio", field);
-    // 6.1 to 6.5 have both: there _flags_1 is only flags.
+    // 6.1 to 6.5 have both: there _flags_1 holds only flags.
     of_folio("_folio_order").or_else(|| of_folio("_flags_1")).or_else(second_page).unwrap_or(ABSENT)
 }
 
@@ -145,7 +145,7 @@ fn enumerator(kernel: &Kernel, of: &str, name: &str) -> Result<u32, Unsupported>
     found.map(|(_, value)| value as u32).ok_or_else(|| Unsupported::Btf(format!("it has no {name} in enum {of}")))
 }
 
-/// The constants that stand where this kernel has no variable; 0 where it may have one but hides it.
+/// Constants used if this kernel has no such variable; 0 if it may have one but hides it.
 struct Bases {
     vmemmap: u64,
     page_offset: u64,
@@ -160,15 +160,15 @@ impl Bases {
     }
 }
 
-/// 5 where the kernel uses five levels: it shows the CPU's flag only then.
+/// 5 if the kernel uses five levels: it shows the CPU flag only then.
 fn page_table_levels() -> u32 {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let flags = cpuinfo.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
     if flags.split_ascii_whitespace().any(|flag| flag == "la57") { 5 } else { 4 }
 }
 
-/// Bits that a node id takes in page flags (CONFIG_NODES_SHIFT). From the kernel's own structures: arrays with an element
-/// for each node that there can be; else from its configuration, where that is to be found. `None` where neither says it.
+/// Bits of a node id in page flags (CONFIG_NODES_SHIFT). Read from kernel structures with an array element per possible
+/// node, else from the kernel configuration. `None` if neither has it.
 fn nodes_shift(kernel: &Kernel) -> Option<u32> {
     const BY_NODE: [(&str, &str); 2] = [("kmem_cache", "node"), ("hstate", "hugepage_freelists")];
     let nodes = BY_NODE.iter().find_map(|(of, field)| kernel.array_len(of, field)).filter(|n| n.is_power_of_two());

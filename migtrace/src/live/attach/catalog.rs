@@ -1,65 +1,65 @@
-//! Which program goes where: one table.
+//! The catalog: one table of all BPF programs and their hooks.
 //!
-//! A role is something that a probe needs: its records, or a field of them. It can be filled in several ways, best first;
-//! a way is a set of programs that only make sense together, such as the begin and the end of a function. The loader takes
-//! the first way that this kernel accepts as a whole.
+//! A capability is what a probe can provide: its records, or a field of them. It has several attach methods, best
+//! first. An attach method is a set of programs that only work together, such as those at the start and end of a
+//! function. The loader uses the first method that this kernel accepts completely.
 
 use migtrace_common::counters::Probe;
 
-/// A place in the kernel, and the form of program that goes there.
+/// A hook in the kernel, with the program type for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
     /// A tracepoint with its raw arguments.
     BtfTracepoint(&'static str),
-    /// The start of a function, which has one of these names.
+    /// The start of a function that has one of these names.
     Fentry(&'static [&'static str]),
     /// The end of a function.
     Fexit(&'static [&'static str]),
     /// The start of a function, by a breakpoint or ftrace.
     Kprobe(&'static [&'static str]),
-    /// The end of a function, in the same way.
+    /// The end of a function, likewise.
     Kretprobe(&'static [&'static str]),
     /// A classic tracepoint: category, name, and the structure of its record.
     Tracepoint(&'static str, &'static str, &'static str),
 }
 
-/// A program of the BPF object, and where it goes.
+/// A program of the BPF object, and its hook.
 pub type Placed = (&'static str, Hook);
 
-/// One way to fill a role.
+/// One attach method of a capability.
 #[derive(Clone, Copy, Debug)]
 pub struct Way {
-    /// All of them, or the way is not there.
+    /// All must attach, or the method is unavailable.
     pub programs: &'static [Placed],
-    /// Fields of the probe's records that they lack when made this way.
+    /// Fields that the probe's records do not have with this method.
     pub lacks: &'static [&'static str],
-    /// Why.
+    /// The reason.
     pub because: &'static str,
 }
 
-/// What a probe needs.
+/// A capability of a probe.
 #[derive(Clone, Copy, Debug)]
 pub struct Role {
-    /// Whose records are made.
+    /// The probe of the records.
     pub probe: Probe,
     pub gives: Gives,
     /// Best first.
     pub ways: &'static [Way],
 }
 
-/// What a role gives its probe.
+/// What a capability provides for its probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gives {
-    /// The records themselves: without it there are none.
+    /// The records themselves. Without it there are none.
     Records,
-    /// A field, by its name in the trace. Of use only where the records' way does not lack it.
+    /// A field, by its name in the trace. Used only if the method of the records provides it.
     Field(&'static str),
-    /// More records: of folios that only this place, whose they are, shows. A kernel without it has no such folios.
+    /// Additional records of folios that only their owner's hook shows. A kernel without it has no such folios.
     RecordsOf(&'static str),
 }
 
 impl Gives {
-    /// What a trace calls it, where it is not the records themselves.
+    /// Its name in a trace, unless it is the records themselves.
     #[must_use]
     pub fn field(self) -> Option<&'static str> {
         match self {
@@ -72,12 +72,12 @@ impl Gives {
 use Gives::{Field, Records, RecordsOf};
 use Hook::{BtfTracepoint, Fentry, Fexit, Kprobe, Kretprobe, Tracepoint};
 
-/// A way that lacks nothing.
+/// A method that provides every field.
 const fn whole(programs: &'static [Placed]) -> Way {
     Way { programs, lacks: &[], because: "" }
 }
 
-/// A role that the start of a function fills.
+/// A capability provided at the start of a function.
 macro_rules! at_start {
     ($probe:ident, $gives:expr, $fentry:literal, $kprobe:literal, $functions:expr) => {
         Role {
@@ -88,7 +88,7 @@ macro_rules! at_start {
     };
 }
 
-/// The ways to see a function from start to end.
+/// The methods to observe a function from start to end.
 macro_rules! from_start_to_end {
     ($fentry:literal, $fexit:literal, $kprobe:literal, $kretprobe:literal, $functions:expr $(, $more:expr)*) => {
         &[
@@ -99,14 +99,14 @@ macro_rules! from_start_to_end {
     };
 }
 
-/// A role that a tracepoint fills.
+/// A capability provided by a tracepoint.
 macro_rules! tracepoint {
     ($probe:ident, $gives:expr, $name:literal) => {
         Role { probe: Probe::$probe, gives: $gives, ways: &[whole(&[($name, BtfTracepoint($name))])] }
     };
 }
 
-/// A role that an event of migrate-on-fault fills.
+/// A capability provided by a trace event of migrate-on-fault.
 macro_rules! mof {
     ($probe:ident, $name:literal) => {
         Role {
@@ -157,14 +157,13 @@ const EXCEPTIONS: &str = "trace_event_raw_exceptions";
 const BATCH_COUNTS: Placed =
     ("mm_migrate_pages", Tracepoint("migrate", "mm_migrate_pages", "trace_event_raw_mm_migrate_pages"));
 
-/// What an exception does not show of a fault.
+/// Fields of a fault that an exception does not show.
 const BEFORE_HANDLING: &[&str] = &["class", "major", "nid", "latency_ns", "result", "region"];
 
 const EXCEPTIONS_ONLY: &str = "faults are seen when the CPU raises them, before the kernel handles them";
 
-/// All roles, in the order in which they are filled. Records come before their fields. The traced command is started when
-/// all of them are, so what is under way at that moment belongs to processes that were there before (`--pid`), and counts
-/// as `no_start` loss.
+/// All capabilities, in the order of attaching. Records come before their fields. The traced command starts after all
+/// of them, so operations under way at that time belong to older processes (`--pid`), and count as `no_start` loss.
 ///
 /// Names by kernel: folio_migrate_flags() was migrate_page_states() up to 5.15, move_to_new_folio() was move_to_new_page()
 /// up to 5.18. The events of migration entries are there from 5.18 on; before, the functions that set and remove them, which
@@ -265,7 +264,7 @@ pub const CATALOG: &[Role] = &[
     },
     of_driver!("zsmalloc", "zs_page_migrate", "zs_page_migrate"),
     of_driver!("balloon", "balloon_page_migrate", "balloon_page_migrate"),
-    // Behind those that see folios move: a batch that began before them would be short of moves.
+    // After those that see folio migrations: a batch that began before them would miss migrations.
     Role {
         probe: Probe::Batch,
         gives: Records,
@@ -358,7 +357,7 @@ pub const CATALOG: &[Role] = &[
 const MIGRATE_FLAGS: &[&str] = &["folio_migrate_flags", "migrate_page_states"];
 
 impl Hook {
-    /// How it is written, for the function of it that this kernel has.
+    /// Its text in reports, with the function name on this kernel.
     #[must_use]
     pub fn shown(&self, function: &str) -> String {
         match self {
@@ -371,7 +370,7 @@ impl Hook {
         }
     }
 
-    /// The form of its program: one of [`crate::live::host::requirements::FORMS`].
+    /// The type of its program: one of [`crate::live::host::requirements::FORMS`].
     #[must_use]
     pub fn form(&self) -> &'static str {
         match self {
@@ -382,7 +381,7 @@ impl Hook {
         }
     }
 
-    /// The names that its function can have, none for a tracepoint.
+    /// Possible names of its function; none for a tracepoint.
     #[must_use]
     pub fn functions(&self) -> &'static [&'static str] {
         match self {

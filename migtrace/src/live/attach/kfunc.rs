@@ -1,4 +1,4 @@
-//! The kernel function that the programs call: whether this kernel lets them, and the calls in the object.
+//! The kernel function that the programs call: whether this kernel allows it, and patching the calls in the object.
 
 use aya::{
     programs::ProgramType,
@@ -13,32 +13,34 @@ use object::{Object, ObjectSection, SectionKind};
 
 use crate::live::host::kernel::Kernel;
 
-/// Bytes of an instruction: opcode, registers (destination below, source above), offset, immediate.
+/// Bytes of an instruction: opcode, registers (destination in the low bits, source in the high bits), offset,
+/// immediate.
 const INSTRUCTION: usize = 8;
 /// A struct of one word that every x86-64 kernel has.
 const ONE_WORD: &str = "pgd_t";
 
-/// Whether this kernel lets programs read its memory by plain loads.
+/// Whether programs can read kernel memory by plain loads on this kernel.
 #[must_use]
 pub fn is_offered(kernel: &Kernel) -> bool {
     kernel.compiles_programs() && kernel.function_id(RDONLY_CAST).is_some()
 }
 
-/// Says in `config` how the programs may read the kernel's memory.
+/// Sets in `config` how the programs read kernel memory.
 pub(crate) fn offer(config: &mut Config, kernel: &Kernel) {
     if is_offered(kernel) {
         config.word_type = kernel.struct_id_of_typedef(ONE_WORD).unwrap_or(0);
     }
     let reads = is_helper_supported(ProgramType::TracePoint, BpfHelper::BPF_FUNC_probe_read_kernel);
-    // Where that cannot be found out, a program that may not ask the helper is refused, and doctor says why.
+    // If this is unknown, the kernel rejects programs that may not use the helper, and doctor reports why.
     config.no_read_helpers = u32::from(!reads.unwrap_or(true));
 }
 
-/// Makes calls of what stands for the function into calls of it. Where this kernel does not offer it they stay: no program gets
-/// there, and a kernel that does not compile programs refuses any that names a function of its own, reached or not.
+/// Turns calls of the placeholder into calls of the kernel function. If this kernel does not have it, the placeholders
+/// stay: no program reaches them. A kernel without a JIT rejects every program that names a kernel function, reached or
+/// not.
 ///
 /// # Errors
-/// Where `object` is no ELF file.
+/// If `object` is no ELF file.
 pub(crate) fn link(object: &mut [u8], kernel: &Kernel) -> Result<(), object::Error> {
     let Some(function) = kernel.function_id(RDONLY_CAST).filter(|_| is_offered(kernel)) else { return Ok(()) };
     let code: Vec<_> = {
@@ -57,7 +59,7 @@ pub(crate) fn link(object: &mut [u8], kernel: &Kernel) -> Result<(), object::Err
     Ok(())
 }
 
-/// Whether an instruction calls the helper that stands for the function.
+/// Whether an instruction calls the placeholder helper.
 fn is_stand_in(instruction: &[u8]) -> bool {
     instruction[..2] == [(BPF_JMP | BPF_CALL) as u8, 0] && instruction[4..] == STAND_IN.to_le_bytes()
 }

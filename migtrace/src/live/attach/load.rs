@@ -1,4 +1,4 @@
-//! Loading the BPF object into the running kernel, and its maps.
+//! Loads the BPF object into the running kernel, and provides its maps.
 
 use std::os::fd::AsFd;
 
@@ -31,12 +31,13 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("MIGTRACE_BPF_OBJECT"));
 /// Processes whose bytes are in one value of the map of traced processes.
 const PIDS_PER_VALUE: usize = 4096;
 
-/// Tables in which the kernel keeps different stacks. Of two that fall on one place the later one goes into the second table.
+/// Tables in which the kernel stores distinct stacks. If two stacks have the same hash bucket, the later one goes into
+/// the second table.
 const STACK_TABLES: [&str; 2] = ["STACKS", "MORE_STACKS"];
-/// Places of each.
+/// Buckets of each table.
 const STACKS: u32 = 1 << 14;
 
-/// Why the programs could not be loaded at all.
+/// Why no program could be loaded.
 #[derive(Debug, Error)]
 pub enum LoadError {
     #[error("the kernel refused migtrace's BPF maps: {0}")]
@@ -53,23 +54,23 @@ pub enum LoadError {
     Pid { pid: u32, max: usize },
 }
 
-/// The programs in the kernel. They leave it when this is dropped.
+/// The programs in the kernel. They are detached on drop.
 pub struct Loaded {
     ebpf: Ebpf,
     rings: Vec<RingBuf<MapData>>,
     stacks: bool,
     aggregates: bool,
-    /// How each role was filled, or why not.
+    /// How each capability was attached, or why not.
     pub probes: Vec<ProbeInfo>,
-    /// The programs that are attached.
+    /// All attached programs.
     attached: Vec<Attached>,
 }
 
 impl Loaded {
-    /// Loads the object and attaches every program that this kernel has a place for.
+    /// Loads the object and attaches every program that this kernel supports.
     ///
     /// # Errors
-    /// Where the kernel refuses the maps, or every program.
+    /// If the kernel rejects the maps or all programs.
     pub fn load(options: &Options<'_>) -> Result<Self, LoadError> {
         let nodes_of_cpus = NodesOfCpus::read();
         let cpus = nodes_of_cpus.possible_cpus();
@@ -113,8 +114,9 @@ impl Loaded {
         Ok(Self { ebpf, rings, stacks: options.stacks, aggregates: options.aggregate.is_some(), probes, attached })
     }
 
-    /// Detaches everything. Faults first: detaching all takes the kernel most of a second, in which a storm of them would
-    /// go on filling the rings. Then batches: one that ended without the programs that see moves would be short of some.
+    /// Detaches everything. Faults first: detaching all takes the kernel most of a second, during which a storm of
+    /// faults would fill the rings. Then batches: a batch that ended without the programs that see migrations would
+    /// miss some.
     pub fn detach(mut self) {
         for first in [Probe::Fault, Probe::Batch] {
             for (program, _) in self.attached.iter().filter(|(_, probe)| *probe == first) {
@@ -123,23 +125,23 @@ impl Loaded {
         }
     }
 
-    /// Whether records of this probe are made.
+    /// Whether this probe makes records.
     #[must_use]
     pub fn sees(&self, probe: Probe) -> bool {
         let mut roles = self.probes.iter().filter(|role| role.probe == probe && role.field.is_none());
         roles.any(|role| role.attached.is_some())
     }
 
-    /// The rings, once.
+    /// Takes the rings; works once.
     #[must_use]
     pub fn take_rings(&mut self) -> Vec<RingBuf<MapData>> {
         std::mem::take(&mut self.rings)
     }
 
-    /// The tables of stacks, once; `None` where none were asked for.
+    /// Takes the tables of stacks; works once. `None` if stacks were not requested.
     ///
     /// # Errors
-    /// Where the map is not what it should be.
+    /// If the map has an unexpected type.
     pub fn take_stacks(&mut self) -> Result<Option<[StackTraceMap<MapData>; 2]>, LoadError> {
         if !self.stacks {
             return Ok(None);
@@ -151,7 +153,7 @@ impl Loaded {
         Ok(Some([take(STACK_TABLES[0])?, take(STACK_TABLES[1])?]))
     }
 
-    /// The counters, once.
+    /// Takes the counters; works once.
     ///
     /// # Errors
     /// Where the map is not what it should be.
@@ -160,7 +162,7 @@ impl Loaded {
         map.try_into().map(Counters::new).map_err(|source| LoadError::Map { name: "COUNTERS", source })
     }
 
-    /// The kernel's account of each attached program's runs; one that cannot be asked about is left out.
+    /// The kernel's statistics of each attached program. Programs that cannot be queried are omitted.
     #[must_use]
     pub fn ran(&self) -> Vec<Ran> {
         let of = |&(program, probe): &Attached| {
@@ -170,10 +172,10 @@ impl Loaded {
         self.attached.iter().filter_map(of).collect()
     }
 
-    /// The maps of counts, once; `None` where nothing is counted.
+    /// Takes the maps of counts; works once. `None` if nothing is counted.
     ///
     /// # Errors
-    /// Where a map is not what it should be.
+    /// If a map has an unexpected type.
     pub fn take_aggregates(&mut self) -> Result<Option<Maps>, LoadError> {
         if !self.aggregates {
             return Ok(None);
@@ -185,10 +187,10 @@ impl Loaded {
         Ok(Some(Maps { tallies, processes }))
     }
 
-    /// The programs' own diagnostics.
+    /// Reads the programs' own diagnostics.
     ///
     /// # Errors
-    /// Where the object has no log.
+    /// If the object has no log.
     pub fn diagnostics(&mut self) -> Result<aya_log::EbpfLogger<&'static dyn log::Log>, aya_log::Error> {
         aya_log::EbpfLogger::init(&mut self.ebpf)
     }
@@ -213,7 +215,7 @@ fn fill_nodes(ebpf: &mut Ebpf, nodes: &NodesOfCpus) -> Result<(), MapError> {
     nodes.iter().try_for_each(|(cpu, node)| of_cpus.set(cpu, node, 0))
 }
 
-/// The ids that the filter asks for.
+/// The ids that the filter selects.
 fn fill_filter(ebpf: &mut Ebpf, filter: &KernelFilter) -> Result<(), LoadError> {
     fill_set(ebpf, "WANTED_PIDS", &filter.pids)?;
     fill_set(ebpf, "WANTED_CGROUPS", &filter.cgroups)?;
@@ -229,7 +231,7 @@ fn fill_set<K: Pod>(ebpf: &mut Ebpf, name: &'static str, keys: &[K]) -> Result<(
     fill().map_err(|source| LoadError::Map { name, source })
 }
 
-/// From now on a process is traced, and its children. To be called before the programs run: they change the same bytes.
+/// Marks a process as traced, with its future children. Call it before the programs run: they modify the same bytes.
 fn trace_process(ebpf: &mut Ebpf, pid: u32) -> Result<(), LoadError> {
     let map = ebpf.map_mut("TRACED").expect("the object has a map TRACED");
     let failed = |source| LoadError::Map { name: "TRACED", source };

@@ -1,6 +1,6 @@
-//! Everything between migtrace and the running kernel: what it offers, which program goes where, and loading them.
+//! Loads and attaches the BPF programs: the catalog of hooks, the selection for the running kernel, and their settings.
 //!
-//! Nothing here knows what a record means; that is [`crate::decode::record`]'s.
+//! The meaning of records is in [`crate::decode::record`].
 
 pub mod bpf_config;
 pub mod catalog;

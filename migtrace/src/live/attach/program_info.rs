@@ -1,4 +1,4 @@
-//! What the kernel says about a loaded program beyond what aya shows.
+//! Information about loaded programs that aya does not provide.
 
 use std::{
     io,
@@ -10,13 +10,13 @@ use migtrace_common::counters::Probe;
 
 use crate::recording::ProgramCost;
 
-/// The kernel's own account of a program's runs.
+/// The kernel's statistics of a program's runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Runs {
-    /// Time in the program, ns, and runs: of the times when the kernel was asked to count, see [`aya::sys::enable_stats`].
+    /// Time in the program (ns) and runs, while statistics were enabled; see [`aya::sys::enable_stats`].
     pub run_ns: u64,
     pub run_count: u64,
-    /// Runs that did not happen because the program, or another, was running on that CPU (since Linux 5.12).
+    /// Runs missed because the program, or another one, was running on that CPU (since Linux 5.12).
     pub missed: u64,
 }
 
@@ -29,10 +29,10 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// What the program cost, as far as the kernel measured it.
+    /// Overhead of the program, as far as the kernel measured it.
     #[must_use]
     pub fn cost(&self) -> ProgramCost {
-        // A kernel that does not measure shows no runs: no run is then not known to be none.
+        // A kernel without statistics reports no runs, so 0 runs means unknown.
         let measured = |count| (self.runs.run_count > 0).then_some(count);
         ProgramCost {
             name: self.program.to_owned(),
@@ -43,10 +43,10 @@ impl Ran {
     }
 }
 
-/// Asks the kernel (BPF_OBJ_GET_INFO_BY_FD).
+/// Queries the kernel (BPF_OBJ_GET_INFO_BY_FD).
 ///
 /// # Errors
-/// What the kernel says.
+/// The error of the kernel.
 pub fn runs(program: BorrowedFd<'_>) -> io::Result<Runs> {
     // SAFETY: plain integers, for which all zeroes is a valid value.
     let (mut info, mut attr): (bpf_prog_info, bpf_attr) = unsafe { (std::mem::zeroed(), std::mem::zeroed()) };

@@ -1,4 +1,4 @@
-//! Attaching the programs by the catalog: each role in the best way that this kernel accepts as a whole.
+//! Attaches the programs by the catalog: each capability by the best attach method that this kernel accepts completely.
 
 use std::{collections::HashMap, path::Path};
 
@@ -18,10 +18,10 @@ use crate::{
     recording::{Fidelity, ProbeInfo, coverage},
 };
 
-/// A program that is attached, and the probe that it works for.
+/// An attached program and its probe.
 pub(crate) type Attached = (&'static str, Probe);
 
-/// Fills every role that this kernel has a place for: how each was filled, or why not, and the programs.
+/// Attaches every capability that this kernel supports. Returns how each was attached, or why not, and the programs.
 pub(crate) fn attach_all(ebpf: &mut Ebpf, options: &Options<'_>, btf: &Btf) -> (Vec<ProbeInfo>, Vec<Attached>) {
     let avoided = requirements::avoided();
     let mut attaching = Attaching { ebpf, options, btf, avoided, attached: Vec::new(), lacks: HashMap::new() };
@@ -33,34 +33,35 @@ pub(crate) fn attach_all(ebpf: &mut Ebpf, options: &Options<'_>, btf: &Btf) -> (
     ([faults, others].concat(), attaching.attached)
 }
 
-/// The kernel's allocator for BPF maps that grow where any program runs.
+/// The kernel's allocator for BPF maps that can grow in any context.
 const BPF_ALLOCATOR: &str = "bpf_mem_alloc_init";
 
-/// Whether programs of this probe count what they see, where that is asked for.
+/// Whether programs of this probe count events if counting is requested.
 fn counts(probe: Probe) -> bool {
     !matches!(probe, Probe::Request | Probe::Phase | Probe::Task | Probe::LazyBatch)
 }
 
-/// Fills one role after the other.
+/// Attaches one capability after the other.
 struct Attaching<'a> {
     ebpf: &'a mut Ebpf,
     options: &'a Options<'a>,
     btf: &'a Btf,
-    /// Forms of programs that are not to be used.
+    /// Program types to avoid.
     avoided: Vec<String>,
     attached: Vec<Attached>,
-    /// By probe: the fields that its records lack by the way that was taken.
+    /// By probe: the fields that its records do not have with the chosen attach method.
     lacks: HashMap<&'static str, &'static [&'static str]>,
 }
 
 impl Attaching<'_> {
-    /// Takes the first way that the kernel accepts; what is to be said about the role, and about fields that go with it.
+    /// Uses the first attach method that the kernel accepts. Returns the report for the capability and for fields that
+    /// depend on it.
     fn fill(&mut self, role: &'static Role) -> Vec<ProbeInfo> {
         let probe = role.probe.name();
         if let Gives::Field(field) = role.gives
             && self.lacks.get(probe).is_some_and(|lacks| lacks.contains(&field))
         {
-            // Said when the records' way was taken.
+            // Reported with the attach method of the records.
             return Vec::new();
         }
         if matches!(role.gives, Gives::RecordsOf(_)) && !self.has_a_place(role) {
@@ -73,7 +74,7 @@ impl Attaching<'_> {
         for way in role.ways {
             match self.take(role.probe, way) {
                 Ok(places) => {
-                    // Better ways were refused: that is worth knowing, though the role is filled.
+                    // Better attach methods were rejected: reported although the capability is attached.
                     let refused = (!refusals.is_empty()).then(|| refusals.join("; "));
                     let mut said = vec![ProbeInfo { error: refused, ..info(role, Ok(places)) }];
                     if role.gives == Gives::Records {
@@ -88,13 +89,13 @@ impl Attaching<'_> {
         vec![info(role, Err(refusals.join("; ")))]
     }
 
-    /// Whether this kernel has a function of the role.
+    /// Whether this kernel has a function for the capability.
     fn has_a_place(&self, role: &Role) -> bool {
         let mut functions = role.ways.iter().flat_map(|way| way.programs).flat_map(|(_, hook)| hook.functions());
         functions.any(|function| self.options.kernel.has_function(function))
     }
 
-    /// Whether the filter wants records that a probe makes, or that another makes with what this one knows.
+    /// Whether the filter accepts records of this probe, or of another probe that needs its state.
     fn is_wanted(&self, probe: Probe) -> bool {
         use RecordKind as Kind;
         let kinds: &[Kind] = match probe {
@@ -104,9 +105,9 @@ impl Attaching<'_> {
             Probe::LazyMigrate | Probe::DirectMigrate => &[Kind::MIGRATE],
             Probe::Batch => &[Kind::BATCH, Kind::MIGRATE],
             Probe::LazyBatch => &[Kind::BATCH],
-            // What happens inside a request has its cause from it, and a mark its address.
+            // Events nested in a placement syscall get their cause from it, and a mark its address.
             Probe::Request => &[Kind::REQUEST, Kind::BATCH, Kind::MIGRATE, Kind::MARK],
-            // Children of traced processes are found by it.
+            // It finds the children of traced processes.
             Probe::Task if self.options.processes.is_some() => return true,
             Probe::Task => &[Kind::TASK],
             Probe::Phase => &[Kind::PHASE],
@@ -114,7 +115,7 @@ impl Attaching<'_> {
         kinds.iter().any(|kind| kernel::wants_records(&self.options.filter.settings, *kind))
     }
 
-    /// Attaches all programs of a way, or none; the places, or the first refusal.
+    /// Attaches all programs of an attach method, or none. Returns the hooks, or the first error.
     fn take(&mut self, probe: Probe, way: &'static Way) -> Result<String, String> {
         let mut places = Vec::new();
         for (number, placed) in way.programs.iter().enumerate() {
@@ -130,7 +131,7 @@ impl Attaching<'_> {
         Ok(places.join(", "))
     }
 
-    /// Loads and attaches one program: the place, or what the kernel or aya said, on one line.
+    /// Loads and attaches one program. Returns the hook, or the error of the kernel or aya on one line.
     fn attach(&mut self, probe: Probe, (name, hook): &'static Placed) -> Result<String, String> {
         let function = self.function_of(hook)?;
         let place = hook.shown(function);
@@ -143,7 +144,7 @@ impl Attaching<'_> {
         Ok(place)
     }
 
-    /// Which of its function's names this kernel has; nothing for a tracepoint.
+    /// The name of its function on this kernel; empty for a tracepoint.
     fn function_of(&self, hook: &Hook) -> Result<&'static str, String> {
         let names = hook.functions();
         let Some(first) = names.first() else { return Ok("") };
@@ -152,14 +153,14 @@ impl Attaching<'_> {
         })
     }
 
-    /// Whether this form is to be used, for this probe, and the kernel has the trace event, with all fields that the program
-    /// reads, and calls programs on functions.
+    /// Whether this program type may be used for this probe. The kernel must have the trace event with all fields that
+    /// the program reads, and must call programs on functions.
     fn offered(&self, probe: Probe, hook: &Hook) -> Result<(), String> {
         if self.avoided.iter().any(|form| form == hook.form()) {
             return Err(format!("{} has {}", requirements::AVOID, hook.form()));
         }
-        // Where things are counted memory is taken as they turn up, and programs of these forms can run where the kernel's
-        // own allocator stands. Since 6.1 BPF has one for that.
+        // Counting allocates memory when keys are new, and programs of these types can run inside the kernel's own
+        // allocator. Since 6.1 BPF has an allocator for that.
         if matches!(hook.form(), "kprobe" | "tracepoint")
             && counts(probe)
             && !self.options.kernel.has_function(BPF_ALLOCATOR)
@@ -190,7 +191,7 @@ impl Attaching<'_> {
 
 /// Detaches and unloads a program.
 pub(crate) fn unload(ebpf: &mut Ebpf, program: &str) {
-    // One that cannot be unloaded is dropped with the object.
+    // A program that cannot be unloaded is dropped with the object.
     let _ = match ebpf.program_mut(program) {
         Some(Program::TracePoint(program)) => program.unload(),
         Some(Program::BtfTracePoint(program)) => program.unload(),
@@ -232,8 +233,8 @@ fn load_and_attach(program: &mut Program, hook: &Hook, function: &str, btf: &Btf
     Ok(())
 }
 
-/// Of a verifier's log, the line before its statistics, which holds the reason; or, where that says only which argument of a
-/// function may not be read, the line before it, which says why.
+/// The reason in a verifier log: the line before the statistics. If that only names an argument of a function, the line
+/// before it has the reason.
 fn reason(log: &str) -> &str {
     let mut lines = log.lines().take_while(|line| !line.starts_with("verification time")).collect::<Vec<_>>();
     let last = lines.pop().unwrap_or_default();
@@ -241,7 +242,7 @@ fn reason(log: &str) -> &str {
     why.unwrap_or(last).trim()
 }
 
-/// What the kernel said, on one line.
+/// The error of the kernel, on one line.
 fn refusal(error: &ProgramError) -> String {
     if let ProgramError::LoadError { io_error, verifier_log } = error {
         let log = verifier_log.to_string();
@@ -270,7 +271,7 @@ fn info(role: &Role, outcome: Result<String, String>) -> ProbeInfo {
     }
 }
 
-/// A field that the records' way does not show.
+/// A field that the attach method of the records does not provide.
 fn lacking(role: &Role, field: &str, why: &str) -> ProbeInfo {
     ProbeInfo {
         probe: role.probe.into(),

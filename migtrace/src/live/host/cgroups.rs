@@ -1,5 +1,5 @@
-//! Paths of cgroups by the ids that events have. A cgroup can be gone when the recording ends, so its path is asked for when
-//! its id is first seen.
+//! Paths of cgroups by the ids in events. A cgroup can be deleted before the recording ends, so its path is looked up
+//! when its id is first seen.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,16 +14,16 @@ use std::{
 
 use crate::container::Container;
 
-/// Where cgroup v2 is mounted, or, beside version 1, its unified hierarchy.
+/// Mount point of cgroup v2, or of its unified hierarchy beside version 1.
 const ROOTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 
-/// The id of the hierarchy's own root: another one is the root of a namespace.
+/// Id of the hierarchy's root; another id is the root of a namespace.
 const ROOT_ID: u64 = 1;
 
-/// Type of a file handle that is a kernfs id (FILEID_KERNFS of include/linux/exportfs.h): the id alone.
+/// Type of a file handle with only a kernfs id (FILEID_KERNFS in include/linux/exportfs.h).
 const FILEID_KERNFS: libc::c_int = 0xfe;
 
-/// `struct file_handle` with such an id.
+/// A `struct file_handle` with such an id.
 #[repr(C)]
 struct Handle {
     handle_bytes: libc::c_uint,
@@ -31,30 +31,30 @@ struct Handle {
     id: [u8; 8],
 }
 
-/// Where the hierarchy of version 2 is mounted, if it is.
+/// Mount point of cgroup v2, if mounted.
 fn mounted() -> Option<&'static str> {
     ROOTS.into_iter().find(|root| Path::new(root).join("cgroup.procs").exists())
 }
 
-/// The paths so far.
+/// Paths of the cgroups seen so far.
 #[derive(Debug, Default)]
 pub struct Cgroups {
-    /// The mounted hierarchy; `None` where there is none, or it is not version 2's.
+    /// The mounted hierarchy; `None` if there is none, or if it is version 1.
     root: Option<(File, PathBuf)>,
-    /// Below the root, `/` for the root itself. An id that has no path is not asked for again.
+    /// Paths below the root, `/` for the root itself. An id without a path is not looked up again.
     paths: BTreeMap<u64, Option<String>>,
     last: u64,
 }
 
 impl Cgroups {
-    /// Of the running machine.
+    /// For this machine.
     #[must_use]
     pub fn running() -> Self {
         let root = mounted().and_then(|root| Some((File::open(root).ok()?, PathBuf::from(root))));
         Self { root, ..Self::default() }
     }
 
-    /// An event has this id; 0 is none.
+    /// Looks up the path of an id in an event; 0 is no cgroup.
     pub fn see(&mut self, id: u64) {
         if id == 0 || id == self.last {
             return;
@@ -74,17 +74,17 @@ impl Cgroups {
         }
     }
 
-    /// Those that have a path.
+    /// All cgroups with a path.
     #[must_use]
     pub fn paths(&self) -> BTreeMap<u64, String> {
         self.paths.iter().filter_map(|(id, path)| Some((*id, path.clone()?))).collect()
     }
 }
 
-/// Id of the cgroup at `path` below the root, and how deep it lies where that shows.
+/// Id of the cgroup at `path` below the root, and its depth if known.
 ///
 /// # Errors
-/// There is no such cgroup, or no cgroup v2.
+/// If there is no such cgroup, or no cgroup v2.
 pub fn find(path: &str) -> io::Result<(u64, Option<u32>)> {
     let root = mounted().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "cgroup v2 is not mounted"))?;
     let dir = Path::new(root).join(path.trim_start_matches('/'));
@@ -96,10 +96,10 @@ pub fn find(path: &str) -> io::Result<(u64, Option<u32>)> {
     Ok((fs::metadata(&dir)?.ino(), is_real_root.then_some(depth as u32)))
 }
 
-/// Paths below the root of the cgroups that are containers of that name, or whose id begins so; not those within them.
+/// Paths below the root of cgroups that are containers with this name or ID prefix, without the cgroups inside them.
 ///
 /// # Errors
-/// There is none, they are several containers, or there is no cgroup v2.
+/// If no container matches, several do, or there is no cgroup v2.
 pub fn find_container(called: &str) -> io::Result<Vec<String>> {
     let root = mounted().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "cgroup v2 is not mounted"))?;
     let mut found = Vec::new();
@@ -121,9 +121,9 @@ pub fn find_container(called: &str) -> io::Result<Vec<String>> {
     }
 }
 
-/// Shows all cgroups below `dir`, whose path is `path`, but not those below one that is `wanted`.
+/// Visits all cgroups below `dir`, whose path is `path`, but not those below a `wanted` one.
 fn walk(dir: &Path, path: &str, wanted: &mut impl FnMut(&str) -> bool) {
-    // One that goes meanwhile has nothing below it.
+    // A cgroup that is deleted meanwhile has nothing below it.
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
@@ -154,7 +154,7 @@ fn path_of(mount: &File, root: &Path, id: u64) -> io::Result<String> {
 mod tests {
     use super::*;
 
-    /// The id of a cgroup is the number of its directory.
+    /// The id of a cgroup is the inode number of its directory.
     #[test]
     fn a_path_is_found_by_its_id() {
         let mut cgroups = Cgroups::running();
@@ -166,7 +166,7 @@ mod tests {
         cgroups.see(id);
         cgroups.see(u64::MAX);
         let paths = cgroups.paths();
-        // Only root may open by handle.
+        // Only root can open by handle.
         if !paths.is_empty() {
             assert_eq!(paths, BTreeMap::from([(id, "/".to_owned())]));
         }

@@ -4,10 +4,10 @@ use std::arch::x86_64::{__cpuid, CpuidResult};
 
 /// Leaf 1, ECX: a hypervisor is present.
 const HYPERVISOR: u32 = 1 << 31;
-/// Leaf that names it.
+/// Leaf with the name of the hypervisor.
 const VENDOR_LEAF: u32 = 0x4000_0000;
 
-/// The hypervisor's short name (`tcg` for QEMU's emulation, `kvm`, ...), or its own where it has none; `None` on bare metal.
+/// Short name of the hypervisor (`tcg` for QEMU's emulation, `kvm`, ...), or the name it reports; `None` on bare metal.
 #[must_use]
 pub fn hypervisor() -> Option<String> {
     if __cpuid(1).ecx & HYPERVISOR == 0 {

@@ -7,24 +7,24 @@ use memchr::{memmem, memrchr};
 
 use super::requirements::{BTF_PATH, Unsupported};
 
-/// The running kernel, as far as tracing needs to know it.
+/// Facts of the running kernel that tracing needs.
 pub struct Kernel {
     pub release: String,
     btf: Btf,
     symbols: HashMap<&'static str, u64>,
 }
 
-/// Symbols whose addresses programs need, and one that shows whether addresses are shown.
+/// Symbols whose addresses programs need, and one to test whether addresses are visible.
 const SYMBOLS: [&str; 6] =
     ["vmemmap_base", "page_offset_base", "shmem_vm_ops", "shmem_anon_vm_ops", "shm_vm_ops", "handle_mm_fault"];
 
 impl Kernel {
-    /// Reads what the running kernel says about itself.
+    /// Reads the facts of the running kernel.
     ///
     /// # Errors
     /// [`Unsupported::NoBtf`] or [`Unsupported::Btf`].
     pub fn running() -> Result<Self, Unsupported> {
-        // By bytes: older kernels cannot map the file.
+        // Reads the bytes, since older kernels cannot map the file.
         let bytes = fs::read(BTF_PATH).map_err(|source| Unsupported::NoBtf { path: BTF_PATH, source })?;
         let btf = Btf::from_bytes(&bytes).map_err(|error| Unsupported::Btf(error.to_string()))?;
         let kallsyms = fs::read("/proc/kallsyms").unwrap_or_default();
@@ -38,13 +38,13 @@ impl Kernel {
         self.btf.resolve_ids_by_name("trace_event_raw_mof_check").is_ok_and(|ids| !ids.is_empty())
     }
 
-    /// Address of one of a fixed set of symbols; `None` where the kernel has none, or hides addresses.
+    /// Address of one of a fixed set of symbols; `None` if the kernel has no such symbol or hides addresses.
     #[must_use]
     pub fn symbol(&self, name: &str) -> Option<u64> {
         self.symbols.get(name).copied()
     }
 
-    /// Whether it shows addresses at all (kptr_restrict, CAP_SYSLOG).
+    /// Whether addresses are visible (kptr_restrict, CAP_SYSLOG).
     #[must_use]
     pub fn shows_addresses(&self) -> bool {
         self.symbol("handle_mm_fault").is_some()

@@ -1,8 +1,7 @@
-//! Pages that a process whose task moved to another node has left on the old one: an estimate, read from
-//! /proc/PID/numa_maps a little after the move.
+//! Pages left on the old node by a process whose task now runs on another node: an estimate, read from
+//! /proc/PID/numa_maps shortly afterwards.
 //!
-//! Reading that file walks the process's page tables under its mmap_lock, so it is done for processes of moderate size only,
-//! and not often.
+//! Reading that file walks the page tables under mmap_lock, so it is limited in process size and frequency.
 
 use std::{
     collections::HashMap,
@@ -12,24 +11,24 @@ use std::{
 
 use crate::event::{Body, Event, TaskEvent};
 
-/// A process is not read again before.
+/// Least time between two reads of a process.
 const PERIOD: Duration = Duration::from_secs(1);
-/// Resident pages of the largest process that is read: 1 GiB.
+/// Limit of resident pages of a process: 1 GiB.
 const LARGEST_PAGES: u64 = 1 << 18;
-/// Processes that are remembered.
+/// Limit of processes kept.
 const REMEMBERED: usize = 1 << 12;
 
-/// What is read, for the metadata of a trace.
+/// The source, for the metadata of a trace.
 pub const SOURCE: &str = "/proc/PID/numa_maps, read after the move";
 
-/// Remembers what was read when.
+/// The last read of each process.
 #[derive(Debug, Default)]
 pub struct StrandedPages {
     read: HashMap<u32, Instant>,
 }
 
 impl StrandedPages {
-    /// Fills in what the process of a task that moved has left; other events stay as they are.
+    /// Sets the stranded pages of a task event; other events are not changed.
     pub fn fill(&mut self, event: &mut Event) {
         if let Body::Task(task) = &mut event.body
             && task.what == TaskEvent::Moved
@@ -39,7 +38,7 @@ impl StrandedPages {
         }
     }
 
-    /// Pages of a process on a node; `None` where it cannot be read, is too large, or was read just now.
+    /// Pages of a process on a node; `None` if it cannot be read, is too large, or was read just now.
     fn pages(&mut self, pid: u32, nid: i32) -> Option<u64> {
         let now = Instant::now();
         if self.read.get(&pid).is_some_and(|last| now.duration_since(*last) < PERIOD) {
@@ -59,8 +58,8 @@ impl StrandedPages {
     }
 }
 
-/// Pages of 4 KiB on a node, of lines like `7f.. default anon=8 N0=3 N1=5 kernelpagesize_kB=4`. Huge pages of hugetlbfs are
-/// counted by the kernel as one each, transparent ones as 512.
+/// 4 KiB pages on a node, from lines such as `7f.. default anon=8 N0=3 N1=5 kernelpagesize_kB=4`. The kernel counts a
+/// hugetlbfs page as 1, a transparent huge page as 512.
 fn pages_on(maps: &str, nid: i32) -> u64 {
     let node = format!("N{nid}=");
     let of_line = |line: &str| {

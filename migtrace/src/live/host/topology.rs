@@ -1,4 +1,4 @@
-//! The machine's nodes, from /sys/devices/system/node.
+//! NUMA nodes of this machine, from /sys/devices/system/node.
 
 use std::{fs, path::Path};
 
@@ -9,7 +9,7 @@ use crate::{
     recording::{Node, Topology},
 };
 
-/// The nodes that are online, with CPUs, memory and distances. Empty where the kernel has no NUMA.
+/// Online nodes with CPUs, memory and distances. Empty on a kernel without NUMA.
 #[must_use]
 pub fn topology() -> Topology {
     read(Path::new("/sys/devices/system/node"))
@@ -33,18 +33,18 @@ fn read(root: &Path) -> Topology {
     Topology { nodes: list(&root.join("online")).nodes().iter().map(node).collect() }
 }
 
-/// `Node 0 MemTotal:  1024 kB`.
+/// Parses `Node 0 MemTotal:  1024 kB`.
 fn total_bytes(meminfo: &str) -> u64 {
     let line = meminfo.lines().find(|line| line.contains("MemTotal:")).unwrap_or_default();
     line.split_ascii_whitespace().nth_back(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
 }
 
-/// The node of each CPU that there can be.
+/// The node of each possible CPU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodesOfCpus(Vec<i32>);
 
 impl NodesOfCpus {
-    /// From /sys: also CPUs that are offline now have a place, for they may come.
+    /// Read from /sys. Offline CPUs have an entry too, since they may come online.
     #[must_use]
     pub fn read() -> Self {
         let possible = fs::read_to_string("/sys/devices/system/cpu/possible").unwrap_or_default();
@@ -62,13 +62,13 @@ impl NodesOfCpus {
         Self(nodes)
     }
 
-    /// One more than the largest number that a CPU can have.
+    /// One more than the largest possible CPU number.
     #[must_use]
     pub fn possible_cpus(&self) -> u32 {
         self.0.len() as u32
     }
 
-    /// CPUs with their nodes, [`NO_NODE`] where none is known.
+    /// CPUs with their nodes; [`NO_NODE`] if unknown.
     pub fn iter(&self) -> impl Iterator<Item = (u32, i32)> + '_ {
         (0..).zip(self.0.iter().copied())
     }

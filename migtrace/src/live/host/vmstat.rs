@@ -1,22 +1,22 @@
-//! /proc/vmstat: the kernel's own, system-wide counts, an independent witness of what a trace holds.
+//! /proc/vmstat: the kernel's own system-wide counts, independent of the trace.
 
 use std::{collections::BTreeMap, fs, io};
 
 /// Counters by name.
 pub type Counters = BTreeMap<String, i64>;
 
-/// Beginnings of the names that are of interest.
+/// Prefixes of the counters used.
 const PREFIXES: [&str; 6] = ["mof_", "pgmigrate_", "numa_", "pgdemote", "pgpromote", "thp_migration"];
 
-/// The counters of migration and placement, now.
+/// The counters of migration and placement.
 ///
 /// # Errors
-/// Where /proc/vmstat cannot be read.
+/// If /proc/vmstat cannot be read.
 pub fn read() -> io::Result<Counters> {
     Ok(parse(&fs::read_to_string("/proc/vmstat")?))
 }
 
-/// What each counter of `after` gained since `before`.
+/// Increase of each counter from `before` to `after`.
 #[must_use]
 pub fn delta(before: &Counters, after: &Counters) -> Counters {
     after.iter().map(|(name, count)| (name.clone(), count - before.get(name).copied().unwrap_or(0))).collect()

@@ -1,4 +1,5 @@
-//! From the rings to events: drained on a thread of its own by a timer, decoded, put in order of time, and accounted for.
+//! From rings to events: a thread drains the rings by a timer, decodes records, sorts them by time and accounts for
+//! losses.
 
 pub mod reader;
 pub mod reorder;

@@ -1,4 +1,4 @@
-//! The thread that drains the rings: by a timer, never woken by a record.
+//! The thread that drains the rings, driven by a timer and never woken by a record.
 
 use std::{
     sync::{
@@ -31,19 +31,19 @@ use crate::{
 
 /// How often the rings are drained. At a million records a second on one CPU, 5 ms fill about half a MiB of its ring.
 const PERIOD: Duration = Duration::from_millis(5);
-/// Drains between two looks at the counters of loss: about a second.
+/// Drains between two reads of the loss counters: about a second.
 const DRAINS_PER_LOSS: u32 = 200;
-/// Batches that may wait for the consumer. When they are full the reader waits, the rings fill, and the programs count
-/// what they refuse: one place of loss, and it is exact.
+/// Limit of batches that wait for the consumer. If it is reached, the reader waits, the rings fill, and the programs
+/// count what does not fit. So loss has one place, and its count is exact.
 const QUEUE: usize = 64;
-/// Records taken from one ring in one go at most, so that the others are not forgotten and the consumer begins while full
-/// rings are still being drained.
+/// Limit of records taken from one ring at a time, so that other rings get their turn and the consumer starts while
+/// full rings are still being drained.
 const SHARE: usize = 1 << 14;
 
-/// Name of the thread, as the kernel keeps it.
+/// Name of the thread in the kernel.
 pub const THREAD_NAME: &str = "migtrace-ring";
 
-/// A reader at work.
+/// A running reader.
 pub struct Reader {
     /// Events in order of time, in batches; ends after [`Reader::stop`] and the last event.
     pub events: mpsc::Receiver<Vec<Event>>,
@@ -51,24 +51,24 @@ pub struct Reader {
     thread: thread::JoinHandle<Result<Closing, MapError>>,
 }
 
-/// What is known when all is read.
+/// The result after all records are read.
 #[derive(Debug)]
 pub struct Closing {
     /// The account by probe.
     pub account: Vec<ProbeAccount>,
-    /// Events that came out after a later one.
+    /// Events that came out of order.
     pub late: u64,
-    /// Changes of what programs map that were not read in time: where they were, functions may have no names.
+    /// Mapping events that were lost: functions in those mappings may have no names.
     pub lost_mappings: u64,
     /// CPU time of the reader's thread, ns.
     pub cpu_ns: u64,
 }
 
 impl Reader {
-    /// Starts to read.
+    /// Starts the thread.
     ///
     /// # Errors
-    /// Where no thread can be had.
+    /// If the thread cannot be created.
     pub fn start(
         rings: Vec<RingBuf<MapData>>,
         stacks: Option<stacks::Sources>,
@@ -104,15 +104,15 @@ impl Reader {
         Ok(Self { events, stop, thread })
     }
 
-    /// Asks for the last drain. The programs must be detached, or what they commit after it is lost unread.
+    /// Requests the last drain. Detach the programs first: records committed later are not read.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Release);
     }
 
-    /// Waits for the end; call it when `events` has ended.
+    /// Waits for the thread to end; call it after `events` has ended.
     ///
     /// # Errors
-    /// Where the counters could not be read.
+    /// If the counters cannot be read.
     pub fn join(self) -> Result<Closing, MapError> {
         self.thread.join().expect("the reader does not panic")
     }
@@ -159,7 +159,7 @@ impl Drain {
         Ok(Closing { account, late: self.reorder.late(), lost_mappings, cpu_ns: clock::thread_cpu_ns() })
     }
 
-    /// Takes from every ring what is in it, or its share.
+    /// Takes all records of every ring, up to the limit for each.
     fn drain(&mut self) -> Drained {
         let mut drained = Drained { taken_ns: clock::boot_ns(), emptied: true };
         for ring in &mut self.rings {
@@ -172,7 +172,7 @@ impl Drain {
                 self.reorder.push(&record);
                 taken += 1;
                 if taken == SHARE {
-                    // What is still in this ring was reserved after all that was taken from it.
+                    // Records still in this ring were reserved after those taken.
                     drained = Drained { taken_ns: drained.taken_ns.min(newest_ns), emptied: false };
                     break;
                 }
@@ -185,26 +185,26 @@ impl Drain {
     }
 }
 
-/// How far a drain got.
+/// Progress of a drain.
 struct Drained {
-    /// All records that were reserved before are in.
+    /// All records reserved before this time were taken.
     taken_ns: u64,
-    /// Every ring was seen empty.
+    /// Every ring was empty.
     emptied: bool,
 }
 
-/// Makes events of records that leave in order.
+/// Decodes records in order of time.
 struct Decoding {
     names: Names,
-    /// The programs decided what of it they can; here it is asked whole.
+    /// The programs evaluated a part of the filter; here it is evaluated completely.
     filter: Filter,
-    /// Whether a program sees folios move: without, batches do not know which of their pages did.
+    /// Whether a program sees folio migrations. Without it, batches do not know which of their pages migrated.
     sees_moves: bool,
     processes: Processes,
-    /// Where stacks were asked for.
+    /// Set if stacks were requested.
     stacks: Option<Stacks>,
     account: Account,
-    /// Not put in order yet.
+    /// Not sorted yet.
     losses: Vec<Event>,
     out: Vec<Event>,
 }
@@ -245,7 +245,7 @@ impl Decoding {
 
     /// The events so far, in order, with the losses reported up to `until_ns`.
     fn take_out(&mut self, until_ns: u64) -> Vec<Event> {
-        // The next ones will be about as many: growing to that would copy them all.
+        // The next batch has about the same size, so its capacity is reserved at once.
         let next = Vec::with_capacity(self.out.len());
         let mut out = std::mem::replace(&mut self.out, next);
         if self.losses.iter().any(|loss| loss.ts_ns <= until_ns) {

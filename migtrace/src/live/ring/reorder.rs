@@ -1,27 +1,28 @@
-//! Puts records of several rings in order of time.
+//! Sorts records of several rings by time.
 //!
-//! Records enter a ring in the order in which their space was reserved, a little after their time was read; rings are
-//! drained one after the other. Release rule: a record leaves when all records that were reserved up to [`WINDOW_NS`] after
-//! its own time have been taken in from every ring. One that took longer from clock to ring comes out late, and is counted.
+//! Records enter a ring in the order in which their space was reserved, shortly after their time was read. Rings are
+//! drained one after the other. Release rule: a record is released when all records reserved up to [`WINDOW_NS`] after
+//! its time have been taken from every ring. A record that took longer from clock to ring comes out late, and is
+//! counted.
 //!
-//! Records wait as the bytes that they are, and are decoded when they leave: what is sorted is small.
+//! Records wait as bytes and are decoded on release, so little data is sorted.
 
 use std::collections::VecDeque;
 
-/// How long a record waits for earlier ones, ns. From reading the clock to reserving, a program runs some microseconds; an
-/// interrupt in between, another thread, or a virtual CPU that loses its host, makes it milliseconds.
+/// How long a record waits for earlier ones, ns. A program takes some microseconds from reading the clock to reserving
+/// space. An interrupt, another thread, or a descheduled virtual CPU makes it milliseconds.
 pub const WINDOW_NS: u64 = 50_000_000;
 
-/// Bytes of one chunk, about: when it is full the next one is begun.
+/// Approximate size of a chunk, bytes.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// Records waiting for their turn.
+/// Records that wait for release.
 #[derive(Default)]
 pub struct Reorder {
-    /// The records' bytes. The first chunk has the number `first_chunk`.
+    /// Bytes of the records. The first chunk has the number `first_chunk`.
     chunks: VecDeque<Chunk>,
     first_chunk: u32,
-    /// First those that have left, then those in order of time, then those that came since the last release.
+    /// Released records, then sorted ones, then those added since the last release.
     waiting: Vec<Waiting>,
     left: usize,
     in_order: usize,
@@ -33,11 +34,11 @@ pub struct Reorder {
 #[derive(Default)]
 struct Chunk {
     bytes: Vec<u8>,
-    /// Records in it that have not left.
+    /// Records in it that are not released.
     left: u32,
 }
 
-/// A record's place and time.
+/// Position and time of a record.
 #[derive(Clone, Copy)]
 struct Waiting {
     ts_ns: u64,
@@ -46,13 +47,13 @@ struct Waiting {
     len: u32,
 }
 
-/// Chunks that are kept for use again.
+/// Limit of chunks kept for reuse.
 const SPARE_CHUNKS: usize = 8;
 
 impl Reorder {
-    /// Takes a record in, which opens with its time.
+    /// Adds a record, which starts with its time.
     pub fn push(&mut self, record: &[u8]) {
-        // One that is too short to have a time leaves at once, and is counted as undecodable.
+        // A record too short for a time is released at once, and counted as undecodable.
         let ts_ns = record.first_chunk::<8>().map_or(0, |bytes| u64::from_ne_bytes(*bytes));
         if self.chunks.back().is_none_or(|chunk| chunk.bytes.len() >= CHUNK_BYTES) {
             let bytes = self.spare.pop().unwrap_or_default();
@@ -66,9 +67,9 @@ impl Reorder {
         self.waiting.push(Waiting { ts_ns, chunk: number, offset, len: record.len() as u32 });
     }
 
-    /// Puts all that waits in order of time, and what has the same time in the order in which it came.
+    /// Sorts waiting records by time, and equal times by arrival.
     fn sort(&mut self) {
-        // Stable, and fast on what is a few runs in order: what each ring gave.
+        // A stable sort, fast on a few sorted runs, one from each ring.
         self.waiting[self.in_order..].sort_by_key(|waiting| waiting.ts_ns);
         let overlaps = self.in_order > self.left
             && self.waiting.get(self.in_order).is_some_and(|first| first.ts_ns < self.waiting[self.in_order - 1].ts_ns);
@@ -78,13 +79,13 @@ impl Reorder {
         self.in_order = self.waiting.len();
     }
 
-    /// Records that came out after a later one.
+    /// Records that came out of order.
     #[must_use]
     pub fn late(&self) -> u64 {
         self.late
     }
 
-    /// Lets out the records up to that time: [`WINDOW_NS`] before the time up to which all that was reserved is in.
+    /// Releases records up to `until_ns`, which is [`WINDOW_NS`] before the time up to which all reserved records are in.
     pub fn release_until(&mut self, until_ns: u64, mut out: impl FnMut(&[u8])) {
         self.sort();
         let waiting = &self.waiting[self.left..];
@@ -99,7 +100,7 @@ impl Reorder {
             out(&chunk.bytes[waiting.offset as usize..][..waiting.len as usize]);
         }
         self.left += leaving;
-        // Those that stay are moved to the front seldom: there are ten times as many as leave at once.
+        // The rest is seldom moved to the front: it is ten times as many as are released at once.
         if self.left * 2 >= self.waiting.len() {
             self.waiting.drain(..self.left);
             self.in_order -= self.left;
@@ -149,7 +150,7 @@ mod tests {
     fn chunks_are_freed_when_their_last_record_has_left() {
         let mut reorder = Reorder::default();
         let mut left = 0;
-        // Two rings, one an even and one an odd step behind, over many chunks.
+        // Two rings with alternating times, over many chunks.
         for round in 0..200u64 {
             for ring in 0..2 {
                 for step in 0..1000 {

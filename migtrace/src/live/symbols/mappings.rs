@@ -1,7 +1,7 @@
 //! The mappings of processes, from the kernel's perf events: a process may exit or execute another program before its records
 //! are read. Mappings from before tracing are read from /proc, once.
 //!
-//! The kernel tells it by perf events, as it does to `perf record`; perf-event2 opens and parses them, procfs parses /proc.
+//! These are the events that `perf record` uses. perf-event2 opens and parses them, procfs parses /proc.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque, hash_map::Entry},
@@ -25,37 +25,37 @@ use procfs::process::{MMPermissions, MMapPath, MemoryMap, Process};
 
 use super::object_file::{Identity, MappedFile};
 
-/// Bytes of a CPU's ring, which is what the kernel lets processes without CAP_IPC_LOCK have. Of a record's some 150, a program
-/// that starts takes ten.
+/// Size of a CPU's ring, bytes: the limit of the kernel for processes without CAP_IPC_LOCK. A record has about 150
+/// bytes, and the start of a program makes ten.
 const RING_BYTES: usize = 1 << 19;
-/// Bytes of all rings together at most, where there are many CPUs.
+/// Limit of all rings together, bytes, for machines with many CPUs.
 const RINGS_BYTES: usize = 1 << 26;
-/// Processes that have ended and are still known.
+/// Limit of exited processes to keep.
 const ENDED: usize = 1 << 12;
-/// What is kept of one process at most: programs that translate while they run map new code all the time.
+/// Limit of mappings of one process: JIT compilers map new code all the time.
 const CHANGES: usize = 1 << 10;
-/// Files that are kept once each, however often they are mapped; beyond, they are kept anew.
+/// Limit of files that are stored once each; beyond it they are stored again.
 const FILES: usize = 1 << 14;
-/// Processes that are not asked a second time what they mapped before; beyond, they are.
+/// Limit of processes whose earlier mappings are not read a second time.
 const ASKED: usize = 1 << 16;
-/// Forks between who made a mapping and who has it, which are followed.
+/// Limit of forks between the process that made a mapping and the one that inherited it.
 const GENERATIONS: usize = 64;
-/// In a record of a new name: it is that of a new program (`PERF_RECORD_MISC_COMM_EXEC` of linux/perf_event.h).
+/// Flag of a comm record caused by exec (`PERF_RECORD_MISC_COMM_EXEC` in linux/perf_event.h).
 const COMM_EXEC: u16 = 1 << 13;
 
-/// Follows what all processes map.
+/// Tracks the mappings of all processes.
 pub struct Mappings {
     samplers: Vec<Sampler>,
     told: Told,
-    /// Processes that were asked what they mapped before.
+    /// Processes whose earlier mappings were read.
     asked: HashSet<u32>,
 }
 
 impl Mappings {
-    /// Of every process on every CPU, from now on.
+    /// Starts to track every process on every CPU.
     ///
     /// # Errors
-    /// Where the kernel does not tell it to this process.
+    /// If the kernel does not allow it.
     pub fn follow() -> io::Result<Self> {
         let cpus = aya::util::online_cpus().map_err(|(_, error)| error)?;
         let ring_bytes = RING_BYTES.min(RINGS_BYTES / cpus.len().next_power_of_two());
@@ -75,7 +75,7 @@ impl Mappings {
         })
     }
 
-    /// Takes what the kernel told since the last time.
+    /// Reads the events since the last call.
     pub fn drain(&mut self) {
         for sampler in &mut self.samplers {
             let config = sampler.config().clone();
@@ -87,8 +87,8 @@ impl Mappings {
         }
     }
 
-    /// Asks a process, or those that it was forked from, for what was mapped before, unless it is known. To be called as soon
-    /// as something of the process is to be named.
+    /// Reads the earlier mappings of a process, or of its ancestors, unless they are known. Call it as soon as the
+    /// process has a stack.
     pub fn ask(&mut self, pid: u32) {
         if !self.asked.insert(pid) {
             return;
@@ -97,7 +97,7 @@ impl Mappings {
             self.asked.clear();
         }
         let mapped = process_maps(pid);
-        // If the process runs another program meanwhile, the kernel has told so by now: that one's are known anyway.
+        // If the process executed another program meanwhile, the kernel has reported it, and its mappings are known.
         self.drain();
         match self.told.began(pid) {
             Some(Began::Executed) => {}
@@ -110,21 +110,21 @@ impl Mappings {
         }
     }
 
-    /// Whether a process still maps what it did at a time of the boot clock, but for what it has mapped since.
+    /// Whether a process still has the mappings it had at a time of the boot clock, apart from newer ones.
     #[must_use]
     pub fn is_current(&self, pid: u32, at_ns: u64) -> bool {
         self.told.is_current(pid, at_ns)
     }
 
-    /// Changes for which a ring had no place.
+    /// Mapping events lost because a ring was full.
     #[must_use]
     pub fn lost(&mut self) -> u64 {
         let counted: Option<u64> = self.samplers.iter_mut().map(|sampler| sampler.read_full().ok()?.lost()).sum();
         counted.unwrap_or(self.told.lost)
     }
 
-    /// What a process had mapped at an address, at a time of the boot clock: the file, and the byte of it. `None`: no file, or
-    /// nothing is known.
+    /// The file that a process had mapped at an address, at a time of the boot clock, and the offset in it. `None` if
+    /// there is no file or nothing is known.
     #[must_use]
     pub fn find(&self, pid: u32, at_ns: u64, addr: u64) -> Option<(&Arc<MappedFile>, u64)> {
         self.told.find(pid, at_ns, addr)
@@ -132,7 +132,7 @@ impl Mappings {
 }
 
 fn parse(record: &Record, config: &ParseConfig<Native>, told: &mut Told) -> ParseResult<()> {
-    // The crate gives the time to those only who have it parse a record with its header.
+    // The crate provides the time only if it parses the record with its header.
     let data = record.to_contiguous();
     let size = u16::try_from(HEADER_BYTES + data.len()).expect("the header has the size");
     let mut bytes = Vec::with_capacity(size.into());
@@ -146,7 +146,7 @@ fn parse(record: &Record, config: &ParseConfig<Native>, told: &mut Told) -> Pars
 /// Bytes of `struct perf_event_header`.
 const HEADER_BYTES: usize = 8;
 
-/// The code that a process has mapped now; nothing of one that is gone.
+/// The code mappings of a process now; empty if it has exited.
 fn process_maps(pid: u32) -> Vec<MemoryMap> {
     let maps = i32::try_from(pid).ok().and_then(|pid| Process::new(pid).and_then(|process| process.maps()).ok());
     maps.into_iter().flatten().filter(|map| map.perms.contains(MMPermissions::EXECUTE)).collect()
@@ -156,7 +156,7 @@ fn process_maps(pid: u32) -> Vec<MemoryMap> {
 #[derive(Default)]
 struct Told {
     processes: HashMap<u32, Vec<Change>>,
-    /// With when they did: the number of one may be another's by now.
+    /// With the time, since the PID may be reused.
     ended: VecDeque<(u32, u64)>,
     files: HashSet<Arc<MappedFile>>,
     lost: u64,
@@ -167,18 +167,18 @@ struct Change {
     what: What,
 }
 
-/// With what a process began.
+/// How a process started.
 enum Began {
-    /// With nothing but its program.
+    /// With only its program.
     Executed,
-    /// With all that this one had mapped.
+    /// With all mappings of this process.
     Forked(u32),
 }
 
 enum What {
-    /// The process began with the mappings of this one.
+    /// Started with the mappings of this process.
     Forked(u32),
-    /// Nothing stayed of what was mapped before.
+    /// Started without earlier mappings.
     Executed,
     Mapped {
         addresses: Range<u64>,
@@ -260,7 +260,7 @@ impl Told {
 
     fn file(&mut self, record: &Mmap2) -> Option<Arc<MappedFile>> {
         let path = OsStr::from_bytes(&record.filename);
-        // Anything else has a name in brackets, or "//anon".
+        // Other mappings have a name in brackets, or "//anon".
         if !record.filename.starts_with(b"/") || record.filename.starts_with(b"//") {
             return None;
         }
@@ -285,7 +285,7 @@ impl Told {
     }
 }
 
-/// When what a record tells happened, by the boot clock.
+/// Time of a record, by the boot clock.
 fn time(metadata: &RecordMetadata) -> u64 {
     metadata.sample_id().time().unwrap_or_default()
 }
@@ -308,7 +308,7 @@ impl Visitor<'_> for &mut Told {
     }
 
     fn visit_fork(self, record: Fork, metadata: RecordMetadata) {
-        // Else it is a thread.
+        // Otherwise it is a thread.
         if record.pid != record.ppid {
             self.push(record.pid, time(&metadata), What::Forked(record.ppid));
         }
@@ -381,7 +381,7 @@ mod tests {
         assert!(!told.is_current(1, 15) && told.is_current(1, 25));
         told.end(1, 40);
         assert!(!told.is_current(1, 25));
-        // Another process of this number.
+        // Another process with this PID.
         told.push(1, 50, What::Forked(7));
         assert!(!told.is_current(1, 25) && told.is_current(1, 55));
     }

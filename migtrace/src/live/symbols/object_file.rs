@@ -1,4 +1,4 @@
-//! A file that a process has mapped: where it is now, if that is still the same one.
+//! A mapped file: its path now, if it is still the same file.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use blazesym::helper::read_elf_build_id;
 /// A file as it was when it was mapped.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct MappedFile {
-    /// As its process called it, from that one's root.
+    /// Path in the root of its process.
     pub(crate) path: PathBuf,
     pub(crate) identity: Identity,
 }
@@ -19,7 +19,7 @@ pub struct MappedFile {
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Identity {
     BuildId(Box<[u8]>),
-    /// Of a file without a build id.
+    /// For a file without a build id.
     Inode {
         major: u32,
         minor: u32,
@@ -28,7 +28,7 @@ pub(crate) enum Identity {
 }
 
 impl MappedFile {
-    /// Where it is, if the path leads this process to the same file, and it was not replaced.
+    /// Its path, if the path names the same file for this process and the file was not replaced.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         // The process may have replaced it by a file that blocks on open, such as a FIFO.
@@ -48,7 +48,7 @@ impl MappedFile {
 mod tests {
     use super::*;
 
-    /// This very test program, as it was when it was mapped, and not.
+    /// This test program, unchanged and changed since it was mapped.
     #[test]
     fn a_file_that_was_replaced_is_another() {
         let path = std::env::current_exe().unwrap();

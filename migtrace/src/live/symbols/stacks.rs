@@ -1,8 +1,9 @@
-//! Stacks by name. The kernel keeps each stack once and gives records its number. Names are found when the records leave in order,
-//! from what the process had mapped when the stack was taken: parsing a program's symbols takes longer than many a process lives.
+//! Function names of stacks. The kernel stores each stack once, and records have its number. Names are looked up when
+//! records are released, from the mappings at the time of the stack: parsing a program's symbols can take longer than
+//! the process runs.
 //!
-//! Names come from kallsyms, and from ELF symbols and DWARF of what a process has mapped, through blazesym: the library that
-//! the BPF world keeps for that.
+//! Names come from kallsyms, and from ELF symbols and DWARF of mapped files, by blazesym, the usual library of BPF
+//! tools.
 
 use std::{
     collections::HashMap,
@@ -24,53 +25,53 @@ use zerocopy::FromBytes;
 use super::{mappings::Mappings, object_file::MappedFile};
 use crate::event::escape_control;
 
-/// Stacks whose names are kept, and files; beyond, all are forgotten and found anew.
+/// Limit of stacks and files whose names are kept; beyond it all are evicted and looked up again.
 const KEPT: usize = 1 << 16;
-/// Stands for a stack that there was, where the kernel's tables had no place for it.
+/// Placeholder for a stack that did not fit into the kernel's tables.
 static NOT_KEPT: LazyLock<Arc<str>> = LazyLock::new(|| "[not kept]".into());
 
-/// Where stacks come from.
+/// Sources of stacks.
 pub struct Sources {
     /// The programs' tables of stacks.
     pub tables: [StackTraceMap<MapData>; 2],
-    /// What processes map, where the kernel tells it.
+    /// Mappings of processes, if the kernel reports them.
     pub mappings: Option<Mappings>,
 }
 
-/// Names of stacks so far, joined by `;`, outermost first.
+/// Names of stacks, joined by `;`, outermost first.
 pub struct Stacks {
     sources: Sources,
     symbolizer: Symbolizer,
-    /// By number, and for a user's stack by process; `None`: the kernel did not keep it.
+    /// By number, and for user stacks by process; `None` if the kernel did not store it.
     names: HashMap<(Option<u32>, i32), Option<Arc<str>>>,
-    /// Where the files are that were mapped; `None`: not here, or not the same any more.
+    /// Paths of mapped files; `None` if missing or replaced.
     files: HashMap<Arc<MappedFile>, Option<PathBuf>>,
 }
 
 impl Stacks {
-    /// Reads the kernel's symbols, which takes a while.
+    /// Reads the kernel's symbols, which takes some time.
     #[must_use]
     pub fn new(sources: Sources) -> Self {
         let symbolizer = Symbolizer::new();
-        // Any address will do.
+        // Any address loads the symbols.
         let _ = symbolizer.symbolize(&Source::Kernel(Kernel::default()), Input::AbsAddr(&[u64::MAX]));
         Self { sources, symbolizer, names: HashMap::new(), files: HashMap::new() }
     }
 
-    /// Takes what the kernel told of mappings. To be called whenever the rings are drained.
+    /// Reads mapping events. Call it whenever the rings are drained.
     pub fn drain(&mut self) {
         if let Some(mappings) = &mut self.sources.mappings {
             mappings.drain();
         }
     }
 
-    /// Changes of mappings that were not taken in time.
+    /// Lost mapping events.
     #[must_use]
     pub fn lost_mappings(&mut self) -> u64 {
         self.sources.mappings.as_mut().map_or(0, Mappings::lost)
     }
 
-    /// Asks what a record's process maps, where it has a stack to be named. To be called as soon as there is a record.
+    /// Reads the mappings of a record's process, if the record has a user stack. Call it as soon as the record is read.
     pub fn see(&mut self, record: &[u8]) {
         if let Ok((header, _)) = Header::read_from_prefix(record)
             && header.user_stack >= 0
@@ -80,7 +81,7 @@ impl Stacks {
         }
     }
 
-    /// The names of a record's stacks: the kernel's and the user's.
+    /// Names of a record's kernel and user stack.
     pub fn of_record(&mut self, record: &[u8]) -> (Option<Arc<str>>, Option<Arc<str>>) {
         Header::read_from_prefix(record).map_or((None, None), |(header, _)| self.of(&header))
     }
@@ -90,18 +91,18 @@ impl Stacks {
         (self.named(None, header.kernel_stack), self.named(process, header.user_stack))
     }
 
-    /// The stack of this number: the kernel's, or that of a process as it was at a time.
+    /// The stack with this number: of the kernel, or of a process at a time.
     fn named(&mut self, process: Option<(u32, u64)>, number: i32) -> Option<Arc<str>> {
         if number == STACK_NOT_KEPT {
             return Some(NOT_KEPT.clone());
         }
-        // Negative: there is none.
+        // Negative: no stack.
         let key = u32::try_from(number & !SECOND_TABLE).ok()?;
         let pid = process.map(|(pid, _)| pid);
         if let Some(known) = self.names.get(&(pid, number)) {
             return known.clone();
         }
-        // Parsing a program's symbols takes a while, in which others start.
+        // Parsing symbols takes some time, during which other processes start.
         self.drain();
         let stack = self.sources.tables[usize::from(number & SECOND_TABLE != 0)].get(&key, 0).ok()?;
         let addresses: Vec<u64> = stack.frames().iter().map(|frame| frame.ip).filter(|&ip| ip != 0).collect();
@@ -114,18 +115,18 @@ impl Stacks {
         names
     }
 
-    /// Innermost first in, outermost first out. A frame without a name is its address.
+    /// Input is innermost first, output outermost first. A frame without a name is shown as its address.
     fn names_of(&mut self, process: Option<(u32, u64)>, addresses: &[u64]) -> String {
         let of_file = |&address| process.and_then(|(pid, at_ns)| self.name_in_file(pid, at_ns, address));
         let mut named: Vec<_> = addresses.iter().map(of_file).collect();
         let source = match process {
             None => Some(Source::Kernel(Kernel::default())),
-            // As long as it runs that program, what it maps can be had from it, in whatever container.
+            // As long as it runs that program, its mapped files can be opened through it, in any container.
             Some((pid, at_ns)) if self.is_current(pid, at_ns) => Some(Source::Process(Process::new(Pid::from(pid)))),
             Some(_) => None,
         };
         if let Some(source) = source.filter(|_| named.contains(&None)) {
-            // An error leaves addresses.
+            // After an error, addresses are shown.
             let symbols = self.symbolizer.symbolize(&source, Input::AbsAddr(addresses)).unwrap_or_else(|error| {
                 log::debug!("no names for the stack of {process:?}: {error:#}");
                 Vec::new()
@@ -147,8 +148,8 @@ impl Stacks {
         self.sources.mappings.as_ref().is_none_or(|mappings| mappings.is_current(pid, at_ns))
     }
 
-    /// The functions at an address of a process, in the file that it had mapped there, or the address where that has no name for
-    /// it: the process has no other file to ask. `None` where the file is not known or not here.
+    /// The functions at an address of a process, from the file that it had mapped there; or the address, if the file
+    /// has no name for it. `None` if the file is unknown or missing.
     fn name_in_file(&mut self, pid: u32, at_ns: u64, address: u64) -> Option<Vec<String>> {
         let (file, offset) = self.sources.mappings.as_ref()?.find(pid, at_ns, address)?;
         if self.files.len() == KEPT {
@@ -171,17 +172,17 @@ fn nameless(address: u64) -> String {
     format!("{address:#x}")
 }
 
-/// A function, and those that the compiler put into it, outermost first.
+/// A function with the functions inlined into it, outermost first.
 fn names_of(symbol: &Symbolized<'_>) -> Option<Vec<String>> {
     let symbol = symbol.as_sym()?;
     let names = std::iter::once(&symbol.name).chain(symbol.inlined.iter().map(|function| &function.name));
-    // A separator within a name would make two frames of one.
+    // A separator in a name would split the frame.
     Some(names.map(|name| escape_control(name).replace(';', ":")).collect())
 }
 
-/// Frames of the kernel, outermost first, without those by which it comes to a BPF program.
+/// Kernel frames, outermost first, without those that lead to a BPF program.
 fn leave_out_tracing(frames: &mut Vec<String>) {
-    // From where a trace event calls its programs, whatever the frames of those are taken for.
+    // From the place where a trace event calls its programs, whatever symbols those frames have.
     const EVENTS: [&str; 3] = ["bpf_trace_run", "__bpf_trace_", "__traceiter_"];
     const PROGRAM: &str = "bpf_prog_";
     const TRAMPOLINE: &str = "bpf_trampoline_";
@@ -191,7 +192,7 @@ fn leave_out_tracing(frames: &mut Vec<String>) {
     while frames.last().is_some_and(|frame| is(frame, &[PROGRAM, TRAMPOLINE])) {
         frames.pop();
     }
-    // A function that is watched to its end calls a trampoline, which calls the rest of the function.
+    // A function with fexit calls a trampoline, which calls the rest of the function.
     while let Some(at) = frames.iter().position(|frame| is(frame, &[TRAMPOLINE])) {
         let doubled = at > 0 && frames.get(at + 1) == frames.get(at - 1);
         frames.drain(at..=at + usize::from(doubled));

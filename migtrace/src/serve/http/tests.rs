@@ -21,12 +21,12 @@ async fn server() -> SocketAddr {
     address
 }
 
-/// What comes back for a request, until the connection ends.
+/// The response to a request, until the connection is closed.
 async fn said(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.expect("it listens");
     stream.write_all(request.as_bytes()).await.expect("written");
     let mut said = Vec::new();
-    // A connection that is reset has said all that it will.
+    // After a reset nothing more arrives.
     let _ = stream.read_to_end(&mut said).await;
     String::from_utf8_lossy(&said).into_owned()
 }
@@ -73,7 +73,7 @@ async fn those_who_say_nothing_make_room_for_others() {
     let answer = said(address, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert!(answer.contains(" 200 "), "{answer}");
     let waited = began.elapsed();
-    // All places were taken twice over by those who came before, and each lost its place after a while.
+    // Earlier connections filled all slots twice, and each slot timed out.
     assert!(waited >= HEADER_TIME && waited < 3 * CONNECTION_TIME, "{waited:?}");
 }
 
