@@ -25,13 +25,13 @@ use crate::event::{
 /// Why a record could not be decoded.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum DecodeError {
-    #[error("a record of {len} bytes is shorter than the {wanted} that its kind has")]
+    #[error("record too short: {len} bytes, its kind has {wanted}")]
     Short { len: usize, wanted: usize },
-    #[error("a record of wire version {found}; this migtrace reads {ABI_VERSION}")]
+    #[error("record of ABI version {found}, expected {ABI_VERSION}")]
     Abi { found: u8 },
-    #[error("a record of unknown kind {0}")]
+    #[error("record of unknown kind {0}")]
     Kind(u8),
-    #[error("a record with an unknown {what}: {value}")]
+    #[error("record with unknown {what} {value}")]
     Value { what: &'static str, value: u64 },
 }
 

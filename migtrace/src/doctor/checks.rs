@@ -107,7 +107,7 @@ fn namespaces() -> Check {
     const WHAT: &str = "namespaces";
     match Namespace::own() {
         None => check(WHAT, Fine, "PIDs and clock are those of the host", None),
-        Some(own) => check(WHAT, Missing, format!("this process has its own {own}"), Some(own.remedy())),
+        Some(own) => check(WHAT, Missing, format!("running in a private {own}"), Some(own.remedy())),
     }
 }
 

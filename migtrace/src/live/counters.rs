@@ -1,4 +1,4 @@
-//! The programs' own counters: what each saw, stored and lost.
+//! The programs' own counters: events seen, stored and lost.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ impl Counters {
     /// Sums over all CPUs and programs, by probe.
     ///
     /// # Errors
-    /// Where the map cannot be read.
+    /// If the map cannot be read.
     pub fn read(&self) -> Result<HashMap<Probe, ProbeCounters>, MapError> {
         Probe::ALL.iter().map(|&probe| Ok((probe, self.of(probe)?))).collect()
     }

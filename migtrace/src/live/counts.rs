@@ -1,4 +1,4 @@
-//! The programs' counts, read from their maps.
+//! Reads the programs' counts from their maps.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -15,16 +15,16 @@ use crate::{
     event::ProcessId,
 };
 
-/// Reads between two looks at who has ended, as long as there is room for more processes.
+/// Reads between two checks for exited processes, as long as the map has room.
 const READS_PER_CLEANING: u32 = 16;
 
-/// The maps of counts.
+/// The maps with counts.
 pub struct Maps {
     pub tallies: PerCpuHashMap<MapData, TallyKey, Tally>,
     pub processes: PerCpuHashMap<MapData, ProcessKey, ProcessTally>,
 }
 
-/// Reads the counts, again and again.
+/// Reads the counts repeatedly.
 pub struct Reader {
     maps: Maps,
     counters: Arc<Counters>,
@@ -34,16 +34,16 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Of maps that programs count in.
+    /// For the maps of the attached programs.
     #[must_use]
     pub fn new(maps: Maps, counters: Arc<Counters>, names: Names) -> Self {
         Self { maps, counters, names, counts: Counts::default(), reads: 0 }
     }
 
-    /// The counts now.
+    /// Reads the current counts.
     ///
     /// # Errors
-    /// Where a map cannot be read.
+    /// If a map cannot be read.
     pub fn read(&mut self) -> Result<&Counts, MapError> {
         self.counts.sorts.clear();
         self.counts.unreadable = 0;
@@ -65,7 +65,7 @@ impl Reader {
         Ok(&self.counts)
     }
 
-    /// Lets go what processes that have ended left to these cgroups: it is in no count from now on.
+    /// Drops the sums of exited processes for these cgroups: they are in no count from now on.
     pub fn forget_cgroups(&mut self, ids: &[u64]) {
         for id in ids {
             self.counts.processes.ended.remove(id);
@@ -74,7 +74,7 @@ impl Reader {
 
     fn read_processes(&mut self) -> Result<(), MapError> {
         let crowded = self.counts.processes.live.len() as u32 > MAX_PROCESSES / 2;
-        // Who has ended is found out first: after that nothing more is counted for it.
+        // Finds exited processes first: nothing more is counted for them afterwards.
         let ended =
             if crowded || self.reads.is_multiple_of(READS_PER_CLEANING) { self.ended() } else { BTreeSet::new() };
         self.reads = self.reads.wrapping_add(1);
@@ -86,14 +86,14 @@ impl Reader {
             self.counts.processes.live.insert(ProcessId::from(&key), process);
         }
         for id in &ended {
-            // One that is not there was never counted after the last read.
+            // A missing entry was not counted after the last read.
             let _ = self.maps.processes.remove(&ProcessKey { pid: id.pid, start_ns: id.start_ns.unwrap_or(0), pad: 0 });
         }
         self.counts.processes.end(&ended);
         Ok(())
     }
 
-    /// Of the processes of the last read, those that are no more.
+    /// The processes of the last read that have exited.
     fn ended(&self) -> BTreeSet<ProcessId> {
         let live = self.counts.processes.live.keys();
         let has_ended =
@@ -102,13 +102,13 @@ impl Reader {
     }
 }
 
-/// All entries; those that come or go meanwhile may be among them.
+/// All entries. Entries added or removed meanwhile may be included.
 fn entries<K: Pod, V: Pod>(
     map: &PerCpuHashMap<MapData, K, V>,
 ) -> impl Iterator<Item = Result<(K, PerCpuValues<V>), MapError>> {
     map.keys().filter_map(|key| {
         let found = key.and_then(|key| Ok((key, map.get(&key, 0)?)));
-        // It was there when its key was read.
+        // It existed when its key was read.
         (!matches!(found, Err(MapError::KeyNotFound))).then_some(found)
     })
 }

@@ -1,31 +1,31 @@
 //! The Linux capabilities that this process keeps once its programs are attached: from then on it reads other users' process
 //! names and mappings, and serves untrusted clients.
 //!
-//! Capabilities belong to threads: each thread gives its own up, and hands what is left to those that it starts. What it
-//! executes as root has them all again, so that a traced command is as it would be without migtrace.
+//! Capabilities belong to threads: each thread drops its own, and passes the rest to threads that it starts. A program
+//! executed as root gets all of them again, so a traced command runs as without migtrace.
 
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
-/// To read counts and rings (BPF, which kernels before 5.19 ask for even then), the kernel's symbols (SYSLOG), other
-/// people's mappings and programs (SYS_PTRACE, DAC_READ_SEARCH), and a cgroup's path by its id (DAC_READ_SEARCH).
+/// To read counts and rings (BPF, required for that before 5.19), kernel symbols (SYSLOG), other users' mappings and
+/// programs (SYS_PTRACE, DAC_READ_SEARCH), and a cgroup's path by its id (DAC_READ_SEARCH).
 pub const READING: CapabilitySet = CapabilitySet::BPF
     .union(CapabilitySet::SYSLOG)
     .union(CapabilitySet::SYS_PTRACE)
     .union(CapabilitySet::DAC_READ_SEARCH);
 
-/// To open what other people's processes have mapped, for the names of functions, besides.
+/// To also open files mapped by other users' processes, for function names.
 pub const NAMING: CapabilitySet = READING.union(CapabilitySet::CHECKPOINT_RESTORE);
 
 /// To also write a trace, into the directory of the user who called sudo.
 pub const WRITING: CapabilitySet = READING.union(CapabilitySet::DAC_OVERRIDE);
 
-/// To start a recorder besides, which attaches programs of its own: without root it has what this process hands on.
+/// To also start a recorder, which attaches programs of its own: without root it has only the capabilities passed on.
 pub const RECORDING: CapabilitySet = WRITING.union(CapabilitySet::PERFMON);
 
 /// Needed to switch the measuring of programs: kept permitted, and effective only for that call.
 const MEASURING: CapabilitySet = CapabilitySet::SYS_ADMIN;
 
-/// Gives up all capabilities of this thread but these.
+/// Drops all capabilities of this thread except these.
 pub fn keep(kept: CapabilitySet) {
     let changed = capabilities(None).and_then(|sets| set_capabilities(None, only(sets, kept)));
     if let Err(error) = changed {
@@ -34,7 +34,7 @@ pub fn keep(kept: CapabilitySet) {
 }
 
 fn only(sets: CapabilitySets, kept: CapabilitySet) -> CapabilitySets {
-    // Where SYS_ADMIN stands for BPF it has to stay in effect.
+    // If SYS_ADMIN substitutes for BPF, it must stay effective.
     let stands_in = kept.contains(CapabilitySet::BPF) && !sets.permitted.contains(CapabilitySet::BPF);
     let effective = if stands_in { kept | MEASURING } else { kept };
     let permitted = if kept.is_empty() { kept } else { kept | MEASURING };
@@ -45,11 +45,11 @@ fn only(sets: CapabilitySets, kept: CapabilitySet) -> CapabilitySets {
     }
 }
 
-/// Does what only SYS_ADMIN may, where this thread has it.
+/// Runs `act` with SYS_ADMIN effective, if this thread has it.
 pub fn measuring<T>(act: impl FnOnce() -> T) -> T {
     let Ok(sets) = capabilities(None) else { return act() };
     let raised = CapabilitySets { effective: sets.effective | (sets.permitted & MEASURING), ..sets };
-    // Where it cannot be raised the kernel refuses what is asked of it, and says so.
+    // If it cannot be raised, the call in `act` fails with its own error.
     let _ = set_capabilities(None, raised);
     let done = act();
     if let Err(error) = set_capabilities(None, sets) {
@@ -88,7 +88,7 @@ mod tests {
         assert_eq!(only(sets(CapabilitySet::all()), NONE), sets(NONE));
     }
 
-    /// Before CAP_BPF there was but SYS_ADMIN.
+    /// Before CAP_BPF there was only SYS_ADMIN.
     #[test]
     fn sys_admin_stays_where_it_stands_for_bpf() {
         let left = only(sets(CapabilitySet::SYS_ADMIN | CapabilitySet::SYSLOG), READING);

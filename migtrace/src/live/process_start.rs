@@ -1,7 +1,6 @@
-//! When processes started: with its number that names a process for good, for numbers are used again.
+//! Start times of processes. PID and start time identify a process, since PIDs are reused.
 //!
-//! New processes say it in the record of their fork; those that were there before are looked up in /proc, to the 10 ms
-//! that it has.
+//! For new processes the fork record has it. For older ones it is read from /proc, with a resolution of 10 ms.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -15,23 +14,23 @@ use migtrace_common::{
 };
 use zerocopy::FromBytes;
 
-/// Start times by process.
+/// Start times by PID.
 #[derive(Default)]
 pub struct Processes {
-    /// `None`: it is not known, and will not be.
+    /// `None`: unknown, and not looked up again.
     started_ns: HashMap<u32, Option<u64>>,
-    /// The last one asked for: most events come in runs of one process.
+    /// The last lookup: most events come in runs of one process.
     last: Option<(u32, Option<u64>)>,
-    /// Those that have ended, by when: number and start.
+    /// Exited processes by exit time: PID and start time.
     ended: VecDeque<(u64, u32, Option<u64>)>,
 }
 
-/// So long after its end a process is still known, ns: it runs a little further, may be moved to another node meanwhile, and
-/// /proc knows its start, as long as it has it, by another number.
+/// How long an exited process is kept, ns: it still runs for a moment, may change node meanwhile, and /proc may show
+/// another start time.
 const LINGER_NS: u64 = 10_000_000_000;
 
 impl Processes {
-    /// All that are there now. Processes made after the probes were attached say it themselves.
+    /// All running processes. For later ones the fork record has the start time.
     #[must_use]
     pub fn running() -> Self {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -39,7 +38,7 @@ impl Processes {
         Self { started_ns: pids.map(|pid| (pid, look_up(pid))).collect(), ..Self::default() }
     }
 
-    /// When the process of an event started, CLOCK_BOOTTIME in ns.
+    /// Start time of an event's process: CLOCK_BOOTTIME, ns.
     pub fn started_ns(&mut self, pid: u32) -> Option<u64> {
         if let Some((last, started_ns)) = self.last
             && last == pid
@@ -52,15 +51,15 @@ impl Processes {
         started_ns
     }
 
-    /// Forgets all processes. To be called now and then where a filter may leave out that they end, so that the start of one
-    /// that is gone does not stay with its number: then /proc is asked again, and has none for a process that has ended.
+    /// Drops all processes. Call it now and then if a filter can exclude exits, so that the start time of an exited
+    /// process does not stay with its PID. /proc is then read again, and has no entry for exited processes.
     pub fn forget(&mut self) {
         self.started_ns.clear();
         self.ended.clear();
         self.last = None;
     }
 
-    /// Forgets those that ended long before `now_ns`, unless their numbers are others' by now.
+    /// Drops processes that exited long before `now_ns`, unless their PID was reused.
     fn forget_ended(&mut self, now_ns: u64) {
         while let Some((_, pid, started_ns)) = self.ended.pop_front_if(|(ended_ns, ..)| *ended_ns + LINGER_NS < now_ns)
         {
@@ -70,7 +69,7 @@ impl Processes {
         }
     }
 
-    /// Takes in what a record says about the lives of processes, after its own event was named.
+    /// Applies a fork, exec or exit, after its own event got its start time.
     pub fn learn(&mut self, record: &[u8]) {
         if record.get(offset_of!(Header, kind)) != Some(&RecordKind::TASK.0) {
             return;
@@ -92,20 +91,21 @@ impl Processes {
     }
 }
 
-/// Whether the process of that number is still the one that started then, ns: /proc tells it to 10 ms.
+/// Whether the PID still belongs to the process that started at this time, ns: /proc has a resolution of 10 ms.
 #[must_use]
 pub fn is_running(pid: u32, started_at_ns: u64) -> bool {
     look_up(pid).is_some_and(|ns| ns / TICK_NS == started_at_ns / TICK_NS)
 }
 
-/// What /proc counts times in, ns.
+/// Resolution of times in /proc, ns.
 const TICK_NS: u64 = 10_000_000;
 
 fn look_up(pid: u32) -> Option<u64> {
     started_ns(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// Field 22 of /proc/PID/stat, in ticks of 10 ms (USER_HZ is 100 on x86). The name before it may hold anything.
+/// Field 22 of /proc/PID/stat, in ticks of 10 ms (USER_HZ is 100 on x86). The task name before it may contain any
+/// character.
 fn started_ns(stat: &str) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(')')?;
     let ticks: u64 = rest.split_ascii_whitespace().nth(19)?.parse().ok()?;
@@ -136,7 +136,7 @@ mod tests {
                 (pid, what.0, child_pid, child_start_ns);
             task.as_bytes().to_vec()
         };
-        // Above any number that Linux gives.
+        // Above the largest PID of Linux.
         let (parent, child) = (5_000_000, 5_000_001);
         let mut processes = Processes::default();
         processes.learn(&record(TaskEvent::FORK, 7, parent, child, 7));

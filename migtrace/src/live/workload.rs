@@ -1,4 +1,4 @@
-//! The traced command: forked and held before its first instruction, until every probe is attached.
+//! The traced command: forked, and stopped before its first instruction until all probes are attached.
 
 use std::{
     io::{self, Read, Write},
@@ -14,19 +14,19 @@ use rustix::thread::CapabilitySet;
 
 use super::privilege;
 
-/// A held or running command.
+/// A stopped or running command.
 pub struct Workload {
-    /// Its process.
+    /// PID of the command.
     pub pid: u32,
     go: io::PipeWriter,
     thread: thread::JoinHandle<io::Result<ExitStatus>>,
 }
 
 impl Workload {
-    /// Forks, and holds the child before exec.
+    /// Forks, and stops the child before exec.
     ///
     /// # Errors
-    /// Where no process can be made.
+    /// If the fork fails.
     pub fn hold(argv: &[String]) -> io::Result<Self> {
         let (program, args) = argv.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
         let (mut pid_reader, pid_writer) = io::pipe()?;
@@ -36,11 +36,12 @@ impl Workload {
         let fds = (pid_writer.as_raw_fd(), go_reader.as_raw_fd(), go.as_raw_fd());
         // SAFETY: between fork and exec only getpid, write, close and read are called, all async-signal-safe.
         unsafe { command.pre_exec(move || wait_for_go(fds)) };
-        // spawn() returns after exec, hence from a thread of its own: this one must learn the process and let it go.
+        // spawn() returns after exec, so it runs in its own thread: this thread has to get the PID and release the
+        // child.
         let thread = thread::Builder::new().name("migtrace-workload".to_owned()).spawn(move || {
             let child = command.spawn();
             drop((pid_writer, go_reader));
-            // To wait takes none.
+            // Waiting needs no capabilities.
             privilege::keep(CapabilitySet::empty());
             child?.wait()
         })?;
@@ -49,24 +50,24 @@ impl Workload {
         Ok(Self { pid: u32::from_ne_bytes(pid), go, thread })
     }
 
-    /// Lets it run.
+    /// Lets the command run.
     ///
     /// # Errors
-    /// Where it is gone already.
+    /// If it has exited already.
     pub fn go(&mut self) -> io::Result<()> {
         self.go.write_all(&[1])
     }
 
-    /// Waits for its end. Blocks.
+    /// Waits for its exit. Blocks.
     ///
     /// # Errors
-    /// Where the command could not be executed.
+    /// If the command could not be executed.
     pub fn wait(self) -> io::Result<ExitStatus> {
         self.thread.join().expect("the waiting thread does not panic")
     }
 }
 
-/// In the child: tells its process, waits for the byte, or for the recorder's end.
+/// In the child: sends its PID, then waits for a byte, or for the recorder's exit.
 fn wait_for_go((pid_writer, go_reader, go_writer): (RawFd, RawFd, RawFd)) -> io::Result<()> {
     // SAFETY: the descriptors were open at the fork; the buffers live on this stack.
     unsafe {
@@ -77,13 +78,13 @@ fn wait_for_go((pid_writer, go_reader, go_writer): (RawFd, RawFd, RawFd)) -> io:
         }
         let mut byte = 0u8;
         if libc::read(go_reader, (&raw mut byte).cast(), 1) != 1 {
-            return Err(io::Error::other("the recorder ended before the command began"));
+            return Err(io::Error::other("the recorder exited before the command started"));
         }
     }
     Ok(())
 }
 
-/// A status as a shell gives it: the exit code, or 128 and the signal.
+/// Exit status as in a shell: the exit code, or 128 plus the signal.
 #[must_use]
 pub fn shell_status(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))

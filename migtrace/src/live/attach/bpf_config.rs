@@ -38,7 +38,7 @@ impl Offsets {
 /// # Errors
 /// [`Unsupported::Btf`] if a structure that every program needs is missing.
 pub fn offsets(kernel: &Kernel) -> Result<Offsets, Unsupported> {
-    let missing = |of: &str, field: &str| Unsupported::Btf(format!("it has no {field} in struct {of}"));
+    let missing = |of: &str, field: &str| Unsupported::Btf(format!("no field {field} in struct {of}"));
     let offset = |of: &str, field: &str| kernel.offset(of, field).ok_or_else(|| missing(of, field));
     let nested = |path: &[(&str, &str)]| {
         kernel
@@ -142,7 +142,7 @@ fn folio_order(kernel: &Kernel) -> u32 {
 
 fn enumerator(kernel: &Kernel, of: &str, name: &str) -> Result<u32, Unsupported> {
     let found = kernel.enumerators(of).into_iter().find(|(n, _)| n == name);
-    found.map(|(_, value)| value as u32).ok_or_else(|| Unsupported::Btf(format!("it has no {name} in enum {of}")))
+    found.map(|(_, value)| value as u32).ok_or_else(|| Unsupported::Btf(format!("no {name} in enum {of}")))
 }
 
 /// Constants used if this kernel has no such variable; 0 if it may have one but hides it.

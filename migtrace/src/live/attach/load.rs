@@ -40,17 +40,17 @@ const STACKS: u32 = 1 << 14;
 /// Why no program could be loaded.
 #[derive(Debug, Error)]
 pub enum LoadError {
-    #[error("the kernel refused migtrace's BPF maps: {0}")]
+    #[error("the kernel rejected the BPF maps: {0}")]
     Object(#[from] aya::EbpfError),
-    #[error("migtrace's BPF object: {0}")]
+    #[error("cannot load the BPF object: {0}")]
     Elf(#[from] object::Error),
     #[error("the kernel's BTF cannot be used: {0}")]
     Btf(#[from] aya::BtfError),
     #[error("map {name} of the BPF object: {source}")]
     Map { name: &'static str, source: MapError },
-    #[error("no probe could be attached; the first refusal: {0}")]
+    #[error("no probe could be attached; first error: {0}")]
     NothingAttached(String),
-    #[error("process ids go to {max}, and {pid} is none")]
+    #[error("invalid PID {pid} (maximum {max})")]
     Pid { pid: u32, max: usize },
 }
 

@@ -148,9 +148,11 @@ impl Attaching<'_> {
     fn function_of(&self, hook: &Hook) -> Result<&'static str, String> {
         let names = hook.functions();
         let Some(first) = names.first() else { return Ok("") };
-        names.iter().find(|name| self.options.kernel.has_function(name)).copied().ok_or_else(|| {
-            format!("{}: this kernel has no such function, or has it inlined everywhere", hook.shown(first))
-        })
+        names
+            .iter()
+            .find(|name| self.options.kernel.has_function(name))
+            .copied()
+            .ok_or_else(|| format!("{}: this kernel has no such function, or inlines it everywhere", hook.shown(first)))
     }
 
     /// Whether this program type may be used for this probe. The kernel must have the trace event with all fields that
@@ -165,7 +167,7 @@ impl Attaching<'_> {
             && counts(probe)
             && !self.options.kernel.has_function(BPF_ALLOCATOR)
         {
-            return Err("programs of this form may not take memory before Linux 6.1".to_owned());
+            return Err("programs of this type cannot allocate memory before Linux 6.1".to_owned());
         }
         let (category, name, record) = match hook {
             Hook::Tracepoint(category, name, record) => (category, name, record),

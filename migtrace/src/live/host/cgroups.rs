@@ -89,7 +89,7 @@ pub fn find(path: &str) -> io::Result<(u64, Option<u32>)> {
     let root = mounted().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "cgroup v2 is not mounted"))?;
     let dir = Path::new(root).join(path.trim_start_matches('/'));
     if !dir.join("cgroup.procs").exists() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, format!("there is no cgroup {}", dir.display())));
+        return Err(io::Error::new(io::ErrorKind::NotFound, format!("no cgroup {}", dir.display())));
     }
     let is_real_root = fs::metadata(root)?.ino() == ROOT_ID;
     let depth = path.split('/').filter(|part| !part.is_empty()).count();
@@ -116,7 +116,7 @@ pub fn find_container(called: &str) -> io::Result<Vec<String>> {
         1 => Ok(found),
         _ => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            format!("the ids of {} containers begin with {called}: {}", ids.len(), Vec::from_iter(ids).join(", ")),
+            format!("ambiguous ID {called}: {} containers match: {}", ids.len(), Vec::from_iter(ids).join(", ")),
         )),
     }
 }

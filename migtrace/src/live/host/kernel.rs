@@ -80,16 +80,16 @@ impl Kernel {
         })
     }
 
-    /// Whether its type information has a function of that name: one that was not inlined everywhere.
+    /// Whether BTF has a function with this name, so that it is not inlined everywhere.
     #[must_use]
     pub fn has_function(&self, name: &str) -> bool {
         self.function_id(name).is_some()
     }
 
-    /// Whether it translates programs to machine code, without which they cannot call its functions.
+    /// Whether it compiles BPF programs (JIT). Without that they cannot call kernel functions.
     #[must_use]
     pub fn compiles_programs(&self) -> bool {
-        // A kernel that cannot has no such file.
+        // A kernel without JIT does not have the file.
         fs::read_to_string("/proc/sys/net/core/bpf_jit_enable").is_ok_and(|enabled| enabled.trim() != "0")
     }
 
@@ -108,7 +108,7 @@ impl Kernel {
         matches!(self.btf.resolve_type_by_id(id), Ok(Type::Struct(_))).then_some(id)
     }
 
-    /// Enumerators of enum `name` with their values; empty where this kernel has none of that name.
+    /// Enumerators of enum `name` with their values; empty if this kernel has no such enum.
     #[must_use]
     pub fn enumerators(&self, name: &str) -> Vec<(String, i64)> {
         let types = self.btf.resolve_types_by_name(name).unwrap_or_default();
@@ -147,12 +147,12 @@ impl Kernel {
     }
 }
 
-/// The wanted symbols of /proc/kallsyms; addresses shown as zero are hidden, hence unknown.
+/// The wanted symbols of /proc/kallsyms. Addresses shown as zero are hidden, so unknown.
 ///
-/// The file has more than 100,000 lines, of which six count: they are searched for, not come across.
+/// The file has more than 100,000 lines, of which six are needed: they are searched for instead of parsing every line.
 fn parse_kallsyms(text: &[u8]) -> HashMap<&'static str, u64> {
     let address = |name: &'static str| {
-        // A module's symbol has the module's name after it.
+        // A symbol of a module is followed by the module's name.
         let line_end = memmem::find(text, format!(" {name}\n").as_bytes())?;
         let line = memrchr(b'\n', &text[..line_end]).map_or(0, |before| before + 1);
         let digits = text[line..line_end].split(|&b| b == b' ').next()?;

@@ -1,11 +1,11 @@
-//! What tracing needs from the machine, checked before anything is loaded, so that the message names the actual cause.
+//! Requirements of tracing, checked before any program is loaded, so that the message names the actual cause.
 
 use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
 use rustix::thread::{CapabilitySet, capabilities};
 use thiserror::Error;
 
-/// What this machine or this process lacks.
+/// A missing requirement.
 #[derive(Debug, Error)]
 pub enum Unsupported {
     #[error(
@@ -13,14 +13,14 @@ pub enum Unsupported {
          Start it with sudo"
     )]
     Privilege(String),
-    #[error("cannot find out this process's capabilities: {0}")]
+    #[error("cannot read the capabilities of this process: {0}")]
     NoCapabilities(io::Error),
     #[error(
-        "this kernel has no BTF at {path}: {source}. It is needed to find the kernel's structures; use a kernel built \
-         with CONFIG_DEBUG_INFO_BTF=y, and in a container mount /sys"
+        "this kernel has no BTF at {path}: {source}. Use a kernel built with CONFIG_DEBUG_INFO_BTF=y; in a container, \
+         mount /sys"
     )]
     NoBtf { path: &'static str, source: io::Error },
-    #[error("this process has its own {0}, and the kernel's records have the machine's: {remedy}", remedy = .0.remedy())]
+    #[error("running in a private {0}: recorded {what} are the host's and would not match; {remedy}", what = .0.what(), remedy = .0.remedy())]
     Namespace(Namespace),
     #[error("the kernel's BTF cannot be used: {0}")]
     Btf(String),
@@ -28,59 +28,66 @@ pub enum Unsupported {
         "no trace events at /sys/kernel/tracing: {0}. Mount them with `mount -t tracefs tracefs /sys/kernel/tracing`"
     )]
     NoTracefs(io::Error),
-    #[error("{AVOID} has {0:?}, which is no form of BPF programs: {forms}", forms = FORMS.join(", "))]
+    #[error("unknown BPF program type {0:?} in {AVOID}: expected one of {forms}", forms = FORMS.join(", "))]
     Form(String),
-    #[error("page tables and system calls of this architecture ({0}) are not known to migtrace: it traces x86-64")]
+    #[error("unsupported architecture {0}: migtrace traces x86-64 only")]
     Architecture(&'static str),
 }
 
-/// Environment variable: forms of programs, joined by commas, that are not to be used, so that others of the catalog take
-/// their place. For kernels on which a form misbehaves, and to try the others.
+/// Environment variable with program types to avoid, joined by commas. Other attach methods of the catalog are used
+/// instead. For kernels on which a type misbehaves, and to try the other methods.
 pub const AVOID: &str = "MIGTRACE_AVOID";
 
-/// Forms of programs, as [`AVOID`] has them, and as places in the kernel are written. fexit goes with fentry, kretprobe with
-/// kprobe.
+/// Program types, as in [`AVOID`] and in the text of hooks. fexit is included in fentry, kretprobe in kprobe.
 pub const FORMS: [&str; 4] = ["fentry", "kprobe", "tp_btf", "tracepoint"];
 
-/// The forms that are not to be used.
+/// The program types to avoid.
 #[must_use]
 pub fn avoided() -> Vec<String> {
     let forms = std::env::var(AVOID).unwrap_or_default();
     forms.split(',').map(str::trim).filter(|form| !form.is_empty()).map(str::to_owned).collect()
 }
 
-/// What containers may have of their own, so that what the kernel records means something else here.
+/// A namespace of a container in which recorded values have another meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Namespace {
-    /// The numbers of processes.
+    /// PIDs.
     Pid,
-    /// The clock.
+    /// Clocks.
     Time,
 }
 
 impl std::fmt::Display for Namespace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Pid => "numbers of processes (a pid namespace)",
-            Self::Time => "clock (a time namespace)",
+            Self::Pid => "pid namespace",
+            Self::Time => "time namespace",
         })
     }
 }
 
 impl Namespace {
+    /// What differs from the host's in it.
+    fn what(self) -> &'static str {
+        match self {
+            Self::Pid => "PIDs",
+            Self::Time => "times",
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn remedy(self) -> &'static str {
         match self {
             Self::Pid => {
-                "start it outside of the container, or let the container have the host's (`docker run --pid=host`, \
-                 `hostPID: true` in a pod)"
+                "start it outside the container, or use the host's PID namespace (`docker run --pid=host`, `hostPID: true` in \
+                 a pod)"
             }
-            Self::Time => "start it outside of the namespace",
+            Self::Time => "start it outside the namespace",
         }
     }
 
-    /// The first that this process has of its own.
+    /// The first private namespace of this process.
     #[must_use]
     pub fn own() -> Option<Self> {
         // The initial namespace has this number (PID_NS_INIT_INO in linux/nsfs.h); any other one is private.
@@ -93,26 +100,26 @@ impl Namespace {
     }
 }
 
-/// Lines as `boottime            0         0`: a clock, and what it is ahead, in s and ns.
+/// Parses lines such as `boottime            0         0`: a clock, and its offset in s and ns.
 fn has_own_clock(offsets: &str) -> bool {
     let mut boottime = offsets.lines().filter_map(|line| line.strip_prefix("boottime "));
     boottime.any(|ahead| ahead.split_whitespace().any(|part| part != "0"))
 }
 
-/// The running kernel's type information.
+/// Type information of the running kernel.
 pub const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
 
 /// Exists if the kernel offers kprobes (CONFIG_KPROBE_EVENTS).
 pub const KPROBES: &str = "/sys/bus/event_source/devices/kprobe/type";
 
-/// What tracing needs, by name.
+/// The capabilities that tracing needs.
 const CAPABILITIES: [(&str, CapabilitySet); 3] =
     [("CAP_SYSLOG", CapabilitySet::SYSLOG), ("CAP_PERFMON", CapabilitySet::PERFMON), ("CAP_BPF", CapabilitySet::BPF)];
 
-/// Checks all that every trace needs.
+/// Checks the requirements of all tracing.
 ///
 /// # Errors
-/// The first thing that is missing.
+/// The first missing requirement.
 pub fn check() -> Result<(), Unsupported> {
     if std::env::consts::ARCH != "x86_64" {
         return Err(Unsupported::Architecture(std::env::consts::ARCH));
@@ -136,7 +143,7 @@ pub fn check() -> Result<(), Unsupported> {
     Ok(())
 }
 
-/// The capabilities that tracing needs and this process lacks.
+/// The missing capabilities of this process.
 ///
 /// # Errors
 /// [`Unsupported::NoCapabilities`].
@@ -145,16 +152,16 @@ pub fn missing_privilege() -> Result<Vec<&'static str>, Unsupported> {
     Ok(missing_capabilities(held.effective))
 }
 
-/// Why programs on functions would be attached and never run; `None` where they run.
+/// Why programs attached to functions would never run; `None` if they run.
 #[must_use]
 pub fn functions_silenced() -> Option<&'static str> {
-    // fentry, fexit, and kprobes at a function's start are calls that ftrace puts there.
+    // fentry, fexit and kprobes at a function's start are called through ftrace.
     let off = fs::read_to_string("/proc/sys/kernel/ftrace_enabled").is_ok_and(|enabled| enabled.trim() == "0");
     off.then_some("kernel.ftrace_enabled is 0, so the kernel calls no program on a function")
 }
 
 fn missing_capabilities(held: CapabilitySet) -> Vec<&'static str> {
-    // SYS_ADMIN stands for BPF and PERFMON, as the kernel itself has it.
+    // SYS_ADMIN includes BPF and PERFMON, as in the kernel.
     let stands_in = held.contains(CapabilitySet::SYS_ADMIN);
     let lacks = |needed: CapabilitySet| !held.contains(needed) && (needed == CapabilitySet::SYSLOG || !stands_in);
     CAPABILITIES.iter().filter(|(_, needed)| lacks(*needed)).map(|(name, _)| *name).collect()

@@ -232,7 +232,7 @@ impl Decoding {
                 self.out.push(event);
             }
             Err(error) => {
-                log::debug!("a record was left out: {error}");
+                log::debug!("ignored a record: {error}");
                 self.account.undecodable(probe_of(record));
             }
         }

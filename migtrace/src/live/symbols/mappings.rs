@@ -81,7 +81,7 @@ impl Mappings {
             let config = sampler.config().clone();
             while let Some(record) = sampler.next_record() {
                 if let Err(error) = parse(&record, &config, &mut self.told) {
-                    log::debug!("what the kernel told of a mapping was left out: {error}");
+                    log::debug!("ignored a mapping event: {error}");
                 }
             }
         }
