@@ -8,7 +8,7 @@ use crate::{
     event::Name,
     live::{
         attach::{
-            catalog::{CATALOG, Gives, Role},
+            catalog::{CATALOG, Capability, Gives},
             kfunc,
         },
         host::{
@@ -67,14 +67,14 @@ pub(super) fn programs(probes: &[ProbeInfo], tried: Result<(), String>) -> Check
     let attached = probes.iter().filter(|probe| probe.attached.is_some()).count();
     let refused = probes.iter().filter_map(|probe| probe.error.as_deref()).find(|error| error.contains("refused"));
     // Records of folio types that this kernel does not have are no capability here, and were not tried.
-    let tried = |role: &&Role| {
+    let tried = |capability: &&Capability| {
         let is_it = |probe: &ProbeInfo| {
-            probe.probe == role.probe && probe.field.as_ref().map(Name::as_str) == role.gives.field()
+            probe.probe == capability.probe && probe.field.as_ref().map(Name::as_str) == capability.gives.field()
         };
-        !matches!(role.gives, Gives::RecordsOf(_)) || probes.iter().any(is_it)
+        !matches!(capability.gives, Gives::RecordsOf(_)) || probes.iter().any(is_it)
     };
-    let roles = CATALOG.iter().filter(tried).count();
-    let found = format!("{attached} of {roles} hooks attached");
+    let capabilities = CATALOG.iter().filter(tried).count();
+    let found = format!("{attached} of {capabilities} hooks attached");
     match refused {
         None => check(WHAT, Fine, found, None),
         Some(error) => check(WHAT, Limits, format!("{found}; the kernel rejected some"), refusal_remedy(error)),

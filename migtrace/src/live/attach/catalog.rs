@@ -28,7 +28,7 @@ pub type Placed = (&'static str, Hook);
 
 /// One attach method of a capability.
 #[derive(Clone, Copy, Debug)]
-pub struct Way {
+pub struct Method {
     /// All must attach, or the method is unavailable.
     pub programs: &'static [Placed],
     /// Fields that the probe's records do not have with this method.
@@ -39,12 +39,12 @@ pub struct Way {
 
 /// A capability of a probe.
 #[derive(Clone, Copy, Debug)]
-pub struct Role {
+pub struct Capability {
     /// The probe of the records.
     pub probe: Probe,
     pub gives: Gives,
     /// Best first.
-    pub ways: &'static [Way],
+    pub methods: &'static [Method],
 }
 
 /// What a capability provides for its probe.
@@ -73,17 +73,17 @@ use Gives::{Field, Records, RecordsOf};
 use Hook::{BtfTracepoint, Fentry, Fexit, Kprobe, Kretprobe, Tracepoint};
 
 /// A method that provides every field.
-const fn whole(programs: &'static [Placed]) -> Way {
-    Way { programs, lacks: &[], because: "" }
+const fn whole(programs: &'static [Placed]) -> Method {
+    Method { programs, lacks: &[], because: "" }
 }
 
 /// A capability provided at the start of a function.
 macro_rules! at_start {
     ($probe:ident, $gives:expr, $fentry:literal, $kprobe:literal, $functions:expr) => {
-        Role {
+        Capability {
             probe: Probe::$probe,
             gives: $gives,
-            ways: &[whole(&[($fentry, Fentry($functions))]), whole(&[($kprobe, Kprobe($functions))])],
+            methods: &[whole(&[($fentry, Fentry($functions))]), whole(&[($kprobe, Kprobe($functions))])],
         }
     };
 }
@@ -102,17 +102,17 @@ macro_rules! from_start_to_end {
 /// A capability provided by a tracepoint.
 macro_rules! tracepoint {
     ($probe:ident, $gives:expr, $name:literal) => {
-        Role { probe: Probe::$probe, gives: $gives, ways: &[whole(&[($name, BtfTracepoint($name))])] }
+        Capability { probe: Probe::$probe, gives: $gives, methods: &[whole(&[($name, BtfTracepoint($name))])] }
     };
 }
 
 /// A capability provided by a trace event of migrate-on-fault.
 macro_rules! mof {
     ($probe:ident, $name:literal) => {
-        Role {
+        Capability {
             probe: Probe::$probe,
             gives: Records,
-            ways: &[whole(&[($name, Tracepoint("mof", $name, concat!("trace_event_raw_", $name)))])],
+            methods: &[whole(&[($name, Tracepoint("mof", $name, concat!("trace_event_raw_", $name)))])],
         }
     };
 }
@@ -120,10 +120,10 @@ macro_rules! mof {
 /// Pages that no process maps, so that their driver migrates them itself: the end of its function has the result.
 macro_rules! of_driver {
     ($name:literal, $program:literal, $function:literal) => {
-        Role {
+        Capability {
             probe: Probe::DirectMigrate,
             gives: RecordsOf($name),
-            ways: &[whole(&[($program, Fexit(&[$function]))])],
+            methods: &[whole(&[($program, Fexit(&[$function]))])],
         }
     };
 }
@@ -131,10 +131,10 @@ macro_rules! of_driver {
 /// A placement syscall.
 macro_rules! request {
     ($fentry:literal, $fexit:literal, $kprobe:literal, $kretprobe:literal, $enter:literal, $exit:literal, $call:literal) => {
-        Role {
+        Capability {
             probe: Probe::Request,
             gives: Records,
-            ways: from_start_to_end!(
+            methods: from_start_to_end!(
                 $fentry,
                 $fexit,
                 $kprobe,
@@ -163,22 +163,22 @@ const BEFORE_HANDLING: &[&str] = &["class", "major", "nid", "latency_ns", "resul
 const EXCEPTIONS_ONLY: &str = "faults are seen when the CPU raises them, before the kernel handles them";
 
 /// All capabilities, in the order of attaching. Records come before their fields. The traced command starts after all
-/// of them, so operations under way at that time belong to older processes (`--pid`), and count as `no_start` loss.
+/// of them, so operations under method at that time belong to older processes (`--pid`), and count as `no_start` loss.
 ///
 /// Names by kernel: folio_migrate_flags() was migrate_page_states() up to 5.15, move_to_new_folio() was move_to_new_page()
 /// up to 5.18. The events of migration entries are there from 5.18 on; before, the functions that set and remove them, which
 /// are called by pointer and so never inlined. migrate_pages() has seven arguments, and before 6.6 fentry takes six: its tracepoints come first.
-pub const CATALOG: &[Role] = &[
-    Role {
+pub const CATALOG: &[Capability] = &[
+    Capability {
         probe: Probe::Fault,
         gives: Records,
-        ways: from_start_to_end!(
+        methods: from_start_to_end!(
             "handle_mm_fault_entry",
             "handle_mm_fault_exit",
             "handle_mm_fault_kprobe",
             "handle_mm_fault_kretprobe",
             &["handle_mm_fault"],
-            Way {
+            Method {
                 programs: &[
                     ("page_fault_user", BtfTracepoint("page_fault_user")),
                     ("page_fault_kernel", BtfTracepoint("page_fault_kernel")),
@@ -186,7 +186,7 @@ pub const CATALOG: &[Role] = &[
                 lacks: BEFORE_HANDLING,
                 because: EXCEPTIONS_ONLY,
             },
-            Way {
+            Method {
                 programs: &[
                     ("page_fault_user_event", Tracepoint("exceptions", "page_fault_user", EXCEPTIONS)),
                     ("page_fault_kernel_event", Tracepoint("exceptions", "page_fault_kernel", EXCEPTIONS)),
@@ -211,10 +211,10 @@ pub const CATALOG: &[Role] = &[
     mof!(Mark, "mof_unmap"),
     at_start!(Mark, Field("addr"), "try_to_unmap_one", "try_to_unmap_one_kprobe", &["try_to_unmap_one"]),
     mof!(LazyBatch, "mof_lazy"),
-    Role {
+    Capability {
         probe: Probe::HintingCheck,
         gives: Records,
-        ways: from_start_to_end!(
+        methods: from_start_to_end!(
             "mpol_misplaced_entry",
             "mpol_misplaced_exit",
             "mpol_misplaced_kprobe",
@@ -222,10 +222,10 @@ pub const CATALOG: &[Role] = &[
             &["mpol_misplaced"]
         ),
     },
-    Role {
+    Capability {
         probe: Probe::DirectMigrate,
         gives: Records,
-        ways: &[
+        methods: &[
             whole(&[("try_to_migrate", Fentry(&["try_to_migrate"])), ("folio_migrate_flags", Fentry(MIGRATE_FLAGS))]),
             whole(&[
                 ("try_to_migrate_kprobe", Kprobe(&["try_to_migrate"])),
@@ -233,10 +233,10 @@ pub const CATALOG: &[Role] = &[
             ]),
         ],
     },
-    Role {
+    Capability {
         probe: Probe::DirectMigrate,
         gives: Field("addr"),
-        ways: &[
+        methods: &[
             whole(&[
                 ("set_migration_pte", BtfTracepoint("set_migration_pte")),
                 ("set_migration_pmd", BtfTracepoint("set_migration_pmd")),
@@ -251,10 +251,10 @@ pub const CATALOG: &[Role] = &[
         "move_to_new_folio_kprobe",
         &["move_to_new_folio", "move_to_new_page"]
     ),
-    Role {
+    Capability {
         probe: Probe::DirectMigrate,
         gives: Field("remap_ns"),
-        ways: &[
+        methods: &[
             whole(&[
                 ("remove_migration_pte", BtfTracepoint("remove_migration_pte")),
                 ("remove_migration_pmd", BtfTracepoint("remove_migration_pmd")),
@@ -265,10 +265,10 @@ pub const CATALOG: &[Role] = &[
     of_driver!("zsmalloc", "zs_page_migrate", "zs_page_migrate"),
     of_driver!("balloon", "balloon_page_migrate", "balloon_page_migrate"),
     // After those that see folio migrations: a batch that began before them would miss migrations.
-    Role {
+    Capability {
         probe: Probe::Batch,
         gives: Records,
-        ways: &[
+        methods: &[
             whole(&[
                 ("mm_migrate_pages_start", BtfTracepoint("mm_migrate_pages_start")),
                 ("mm_migrate_pages_end", BtfTracepoint("mm_migrate_pages")),
@@ -339,10 +339,10 @@ pub const CATALOG: &[Role] = &[
         "home_node_exit_event",
         "set_mempolicy_home_node"
     ),
-    Role {
+    Capability {
         probe: Probe::Phase,
         gives: Records,
-        ways: &[
+        methods: &[
             whole(&[("prctl", Fentry(&["__x64_sys_prctl"]))]),
             whole(&[("prctl_kprobe", Kprobe(&["__x64_sys_prctl"]))]),
             whole(&[("prctl_event", Tracepoint("syscalls", "sys_enter_prctl", SYSCALL_ENTER))]),
@@ -400,13 +400,16 @@ mod tests {
     #[test]
     fn a_program_has_one_place_in_each_way_and_records_come_before_fields() {
         let mut seen = HashSet::new();
-        for role in CATALOG {
-            let records = matches!(role.gives, Records);
-            assert!(records || seen.contains(&role.probe.name()), "{role:?} comes before the records of its probe");
-            seen.insert(role.probe.name());
-            for way in role.ways {
-                let programs: HashSet<_> = way.programs.iter().map(|(program, _)| program).collect();
-                assert_eq!(programs.len(), way.programs.len(), "{way:?}");
+        for capability in CATALOG {
+            let records = matches!(capability.gives, Records);
+            assert!(
+                records || seen.contains(&capability.probe.name()),
+                "{capability:?} comes before the records of its probe"
+            );
+            seen.insert(capability.probe.name());
+            for method in capability.methods {
+                let programs: HashSet<_> = method.programs.iter().map(|(program, _)| program).collect();
+                assert_eq!(programs.len(), method.programs.len(), "{method:?}");
             }
         }
     }

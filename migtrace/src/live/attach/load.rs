@@ -128,8 +128,9 @@ impl Loaded {
     /// Whether this probe makes records.
     #[must_use]
     pub fn sees(&self, probe: Probe) -> bool {
-        let mut roles = self.probes.iter().filter(|role| role.probe == probe && role.field.is_none());
-        roles.any(|role| role.attached.is_some())
+        let mut capabilities =
+            self.probes.iter().filter(|capability| capability.probe == probe && capability.field.is_none());
+        capabilities.any(|capability| capability.attached.is_some())
     }
 
     /// Takes the rings; works once.

@@ -9,7 +9,7 @@ use aya::{
 use migtrace_common::{counters::Probe, kinds::RecordKind};
 
 use super::{
-    catalog::{CATALOG, Gives, Hook, Placed, Role, Way},
+    catalog::{CATALOG, Capability, Gives, Hook, Method, Placed},
     options::Options,
 };
 use crate::{
@@ -27,9 +27,13 @@ pub(crate) fn attach_all(ebpf: &mut Ebpf, options: &Options<'_>, btf: &Btf) -> (
     let mut attaching = Attaching { ebpf, options, btf, avoided, attached: Vec::new(), lacks: HashMap::new() };
     // Faults come last: a storm of them would fill the rings before the other probes are attached and the reader
     // starts. The report has the catalog's order.
-    let is_fault = |role: &&Role| role.probe == Probe::Fault;
-    let others: Vec<_> = CATALOG.iter().filter(|role| !is_fault(role)).flat_map(|role| attaching.fill(role)).collect();
-    let faults: Vec<_> = CATALOG.iter().filter(is_fault).flat_map(|role| attaching.fill(role)).collect();
+    let is_fault = |capability: &&Capability| capability.probe == Probe::Fault;
+    let others: Vec<_> = CATALOG
+        .iter()
+        .filter(|capability| !is_fault(capability))
+        .flat_map(|capability| attaching.fill(capability))
+        .collect();
+    let faults: Vec<_> = CATALOG.iter().filter(is_fault).flat_map(|capability| attaching.fill(capability)).collect();
     ([faults, others].concat(), attaching.attached)
 }
 
@@ -56,42 +60,43 @@ struct Attaching<'a> {
 impl Attaching<'_> {
     /// Uses the first attach method that the kernel accepts. Returns the report for the capability and for fields that
     /// depend on it.
-    fn fill(&mut self, role: &'static Role) -> Vec<ProbeInfo> {
-        let probe = role.probe.name();
-        if let Gives::Field(field) = role.gives
+    fn fill(&mut self, capability: &'static Capability) -> Vec<ProbeInfo> {
+        let probe = capability.probe.name();
+        if let Gives::Field(field) = capability.gives
             && self.lacks.get(probe).is_some_and(|lacks| lacks.contains(&field))
         {
             // Reported with the attach method of the records.
             return Vec::new();
         }
-        if matches!(role.gives, Gives::RecordsOf(_)) && !self.has_a_place(role) {
+        if matches!(capability.gives, Gives::RecordsOf(_)) && !self.has_a_place(capability) {
             return Vec::new();
         }
-        if !self.is_wanted(role.probe) {
-            return vec![info(role, Err(coverage::FILTERED.to_owned()))];
+        if !self.is_wanted(capability.probe) {
+            return vec![info(capability, Err(coverage::FILTERED.to_owned()))];
         }
         let mut refusals = Vec::new();
-        for way in role.ways {
-            match self.take(role.probe, way) {
+        for method in capability.methods {
+            match self.take(capability.probe, method) {
                 Ok(places) => {
                     // Better attach methods were rejected: reported although the capability is attached.
                     let refused = (!refusals.is_empty()).then(|| refusals.join("; "));
-                    let mut said = vec![ProbeInfo { error: refused, ..info(role, Ok(places)) }];
-                    if role.gives == Gives::Records {
-                        self.lacks.insert(probe, way.lacks);
-                        said.extend(way.lacks.iter().map(|field| lacking(role, field, way.because)));
+                    let mut said = vec![ProbeInfo { error: refused, ..info(capability, Ok(places)) }];
+                    if capability.gives == Gives::Records {
+                        self.lacks.insert(probe, method.lacks);
+                        said.extend(method.lacks.iter().map(|field| lacking(capability, field, method.because)));
                     }
                     return said;
                 }
                 Err(refusal) => refusals.push(refusal),
             }
         }
-        vec![info(role, Err(refusals.join("; ")))]
+        vec![info(capability, Err(refusals.join("; ")))]
     }
 
     /// Whether this kernel has a function for the capability.
-    fn has_a_place(&self, role: &Role) -> bool {
-        let mut functions = role.ways.iter().flat_map(|way| way.programs).flat_map(|(_, hook)| hook.functions());
+    fn has_a_place(&self, capability: &Capability) -> bool {
+        let mut functions =
+            capability.methods.iter().flat_map(|method| method.programs).flat_map(|(_, hook)| hook.functions());
         functions.any(|function| self.options.kernel.has_function(function))
     }
 
@@ -116,18 +121,18 @@ impl Attaching<'_> {
     }
 
     /// Attaches all programs of an attach method, or none. Returns the hooks, or the first error.
-    fn take(&mut self, probe: Probe, way: &'static Way) -> Result<String, String> {
+    fn take(&mut self, probe: Probe, method: &'static Method) -> Result<String, String> {
         let mut places = Vec::new();
-        for (number, placed) in way.programs.iter().enumerate() {
+        for (number, placed) in method.programs.iter().enumerate() {
             match self.attach(probe, placed) {
                 Ok(place) => places.push(place),
                 Err(refusal) => {
-                    way.programs[..number].iter().for_each(|(program, _)| unload(self.ebpf, program));
+                    method.programs[..number].iter().for_each(|(program, _)| unload(self.ebpf, program));
                     return Err(refusal);
                 }
             }
         }
-        self.attached.extend(way.programs.iter().map(|(program, _)| (*program, probe)));
+        self.attached.extend(method.programs.iter().map(|(program, _)| (*program, probe)));
         Ok(places.join(", "))
     }
 
@@ -262,11 +267,11 @@ fn refusal(error: &ProgramError) -> String {
     chain.join(": ")
 }
 
-fn info(role: &Role, outcome: Result<String, String>) -> ProbeInfo {
+fn info(capability: &Capability, outcome: Result<String, String>) -> ProbeInfo {
     let fidelity = if outcome.is_ok() { Fidelity::Exact } else { Fidelity::Unavailable };
     ProbeInfo {
-        probe: role.probe.into(),
-        field: role.gives.field().map(Into::into),
+        probe: capability.probe.into(),
+        field: capability.gives.field().map(Into::into),
         attached: outcome.as_ref().ok().cloned(),
         error: outcome.err(),
         fidelity: fidelity.into(),
@@ -274,9 +279,9 @@ fn info(role: &Role, outcome: Result<String, String>) -> ProbeInfo {
 }
 
 /// A field that the attach method of the records does not provide.
-fn lacking(role: &Role, field: &str, why: &str) -> ProbeInfo {
+fn lacking(capability: &Capability, field: &str, why: &str) -> ProbeInfo {
     ProbeInfo {
-        probe: role.probe.into(),
+        probe: capability.probe.into(),
         field: Some(field.into()),
         attached: None,
         error: Some(why.to_owned()),
