@@ -8,7 +8,6 @@ use serde::Deserialize;
 
 use self::rows::{Events, GroupRows, Rows};
 use crate::{
-    event::Event,
     recording::{META_KEY, Meta},
     trace::{
         error::{Error, Result},
@@ -138,7 +137,7 @@ impl Trace {
     /// # Errors
     /// The trace is damaged, or cannot be read.
     #[cfg(any(test, feature = "testkit"))]
-    pub fn read_all(&self) -> Result<Vec<Event>> {
+    pub fn read_all(&self) -> Result<Vec<crate::event::Event>> {
         self.events().collect()
     }
 }
