@@ -179,7 +179,9 @@ impl Heard {
     }
 }
 
+/// The kernel's counters, those of each node included, of which the CPUs otherwise add their parts once a second.
 pub(crate) fn vmstat() -> BTreeMap<String, i64> {
+    fs::read("/proc/sys/vm/stat_refresh").unwrap();
     let text = fs::read_to_string("/proc/vmstat").unwrap();
     text.lines().filter_map(|l| l.split_once(' ')).map(|(n, c)| (n.to_owned(), c.parse().unwrap())).collect()
 }

@@ -13,7 +13,22 @@ const PREFIXES: [&str; 6] = ["mof_", "pgmigrate_", "numa_", "pgdemote", "pgpromo
 /// # Errors
 /// If /proc/vmstat cannot be read.
 pub fn read() -> io::Result<Counters> {
+    fold();
     Ok(parse(&fs::read_to_string("/proc/vmstat")?))
+}
+
+/// Lets every CPU add what it has counted to the counters that the kernel keeps per node (`pgpromote_*`, and `pgdemote_*`
+/// of newer kernels). Otherwise a CPU does so about once a second, and these counters lag. Needs root.
+///
+/// Isolated CPUs must not be interrupted, and a real-time task on one would block the read. So on a machine that has
+/// some, nothing is folded.
+fn fold() {
+    let any_cpu = |list: &str| list.contains(|c: char| c.is_ascii_digit());
+    let isolates = |file: &&str| fs::read_to_string(file).is_ok_and(|list| any_cpu(&list));
+    if !["/sys/devices/system/cpu/isolated", "/sys/devices/system/cpu/nohz_full"].iter().any(isolates) {
+        // Reading it is the request; without root it is denied, and the counters lag.
+        let _ = fs::read("/proc/sys/vm/stat_refresh");
+    }
 }
 
 /// Increase of each counter from `before` to `after`.
