@@ -8,6 +8,7 @@ use crate::{
     event::Name,
     live::{
         attach::{
+            REJECTED,
             catalog::{CATALOG, Capability, Gives},
             kfunc,
         },
@@ -65,7 +66,7 @@ pub(super) fn programs(probes: &[ProbeInfo], tried: Result<(), String>) -> Check
         return check(WHAT, Missing, why, None);
     }
     let attached = probes.iter().filter(|probe| probe.attached.is_some()).count();
-    let refused = probes.iter().filter_map(|probe| probe.error.as_deref()).find(|error| error.contains("refused"));
+    let rejected = probes.iter().filter_map(|probe| probe.error.as_deref()).find(|error| error.contains(REJECTED));
     // Records of folio types that this kernel does not have are no capability here, and were not tried.
     let tried = |capability: &&Capability| {
         let is_it = |probe: &ProbeInfo| {
@@ -75,14 +76,14 @@ pub(super) fn programs(probes: &[ProbeInfo], tried: Result<(), String>) -> Check
     };
     let capabilities = CATALOG.iter().filter(tried).count();
     let found = format!("{attached} of {capabilities} hooks attached");
-    match refused {
+    match rejected {
         None => check(WHAT, Fine, found, None),
-        Some(error) => check(WHAT, Limits, format!("{found}; the kernel rejected some"), refusal_remedy(error)),
+        Some(error) => check(WHAT, Limits, format!("{found}; the kernel rejected some"), rejection_remedy(error)),
     }
 }
 
 /// What to do about a rejected program, as far as its error shows.
-fn refusal_remedy(error: &str) -> Option<&'static str> {
+fn rejection_remedy(error: &str) -> Option<&'static str> {
     if error.contains("fentry") && error.contains("Operation not permitted") {
         return Some(
             "this process has the capabilities, so the kernel itself forbids fentry (lockdown, a security module, or no \
@@ -271,11 +272,11 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_a_limit_and_an_absence_is_none() {
+    fn a_rejection_is_a_limit_and_an_absence_is_none() {
         let absent = probe(Some("tracepoint mof:mof_check: this kernel has no such trace event"));
         assert_eq!(programs(&[probe(None), absent], Ok(())).state, Fine);
-        let refused = probe(Some("fentry f: the kernel refused it: Operation not permitted (os error 1)"));
-        let said = programs(&[probe(None), refused], Ok(()));
+        let error = format!("fentry f: {REJECTED}: Operation not permitted (os error 1)");
+        let said = programs(&[probe(None), probe(Some(&error))], Ok(()));
         assert_eq!(said.state, Limits);
         assert!(said.remedy.is_some_and(|remedy| remedy.contains("CONFIG_FUNCTION_TRACER")));
         assert_eq!(programs(&[], Err("no".into())).state, Missing);

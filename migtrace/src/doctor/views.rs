@@ -51,17 +51,17 @@ const QUESTIONS: &[Needs] = &[
         estimate: None,
     },
     Needs {
-        question: "each page that moved, from where to where, and why",
+        question: "page migrations: source, target and cause",
         all: &[(Probe::DirectMigrate, None), (Probe::Batch, None)],
         estimate: None,
     },
     Needs {
-        question: "the address of each page that moved",
+        question: "addresses of migrated pages",
         all: &[(Probe::DirectMigrate, None), (Probe::DirectMigrate, Some(ProbeField::Addr))],
         estimate: None,
     },
     Needs {
-        question: "what moving a page spends its time on",
+        question: "migration time: copy and remap",
         all: &[
             (Probe::DirectMigrate, None),
             (Probe::DirectMigrate, Some(ProbeField::CopyNs)),
@@ -72,12 +72,12 @@ const QUESTIONS: &[Needs] = &[
     Needs { question: "runs of migrate_pages(), with pages that failed", all: &[(Probe::Batch, None)], estimate: None },
     Needs { question: "placement syscalls and their latency", all: &[(Probe::Request, None)], estimate: None },
     Needs {
-        question: "lazy marks, checks and moves in faults",
+        question: "lazy marks, and checks and migrations in faults",
         all: &[(Probe::Mark, None), (Probe::Check, None), (Probe::LazyMigrate, None)],
         estimate: None,
     },
     Needs {
-        question: "tasks that move to another node",
+        question: "tasks that now run on another node",
         all: &[(Probe::Task, None), (Probe::Task, Some(ProbeField::ToNode))],
         estimate: None,
     },

@@ -12,6 +12,7 @@ use std::{
 use migtrace::{
     event::{Body, Cause, Event, Probe},
     filter::Filter,
+    live::attach::REJECTED,
 };
 
 use crate::{
@@ -34,7 +35,7 @@ fn assert_only(run: &Run, filter: &str) -> u64 {
     run.assert_lossless();
     assert_eq!(run.meta.filter, Some(filter.to_string()));
     for probe in run.meta.probes.iter().filter(|p| p.attached.is_none()) {
-        assert!(!probe.error.as_ref().is_some_and(|e| e.contains("the kernel refused it")), "{probe:?}");
+        assert!(!probe.error.as_ref().is_some_and(|e| e.contains(REJECTED)), "{probe:?}");
     }
     run.meta.account.iter().map(|a| a.filtered).sum()
 }

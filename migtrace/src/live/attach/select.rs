@@ -9,6 +9,7 @@ use aya::{
 use migtrace_common::{counters::Probe, kinds::RecordKind};
 
 use super::{
+    REJECTED,
     catalog::{CATALOG, Capability, Gives, Hook, Method, Placed},
     options::Options,
 };
@@ -255,7 +256,7 @@ fn refusal(error: &ProgramError) -> String {
         let log = verifier_log.to_string();
         let reason = reason(&log);
         let separator = if reason.is_empty() { "" } else { "; " };
-        return format!("the kernel refused it: {io_error}{separator}{reason}");
+        return format!("{REJECTED}: {io_error}{separator}{reason}");
     }
     let mut chain = vec![error.to_string()];
     let mut source = std::error::Error::source(error);
