@@ -5,7 +5,7 @@ use crate::{
     event::escape_control,
     model::live::State,
     recording::{ProbeInfo, ProgramCost},
-    text::quantity,
+    text::{Line, Tone, line, quantity},
     tui::state::{app::App, selection::RowKey},
 };
 
@@ -91,6 +91,23 @@ impl Table for Probes<'_> {
 /// `fault`, or for one field `fault.class`.
 pub(crate) fn name(probe: &ProbeInfo) -> String {
     escape_control(&probe.name())
+}
+
+/// What happened to the events of all probes; losses are shown also if there are none.
+pub(crate) fn account(app: &App) -> Line {
+    let state = app.shown();
+    let lost = app.lost();
+    let mut line = line![
+        Tone::Dim.paint("all probes"),
+        format!("  {} events", quantity::short_count(state.totals.events)),
+        (if lost > 0 { Tone::Bad } else { Tone::Dim }).paint(format!("  lost {}", quantity::short_count(lost))),
+    ];
+    // Old kernels do not report missed runs, so 0 may mean unknown.
+    if app.missed() > 0 {
+        line.push(Tone::Bad.paint(format!("  missed {}", quantity::short_count(app.missed()))));
+    }
+    line.push(Tone::Dim.paint(format!("  aggregated only {}", quantity::short_count(state.unrecorded()))));
+    line
 }
 
 /// The programs in the kernel with their cost: that of the live ones, or that in the recording.

@@ -159,6 +159,16 @@ impl App {
         &self.state.meta
     }
 
+    /// Events that the numbers shown lack: a probe saw them, and they were lost.
+    pub(crate) fn lost(&self) -> u64 {
+        let state = self.shown();
+        let on_the_way = match &self.source {
+            Source::Recording(playing) if playing.ended => state.meta.lost().max(state.lost()),
+            _ => state.lost(),
+        };
+        on_the_way.saturating_add(state.uncounted).saturating_add(self.not_counted.lost)
+    }
+
     /// Events that no page, thread or line of the log shows: they are only in the counts, or lost.
     pub(crate) fn not_listed(&self) -> u64 {
         self.not_counted.lost.saturating_add(self.shown().unrecorded())

@@ -1,8 +1,9 @@
 //! Each view at 80x24, 120x40 and 200x60: empty, full, with loss, with fields that the source cannot show.
 
-use super::{App, View, live, poor, press, screen, testkit, themed, whole};
+use super::{App, START_NS, View, live, poor, press, screen, testkit, themed, whole};
 use crate::{
-    event::{Body, Comm, Probe},
+    counts::{Count, Counts, Sort},
+    event::{Body, Comm, Outcome, Probe},
     recording::coverage,
     tui::view::theme::{Palette, Theme},
 };
@@ -65,6 +66,18 @@ fn every_view_says_what_the_kernel_left_out() {
     }
     assert!(screen(&mut app, View::Overview, (120, 40)).contains("32 program runs missed"));
     assert!(!screen(&mut whole(testkit::direct(8)), View::Overview, (80, 24)).contains("missed"));
+}
+
+#[test]
+fn probes_shows_the_events_that_are_only_in_the_kernels_counts() {
+    let (meta, _) = testkit::direct(8);
+    let mut app = live((meta, Vec::new()));
+    app.count(Counts::default(), START_NS);
+    let mark = Sort::Mark { result: Outcome::Ok, reason: None, nid: Some(1) };
+    let count = Count { events: 1500, pages: 1500, ..Count::default() };
+    app.count(Counts { sorts: [(mark, count)].into(), ..Counts::default() }, START_NS + 1);
+    let text = screen(&mut app, View::Probes, (80, 24));
+    assert!(text.contains("  aggregated only 1.50k"), "{text}");
 }
 
 #[test]

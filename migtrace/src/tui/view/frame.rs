@@ -93,11 +93,7 @@ fn played(playing: &Playing) -> Span {
 /// The number of events, and what is not in the numbers; losses are shown also if there are none.
 fn totals(app: &App) -> Line {
     let state = app.shown();
-    let seen_lost = match &app.source {
-        Source::Recording(playing) if playing.ended => state.meta.lost().max(state.lost()),
-        _ => state.lost(),
-    };
-    let lost = seen_lost.saturating_add(state.uncounted).saturating_add(app.not_counted.lost);
+    let lost = app.lost();
     let mut line = Line::new();
     if let Some(recording) = &app.recording {
         line.push(Tone::Bad.paint(format!("● REC {} ", quantity::bytes(recording.bytes))));

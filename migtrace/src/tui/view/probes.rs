@@ -1,4 +1,4 @@
-//! Draws Probes: the table, the selected probe, the cost of the programs, and what can be answered.
+//! Draws Probes: the table, the account of all probes, the selected probe, the cost of the programs, and what can be answered.
 
 use ratatui::layout::{Constraint, Layout, Rect};
 
@@ -49,9 +49,10 @@ impl Cells for Probes<'_> {
     }
 }
 
-fn parts(area: Rect) -> [Rect; 3] {
+fn parts(area: Rect) -> [Rect; 4] {
     let below = if area.height >= 30 { 14 } else { 6 };
-    Layout::vertical([Constraint::Fill(1), Constraint::Length(3), Constraint::Length(below)]).areas(area)
+    let heights = [Constraint::Fill(1), Constraint::Length(1), Constraint::Length(3), Constraint::Length(below)];
+    Layout::vertical(heights).areas(area)
 }
 
 pub(super) fn table_area(area: Rect) -> Rect {
@@ -59,10 +60,11 @@ pub(super) fn table_area(area: Rect) -> Rect {
 }
 
 pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
-    let [rows, selected, below] = parts(area);
+    let [rows, account, selected, below] = parts(area);
     let table = Probes::of(app);
     let choice = app.choice(View::Probes);
     table::draw(canvas, rows, &table, &choice, &app.search, true);
+    canvas.line(account, 0, &probes::account(app));
     let order = rows::table::order(&table, &choice, &app.search);
     if let Some(row) = order.get(rows::table::position(&table, &order, &choice)) {
         about(canvas, selected, table.probe(*row));
