@@ -105,7 +105,7 @@ impl Args {
         })
     }
 
-    /// What of the events is wanted, in words, where not all: the filter, and what the kernel alone decides.
+    /// What limits the recorded events, for the metadata: the filter, and what only the kernel evaluates. `None`: nothing.
     fn filter_text(&self, filter: &Filter) -> Option<String> {
         let parts: Vec<String> =
             self.filter.scope_text(filter).into_iter().chain(self.uid.map(|uid| format!("of user {uid}"))).collect();
@@ -113,17 +113,17 @@ impl Args {
     }
 }
 
-/// `64k`, `8m`: bytes, as the kernel takes a ring: a power of two, of at least one page.
+/// Parses `64k`, `8m` into bytes, rounded up to what the kernel accepts for a ring: a power of two, at least one page.
 fn ring_bytes(text: &str) -> Result<u32, String> {
     let bytes = units::size_bytes(text)?.max(PAGE_BYTES).checked_next_power_of_two().filter(|&b| b <= 1 << 30);
-    bytes.map(|b| b as u32).ok_or_else(|| "a ring has at most 1g".to_owned())
+    bytes.map(|b| b as u32).ok_or_else(|| "a ring can have 1g at most".to_owned())
 }
 
 /// Runs the subcommand.
 pub(crate) fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
     let filter = args.filter.but_scope();
     if !filter.kinds().iter().any(|kind| kind != Kind::Loss) {
-        bail!("the filter {filter} wants no event at all");
+        bail!("the filter {filter} accepts no events");
     }
     if !args.filter.pid.is_empty() && !args.command.is_empty() {
         bail!("--pid and a command exclude each other: a command is recorded with its children alone");
@@ -165,7 +165,7 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
     recording.finish(args, &mut meta, status)
 }
 
-/// Waits for a signal; forever where none is listened for.
+/// Waits for the signal. `None` never comes.
 async fn signalled(signal: &mut Option<Signal>) {
     match signal {
         Some(signal) => drop(signal.recv().await),
@@ -173,7 +173,7 @@ async fn signalled(signal: &mut Option<Signal>) {
     }
 }
 
-/// `run.parquet`, or of several files the last and how many more.
+/// `run.parquet`, or for several files the last one and the number of others.
 fn names(files: &[PathBuf]) -> String {
     match files {
         [] => "no file".to_owned(),
@@ -184,7 +184,7 @@ fn names(files: &[PathBuf]) -> String {
     }
 }
 
-/// Says in a few lines what the trace holds.
+/// Prints a short summary of the trace.
 fn summarize(path: &Path) -> Result<()> {
     let summary = Summary::of(&Trace::open(path)?)?;
     Ok(summary.write_short(&mut io::stderr())?)
@@ -192,11 +192,11 @@ fn summarize(path: &Path) -> Result<()> {
 
 struct Recording {
     output: Output,
-    /// Asks a flight recording to be written.
+    /// The signal that requests a flight recording to be written.
     dump: Option<Signal>,
     trigger: Option<Trigger>,
     progress: Progress,
-    /// What filling rows took on this thread; they are encoded on one of their own.
+    /// CPU time that this thread spent filling rows. Another thread encodes them.
     filling_cpu_ns: u64,
     quiet: bool,
 }
@@ -248,35 +248,35 @@ impl Recording {
         Ok(())
     }
 
-    /// Writes what a flight recording holds.
+    /// Writes the events that a flight recording has in memory.
     fn write_held(&mut self) -> Result<()> {
         let path = self.output.dump(clock::boot_ns()).with_context(|| self.while_writing())?;
         self.progress.clear();
         if !self.quiet {
-            eprintln!("migtrace: writing what was last to {}", path.display());
+            eprintln!("migtrace: writing the newest events to {}", path.display());
         }
         Ok(())
     }
 
     fn while_writing(&self) -> String {
         let path = self.output.current_path().display().to_string();
-        format!("writing the trace; what was written is whole, `migtrace recover {path}` makes a trace of it")
+        format!("writing the trace; what was written is intact: `migtrace recover {path}` makes a trace of it")
     }
 
-    /// Closes the trace; the command's exit status is this program's.
+    /// Closes the trace, prints the account, and returns the command's exit status as that of this program.
     fn finish(self, args: &Args, meta: &mut Meta, status: Result<Option<ExitStatus>>) -> Result<ExitCode> {
         meta.command_status = status.as_ref().ok().copied().flatten().map(shell_status);
         let written = self.output.finish(meta).context("closing the trace")?;
         self.progress.clear();
-        // A command that could not be executed is the one thing to say then.
+        // If the command could not be executed, print only that.
         if !args.quiet && status.is_ok() {
             if let Some(filter) = &meta.filter {
                 let filtered: u64 = meta.account.iter().map(|a| a.filtered).sum();
-                eprintln!("migtrace: filter: {filter}; {filtered} events of traced probes left out");
+                eprintln!("migtrace: filter: {filter}; {filtered} events of traced probes filtered");
             }
             if let Some(sample) = meta.sample {
                 let out: u64 = meta.account.iter().map(|a| a.sampled_out).sum();
-                eprintln!("migtrace: sample: one of {sample}; {out} events not in it");
+                eprintln!("migtrace: sample: one of {sample}; {out} events sampled out");
             }
             eprintln!(
                 "migtrace: recorded {} events ({} lost) in {:.1} s to {} ({} bytes)",
@@ -304,11 +304,11 @@ impl Recording {
         }
         for account in meta.account.iter() {
             if let Some(missed) = account.missed.filter(|n| *n > 0) {
-                // A stack that leads astray raises exceptions when it is read, which are no faults of the program's.
+                // Reading a broken user stack raises exceptions, which are not page faults of the program.
                 let of_exceptions =
                     |p: &ProbeInfo| p.attached.as_ref().is_some_and(|by| by.contains("page_fault_kernel"));
                 let raised = args.stacks && account.probe == Probe::Fault && meta.probes.iter().any(of_exceptions);
-                let raised = if raised { "; exceptions that reading stacks raised are among them" } else { "" };
+                let raised = if raised { "; these include exceptions raised by reading stacks" } else { "" };
                 log::warn!("probe {}: {}{raised}", account.probe, text::missed(missed));
             }
         }

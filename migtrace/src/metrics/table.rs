@@ -62,9 +62,9 @@ macro_rules! metrics {
 
 metrics! {
     FAULTS: Counter "migtrace_faults" [] ("class", "major", "result", "cpu_node", "node")
-        "User page faults, by the node of the CPU and the node of the page afterwards";
+        "User page faults, by node of the CPU and node of the page after the fault";
     FAULT_LATENCY: Histogram "migtrace_fault_latency" ["seconds"] ("class", "place")
-        "Time in user page faults; place says whether the page is on the CPU's node (local) or another (remote)";
+        "Duration of user page faults; place: the page is on the node of the CPU (local) or on another (remote)";
     CHECKS: Counter "migtrace_checks" [] ("verdict", "reason", "src_node", "dst_node")
         "Folios checked against memory policy, in NUMA hinting faults and by migrate-on-fault";
     CHECKED_PAGES: Counter "migtrace_checked" ["pages"] ("verdict", "reason", "src_node", "dst_node")
@@ -76,25 +76,25 @@ metrics! {
     MIGRATIONS: Counter "migtrace_migrations" [] ("cause", "result", "reason", "src_node", "dst_node")
         "Folio migrations, successful or failed";
     MIGRATION_PAGES: Counter "migtrace_migration" ["pages"] ("cause", "result", "reason", "src_node", "dst_node")
-        "Pages of these folios";
+        "Pages of folio migrations, successful or failed";
     MIGRATION_LATENCY: Histogram "migtrace_migration_latency" ["seconds"] ("cause", "result", "src_node", "dst_node")
         "Time for which a migrating folio is inaccessible; a thread that touches it waits";
     BATCHES: Counter "migtrace_batches" [] ("cause", "mode")
         "Runs of the kernel's migrate_pages(), and of lazy marking (mode lazy)";
     BATCH_PAGES: Counter "migtrace_batch" ["pages"] ("cause", "mode", "result")
-        "Pages migrated or marked by batches (ok), freed before migration (freed), or failed (failed)";
+        "Pages of batches by result: migrated or marked (ok), freed before migration (freed), neither (failed)";
     BATCH_LATENCY: Histogram "migtrace_batch_latency" ["seconds"] ("cause", "mode")
-        "Time of batches";
+        "Duration of batches";
     REQUESTS: Counter "migtrace_requests" [] ("name", "result")
         "Placement syscalls by result: ok, partial (some pages not migrated), or the name of the error";
     REQUEST_LATENCY: Histogram "migtrace_request_latency" ["seconds"] ("name")
-        "Time in placement syscalls";
+        "Duration of placement syscalls";
     CGROUP_FAULTS: Counter "migtrace_cgroup_faults" [] ("cgroup")
-        "User page faults of the cgroup; the cgroup other is the sum of all cgroups without their own series";
+        "User page faults of the cgroup; cgroup other: the sum of all cgroups without a series of their own";
     CGROUP_REMOTE: Counter "migtrace_cgroup_remote_faults" [] ("cgroup")
-        "Page faults of the cgroup on a page of another node than the CPU";
+        "User page faults of the cgroup whose page is on another node than the CPU";
     CGROUP_SECONDS: Counter "migtrace_cgroup_fault" ["seconds"] ("cgroup")
-        "Time of the cgroup in page faults";
+        "Time of the cgroup in user page faults";
     CGROUP_MISPLACED: Counter "migtrace_cgroup_misplaced_checks" [] ("cgroup")
         "Checks of the cgroup that found a misplaced folio";
     CGROUP_MOVED: Counter "migtrace_cgroup_moved" ["pages"] ("cgroup")
@@ -108,17 +108,17 @@ metrics! {
     STORED: Counter "migtrace_probe_events_stored" [] ("probe")
         "Events stored as records";
     LOST: Counter "migtrace_probe_events_lost" [] ("probe", "cause")
-        "Events lost by cause, including 0";
+        "Events lost by cause; 0 for a cause without losses";
     COUNTED: Counter "migtrace_probe_events_counted" [] ("probe")
         "Events aggregated only: counted in the kernel, without a record";
     FILTERED: Counter "migtrace_probe_events_filtered" [] ("probe")
-        "Events rejected by the filter";
+        "Events excluded by a filter";
     MISSED: Counter "migtrace_probe_runs_missed" [] ("probe")
-        "Program runs missed because the program already ran on that CPU; their events are in no other metric";
+        "Runs of BPF programs that the kernel skipped, the program being already active on that CPU; no metric has their events";
     UNREADABLE: Counter "migtrace_unreadable_events" [] ()
         "Events with enum values that this version does not know";
     PROBE_ATTACHED: Gauge "migtrace_probe_attached" [] ("probe", "field", "hook", "fidelity")
-        "Whether a probe, or a hook for one field of its events, is attached";
+        "1 if the probe, or the hook for one field of its events, is attached; otherwise 0";
     VIEW: Gauge "migtrace_view_fidelity" [] ("view", "fidelity")
         "Fidelity of each view on this host: 1 for the current one, 0 for the others";
     PROGRAM_RUNS: Counter "migtrace_program_measured_runs" [] ("program")
@@ -126,15 +126,15 @@ metrics! {
     PROGRAM_SECONDS: Counter "migtrace_program_measured" ["seconds"] ("program")
         "Time in a BPF program while the kernel measured the programs";
     MEASURING: Counter "migtrace_measuring" ["seconds"] ()
-        "Time during which the kernel measured the programs, a small part of all time: divide by it for rates";
+        "Time during which the kernel measured the programs, a fraction of uptime; divide measured runs or seconds by it for rates";
     READER_CPU: Counter "migtrace_reader_cpu" ["seconds"] ()
         "CPU time of the thread that reads the rings";
     REFRESHES: Counter "migtrace_refreshes" [] ()
-        "Reads of all counts from the kernel";
+        "Times that all counts were read from the kernel";
     REFRESH_SECONDS: Counter "migtrace_refresh" ["seconds"] ()
-        "Time for these reads";
+        "Time spent reading all counts from the kernel";
     NODE_MEMORY: Gauge "migtrace_node_memory" ["bytes"] ("node")
-        "Memory of a node";
+        "Total memory of the node";
     BUILD: Info "migtrace_build" [] ("version")
         "Version of migtrace";
     HOST: Info "migtrace_host" [] ("kernel", "migrate_on_fault", "machine")

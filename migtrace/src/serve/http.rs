@@ -66,7 +66,7 @@ pub async fn answer(listener: TcpListener, path: &str, asks: mpsc::Sender<Ask>) 
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                log::debug!("a connection was not taken: {error}");
+                log::debug!("accepting a connection failed: {error}");
                 sleep(ACCEPT_PAUSE).await;
                 continue;
             }
@@ -74,7 +74,7 @@ pub async fn answer(listener: TcpListener, path: &str, asks: mpsc::Sender<Ask>) 
         let service = service.clone();
         tokio::spawn(async move {
             if timeout(CONNECTION_TIME, connection(stream, service)).await.is_err() {
-                log::debug!("a connection took too long and was closed");
+                log::debug!("a connection timed out and was closed");
             }
             drop(place);
         });
@@ -89,7 +89,7 @@ async fn connection(stream: TcpStream, service: TowerToHyperService<Router>) {
         .max_headers(HEADERS)
         .keep_alive(false);
     if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
-        log::debug!("a connection ended badly: {error}");
+        log::debug!("a connection ended with an error: {error}");
     }
 }
 
