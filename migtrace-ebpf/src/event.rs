@@ -9,7 +9,8 @@ use migtrace_common::record::{Header, Record};
 use crate::{
     account::Program,
     emit, filter,
-    state::Increment,
+    maps::THREADS,
+    state::{Increment, ThreadState},
     tally,
     thread::{self, Thread},
 };
@@ -28,6 +29,30 @@ impl Event {
     #[inline(always)]
     pub fn ending_now(program: Program) -> Option<Self> {
         traced(program).map(|thread| Self { program, thread, ts_ns: thread::now() })
+    }
+
+    /// The end of something that began earlier in the running thread: `take` removes its start from the thread's state.
+    ///
+    /// The start is removed on every CPU. If it stayed on a CPU that the filter excludes, the thread would seem to be
+    /// still in that fault, syscall or batch. `None`: counted as filtered, or as lost if no program saw the start.
+    #[inline(always)]
+    pub fn ending<S>(
+        program: Program,
+        take: impl FnOnce(Thread, &'static mut ThreadState) -> Option<S>,
+    ) -> Option<(Self, S)> {
+        let Some(thread) = filter::traced() else {
+            program.filtered();
+            return None;
+        };
+        let event = Self { program, thread, ts_ns: thread::now() };
+        let start = THREADS.of_current().and_then(|state| take(thread, state));
+        if !event.passes(filter::wants_here()) {
+            return None;
+        }
+        if start.is_none() {
+            program.lost_start();
+        }
+        start.map(|start| (event, start))
     }
 
     /// Counts the event as filtered unless it is `wanted`, which it returns.

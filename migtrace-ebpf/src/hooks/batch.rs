@@ -89,11 +89,14 @@ pub fn end_event(ctx: &impl Args) {
 /// migrate_pages() returned.
 #[inline(always)]
 pub fn end(ctx: &impl StackIdContext) {
-    let Some(event) = Event::ending_now(DIRECT) else { return };
-    let Some(batch) = batch_underway() else { return DIRECT.lost_start() };
-    folio_migrate::batch_end(ctx, event.thread, batch);
-    let start_ns = batch.start_ns;
-    batch.start_ns = 0;
+    let ended = Event::ending(DIRECT, |thread, state| {
+        let batch = (state.batch.start_ns != 0).then_some(&mut state.batch)?;
+        folio_migrate::batch_end(ctx, thread, batch);
+        let start_ns = batch.start_ns;
+        batch.start_ns = 0;
+        Some((batch, start_ns))
+    });
+    let Some((event, (batch, start_ns))) = ended else { return };
     if batch.has_counts == 0 {
         return DIRECT.lost_start();
     }

@@ -56,13 +56,12 @@ pub fn classify(class: FaultClass) {
 /// handle_mm_fault() returned.
 #[inline(always)]
 pub fn end(ctx: &impl Returned) {
-    let Some(event) = Event::ending_now(FAULT) else { return };
-    let Some(state) = THREADS.of_current() else { return FAULT.lost_start() };
-    let start = state.fault;
-    state.fault.start_ns = 0;
-    if start.start_ns == 0 {
-        return FAULT.lost_start();
-    }
+    let ended = Event::ending(FAULT, |_, state| {
+        let start = state.fault;
+        state.fault.start_ns = 0;
+        (start.start_ns != 0).then_some(start)
+    });
+    let Some((event, start)) = ended else { return };
     let latency_ns = event.ts_ns - start.start_ns;
     // Before the walk through the page tables, which costs as much as the record.
     let wanted =

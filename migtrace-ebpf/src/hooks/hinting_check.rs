@@ -31,14 +31,12 @@ pub fn begin(ctx: &impl Args) {
 /// mpol_misplaced() returned the node that the page should be on, or NUMA_NO_NODE.
 #[inline(always)]
 pub fn end(ctx: &impl Returned) {
-    let Some(event) = Event::ending_now(CHECK) else { return };
-    let Some(state) = THREADS.of_current() else { return CHECK.lost_start() };
-    let start = state.check;
-    state.check.page = 0;
-    if start.page == 0 {
-        return CHECK.lost_start();
-    }
-    let flags = state.fault.flags;
+    let ended = Event::ending(CHECK, |_, state| {
+        let start = state.check;
+        state.check.page = 0;
+        (start.page != 0).then_some((start, state.fault.flags))
+    });
+    let Some((event, (start, flags))) = ended else { return };
     let folio = Folio(start.page);
     let (src_nid, dst_nid) = (folio.nid(), ctx.ret(3) as i32);
     if !event.passes(check::wants(start.addr, src_nid, dst_nid)) {

@@ -31,13 +31,12 @@ pub fn underway() -> u8 {
 #[inline(always)]
 pub fn end(ctx: &impl StackIdContext, ret: i64, name: RequestName) {
     let program = Program::new(Probe::Request, u32::from(name.0) - 1);
-    let Some(event) = Event::ending_now(program) else { return };
-    let Some(state) = THREADS.of_current() else { return program.lost_start() };
-    let start = state.request;
-    state.request.name = 0;
-    if start.name != u64::from(name.0) {
-        return program.lost_start();
-    }
+    let ended = Event::ending(program, |_, state| {
+        let start = state.request;
+        state.request.name = 0;
+        (start.name == u64::from(name.0)).then_some(start)
+    });
+    let Some((event, start)) = ended else { return };
     let call = Call::of(name, &start.args);
     let latency_ns = event.ts_ns - start.start_ns;
     let wanted = filter::wants(RecordKind::REQUEST)

@@ -47,6 +47,15 @@ fn batches_alone_do_not_know_which_of_their_pages_moved() {
     assert_eq!(batches, [(PAGES, None)]);
 }
 
+/// The last folio of a batch is complete only when the batch ends, also on a CPU that the filter excludes.
+#[test]
+fn every_migration_on_an_excluded_cpu_counts_as_filtered() {
+    let run = record_with(&["--filter", "cpu_node == 3"], &format!("cpu 0\n{WRITTEN_ON_1}mbind seg bind+move 2\n"));
+    let account = run.meta.account.iter().find(|a| a.probe == Probe::DirectMigrate).unwrap();
+    assert_eq!((account.seen, account.filtered), (0, PAGES));
+    assert_eq!(run.migrations().len(), 0);
+}
+
 #[test]
 fn moves_alone_are_recorded_where_they_alone_are_asked_for() {
     let options = ["--kind", "migrate", "--cause", "mbind", "--node-pair", "1:2"];
