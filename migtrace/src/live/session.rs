@@ -213,6 +213,7 @@ impl Session {
             diagnostics.flush();
         }
         let ran = self.programs.ran();
+        self.counters.ignore_further_no_start().map_err(SessionError::Counters)?;
         self.programs.detach();
         self.reader.stop();
         while let Some(events) = next(&mut self.reader, &mut self.enrich).await {

@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    process::Stdio,
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -16,7 +16,7 @@ use migtrace::{
 };
 
 use crate::{
-    recorder::{Recorder, send},
+    recorder::{Beside, Recorder, send},
     support::{PAGE, Script, migtrace, record, texts},
 };
 
@@ -214,6 +214,21 @@ fn a_recording_of_the_whole_system_leaves_the_recorder_out() {
 }
 
 /// The only child of a process.
+/// The programs are detached one by one while events go on. None of these has its end without its start.
+#[test]
+fn a_recording_that_is_stopped_under_load_loses_nothing() {
+    let recorder = Recorder::attached(&[]);
+    let turns = "mbind seg bind+move 2\nmbind seg bind+move 1\n".repeat(2000);
+    let migrating = Script::new(&format!("anon seg 8p\nmap seg\nmbind seg bind 1\ntouch seg write\n{turns}"));
+    let _migrating = Beside::start(&mut migrating.command());
+    let _faulting = Beside::start(Command::new("sh").args(["-c", "while :; do /bin/true; done"]));
+    thread::sleep(Duration::from_secs(3));
+    recorder.signal(libc::SIGINT);
+    let run = recorder.finish();
+    assert!(run.faults().len() > 1000 && run.batches().len() > 10, "{:?}", run.meta.account);
+    run.assert_lossless();
+}
+
 fn child_of(pid: u32) -> u32 {
     let parent_of = |pid: u32| {
         // What follows the name, which is in parentheses and can hold anything: state, parent.

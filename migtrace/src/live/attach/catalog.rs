@@ -163,7 +163,7 @@ const BEFORE_HANDLING: &[&str] = &["class", "major", "nid", "latency_ns", "resul
 const EXCEPTIONS_ONLY: &str = "faults are seen when the CPU raises them, before the kernel handles them";
 
 /// All capabilities, in the order of attaching. Records come before their fields. The traced command starts after all
-/// of them, so operations under method at that time belong to older processes (`--pid`), and count as `no_start` loss.
+/// of them, so operations under way at that time belong to older processes (`--pid`), and count as `no_start` loss.
 ///
 /// Names by kernel: folio_migrate_flags() was migrate_page_states() up to 5.15, move_to_new_folio() was move_to_new_page()
 /// up to 5.18. The events of migration entries are there from 5.18 on; before, the functions that set and remove them, which

@@ -117,11 +117,18 @@ impl Loaded {
     /// Detaches everything. Faults first: detaching all takes the kernel most of a second, during which a storm of
     /// faults would fill the rings. Then batches: a batch that ended without the programs that see migrations would
     /// miss some.
+    ///
+    /// Of each attach method, the program that sees the start of an event is detached first: no thread stays in an event
+    /// whose end no program sees. Ends without a start are not counted, see [`Counters::ignore_further_no_start()`](crate::live::counters::Counters::ignore_further_no_start).
     pub fn detach(mut self) {
-        for first in [Probe::Fault, Probe::Batch] {
-            for (program, _) in self.attached.iter().filter(|(_, probe)| *probe == first) {
-                unload(&mut self.ebpf, program);
-            }
+        let order = |probe| match probe {
+            Probe::Fault => 0,
+            Probe::Batch => 1,
+            _ => 2,
+        };
+        self.attached.sort_by_key(|&(_, probe)| order(probe));
+        for (program, _) in &self.attached {
+            unload(&mut self.ebpf, program);
         }
     }
 
