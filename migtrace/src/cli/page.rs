@@ -54,22 +54,22 @@ fn address(text: &str) -> Result<u64, String> {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let trace = Trace::open(&args.file)?;
     load::warn(&trace, &args.file);
-    let mut lives = PageTracker::only(args.addr);
+    let mut tracker = PageTracker::only(args.addr);
     let mut near = Near { addr: args.addr, ..Near::default() };
     for event in trace.events() {
         let event = event?;
-        lives.take(&event);
+        tracker.take(&event);
         near.see(&event);
     }
     let name = args.file.display().to_string();
-    let processes = chosen(args, &lives, &name, &near)?;
+    let processes = chosen(args, &tracker, &name, &near)?;
     let mut out = BufWriter::new(AutoStream::new(io::stdout().lock(), args.color.into()));
     for (n, process) in processes.into_iter().enumerate() {
         if n > 0 {
             writeln!(out, "\n")?;
         }
-        if let Some(page) = lives.page(process, args.addr) {
-            ansi::write_all(&page_report::lines(&page, &lives.left_out(), trace.meta(), &name), &mut out)?;
+        if let Some(page) = tracker.page(process, args.addr) {
+            ansi::write_all(&page_report::lines(&page, &tracker.gaps(), trace.meta(), &name), &mut out)?;
         }
     }
     out.flush()?;
@@ -77,12 +77,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// The process of the page; several only if its PID was reused.
-fn chosen(args: &Args, lives: &PageTracker, name: &str, near: &Near) -> Result<Vec<ProcessId>> {
+fn chosen(args: &Args, tracker: &PageTracker, name: &str, near: &Near) -> Result<Vec<ProcessId>> {
     let all: Vec<ProcessId> =
-        lives.processes(args.addr).into_iter().filter(|p| lives.page(*p, args.addr).is_some()).collect();
+        tracker.processes(args.addr).into_iter().filter(|p| tracker.page(*p, args.addr).is_some()).collect();
     let mut pids: Vec<u32> = all.iter().map(|p| p.pid).collect();
     pids.dedup();
-    let called = |p: &ProcessId| lives.comm(*p).map_or_else(|| p.pid.to_string(), |comm| format!("{} ({comm})", p.pid));
+    let called = |p: &ProcessId| tracker.comm(*p).map_or_else(|| p.pid.to_string(), |comm| format!("{} ({comm})", p.pid));
     let mut names: Vec<String> = all.iter().map(called).collect();
     names.dedup();
     match args.pid {

@@ -14,7 +14,7 @@ pub(crate) struct Stop {
     command: Option<JoinHandle<std::io::Result<ExitStatus>>>,
     command_pid: Option<u32>,
     /// A signal came and was forwarded to the command.
-    told: bool,
+    signalled: bool,
     signals: [Signal; 3],
 }
 
@@ -25,7 +25,7 @@ impl Stop {
         Ok(Self {
             command: None,
             command_pid: None,
-            told: false,
+            signalled: false,
             signals: [
                 listen(SignalKind::interrupt())?,
                 listen(SignalKind::terminate())?,
@@ -43,7 +43,7 @@ impl Stop {
     /// Waits for the first of them. A signal ends the command too. Can be cancelled and called again, as a loop does that
     /// waits for several things at once.
     pub(crate) async fn wait(&mut self) -> Result<Option<ExitStatus>> {
-        if !self.told {
+        if !self.signalled {
             let [interrupt, terminate, hangup] = &mut self.signals;
             let command = async {
                 match &mut self.command {
@@ -60,7 +60,7 @@ impl Stop {
                 _ = terminate.recv() => {}
                 _ = hangup.recv() => {}
             }
-            self.told = true;
+            self.signalled = true;
             if let Some(pid) = self.command_pid {
                 // SAFETY: a signal to a child that has not been waited for, so the number is still its own.
                 unsafe { libc::kill(pid as i32, libc::SIGTERM) };
@@ -100,7 +100,7 @@ mod tests {
         workload.go().expect("still there");
         let mut stop = Stop::listen().expect("signals");
         stop.follow(workload);
-        stop.told = true;
+        stop.signalled = true;
         for _ in 0..3 {
             assert!(tokio::time::timeout(Duration::from_millis(10), stop.wait()).await.is_err(), "it still sleeps");
         }

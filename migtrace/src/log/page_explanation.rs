@@ -3,7 +3,7 @@
 use super::sentence::verdict;
 use crate::{
     event::{Cause, FaultClass, Migrate, Outcome, Probe, Verdict},
-    model::page_history::steps::{Happened, PageHistory, Step, What},
+    model::page_history::steps::{HistoryEntry, PageHistory, Step, What},
     recording::Meta,
     text,
 };
@@ -13,7 +13,7 @@ const MOST: usize = 12;
 
 pub(super) fn conclusions(history: &PageHistory<'_>, meta: &Meta) -> Vec<String> {
     let steps: Vec<&Step> =
-        history.happened.iter().filter_map(|h| if let Happened::Step(s) = h { Some(*s) } else { None }).collect();
+        history.entries.iter().filter_map(|h| if let HistoryEntry::Step(s) = h { Some(*s) } else { None }).collect();
     let at = |step: &Step| format!("{:.3} ms", text::ms_since(step.start_ns(), meta.start_ns));
     let mut lines = Vec::new();
     for (n, step) in steps.iter().enumerate() {
@@ -132,8 +132,8 @@ fn state(history: &PageHistory<'_>, steps: &[&Step]) -> String {
     let node = nid.map_or_else(|| "on an unknown node".into(), |nid| format!("on node {nid}"));
     let last_ns = steps.iter().map(|s| s.ts_ns).max().unwrap_or(0);
     let ends =
-        |h: &Happened<'_>| matches!(h, Happened::Exited { .. } | Happened::Executed { .. }) && h.ts_ns() >= last_ns;
-    let ended = history.happened.iter().any(ends);
+        |h: &HistoryEntry<'_>| matches!(h, HistoryEntry::Exited { .. } | HistoryEntry::Executed { .. }) && h.ts_ns() >= last_ns;
+    let ended = history.entries.iter().any(ends);
     match (waits, ended) {
         (true, true) => format!(
             "It was marked for lazy migration and never touched again: it was {node}, unchecked, when its process exited."

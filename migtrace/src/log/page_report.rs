@@ -11,8 +11,8 @@ use crate::{
         address::{PAGE_BYTES, page_start, pages_of},
         page_history::{
             page::FIRST_STEPS,
-            steps::{Happened, PageHistory, What},
-            tracker::LeftOut,
+            steps::{HistoryEntry, PageHistory, What},
+            tracker::Gaps,
         },
     },
     recording::{Meta, describe},
@@ -21,20 +21,20 @@ use crate::{
 
 /// The history of a page, from a recording with this name.
 #[must_use]
-pub fn lines(history: &PageHistory<'_>, left_out: &LeftOut, meta: &Meta, name: &str) -> Vec<Line> {
+pub fn lines(history: &PageHistory<'_>, gaps: &Gaps, meta: &Meta, name: &str) -> Vec<Line> {
     let title = format!("migtrace page {:#x} of {}", history.page.addr, escape_control(name));
     let mut lines = vec![Tone::Strong.paint(title).into()];
     lines.extend(head(history, meta));
     lines.extend(text::heading("page history"));
     lines.push(tree::columns());
-    let mut left = history.dropped_steps;
+    let mut left = history.evicted_steps;
     let mut steps = 0;
-    for (n, happened) in history.happened.iter().enumerate() {
+    for (n, entry) in history.entries.iter().enumerate() {
         lines.push(line(history, n, meta.start_ns));
-        if let Happened::Asked(asked) = happened {
-            lines.push(tree::aside(format!("it {}", request::means(&asked.request)), 1));
+        if let HistoryEntry::Syscall(syscall) = entry {
+            lines.push(tree::aside(format!("it {}", request::means(&syscall.request)), 1));
         }
-        steps += usize::from(matches!(happened, Happened::Step(_)));
+        steps += usize::from(matches!(entry, HistoryEntry::Step(_)));
         if steps == FIRST_STEPS && left > 0 {
             let text = format!("{} evicted to bound memory", text::count(left, "step"));
             lines.push(tree::aside(text, 0));
@@ -43,7 +43,7 @@ pub fn lines(history: &PageHistory<'_>, left_out: &LeftOut, meta: &Meta, name: &
     }
     lines.extend(text::heading("explanation"));
     lines.extend(page_explanation::conclusions(history, meta).into_iter().map(|text| format!("   {text}").into()));
-    lines.extend(missing(history, left_out, meta));
+    lines.extend(missing(history, gaps, meta));
     lines
 }
 
@@ -66,12 +66,12 @@ fn head(history: &PageHistory<'_>, meta: &Meta) -> Vec<Line> {
 /// Its address, its number in the last requested range, and its mapping.
 fn place(history: &PageHistory<'_>) -> String {
     let addr = history.page.addr;
-    let range = history.happened.iter().rev().find_map(|h| match h {
-        Happened::Asked(asked) => asked.request.addr.zip(asked.request.len),
+    let range = history.entries.iter().rev().find_map(|h| match h {
+        HistoryEntry::Syscall(syscall) => syscall.request.addr.zip(syscall.request.len),
         _ => None,
     });
     let mapped =
-        history.happened.iter().rev().find_map(|h| if let Happened::Mapped(m) = h { Some(&m.region) } else { None });
+        history.entries.iter().rev().find_map(|h| if let HistoryEntry::Mapped(m) = h { Some(&m.region) } else { None });
     let mut parts = vec![format!("{addr:#x}, page number {:#x}", addr / PAGE_BYTES)];
     parts.extend(range.map(|(start, len)| {
         let number = (addr - page_start(start)) / PAGE_BYTES + 1;
@@ -105,11 +105,11 @@ fn in_short(history: &PageHistory<'_>, meta: &Meta) -> String {
 }
 
 fn line(history: &PageHistory<'_>, n: usize, zero_ns: u64) -> Line {
-    let happened = &history.happened[n];
-    let ms = text::ms_since(happened.start_ns(), zero_ns);
+    let entry = &history.entries[n];
+    let ms = text::ms_since(entry.start_ns(), zero_ns);
     let depth = depth(history, n);
-    match happened {
-        Happened::Step(step) => {
+    match entry {
+        HistoryEntry::Step(step) => {
             let columns = Columns { ms, cpu: step.cpu, cpu_node: step.cpu_node, comm: step.comm, tid: step.tid };
             let text = match &step.what {
                 What::Fault(f) => sentence::fault(if is_first(history, n) { "first touch: page" } else { "page" }, f),
@@ -126,17 +126,17 @@ fn line(history: &PageHistory<'_>, n: usize, zero_ns: u64) -> Line {
             let weight = step.weight.filter(|w| w.get() > 1).map(|w| format!(" (weight {w})"));
             columns.line(depth, line![text, folio, by_frame, weight.unwrap_or_default()])
         }
-        Happened::Asked(a) => {
+        HistoryEntry::Syscall(a) => {
             let columns = Columns { ms, cpu: a.cpu, cpu_node: a.cpu_node, comm: a.comm, tid: a.tid };
             columns.line(depth, request::returned(&a.request))
         }
-        Happened::Mapped(m) => plain(ms, &sentence::region(&m.region)),
-        Happened::Forked { from, .. } => plain(
+        HistoryEntry::Mapped(m) => plain(ms, &sentence::region(&m.region)),
+        HistoryEntry::Forked { from, .. } => plain(
             ms,
             &format!("its process was forked from process {}: they share pages until one of them writes", from.pid),
         ),
-        Happened::Executed { .. } => plain(ms, "its process executed another program (exec): the page is gone"),
-        Happened::Exited { .. } => plain(ms, "its process exited: the page is gone"),
+        HistoryEntry::Executed { .. } => plain(ms, "its process executed another program (exec): the page is gone"),
+        HistoryEntry::Exited { .. } => plain(ms, "its process exited: the page is gone"),
     }
 }
 
@@ -147,33 +147,33 @@ fn plain(ms: f64, text: &str) -> Line {
 /// Whether a fault is the page's first recorded event and allocates it.
 fn is_first(history: &PageHistory<'_>, n: usize) -> bool {
     use crate::event::FaultClass::{Anon, Huge};
-    let is_step = |h: &Happened<'_>| matches!(h, Happened::Step(_));
-    let allocates = |h: &Happened<'_>| match h {
-        Happened::Step(s) => matches!(&s.what, What::Fault(f) if matches!(f.class, Some(Anon | Huge))),
+    let is_step = |h: &HistoryEntry<'_>| matches!(h, HistoryEntry::Step(_));
+    let allocates = |h: &HistoryEntry<'_>| match h {
+        HistoryEntry::Step(s) => matches!(&s.what, What::Fault(f) if matches!(f.class, Some(Anon | Huge))),
         _ => false,
     };
-    allocates(&history.happened[n]) && !history.happened[..n].iter().any(is_step)
+    allocates(&history.entries[n]) && !history.entries[..n].iter().any(is_step)
 }
 
 /// In how many earlier syscalls and faults of its thread a step is nested.
 fn depth(history: &PageHistory<'_>, n: usize) -> usize {
-    let Happened::Step(inner) = &history.happened[n] else { return 0 };
-    let holds = |h: &&Happened<'_>| {
+    let HistoryEntry::Step(inner) = &history.entries[n] else { return 0 };
+    let holds = |h: &&HistoryEntry<'_>| {
         let (tid, ends) = match h {
-            Happened::Step(s) if matches!(s.what, What::Fault(_)) => (s.tid, s.ts_ns),
-            Happened::Asked(a) => (a.tid, a.ts_ns),
+            HistoryEntry::Step(s) if matches!(s.what, What::Fault(_)) => (s.tid, s.ts_ns),
+            HistoryEntry::Syscall(a) => (a.tid, a.ts_ns),
             _ => return false,
         };
         tid == inner.tid && h.start_ns() <= inner.ts_ns && inner.ts_ns <= ends
     };
-    history.happened[..n].iter().filter(holds).count()
+    history.entries[..n].iter().filter(holds).count()
 }
 
 /// What the history may lack.
-fn missing(history: &PageHistory<'_>, left_out: &LeftOut, meta: &Meta) -> Vec<Line> {
+fn missing(history: &PageHistory<'_>, gaps: &Gaps, meta: &Meta) -> Vec<Line> {
     let mut lines = text::heading("what may be missing").to_vec();
     let mut add = |text: String| lines.push(format!("   {text}").into());
-    match meta.lost().max(left_out.lost_events) {
+    match meta.lost().max(gaps.lost_events) {
         0 if meta.end_ns.is_some() => add("no event was lost".into()),
         0 => add("the recording did not end; no loss is known so far".into()),
         lost => {
@@ -183,7 +183,7 @@ fn missing(history: &PageHistory<'_>, left_out: &LeftOut, meta: &Meta) -> Vec<Li
         }
     }
     let mut add = |text: String| lines.push(format!("   {text}").into());
-    let nameless = left_out.nameless_events + left_out.ownerless_events;
+    let nameless = gaps.nameless_events + gaps.ownerless_events;
     add(format!(
         "{} could not be assigned to a page: without an address, or caused by another task",
         text::count(nameless, "event")
@@ -196,10 +196,10 @@ fn missing(history: &PageHistory<'_>, left_out: &LeftOut, meta: &Meta) -> Vec<Li
     if let Some(filter) = &meta.filter {
         add(format!("only events with {} were recorded", escape_control(filter)));
     }
-    if history.dropped_requests > 0 {
+    if history.evicted_requests > 0 {
         add(format!(
             "the first {} of its process evicted to bound memory",
-            text::count(history.dropped_requests, "placement syscall")
+            text::count(history.evicted_requests, "placement syscall")
         ));
     }
     if !meta.kernel_patched {
@@ -271,7 +271,7 @@ mod tests {
         let process = again.process();
         let page = tracker.page(process, SEGMENT).expect("it is known");
         let text: Vec<String> =
-            lines(&page, &tracker.left_out(), &meta, "this machine").iter().map(Line::to_string).collect();
+            lines(&page, &tracker.gaps(), &meta, "this machine").iter().map(Line::to_string).collect();
         let lines: Vec<_> = text.iter().skip_while(|line| !line.contains("page history")).skip(2).collect();
         assert!(lines[FIRST_STEPS - 1].contains("page fault, class"), "{text:#?}");
         assert_eq!(lines[FIRST_STEPS].trim(), "18 steps evicted to bound memory", "{text:#?}");

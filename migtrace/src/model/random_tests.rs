@@ -98,19 +98,19 @@ proptest! {
     #[test]
     fn lives_hold_what_they_say(events in events(), few in 1_usize..12) {
         let limits = tracker::Limits { pages: few, steps: 4 * few, steps_per_page: few, ..Default::default() };
-        for mut lives in [PageTracker::default(), PageTracker::new(limits), PageTracker::only(SEGMENT + 0x2000)] {
-            events.iter().for_each(|e| lives.take(e));
-            for page in lives.pages() {
-                let held = page.steps.len() as u64 + page.dropped_steps;
+        for mut tracker in [PageTracker::default(), PageTracker::new(limits), PageTracker::only(SEGMENT + 0x2000)] {
+            events.iter().for_each(|e| tracker.take(e));
+            for page in tracker.pages() {
+                let held = page.steps.len() as u64 + page.evicted_steps;
                 let c = page.counts;
                 let failed_marks = held - (c.faults + c.checks + c.marks + c.moves + c.failed_moves);
                 prop_assert!(failed_marks <= held);
                 prop_assert!(c.bounces <= c.moves);
-                let life = lives.page(page.id.process, page.id.addr);
-                prop_assert!(life.is_some_and(|l| l.happened.len() >= page.steps.len()));
+                let history = tracker.page(page.id.process, page.id.addr);
+                prop_assert!(history.is_some_and(|l| l.entries.len() >= page.steps.len()));
             }
-            let dropped: u64 = lives.pages().map(|p| p.dropped_steps).sum();
-            prop_assert_eq!(lives.left_out().dropped_steps, dropped);
+            let evicted: u64 = tracker.pages().map(|p| p.evicted_steps).sum();
+            prop_assert_eq!(tracker.gaps().evicted_steps, evicted);
         }
         let mut bounded = PageTracker::new(limits);
         events.iter().for_each(|e| bounded.take(e));

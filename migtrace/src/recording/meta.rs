@@ -121,7 +121,7 @@ impl Meta {
     }
 }
 
-/// What a recording cost the machine, as far as the kernel told.
+/// What a recording cost the machine, as far as the kernel reports it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnCost {
     #[serde(default)]

@@ -137,7 +137,7 @@ impl Drain {
             let until_ns = if ends { u64::MAX } else { drained.taken_ns.saturating_sub(WINDOW_NS) };
             self.reorder.release_until(until_ns, |record| self.decoding.take(record));
             if ends || drains % DRAINS_PER_LOSS == 0 {
-                self.decoding.tell_losses(&self.counters)?;
+                self.decoding.report_losses(&self.counters)?;
             }
             if drains % DRAINS_PER_LOSS == 0 && !self.decoding.filter.is_all() {
                 self.decoding.processes.forget();
@@ -238,7 +238,7 @@ impl Decoding {
         }
     }
 
-    fn tell_losses(&mut self, counters: &Counters) -> Result<(), MapError> {
+    fn report_losses(&mut self, counters: &Counters) -> Result<(), MapError> {
         self.losses.extend(self.account.new_losses(clock::boot_ns(), &counters.read()?));
         Ok(())
     }

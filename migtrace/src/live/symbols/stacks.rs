@@ -77,7 +77,7 @@ impl Stacks {
             && header.user_stack >= 0
             && let Some(mappings) = &mut self.sources.mappings
         {
-            mappings.ask(header.pid);
+            mappings.read_earlier(header.pid);
         }
     }
 

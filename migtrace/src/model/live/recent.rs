@@ -11,14 +11,14 @@ pub const RECENT: usize = 4096;
 #[derive(Clone, Debug, Default)]
 pub struct Recent {
     events: VecDeque<Event>,
-    let_go: u64,
+    evicted: u64,
 }
 
 impl Recent {
     pub(super) fn push(&mut self, event: &Event) {
         if self.events.len() == RECENT {
             self.events.pop_front();
-            self.let_go += 1;
+            self.evicted += 1;
         }
         self.events.push_back(event.clone());
     }
@@ -31,13 +31,13 @@ impl Recent {
 
     /// Number of evicted events before these.
     #[must_use]
-    pub const fn let_go(&self) -> u64 {
-        self.let_go
+    pub const fn evicted(&self) -> u64 {
+        self.evicted
     }
 
     /// A number that changes whenever the events do.
     #[must_use]
     pub fn version(&self) -> u64 {
-        self.let_go + self.events.len() as u64
+        self.evicted + self.events.len() as u64
     }
 }

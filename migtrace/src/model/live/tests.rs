@@ -85,9 +85,9 @@ fn moves_of_more_pairs_than_are_told_apart_are_counted() {
         state.feed(&event);
     }
     let pairs = state.latencies.iter().filter(|(what, _)| matches!(what, What::Pair(..)));
-    let told: u64 = pairs.map(|(_, times)| times.count()).sum();
-    assert!(told > 0 && state.latencies.other_pairs() > 0);
-    assert_eq!(told + state.latencies.other_pairs(), 200);
+    let counted: u64 = pairs.map(|(_, times)| times.count()).sum();
+    assert!(counted > 0 && state.latencies.other_pairs() > 0);
+    assert_eq!(counted + state.latencies.other_pairs(), 200);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn too_many_processes_are_counted_and_none_of_their_events_is_lost() {
     let held: u64 = state.processes.iter().map(|(_, p)| p.counts.faults).sum();
     assert_eq!(held + gone.faults, many);
     assert_eq!(state.recent.events().len(), RECENT);
-    assert_eq!(state.recent.let_go(), many - RECENT as u64);
+    assert_eq!(state.recent.evicted(), many - RECENT as u64);
 }
 
 #[test]

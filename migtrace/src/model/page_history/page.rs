@@ -16,7 +16,7 @@ pub struct Page {
     pub order: u32,
     pub steps: VecDeque<Step>,
     /// Steps evicted after the first [`FIRST_STEPS`].
-    pub dropped_steps: u64,
+    pub evicted_steps: u64,
     last_move: Option<(i32, Option<i32>)>,
     /// Whether it was used since it was queued for eviction.
     pub(crate) is_in_use: bool,
@@ -30,7 +30,7 @@ impl Page {
     pub(crate) fn new(id: PageId) -> Self {
         // Most pages have one fault and nothing else.
         let (counts, steps) = (Counts::default(), VecDeque::with_capacity(1));
-        Self { id, counts, nid: None, order: 0, steps, dropped_steps: 0, last_move: None, is_in_use: false }
+        Self { id, counts, nid: None, order: 0, steps, evicted_steps: 0, last_move: None, is_in_use: false }
     }
 
     /// Whether it has more than page faults. Such pages are kept longer.

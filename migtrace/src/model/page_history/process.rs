@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
-use super::steps::{Asked, Mapped};
+use super::steps::{PlacementSyscall, Mapped};
 use crate::event::{Comm, Event, ProcessId, Request};
 use crate::model::bounded::two_generations::TwoGenerations;
 
@@ -12,8 +12,8 @@ use crate::model::bounded::two_generations::TwoGenerations;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProcessHistory {
     pub(crate) comm: Comm,
-    pub(crate) asked: VecDeque<Asked>,
-    pub(crate) dropped_requests: u64,
+    pub(crate) syscalls: VecDeque<PlacementSyscall>,
+    pub(crate) evicted_requests: u64,
     pub(crate) mapped: Vec<Mapped>,
     pub(crate) forked: Option<(u64, ProcessId)>,
     pub(crate) executed_ns: Vec<u64>,
@@ -24,13 +24,13 @@ pub(crate) struct ProcessHistory {
 const MOST_NOTES: usize = 64;
 
 impl ProcessHistory {
-    pub(crate) fn ask(&mut self, event: &Event, request: &Request, limit: usize) {
-        if self.asked.len() >= limit {
-            self.asked.pop_front();
-            self.dropped_requests += 1;
+    pub(crate) fn add_syscall(&mut self, event: &Event, request: &Request, limit: usize) {
+        if self.syscalls.len() >= limit {
+            self.syscalls.pop_front();
+            self.evicted_requests += 1;
         }
         let (ts_ns, cpu, cpu_node, pid, tid) = (event.ts_ns, event.cpu, event.cpu_node, event.pid, event.tid);
-        self.asked.push_back(Asked { ts_ns, cpu, cpu_node, pid, tid, comm: event.comm, request: request.clone() });
+        self.syscalls.push_back(PlacementSyscall { ts_ns, cpu, cpu_node, pid, tid, comm: event.comm, request: request.clone() });
     }
 
     /// A mapping that only grew adds nothing for a page in it.
@@ -54,7 +54,7 @@ impl ProcessHistory {
 /// The processes seen last, up to a limit.
 #[derive(Debug)]
 pub(crate) struct ProcessHistories {
-    lives: HashMap<ProcessId, ProcessHistory>,
+    histories: HashMap<ProcessId, ProcessHistory>,
     /// In the order in which they were first seen.
     order: VecDeque<ProcessId>,
     limit: usize,
@@ -68,9 +68,9 @@ pub(crate) struct ProcessHistories {
 
 impl ProcessHistories {
     pub(crate) fn new(limit: usize) -> Self {
-        let (lives, order) = (HashMap::new(), VecDeque::new());
+        let (histories, order) = (HashMap::new(), VecDeque::new());
         let (starts, forks) = (TwoGenerations::new(4 * limit), TwoGenerations::new(limit));
-        Self { lives, order, limit, evicted: 0, starts, last: None, forks }
+        Self { histories, order, limit, evicted: 0, starts, last: None, forks }
     }
 
     /// The process of an event.
@@ -100,8 +100,8 @@ impl ProcessHistories {
 
     /// Records an exit: the PID is free.
     pub(crate) fn end(&mut self, process: ProcessId, ts_ns: u64) {
-        if let Some(life) = self.lives.get_mut(&process) {
-            life.exited_ns = Some(ts_ns);
+        if let Some(history) = self.histories.get_mut(&process) {
+            history.exited_ns = Some(ts_ns);
         }
         self.starts.remove(&process.pid);
         self.last = None;
@@ -109,17 +109,17 @@ impl ProcessHistories {
 
     /// The history of a process, created if it is new.
     pub(crate) fn begin(&mut self, process: ProcessId) -> &mut ProcessHistory {
-        if !self.lives.contains_key(&process) {
-            if self.lives.len() >= self.limit
+        if !self.histories.contains_key(&process) {
+            if self.histories.len() >= self.limit
                 && let Some(oldest) = self.order.pop_front()
             {
-                self.lives.remove(&oldest);
+                self.histories.remove(&oldest);
                 self.evicted += 1;
             }
             self.order.push_back(process);
         }
         let forks = &self.forks;
-        self.lives.entry(process).or_insert_with(|| {
+        self.histories.entry(process).or_insert_with(|| {
             let is_before = |(ts_ns, _): &&(u64, ProcessId)| {
                 // The child's start time is read shortly before its fork is reported.
                 process.start_ns.is_none_or(|start_ns| ts_ns.abs_diff(start_ns) < 1_000_000_000)
@@ -129,11 +129,11 @@ impl ProcessHistories {
     }
 
     pub(crate) fn get(&self, process: ProcessId) -> Option<&ProcessHistory> {
-        self.lives.get(&process)
+        self.histories.get(&process)
     }
 
     pub(crate) fn get_mut(&mut self, process: ProcessId) -> Option<&mut ProcessHistory> {
-        self.lives.get_mut(&process)
+        self.histories.get_mut(&process)
     }
 
     pub(crate) const fn evicted(&self) -> u64 {

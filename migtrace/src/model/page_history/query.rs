@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 
 use super::{
     page::{Page, Rank},
-    steps::{Counts, Happened, PageHistory, PageId, Step, folio_starts},
-    tracker::{LeftOut, PageTracker},
+    steps::{Counts, HistoryEntry, PageHistory, PageId, Step, folio_starts},
+    tracker::{Gaps, PageTracker},
 };
 use crate::event::{Comm, ProcessId};
 use crate::model::address::{PAGE_BYTES, page_start};
@@ -15,14 +15,14 @@ impl PageTracker {
     #[must_use]
     pub fn page(&self, process: ProcessId, addr: u64) -> Option<PageHistory<'_>> {
         let page = PageId { process, addr: page_start(addr) };
-        let (mut happened, mut counts, mut dropped_steps) = (Vec::new(), Counts::default(), 0);
+        let (mut entries, mut counts, mut evicted_steps) = (Vec::new(), Counts::default(), 0);
         let mut steps: Vec<&Step> = Vec::new();
         for start in folio_starts(addr) {
             let Some(folio) = self.pages.get(&PageId { addr: start, ..page }) else { continue };
             let covers = |step: &&Step| page.addr - start < PAGE_BYTES << step.order();
             let whole = folio.steps.iter().all(|step| covers(&step));
             steps.extend(folio.steps.iter().filter(covers));
-            dropped_steps += if whole { folio.dropped_steps } else { 0 };
+            evicted_steps += if whole { folio.evicted_steps } else { 0 };
         }
         if steps.is_empty() {
             return None;
@@ -34,21 +34,21 @@ impl PageTracker {
         if let Some(own) = self.pages.get(&page).filter(|own| own.steps.len() == steps.len()) {
             counts = own.counts;
         }
-        happened.extend(steps.into_iter().map(Happened::Step));
-        let life = self.lives.get(process);
-        let first_ns = happened.iter().map(Happened::ts_ns).min().unwrap_or(0);
-        if let Some(life) = life {
-            happened.extend(life.asked.iter().filter(|asked| asked.covers(page.addr)).map(Happened::Asked));
-            happened.extend(life.mapped.iter().map(Happened::Mapped));
-            happened.extend(life.forked.map(|(ts_ns, from)| Happened::Forked { ts_ns, from }));
+        entries.extend(steps.into_iter().map(HistoryEntry::Step));
+        let process = self.processes.get(process);
+        let first_ns = entries.iter().map(HistoryEntry::ts_ns).min().unwrap_or(0);
+        if let Some(process) = process {
+            entries.extend(process.syscalls.iter().filter(|syscall| syscall.covers(page.addr)).map(HistoryEntry::Syscall));
+            entries.extend(process.mapped.iter().map(HistoryEntry::Mapped));
+            entries.extend(process.forked.map(|(ts_ns, from)| HistoryEntry::Forked { ts_ns, from }));
             // Before the first step the process ran another program, with other pages.
-            let later = life.executed_ns.iter().filter(|ns| **ns > first_ns);
-            happened.extend(later.map(|&ts_ns| Happened::Executed { ts_ns }));
-            happened.extend(life.exited_ns.map(|ts_ns| Happened::Exited { ts_ns }));
+            let later = process.executed_ns.iter().filter(|ns| **ns > first_ns);
+            entries.extend(later.map(|&ts_ns| HistoryEntry::Executed { ts_ns }));
+            entries.extend(process.exited_ns.map(|ts_ns| HistoryEntry::Exited { ts_ns }));
         }
-        happened.sort_by_key(|h| (h.start_ns(), Reverse(h.ts_ns())));
-        let (comm, dropped_requests) = life.map(|l| (l.comm, l.dropped_requests)).unwrap_or_default();
-        Some(PageHistory { page, comm, happened, counts, dropped_steps, dropped_requests })
+        entries.sort_by_key(|h| (h.start_ns(), Reverse(h.ts_ns())));
+        let (comm, evicted_requests) = process.map(|l| (l.comm, l.evicted_requests)).unwrap_or_default();
+        Some(PageHistory { page, comm, entries, counts, evicted_steps, evicted_requests })
     }
 
     /// Processes with a page at this address, by PID.
@@ -82,17 +82,17 @@ impl PageTracker {
     /// Task name of a process in its last event.
     #[must_use]
     pub fn comm(&self, process: ProcessId) -> Option<Comm> {
-        self.lives.get(process).map(|life| life.comm)
+        self.processes.get(process).map(|process| process.comm)
     }
 
     /// What is missing. Migrations in syscalls that have not returned count as ownerless.
     #[must_use]
-    pub fn left_out(&self) -> LeftOut {
-        LeftOut {
-            ownerless_events: self.left_out.ownerless_events + self.pending_events as u64,
-            evicted_processes: self.lives.evicted(),
+    pub fn gaps(&self) -> Gaps {
+        Gaps {
+            ownerless_events: self.gaps.ownerless_events + self.pending_events as u64,
+            evicted_processes: self.processes.evicted(),
             evicted_frames: self.frames.evicted(),
-            ..self.left_out
+            ..self.gaps
         }
     }
 }

@@ -136,10 +136,10 @@ impl Counts {
 
 /// An entry of a page's history: an event of the page or of its process.
 #[derive(Clone, Copy, Debug)]
-pub enum Happened<'a> {
+pub enum HistoryEntry<'a> {
     Step(&'a Step),
     /// A placement syscall with a range that contains the page.
-    Asked(&'a Asked),
+    Syscall(&'a PlacementSyscall),
     /// The mapping that contains the page, as it was then.
     Mapped(&'a Mapped),
     /// The process was forked from this one, and shares its pages until one of them writes.
@@ -157,13 +157,13 @@ pub enum Happened<'a> {
     },
 }
 
-impl Happened<'_> {
+impl HistoryEntry<'_> {
     /// End time, ns.
     #[must_use]
     pub const fn ts_ns(&self) -> u64 {
         match self {
             Self::Step(step) => step.ts_ns,
-            Self::Asked(asked) => asked.ts_ns,
+            Self::Syscall(syscall) => syscall.ts_ns,
             Self::Mapped(mapped) => mapped.ts_ns,
             Self::Forked { ts_ns, .. } | Self::Executed { ts_ns } | Self::Exited { ts_ns } => *ts_ns,
         }
@@ -174,7 +174,7 @@ impl Happened<'_> {
     pub fn start_ns(&self) -> u64 {
         match self {
             Self::Step(step) => step.start_ns(),
-            Self::Asked(asked) => asked.ts_ns.saturating_sub(asked.request.latency_ns),
+            Self::Syscall(syscall) => syscall.ts_ns.saturating_sub(syscall.request.latency_ns),
             other => other.ts_ns(),
         }
     }
@@ -182,7 +182,7 @@ impl Happened<'_> {
 
 /// A placement syscall with a range.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct PlacementSyscall {
     pub ts_ns: u64,
     pub cpu: u32,
     pub cpu_node: Option<i32>,
@@ -192,7 +192,7 @@ pub struct Asked {
     pub request: Request,
 }
 
-impl Asked {
+impl PlacementSyscall {
     /// Whether the range contains the page at this address.
     #[must_use]
     pub fn covers(&self, addr: u64) -> bool {
@@ -217,13 +217,13 @@ pub struct PageHistory<'a> {
     /// Task name of the process in its last event.
     pub comm: Comm,
     /// By start time.
-    pub happened: Vec<Happened<'a>>,
+    pub entries: Vec<HistoryEntry<'a>>,
     /// Totals of the page and of the folios it was in.
     pub counts: Counts,
     /// Steps evicted to bound memory, after the first ones.
-    pub dropped_steps: u64,
+    pub evicted_steps: u64,
     /// Syscalls of its process that were evicted, oldest first. Their ranges may contain the page.
-    pub dropped_requests: u64,
+    pub evicted_requests: u64,
 }
 
 /// Start addresses of all folios that can contain the address, largest first, and of the page itself.

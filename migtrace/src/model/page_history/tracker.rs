@@ -52,7 +52,7 @@ impl Default for Limits {
 
 /// What page histories do not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LeftOut {
+pub struct Gaps {
     /// Events without an address, on a frame that no other event names.
     pub nameless_events: u64,
     /// Migrations of pages whose process is unknown.
@@ -60,7 +60,7 @@ pub struct LeftOut {
     /// Pages evicted to bound memory, with all their steps.
     pub evicted_pages: u64,
     /// Evicted steps of pages that are kept.
-    pub dropped_steps: u64,
+    pub evicted_steps: u64,
     pub evicted_processes: u64,
     pub evicted_frames: u64,
     /// Events that the recording lost, of any page.
@@ -79,11 +79,11 @@ pub struct PageTracker {
     notable: VecDeque<PageId>,
     steps: usize,
     pub(crate) frames: FrameIndex,
-    pub(crate) lives: ProcessHistories,
+    pub(crate) processes: ProcessHistories,
     /// Migrations in syscalls that have not returned, by thread.
     pending: HashMap<u32, Vec<Event>>,
     pub(crate) pending_events: usize,
-    pub(crate) left_out: LeftOut,
+    pub(crate) gaps: Gaps,
 }
 
 impl Default for PageTracker {
@@ -104,10 +104,10 @@ impl PageTracker {
             notable: VecDeque::new(),
             steps: 0,
             frames: FrameIndex::new(limits.frames),
-            lives: ProcessHistories::new(limits.processes),
+            processes: ProcessHistories::new(limits.processes),
             pending: HashMap::new(),
             pending_events: 0,
-            left_out: LeftOut::default(),
+            gaps: Gaps::default(),
         }
     }
 
@@ -122,19 +122,19 @@ impl PageTracker {
     pub fn take(&mut self, event: &Event) {
         match &event.body {
             Body::Fault(f) => {
-                let process = self.lives.of_event(event);
+                let process = self.processes.of_event(event);
                 let what = || What::Fault(f.clone());
                 self.step(process, f.addr, order_of_fault(f), event, false, what);
             }
             Body::Check(c) => {
-                let process = self.lives.of_event(event);
+                let process = self.processes.of_event(event);
                 self.locate(c.pfn, process.pid, c.addr, c.order);
                 self.step(process, c.addr, c.order, event, false, || What::Check(c.clone()));
             }
             Body::Mark(m) => {
-                let process = self.lives.of_event(event);
+                let process = self.processes.of_event(event);
                 let Some((addr, by_frame)) = self.addr(process.pid, m.addr, m.pfn) else {
-                    self.left_out.nameless_events += 1;
+                    self.gaps.nameless_events += 1;
                     return;
                 };
                 self.locate(m.pfn, process.pid, addr, m.order);
@@ -144,7 +144,7 @@ impl PageTracker {
             Body::Request(r) => self.request(event, r),
             Body::Region(r) => self.region(event, r),
             Body::Task(t) => self.task(event, t),
-            Body::Loss(l) => self.left_out.lost_events += l.count,
+            Body::Loss(l) => self.gaps.lost_events += l.count,
             Body::Batch(_) | Body::Phase(_) => {}
         }
     }
@@ -155,10 +155,10 @@ impl PageTracker {
         }
         match m.cause {
             Cause::LazyFault | Cause::HintingFault | Cause::Mbind | Cause::LongtermPin => {
-                let process = self.lives.of_event(event);
+                let process = self.processes.of_event(event);
                 match self.addr(process.pid, m.addr, m.old_pfn) {
                     Some((addr, by_frame)) => self.migrate_at(event, m, process, addr, by_frame),
-                    None => self.left_out.nameless_events += 1,
+                    None => self.gaps.nameless_events += 1,
                 }
             }
             Cause::MovePages | Cause::MigratePages => self.wait_for_request(event),
@@ -167,10 +167,10 @@ impl PageTracker {
                 Some((pid, addr))
                     if m.addr.is_none_or(|its| folio_start(its, m.order) == folio_start(addr, m.order)) =>
                 {
-                    let process = self.lives.of_pid(pid);
+                    let process = self.processes.of_pid(pid);
                     self.migrate_at(event, m, process, addr, true);
                 }
-                _ => self.left_out.ownerless_events += 1,
+                _ => self.gaps.ownerless_events += 1,
             },
         }
     }
@@ -184,7 +184,7 @@ impl PageTracker {
     /// When the syscall returns, its arguments name the process.
     fn wait_for_request(&mut self, event: &Event) {
         if self.pending_events >= self.limits.pending {
-            self.left_out.ownerless_events += 1;
+            self.gaps.ownerless_events += 1;
             return;
         }
         self.pending_events += 1;
@@ -192,8 +192,8 @@ impl PageTracker {
     }
 
     fn request(&mut self, event: &Event, r: &Request) {
-        let own = self.lives.of_event(event);
-        let process = r.target_pid.map_or(own, |pid| self.lives.of_pid(pid));
+        let own = self.processes.of_event(event);
+        let process = r.target_pid.map_or(own, |pid| self.processes.of_pid(pid));
         let waiting = self.pending.remove(&event.tid).unwrap_or_default();
         self.pending_events -= waiting.len();
         let moves = matches!(r.name, RequestName::MovePages | RequestName::MigratePages);
@@ -201,43 +201,43 @@ impl PageTracker {
             let Body::Migrate(m) = &moved.body else { continue };
             match self.addr(process.pid, m.addr, m.old_pfn).filter(|_| moves && moved.ts_ns >= event.start_ns()) {
                 Some((addr, by_frame)) => self.migrate_at(moved, m, process, addr, by_frame),
-                None => self.left_out.ownerless_events += 1,
+                None => self.gaps.ownerless_events += 1,
             }
         }
         if let Some((addr, len)) = r.addr.zip(r.len)
             && self.only.is_none_or(|only| page_start(addr) <= only && only < addr.saturating_add(len))
         {
             let limit = self.limits.requests_per_process;
-            let life = self.lives.begin(process);
-            life.comm = event.comm;
-            life.ask(event, r, limit);
+            let history = self.processes.begin(process);
+            history.comm = event.comm;
+            history.add_syscall(event, r, limit);
         }
     }
 
     fn region(&mut self, event: &Event, r: &Region) {
         let Some(only) = self.only.filter(|only| r.addr <= *only && *only - r.addr < r.len) else { return };
-        let process = self.lives.of_event(event);
+        let process = self.processes.of_event(event);
         debug_assert!(only >= r.addr);
-        self.lives.begin(process).map(Mapped { ts_ns: event.ts_ns, region: r.clone() });
+        self.processes.begin(process).map(Mapped { ts_ns: event.ts_ns, region: r.clone() });
     }
 
     fn task(&mut self, event: &Event, t: &Task) {
-        let process = self.lives.of_event(event);
+        let process = self.processes.of_event(event);
         match t.what {
             TaskEvent::Fork => {
                 if let Some(child) = t.target_pid {
-                    self.lives.fork(event.ts_ns, process, child);
+                    self.processes.fork(event.ts_ns, process, child);
                 }
             }
             TaskEvent::Exec => {
                 self.frames.end(event.pid);
-                if let Some(life) = self.lives.get_mut(process) {
-                    life.execute(event.ts_ns);
+                if let Some(history) = self.processes.get_mut(process) {
+                    history.execute(event.ts_ns);
                 }
             }
             TaskEvent::Exit => {
                 self.frames.end(event.pid);
-                self.lives.end(process, event.ts_ns);
+                self.processes.end(process, event.ts_ns);
             }
             TaskEvent::Moved => {}
         }
@@ -283,17 +283,17 @@ impl PageTracker {
         self.steps += 1;
         if page.steps.len() > self.limits.steps_per_page.max(FIRST_STEPS + 1) {
             page.steps.remove(FIRST_STEPS);
-            page.dropped_steps += 1;
+            page.evicted_steps += 1;
             self.steps -= 1;
-            self.left_out.dropped_steps += 1;
+            self.gaps.evicted_steps += 1;
         }
         if page.is_notable() && !was_notable {
             self.notable.push_back(id);
         }
         if is_first {
             // Creates the history of a process with pages, so that its exit is seen.
-            let life = self.lives.begin(process);
-            life.comm = if event.pid == process.pid { event.comm } else { life.comm };
+            let history = self.processes.begin(process);
+            history.comm = if event.pid == process.pid { event.comm } else { history.comm };
         }
         while self.pages.len() > self.limits.pages || self.steps > self.limits.steps {
             if !self.evict() {
@@ -315,8 +315,8 @@ impl PageTracker {
                 continue;
             }
             self.steps -= page.steps.len();
-            self.left_out.dropped_steps -= page.dropped_steps;
-            self.left_out.evicted_pages += 1;
+            self.gaps.evicted_steps -= page.evicted_steps;
+            self.gaps.evicted_pages += 1;
             self.pages.remove(&id);
             return true;
         }

@@ -77,7 +77,7 @@ impl Details {
         }
         self.page.clear();
         let Some(page) = self.histories.page(id, addr) else { return };
-        self.page = page_report::lines(&page, &self.histories.left_out(), meta, name);
+        self.page = page_report::lines(&page, &self.histories.gaps(), meta, name);
     }
 
     /// Lists the pages that stand out. It looks at all pages, so it does this only once in a while.

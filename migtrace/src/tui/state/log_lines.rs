@@ -46,7 +46,7 @@ impl LogLines {
         }
         self.version = Some(recent.version());
         let skipped = recent.events().len().saturating_sub(EVENTS);
-        self.before = recent.let_go() + skipped as u64;
+        self.before = recent.evicted() + skipped as u64;
         let events: Vec<Event> = recent.events().iter().skip(skipped).cloned().collect();
         self.lines = Self::of(state, events);
     }

@@ -1,48 +1,48 @@
-//! Page histories of literal events.
+//! Page tracker of literal events.
 
 use super::*;
 use crate::{
     event::{Access, Comm, FaultClass, Loss, ProcessId, TaskEvent},
     model::page_history::{
         page::Rank,
-        steps::{Happened, PageHistory},
+        steps::{HistoryEntry, PageHistory},
     },
     testkit::{self, PAGES, PID, SEGMENT, Tape},
 };
 
 const PROCESS: ProcessId = ProcessId { pid: PID, start_ns: None };
 
-fn lives(events: &[Event]) -> PageTracker {
-    let mut histories = PageTracker::default();
-    events.iter().for_each(|e| histories.take(e));
-    histories
+fn tracked(events: &[Event]) -> PageTracker {
+    let mut tracker = PageTracker::default();
+    events.iter().for_each(|e| tracker.take(e));
+    tracker
 }
 
 fn kinds(history: &PageHistory<'_>) -> Vec<&'static str> {
-    let kind = |h: &Happened<'_>| match h {
-        Happened::Step(step) => step.body().kind(),
-        Happened::Asked(_) => "request",
-        Happened::Mapped(_) => "region",
-        Happened::Forked { .. } => "fork",
-        Happened::Executed { .. } => "exec",
-        Happened::Exited { .. } => "exit",
+    let kind = |h: &HistoryEntry<'_>| match h {
+        HistoryEntry::Step(step) => step.body().kind(),
+        HistoryEntry::Syscall(_) => "request",
+        HistoryEntry::Mapped(_) => "region",
+        HistoryEntry::Forked { .. } => "fork",
+        HistoryEntry::Executed { .. } => "exec",
+        HistoryEntry::Exited { .. } => "exit",
     };
-    history.happened.iter().map(kind).collect()
+    history.entries.iter().map(kind).collect()
 }
 
 #[test]
 fn a_lazily_moved_page_from_its_first_touch_to_its_end() {
     let (_, events) = testkit::lazy(PAGES, 0..PAGES);
-    let histories = lives(&events);
-    let page = histories.page(PROCESS, SEGMENT + 0x3123).expect("it was touched");
+    let tracker = tracked(&events);
+    let page = tracker.page(PROCESS, SEGMENT + 0x3123).expect("it was touched");
     assert_eq!(page.page.addr, SEGMENT + 0x3000);
     assert_eq!(page.comm, Comm::from("memtoy"));
     assert_eq!(kinds(&page), ["request", "fault", "request", "mark", "fault", "check", "migrate", "exit"]);
     let c = page.counts;
     assert_eq!((c.faults, c.checks, c.marks, c.moves, c.failed_moves, c.bounces), (2, 1, 1, 1, 0, 0));
     assert!(c.waited_ns > c.moving_ns && c.moving_ns > 0);
-    assert_eq!(histories.page(PROCESS, SEGMENT + PAGES * 4096).map(|p| kinds(&p)), None);
-    assert_eq!(histories.left_out(), LeftOut::default());
+    assert_eq!(tracker.page(PROCESS, SEGMENT + PAGES * 4096).map(|p| kinds(&p)), None);
+    assert_eq!(tracker.gaps(), Gaps::default());
 }
 
 #[test]
@@ -53,29 +53,29 @@ fn a_page_that_goes_there_and_back_bounced() {
         tape.wait(1_000);
         tape.push(Body::from(Migrate { src_nid: from, dst_nid: Some(to), ..testkit::moved(0, Cause::HintingFault) }));
     }
-    let histories = lives(&tape.events);
-    let top = histories.top(Rank::Bounced, 10);
+    let tracker = tracked(&tape.events);
+    let top = tracker.top(Rank::Bounced, 10);
     assert_eq!(top.len(), 1, "the other page did not move");
     assert_eq!((top[0].id.addr, top[0].counts.bounces, top[0].counts.moves), (SEGMENT, 2, 4));
     assert_eq!(top[0].nid, Some(3));
-    assert_eq!(histories.top(Rank::Faulted, 1).len(), 1);
+    assert_eq!(tracker.top(Rank::Faulted, 1).len(), 1);
 }
 
 #[test]
 fn marks_without_addresses_are_joined_by_frame_or_counted() {
     let (_, events) = testkit::lazy_without_addresses(4, [1]);
     // No event names the frames before the marks.
-    let histories = lives(&events);
-    assert_eq!(histories.left_out().nameless_events, 4);
+    let tracker = tracked(&events);
+    assert_eq!(tracker.gaps().nameless_events, 4);
     // After a check of the frame, its next mark belongs to that page.
     let again = events.iter().filter(|e| matches!(e.body, Body::Check(_) | Body::Mark(_)));
     let mut known: Vec<Event> = again.cloned().collect();
     known.sort_by_key(|e| !matches!(e.body, Body::Check(_)));
-    let histories = lives(&known);
-    let page = histories.page(PROCESS, SEGMENT + 0x1000).expect("checked");
+    let tracker = tracked(&known);
+    let page = tracker.page(PROCESS, SEGMENT + 0x1000).expect("checked");
     let by_frame: Vec<bool> =
-        page.happened.iter().filter_map(|h| if let Happened::Step(s) = h { Some(s.by_frame) } else { None }).collect();
-    assert_eq!((by_frame.iter().filter(|b| **b).count(), histories.left_out().nameless_events), (1, 3));
+        page.entries.iter().filter_map(|h| if let HistoryEntry::Step(s) = h { Some(s.by_frame) } else { None }).collect();
+    assert_eq!((by_frame.iter().filter(|b| **b).count(), tracker.gaps().nameless_events), (1, 3));
 }
 
 #[test]
@@ -90,15 +90,15 @@ fn another_tasks_move_belongs_to_the_page_that_was_seen_in_the_frame() {
     let with = |addr| {
         let mut events = tape.events.clone();
         events.push(move_by(77, addr));
-        lives(&events)
+        tracked(&events)
     };
     for addr in [None, Some(SEGMENT)] {
-        let histories = with(addr);
-        assert_eq!(histories.page(PROCESS, SEGMENT).map(|p| p.counts.moves), Some(1), "{addr:?}");
+        let tracker = with(addr);
+        assert_eq!(tracker.page(PROCESS, SEGMENT).map(|p| p.counts.moves), Some(1), "{addr:?}");
     }
     let elsewhere = with(Some(SEGMENT + 0x5000));
     assert_eq!(elsewhere.page(PROCESS, SEGMENT).map(|p| p.counts.moves), Some(0), "the frame is another page's now");
-    assert_eq!(elsewhere.left_out().ownerless_events, 1);
+    assert_eq!(elsewhere.gaps().ownerless_events, 1);
     assert!(elsewhere.pages().all(|p| p.id.process.pid == PID), "not the pages of the task that came by");
 }
 
@@ -112,7 +112,7 @@ fn pages_that_a_call_moves_are_those_of_the_process_that_it_names() {
         if let Some(Body::Request(r)) = tape.events.last_mut().map(|e| &mut e.body) {
             (r.name, r.target_pid, r.addr, r.len) = (RequestName::MigratePages, target_pid, None, None);
         }
-        lives(&tape.events)
+        tracked(&tape.events)
     };
     for (target, pid) in [(None, PID), (Some(99), 99)] {
         let of = |page: &crate::model::page_history::page::Page| (page.id.process.pid, page.id.addr);
@@ -120,7 +120,7 @@ fn pages_that_a_call_moves_are_those_of_the_process_that_it_names() {
     }
     let mut unreturned = PageTracker::default();
     unreturned.take(&Event::at(1, Body::from(testkit::moved(0, Cause::MovePages))));
-    assert_eq!((unreturned.pages().count(), unreturned.left_out().ownerless_events), (0, 1));
+    assert_eq!((unreturned.pages().count(), unreturned.gaps().ownerless_events), (0, 1));
 }
 
 #[test]
@@ -130,12 +130,12 @@ fn a_huge_folios_life_is_that_of_each_of_its_pages() {
     tape.fault(SEGMENT + 0x7000, Access::Write, FaultClass::Huge, Some(1), began);
     tape.push(Body::from(Migrate { order: 9, ..testkit::moved(0, Cause::Mbind) }));
     tape.fault(SEGMENT + 0x5000, Access::Write, FaultClass::Cow, Some(2), began);
-    let histories = lives(&tape.events);
-    let of = |page: u64| histories.page(PROCESS, SEGMENT + page * 4096).map(|p| kinds(&p));
+    let tracker = tracked(&tape.events);
+    let of = |page: u64| tracker.page(PROCESS, SEGMENT + page * 4096).map(|p| kinds(&p));
     assert_eq!(of(511), Some(vec!["fault", "migrate"]));
     assert_eq!(of(5).map(|k| k.len()), Some(3), "and its own");
     assert_eq!(of(512), None);
-    assert_eq!(histories.processes(SEGMENT + 300 * 4096), [PROCESS]);
+    assert_eq!(tracker.processes(SEGMENT + 300 * 4096), [PROCESS]);
 }
 
 #[test]
@@ -148,44 +148,44 @@ fn a_number_that_is_used_again_is_another_process() {
         event.process_start_ns = Some(start_ns);
         event
     };
-    let histories = lives(&[touch(100, 1_000), touch(2_000, 3_000)]);
-    let processes = histories.processes(SEGMENT);
+    let tracker = tracked(&[touch(100, 1_000), touch(2_000, 3_000)]);
+    let processes = tracker.processes(SEGMENT);
     assert_eq!(processes.iter().map(|p| p.start_ns).collect::<Vec<_>>(), [Some(100), Some(2_000)]);
-    assert!(processes.iter().all(|p| histories.page(*p, SEGMENT).is_some_and(|b| b.counts.faults == 1)));
+    assert!(processes.iter().all(|p| tracker.page(*p, SEGMENT).is_some_and(|b| b.counts.faults == 1)));
 }
 
 #[test]
 fn a_page_with_too_many_steps_keeps_the_first_and_the_last() {
-    let mut histories = PageTracker::new(Limits { steps_per_page: 16, ..Limits::default() });
+    let mut tracker = PageTracker::new(Limits { steps_per_page: 16, ..Limits::default() });
     let mut tape = Tape::new();
     for n in 0..100 {
         tape.wait(1_000);
         tape.fault(SEGMENT, Access::Read, FaultClass::Hinting, Some(n), tape.now);
     }
-    tape.events.iter().for_each(|e| histories.take(e));
-    let page = histories.page(PROCESS, SEGMENT).expect("touched");
-    let node = |h: &Happened<'_>| match h {
-        Happened::Step(Step { what: What::Fault(f), .. }) => f.nid,
+    tape.events.iter().for_each(|e| tracker.take(e));
+    let page = tracker.page(PROCESS, SEGMENT).expect("touched");
+    let node = |h: &HistoryEntry<'_>| match h {
+        HistoryEntry::Step(Step { what: What::Fault(f), .. }) => f.nid,
         _ => None,
     };
-    let nodes: Vec<i32> = page.happened.iter().filter_map(node).collect();
+    let nodes: Vec<i32> = page.entries.iter().filter_map(node).collect();
     assert_eq!(nodes, (0..8).chain(92..100).collect::<Vec<_>>());
-    assert_eq!((page.dropped_steps, page.counts.faults, histories.left_out().dropped_steps), (84, 100, 84));
+    assert_eq!((page.evicted_steps, page.counts.faults, tracker.gaps().evicted_steps), (84, 100, 84));
 }
 
 #[test]
 fn pages_that_only_faulted_are_forgotten_first() {
-    let mut histories = PageTracker::new(Limits { pages: 10, ..Limits::default() });
+    let mut tracker = PageTracker::new(Limits { pages: 10, ..Limits::default() });
     let mut tape = Tape::new();
     tape.push(Body::from(testkit::moved(0, Cause::Mbind)));
     for page in 0..1_000 {
         tape.wait(1_000);
         tape.fault(SEGMENT + (page + 1) * 4096, Access::Write, FaultClass::Anon, Some(0), tape.now);
     }
-    tape.events.iter().for_each(|e| histories.take(e));
-    assert_eq!((histories.pages().count(), histories.left_out().evicted_pages), (10, 991));
-    assert!(histories.page(PROCESS, SEGMENT).is_some(), "it moved");
-    assert!(histories.page(PROCESS, SEGMENT + 1_000 * 4096).is_some(), "it was the last");
+    tape.events.iter().for_each(|e| tracker.take(e));
+    assert_eq!((tracker.pages().count(), tracker.gaps().evicted_pages), (10, 991));
+    assert!(tracker.page(PROCESS, SEGMENT).is_some(), "it moved");
+    assert!(tracker.page(PROCESS, SEGMENT + 1_000 * 4096).is_some(), "it was the last");
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn memory_is_bounded_whatever_comes() {
         pending: 16,
         ..Limits::default()
     };
-    let mut histories = PageTracker::new(limits);
+    let mut tracker = PageTracker::new(limits);
     for n in 0..5_000_u32 {
         let at = |body| Event { pid: n % 700, tid: n % 700, ..Event::at(u64::from(n) * 1_000, body) };
         let page = u64::from(n) % 321;
@@ -211,20 +211,20 @@ fn memory_is_bounded_whatever_comes() {
             Body::from(testkit::moved(page, if n % 2 == 0 { Cause::LazyFault } else { Cause::MovePages })),
             Body::Loss(Loss { probe: "check".into(), cause: "ring_full".into(), count: 1 }),
         ] {
-            histories.take(&at(body));
+            tracker.take(&at(body));
         }
         if n % 5 == 0 {
-            histories.take(&at(request));
+            tracker.take(&at(request));
         }
     }
-    let steps: usize = histories.pages().map(|p| p.steps.len()).sum();
-    assert!(histories.pages().count() <= 50 && steps <= 60);
-    let left_out = histories.left_out();
+    let steps: usize = tracker.pages().map(|p| p.steps.len()).sum();
+    assert!(tracker.pages().count() <= 50 && steps <= 60);
+    let gaps = tracker.gaps();
     assert!(
-        left_out.evicted_pages > 0 && left_out.evicted_processes > 0 && left_out.evicted_frames > 0,
-        "{left_out:?}"
+        gaps.evicted_pages > 0 && gaps.evicted_processes > 0 && gaps.evicted_frames > 0,
+        "{gaps:?}"
     );
-    assert_eq!(left_out.lost_events, 5_000);
+    assert_eq!(gaps.lost_events, 5_000);
 }
 
 #[test]
@@ -234,12 +234,12 @@ fn one_address_alone_is_followed_in_all_processes() {
     others.iter_mut().for_each(|e| (e.pid, e.tid) = (PID + 1, PID + 1));
     events.append(&mut others);
     events.sort_by_key(|e| e.ts_ns);
-    let mut histories = PageTracker::only(SEGMENT + 0x2345);
-    events.iter().for_each(|e| histories.take(e));
-    assert_eq!(histories.pages().count(), 2);
-    let processes = histories.processes(SEGMENT + 0x2345);
+    let mut tracker = PageTracker::only(SEGMENT + 0x2345);
+    events.iter().for_each(|e| tracker.take(e));
+    assert_eq!(tracker.pages().count(), 2);
+    let processes = tracker.processes(SEGMENT + 0x2345);
     assert_eq!(processes.iter().map(|p| p.pid).collect::<Vec<_>>(), [PID, PID + 1]);
-    let direct = histories.page(processes[1], SEGMENT + 0x2345).expect("it moved");
+    let direct = tracker.page(processes[1], SEGMENT + 0x2345).expect("it moved");
     assert_eq!(kinds(&direct), ["request", "fault", "request", "migrate", "exit"]);
 }
 
@@ -254,9 +254,9 @@ fn the_page_history_of_a_child_begins_with_its_fork() {
     let began = tape.now;
     tape.fault(SEGMENT, Access::Write, FaultClass::Cow, Some(0), began);
     tape.events.last_mut().expect("a fault").pid = PID + 1;
-    let histories = lives(&tape.events);
+    let tracker = tracked(&tape.events);
     let child = ProcessId { pid: PID + 1, start_ns: None };
-    assert_eq!(histories.page(child, SEGMENT).map(|p| kinds(&p)), Some(vec!["fork", "fault"]));
+    assert_eq!(tracker.page(child, SEGMENT).map(|p| kinds(&p)), Some(vec!["fork", "fault"]));
 }
 
 #[test]
@@ -266,8 +266,8 @@ fn a_program_that_ran_before_had_other_pages() {
     tape.wait(1_000);
     tape.start(1);
     tape.task(TaskEvent::Exec);
-    let histories = lives(&tape.events);
-    let of = |page: u64| histories.page(PROCESS, SEGMENT + page * 4096).map(|p| kinds(&p));
+    let tracker = tracked(&tape.events);
+    let of = |page: u64| tracker.page(PROCESS, SEGMENT + page * 4096).map(|p| kinds(&p));
     assert_eq!(of(9), Some(vec!["fault", "exec", "exec"]));
     assert_eq!(of(0), Some(vec!["request", "fault", "exec"]));
 }
@@ -281,8 +281,8 @@ fn a_mapping_that_grows_is_told_once() {
     }
     tape.wait(1_000);
     tape.fault(SEGMENT, Access::Write, FaultClass::Anon, Some(0), tape.now);
-    let mut histories = PageTracker::only(SEGMENT);
-    tape.events.iter().for_each(|e| histories.take(e));
-    let page = histories.page(PROCESS, SEGMENT).expect("touched");
+    let mut tracker = PageTracker::only(SEGMENT);
+    tape.events.iter().for_each(|e| tracker.take(e));
+    let page = tracker.page(PROCESS, SEGMENT).expect("touched");
     assert_eq!(kinds(&page), ["region", "region", "fault"]);
 }
