@@ -9,7 +9,8 @@ use crate::{
     live::{
         attach::{
             REJECTED,
-            catalog::{CATALOG, Capability, Gives},
+            capability::{Capability, Provides},
+            catalog::CATALOG,
             kfunc,
         },
         host::{
@@ -70,9 +71,9 @@ pub(super) fn programs(probes: &[ProbeInfo], tried: Result<(), String>) -> Check
     // Records of folio types that this kernel does not have are no capability here, and were not tried.
     let tried = |capability: &&Capability| {
         let is_it = |probe: &ProbeInfo| {
-            probe.probe == capability.probe && probe.field.as_ref().map(Name::as_str) == capability.gives.field()
+            probe.probe == capability.probe && probe.field.as_ref().map(Name::as_str) == capability.provides.field()
         };
-        !matches!(capability.gives, Gives::RecordsOf(_)) || probes.iter().any(is_it)
+        !matches!(capability.provides, Provides::RecordsOf(_)) || probes.iter().any(is_it)
     };
     let capabilities = CATALOG.iter().filter(tried).count();
     let found = format!("{attached} of {capabilities} hooks attached");

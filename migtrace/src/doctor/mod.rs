@@ -82,5 +82,5 @@ fn untried(why: &str) -> Vec<ProbeInfo> {
         error: Some(format!("not tried: {why}")),
         fidelity: Fidelity::Unavailable.into(),
     };
-    CATALOG.iter().map(|entry| hook(entry.probe, entry.gives.field())).collect()
+    CATALOG.iter().map(|entry| hook(entry.probe, entry.provides.field())).collect()
 }

@@ -6,83 +6,24 @@
 
 use migtrace_common::counters::Probe;
 
-/// A hook in the kernel, with the program type for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hook {
-    /// A tracepoint with its raw arguments.
-    BtfTracepoint(&'static str),
-    /// The start of a function that has one of these names.
-    Fentry(&'static [&'static str]),
-    /// The end of a function.
-    Fexit(&'static [&'static str]),
-    /// The start of a function, by a breakpoint or ftrace.
-    Kprobe(&'static [&'static str]),
-    /// The end of a function, likewise.
-    Kretprobe(&'static [&'static str]),
-    /// A classic tracepoint: category, name, and the structure of its record.
-    Tracepoint(&'static str, &'static str, &'static str),
-}
-
-/// A program of the BPF object, and its hook.
-pub type Placed = (&'static str, Hook);
-
-/// One attach method of a capability.
-#[derive(Clone, Copy, Debug)]
-pub struct Method {
-    /// All must attach, or the method is unavailable.
-    pub programs: &'static [Placed],
-    /// Fields that the probe's records do not have with this method.
-    pub lacks: &'static [&'static str],
-    /// The reason.
-    pub because: &'static str,
-}
-
-/// A capability of a probe.
-#[derive(Clone, Copy, Debug)]
-pub struct Capability {
-    /// The probe of the records.
-    pub probe: Probe,
-    pub gives: Gives,
-    /// Best first.
-    pub methods: &'static [Method],
-}
-
-/// What a capability provides for its probe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gives {
-    /// The records themselves. Without it there are none.
-    Records,
-    /// A field, by its name in the trace. Used only if the method of the records provides it.
-    Field(&'static str),
-    /// Additional records of folios that only their owner's hook shows. A kernel without it has no such folios.
-    RecordsOf(&'static str),
-}
-
-impl Gives {
-    /// Its name in a trace, unless it is the records themselves.
-    #[must_use]
-    pub fn field(self) -> Option<&'static str> {
-        match self {
-            Self::Records => None,
-            Self::Field(what) | Self::RecordsOf(what) => Some(what),
-        }
-    }
-}
-
-use Gives::{Field, Records, RecordsOf};
-use Hook::{BtfTracepoint, Fentry, Fexit, Kprobe, Kretprobe, Tracepoint};
+use super::capability::{
+    Capability,
+    Hook::{BtfTracepoint, Fentry, Fexit, Kprobe, Kretprobe, Tracepoint},
+    Method, Placed,
+    Provides::{Field, Records, RecordsOf},
+};
 
 /// A method that provides every field.
 const fn whole(programs: &'static [Placed]) -> Method {
-    Method { programs, lacks: &[], because: "" }
+    Method { programs, lacks: &[], reason: "" }
 }
 
 /// A capability provided at the start of a function.
 macro_rules! at_start {
-    ($probe:ident, $gives:expr, $fentry:literal, $kprobe:literal, $functions:expr) => {
+    ($probe:ident, $provides:expr, $fentry:literal, $kprobe:literal, $functions:expr) => {
         Capability {
             probe: Probe::$probe,
-            gives: $gives,
+            provides: $provides,
             methods: &[whole(&[($fentry, Fentry($functions))]), whole(&[($kprobe, Kprobe($functions))])],
         }
     };
@@ -101,8 +42,8 @@ macro_rules! from_start_to_end {
 
 /// A capability provided by a tracepoint.
 macro_rules! tracepoint {
-    ($probe:ident, $gives:expr, $name:literal) => {
-        Capability { probe: Probe::$probe, gives: $gives, methods: &[whole(&[($name, BtfTracepoint($name))])] }
+    ($probe:ident, $provides:expr, $name:literal) => {
+        Capability { probe: Probe::$probe, provides: $provides, methods: &[whole(&[($name, BtfTracepoint($name))])] }
     };
 }
 
@@ -111,7 +52,7 @@ macro_rules! mof {
     ($probe:ident, $name:literal) => {
         Capability {
             probe: Probe::$probe,
-            gives: Records,
+            provides: Records,
             methods: &[whole(&[($name, Tracepoint("mof", $name, concat!("trace_event_raw_", $name)))])],
         }
     };
@@ -122,7 +63,7 @@ macro_rules! of_driver {
     ($name:literal, $program:literal, $function:literal) => {
         Capability {
             probe: Probe::DirectMigrate,
-            gives: RecordsOf($name),
+            provides: RecordsOf($name),
             methods: &[whole(&[($program, Fexit(&[$function]))])],
         }
     };
@@ -133,7 +74,7 @@ macro_rules! request {
     ($fentry:literal, $fexit:literal, $kprobe:literal, $kretprobe:literal, $enter:literal, $exit:literal, $call:literal) => {
         Capability {
             probe: Probe::Request,
-            gives: Records,
+            provides: Records,
             methods: from_start_to_end!(
                 $fentry,
                 $fexit,
@@ -171,7 +112,7 @@ const EXCEPTIONS_ONLY: &str = "faults are seen when the CPU raises them, before 
 pub const CATALOG: &[Capability] = &[
     Capability {
         probe: Probe::Fault,
-        gives: Records,
+        provides: Records,
         methods: from_start_to_end!(
             "handle_mm_fault_entry",
             "handle_mm_fault_exit",
@@ -184,7 +125,7 @@ pub const CATALOG: &[Capability] = &[
                     ("page_fault_kernel", BtfTracepoint("page_fault_kernel")),
                 ],
                 lacks: BEFORE_HANDLING,
-                because: EXCEPTIONS_ONLY,
+                reason: EXCEPTIONS_ONLY,
             },
             Method {
                 programs: &[
@@ -192,7 +133,7 @@ pub const CATALOG: &[Capability] = &[
                     ("page_fault_kernel_event", Tracepoint("exceptions", "page_fault_kernel", EXCEPTIONS)),
                 ],
                 lacks: BEFORE_HANDLING,
-                because: EXCEPTIONS_ONLY,
+                reason: EXCEPTIONS_ONLY,
             }
         ),
     },
@@ -213,7 +154,7 @@ pub const CATALOG: &[Capability] = &[
     mof!(LazyBatch, "mof_lazy"),
     Capability {
         probe: Probe::HintingCheck,
-        gives: Records,
+        provides: Records,
         methods: from_start_to_end!(
             "mpol_misplaced_entry",
             "mpol_misplaced_exit",
@@ -224,7 +165,7 @@ pub const CATALOG: &[Capability] = &[
     },
     Capability {
         probe: Probe::DirectMigrate,
-        gives: Records,
+        provides: Records,
         methods: &[
             whole(&[("try_to_migrate", Fentry(&["try_to_migrate"])), ("folio_migrate_flags", Fentry(MIGRATE_FLAGS))]),
             whole(&[
@@ -235,7 +176,7 @@ pub const CATALOG: &[Capability] = &[
     },
     Capability {
         probe: Probe::DirectMigrate,
-        gives: Field("addr"),
+        provides: Field("addr"),
         methods: &[
             whole(&[
                 ("set_migration_pte", BtfTracepoint("set_migration_pte")),
@@ -253,7 +194,7 @@ pub const CATALOG: &[Capability] = &[
     ),
     Capability {
         probe: Probe::DirectMigrate,
-        gives: Field("remap_ns"),
+        provides: Field("remap_ns"),
         methods: &[
             whole(&[
                 ("remove_migration_pte", BtfTracepoint("remove_migration_pte")),
@@ -267,7 +208,7 @@ pub const CATALOG: &[Capability] = &[
     // After those that see folio migrations: a batch that began before them would miss migrations.
     Capability {
         probe: Probe::Batch,
-        gives: Records,
+        provides: Records,
         methods: &[
             whole(&[
                 ("mm_migrate_pages_start", BtfTracepoint("mm_migrate_pages_start")),
@@ -341,7 +282,7 @@ pub const CATALOG: &[Capability] = &[
     ),
     Capability {
         probe: Probe::Phase,
-        gives: Records,
+        provides: Records,
         methods: &[
             whole(&[("prctl", Fentry(&["__x64_sys_prctl"]))]),
             whole(&[("prctl_kprobe", Kprobe(&["__x64_sys_prctl"]))]),
@@ -356,41 +297,6 @@ pub const CATALOG: &[Capability] = &[
 
 const MIGRATE_FLAGS: &[&str] = &["folio_migrate_flags", "migrate_page_states"];
 
-impl Hook {
-    /// Its text in reports, with the function name on this kernel.
-    #[must_use]
-    pub fn shown(&self, function: &str) -> String {
-        match self {
-            Self::Tracepoint(category, name, _) => format!("tracepoint {category}:{name}"),
-            Self::BtfTracepoint(name) => format!("tp_btf {name}"),
-            Self::Fentry(_) => format!("fentry {function}"),
-            Self::Fexit(_) => format!("fexit {function}"),
-            Self::Kprobe(_) => format!("kprobe {function}"),
-            Self::Kretprobe(_) => format!("kretprobe {function}"),
-        }
-    }
-
-    /// The type of its program: one of [`crate::live::host::requirements::FORMS`].
-    #[must_use]
-    pub fn form(&self) -> &'static str {
-        match self {
-            Self::Fentry(_) | Self::Fexit(_) => "fentry",
-            Self::Kprobe(_) | Self::Kretprobe(_) => "kprobe",
-            Self::BtfTracepoint(_) => "tp_btf",
-            Self::Tracepoint(..) => "tracepoint",
-        }
-    }
-
-    /// Possible names of its function; none for a tracepoint.
-    #[must_use]
-    pub fn functions(&self) -> &'static [&'static str] {
-        match self {
-            Self::Fentry(names) | Self::Fexit(names) | Self::Kprobe(names) | Self::Kretprobe(names) => names,
-            Self::Tracepoint(..) | Self::BtfTracepoint(_) => &[],
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -401,7 +307,7 @@ mod tests {
     fn a_program_has_one_place_in_each_way_and_records_come_before_fields() {
         let mut seen = HashSet::new();
         for capability in CATALOG {
-            let records = matches!(capability.gives, Records);
+            let records = matches!(capability.provides, Records);
             assert!(
                 records || seen.contains(&capability.probe.name()),
                 "{capability:?} comes before the records of its probe"

@@ -3,6 +3,7 @@
 //! The meaning of records is in [`crate::decode::record`].
 
 pub mod bpf_config;
+pub mod capability;
 pub mod catalog;
 pub mod kfunc;
 pub mod load;

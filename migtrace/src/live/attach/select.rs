@@ -10,7 +10,8 @@ use migtrace_common::{counters::Probe, kinds::RecordKind};
 
 use super::{
     REJECTED,
-    catalog::{CATALOG, Capability, Gives, Hook, Method, Placed},
+    capability::{Capability, Hook, Method, Placed, Provides},
+    catalog::CATALOG,
     options::Options,
 };
 use crate::{
@@ -63,13 +64,13 @@ impl Attaching<'_> {
     /// depend on it.
     fn fill(&mut self, capability: &'static Capability) -> Vec<ProbeInfo> {
         let probe = capability.probe.name();
-        if let Gives::Field(field) = capability.gives
+        if let Provides::Field(field) = capability.provides
             && self.lacks.get(probe).is_some_and(|lacks| lacks.contains(&field))
         {
             // Reported with the attach method of the records.
             return Vec::new();
         }
-        if matches!(capability.gives, Gives::RecordsOf(_)) && !self.has_a_place(capability) {
+        if matches!(capability.provides, Provides::RecordsOf(_)) && !self.has_a_place(capability) {
             return Vec::new();
         }
         if !self.is_wanted(capability.probe) {
@@ -82,9 +83,9 @@ impl Attaching<'_> {
                     // Better attach methods were rejected: reported although the capability is attached.
                     let refused = (!refusals.is_empty()).then(|| refusals.join("; "));
                     let mut said = vec![ProbeInfo { error: refused, ..info(capability, Ok(places)) }];
-                    if capability.gives == Gives::Records {
+                    if capability.provides == Provides::Records {
                         self.lacks.insert(probe, method.lacks);
-                        said.extend(method.lacks.iter().map(|field| lacking(capability, field, method.because)));
+                        said.extend(method.lacks.iter().map(|field| lacking(capability, field, method.reason)));
                     }
                     return said;
                 }
@@ -164,12 +165,12 @@ impl Attaching<'_> {
     /// Whether this program type may be used for this probe. The kernel must have the trace event with all fields that
     /// the program reads, and must call programs on functions.
     fn offered(&self, probe: Probe, hook: &Hook) -> Result<(), String> {
-        if self.avoided.iter().any(|form| form == hook.form()) {
-            return Err(format!("{} has {}", requirements::AVOID, hook.form()));
+        if self.avoided.iter().any(|program_type| program_type == hook.program_type()) {
+            return Err(format!("{} has {}", requirements::AVOID, hook.program_type()));
         }
         // Counting allocates memory when keys are new, and programs of these types can run inside the kernel's own
         // allocator. Since 6.1 BPF has an allocator for that.
-        if matches!(hook.form(), "kprobe" | "tracepoint")
+        if matches!(hook.program_type(), "kprobe" | "tracepoint")
             && counts(probe)
             && !self.options.kernel.has_function(BPF_ALLOCATOR)
         {
@@ -272,7 +273,7 @@ fn info(capability: &Capability, outcome: Result<String, String>) -> ProbeInfo {
     let fidelity = if outcome.is_ok() { Fidelity::Exact } else { Fidelity::Unavailable };
     ProbeInfo {
         probe: capability.probe.into(),
-        field: capability.gives.field().map(Into::into),
+        field: capability.provides.field().map(Into::into),
         attached: outcome.as_ref().ok().cloned(),
         error: outcome.err(),
         fidelity: fidelity.into(),

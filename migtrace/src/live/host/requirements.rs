@@ -28,7 +28,7 @@ pub enum Unsupported {
         "no trace events at /sys/kernel/tracing: {0}. Mount them with `mount -t tracefs tracefs /sys/kernel/tracing`"
     )]
     NoTracefs(io::Error),
-    #[error("unknown BPF program type {0:?} in {AVOID}: expected one of {forms}", forms = FORMS.join(", "))]
+    #[error("unknown BPF program type {0:?} in {AVOID}: expected one of {forms}", forms = PROGRAM_TYPES.join(", "))]
     Form(String),
     #[error("unsupported architecture {0}: migtrace traces x86-64 only")]
     Architecture(&'static str),
@@ -39,13 +39,13 @@ pub enum Unsupported {
 pub const AVOID: &str = "MIGTRACE_AVOID";
 
 /// Program types, as in [`AVOID`] and in the text of hooks. fexit is included in fentry, kretprobe in kprobe.
-pub const FORMS: [&str; 4] = ["fentry", "kprobe", "tp_btf", "tracepoint"];
+pub const PROGRAM_TYPES: [&str; 4] = ["fentry", "kprobe", "tp_btf", "tracepoint"];
 
 /// The program types to avoid.
 #[must_use]
 pub fn avoided() -> Vec<String> {
-    let forms = std::env::var(AVOID).unwrap_or_default();
-    forms.split(',').map(str::trim).filter(|form| !form.is_empty()).map(str::to_owned).collect()
+    let types = std::env::var(AVOID).unwrap_or_default();
+    types.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// A namespace of a container in which recorded values have another meaning.
@@ -124,7 +124,7 @@ pub fn check() -> Result<(), Unsupported> {
     if std::env::consts::ARCH != "x86_64" {
         return Err(Unsupported::Architecture(std::env::consts::ARCH));
     }
-    if let Some(unknown) = avoided().into_iter().find(|form| !FORMS.contains(&form.as_str())) {
+    if let Some(unknown) = avoided().into_iter().find(|program_type| !PROGRAM_TYPES.contains(&program_type.as_str())) {
         return Err(Unsupported::Form(unknown));
     }
     let missing = missing_privilege()?;
