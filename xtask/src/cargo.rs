@@ -1,4 +1,4 @@
-//! Calling cargo for the workspace's own crates.
+//! Runs cargo on the workspace's own crates.
 
 use std::{env, path::PathBuf, process::Command};
 
@@ -7,23 +7,24 @@ use xtask_common::{command, progress::step};
 
 use crate::paths::Paths;
 
-/// The cargo that started this task, in the checkout.
+/// Returns the cargo that started this task, to be run in the checkout.
 pub(crate) fn cargo(paths: &Paths) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(&paths.checkout);
-    // Not set if the collector finds it by itself: a changed variable makes cargo compile it again.
+    // In cargo's default target directory the collector finds the object without this variable. Setting it there would
+    // make cargo compile the collector again.
     if paths.target != paths.checkout.join("target") {
         command.env("MIGTRACE_BPF_OBJECT", paths.bpf_object());
     }
     command
 }
 
-/// The option with which cargo names what it built, for [`build_executable`].
+/// Makes cargo print the paths of the executables that it built, for [`build_executable`].
 pub(crate) const NAMES_EXECUTABLES: &str = "--message-format=json-render-diagnostics";
 
-/// Runs a cargo command that builds, with [`NAMES_EXECUTABLES`]. Returns the path of a target's executable.
+/// Runs a cargo build with [`NAMES_EXECUTABLES`], and returns the path of a target's executable.
 ///
-/// `kind` is cargo's: bin, test. Compiler messages go to standard error as cargo prints them.
+/// `kind` is cargo's kind of target: bin or test. Compiler messages go to standard error as cargo prints them.
 pub(crate) fn build_executable(command: &mut Command, kind: &str, name: &str) -> Result<PathBuf> {
     let output = command.stderr(std::process::Stdio::inherit()).output();
     let output = output.with_context(|| format!("cannot start `{}`", command::shown(command)))?;
@@ -34,7 +35,7 @@ pub(crate) fn build_executable(command: &mut Command, kind: &str, name: &str) ->
     found.with_context(|| format!("`{}` named no executable of the {kind} {name}", command::shown(command)))
 }
 
-/// The release build of the collector.
+/// Builds the collector in release mode.
 pub(crate) fn build_collector(paths: &Paths) -> Result<PathBuf> {
     step("building migtrace", || {
         let mut build = cargo(paths);
@@ -43,7 +44,7 @@ pub(crate) fn build_collector(paths: &Paths) -> Result<PathBuf> {
     })
 }
 
-/// A target's executable in cargo's JSON messages. The build of a test also names the tested program.
+/// Finds a target's executable in cargo's JSON messages. The build of a test lists the tested program too.
 fn executable_in(messages: &str, kind: &str, name: &str) -> Option<PathBuf> {
     let parse = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok();
     messages.lines().filter_map(parse).find_map(|message| {

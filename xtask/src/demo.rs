@@ -25,9 +25,9 @@ use crate::{
     vm::{self, Ended, Request, machine::Machine},
 };
 
-/// Both recordings take seconds.
+/// Time limit for both recordings, which take seconds.
 const GUEST_LIMIT: Duration = Duration::from_secs(300);
-/// Both ways to migrate the pages: scripts in xtask/demo.
+/// The memtoy scripts in xtask/demo, one for each way to migrate the pages.
 const ARMS: [&str; 2] = ["direct", "lazy"];
 
 /// Build everything, record a direct and a lazy migration, and compare them
@@ -37,7 +37,7 @@ const ARMS: [&str; 2] = ["direct", "lazy"];
 pub(crate) struct Options {}
 
 impl Options {
-    /// Leaves traces, log, comparison and plots in target/demo.
+    /// Writes traces, log, comparison and plots to target/demo.
     pub(crate) fn run(&self, paths: &Paths) -> Result<u8> {
         setup::ensure(paths, &[Purpose::Kernel, Purpose::Machine, Purpose::Bpf])?;
         let image = kernel::image(paths, kernel::DEFAULT)?;
@@ -58,7 +58,7 @@ impl Options {
         log.context("cannot write the annotated log")?;
         let comparison = show(&place.join("compare.txt"), |text| {
             text.push_str(&command::output(&mut compare(&migtrace, &place, "timeline.svg"))?);
-            // The same once more as a picture that every program shows.
+            // Again as PNG, which every image viewer shows.
             command::output(&mut compare(&migtrace, &place, "timeline.png")).map(drop)
         });
         comparison.context("cannot compare the recordings")?;
@@ -68,7 +68,7 @@ impl Options {
     }
 }
 
-/// Removes an earlier demo's files, which must not be taken for this one's.
+/// Removes an earlier demo's files, so that they cannot be mistaken for this demo's.
 fn clear(place: &Path) -> Result<()> {
     match fs::remove_dir_all(place) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -82,7 +82,7 @@ fn trace(place: &Path, arm: &str) -> PathBuf {
     place.join(arm).with_extension("parquet")
 }
 
-/// Records both in one boot. The guest's output goes to standard error.
+/// Records both migrations in one boot. The guest's output goes to standard error.
 fn record(paths: &Paths, image: &Image, migtrace: &Path, place: &Path) -> Result<()> {
     let scripts = paths.checkout.join("xtask/demo");
     let mut lines = vec!["set -e".to_owned()];
@@ -111,7 +111,7 @@ fn record(paths: &Paths, image: &Image, migtrace: &Path, place: &Path) -> Result
         },
     )?;
     for splat in outcome.splats.iter().take(10) {
-        say(format!("error report of the guest's kernel: {splat}"));
+        say(format!("the guest's kernel reported an error: {splat}"));
     }
     match &outcome.ended {
         Ended::Job(FINE) => Ok(()),
@@ -123,7 +123,7 @@ fn record(paths: &Paths, image: &Image, migtrace: &Path, place: &Path) -> Result
     }
 }
 
-/// The collector without colours, for a file.
+/// Returns the collector's command without colours, for output to a file.
 fn quiet(migtrace: &Path) -> Command {
     let mut command = Command::new(migtrace);
     command.env("NO_COLOR", "1");
@@ -137,7 +137,7 @@ fn compare(migtrace: &Path, place: &Path, plot: &str) -> Command {
     command
 }
 
-/// Writes a text to a file and to standard output, also an incomplete one if making it fails.
+/// Writes a text to a file and to standard output. If `make` fails, writes the incomplete text.
 fn show(file: &Path, make: impl FnOnce(&mut String) -> Result<()>) -> Result<()> {
     let mut text = String::new();
     let made = make(&mut text);

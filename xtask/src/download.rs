@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 use xtask_common::{command, exit::Failure, files::create_dir, progress::say};
 
-/// Downloads `url` to the file `to`, which exists only if it is complete and has the expected SHA-256.
+/// Downloads `url` to the file `to`. Creates the file only if the download is complete and has the expected SHA-256.
 pub(crate) fn fetch(url: &str, to: &Path, expected: Option<&str>) -> Result<()> {
     if let Some(directory) = to.parent() {
         create_dir(directory)?;
@@ -19,7 +19,7 @@ pub(crate) fn fetch(url: &str, to: &Path, expected: Option<&str>) -> Result<()> 
     let hash = sha256(&partial)?;
     match expected {
         Some(expected) if *expected != hash => {
-            return Err(Failure::Environment(format!("{url} has SHA-256 {hash}, expected {expected}: not used")).into());
+            return Err(Failure::Environment(format!("{url} has SHA-256 {hash}, expected {expected}: rejected")).into());
         }
         Some(_) => {}
         None => say(format!("SHA-256 {hash} (no pinned checksum to compare with)")),
@@ -42,14 +42,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_has_its_checksum_is_kept() {
+    fn a_file_with_a_wrong_checksum_is_not_kept() {
         let dir = tempfile::tempdir().expect("a directory");
         let (from, to) = (dir.path().join("from"), dir.path().join("into/to"));
         fs::write(&from, "abc").expect("written");
         let url = format!("file://{}", from.display());
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         let error = fetch(&url, &to, Some(&abc.replace('b', "c"))).expect_err("another checksum");
-        assert!(error.to_string().contains("not used") && !to.exists(), "{error}");
+        assert!(error.to_string().contains("rejected") && !to.exists(), "{error}");
         fetch(&url, &to, Some(abc)).expect("fetched");
         assert_eq!(fs::read(&to).expect("there"), b"abc");
     }

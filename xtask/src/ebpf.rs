@@ -24,7 +24,7 @@ const PACKAGE: &str = "migtrace-ebpf";
 pub(crate) struct Options {}
 
 impl Options {
-    /// Compiles; prints where the object is.
+    /// Compiles the programs, and prints the object's path.
     pub(crate) fn run(&self, paths: &Paths) -> Result<u8> {
         build(paths)?;
         println!("{}", paths.bpf_object().display());
@@ -32,17 +32,17 @@ impl Options {
     }
 }
 
-/// Compiles what changed of the collector's programs.
+/// Compiles the collector's BPF programs.
 pub(crate) fn build(paths: &Paths) -> Result<()> {
     build_object(paths, PACKAGE, "migtrace", &paths.bpf_object())
 }
 
-/// Compiles the BPF object `name` of a package. An unchanged object is not written: the collector embeds it, and would be
-/// compiled again.
+/// Compiles the BPF object `name` of a package. Does not write an unchanged object, because cargo would then recompile
+/// the collector, which embeds it.
 pub(crate) fn build_object(paths: &Paths, package: &str, name: &str, place: &Path) -> Result<()> {
     setup::ensure(paths, &[Purpose::Bpf])?;
     let (compiler, linker) =
-        toolchain::find().ok_or_else(|| Failure::Environment("no BPF toolchain: `cargo xtask setup`".into()))?;
+        toolchain::find().ok_or_else(|| Failure::Environment("no BPF toolchain: run `cargo xtask setup`".into()))?;
     let mut command = compiler.cargo(&linker);
     command.current_dir(&paths.checkout).args(["build", "--package", package, "--bin", name, "--release"]);
     command.args(["--target", TARGET, "--target-dir"]).arg(paths.target.join("bpf-build"));

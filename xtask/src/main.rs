@@ -1,4 +1,4 @@
-//! `cargo xtask`: the project's own tasks, from a fresh machine to tests in a four-node virtual machine.
+//! `cargo xtask`: the project's own tasks, from setting up a fresh machine to tests in a four-node virtual machine.
 
 mod bench;
 mod cargo;
@@ -26,15 +26,15 @@ use crate::paths::Paths;
 
 /// Build, test and measure migtrace
 ///
-/// Every task installs what it needs on Debian and Ubuntu, and lists it elsewhere. Exit status: 0 success, 1 a finding (a
-/// failed test or check; with `bench --gate`, a missed limit), 2 wrong use, 69 this host lacks a requirement or the virtual
-/// machine broke. `vm` returns its command's status.
+/// On Debian and Ubuntu, every task installs missing requirements; elsewhere it lists them. Exit status 0: success. 1:
+/// a finding (a failed test or check; with `bench --gate`, a missed limit). 2: wrong use. 69: a missing requirement or
+/// a broken virtual machine. `vm` returns its command's status.
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", disable_help_subcommand = true)]
 #[command(after_help = "Examples:
   cargo xtask setup                        install all requirements
   cargo xtask test --host                  run the tests that need no virtual machine
-  cargo xtask test NAME --vm               run the tests with that name in the virtual machines
+  cargo xtask test NAME --vm               run the tests whose name contains NAME in the virtual machines
   cargo xtask vm -- migtrace doctor        run one command in the test machine
   cargo xtask demo                         record and compare direct and lazy migration")]
 struct Cli {

@@ -1,4 +1,4 @@
-//! Where things are: the checkout, what cargo builds, and what outlives a clone.
+//! The directories of all tasks: the checkout, cargo's target directory, and the user's cache.
 
 use std::{
     env,
@@ -15,12 +15,12 @@ pub(crate) struct Paths {
     pub(crate) checkout: PathBuf,
     /// Cargo's target directory.
     pub(crate) target: PathBuf,
-    /// Kernels and answers that are costly to get; shared by all checkouts of a user.
+    /// Kernels, tools and the result of the KVM trial, which are costly to get; shared by all checkouts of a user.
     pub(crate) cache: PathBuf,
 }
 
 impl Paths {
-    /// From the environment, as cargo set it.
+    /// Finds the directories from the environment variables that cargo sets.
     pub(crate) fn find() -> Result<Paths> {
         let manifest = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
         let manifest = PathBuf::from(manifest);
@@ -30,12 +30,12 @@ impl Paths {
         Ok(Paths { target: checkout.join(target), cache: cache()?, checkout })
     }
 
-    /// The BPF object that the collector embeds.
+    /// Returns the path of the BPF object that the collector embeds.
     pub(crate) fn bpf_object(&self) -> PathBuf {
         self.target.join("bpf/migtrace")
     }
 
-    /// xtask/kernel in the checkout: patches, fragments, kernels.toml.
+    /// Returns xtask/kernel in the checkout, with the patches, the configuration fragments and kernels.toml.
     pub(crate) fn kernel_sources(&self) -> PathBuf {
         self.checkout.join("xtask/kernel")
     }
@@ -45,7 +45,7 @@ fn cache() -> Result<PathBuf> {
     let base = match env::var_os("XDG_CACHE_HOME").filter(|value| Path::new(value).is_absolute()) {
         Some(base) => PathBuf::from(base),
         None => env::home_dir().map(|home| home.join(".cache")).ok_or_else(|| {
-            Failure::Environment("no home directory to keep kernels in: set HOME or XDG_CACHE_HOME".into())
+            Failure::Environment("no directory for the kernel cache: set HOME or XDG_CACHE_HOME".into())
         })?,
     };
     Ok(base.join("migtrace"))

@@ -1,11 +1,11 @@
-//! Programs from PyPI, in a Python environment of the project's own.
+//! Installs programs from PyPI into Python environments of the project.
 
 use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, Result};
 use xtask_common::{command, exit::Failure, progress::say};
 
-/// What pip prints if there is no network. Every other failure is an error.
+/// Parts of pip's messages that mean that the network is unreachable. Every other failure is an error.
 const UNREACHABLE: [&str; 6] = [
     "Failed to establish a new connection",
     "name resolution",
@@ -15,18 +15,19 @@ const UNREACHABLE: [&str; 6] = [
     "Read timed out",
 ];
 
-/// Packages of exact versions, as `name==version`.
+/// Names and exact versions of packages.
 pub(crate) type Packages<'a> = &'a [(&'a str, &'a str)];
 
-/// Whether an environment holds exactly these packages.
+/// Whether an environment contains exactly the wanted packages.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Environment {
     Ready,
-    /// PyPI cannot be reached, and the packages are not here yet.
+    /// PyPI cannot be reached, and the packages are not installed yet.
     Unreachable,
 }
 
-/// Installs the packages into an environment in the directory `place`, unless they are there. Only prebuilt packages.
+/// Installs the packages into an environment in the directory `place`, unless they are installed. Compiles none: only
+/// prebuilt packages are accepted.
 pub(crate) fn ensure(place: &Path, packages: Packages<'_>) -> Result<Environment> {
     let packages: Vec<_> = packages.iter().map(|(name, version)| format!("{name}=={version}")).collect();
     let stamp = place.join("installed");

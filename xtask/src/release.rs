@@ -1,4 +1,4 @@
-//! `cargo xtask release`: the binary to ship, and its debug information apart.
+//! `cargo xtask release`: builds the binary to ship, with its debug information in a separate file.
 
 use std::{fs, path::Path, process::Command};
 
@@ -14,13 +14,13 @@ use crate::{
 
 /// Build the binary to ship: target/dist/migtrace, stripped
 ///
-/// Debug information (line tables, for backtraces and profilers) is in target/dist/migtrace.debug. gdb and perf find that
-/// file if it is in the same directory as the binary.
+/// Debug information (line tables, for backtraces and profilers) is in target/dist/migtrace.debug. gdb and perf find
+/// that file if it is in the same directory as the binary.
 #[derive(Args, Debug)]
 pub(crate) struct Options {}
 
 impl Options {
-    /// Builds; prints where the binary is.
+    /// Builds the binary, and prints its path.
     pub(crate) fn run(&self, paths: &Paths) -> Result<u8> {
         setup::ensure(paths, &[Purpose::Release])?;
         ebpf::build(paths)?;
@@ -36,7 +36,7 @@ impl Options {
 fn split(built: &Path, place: &Path) -> Result<()> {
     let objcopy = || {
         let mut objcopy = Command::new("objcopy");
-        // The link to the debug information is a bare file name.
+        // --add-gnu-debuglink reads the file by the bare name that it stores in the binary.
         objcopy.current_dir(place);
         objcopy
     };

@@ -1,4 +1,4 @@
-//! The BPF toolchains that a machine can have.
+//! The BPF toolchains that a machine can have: rustup's nightly or Debian's Rust, and bpf-linker.
 
 use std::{
     env,
@@ -10,27 +10,27 @@ use std::{
 use anyhow::{Context, Result};
 use xtask_common::command;
 
-/// What BPF programs are compiled for.
+/// The target that BPF programs are compiled for.
 pub(crate) const TARGET: &str = "bpfel-unknown-none";
 
-/// A compiler that can make BPF code.
+/// A Rust compiler that can generate BPF code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Toolchain {
     /// rustup's nightly, which builds core from rust-src.
     Nightly,
-    /// Debian's in /usr/bin, whose core for BPF comes built.
+    /// Debian's in /usr/bin, which has core prebuilt for BPF.
     Debian,
 }
 
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 
-/// The compiler to use and the linker, if both are there.
+/// Returns the compiler and the linker to use, if both are installed.
 pub(crate) fn find() -> Option<(Toolchain, PathBuf)> {
     Some((compiler()?, linker()?))
 }
 
-/// The compiler to use, if there is one.
+/// Returns the compiler to use, if one is installed.
 pub(crate) fn compiler() -> Option<Toolchain> {
     if nightly_has_source() {
         return Some(Toolchain::Nightly);
@@ -43,14 +43,14 @@ fn debian_has_core() -> bool {
     Path::new(DEBIAN_RUSTC).exists() && Path::new(DEBIAN_CARGO).exists() && core.is_dir()
 }
 
-/// A nightly may well come without rust-src: then it is of no use here.
+/// A nightly without rust-src cannot build core, so it does not count.
 fn nightly_has_source() -> bool {
     let home = env::var_os("RUSTUP_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".rustup")));
     let source = "toolchains/nightly-x86_64-unknown-linux-gnu/lib/rustlib/src/rust/library/core";
     home.is_some_and(|home| home.join(source).is_dir())
 }
 
-/// bpf-linker: on the PATH, or where `cargo install` puts it.
+/// Finds bpf-linker on the PATH or in `cargo install`'s directory.
 pub(crate) fn linker() -> Option<PathBuf> {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
     let installed = home.map(|home| home.join("bin/bpf-linker")).filter(|path| path.exists());
@@ -58,29 +58,29 @@ pub(crate) fn linker() -> Option<PathBuf> {
 }
 
 impl Toolchain {
-    /// Major version of the compiler's LLVM.
+    /// Returns the major version of the compiler's LLVM.
     pub(crate) fn llvm_version(self) -> Result<u32> {
-        let said = command::output(self.program("rustc").arg("-vV"))?;
-        llvm_major(&said).context("rustc does not say which LLVM it has")
+        let version = command::output(self.program("rustc").arg("-vV"))?;
+        llvm_major(&version).context("`rustc -vV` prints no LLVM version")
     }
 
-    /// cargo, to build a package for BPF with this compiler.
+    /// Returns a cargo command that builds a package for BPF with this compiler.
     pub(crate) fn cargo(self, linker: &Path) -> Command {
         let mut cargo = self.program("cargo");
-        // The task runs under another cargo, whose settings are not for this one.
+        // The cargo that started this task sets these variables for its own compiler.
         for variable in ["CARGO", "RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTFLAGS", "RUSTUP_TOOLCHAIN"]
         {
             cargo.env_remove(variable);
         }
         cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(linker));
         if self == Toolchain::Debian {
-            // aya-ebpf uses an unstable feature; no other crate may.
+            // Of all crates, only aya-ebpf may use unstable features.
             cargo.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "aya_ebpf");
         }
         cargo
     }
 
-    /// Arguments of `cargo build` that only this compiler needs.
+    /// Returns the arguments of `cargo build` that only this compiler needs.
     pub(crate) fn build_arguments(self) -> &'static [&'static str] {
         match self {
             Toolchain::Nightly => &["-Z", "build-std=core"],
@@ -100,7 +100,7 @@ impl Toolchain {
     }
 }
 
-/// The flags that aya-build 0.2.0 sets, and where the linker is.
+/// Returns the flags that aya-build 0.2.0 sets, and the linker's path.
 fn flags(linker: &Path) -> OsString {
     const SEPARATOR: &str = "\x1f";
     let mut flags = OsString::from("--cfg=bpf_target_arch=\"x86_64\"");
@@ -123,8 +123,8 @@ mod tests {
 
     #[test]
     fn the_llvm_version_is_read_from_rustc() {
-        let said = "rustc 1.96.0\nbinary: rustc\nhost: x86_64-unknown-linux-gnu\nLLVM version: 22.1.8\n";
-        assert_eq!(llvm_major(said), Some(22));
+        let version = "rustc 1.96.0\nbinary: rustc\nhost: x86_64-unknown-linux-gnu\nLLVM version: 22.1.8\n";
+        assert_eq!(llvm_major(version), Some(22));
         assert_eq!(llvm_major("rustc 1.96.0\n"), None);
     }
 

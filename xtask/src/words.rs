@@ -1,6 +1,6 @@
 //! `cargo xtask words`: finds retired words in tracked text.
 //!
-//! docs/retired-words.txt is the list; docs/glossary.md has the words to use.
+//! docs/retired-words.txt is the list; docs/glossary.md defines the words to use.
 
 use std::{ffi::OsString, fs, path::Path, process::Command};
 
@@ -15,12 +15,12 @@ use xtask_common::{
 
 use crate::paths::Paths;
 
-/// The list, below the checkout.
+/// Path of the list in the checkout.
 const LIST: &str = "docs/retired-words.txt";
 
 /// Find retired words in text files, comments and strings
 ///
-/// The list is docs/retired-words.txt, the words to use are in docs/glossary.md. Prints file and line of each find. Exit
+/// The list is docs/retired-words.txt; docs/glossary.md has the words to use. Prints file and line of each find. Exit
 /// status 1 if there is one.
 #[derive(Args, Debug, Default)]
 #[command(after_help = "Examples:
@@ -33,14 +33,14 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Prints each find.
+    /// Prints each find with its file and line.
     pub(crate) fn run(&self, paths: &Paths) -> Result<u8> {
         let list = paths.checkout.join(LIST);
         let text = fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
         let list = List::parse(&text)?;
         let (mut finds, mut files) = (0, 0);
         for file in self.files(paths)?.iter().filter(|file| !list.excludes(file)) {
-            // Without those that are not text, and links to nothing.
+            // Binary files and dangling links are skipped.
             let Ok(text) = fs::read_to_string(paths.checkout.join(file)) else { continue };
             let found = list.find(&text);
             for Find { line, word, better } in &found {
@@ -56,7 +56,7 @@ impl Options {
         Ok(FINDING)
     }
 
-    /// Tracked files, and new ones that git does not ignore.
+    /// Lists tracked files, and new files that git does not ignore.
     fn files(&self, paths: &Paths) -> Result<Vec<String>> {
         let mut git = Command::new("git");
         git.current_dir(&paths.checkout).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--"]);
@@ -65,7 +65,7 @@ impl Options {
     }
 }
 
-/// Retired words, and where they may be.
+/// Retired words, and the paths that may contain them.
 struct List {
     words: Vec<(Regex, String)>,
     /// Paths of files and folders that are not searched.
@@ -82,7 +82,7 @@ struct Find<'a> {
 }
 
 impl List {
-    /// Of lines `regular expression<TAB>better words`, `!path` for what is not searched, and `# comment`.
+    /// Parses lines `regular expression<TAB>better words`, `!path` for a path that is not searched, and `# comment`.
     fn parse(text: &str) -> Result<List> {
         let mut list = List { words: Vec::new(), excluded: vec![LIST.to_owned()] };
         for (number, line) in (1..).zip(text.lines()) {
@@ -93,8 +93,9 @@ impl List {
                 list.excluded.push(path.trim().trim_end_matches('/').to_owned());
                 continue;
             }
-            let (pattern, better) =
-                line.split_once('\t').with_context(|| format!("{LIST}:{number}: no tab and no better words"))?;
+            let (pattern, better) = line
+                .split_once('\t')
+                .with_context(|| format!("{LIST}:{number}: no tab: write PATTERN<TAB>BETTER WORDS"))?;
             let regex = RegexBuilder::new(pattern).case_insensitive(true).build();
             list.words.push((regex.with_context(|| format!("{LIST}:{number}"))?, better.trim().to_owned()));
         }
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_line_of_the_list_is_named() {
+    fn an_invalid_line_of_the_list_is_reported_with_its_number() {
         for wrong in ["no tab", "(\tunclosed"] {
             let error = List::parse(&format!("#\n{wrong}\n")).map(drop).expect_err(wrong);
             assert!(format!("{error:#}").starts_with("docs/retired-words.txt:2"), "{error:#}");
@@ -156,9 +157,9 @@ mod tests {
     }
 
     #[test]
-    fn the_checked_in_list_is_sound() {
+    fn the_checked_in_list_is_valid() {
         let file = Paths::find().expect("a checkout").checkout.join(LIST);
-        let list = List::parse(&fs::read_to_string(file).expect("the list")).expect("a sound list");
+        let list = List::parse(&fs::read_to_string(file).expect("the list")).expect("a valid list");
         assert!(!list.words.is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Running other programs: every failure names the command line as one could type it.
+//! Runs other programs. Errors contain the command line in a form that can be pasted into a shell.
 
 use std::{
     ffi::OsStr,
@@ -12,7 +12,8 @@ use nix::sys::signal::Signal;
 
 use crate::exit::Failure;
 
-/// Runs it to its end. Its standard output goes to standard error: ours is for data.
+/// Runs a command, and waits for it. Its standard output goes to standard error, because a task's standard output is
+/// for data.
 pub fn run(command: &mut Command) -> Result<()> {
     let status = command
         .stdout(Stdio::from(io::stderr()))
@@ -25,14 +26,14 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs it to its end; what it wrote to standard output. What it wrote to standard error is part of a failure.
+/// Runs a command, and returns its standard output. Errors contain its standard error.
 pub fn output(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).output().with_context(|| cannot_start(command))?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("`{}` failed: {}\n{}", shown(command), output.status, said.trim_end());
+        let messages = String::from_utf8_lossy(&output.stderr);
+        bail!("`{}` failed: {}\n{}", shown(command), output.status, messages.trim_end());
     }
-    String::from_utf8(output.stdout).with_context(|| format!("`{}` wrote something else than text", shown(command)))
+    String::from_utf8(output.stdout).with_context(|| format!("the output of `{}` is not UTF-8", shown(command)))
 }
 
 fn cannot_start(command: &Command) -> Failure {
@@ -42,13 +43,13 @@ fn cannot_start(command: &Command) -> Failure {
     ))
 }
 
-/// The command line as a shell would take it, without the environment.
+/// Returns the command line, quoted for a shell, without the environment.
 pub fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(quoted).collect::<Vec<_>>().join(" ")
 }
 
-/// One word, in quotes where a shell would read it as something else.
+/// Returns a word for a shell, in quotes if the shell needs them.
 pub fn quoted(word: &OsStr) -> String {
     let word = word.to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./=:,+@%".contains(c);
@@ -59,8 +60,8 @@ pub fn quoted(word: &OsStr) -> String {
     }
 }
 
-/// Has the kernel send the child a signal when this process ends, however it ends. To be spawned by the main thread:
-/// the kernel watches the thread.
+/// Makes the kernel send the child a signal when this process ends, for any reason. Spawn the child in the main thread,
+/// or in a thread that outlives it: the kernel sends the signal when the spawning thread ends.
 pub fn ends_with_this_process(command: &mut Command, signal: Signal) {
     let parent = nix::unistd::getpid();
     // SAFETY: prctl, getppid and the error's construction are async-signal-safe and allocate nothing.
@@ -69,7 +70,7 @@ pub fn ends_with_this_process(command: &mut Command, signal: Signal) {
             if libc::prctl(libc::PR_SET_PDEATHSIG, signal as libc::c_int) != 0 {
                 return Err(io::Error::last_os_error());
             }
-            // The parent may have ended before the line above.
+            // The parent may have ended before prctl: then the kernel sends no signal.
             if libc::getppid() != parent.as_raw() {
                 return Err(io::Error::from_raw_os_error(libc::ESRCH));
             }
@@ -78,7 +79,7 @@ pub fn ends_with_this_process(command: &mut Command, signal: Signal) {
     }
 }
 
-/// A program's path, if it is on the PATH.
+/// Finds a program on the PATH.
 pub fn find(program: &str) -> Option<std::path::PathBuf> {
     which::which(program).ok()
 }
@@ -88,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_quoted_only_where_a_shell_needs_it() {
+    fn words_are_quoted_only_if_a_shell_needs_it() {
         for (word, expected) in [
             ("plain-word_1.0/x=y,z", "plain-word_1.0/x=y,z"),
             ("", "''"),
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_names_the_command_line_and_what_it_said() {
+    fn a_failure_shows_the_command_line_and_its_standard_error() {
         let error = output(Command::new("sh").args(["-c", "echo oh no >&2; exit 3"])).expect_err("exit status 3");
         let text = format!("{error:#}");
         assert!(text.contains("`sh -c 'echo oh no >&2; exit 3'` failed"), "{text}");
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_program_is_the_environments_fault() {
+    fn a_missing_program_is_an_environment_failure() {
         let error = run(&mut Command::new("no-such-program-anywhere")).expect_err("there is none");
         assert_eq!(crate::exit::status(&error), crate::exit::ENVIRONMENT);
     }

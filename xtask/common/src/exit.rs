@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-/// All is well.
+/// Success.
 pub const FINE: u8 = 0;
-/// Something was found: a test failed, code does not compile.
+/// A finding: a test failed, or code does not compile.
 pub const FINDING: u8 = 1;
-/// Wrong use. clap uses the same status for what it finds wrong.
+/// Wrong use. clap exits with the same status.
 pub const USAGE: u8 = 2;
-/// The environment lacks something, or broke: sysexits.h calls it EX_UNAVAILABLE.
+/// A missing requirement or a broken environment: EX_UNAVAILABLE of sysexits.h.
 pub const ENVIRONMENT: u8 = 69;
 
-/// An error that knows its exit status. The text says what was attempted and what to do.
+/// An error with an exit status. Its text contains what is wrong and what to do.
 #[derive(Debug)]
 pub enum Failure {
     Finding(String),
@@ -28,7 +28,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// The status for an error: that of the outermost [`Failure`] in its chain, else a finding.
+/// Returns the status for an error: that of the outermost [`Failure`] in its chain, else [`FINDING`].
 pub fn status(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<Failure>().or_else(|| error.chain().find_map(|cause| cause.downcast_ref())) {
         Some(Failure::Usage(_)) => USAGE,

@@ -1,4 +1,4 @@
-//! What all tasks and the bench driver share. A task's own work is in xtask, a bench's in bench/driver.
+//! Code that all tasks and the bench driver share. The tasks are in xtask, the benches in bench/driver.
 
 pub mod command;
 pub mod exit;

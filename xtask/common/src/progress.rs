@@ -1,4 +1,4 @@
-//! Progress on standard error, with the time since the start.
+//! Prints progress on standard error, with the time since the start.
 
 use std::{
     env,
@@ -9,19 +9,19 @@ use std::{
 
 use anyhow::Result;
 
-/// Between two lines about the same step, without a terminal.
+/// Time between two progress lines of a step, if standard error is not a terminal.
 const QUIET_INTERVAL: Duration = Duration::from_secs(20);
-/// Between two updates of a line on a terminal.
+/// Time between two updates of a progress line on a terminal.
 const LIVE_INTERVAL: Duration = Duration::from_millis(200);
 
 static START: OnceLock<Instant> = OnceLock::new();
 
-/// Sets the zero of all times that are printed.
+/// Sets the start of all printed times.
 pub fn start() {
     START.get_or_init(Instant::now);
 }
 
-/// Since [`start`].
+/// Returns the time since [`start`].
 pub fn elapsed() -> Duration {
     START.get_or_init(Instant::now).elapsed()
 }
@@ -35,7 +35,7 @@ fn stamped(text: &str) -> String {
     if colour() { format!("\x1b[2m[{stamp:>7}]\x1b[0m {text}") } else { format!("[{stamp:>7}] {text}") }
 }
 
-/// `4.2 s` below a minute, `3:07` above.
+/// Formats a time: `4.2 s` below one minute, `3:07` from one minute on.
 pub fn clock(time: Duration) -> String {
     match time.as_secs() {
         0..60 => format!("{:.1} s", time.as_secs_f64()),
@@ -43,13 +43,13 @@ pub fn clock(time: Duration) -> String {
     }
 }
 
-/// Prints one line.
+/// Prints one line with the time since the start.
 pub fn say(text: impl AsRef<str>) {
     // A closed standard error is no reason to stop.
     let _ = writeln!(io::stderr(), "{}", stamped(text.as_ref()));
 }
 
-/// Prints what begins, does it, prints how long it took.
+/// Prints a step's name, runs the step, and prints its duration.
 pub fn step<T>(text: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     say(text);
     let began = Instant::now();
@@ -59,7 +59,7 @@ pub fn step<T>(text: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     result
 }
 
-/// A line that changes while a long step runs.
+/// The progress line of a long step.
 pub struct Live {
     text: String,
     shown: Instant,
@@ -68,14 +68,14 @@ pub struct Live {
 }
 
 impl Live {
-    /// The step's name.
+    /// Creates the progress line of a step with the name `text`.
     pub fn new(text: &str) -> Live {
         let terminal = io::stderr().is_terminal();
         let interval = if terminal { LIVE_INTERVAL } else { QUIET_INTERVAL };
         Live { text: text.to_owned(), shown: Instant::now(), interval, terminal }
     }
 
-    /// Shows the step's progress, unless that was shown a moment ago.
+    /// Shows the step's progress, at most once per interval.
     pub fn update(&mut self, detail: impl FnOnce() -> String) {
         if self.shown.elapsed() < self.interval {
             return;
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clock_changes_its_form_at_a_minute() {
+    fn clock_changes_its_format_at_one_minute() {
         assert_eq!(clock(Duration::from_millis(4_240)), "4.2 s");
         assert_eq!(clock(Duration::from_secs(59)), "59.0 s");
         assert_eq!(clock(Duration::from_secs(187)), "3:07");

@@ -1,4 +1,4 @@
-//! The guest's file systems: the host's directories over 9p, scratch space, and the kernel's own views.
+//! Mounts the guest's file systems: the host's directories over 9p, scratch space, and the kernel's file systems.
 
 use std::{
     ffi::OsStr,
@@ -14,10 +14,10 @@ use nix::{
 };
 use xtask_guest::job::{ROOT_TAG, SCRATCH, Share};
 
-/// Where the host's root is mounted before it becomes the guest's.
+/// Mount point of the host's root until it becomes the guest's root.
 const NEW_ROOT: &str = "/host";
 
-/// What every 9p mount asks for: the transport, the protocol that knows Linux, and few round trips.
+/// Options of every 9p mount: the transport, the Linux variant of the protocol, and large messages for few round trips.
 const OPTIONS_9P: &str = "trans=virtio,version=9p2000.L,msize=512000";
 
 fn attach(source: &str, target: &Path, kind: &str, flags: MsFlags, options: &str) -> Result<()> {
@@ -25,8 +25,8 @@ fn attach(source: &str, target: &Path, kind: &str, flags: MsFlags, options: &str
         .with_context(|| format!("cannot mount {kind} ({source}) on {}", target.display()))
 }
 
-/// /dev, /proc and /sys, as the initramfs needs them.
-pub(crate) fn mount_kernel_views() -> Result<()> {
+/// Mounts /dev, /proc and /sys in the initramfs.
+pub(crate) fn mount_kernel_file_systems() -> Result<()> {
     let plain = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
     for (kind, path, flags) in
         [("devtmpfs", "/dev", MsFlags::MS_NOSUID), ("proc", "/proc", plain), ("sysfs", "/sys", plain)]
@@ -40,7 +40,7 @@ pub(crate) fn mount_kernel_views() -> Result<()> {
     Ok(())
 }
 
-/// Makes the host's root directory, read-only, the guest's root, with everything that is mounted in it.
+/// Makes the host's root directory the guest's root, read-only, and mounts all other file systems in it.
 pub(crate) fn enter_host_root(shares: &[Share]) -> Result<()> {
     let root = Path::new(NEW_ROOT);
     fs::create_dir_all(root).with_context(|| format!("cannot create {NEW_ROOT}"))?;
@@ -69,7 +69,7 @@ pub(crate) fn enter_host_root(shares: &[Share]) -> Result<()> {
         ("bpf", "/sys/fs/bpf"),
         ("cgroup2", "/sys/fs/cgroup"),
     ] {
-        // A kernel without one of them has no such directory: the job finds out.
+        // A kernel without one of these file systems has no such directory. The job must handle that.
         if Path::new(path).is_dir() {
             attach(kind, Path::new(path), kind, MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC, "")?;
         }
@@ -94,18 +94,19 @@ fn mount_devices() -> Result<()> {
             symlink(target, link).with_context(|| format!("cannot create {link}"))?;
         }
     }
-    fs::set_permissions("/dev/null", fs::Permissions::from_mode(0o666)).context("cannot open /dev/null to all")
+    let everyone = fs::Permissions::from_mode(0o666);
+    fs::set_permissions("/dev/null", everyone).context("cannot give all users access to /dev/null")
 }
 
 fn mount_share(share: &Share) -> Result<()> {
     let path = PathBuf::from(&share.path);
-    // Only below scratch space can it be missing.
+    // The directory can be missing only in scratch space, which is empty.
     fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
     let (flags, cache) = if share.writable { (MsFlags::empty(), "mmap") } else { (MsFlags::MS_RDONLY, "loose") };
     attach(&share.tag, &path, "9p", flags, &format!("{OPTIONS_9P},cache={cache}"))
 }
 
-/// `path` where the guest has such a directory, else `/`.
+/// Returns `path` if it is a directory in the guest, else `/`.
 pub(crate) fn working_directory(path: &OsStr) -> &Path {
     let path = Path::new(path);
     if path.is_dir() { path } else { Path::new("/") }

@@ -4,9 +4,9 @@ use std::io::{self, ErrorKind, Read, Write};
 
 /// Name of the virtio-serial port that carries the frames.
 pub const PORT: &str = "migtrace.job";
-/// Longest payload; a longer one means that the two sides lost step.
+/// Maximum length of a payload. A longer one means that the stream is out of step.
 pub const MAX_PAYLOAD: usize = 1 << 16;
-/// Bytes of standard input that may be on their way before the guest says that it passed some on.
+/// Bytes of standard input that the host may send before the guest confirms any with [`Frame::StdinTaken`].
 pub const STDIN_WINDOW: usize = 1 << 18;
 
 const HEADER: usize = 5;
@@ -14,15 +14,15 @@ const HEADER: usize = 5;
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
-    /// Guest: user space is up, the job starts.
+    /// Guest: user space is up, and the job starts.
     Ready,
     /// Guest, once a second: still alive.
     Heartbeat,
     Stdout(Vec<u8>),
     Stderr(Vec<u8>),
-    /// Guest: so many bytes of standard input went on to the job.
+    /// Guest: this many bytes of standard input were passed to the job.
     StdinTaken(u32),
-    /// Guest: the job ended with this status, in a shell's terms (128 + n after signal n).
+    /// Guest: the job ended with this status. After signal n it is 128 + n, as in a shell.
     Exit(u8),
     /// Guest: the job could not be set up.
     Failed(String),
@@ -37,7 +37,7 @@ pub enum Frame {
 }
 
 impl Frame {
-    /// The bytes of this frame.
+    /// Encodes this frame.
     pub fn encode(&self) -> Vec<u8> {
         let number;
         let (kind, payload): (u8, &[u8]) = match self {
@@ -90,19 +90,19 @@ impl Frame {
     }
 }
 
-/// Puts frames together from bytes that arrive in pieces.
+/// Assembles frames from bytes that arrive in pieces.
 #[derive(Default)]
 pub struct Decoder {
     bytes: Vec<u8>,
 }
 
 impl Decoder {
-    /// Takes what arrived.
+    /// Adds bytes that arrived.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next whole frame, if there is one. Fails on bytes that are no frame.
+    /// Returns the next complete frame, if there is one. Fails if the bytes are not a frame.
     pub fn next_frame(&mut self) -> io::Result<Option<Frame>> {
         let Some((&[kind, a, b, c, d], rest)) = self.bytes.split_first_chunk::<HEADER>() else { return Ok(None) };
         let length = u32::from_le_bytes([a, b, c, d]) as usize;
@@ -116,7 +116,7 @@ impl Decoder {
     }
 }
 
-/// Reads one frame; waits for it.
+/// Waits for one frame and reads it.
 pub fn read(from: &mut impl Read) -> io::Result<Frame> {
     let mut header = [0; HEADER];
     from.read_exact(&mut header)?;
@@ -130,7 +130,7 @@ pub fn read(from: &mut impl Read) -> io::Result<Frame> {
     Frame::from_parts(kind, &payload)
 }
 
-/// Writes one frame in a single call.
+/// Writes one frame at once.
 pub fn write(to: &mut impl Write, frame: &Frame) -> io::Result<()> {
     to.write_all(&frame.encode())
 }
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn noise_is_refused() {
+    fn noise_is_rejected() {
         let mut decoder = Decoder::default();
         decoder.push(b"[    0.000000] Linux version");
         assert!(decoder.next_frame().is_err());

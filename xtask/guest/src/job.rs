@@ -1,26 +1,26 @@
-//! What the guest is to set up and run; a file of JSON in the initramfs.
+//! Describes what the guest sets up and runs, in a JSON file in the initramfs.
 
 use std::ffi::OsString;
 
 use serde::{Deserialize, Serialize};
 
-/// The job's description in the initramfs.
+/// Path of the job's description in the initramfs.
 pub const PATH: &str = "/job.json";
 /// 9p tag of the host's root directory.
 pub const ROOT_TAG: &str = "root";
-/// Directories that are empty and writable in the guest, whatever the host has there.
+/// Scratch space: directories that are empty and writable in the guest, regardless of their content on the host.
 pub const SCRATCH: &[&str] = &["/tmp", "/run", "/var/tmp", "/mnt"];
 
-/// A boot's work.
+/// What one boot sets up and runs.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Job {
     /// Command and arguments; looked up on the `PATH` in `env`.
     pub argv: Vec<OsString>,
     /// The whole environment.
     pub env: Vec<(OsString, OsString)>,
-    /// Working directory; `/` where the guest does not have it.
+    /// Working directory; the guest uses `/` if it has no such directory.
     pub cwd: OsString,
-    /// Set where the caller has a terminal.
+    /// The caller's terminal, if it has one.
     pub terminal: Option<Terminal>,
     /// Directories of the host, mounted in this order.
     pub shares: Vec<Share>,
@@ -35,14 +35,14 @@ pub struct Job {
 pub struct Terminal {
     pub rows: u16,
     pub columns: u16,
-    /// Standard error goes to the terminal too, not to a stream of its own.
+    /// Whether standard error goes to the terminal too, and not to a separate stream.
     pub stderr: bool,
 }
 
 /// One directory of the host at the same path in the guest.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Share {
-    /// 9p tag, as QEMU offers it.
+    /// 9p mount tag of QEMU's device.
     pub tag: String,
     pub path: OsString,
     pub writable: bool,

@@ -1,6 +1,6 @@
-//! The first process of the test machine: sets up user space, runs one job, reports its end.
+//! The first process of the test machine: sets up user space, runs one job, and reports its end.
 //!
-//! It is linked statically, in the initramfs. The host stops the machine when it has the report.
+//! It is linked statically and started from the initramfs. The host stops the machine when it has received the report.
 
 mod files;
 mod port;
@@ -26,19 +26,19 @@ fn main() {
     }
     match prepare() {
         Ok((job, port)) => serve(&job, port),
-        // No port yet: the console is all there is, and the host shows its end.
+        // Without the port, only the console remains. The host shows its last lines.
         Err(error) => eprintln!("guest-init: {error:#}"),
     }
-    // The host stops the machine when it has read the last frame; this is for a host that is gone.
+    // The host stops the machine when it has read the last frame. If the host is gone, the machine switches itself off.
     thread::sleep(Duration::from_secs(5));
     let _ = reboot(RebootMode::RB_POWER_OFF);
 }
 
-/// The job's description, and the port to the host.
+/// Reads the job's description, loads the modules, and opens the port to the host.
 fn prepare() -> Result<(Job, &'static Port)> {
-    files::mount_kernel_views()?;
+    files::mount_kernel_file_systems()?;
     let text = fs::read(job::PATH).with_context(|| format!("cannot read {} from the initramfs", job::PATH))?;
-    let job: Job = serde_json::from_slice(&text).context("the job's description is damaged")?;
+    let job: Job = serde_json::from_slice(&text).context("the job's description is invalid")?;
     system::load_modules(&job.modules)?;
     Ok((job, Port::open()?))
 }

@@ -1,4 +1,4 @@
-//! One job: its process, its streams, its end.
+//! Runs the job: starts its process, connects its streams, and waits for its end.
 
 use std::{
     fs::File,
@@ -24,10 +24,10 @@ use xtask_guest::{frame::Frame, job::Job};
 use crate::{files, port::Port, stream};
 
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// What the job wrote before it ended is in the pipes: reading it takes no longer.
+/// Time limit for reading the rest of the job's output after its end.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Runs the job to its end; its exit status in a shell's terms.
+/// Runs the job, and returns its exit status: 128 + n after signal n, as in a shell.
 pub(crate) fn run(job: &Job, port: &'static Port) -> Result<u8> {
     let [program, arguments @ ..] = job.argv.as_slice() else { anyhow::bail!("the job has no command") };
     let mut command = Command::new(program);
@@ -55,7 +55,7 @@ pub(crate) fn run(job: &Job, port: &'static Port) -> Result<u8> {
             return Ok(if error.kind() == ErrorKind::NotFound { 127 } else { 126 });
         }
     };
-    // The parent's copies of the child's ends: without them a reader sees the end.
+    // Closes this process's copies of the child's pipe ends. A reader would not see the end otherwise.
     drop(command);
 
     let (ended, all_ended) = mpsc::channel();
@@ -64,10 +64,10 @@ pub(crate) fn run(job: &Job, port: &'static Port) -> Result<u8> {
         stream::pump_out(error, port, 1, ended.clone());
     }
     drop(ended);
-    obey(port, child, streams.input, streams.terminal);
+    handle_host_frames(port, child, streams.input, streams.terminal);
 
     let status = wait_for(child)?;
-    // What the job left behind ends with it. There may be nothing.
+    // Ends the processes that the job left behind. A failure is ignored: there may be none.
     let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
     let deadline = Instant::now() + DRAIN;
     while all_ended.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok() {}
@@ -83,8 +83,8 @@ fn heartbeat(port: &'static Port) {
     });
 }
 
-/// Does what the host says, for as long as the machine runs.
-fn obey(port: &'static Port, child: Pid, input: File, terminal: Option<File>) {
+/// Handles the host's frames in a thread, until the machine stops.
+fn handle_host_frames(port: &'static Port, child: Pid, input: File, terminal: Option<File>) {
     let (to_input, from_host) = mpsc::channel();
     stream::pump_in(input, port, from_host);
     thread::spawn(move || {
@@ -112,14 +112,14 @@ fn obey(port: &'static Port, child: Pid, input: File, terminal: Option<File>) {
                         stream::resize(terminal, rows, columns);
                     }
                 }
-                // The rest is the guest's to say.
+                // Only the guest sends the other frames.
                 _ => {}
             }
         }
     });
 }
 
-/// Reaps whatever ends, as the first process must, until the job does.
+/// Reaps all processes that end, as the first process must, until the job ends. Returns the job's status.
 fn wait_for(child: Pid) -> Result<u8> {
     loop {
         match wait() {

@@ -1,4 +1,4 @@
-//! The job's standard streams: pipes, or a terminal of the guest's own.
+//! Connects the job's standard streams to pipes or to a pseudo-terminal in the guest.
 
 use std::{
     fs::File,
@@ -18,23 +18,23 @@ use xtask_guest::{frame::Frame, job::Terminal};
 
 use crate::port::Port;
 
-/// Set when the host reports that the stream's reader is gone.
+/// Set if the host reports that the reader of standard output (0) or standard error (1) is gone.
 pub(crate) static CLOSED: [AtomicBool; 2] = [AtomicBool::new(false), AtomicBool::new(false)];
 
-/// Bytes of a read from the job: a pipe's worth.
+/// Bytes per read from the job: the capacity of a pipe.
 const CHUNK: usize = 1 << 16;
 
-/// The host's side of the job's streams.
+/// The first process's ends of the job's streams.
 pub(crate) struct Streams {
     pub(crate) input: File,
     pub(crate) output: File,
-    /// None where standard error goes to the terminal.
+    /// `None` if standard error goes to the terminal.
     pub(crate) error: Option<File>,
-    /// The terminal, for its size.
+    /// The terminal, to change its size.
     pub(crate) terminal: Option<File>,
 }
 
-/// Gives the command its streams.
+/// Connects the command's standard streams. Returns the other ends.
 pub(crate) fn connect(command: &mut Command, terminal: Option<Terminal>) -> Result<Streams> {
     let Some(terminal) = terminal else {
         let (child_input, input) = io::pipe().context("cannot open a pipe")?;
@@ -69,17 +69,17 @@ fn window(rows: u16, columns: u16) -> Winsize {
     Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
 }
 
-/// Tells the terminal, and with it the job, its new size.
+/// Sets the terminal's size. The kernel notifies the job by a signal.
 pub(crate) fn resize(terminal: &File, rows: u16, columns: u16) {
     // SAFETY: TIOCSWINSZ reads one winsize, which lives through the call. A failure leaves the old size.
     let _ = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &window(rows, columns)) };
 }
 
-/// Passes what the job writes on to the host until it closes the stream, or its reader is gone.
+/// Sends the job's output to the host until the job closes the stream or the host's reader is gone.
 pub(crate) fn pump_out(mut from: File, port: &'static Port, stream: usize, ended: mpsc::Sender<()>) {
     thread::spawn(move || {
         let mut buffer = vec![0; CHUNK];
-        // A terminal without a process on it reads as EIO: the end, like 0.
+        // Reading a terminal that no process has open fails with EIO, which means the end, like 0.
         while let Ok(length @ 1..) = from.read(&mut buffer) {
             if CLOSED[stream].load(Ordering::Relaxed) {
                 break;
@@ -92,12 +92,12 @@ pub(crate) fn pump_out(mut from: File, port: &'static Port, stream: usize, ended
     });
 }
 
-/// Passes standard input on to the job; says how much it took. The channel's end is the stream's.
+/// Writes standard input to the job, and reports the number of bytes to the host. Standard input ends with the channel.
 pub(crate) fn pump_in(mut to: File, port: &'static Port, from: mpsc::Receiver<Vec<u8>>) {
     thread::spawn(move || {
         let mut open = true;
         for data in from {
-            // A job that closed its input gets no more of it; the host goes on without knowing.
+            // If the job closed its input, the rest is discarded. The host is not notified.
             open = open && to.write_all(&data).is_ok();
             port.send(&Frame::StdinTaken(data.len() as u32));
         }

@@ -1,4 +1,4 @@
-//! The guest's kernel: modules, settings, swap, loopback.
+//! Sets up the guest's kernel: modules, settings, swap, loopback.
 
 use std::{
     ffi::CString,
@@ -31,7 +31,7 @@ pub(crate) fn load_modules(modules: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Settings that make runs alike. A kernel that lacks one is as wanted already.
+/// Changes settings so that runs are alike. Failures are ignored: a kernel without a setting needs no change.
 pub(crate) fn tune() {
     let _ = fs::write("/proc/sys/kernel/numa_balancing", "0");
     let _ = sethostname("migtrace-vm");
@@ -52,7 +52,7 @@ pub(crate) fn swap_on_zram(bytes: u64) -> Result<()> {
     }
     file.sync_all().context("cannot write the swap header")?;
     drop(file);
-    let path = CString::new(device).context("a device path without a NUL")?;
+    let path = CString::new(device).context("the device path contains a NUL byte")?;
     // SAFETY: `path` is a NUL-terminated string that outlives the call.
     if unsafe { libc::swapon(path.as_ptr(), 0) } != 0 {
         return Err(io::Error::last_os_error()).context("swapon failed");
@@ -60,15 +60,16 @@ pub(crate) fn swap_on_zram(bytes: u64) -> Result<()> {
     Ok(())
 }
 
-/// The parts of a version 1 swap header that are not zero, as `union swap_header` in include/linux/swap.h has them.
+/// Returns the non-zero fields of a version 1 swap header with their offsets: `union swap_header` in
+/// include/linux/swap.h.
 fn swap_header(bytes: u64) -> [(u64, Vec<u8>); 3] {
     let last_page = (bytes / PAGE - 1) as u32;
     [(1024, 1u32.to_ne_bytes().to_vec()), (1028, last_page.to_ne_bytes().to_vec()), (PAGE - 10, b"SWAPSPACE2".to_vec())]
 }
 
-/// Sets IFF_UP on the loopback interface; the kernel gives it 127.0.0.1 itself.
+/// Sets IFF_UP on the loopback interface. The kernel assigns 127.0.0.1 to it.
 pub(crate) fn loopback_up() -> Result<()> {
-    // The ioctl wants any socket of the address family.
+    // The ioctl needs a socket of the address family.
     let socket = UdpSocket::bind("0.0.0.0:0").context("cannot open a socket")?;
     // SAFETY: an ifreq of zeroes is a valid value of all of its variants.
     let mut request: libc::ifreq = unsafe { mem::zeroed() };

@@ -1,4 +1,4 @@
-//! Running benches in the virtual machine.
+//! Runs benches in the virtual machine.
 
 use std::{
     env,
@@ -29,20 +29,20 @@ use crate::{
     vm::{self, Ended, Outcome, Request, machine::Machine},
 };
 
-/// For a script that measures one kernel.
+/// Time limit for a script that measures one kernel.
 const SCRIPT_LIMIT: Duration = Duration::from_secs(20 * 60);
 
-/// Has this program run the benches in the guest; what it measured there.
+/// Runs this program in the guest to measure the benches there, and returns the results.
 pub(super) fn measure(paths: &Paths, options: &Options, benches: &[Bench], tools: &Tools) -> Result<Results> {
     setup::ensure(paths, &[Purpose::Machine])?;
-    // One CPU: another CPU's instructions would count as this one's time.
+    // One CPU only: the instructions of another CPU would be counted as this CPU's time.
     let machine = match options.counted {
         true => Machine { nodes: 2, cpus: 1, mem: 4 << 30, slow: None },
         false => Machine::default(),
     };
     let image = kernel::image(paths, &options.kernel)?;
     let file = results::file(&paths.target);
-    // An earlier call's results must not be taken for this one's.
+    // The results of an earlier run must not be mistaken for this run's.
     let _ = fs::remove_file(&file);
     let outcome = step(&format!("benches in the virtual machine, {} kernel", options.kernel), || {
         vm::run(
@@ -66,7 +66,7 @@ pub(super) fn measure(paths: &Paths, options: &Options, benches: &[Bench], tools
     Results::read(&file)
 }
 
-/// The command line with which this program measures the same in the guest.
+/// Returns the command line that runs the same benches with this program in the guest.
 fn argv(options: &Options, benches: &[Bench], tools: &Tools) -> Result<Vec<OsString>> {
     let program = env::current_exe().context("cannot find this program")?;
     let tools = serde_json::to_string(tools).context("a path is not UTF-8")?;
@@ -83,7 +83,7 @@ fn argv(options: &Options, benches: &[Bench], tools: &Tools) -> Result<Vec<OsStr
     Ok(argv)
 }
 
-/// The virtual machine with one CPU, whose clock counts instructions.
+/// The virtual machine with one CPU and a clock that counts instructions.
 pub(super) struct Counted<'a> {
     pub(super) paths: &'a Paths,
     /// The collector that scripts find on their PATH.
@@ -99,7 +99,7 @@ impl bench_driver::Machine for Counted<'_> {
             self.paths,
             Request {
                 image: &image,
-                // One CPU: others would have to be interrupted, and take turns with it.
+                // One CPU only: other CPUs would take turns with it, and would have to be interrupted.
                 machine: &Machine { nodes: 2, cpus: 1, mem: 2 << 30, slow: None },
                 argv: argv.into(),
                 env: Vec::new(),
@@ -117,7 +117,7 @@ impl bench_driver::Machine for Counted<'_> {
     }
 }
 
-/// An error unless the job in the guest succeeded.
+/// Fails unless the job in the guest succeeded.
 fn check(paths: &Paths, outcome: &Outcome) -> Result<()> {
     match &outcome.ended {
         Ended::Job(FINE) => Ok(()),

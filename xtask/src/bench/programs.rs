@@ -1,4 +1,4 @@
-//! Building what the benches measure, and what they measure with.
+//! Builds the programs that the benches measure, and those that measure.
 
 use anyhow::{Context, Result};
 use xtask_common::progress::step;
@@ -6,7 +6,7 @@ use xtask_common::progress::step;
 use crate::{cargo, ebpf, paths::Paths};
 use bench_driver::lab::Tools;
 
-/// All of it, optimized.
+/// Builds all programs with optimization.
 pub(super) fn build(paths: &Paths) -> Result<Tools> {
     ebpf::build(paths)?;
     let floor_object = paths.target.join("bpf/floor");

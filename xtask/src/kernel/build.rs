@@ -22,10 +22,10 @@ use super::{
     manifest::Kernel,
 };
 
-/// Lines of a failed build that are shown.
+/// Number of last output lines shown for a failed build.
 const TAIL_LINES: usize = 40;
 
-/// Writes the configuration to `objects`. Fails if a wanted option is lost.
+/// Writes the kernel's configuration to `objects`. Fails if it lacks a wanted option.
 pub(super) fn configure(source: &Path, objects: &Path, fragments: &[Fragment]) -> Result<()> {
     create_dir(objects)?;
     let wanted = objects.join("all.config");
@@ -34,12 +34,11 @@ pub(super) fn configure(source: &Path, objects: &Path, fragments: &[Fragment]) -
     assignment.push(&wanted);
     command::output(make(source, objects).arg("--silent").arg(assignment).arg("allnoconfig"))?;
     let resolved = objects.join(".config");
-    let resolved =
-        fs::read_to_string(&resolved).with_context(|| format!("make left no {} behind", resolved.display()))?;
+    let resolved = fs::read_to_string(&resolved).with_context(|| format!("make wrote no {}", resolved.display()))?;
     config::check(fragments, &resolved)
 }
 
-/// Compiles bzImage, on all processors.
+/// Compiles bzImage on all processors.
 pub(super) fn compile(source: &Path, objects: &Path, kernel: &Kernel, name: &str) -> Result<()> {
     let jobs = thread::available_parallelism().map_or(1, usize::from);
     let log = objects.join("build.log");
@@ -50,7 +49,7 @@ pub(super) fn compile(source: &Path, objects: &Path, kernel: &Kernel, name: &str
     command.stdout(writer.try_clone().context("cannot open a pipe")?).stderr(writer);
     ends_with_this_process(&mut command, Signal::SIGTERM);
     let mut child = command.spawn().with_context(|| format!("cannot start `{}`", command::shown(&command)))?;
-    // The command holds the pipe's other end open.
+    // The command keeps the pipe's writing end open: the loop below would not end.
     let shown = command::shown(&command);
     drop(command);
 
@@ -84,16 +83,16 @@ fn make(source: &Path, objects: &Path) -> Command {
     for variable in ["MAKEFLAGS", "MFLAGS", "CARGO_MAKEFLAGS", "KBUILD_OUTPUT", "ARCH", "CROSS_COMPILE"] {
         command.env_remove(variable);
     }
-    // The same input gives the same image for every user and host.
+    // Every user and host builds the same image from the same input.
     command.env("KBUILD_BUILD_USER", "migtrace").env("KBUILD_BUILD_HOST", "xtask");
     command.env("KBUILD_BUILD_TIMESTAMP", "1970-01-01").env("LC_ALL", "C");
     command
 }
 
-/// Progress of a build, by the lines that make prints.
+/// Progress of a build, counted by the lines that make prints.
 struct Progress {
     done: u32,
-    /// Of a build from scratch; one that reuses objects has fewer.
+    /// Steps of a build from scratch. A build that reuses objects has fewer.
     total: u32,
     last: String,
 }
@@ -117,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn progress_counts_steps_and_never_claims_the_end() {
+    fn progress_counts_steps_and_stops_at_99_percent() {
         let mut progress = Progress { done: 0, total: 4, last: String::new() };
         progress.take("make[1]: Entering directory '/x'");
         progress.take("  CC      mm/migrate.o");

@@ -1,4 +1,4 @@
-//! Kernel configuration: fragments over allnoconfig, and a check that every wanted option is set.
+//! Kernel configuration: adds fragments to allnoconfig, and checks that every wanted option is set.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -22,13 +22,13 @@ pub(super) fn read(directory: &Path, names: &[String]) -> Result<Vec<Fragment>> 
     names.iter().map(read).collect()
 }
 
-/// The fragments as one: of an option that is set twice, the last setting.
+/// Merges the fragments. The last setting of an option counts.
 pub(super) fn merged(fragments: &[Fragment]) -> String {
     let wanted: BTreeMap<_, _> = fragments.iter().flat_map(|fragment| settings(&fragment.text)).collect();
     wanted.iter().map(|(option, value)| line(option, *value)).collect()
 }
 
-/// Fails when the resolved configuration lacks a wanted setting; names each.
+/// Fails if the resolved configuration lacks wanted settings, and lists them.
 pub(super) fn check(fragments: &[Fragment], resolved: &str) -> Result<()> {
     let resolved: BTreeMap<_, _> = settings(resolved).collect();
     let mut wanted = BTreeMap::new();
@@ -48,7 +48,7 @@ pub(super) fn check(fragments: &[Fragment], resolved: &str) -> Result<()> {
     Err(Failure::Finding(text).into())
 }
 
-/// Options with their values; none for "is not set" and for `=n`.
+/// Parses options with their values; `None` for "is not set" and for `=n`.
 fn settings(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     text.lines().filter_map(|line| {
         let line = line.trim();

@@ -1,4 +1,4 @@
-//! What a kernel's build or download gives, and what the virtual machine boots.
+//! The result of a kernel's build or download, which the virtual machine boots.
 
 use std::path::PathBuf;
 
@@ -6,11 +6,11 @@ use std::path::PathBuf;
 #[derive(Clone, Debug)]
 pub(crate) struct Image {
     pub(crate) bzimage: PathBuf,
-    /// Loaded from the initramfs, in this order.
+    /// Modules that the first process loads from the initramfs, in this order.
     pub(crate) modules: Vec<Module>,
     /// Whether zram is built in.
     pub(crate) zram: bool,
-    /// Factor on the usual time limits, for a kernel with expensive checks.
+    /// Factor for the machine's time limits, larger for a kernel with expensive checks.
     pub(crate) slowness: u32,
 }
 

@@ -1,4 +1,4 @@
-//! kernels.toml: the kernels, and what each is built from.
+//! kernels.toml: the kernels, and the source, patches and configuration or the packages of each.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
@@ -23,30 +23,30 @@ pub(super) struct Manifest {
 pub(super) struct Source {
     pub(super) debian_package: String,
     pub(super) debian_tarball: PathBuf,
-    /// kernel.org's release, for where Debian's package is not to be had.
+    /// kernel.org's release, used if Debian's package is not available.
     pub(super) version: String,
     pub(super) url: String,
-    /// Of the file behind `url`; checked where it is known.
+    /// SHA-256 of the file at `url`; not checked if `None`.
     pub(super) sha256: Option<String>,
 }
 
-/// One kernel that is built here.
+/// A kernel that this task builds.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Kernel {
     pub(super) about: String,
     pub(super) source: String,
-    /// Apply the patch series.
+    /// Whether to apply the patch series.
     pub(super) series: bool,
     /// Files in xtask/kernel/config; later ones win.
     pub(super) fragments: Vec<String>,
-    /// Lines that `make` prints for a build from nothing.
+    /// Lines that `make` prints for a build from scratch.
     pub(super) steps: u32,
     #[serde(default = "one")]
     pub(super) slowness: u32,
 }
 
-/// One kernel that a distribution built.
+/// A kernel that a distribution built.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Stock {
     pub(super) about: String,
@@ -54,16 +54,16 @@ pub(super) struct Stock {
     pub(super) packages: Packages,
 }
 
-/// Where a distribution's kernel comes from.
+/// The source of a distribution's kernel.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Packages {
-    /// This host's own distribution: the newest of its packages.
+    /// This host's distribution: its newest package is used.
     Offered {
-        /// What their names begin with; a version and the architecture follow.
+        /// Prefix of the packages' names; a version and the architecture follow.
         package_prefix: String,
     },
-    /// Another distribution, whose keys this host does not have.
+    /// Another distribution, whose signing keys this host does not have: its packages have pinned checksums.
     Pinned { debs: Vec<Deb> },
 }
 
@@ -80,14 +80,14 @@ fn one() -> u32 {
 }
 
 impl Manifest {
-    /// Reads it from the checkout.
+    /// Reads kernels.toml from the checkout.
     pub(super) fn read(paths: &Paths) -> Result<Manifest> {
         let file = paths.kernel_sources().join("kernels.toml");
         let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        toml::from_str(&text).with_context(|| format!("{} is damaged", file.display()))
+        toml::from_str(&text).with_context(|| format!("{} is invalid", file.display()))
     }
 
-    /// The kernel of that name, and its source.
+    /// Returns the kernel of that name, and its source.
     pub(super) fn kernel(&self, name: &str) -> Result<(&Kernel, &Source)> {
         let kernel = self.kernel.get(name).ok_or_else(|| self.unknown(name))?;
         let source = self.source.get(&kernel.source);
@@ -96,12 +96,12 @@ impl Manifest {
         Ok((kernel, source))
     }
 
-    /// The distribution's kernel of that name, if it is one.
+    /// Returns the distribution's kernel of that name, if there is one.
     pub(super) fn stock(&self, name: &str) -> Option<&Stock> {
         self.stock.get(name)
     }
 
-    /// Debian's packages of kernel source, and the files that they install.
+    /// Returns Debian's packages of kernel source, and the files that they install.
     pub(super) fn debian_sources(self) -> impl Iterator<Item = (String, PathBuf)> {
         self.source.into_values().map(|source| (source.debian_package, source.debian_tarball))
     }
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_checked_in_file_is_sound() {
+    fn the_checked_in_file_is_valid() {
         let manifest = Manifest::read(&Paths::find().expect("a checkout")).expect("readable");
         for name in manifest.kernel.keys() {
             manifest.kernel(name).expect("its source is there");

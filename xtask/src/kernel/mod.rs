@@ -1,6 +1,6 @@
-//! `cargo xtask kernel`: kernels from source, patch series and configuration fragments, kept outside the checkout.
+//! `cargo xtask kernel`: builds kernels from source, patch series and configuration fragments.
 //!
-//! Owns the cache of built kernels. `vm` boots them.
+//! Keeps the built kernels in a cache outside the checkout. `vm` boots them.
 
 mod build;
 mod config;
@@ -34,14 +34,13 @@ use crate::{
 /// The default kernel.
 pub(crate) const DEFAULT: &str = "patched";
 
-/// All of them, for help.
-pub(crate) const NAMES: &str = "patched, debug, unpatched (built here), stock-6.12, stock-6.1 (Debian's), stock-5.15, stock-6.8, \
-                                stock-6.17, stock-7.0 (Ubuntu's)";
+/// The names of all kernels, for help.
+pub(crate) const NAMES: &str = "patched, debug, unpatched (built here), stock-6.12, stock-6.1 (Debian's), \
+                                stock-5.15, stock-6.8, stock-6.17, stock-7.0 (Ubuntu's)";
 
 /// Build or download a kernel for the virtual machine
 ///
-/// Kernels built here are patched and configured as xtask/kernel says, and kept in ~/.cache/migtrace. Prints the path of
-/// the image.
+/// Patches and configuration are in xtask/kernel; kernels are kept in ~/.cache/migtrace. Prints the path of the image.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
     /// Kernel to build or to download
@@ -50,19 +49,19 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Builds the kernel unless the cache has it; prints the path of the image.
+    /// Builds the kernel unless the cache has it, and prints the path of the image.
     pub(crate) fn run(&self, paths: &Paths) -> Result<u8> {
         println!("{}", image(paths, &self.kernel)?.bzimage.display());
         Ok(FINE)
     }
 }
 
-/// Debian's packages of kernel source, and the files that they install.
+/// Returns Debian's packages of kernel source, and the files that they install.
 pub(crate) fn debian_sources(paths: &Paths) -> Result<Vec<(String, PathBuf)>> {
     Ok(Manifest::read(paths)?.debian_sources().collect())
 }
 
-/// The kernel of that name, built if the cache lacks it.
+/// Returns the kernel of that name, and builds it if the cache lacks it.
 pub(crate) fn image(paths: &Paths, name: &str) -> Result<Image> {
     let manifest = Manifest::read(paths)?;
     let store = Store::at(&paths.cache.join("kernel"));
@@ -84,7 +83,10 @@ pub(crate) fn image(paths: &Paths, name: &str) -> Result<Image> {
     if let Some(bzimage) = store.find(name, &key) {
         return Ok(image(bzimage));
     }
-    say(format!("the {name} kernel ({}) is not built yet (recipe {key}): about 10 minutes on two CPUs", kernel.about));
+    say(format!(
+        "the {name} kernel ({}) is not built yet (recipe {key}): building takes about 10 minutes on two CPUs",
+        kernel.about
+    ));
     let workshop = Workshop::new(&store.trees(), &pinned, kernel.series);
     workshop.prepare(&pinned, &patches)?;
     let objects = workshop.objects(name);

@@ -1,4 +1,4 @@
-//! The patch series: its order, and bringing a source tree to exactly that state.
+//! The patch series: reads it, and brings a source tree to exactly its state.
 
 use std::{
     fs::{self, File},
@@ -16,28 +16,28 @@ pub(super) struct Patch {
     pub(super) text: Vec<u8>,
 }
 
-/// Reads the patches that `series` in `directory` names, in its order.
+/// Reads the patches that the file `series` in `directory` lists, in its order.
 pub(super) fn read(directory: &Path) -> Result<Vec<Patch>> {
     let list = directory.join("series");
     let text = fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
     let names = names(&text);
     let read = |name: &str| {
         let file = directory.join(name);
-        let text = fs::read(&file).with_context(|| format!("series names {name}: cannot read {}", file.display()))?;
+        let text = fs::read(&file).with_context(|| format!("series lists {name}: cannot read {}", file.display()))?;
         Ok(Patch { name: name.to_owned(), text })
     };
     names.into_iter().map(read).collect()
 }
 
-/// File names in a series file: one a line, quilt's comments and options left out.
+/// Returns the file names in a series file: one per line, without quilt's comments and options.
 fn names(text: &str) -> Vec<&str> {
     text.lines().filter_map(|line| line.split('#').next()?.split_whitespace().next()).collect()
 }
 
-/// What it takes to get from the applied patches to the wanted ones.
+/// The steps that turn the applied patches into the wanted ones.
 #[derive(Debug, PartialEq, Eq)]
 struct Change<'a> {
-    /// Last applied first.
+    /// The last applied patch is first.
     revert: Vec<&'a Patch>,
     apply: &'a [Patch],
 }
@@ -47,7 +47,7 @@ fn change<'a>(applied: &'a [Patch], wanted: &'a [Patch]) -> Change<'a> {
     Change { revert: applied[common..].iter().rev().collect(), apply: &wanted[common..] }
 }
 
-/// A source tree that remembers which patches it has.
+/// A source tree, and a record of the patches applied to it.
 pub(super) struct Tree<'a> {
     /// The kernel's source.
     pub(super) source: &'a Path,
@@ -56,7 +56,7 @@ pub(super) struct Tree<'a> {
 }
 
 impl Tree<'_> {
-    /// Brings the tree to the wanted patches. When that fails, the tree is in no known state.
+    /// Reverts and applies patches until the tree has the wanted ones. If that fails, the state of the tree is unknown.
     pub(super) fn bring_to(&self, wanted: &[Patch]) -> Result<()> {
         let applied = self.read_applied()?;
         let Change { revert, apply } = change(&applied, wanted);
@@ -82,12 +82,12 @@ impl Tree<'_> {
         let input = File::open(file.path()).context("cannot read a temporary file")?;
         let output = command.stdin(Stdio::from(input)).output();
         let output = output.with_context(|| format!("cannot start `{}`", command::shown(&command)))?;
-        let said = String::from_utf8_lossy(&output.stdout);
+        let messages = String::from_utf8_lossy(&output.stdout);
         if !output.status.success() {
-            bail!("the patch {} does not apply ({}):\n{}", patch.name, direction.join(" "), said.trim_end());
+            bail!("the patch {} does not apply ({}):\n{}", patch.name, direction.join(" "), messages.trim_end());
         }
-        if said.contains("with fuzz") {
-            say(format!("{} applied with fuzz: this source is not quite the one that it was made for", patch.name));
+        if messages.contains("with fuzz") {
+            say(format!("{} applied with fuzz: it was made for another version of this source", patch.name));
         }
         Ok(())
     }
@@ -106,7 +106,7 @@ impl Tree<'_> {
             let list: String = patches.iter().map(|patch| format!("{}\n", patch.name)).collect();
             fs::write(self.applied.join("series"), list).map_err(anyhow::Error::from)
         };
-        replace().with_context(|| format!("cannot note the applied patches in {}", self.applied.display()))
+        replace().with_context(|| format!("cannot record the applied patches in {}", self.applied.display()))
     }
 }
 
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_series_is_read_as_quilt_would() {
+    fn a_series_is_read_as_quilt_reads_it() {
         let text = "# the series\n\n0001-a.patch\n0002-b.patch -p1  # strip\n   \n0003-c.patch\n";
         assert_eq!(names(text), ["0001-a.patch", "0002-b.patch", "0003-c.patch"]);
         assert!(names("").is_empty());
@@ -131,11 +131,11 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         fs::write(directory.path().join("series"), "0001-gone.patch\n").expect("written");
         let error = read(directory.path()).expect_err("the patch is missing");
-        assert!(format!("{error:#}").contains("series names 0001-gone.patch"), "{error:#}");
+        assert!(format!("{error:#}").contains("series lists 0001-gone.patch"), "{error:#}");
     }
 
     #[test]
-    fn only_what_differs_is_reverted_and_applied() {
+    fn only_different_patches_are_reverted_and_applied() {
         let (a, b, c) = (patch("a", "1", "2"), patch("b", "2", "3"), patch("c", "2", "4"));
         let (applied, wanted) = ([a.clone(), b.clone()], [a.clone(), c.clone()]);
         assert_eq!(change(&applied, &wanted), Change { revert: vec![&b], apply: &wanted[1..] });
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_follows_the_series_back_and_forth() {
+    fn a_tree_changes_from_one_series_to_another() {
         let directory = tempfile::tempdir().expect("a directory");
         let (source, applied) = (directory.path().join("src"), directory.path().join("applied"));
         create_dir(&source).expect("created");
@@ -157,9 +157,9 @@ mod tests {
 
         tree.bring_to(&[a.clone(), b]).expect("applies");
         assert_eq!(content(), "3\n");
-        tree.bring_to(&[a.clone(), c.clone()]).expect("goes back one and forth one");
+        tree.bring_to(&[a.clone(), c.clone()]).expect("reverts one and applies one");
         assert_eq!(content(), "4\n");
-        tree.bring_to(&[]).expect("goes back to the start");
+        tree.bring_to(&[]).expect("reverts all");
         assert_eq!(content(), "1\n");
         let error = tree.bring_to(&[c]).expect_err("does not apply");
         assert!(format!("{error:#}").contains("the patch c does not apply"), "{error:#}");

@@ -1,4 +1,4 @@
-//! Kernel source: the tarball, and trees unpacked from it that the patch series is applied to.
+//! Kernel source: finds the tarball, unpacks it into trees, and applies the patch series to them.
 
 use std::{
     fs,
@@ -20,25 +20,25 @@ use super::{
 };
 use crate::download;
 
-/// A source of one exact version.
+/// Kernel source of one exact version.
 #[derive(Clone, Debug)]
 pub(super) struct Pinned {
-    /// Names the version; part of the cache key.
+    /// The version; part of the cache key.
     pub(super) id: String,
     tarball: PathBuf,
-    /// To be fetched where the tarball is missing.
+    /// Where to download the tarball if it is missing; `None` for Debian's tarball.
     download: Option<Source>,
 }
 
 impl Pinned {
-    /// Debian's tarball if it is installed, else kernel.org's of the pinned release.
+    /// Returns Debian's tarball if it is installed, else kernel.org's tarball of the pinned release.
     pub(super) fn find(source: &Source, downloads: &Path) -> Result<Pinned> {
         if let Ok(metadata) = fs::metadata(&source.debian_tarball) {
-            let mut ask = Command::new("dpkg-query");
-            ask.args(["--show", "--showformat=${Version}", &source.debian_package]);
-            let id = match command::output(&mut ask) {
+            let mut query = Command::new("dpkg-query");
+            query.args(["--show", "--showformat=${Version}", &source.debian_package]);
+            let id = match command::output(&mut query) {
                 Ok(version) if !version.is_empty() => format!("debian-{version}"),
-                // Not from a package: its size and age identify it.
+                // The tarball is not from a package: its size and time identify it.
                 _ => {
                     let age = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
                     format!("file-{}-{}", metadata.len(), age.as_secs())
@@ -54,51 +54,53 @@ impl Pinned {
     fn fetch(&self) -> Result<()> {
         let Some(source) = self.download.as_ref().filter(|_| !self.tarball.exists()) else { return Ok(()) };
         let fetch = || {
+            let package = &source.debian_package;
             download::fetch(&source.url, &self.tarball, source.sha256.as_deref())
-                .with_context(|| format!("no kernel source: Debian's {} is not installed", source.debian_package))
+                .with_context(|| format!("no kernel source: Debian's package {package} is not installed"))
         };
         step(&format!("downloading Linux {}", source.version), fetch)
     }
 }
 
-/// A place where one source is unpacked, patched, and built; the caller holds the lock.
+/// A directory in which one source is unpacked, patched and built. The caller holds the store's lock.
 pub(super) struct Workshop {
     root: PathBuf,
 }
 
 impl Workshop {
-    /// The workshop for a source with or without the series.
+    /// Returns the workshop for a source with or without the series.
     pub(super) fn new(trees: &Path, pinned: &Pinned, series: bool) -> Workshop {
         let name = format!("{}-{}", pinned.id, if series { "series" } else { "plain" });
         Workshop { root: trees.join(name) }
     }
 
-    /// The source tree.
+    /// Returns the directory of the source tree.
     pub(super) fn source(&self) -> PathBuf {
         self.root.join("linux")
     }
 
-    /// Where the kernel of that name is built. Objects are used again: sources that a patch changes get a new time.
+    /// Returns the directory in which the kernel of that name is built. make can reuse its objects, because patched
+    /// files get a new time.
     pub(super) fn objects(&self, kernel: &str) -> PathBuf {
         self.root.join(format!("build-{kernel}"))
     }
 
-    /// Unpacks the tree if there is none, and brings it to the wanted patches.
+    /// Unpacks the tree if it is missing, and brings it to the wanted patches.
     pub(super) fn prepare(&self, pinned: &Pinned, patches: &[Patch]) -> Result<()> {
         let (source, applied, unsure) = (self.source(), self.root.join("applied"), self.root.join("unsure"));
         let tree = Tree { source: &source, applied: &applied };
         if source.exists() && !unsure.exists() {
-            fs::write(&unsure, "").context("cannot mark the source tree")?;
+            fs::write(&unsure, "").context("cannot mark the source tree as unfinished")?;
             match tree.bring_to(patches) {
-                Ok(()) => return fs::remove_file(&unsure).context("cannot unmark the source tree"),
-                Err(error) => say(format!("starting from a new source tree: {error:#}")),
+                Ok(()) => return fs::remove_file(&unsure).context("cannot mark the source tree as finished"),
+                Err(error) => say(format!("unpacking the source tree again: {error:#}")),
             }
         }
-        // Objects too: those of a tree in no known state may be newer than its sources.
+        // Removes the objects too: objects of a tree in an unknown state may be newer than its sources.
         let _ = fs::remove_dir_all(&self.root);
         create_dir(&self.root)?;
         pinned.fetch()?;
-        fs::write(&unsure, "").context("cannot mark the source tree")?;
+        fs::write(&unsure, "").context("cannot mark the source tree as unfinished")?;
         step(&format!("unpacking {}", pinned.tarball.display()), || {
             create_dir(&source)?;
             let mut tar = Command::new("tar");
@@ -106,6 +108,6 @@ impl Workshop {
             command::run(tar.arg("--directory").arg(&source))
         })?;
         tree.bring_to(patches)?;
-        fs::remove_file(&unsure).context("cannot unmark the source tree")
+        fs::remove_file(&unsure).context("cannot mark the source tree as finished")
     }
 }

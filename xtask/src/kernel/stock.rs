@@ -1,4 +1,4 @@
-//! Kernels of distributions: downloaded, unpacked beside the built ones, never installed.
+//! Downloads kernels of distributions, and unpacks them beside the built kernels. Never installs them.
 
 use std::{
     fs,
@@ -16,10 +16,10 @@ use super::{
 };
 use crate::{download, setup};
 
-/// Modules without which a distribution's kernel does not get to the host's root directory and to the host.
+/// Modules that a distribution's kernel needs to mount the host's root directory and to exchange frames with the host.
 const MODULES: [&str; 5] = ["virtio_pci", "virtio_console", "virtio_rng", "9pnet_virtio", "9p"];
 
-/// The kernel, downloaded if the store has none of that name. A newer version replaces none.
+/// Returns the kernel, and downloads it if the store has no kernel of that name. A stored kernel is not updated.
 pub(super) fn image(store: &Store, name: &str, stock: &Stock) -> Result<Image> {
     if let Some(place) = store.find_any(name) {
         return load(&place);
@@ -52,12 +52,12 @@ pub(super) fn image(store: &Store, name: &str, stock: &Stock) -> Result<Image> {
     load(&place)
 }
 
-/// The image and its modules, as [`unpack`] left them.
+/// Returns the image and the modules that [`unpack`] wrote.
 fn load(place: &Path) -> Result<Image> {
     let directory = place.join("modules");
     let entries = fs::read_dir(&directory).with_context(|| format!("cannot read {}", directory.display()))?;
     let mut files: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    // Numbered in the order of loading.
+    // The file names are numbered in the order of loading.
     files.sort();
     let module = |host_file: PathBuf| {
         let name = host_file.file_name().unwrap_or_default().to_string_lossy();
@@ -71,10 +71,10 @@ fn load(place: &Path) -> Result<Image> {
     })
 }
 
-/// The newest of the packages that the distribution offers.
+/// Returns the newest of the packages that the distribution offers.
 fn newest(prefix: &str) -> Result<String> {
     let names = command::output(Command::new("apt-cache").args(["pkgnames", prefix]));
-    let names = names.context(Failure::Environment("stock kernels come from Debian's packages".into()))?;
+    let names = names.context(Failure::Environment("stock kernels of Debian need its apt-cache".into()))?;
     let newest = names.lines().filter_map(|name| Some((version(name, prefix)?, name))).max();
     newest.map(|(_, name)| name.to_owned()).ok_or_else(|| {
         let text = format!("apt offers no package {prefix}*-amd64: try `apt-get update`");
@@ -82,20 +82,20 @@ fn newest(prefix: &str) -> Result<String> {
     })
 }
 
-/// The numbers in the name of a plain image; none for its variants (cloud, rt, debug symbols, unsigned).
+/// Parses the version in the name of a plain image. `None` for its variants (cloud, rt, debug symbols, unsigned).
 fn version(name: &str, prefix: &str) -> Option<Vec<u32>> {
     let middle = name.strip_prefix(prefix)?.strip_suffix("-amd64")?;
     let parts = middle.split(['.', '-', '+']).map(|part| part.strip_prefix("deb").unwrap_or(part).parse());
     parts.collect::<Result<_, _>>().ok()
 }
 
-/// The name of the file behind an address, without its ending.
+/// Returns the file name in a URL, without `.deb`.
 fn file_stem(url: &str) -> &str {
     let name = url.rsplit('/').next().unwrap_or(url);
     name.strip_suffix(".deb").unwrap_or(name)
 }
 
-/// Unpacks the packages that `fetch` puts into a directory, and keeps the image and what it needs to boot.
+/// Unpacks the packages that `fetch` puts into a directory. Keeps the image and the modules that it needs to boot.
 fn unpack(fetch: impl FnOnce(&Path) -> Result<()>, place: &Path) -> Result<()> {
     let work = tempfile::tempdir().context("cannot create a temporary directory")?;
     let (root, debs) = (work.path().join("root"), work.path().join("debs"));
@@ -141,14 +141,14 @@ fn only_entry(directory: &Path, wanted: impl Fn(&str) -> bool) -> Result<PathBuf
     let mut found = entries.flatten().filter(|entry| wanted(&entry.file_name().to_string_lossy()));
     match (found.next(), found.next()) {
         (Some(entry), None) => Ok(entry.path()),
-        _ => bail!("expected exactly one file of the package in {}", directory.display()),
+        _ => bail!("expected exactly one matching entry in {}", directory.display()),
     }
 }
 
-/// Files of modules in what modprobe says, each once, in the order of loading.
-fn insmods(said: &str) -> Vec<&str> {
+/// Returns the module files in modprobe's output, each once, in the order of loading.
+fn insmods(output: &str) -> Vec<&str> {
     let mut files = Vec::new();
-    for file in said.lines().filter_map(|line| line.strip_prefix("insmod ")?.split_whitespace().next()) {
+    for file in output.lines().filter_map(|line| line.strip_prefix("insmod ")?.split_whitespace().next()) {
         if !files.contains(&file) {
             files.push(file);
         }
@@ -156,7 +156,7 @@ fn insmods(said: &str) -> Vec<&str> {
     files
 }
 
-/// `9p` for `/lib/modules/6.12/kernel/fs/9p/9p.ko.xz`.
+/// Returns `9p` for `/lib/modules/6.12/kernel/fs/9p/9p.ko.xz`.
 fn module_name(file: &str) -> &str {
     let name = file.rsplit('/').next().unwrap_or(file);
     name.split(".ko").next().unwrap_or(name)
@@ -195,10 +195,10 @@ mod tests {
 
     #[test]
     fn modules_are_loaded_once_and_in_order() {
-        let said = "builtin virtio_pci\ninsmod /r/lib/modules/6/kernel/net/9p/9pnet.ko.xz \n\
-                    insmod /r/lib/modules/6/kernel/net/9p/9pnet_virtio.ko.xz \n\
-                    insmod /r/lib/modules/6/kernel/net/9p/9pnet.ko.xz \ninsmod /r/lib/modules/6/kernel/fs/9p/9p.ko\n";
-        let names: Vec<_> = insmods(said).into_iter().map(module_name).collect();
+        let output = "builtin virtio_pci\ninsmod /r/lib/modules/6/kernel/net/9p/9pnet.ko.xz \n\
+                      insmod /r/lib/modules/6/kernel/net/9p/9pnet_virtio.ko.xz \n\
+                      insmod /r/lib/modules/6/kernel/net/9p/9pnet.ko.xz \ninsmod /r/lib/modules/6/kernel/fs/9p/9p.ko\n";
+        let names: Vec<_> = insmods(output).into_iter().map(module_name).collect();
         assert_eq!(names, ["9pnet", "9pnet_virtio", "9p"]);
     }
 }

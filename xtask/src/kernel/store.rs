@@ -1,4 +1,4 @@
-//! Built kernels, outside the checkout: a fresh clone finds what an older one built.
+//! The store of built kernels. It is outside the checkout, so that a fresh clone finds the kernels of an older one.
 
 use std::{
     fs::{self, File},
@@ -12,10 +12,10 @@ use xtask_common::{command, files::create_dir, progress::say};
 
 use super::{config::Fragment, series::Patch};
 
-/// Changes when the same recipe no longer gives the same result.
+/// Version of the store. Change it if the same recipe no longer gives the same result.
 const FORMAT: &str = "1";
 
-/// Files of a build that are kept: path below the objects, name in the store.
+/// Files of a build that are kept: path in the objects directory, name in the store.
 const KEPT: [(&str, &str); 4] = [
     ("arch/x86/boot/bzImage", "bzImage"),
     ("System.map", "System.map"),
@@ -23,7 +23,7 @@ const KEPT: [(&str, &str); 4] = [
     ("include/config/kernel.release", "release"),
 ];
 
-/// Everything that decides what a build gives.
+/// Everything that determines the result of a build.
 pub(super) struct Recipe<'a> {
     pub(super) source: &'a str,
     pub(super) patches: &'a [Patch],
@@ -32,11 +32,11 @@ pub(super) struct Recipe<'a> {
 }
 
 impl Recipe<'_> {
-    /// A name for the result.
+    /// Returns a hash of the recipe, which names the result.
     pub(super) fn key(&self) -> String {
         let mut hash = Sha256::new();
         let mut add = |part: &[u8]| {
-            // With lengths, or two recipes could run together into one.
+            // Without the lengths, different parts could hash alike: "a", "bc" and "ab", "c".
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         };
@@ -50,22 +50,22 @@ impl Recipe<'_> {
     }
 }
 
-/// Versions of the tools whose output ends up in the image.
+/// Returns the versions of the tools that generate the image's content.
 pub(super) fn tools() -> Result<String> {
     let first_line = |program: &str| {
-        let said = command::output(Command::new(program).arg("--version"))?;
-        Ok::<_, anyhow::Error>(said.lines().next().unwrap_or_default().to_owned())
+        let version = command::output(Command::new(program).arg("--version"))?;
+        Ok::<_, anyhow::Error>(version.lines().next().unwrap_or_default().to_owned())
     };
     Ok(format!("{}\n{}", first_line("gcc")?, first_line("pahole")?))
 }
 
-/// The directory of kernels.
+/// The directory of kernels in the cache.
 pub(super) struct Store {
     root: PathBuf,
 }
 
 impl Store {
-    /// The store in that directory, which need not exist yet.
+    /// Returns the store in that directory, which need not exist yet.
     pub(super) fn at(root: &Path) -> Store {
         Store { root: root.to_owned() }
     }
@@ -82,12 +82,12 @@ impl Store {
         self.root.join("built").join(format!("{name}-{key}"))
     }
 
-    /// The image, if that kernel is built.
+    /// Returns the image, if that kernel is built.
     pub(super) fn find(&self, name: &str, key: &str) -> Option<PathBuf> {
         Some(self.place(name, key).join("bzImage")).filter(|image| image.exists())
     }
 
-    /// Waits until no other task builds. The returned file blocks other tasks while it exists.
+    /// Waits until no other task prepares a kernel of this sort. Dropping the returned file releases the lock.
     pub(super) fn lock(&self, what: &str) -> Result<File> {
         create_dir(&self.root)?;
         let path = self.root.join(format!("lock-{what}"));
@@ -99,7 +99,7 @@ impl Store {
         Ok(file)
     }
 
-    /// The newest of the kernels of that name.
+    /// Returns the directory of the newest kernel of that name.
     pub(super) fn find_any(&self, name: &str) -> Option<PathBuf> {
         let prefix = format!("{name}-");
         let entries = fs::read_dir(self.root.join("built")).ok()?.flatten();
@@ -120,7 +120,7 @@ impl Store {
         Ok(self.publish_with(name, key, keep)?.join("bzImage"))
     }
 
-    /// Fills a kernel's directory. Readers find all of it or nothing.
+    /// Fills a kernel's directory. Other tasks find the complete directory or none.
     pub(super) fn publish_with(
         &self,
         name: &str,
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_follows_every_part_of_the_recipe() {
+    fn the_key_depends_on_every_part_of_the_recipe() {
         let key = |source, patches: &[&str], fragments: &[&str], tools| {
             let patches: Vec<_> = patches.iter().copied().map(patch).collect();
             let fragments: Vec<_> = fragments.iter().copied().map(fragment).collect();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_is_found_only_once_it_is_whole() {
+    fn only_a_complete_kernel_is_found() {
         let directory = tempfile::tempdir().expect("a directory");
         let (store, objects) = (Store::at(&directory.path().join("cache")), directory.path().join("objects"));
         assert_eq!(store.find("patched", "k"), None);
@@ -186,7 +186,7 @@ mod tests {
             create_dir(file.parent().expect("below")).expect("created");
             fs::write(&file, from).expect("written");
         }
-        let image = store.publish(&objects, "patched", "k").expect("whole");
+        let image = store.publish(&objects, "patched", "k").expect("complete");
         assert_eq!(store.find("patched", "k"), Some(image.clone()));
         assert_eq!(fs::read(image).expect("readable"), b"arch/x86/boot/bzImage");
         assert_eq!(fs::read_dir(directory.path().join("cache/built")).expect("readable").count(), 1);

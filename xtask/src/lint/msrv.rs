@@ -1,4 +1,4 @@
-//! The minimum Rust version: what Cargo.toml states must build.
+//! Checks that everything builds with the minimum Rust version that Cargo.toml states.
 
 use std::{fs, process::Command};
 
@@ -25,7 +25,7 @@ struct Package {
     rust_version: String,
 }
 
-/// Checks everything with the stated version. If the toolchain in use is that version, every build already does.
+/// Runs `cargo check` with the stated version. If the current toolchain is that version, every build checks it already.
 pub(super) fn check(paths: &Paths) -> Result<Verdict> {
     let file = paths.checkout.join("Cargo.toml");
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -37,28 +37,30 @@ pub(super) fn check(paths: &Paths) -> Result<Verdict> {
     }
     let toolchains = command::output(Command::new("rustup").args(["toolchain", "list"])).unwrap_or_default();
     let Some(toolchain) = toolchain(&toolchains, &stated) else {
-        return Ok(Verdict::Skipped(format!("no Rust {stated} here: `rustup toolchain install {stated}`")));
+        return Ok(Verdict::Skipped(format!(
+            "Rust {stated} is not installed: run `rustup toolchain install {stated}`"
+        )));
     };
     ebpf::build(paths)?;
     let mut cargo = Command::new("rustup");
     cargo.current_dir(&paths.checkout).args(["run", toolchain, "cargo", "check", "--locked"]).args(PACKAGES);
-    // Otherwise this cargo would use the other toolchain's compiler.
+    // With these variables set, this cargo would use the other toolchain's compiler.
     cargo.env_remove("CARGO").env_remove("RUSTC").env_remove("RUSTUP_TOOLCHAIN");
     command::run(cargo.arg("--all-targets").arg("--target-dir").arg(paths.target.join("msrv")))?;
     Ok(Verdict::Passed)
 }
 
-/// The `rust-version` of a workspace's manifest.
+/// Returns the `rust-version` of a workspace's manifest.
 fn stated(manifest: &str) -> Result<String> {
     Ok(toml::from_str::<Manifest>(manifest)?.workspace.package.rust_version)
 }
 
-/// Whether `version`, such as `1.95.0`, is the one that `stated` means, such as `1.95`.
+/// Returns whether `version`, such as `1.95.0`, matches `stated`, such as `1.95`.
 fn is_version(version: &str, stated: &str) -> bool {
     version.strip_prefix(stated).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// The toolchain of that version among those that rustup lists.
+/// Finds the toolchain of that version in rustup's list.
 fn toolchain<'a>(listed: &'a str, stated: &str) -> Option<&'a str> {
     let names = listed.lines().filter_map(|line| line.split_whitespace().next());
     names.into_iter().find(|name| is_version(name.split('-').next().unwrap_or_default(), stated))
@@ -75,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn the_toolchain_is_found_among_rustups() {
+    fn the_toolchain_is_found_in_rustups_list() {
         let listed = "stable-x86_64-unknown-linux-gnu (active, default)\n1.95.0-x86_64-unknown-linux-gnu\n";
         assert_eq!(toolchain(listed, "1.95"), Some("1.95.0-x86_64-unknown-linux-gnu"));
         assert_eq!(toolchain(listed, "1.94"), None);

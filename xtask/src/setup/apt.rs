@@ -1,4 +1,4 @@
-//! Installing packages on Debian and its derivatives.
+//! Installs packages on Debian and its derivatives.
 
 use std::{path::Path, process::Command};
 
@@ -6,12 +6,12 @@ use anyhow::{Context, Result};
 use nix::unistd::Uid;
 use xtask_common::{command, exit::Failure, progress::step};
 
-/// Whether this machine has apt.
+/// Returns whether this machine has apt.
 pub(super) fn is_here() -> bool {
     command::find("apt-get").is_some() && command::find("dpkg-query").is_some()
 }
 
-/// Whether the package lists know an installable version. Fetches the lists where there are none yet.
+/// Returns whether the package lists have an installable version. Fetches the lists if there are none yet.
 pub(super) fn offers(package: &str) -> Result<bool> {
     if !have_lists() {
         update()?;
@@ -30,47 +30,46 @@ fn has_candidate(policy: &str) -> bool {
     candidate.is_some_and(|version| version.trim() != "(none)")
 }
 
-/// Brings the package lists up to date.
+/// Updates the package lists.
 fn update() -> Result<()> {
     step("apt-get update", || command::output(as_root("apt-get")?.args(["--quiet=2", "update"])))
         .map(drop)
         .context(Failure::Environment("cannot update the package lists".into()))
 }
 
-/// Installs packages, and no more than these need. Never removes one.
+/// Installs packages and their dependencies, without recommended packages. Never removes a package.
 pub(super) fn install(packages: &[&str]) -> Result<()> {
     update()?;
     let text = format!("apt-get install {}", packages.join(" "));
     step(&text, || {
         let mut command = as_root("apt-get")?;
         command.args(["--quiet=2", "--yes", "--no-install-recommends", "--no-remove", "install"]).args(packages);
-        // Its output is shown only if it fails.
         command::output(&mut command).map(drop)
     })
     .with_context(|| Failure::Environment(format!("cannot install packages: {}", packages.join(" "))))
 }
 
-/// What installing a package would do, without doing it.
+/// The changes that installing a package would make.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// Packages that would come, as `name=version`.
+    /// Packages that would be installed, as `name=version`.
     pub(super) installs: Vec<String>,
-    /// Packages that would have to go.
+    /// Packages that would be removed.
     pub(super) removes: Vec<String>,
 }
 
-/// Asks apt what it would do.
+/// Simulates installing a package.
 pub(super) fn plan(package: &str) -> Result<Plan> {
     let mut command = Command::new("apt-get");
     command.env("LC_ALL", "C.UTF-8").args(["--simulate", "--no-install-recommends", "install", package]);
     Ok(parse_plan(&command::output(&mut command)?))
 }
 
-/// Of lines like `Inst flex (2.6.4-8.2 Debian:12.15/oldstable [amd64])`, `Inst qemu-utils [7.1] (7.2 ...)` and
+/// Parses lines like `Inst flex (2.6.4-8.2 Debian:12.15/oldstable [amd64])`, `Inst qemu-utils [7.1] (7.2 ...)` and
 /// `Remv qemu-utils [10.0]`.
-fn parse_plan(said: &str) -> Plan {
+fn parse_plan(simulation: &str) -> Plan {
     let mut plan = Plan::default();
-    for line in said.lines() {
+    for line in simulation.lines() {
         let mut words = line.split_whitespace();
         match (words.next(), words.next()) {
             (Some("Inst"), Some(name)) => {
@@ -84,7 +83,7 @@ fn parse_plan(said: &str) -> Plan {
     plan
 }
 
-/// Fetches packages into a directory, without installing them. Any user can.
+/// Fetches packages into a directory, without installing them. Works as any user.
 pub(crate) fn download(packages: &[&str], into: &Path) -> Result<()> {
     let mut download = Command::new("apt-get");
     download.args(["--quiet=2", "--option=APT::Sandbox::User=root", "download"]).args(packages).current_dir(into);
@@ -92,7 +91,7 @@ pub(crate) fn download(packages: &[&str], into: &Path) -> Result<()> {
         .with_context(|| Failure::Environment(format!("cannot download packages: {}", packages.join(" "))))
 }
 
-/// The command as root: as it is, or with sudo.
+/// Returns a command that runs the program as root, with sudo if this process is not root.
 fn as_root(program: &str) -> Result<Command> {
     let mut command = if Uid::effective().is_root() {
         Command::new("env")
@@ -113,11 +112,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_come_and_go_is_read_from_a_simulation() {
-        let said = "Reading package lists...\nRemv qemu-utils [1:10.0.2+ds-2]\n\
-                    Inst cpio (2.13+dfsg-7.1 Debian:12.15/oldstable [amd64])\n\
-                    Inst libfdt1 [1.6.0] (1.6.1-4+b1 Debian:12.15/oldstable [amd64]) []\nConf cpio (2.13)\n";
-        let plan = parse_plan(said);
+    fn a_simulation_lists_installed_and_removed_packages() {
+        let simulation = "Reading package lists...\nRemv qemu-utils [1:10.0.2+ds-2]\n\
+                          Inst cpio (2.13+dfsg-7.1 Debian:12.15/oldstable [amd64])\n\
+                          Inst libfdt1 [1.6.0] (1.6.1-4+b1 Debian:12.15/oldstable [amd64]) []\nConf cpio (2.13)\n";
+        let plan = parse_plan(simulation);
         assert_eq!(plan.removes, ["qemu-utils"]);
         assert_eq!(plan.installs, ["cpio=2.13+dfsg-7.1", "libfdt1=1.6.1-4+b1"]);
     }

@@ -1,4 +1,4 @@
-//! Installing a BPF toolchain: a compiler that has core for BPF, or its source; and bpf-linker.
+//! Installs a BPF toolchain: bpf-linker, and a Rust compiler with core for BPF or with core's source.
 
 use std::{env, path::Path, process::Command};
 
@@ -15,12 +15,12 @@ use crate::{
     toolchain::{self, Toolchain},
 };
 
-/// The version that the BPF crates in Cargo.lock were tried with.
+/// The version that the BPF crates in Cargo.lock are tested with.
 const LINKER_VERSION: &str = "0.13.0";
-/// Debian's compiler of Rust for its web browsers, and core for BPF, built with it.
+/// The Rust compiler that Debian maintains to build web browsers, and core for BPF, built by that compiler.
 const DEBIAN_PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "libstd-rust-web-dev-bpf"];
 
-/// Installs what the toolchain lacks.
+/// Installs the missing parts of the toolchain.
 pub(super) fn ensure(paths: &Paths) -> Result<()> {
     if toolchain::find().is_some() {
         return Ok(());
@@ -34,7 +34,7 @@ pub(super) fn ensure(paths: &Paths) -> Result<()> {
     }
     match toolchain::find() {
         Some(_) => Ok(()),
-        None => Err(Failure::Environment("the BPF toolchain was installed, but is not found".into()).into()),
+        None => Err(Failure::Environment("the BPF toolchain was installed, but cannot be found".into()).into()),
     }
 }
 
@@ -57,7 +57,7 @@ fn install_compiler() -> Result<Toolchain> {
     Ok(Toolchain::Nightly)
 }
 
-/// bpf-linker reads what the compiler's LLVM wrote: it must be built with the same one.
+/// Installs bpf-linker. It reads the bitcode of the compiler's LLVM, so it must be built with the same LLVM version.
 fn install_linker(paths: &Paths, compiler: Toolchain) -> Result<()> {
     let llvm = compiler.llvm_version()?;
     say(format!("missing: bpf-linker, for LLVM {llvm}"));
@@ -86,8 +86,8 @@ fn install_linker(paths: &Paths, compiler: Toolchain) -> Result<()> {
         });
     }
     let text = format!(
-        "no bpf-linker, and no {package} to build one with: `cargo install cargo-binstall`, then run `cargo xtask \
-         setup` again, or put a release of https://github.com/aya-rs/bpf-linker on the PATH"
+        "no bpf-linker, and no package {package} to build it with: run `cargo install cargo-binstall`, then \
+         `cargo xtask setup` again; or put a release of https://github.com/aya-rs/bpf-linker on the PATH"
     );
     Err(Failure::Environment(text).into())
 }

@@ -1,7 +1,7 @@
-//! A private emulator, if the distribution's cannot be installed.
+//! Unpacks a private emulator if the distribution's cannot be installed.
 //!
-//! A machine may have parts of another QEMU (from backports, for example), which apt would remove. Setup removes nothing: it
-//! unpacks QEMU and missing libraries into the cache, and starts it from there.
+//! If a machine has parts of another QEMU (from backports, for example), apt would remove them. Setup removes no
+//! packages. Instead, it unpacks QEMU and the missing libraries into the cache, where the tasks start it.
 
 use std::{
     fs,
@@ -20,23 +20,23 @@ use xtask_common::{
 use super::apt;
 use crate::paths::Paths;
 
-/// The emulator's name.
+/// File name of the emulator's program.
 pub(crate) const PROGRAM: &str = "qemu-system-x86_64";
 
-/// Where an emulator is put that cannot be installed.
+/// Returns the path of the private emulator in the cache.
 pub(crate) fn private(paths: &Paths) -> PathBuf {
     paths.cache.join("qemu").join(PROGRAM)
 }
 
-/// Whether that emulator is unpacked already. One with a wrapper of an earlier version of this file does not count.
+/// Returns whether the private emulator is unpacked. An emulator with an outdated wrapper script does not count.
 pub(super) fn is_here(paths: &Paths) -> bool {
     fs::read_to_string(private(paths)).is_ok_and(|script| script == wrapper())
 }
 
-/// Unpacks the packages of an emulator which `plan` would install.
+/// Unpacks the emulator's packages that `plan` would install.
 pub(super) fn unpack(paths: &Paths, package: &str, plan: &apt::Plan) -> Result<()> {
     say(format!(
-        "{package} cannot be installed beside {}: QEMU is unpacked into {} instead, and nothing is removed",
+        "installing {package} would remove {}: unpacking QEMU into {} instead",
         plan.removes.join(", "),
         paths.cache.join("qemu").display()
     ));
@@ -48,14 +48,14 @@ pub(super) fn unpack(paths: &Paths, package: &str, plan: &apt::Plan) -> Result<(
         create_dir(&debs)?;
         create_dir(&root)?;
         apt::download(&plan.installs.iter().map(String::as_str).collect::<Vec<_>>(), &debs)?;
-        for deb in fs::read_dir(&debs).context("cannot read what was fetched")?.flatten() {
+        for deb in fs::read_dir(&debs).context("cannot read the fetched packages")?.flatten() {
             command::run(Command::new("dpkg").arg("--extract").arg(deb.path()).arg(&root))?;
         }
         publish(paths, &root)
     })
 }
 
-/// Puts the files where [`private`] starts them.
+/// Moves the files to the directory of [`private`]. Adds the start script only if QEMU starts.
 fn publish(paths: &Paths, root: &Path) -> Result<()> {
     let file = private(paths);
     let home = file.parent().expect("it is in the cache");
@@ -75,7 +75,8 @@ fn publish(paths: &Paths, root: &Path) -> Result<()> {
     fs::rename(&start, &file).with_context(|| format!("cannot put QEMU into {}", file.display()))
 }
 
-/// The script that starts it, with its own libraries and firmware. Packages put libraries into /lib as well as /usr/lib.
+/// Returns the script that starts QEMU with its own libraries and firmware. Packages have libraries in /lib and in
+/// /usr/lib.
 fn wrapper() -> String {
     let program = PROGRAM;
     format!(

@@ -1,7 +1,7 @@
-//! `cargo xtask setup`: installs what the other tasks need and this machine lacks.
+//! `cargo xtask setup`: installs the requirements of the other tasks.
 //!
-//! Needs are checked by what they provide (a program, a header), not by package, so that every distribution passes that
-//! has them. Installing them works on Debian and its derivatives only.
+//! A requirement is detected by its program or header, not by its package, so that it is found on every distribution.
+//! Installing works on Debian and its derivatives only.
 
 mod apt;
 mod bpf;
@@ -27,8 +27,8 @@ use crate::paths::Paths;
 pub(crate) struct Options {}
 
 impl Options {
-    /// Everything, for all tasks. `sources` are the packages of kernel source, with the file that each installs; `lint`
-    /// installs the tools of the checks.
+    /// Installs the requirements of all tasks. `sources` are the packages of kernel source, with the file that each
+    /// installs; `lint` installs the tools of the checks.
     pub(crate) fn run(
         &self,
         paths: &Paths,
@@ -41,14 +41,14 @@ impl Options {
             kernel_source(package, tarball)?;
         }
         if prometheus(paths)?.is_none() {
-            say("no package of Prometheus here: the tests that scrape with it will be skipped");
+            say("no Prometheus package available: tests that need Prometheus will be skipped");
         }
         say("everything is installed");
         Ok(FINE)
     }
 }
 
-/// Installs what is missing for these purposes. Prints nothing if nothing is missing.
+/// Installs the missing requirements for these purposes. Prints nothing if none is missing.
 pub(crate) fn ensure(paths: &Paths, purposes: &[Purpose]) -> Result<()> {
     let is_private = |need: &&Need| need.package == EMULATOR && emulator::is_here(paths);
     let missing: Vec<&Need> = need::missing(purposes).filter(|need| !is_private(need)).collect();
@@ -61,7 +61,8 @@ pub(crate) fn ensure(paths: &Paths, purposes: &[Purpose]) -> Result<()> {
     Ok(())
 }
 
-/// Installs a Debian package of kernel source if apt offers it. If not, the kernel's build downloads kernel.org's.
+/// Installs a Debian package of kernel source if apt offers it. If not, the kernel's build downloads kernel.org's
+/// source.
 pub(crate) fn kernel_source(package: &str, tarball: &Path) -> Result<()> {
     if !tarball.exists() && apt::is_here() && apt::offers(package)? {
         say(format!("missing: {} (kernel source), in package {package}", tarball.display()));
@@ -70,7 +71,7 @@ pub(crate) fn kernel_source(package: &str, tarball: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The package of the emulator.
+/// Debian's package of the emulator.
 const EMULATOR: &str = "qemu-system-x86";
 
 fn install(paths: &Paths, missing: &[&Need]) -> Result<()> {
@@ -93,11 +94,11 @@ fn install(paths: &Paths, missing: &[&Need]) -> Result<()> {
         apt::install(&packages)?;
     }
     let is_there = |need: &&&Need| need.is_met() || (need.package == EMULATOR && emulator::is_here(paths));
-    let still: Vec<_> = missing.iter().filter(|need| !is_there(need)).map(|need| need.what).collect();
-    if still.is_empty() {
+    let unmet: Vec<_> = missing.iter().filter(|need| !is_there(need)).map(|need| need.what).collect();
+    if unmet.is_empty() {
         return Ok(());
     }
-    let text = format!("still missing after installing the packages: {}", still.join(", "));
+    let text = format!("still missing after installing the packages: {}", unmet.join(", "));
     Err(Failure::Environment(text).into())
 }
 

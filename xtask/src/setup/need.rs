@@ -4,35 +4,35 @@ use std::path::Path;
 
 use xtask_common::command;
 
-/// What something is needed for.
+/// The purpose of a requirement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// Building kernels.
     Kernel,
     /// Running the virtual machine.
     Machine,
-    /// Building the BPF programs. The toolchain itself is `super::bpf`'s.
+    /// Building the BPF programs. `super::bpf` installs the toolchain.
     Bpf,
-    /// Tracers that benches compare with.
+    /// Running the tracers that benches compare migtrace with.
     Bench,
     /// Shipping the binary.
     Release,
 }
 
-/// How to see that a need is met.
+/// How to detect a requirement.
 #[derive(Clone, Copy, Debug)]
 enum Sign {
     Program(&'static str),
-    /// Any of these files.
+    /// One of these files exists.
     File(&'static [&'static str]),
 }
 
-/// One thing that a machine must have.
+/// One requirement.
 #[derive(Debug)]
 pub(super) struct Need {
     pub(super) what: &'static str,
     pub(super) why: &'static str,
-    /// Debian's name for it.
+    /// Debian's package.
     pub(super) package: &'static str,
     purpose: Purpose,
     sign: Sign,
@@ -50,7 +50,7 @@ const NEEDS: &[Need] = &[
     program("bc", "computes the kernel's time constants", "bc", Purpose::Kernel),
     program("pahole", "writes the kernel's BTF", "dwarves", Purpose::Kernel),
     program("cpio", "packs the kernel's headers", "cpio", Purpose::Kernel),
-    program("depmod", "finds what kernel modules need", "kmod", Purpose::Kernel),
+    program("depmod", "finds the dependencies of kernel modules", "kmod", Purpose::Kernel),
     program("perl", "runs scripts of the kernel's build", "perl", Purpose::Kernel),
     program("xz", "unpacks kernel source", "xz-utils", Purpose::Kernel),
     program("patch", "applies the patch series", "patch", Purpose::Kernel),
@@ -78,15 +78,15 @@ const NEEDS: &[Need] = &[
         sign: Sign::File(&["/usr/lib/x86_64-linux-gnu/libc.a", "/usr/lib64/libc.a", "/usr/lib/libc.a"]),
     },
     program("objcopy", "splits off debug information", "binutils", Purpose::Release),
-    program("perf", "is a tracer that benches compare with", "linux-perf", Purpose::Bench),
-    program("bpftrace", "is a tracer that benches compare with", "bpftrace", Purpose::Bench),
+    program("perf", "a tracer that benches compare migtrace with", "linux-perf", Purpose::Bench),
+    program("bpftrace", "a tracer that benches compare migtrace with", "bpftrace", Purpose::Bench),
 ];
 
-/// Directories of programs that are not on every user's PATH.
+/// Directories of system programs, which are not on every user's PATH.
 const SYSTEM_PROGRAMS: &[&str] = &["/usr/sbin", "/sbin", "/usr/local/sbin"];
 
 impl Need {
-    /// Looks.
+    /// Returns whether the machine has it.
     pub(super) fn is_met(&self) -> bool {
         match self.sign {
             Sign::Program(name) => {
@@ -98,7 +98,7 @@ impl Need {
     }
 }
 
-/// What these purposes need and the machine lacks.
+/// Returns the requirements for these purposes that the machine lacks.
 pub(super) fn missing(purposes: &[Purpose]) -> impl Iterator<Item = &'static Need> {
     NEEDS.iter().filter(|need| purposes.contains(&need.purpose) && !need.is_met())
 }
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_need_is_met_by_what_is_there() {
+    fn a_need_is_met_if_its_program_or_file_exists() {
         assert!(program("sh", "", "", Purpose::Kernel).is_met());
         assert!(!program("no-such-program-anywhere", "", "", Purpose::Kernel).is_met());
         let file = |files| Need { what: "", why: "", package: "", purpose: Purpose::Bpf, sign: Sign::File(files) };

@@ -1,6 +1,6 @@
 //! Prometheus for the tests of `migtrace serve`: Debian's package, unpacked into the cache.
 //!
-//! Not installed, because it would run as a service of this machine.
+//! The package is not installed, because that would start Prometheus as a service of this machine.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -12,7 +12,8 @@ use crate::paths::Paths;
 
 const PACKAGE: &str = "prometheus";
 
-/// The directory of its programs, fetched if missing; `None` if the distribution has none.
+/// Returns the directory of its programs, and fetches the package if it is missing. `None` if the distribution has
+/// none.
 pub(crate) fn programs(paths: &Paths) -> Result<Option<PathBuf>> {
     let place = paths.cache.join(PACKAGE);
     let programs = place.join("usr/bin");
@@ -29,11 +30,11 @@ pub(crate) fn programs(paths: &Paths) -> Result<Option<PathBuf>> {
         create_dir(&root)?;
         apt::download(&[PACKAGE], work.path())?;
         let deb =
-            fs::read_dir(work.path()).context("cannot read what was fetched")?.flatten().map(|entry| entry.path());
+            fs::read_dir(work.path()).context("cannot read the fetched package")?.flatten().map(|entry| entry.path());
         for deb in deb.filter(|path| path.is_file()) {
             command::run(Command::new("dpkg").arg("--extract").arg(deb).arg(&root))?;
         }
-        // Rejected if it does not start.
+        // The next task must not find a Prometheus that does not start.
         command::output(Command::new(root.join("usr/bin").join(PACKAGE)).arg("--version"))
             .context("the unpacked Prometheus does not start")?;
         fs::rename(&root, &place).with_context(|| format!("cannot move Prometheus to {}", place.display()))

@@ -1,4 +1,4 @@
-"""Counts a trace with an engine that is not migtrace's, and compares with `migtrace summary --json`.
+"""Counts a trace with another engine, and compares the counts with `migtrace summary --json`.
 
 Usage: engines.py ENGINE TRACE SUMMARY.json
 """

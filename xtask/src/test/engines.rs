@@ -1,6 +1,6 @@
-//! pyarrow and DuckDB count a trace as `migtrace summary --json` does.
+//! Tests that pyarrow and DuckDB count a trace as `migtrace summary --json` does.
 //!
-//! They are installed from PyPI into target/python. If they are not installed and PyPI cannot be reached, the tests are
+//! Both are installed from PyPI into target/python. If they are not installed and PyPI cannot be reached, the tests are
 //! reported as skipped.
 
 use std::{
@@ -21,13 +21,14 @@ use crate::{
 };
 
 const SET: &str = "other engines";
-/// The engines, each a package of its name, at the versions that are known to work.
+/// The engines' packages on PyPI, with the versions that are known to work.
 const ENGINES: [(&str, &str); 2] = [("pyarrow", "26.0.1"), ("duckdb", "2.0.1")];
 /// Shapes of the synthetic recordings.
 const SHAPES: [&str; 3] = ["regular", "mixed", "noise"];
 /// Enough for more than one row group.
 const EVENTS: &str = "300000";
-/// Runs the tests whose name contains `filter`; `None` if it leaves none.
+
+/// Runs the tests whose name contains `filter`. Returns `None` if there are none.
 pub(super) fn run(paths: &Paths, filter: Option<&str>) -> Result<Option<Report>> {
     let wanted = |engine: &str, shape: &str| filter.is_none_or(|f| name(engine, shape).contains(f));
     let all = ENGINES.iter().flat_map(|(engine, _)| SHAPES.map(|shape| (*engine, shape)));
@@ -61,11 +62,11 @@ fn name(engine: &str, shape: &str) -> String {
     format!("{engine}_counts_a_{shape}_trace_as_migtrace_does")
 }
 
-/// What the tests run.
+/// The programs that the tests run.
 struct Programs {
     python: PathBuf,
     migtrace: PathBuf,
-    /// Writes the recordings.
+    /// bench-replay, which writes the synthetic recordings.
     replay: PathBuf,
 }
 
@@ -93,7 +94,7 @@ fn test(paths: &Paths, programs: &Programs, dir: &Path, engine: &str, shape: &st
     Ok(status.success())
 }
 
-/// The Python that has the engines, or why there is none.
+/// Returns the Python program that has the engines, or the reason why there is none.
 fn python(paths: &Paths) -> Result<Result<PathBuf, String>> {
     let place = paths.target.join("python");
     Ok(match pypi::ensure(&place, &ENGINES)? {

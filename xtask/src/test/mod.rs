@@ -1,4 +1,4 @@
-//! `cargo xtask test`: all tests, on this host and inside the virtual machine.
+//! `cargo xtask test`: runs all tests, on this host and inside the virtual machine.
 //!
 //! The exit status distinguishes a failing test from a broken machine and from a missing requirement.
 
@@ -23,7 +23,7 @@ use xtask_common::{
     progress::{clock, elapsed, say},
 };
 
-use self::tally::{Heard, Show, Tally, Tee};
+use self::tally::{Show, Tally, Tee, TestOutput};
 use crate::{
     cargo, ebpf,
     kernel::{self, Image},
@@ -34,14 +34,15 @@ use crate::{
 
 /// The kernels on which tests run.
 const KERNELS: [&str; 3] = [kernel::DEFAULT, "stock-6.12", "stock-6.1"];
-/// Modules of tests inside the virtual machine that do not depend on the kernel: they run on the first one only.
-const OF_MIGTRACE_ALONE: [&str; 6] =
+/// Modules of tests inside the virtual machine that do not depend on the kernel. They run on the first kernel only.
+const KERNEL_INDEPENDENT: [&str; 6] =
     ["environment::", "live_log::", "loss::", "privilege::", "recorder::", "reliability::"];
-/// The packages of every build here: another selection gives dependencies other features, and compiles all of them again.
+/// Selects the packages of every build here. Another selection would enable other features of dependencies, and compile
+/// all of them again.
 const PACKAGES: [&str; 3] = ["--workspace", "--exclude", "*-ebpf"];
 /// Memory of the test machine's slow node.
 const SLOW: u64 = 256 << 20;
-/// Memory that two test machines may take together, with what they read of the host's files.
+/// Free memory that two test machines together need, including the page cache of the host's files that they read.
 const ROOM_FOR_TWO: u64 = 8 << 30;
 
 /// Run all tests: on this host, then in virtual machines
@@ -66,7 +67,7 @@ pub(crate) struct Options {
     /// Only the tests inside the virtual machine
     #[arg(long)]
     vm: bool,
-    /// Boot one virtual machine after the other. Default: two at a time if the host has two CPUs and 8 GiB of free memory
+    /// Boot one virtual machine at a time. Default: two at a time if the host has two CPUs and 8 GiB of free memory
     #[arg(long, conflicts_with = "host")]
     one_by_one: bool,
     /// Stop a virtual machine if its tests take longer; exit status 69
@@ -74,12 +75,12 @@ pub(crate) struct Options {
     timeout: Duration,
 }
 
-/// How one set of tests went.
+/// Results of one set of tests.
 struct Report {
     set: String,
     took: Duration,
     tally: Tally,
-    /// What went wrong beside tests that failed and were counted.
+    /// An error other than failed tests.
     problem: Option<String>,
 }
 
@@ -90,7 +91,7 @@ impl Report {
 }
 
 impl Options {
-    /// Succeeds if every test passed and no kernel reported an error.
+    /// Runs the tests. Returns a finding if a test failed or a kernel reported an error.
     pub(crate) fn run(&self, paths: &Paths) -> Result<u8> {
         setup::ensure(paths, &[Purpose::Kernel, Purpose::Machine, Purpose::Bpf])?;
         ebpf::build(paths)?;
@@ -121,34 +122,34 @@ impl Options {
         Ok(Report { set: "host".to_owned(), took: began.elapsed(), tally, problem })
     }
 
-    /// Boots each kernel once, unless the filter leaves no test. Tests skip what a kernel lacks.
+    /// Boots each kernel once, unless no test matches the filter. Tests that a kernel cannot run skip themselves.
     fn in_machines(&self, paths: &Paths, reports: &mut Vec<Report>) -> Result<()> {
         let program = build(paths, "test", "kernel")?;
         if count(&program, self.filter.as_deref())? == 0 {
-            say("no test in the virtual machine has such a name");
+            say("no test in the virtual machine matches the filter");
             return Ok(());
         }
         let Some((first, others)) = self.kernel.split_first() else { return Ok(()) };
         let image = kernel::image(paths, first)?;
-        // Fetched before two machines want it at once.
+        // Fetched before two machines try to fetch it at once.
         prometheus(paths)?;
-        let beside = !self.one_by_one && has_room_for_two()?;
-        let of_others = |show| {
+        let two_at_once = !self.one_by_one && has_room_for_two()?;
+        let run_others = |show| {
             let mut outcomes = Vec::new();
             for kernel in others {
                 let outcome = kernel::image(paths, kernel)
-                    .and_then(|image| self.in_machine(paths, &program, kernel, &image, &OF_MIGTRACE_ALONE, show));
+                    .and_then(|image| self.in_machine(paths, &program, kernel, &image, &KERNEL_INDEPENDENT, show));
                 outcomes.push((kernel, outcome));
             }
             outcomes
         };
         let outcomes = thread::scope(|scope| {
-            let others = beside.then(|| scope.spawn(|| of_others(Show::AtEnd)));
+            let others = two_at_once.then(|| scope.spawn(|| run_others(Show::AtEnd)));
             let outcome = self.in_machine(paths, &program, first, &image, &[], Show::AtOnce);
             let mut outcomes = vec![(first, outcome)];
             outcomes.extend(match others {
                 Some(others) => others.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-                None => of_others(Show::AtOnce),
+                None => run_others(Show::AtOnce),
             });
             outcomes
         });
@@ -162,7 +163,7 @@ impl Options {
                 }
             }
         }
-        // The reports of other kernels are printed even if one broke.
+        // If one machine broke, the other kernels' reports are printed nevertheless.
         broken.map_or(Ok(()), |error| {
             summarize(reports);
             Err(error)
@@ -180,17 +181,18 @@ impl Options {
     ) -> Result<Report> {
         say(format!("tests inside the virtual machine, {kernel} kernel"));
         let began = Instant::now();
-        let (mut outcome, mut heard) = self.boot(paths, program, image, skipped, show)?;
-        // Nothing was tested yet, so nothing is hidden: a loaded host makes emulated timers late.
+        let (mut outcome, mut test_output) = self.boot(paths, program, image, skipped, show)?;
+        // On a loaded host, late timers of the emulated machine can stop a boot. Booting again hides no failure,
+        // because no test ran yet.
         if let (Ended::Broken(why), false) = (&outcome.ended, outcome.came_up) {
             say(format!("{why}: booting once more (console log: {})", outcome.keep_console(paths)?));
-            (outcome, heard) = self.boot(paths, program, image, skipped, show)?;
+            (outcome, test_output) = self.boot(paths, program, image, skipped, show)?;
         }
-        let Heard { tally, last_line } = heard;
+        let TestOutput { tally, last_line } = test_output;
         let problem = match &outcome.ended {
             Ended::Broken(why) => {
-                let at = if last_line.is_empty() { "none" } else { &last_line };
-                return Err(outcome.broken(paths, &format!("{why}; last line of the tests: {at}")));
+                let last_line = if last_line.is_empty() { "none" } else { &last_line };
+                return Err(outcome.broken(paths, &format!("{why}; the tests' last line: {last_line}")));
             }
             Ended::Stopped(status) => Some(format!("stopped, status {status}")),
             Ended::Job(FINE) => None,
@@ -211,7 +213,7 @@ impl Options {
         Ok(Report { set, took: began.elapsed(), tally, problem })
     }
 
-    /// How the machine ended, and what the tests in it said.
+    /// Boots a machine and runs the tests in it. Returns the machine's outcome and the tests' output.
     fn boot(
         &self,
         paths: &Paths,
@@ -219,7 +221,7 @@ impl Options {
         image: &Image,
         skipped: &[&str],
         show: Show,
-    ) -> Result<(Outcome, Heard)> {
+    ) -> Result<(Outcome, TestOutput)> {
         let tee = Tee::start(show)?;
         let mut argv = vec![program.into(), "--test-threads=1".into()];
         argv.extend(self.filter.iter().map(Into::into));
@@ -244,7 +246,8 @@ impl Options {
     }
 }
 
-/// Whether the host can run two machines at once. Each is emulated by one CPU; if it shares that, tests time out.
+/// Returns whether the host can run two machines at once. One CPU emulates each machine; tests time out if two machines
+/// share it.
 fn has_room_for_two() -> Result<bool> {
     let processors = thread::available_parallelism().context("cannot count this host's processors")?;
     let meminfo = fs::read_to_string("/proc/meminfo").context("reading /proc/meminfo")?;
@@ -253,19 +256,20 @@ fn has_room_for_two() -> Result<bool> {
     Ok(processors.get() >= 2 && available_kib << 10 >= ROOM_FOR_TWO)
 }
 
-/// The variable that names Prometheus's directory to tests.
+/// Returns the environment variable that passes Prometheus's directory to tests.
 fn prometheus(paths: &Paths) -> Result<Option<(OsString, OsString)>> {
     Ok(setup::prometheus(paths)?.map(|programs| ("MIGTRACE_PROMETHEUS".into(), programs.into())))
 }
 
-/// What the tests inside the virtual machine need: the test program, `("test", "kernel")`, and `("bin", "migtrace")`.
+/// Builds the test program for the virtual machine and `migtrace`. Returns the path of one of them: `("test",
+/// "kernel")` or `("bin", "migtrace")`.
 fn build(paths: &Paths, kind: &str, name: &str) -> Result<PathBuf> {
     let mut cargo = cargo::cargo(paths);
     cargo.arg("test").args(PACKAGES).args(["--test", "kernel", "--no-run"]).arg(cargo::NAMES_EXECUTABLES);
     cargo::build_executable(&mut cargo, kind, name).context("cannot build the tests for the virtual machine")
 }
 
-/// How many tests the filter leaves. Listing them runs none.
+/// Counts the tests that match the filter, without running them.
 fn count(program: &Path, filter: Option<&str>) -> Result<usize> {
     let listed = command::output(Command::new(program).args(["--list", "--format=terse"]).args(filter))?;
     Ok(listed.lines().filter(|line| line.ends_with(": test")).count())

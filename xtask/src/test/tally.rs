@@ -1,4 +1,4 @@
-//! Counting tests while their output passes through.
+//! Counts tests while copying their output.
 
 use std::{
     fmt,
@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// What a test prints, behind its name, when the machine lacks what it is about: `test a::b ... skipped: needs x`.
+/// A skipped test prints this after its name, with the reason: `test a::b ... skipped: needs x`.
 const SKIPPED: &str = " ... skipped: ";
 
 /// Numbers of tests by result.
@@ -18,8 +18,7 @@ pub(super) struct Tally {
     pub(super) passed: u64,
     pub(super) failed: u64,
     pub(super) ignored: u64,
-    /// Tests that ended early because the machine lacks what they are about, until their closing line tells them apart
-    /// from those that passed.
+    /// Skipped tests of the current run. libtest's closing line counts them as passed, so they are subtracted there.
     skipping: u64,
 }
 
@@ -43,8 +42,7 @@ impl fmt::Display for Tally {
 }
 
 impl Tally {
-    /// Takes a line in: of interest are a test's `skipped: WHY` and libtest's closing line, which counts such a test as
-    /// passed.
+    /// Counts a line of the tests' output: a test's `skipped: WHY`, or libtest's closing line.
     fn add_line(&mut self, line: &str) {
         if line.starts_with("test ") && line.contains(SKIPPED) {
             self.skipping += 1;
@@ -56,7 +54,7 @@ impl Tally {
         }
     }
 
-    /// What a closing line of libtest says; none for other lines.
+    /// Parses libtest's closing line. Returns `None` for other lines.
     fn of_closing(line: &str) -> Option<Tally> {
         let (_, counts) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "))?;
         let number = |what| {
@@ -70,47 +68,47 @@ impl Tally {
 /// A pipe that counts tests and copies its content to standard output.
 pub(super) struct Tee {
     pub(super) writer: PipeWriter,
-    reader: JoinHandle<Heard>,
+    reader: JoinHandle<TestOutput>,
 }
 
 /// When the output of tests is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Show {
     AtOnce,
-    /// As a whole, when they end: others talk meanwhile.
+    /// As a whole at the end, because other tests print meanwhile.
     AtEnd,
 }
 
-/// What tests said.
+/// What was read from tests' output.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+pub(super) struct TestOutput {
     pub(super) tally: Tally,
-    /// Their last line that is not empty, maybe not at its end: where they stood when the machine broke.
+    /// The last line that is not empty, possibly cut. It shows which test ran when the machine broke.
     pub(super) last_line: String,
 }
 
 impl Tee {
-    /// Opens the pipe.
+    /// Opens the pipe, and starts the thread that reads it.
     pub(super) fn start(show: Show) -> Result<Tee> {
         let (reader, writer) = io::pipe().context("cannot open a pipe")?;
         Ok(Tee { writer, reader: thread::spawn(move || pass_on(reader, show)) })
     }
 
-    /// Waits for the rest; all other writers must be closed.
-    pub(super) fn finish(self) -> Heard {
+    /// Waits for the rest of the output. All other writers must be closed.
+    pub(super) fn finish(self) -> TestOutput {
         drop(self.writer);
         self.reader.join().unwrap_or_default()
     }
 }
 
-fn pass_on(reader: PipeReader, show: Show) -> Heard {
-    let mut heard = Heard::default();
+fn pass_on(reader: PipeReader, show: Show) -> TestOutput {
+    let mut output = TestOutput::default();
     let mut held = Vec::new();
     for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
         let text = String::from_utf8_lossy(&line);
-        heard.tally.add_line(&text);
+        output.tally.add_line(&text);
         if !text.trim().is_empty() {
-            heard.last_line = text.trim().to_owned();
+            output.last_line = text.trim().to_owned();
         }
         held.extend(line);
         held.push(b'\n');
@@ -119,12 +117,12 @@ fn pass_on(reader: PipeReader, show: Show) -> Heard {
         }
     }
     print(&mut held);
-    heard
+    output
 }
 
 fn print(held: &mut Vec<u8>) {
     let mut stdout = io::stdout().lock();
-    // Counting goes on if the reader of the text is gone.
+    // Counting continues if standard output is closed.
     let _ = stdout.write_all(held).and_then(|()| stdout.flush());
     held.clear();
 }
@@ -142,12 +140,12 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_is_cut_says_where_it_stood() {
+    fn an_interrupted_run_reports_its_last_line() {
         let mut tee = Tee::start(Show::AtEnd).expect("a pipe");
         tee.writer.write_all(b"test a::b ... ok\n\ntest a::c ... ").expect("written");
-        let heard = tee.finish();
-        assert_eq!(heard.last_line, "test a::c ...");
-        assert_eq!(heard.tally, Tally::default());
+        let output = tee.finish();
+        assert_eq!(output.last_line, "test a::c ...");
+        assert_eq!(output.tally, Tally::default());
     }
 
     #[test]
@@ -160,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_that_says_why_it_was_skipped_has_not_passed() {
+    fn a_skipped_test_does_not_count_as_passed() {
         let closing = "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 1s";
         let lines = ["test lazy::a ... skipped: needs migrate-on-fault", "ok", "test direct::b ... ok", closing];
         assert_eq!(tally(&lines).to_string(), "2 passed, 0 failed, 2 skipped");

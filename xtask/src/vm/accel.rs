@@ -1,7 +1,7 @@
-//! KVM or software emulation: KVM only if a guest was seen to boot under it.
+//! Chooses KVM or software emulation: KVM only if a guest boots under it.
 //!
-//! A /dev/kvm proves little: inside some virtual machines it is there, starts a BIOS, and hangs in the kernel. So one
-//! boot is tried with a time limit, and the answer is kept for as long as this host runs.
+//! /dev/kvm proves little: inside some virtual machines it exists and starts a BIOS, but then hangs in the kernel. So
+//! one boot is tried with a time limit, and the result is kept until this host reboots.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::paths::Paths;
 
-/// A kernel that has not started user space under KVM by then does not run; it takes one second.
+/// Time limit for a kernel to start user space under KVM. A kernel that works needs one second.
 const TRIAL: Duration = Duration::from_secs(12);
 
 /// What executes the guest's instructions.
@@ -31,16 +31,17 @@ const TRIAL: Duration = Duration::from_secs(12);
 pub(super) enum Accelerator {
     Kvm,
     Emulated,
-    /// Emulated, with clocks that count instructions: what is done takes as long each time, whatever else the host does.
+    /// Emulated, with clocks that count instructions. The same work takes the same time, regardless of the host's load.
     Counted,
 }
 
 impl Accelerator {
-    /// For QEMU's command line.
+    /// Returns the arguments for QEMU's command line.
     ///
-    /// One thread executes all emulated processors in turn. In threads of their own, QEMU 7.2 keeps translated breakpoints
-    /// that another processor took back meanwhile: attaching and detaching probes, as tests do without end, then hangs the
-    /// guest or crashes it. QEMU 10.0 lost a processor's timer at boot. The tests take no longer.
+    /// One thread executes all emulated processors in turn. With one thread per processor, QEMU 7.2 keeps translated
+    /// breakpoints that another processor has removed meanwhile. Tests attach and detach probes all the time, which
+    /// then hangs or crashes the guest. QEMU 10.0 lost a processor's timer at boot. With one thread the tests take no
+    /// longer.
     pub(super) fn arguments(self) -> Vec<&'static str> {
         let emulated = ["-accel", "tcg,thread=single", "-cpu", "max,la57=off,-erms,-fsrm"];
         match self {
@@ -51,7 +52,7 @@ impl Accelerator {
     }
 }
 
-/// The better of the two that works on this host.
+/// Returns KVM if it works on this host, else emulation.
 pub(super) fn choose(
     paths: &Paths,
     program: &Path,
@@ -61,8 +62,8 @@ pub(super) fn choose(
     if fs::File::options().read(true).write(true).open("/dev/kvm").is_err() {
         return Ok(Accelerator::Emulated);
     }
-    let answer_file = paths.cache.join("accelerator").join(host_key(program)?);
-    match fs::read_to_string(&answer_file).as_deref() {
+    let result_file = paths.cache.join("accelerator").join(host_key(program)?);
+    match fs::read_to_string(&result_file).as_deref() {
         Ok("kvm\n") => return Ok(Accelerator::Kvm),
         Ok("tcg\n") => return Ok(Accelerator::Emulated),
         _ => {}
@@ -80,11 +81,11 @@ pub(super) fn choose(
     let found =
         if accelerator == Accelerator::Kvm { "KVM works" } else { "KVM does not work here, using software emulation" };
     say(format!("{found} ({})", clock(began.elapsed())));
-    write_atomically(&answer_file, word.as_bytes())?;
+    write_atomically(&result_file, word.as_bytes())?;
     Ok(accelerator)
 }
 
-/// What the answer depends on: the running host kernel, this boot of it, and QEMU.
+/// Returns a hash of what the result depends on: the running host kernel, this boot of it, and QEMU.
 fn host_key(program: &Path) -> Result<String> {
     let mut hash = Sha256::new();
     for file in ["/proc/sys/kernel/random/boot_id", "/proc/sys/kernel/osrelease"] {

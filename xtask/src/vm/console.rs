@@ -1,15 +1,15 @@
-//! The guest's console log: what the kernel reports about its own state.
+//! Finds errors of the guest's kernel in its console log.
 
 use std::{fmt, fs, path::Path};
 
-/// What kind of complaint a kernel makes.
+/// Kind of an error that the kernel reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    /// Processors that did not come to run in time. On an emulated machine the host may be at fault.
+    /// A CPU or task did not run in time. On an emulated machine the host may be at fault.
     Stall,
     /// WARN_ON.
     Warning,
-    /// Lock order, refcounts, sleeping where one must not.
+    /// Wrong lock order, wrong refcount, or sleeping in a context that forbids it.
     Locking,
     /// KASAN, page table check, slab or list corruption.
     Memory,
@@ -39,7 +39,7 @@ impl fmt::Display for Splat {
     }
 }
 
-/// Starts of kernel messages, after the time stamp, that report an error in the kernel. The first match counts.
+/// Prefixes of kernel messages that report an error in the kernel, without the time stamp. The first match counts.
 const SPLATS: &[(&str, Kind)] = &[
     ("Kernel panic - not syncing", Kind::Panic),
     ("BUG: KASAN", Kind::Memory),
@@ -78,7 +78,7 @@ const SPLATS: &[(&str, Kind)] = &[
     ("Internal error:", Kind::Bug),
 ];
 
-/// Every complaint in a console log, in order.
+/// Returns every error in a console log, in order.
 pub(crate) fn splats(log: &str) -> Vec<Splat> {
     let find = |line: &str| {
         let text = message(line);
@@ -88,7 +88,7 @@ pub(crate) fn splats(log: &str) -> Vec<Splat> {
     log.lines().filter_map(find).collect()
 }
 
-/// A console line without its time stamp and without the caller that some configurations print.
+/// Returns a console line without its time stamp and without the caller id that some configurations print.
 fn message(line: &str) -> &str {
     let mut text = line.trim();
     while let Some((stamp, rest)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
@@ -100,12 +100,12 @@ fn message(line: &str) -> &str {
     text
 }
 
-/// The console log as text. A log that cannot be read is empty: what is missed is said elsewhere.
+/// Reads the console log as text. A log that cannot be read is empty, because other code reports a machine that broke.
 pub(crate) fn read(path: &Path) -> String {
     String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
 }
 
-/// The log's last lines.
+/// Returns the log's last lines.
 pub(crate) fn tail(log: &str, lines: usize) -> String {
     let all: Vec<&str> = log.lines().map(str::trim_end).collect();
     all[all.len().saturating_sub(lines)..].join("\n")
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn complaints_are_told_apart_by_kind() {
+    fn errors_are_classified_by_kind() {
         let log = "\
 [    0.000000] Linux version 6.12.117-mof\r
 [    4.512345] WARNING: CPU: 1 PID: 77 at mm/migrate.c:1234 migrate_folio_move+0x1/0x2\r
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_mentions_a_complaint_is_none() {
+    fn a_line_that_only_mentions_an_error_is_not_an_error() {
         let log = "[    1.0] Command line: panic=-1 oops=panic\n[    2.0] test says: BUG: not really\n\
                    [    3.0] Spectre V2 : WARNING: Unprivileged eBPF is enabled\n[ok] WARNING: CPU: 1\n";
         assert_eq!(splats(log), []);

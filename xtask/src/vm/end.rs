@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-/// How long to wait for what.
+/// Time limits of a session.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// From power on to the job's start.
+    /// From power-on to the job's start.
     pub(super) boot: Duration,
-    /// Between two signs of life. The guest gives one a second.
+    /// Between two messages from the guest, which sends a heartbeat every second.
     pub(super) silence: Duration,
-    /// For the job as a whole.
+    /// For the whole job.
     pub(super) job: Option<Duration>,
 }
 
@@ -22,15 +22,15 @@ pub(super) enum End {
     Exited(u8),
     /// The guest could not start the job.
     Failed(String),
-    /// The machine stopped without a report.
+    /// The machine stopped before it reported the job's end.
     Died,
-    /// The machine did not come up in time.
+    /// The machine did not start the job in time.
     NeverUp,
-    /// The machine gave no sign of life.
+    /// The machine sent nothing for too long.
     Silent,
-    /// The job took longer than it may.
+    /// The job exceeded its time limit.
     TimedOut,
-    /// This process received a signal to end, twice or before the job started.
+    /// This process received a signal to end twice, or once before the job started.
     Interrupted(Signal),
 }
 
@@ -38,13 +38,15 @@ pub(super) enum End {
 #[derive(Debug)]
 pub(super) struct Finish {
     pub(super) end: End,
-    /// The job was started.
+    /// Whether the job was started.
     pub(super) came_up: bool,
 }
 
 impl Limits {
-    /// The end that a time limit brings: `up` says whether the job runs, `began` since when (or since when the machine
-    /// does), `heard` when the last sign of life came.
+    /// Returns the end if a time limit is exceeded.
+    ///
+    /// `up`: whether the job was started. `began`: when the job started, or the machine if `up` is false. `heard`: when
+    /// the guest last sent something.
     pub(super) fn overdue(&self, up: bool, began: Instant, heard: Instant) -> Option<End> {
         if !up {
             (began.elapsed() > self.boot).then_some(End::NeverUp)
@@ -61,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_limit_brings_its_own_end() {
+    fn each_exceeded_limit_has_its_own_end() {
         let limits = |boot, silence, job: Option<u64>| Limits {
             boot: Duration::from_secs(boot),
             silence: Duration::from_secs(silence),

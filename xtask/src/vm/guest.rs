@@ -1,4 +1,4 @@
-//! Builds the guest's first process, and says what its job is to see.
+//! Builds the guest's first process, and selects the environment of its job.
 
 use std::{
     env,
@@ -11,16 +11,16 @@ use anyhow::{Context, Result};
 
 use crate::{cargo, paths::Paths};
 
-/// The processor that the guest has; also what the host must be.
+/// The target of the guest's first process. The host must have the same architecture.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// The first process, linked statically: it runs before there is a file system with libraries.
+/// Builds the first process. It is linked statically, because it runs before a file system with libraries is mounted.
 pub(super) fn init(paths: &Paths) -> Result<Vec<u8>> {
     let mut command = cargo::cargo(paths);
     command
         .args(["rustc", "--quiet", "--package", "xtask-guest", "--bin", "guest-init", "--release"])
         .arg(cargo::NAMES_EXECUTABLES);
-    // A target directory of its own: its builds neither wait for others nor throw theirs away.
+    // In a separate target directory, this build neither waits for other builds nor invalidates them.
     command.args(["--target", TARGET, "--target-dir"]).arg(paths.target.join("guest"));
     let program = cargo::build_executable(command.args(LINKED_STATICALLY), "bin", "guest-init")
         .context("cannot build the guest's first process (static linking needs libc.a, Debian: libc6-dev)")?;
@@ -30,7 +30,7 @@ pub(super) fn init(paths: &Paths) -> Result<Vec<u8>> {
 const LINKED_STATICALLY: [&str; 6] =
     ["--", "-Ctarget-feature=+crt-static", "-Cpanic=abort", "-Cstrip=symbols", "-Copt-level=s", "-Cdebuginfo=0"];
 
-/// Variables of the caller that mean the same in the guest.
+/// Variables of the caller that have the same meaning in the guest.
 const PASSED: &[&str] = &[
     "HOME",
     "USER",
@@ -45,14 +45,14 @@ const PASSED: &[&str] = &[
     "TZ",
     "CI",
 ];
-/// And families of them.
-const PASSED_FAMILIES: &[&str] = &["LC_", "RUST_", "MIGTRACE_", "INSTA_", "PROPTEST_"];
+/// Prefixes of such variables.
+const PASSED_PREFIXES: &[&str] = &["LC_", "RUST_", "MIGTRACE_", "INSTA_", "PROPTEST_"];
 
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The job's environment: what is named above, and a PATH with `migtrace` in front.
+/// Returns the job's environment: the variables above, and a PATH that starts with `migtrace`'s directory.
 pub(super) fn environment(collector: Option<&Path>) -> Vec<(OsString, OsString)> {
-    let mut variables: Vec<_> = env::vars_os().filter(|(name, _)| passed(&name.to_string_lossy())).collect();
+    let mut variables: Vec<_> = env::vars_os().filter(|(name, _)| is_passed(&name.to_string_lossy())).collect();
     let mut path = OsString::new();
     if let Some(directory) = collector.and_then(Path::parent) {
         path.push(directory);
@@ -67,11 +67,11 @@ pub(super) fn environment(collector: Option<&Path>) -> Vec<(OsString, OsString)>
     variables
 }
 
-fn passed(name: &str) -> bool {
-    PASSED.contains(&name) || PASSED_FAMILIES.iter().any(|family| name.starts_with(family))
+fn is_passed(name: &str) -> bool {
+    PASSED.contains(&name) || PASSED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// The collector that was built last, if one is.
+/// Returns the collector that was built last, if there is one.
 pub(crate) fn collector(paths: &Paths) -> Option<PathBuf> {
     let built = ["release", "debug"].map(|profile| paths.target.join(profile).join("migtrace"));
     let age = |path: &PathBuf| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
@@ -83,12 +83,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_of_the_caller_stay_outside() {
+    fn secrets_of_the_caller_are_not_passed() {
         for name in ["TERM", "LC_ALL", "RUST_LOG", "MIGTRACE_LOG"] {
-            assert!(passed(name), "{name}");
+            assert!(is_passed(name), "{name}");
         }
         for name in ["PATH", "GITHUB_TOKEN", "SSH_AUTH_SOCK", "LD_LIBRARY_PATH", "CARGO_HOME"] {
-            assert!(!passed(name), "{name}");
+            assert!(!is_passed(name), "{name}");
         }
     }
 

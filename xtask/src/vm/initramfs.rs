@@ -1,4 +1,4 @@
-//! The initramfs: the first process, kernel modules where the kernel needs some, and the job.
+//! Packs the initramfs: the first process, the kernel modules that it loads, and the job.
 
 use std::{fs, io::Cursor};
 
@@ -13,11 +13,11 @@ const PROGRAM: u32 = 0o100_755;
 const FILE: u32 = 0o100_644;
 const CHARACTER_DEVICE: u32 = 0o020_600;
 
-/// An archive in the "newc" format that the kernel unpacks into its first root.
+/// Returns an archive in the "newc" format, which the kernel unpacks into its initial root directory.
 pub(super) fn archive(init: &[u8], modules: &[Module], job: &Job) -> Result<Vec<u8>> {
     let mut entries = vec![
         (Builder::new("dev").mode(DIRECTORY), Vec::new()),
-        // The first process's standard streams, until devtmpfs is there.
+        // The first process's standard streams, until devtmpfs is mounted.
         (Builder::new("dev/console").mode(CHARACTER_DEVICE).rdev_major(5).rdev_minor(1), Vec::new()),
         (Builder::new("modules").mode(DIRECTORY), Vec::new()),
         (Builder::new("init").mode(PROGRAM), init.to_vec()),
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn the_archive_holds_what_the_first_process_needs() {
+    fn the_archive_contains_what_the_first_process_needs() {
         let module = tempfile::NamedTempFile::new().expect("a file");
         fs::write(module.path(), b"module").expect("written");
         let modules = [Module { host_file: module.path().into(), name: "/modules/9p.ko".into() }];

@@ -1,39 +1,39 @@
-//! The emulated machine's shape: nodes, processors, memory, and QEMU's words for them.
+//! The emulated machine's nodes, processors and memory, and QEMU's arguments for them.
 
 use anyhow::Result;
 use clap::Args;
 use xtask_common::exit::Failure;
 
 const MIB: u64 = 1 << 20;
-/// Linux adds memory in sections of 128 MiB: a node is a whole number of them.
+/// Linux manages memory in sections of 128 MiB, so a node's size is a multiple of that.
 const SECTION: u64 = 128 * MIB;
 
-/// How large a machine, and how it is divided.
+/// The machine's size, and its division into nodes.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Machine {
     /// NUMA nodes
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=16))]
     pub(crate) nodes: u32,
-    /// CPUs in all, spread over the nodes; with fewer CPUs than nodes, the last nodes have memory only
+    /// Total number of CPUs, spread over the nodes; with fewer CPUs than nodes, the last nodes have memory only
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=16))]
     pub(crate) cpus: u32,
-    /// Memory in all, in equal parts on each node: 4G, 1536M
+    /// Total memory, divided equally among the nodes: 4G, 1536M
     #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = size)]
     pub(crate) mem: u64,
-    /// Size of an additional node with memory only, slow by the firmware's tables (ACPI HMAT): 256M. Linux 6.12 puts it into
-    /// a lower tier
+    /// Size of an additional node with memory only that is slow according to the firmware's table (ACPI HMAT): 256M.
+    /// Linux 6.12 puts it into a lower tier
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) slow: Option<u64>,
 }
 
 impl Default for Machine {
-    /// What the options' defaults say.
+    /// Returns the defaults of the options.
     fn default() -> Machine {
         Machine { nodes: 4, cpus: 4, mem: 4 << 30, slow: None }
     }
 }
 
-/// Bytes of `4G`, `512M`, `65536K`; a plain number is in MiB, as QEMU has it.
+/// Parses a size such as `4G`, `512M` or `65536K` to bytes. A plain number is in MiB, as for QEMU.
 fn size(text: &str) -> Result<u64, String> {
     let (digits, unit) = match text.trim_end_matches(['i', 'B']).strip_suffix(['K', 'k', 'M', 'm', 'G', 'g']) {
         Some(digits) => (digits, text.as_bytes()[digits.len()].to_ascii_uppercase()),
@@ -45,11 +45,11 @@ fn size(text: &str) -> Result<u64, String> {
         _ => 30,
     };
     let count: u64 = digits.parse().map_err(|_| "write a number and K, M or G, as in 4G".to_owned())?;
-    count.checked_mul(1 << shift).ok_or_else(|| "that is more than a machine can have".to_owned())
+    count.checked_mul(1 << shift).ok_or_else(|| "too large: a size must be less than 2^64 bytes".to_owned())
 }
 
 impl Machine {
-    /// The arguments that describe this machine to QEMU.
+    /// Returns QEMU's arguments for this machine.
     pub(crate) fn arguments(&self) -> Result<Vec<String>> {
         let node_bytes = self.mem / u64::from(self.nodes) / SECTION * SECTION;
         if node_bytes == 0 {
@@ -59,7 +59,8 @@ impl Machine {
         let slow_bytes = self.slow.map_or(0, |bytes| bytes.next_multiple_of(SECTION));
         let all_bytes = node_bytes * u64::from(self.nodes) + slow_bytes;
         let mut arguments = vec!["-m".to_owned(), format!("{}M", all_bytes / MIB)];
-        // One socket per node, where that comes out even: else the kernel warns about its topology.
+        // One socket per node, or one per CPU if the CPUs cannot be divided equally. The kernel warns about other
+        // topologies.
         let sockets = if self.cpus.is_multiple_of(self.nodes) { self.nodes } else { self.cpus };
         let cores = self.cpus / sockets;
         arguments.extend(["-smp".to_owned(), format!("{},sockets={sockets},cores={cores},threads=1", self.cpus)]);
@@ -77,7 +78,8 @@ impl Machine {
         Ok(arguments)
     }
 
-    /// A node of memory only behind all others, and what it costs each node with processors to reach each node.
+    /// Returns the arguments for a last node with memory only. They include latency and bandwidth from each node with
+    /// CPUs to each node.
     fn slow_node(&self, bytes: u64) -> Vec<String> {
         let slow = self.nodes;
         let mut arguments = ["-machine", "hmat=on", "-object"].map(str::to_owned).to_vec();
@@ -99,7 +101,7 @@ impl Machine {
         arguments
     }
 
-    /// For each node, its part of `-numa node`.
+    /// Returns the CPUs of each node, as an option of `-numa node`.
     fn cpus_of_nodes(&self) -> Vec<String> {
         let (least, extra) = (self.cpus / self.nodes, self.cpus % self.nodes);
         let mut first = 0;
@@ -126,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_is_what_the_options_say() {
+    fn the_default_machine_matches_the_options() {
         #[derive(clap::Parser)]
         struct Options {
             #[command(flatten)]
@@ -172,14 +174,14 @@ mod tests {
     }
 
     #[test]
-    fn processors_are_spread_as_evenly_as_they_go() {
+    fn processors_are_spread_evenly() {
         assert_eq!(machine(2, 8, 1 << 30).cpus_of_nodes(), [",cpus=0-3", ",cpus=4-7"]);
         assert_eq!(machine(4, 6, 1 << 30).cpus_of_nodes(), [",cpus=0-1", ",cpus=2-3", ",cpus=4", ",cpus=5"]);
         assert_eq!(machine(3, 1, 1 << 30).cpus_of_nodes(), [",cpus=0", "", ""]);
     }
 
     #[test]
-    fn memory_that_cannot_be_divided_is_refused() {
+    fn memory_is_divided_into_whole_sections() {
         assert!(machine(4, 4, 256 << 20).arguments().is_err());
         let arguments = machine(3, 3, 1 << 30).arguments().expect("fits");
         assert_eq!(arguments[1], "768M");

@@ -1,6 +1,6 @@
-//! `cargo xtask vm`: boots the test machine, runs one command in it as root, ends with its status.
+//! `cargo xtask vm`: boots the test machine, runs one command in it as root, and exits with its status.
 //!
-//! Owns the machine from QEMU's command line to the verdict on its console log. Kernels come from `kernel`.
+//! Covers the machine from QEMU's command line to the verdict on its console log. Kernels come from `kernel`.
 
 mod accel;
 pub(crate) mod console;
@@ -47,30 +47,31 @@ use crate::{
 
 /// Size of the swap device in the guest.
 const SWAP_BYTES: u64 = 1 << 30;
-/// A loaded host needs a hundred times what an idle one does; a guest that hangs needs for ever.
+/// Time limit for a boot, which can take a hundred times as long on a loaded host as on an idle one.
 const BOOT_LIMIT: Duration = Duration::from_secs(120);
+/// A guest that sends nothing for this time hangs.
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 
-/// One command to be run in one boot.
+/// One command to run in one boot.
 pub(crate) struct Request<'a> {
     pub(crate) image: &'a Image,
     pub(crate) machine: &'a Machine,
     pub(crate) argv: Vec<OsString>,
-    /// Beside the usual environment.
+    /// Added to the usual environment.
     pub(crate) env: Vec<(OsString, OsString)>,
     /// The `migtrace` that comes first on the PATH.
     pub(crate) collector: Option<PathBuf>,
     pub(crate) cwd: PathBuf,
-    /// Pass this process's standard input, and its terminal if it has one.
+    /// Whether to pass this process's standard input to the command, and its terminal if it has one.
     pub(crate) interactive: bool,
     pub(crate) stdout: BorrowedFd<'a>,
     pub(crate) stderr: BorrowedFd<'a>,
     pub(crate) timeout: Option<Duration>,
-    /// Emulate, and let the machine's clocks count instructions, one a nanosecond, in place of time.
+    /// Whether to emulate a machine whose clocks count instructions, 1 ns each.
     pub(crate) counted: bool,
 }
 
-/// Boots, runs the command, stops the machine.
+/// Boots the machine, runs the command, and stops the machine.
 pub(crate) fn run(paths: &Paths, request: Request<'_>) -> Result<Outcome> {
     setup::ensure(paths, &[Purpose::Machine])?;
     let image = request.image;
@@ -125,11 +126,11 @@ pub(crate) fn run(paths: &Paths, request: Request<'_>) -> Result<Outcome> {
     let limits =
         Limits { boot: BOOT_LIMIT * image.slowness, silence: SILENCE_LIMIT * image.slowness, job: request.timeout };
     let finish = session::run(&qemu.port, streams, limits)?;
-    let qemu_said = qemu.stop();
-    Ok(Outcome::new(finish, console::read(&console), &qemu_said, limits))
+    let qemu_stderr = qemu.stop();
+    Ok(Outcome::new(finish, console::read(&console), &qemu_stderr, limits))
 }
 
-/// The least that shows that a guest comes up.
+/// Returns the smallest job that shows that a guest boots.
 fn trial(job: &Job) -> Job {
     Job {
         argv: vec!["true".into()],

@@ -1,4 +1,4 @@
-//! The QEMU process: its command line, its birth, and that it never outlives this one.
+//! Starts and stops the QEMU process, which never outlives this process.
 
 use std::{
     io,
@@ -21,12 +21,12 @@ use xtask_guest::{
 use super::{accel::Accelerator, machine::Machine};
 use crate::{paths::Paths, setup::emulator};
 
-/// The emulator: the machine's own, or the one that setup unpacked beside it.
+/// Returns the path of QEMU: the installed one, or the private one that setup unpacked.
 pub(super) fn program(paths: &Paths) -> PathBuf {
     command::find(emulator::PROGRAM).unwrap_or_else(|| emulator::private(paths))
 }
 
-/// What one boot needs.
+/// Parameters of one boot.
 pub(super) struct Boot<'a> {
     pub(super) program: &'a Path,
     pub(super) kernel: &'a Path,
@@ -37,7 +37,7 @@ pub(super) struct Boot<'a> {
     pub(super) shares: &'a [Share],
 }
 
-/// A running machine; it ends with this value.
+/// A running machine. Dropping it ends QEMU.
 pub(super) struct Qemu {
     child: Child,
     /// The host's end of the guest's port.
@@ -52,26 +52,26 @@ impl Qemu {
         let mut command = Command::new(boot.program);
         command.args(arguments(boot, guest_end.as_raw_fd())?);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        // A group of its own: Ctrl-C is for the job in the guest.
+        // In a separate process group, so that Ctrl-C does not end QEMU: the session passes it to the job in the guest.
         command.process_group(0);
         command::ends_with_this_process(&mut command, Signal::SIGKILL);
         inherit(&mut command, guest_end.as_raw_fd());
         let child = command.spawn().map_err(|error| {
-            let what = format!("cannot start {}: {error}. `cargo xtask setup` installs it", emulator::PROGRAM);
+            let what = format!("cannot start {}: {error}; `cargo xtask setup` installs it", emulator::PROGRAM);
             Failure::Environment(what)
         })?;
         Ok(Qemu { child, port })
     }
 
-    /// Ends the machine; what QEMU itself said.
+    /// Ends the machine. Returns QEMU's messages on standard error.
     pub(super) fn stop(mut self) -> String {
         let _ = self.child.kill();
-        let mut said = Vec::new();
+        let mut messages = Vec::new();
         if let Some(mut stderr) = self.child.stderr.take() {
-            let _ = io::Read::read_to_end(&mut stderr, &mut said);
+            let _ = io::Read::read_to_end(&mut stderr, &mut messages);
         }
         let _ = self.child.wait();
-        String::from_utf8_lossy(&said).trim_end().to_owned()
+        String::from_utf8_lossy(&messages).trim_end().to_owned()
     }
 }
 
@@ -82,7 +82,7 @@ impl Drop for Qemu {
     }
 }
 
-/// Leaves one descriptor open in the child.
+/// Keeps one descriptor open in the child.
 fn inherit(command: &mut Command, fd: i32) {
     // SAFETY: fcntl is async-signal-safe; the descriptor is open until after the spawn.
     unsafe {
@@ -93,7 +93,7 @@ fn inherit(command: &mut Command, fd: i32) {
     }
 }
 
-/// Kernel messages go to the serial console, a panic ends the machine at once, NUMA balancing starts off.
+/// Kernel messages go to the serial console; a panic ends the machine at once; NUMA balancing is off at boot.
 const KERNEL_ARGUMENTS: &str =
     "console=ttyS0 panic=-1 oops=panic numa_balancing=disable mitigations=off random.trust_cpu=on rdinit=/init";
 
@@ -130,12 +130,12 @@ fn path(path: &Path) -> Result<String> {
     Ok(text.to_owned())
 }
 
-/// A value inside a comma-separated option.
+/// Escapes a value for a comma-separated option.
 fn option(value: &str) -> String {
     value.replace(',', ",,")
 }
 
-/// QEMU's version, as a part of what an answer about this host depends on.
+/// Returns the first line of QEMU's version message.
 pub(super) fn version(program: &Path) -> Result<String> {
     let text = command::output(Command::new(program).arg("--version"))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_root_is_read_only_and_only_a_writable_share_is_not() {
+    fn the_root_and_shares_are_read_only_unless_marked_writable() {
         let share = |tag: &str, path: &str, writable| Share { tag: tag.into(), path: path.into(), writable };
         let boot = Boot {
             program: Path::new(emulator::PROGRAM),

@@ -1,4 +1,4 @@
-//! The time between a guest's birth and its end: frames to and from it, the caller's streams, signals, time limits.
+//! A session with a guest: exchanges frames with it, passes the caller's streams and signals, and applies time limits.
 
 use std::{
     io::{self, Read, Write},
@@ -26,23 +26,23 @@ use super::{
     terminal::{self, Raw},
 };
 
-/// Where the job's streams come from and go to.
+/// The caller's ends of the job's streams.
 pub(super) struct Streams<'a> {
     pub(super) stdin: Option<BorrowedFd<'a>>,
     pub(super) stdout: Sink,
     pub(super) stderr: Sink,
-    /// Standard input is a terminal that the job gets as its own.
+    /// Whether the job has the caller's terminal.
     pub(super) terminal: bool,
 }
 
 const SIGNALS: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGWINCH];
 
-/// Whether the guest starts its job within `limit`. For a trial: the job is of no interest.
+/// Returns whether the guest starts its job within `limit`. For a trial boot, whose job does not matter.
 pub(super) fn comes_up(mut port: &UnixStream, limit: Duration) -> bool {
     port.set_read_timeout(Some(limit)).is_ok() && matches!(frame::read(&mut port), Ok(Frame::Ready))
 }
 
-/// Passes everything on until the job or the guest ends.
+/// Passes data and signals between caller and guest until the job or the guest ends.
 pub(super) fn run(port: &UnixStream, streams: Streams<'_>, limits: Limits) -> Result<Finish> {
     port.set_nonblocking(true).context("cannot set up the guest's port")?;
     let signals = SigSet::from_iter(SIGNALS);
@@ -59,7 +59,7 @@ pub(super) fn run(port: &UnixStream, streams: Streams<'_>, limits: Limits) -> Re
         window: STDIN_WINDOW,
         up: false,
         raw: None,
-        told: 0,
+        end_signals: 0,
         began: now,
         heard: now,
         limits,
@@ -75,21 +75,22 @@ struct Session<'a> {
     streams: Streams<'a>,
     signal_fd: SignalFd,
     decoder: Decoder,
-    /// Frames that the guest has not taken yet.
+    /// Encoded frames that are not written to the guest yet.
     outbox: Vec<u8>,
-    /// Bytes of standard input that the guest can still take.
+    /// Bytes of standard input that may still be sent to the guest.
     window: usize,
+    /// Whether the job was started.
     up: bool,
-    /// From the job's start on, where it has the caller's terminal.
+    /// Set when the job starts, if it has the caller's terminal.
     raw: Option<Raw>,
-    /// Signals that asked this process to end.
-    told: u32,
-    /// Power on, or the job's start once it is up.
+    /// Number of received signals to end.
+    end_signals: u32,
+    /// Time of power-on, or of the job's start if `up`.
     began: Instant,
-    /// The last sign of life.
+    /// Time of the guest's last message.
     heard: Instant,
     limits: Limits,
-    /// Set when the guest said how it ended; output may still be on its way to the caller.
+    /// Set when the guest has ended or reported the job's end. Output may still wait for the caller.
     end: Option<End>,
 }
 
@@ -103,7 +104,7 @@ impl Session<'_> {
             {
                 return Ok(end.clone());
             }
-            // If the reader is slow, the guest waits, and this process's memory does not grow.
+            // If the reader is slow, the guest must wait: this process's memory must not grow.
             let listening = self.end.is_none() && !self.streams.stdout.full() && !self.streams.stderr.full();
             if !listening {
                 self.heard = Instant::now();
@@ -142,7 +143,7 @@ impl Session<'_> {
         let when = |wanted: bool, flags| if wanted { flags } else { PollFlags::empty() };
         let port = when(listening, PollFlags::POLLIN) | when(!self.outbox.is_empty(), PollFlags::POLLOUT);
         let mut fds = vec![PollFd::new(self.signal_fd.as_fd(), PollFlags::POLLIN)];
-        // Without descriptors that are not needed now: a closed one is always ready.
+        // Leaves out descriptors that are not needed now, because a closed descriptor is always ready.
         let mut place = |wanted: bool, fd: BorrowedFd<'s>, flags| {
             wanted.then(|| {
                 fds.push(PollFd::new(fd, flags));
@@ -179,8 +180,8 @@ impl Session<'_> {
                 }
                 continue;
             }
-            self.told += 1;
-            if !self.up || self.told > 1 || self.end.is_some() {
+            self.end_signals += 1;
+            if !self.up || self.end_signals > 1 || self.end.is_some() {
                 return Ok(Some(End::Interrupted(signal)));
             }
             self.outbox.extend(Frame::Signal(signal as u8).encode());
@@ -195,7 +196,7 @@ impl Session<'_> {
             Ok(length) => {
                 self.heard = Instant::now();
                 self.decoder.push(&buffer[..length]);
-                while let Some(frame) = self.decoder.next_frame().context("the guest's port carries something else")? {
+                while let Some(frame) = self.decoder.next_frame().context("the guest's port carries invalid data")? {
                     self.handle(frame)?;
                 }
             }
@@ -221,7 +222,7 @@ impl Session<'_> {
             Frame::StdinTaken(count) => self.window += count as usize,
             Frame::Exit(status) => self.end = Some(End::Exited(status)),
             Frame::Failed(text) => self.end = Some(End::Failed(text)),
-            // A heartbeat has done its work by arriving; the rest is the host's to say.
+            // A heartbeat only has to arrive. Only the host sends the other frames.
             _ => {}
         }
         Ok(())
@@ -231,7 +232,7 @@ impl Session<'_> {
         match (&mut &*self.port).write(&self.outbox) {
             Ok(length) => drop(self.outbox.drain(..length)),
             Err(error) if retry(&error) => {}
-            // The machine is gone: reading the port says so too, after what it still had to say.
+            // The machine is gone. Reading the port reports that too, after the last frames.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.outbox.clear(),
             Err(error) => return Err(error).context("cannot write to the guest's port"),
         }
@@ -248,7 +249,7 @@ impl Session<'_> {
                 self.window -= length;
                 Frame::Stdin(buffer[..length].to_vec())
             }
-            // An input that cannot be read, as after the terminal is gone, has ended.
+            // Standard input that cannot be read has ended, for example because its terminal is gone.
             Ok(0) | Err(_) => {
                 self.streams.stdin = None;
                 Frame::StdinEnd
@@ -258,7 +259,7 @@ impl Session<'_> {
     }
 }
 
-/// What poll found.
+/// The descriptors that poll reported as ready.
 struct Ready {
     signal: bool,
     port_in: bool,

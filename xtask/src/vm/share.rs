@@ -1,10 +1,10 @@
-//! Which directories of the host the guest sees beside the read-only root.
+//! Selects the host's directories that the guest mounts in addition to the read-only root.
 
 use std::path::Path;
 
 use xtask_guest::job::{SCRATCH, Share};
 
-/// The shares for a job: the checkout's target directory, writable, and what scratch space would hide.
+/// Returns the shares for a job: the target directory, writable, and directories that scratch space would hide.
 pub(super) fn shares(checkout: &Path, target: &Path, cwd: &Path) -> Vec<Share> {
     let mut shares = Vec::new();
     let mut add = |path: &Path, writable| {
@@ -21,7 +21,7 @@ pub(super) fn shares(checkout: &Path, target: &Path, cwd: &Path) -> Vec<Share> {
     shares
 }
 
-/// Whether the guest's scratch space covers it.
+/// Returns whether the guest's scratch space hides the path.
 fn hidden(path: &Path) -> bool {
     SCRATCH.iter().any(|scratch| path.starts_with(scratch) && path != Path::new(scratch))
 }

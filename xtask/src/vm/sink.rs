@@ -1,4 +1,4 @@
-//! Where one of the job's output streams goes, without ever waiting for its reader.
+//! Writes one of the job's output streams without waiting for its reader.
 
 use std::{
     io,
@@ -8,12 +8,12 @@ use std::{
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 
-/// A pipe that polls writable takes this much without waiting (PIPE_BUF).
+/// Bytes that can be written without waiting to a pipe that polls writable (PIPE_BUF).
 const STEP: usize = 4096;
-/// So much waits here before the guest has to.
+/// Bytes that are buffered before the guest has to wait.
 const FULL: usize = 1 << 20;
 
-/// A descriptor and what it has not taken yet.
+/// A descriptor, and the data that is not written to it yet.
 pub(super) struct Sink {
     fd: OwnedFd,
     waiting: Vec<u8>,
@@ -23,30 +23,30 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    /// Writes to a copy of `fd`.
+    /// Returns a sink that writes to a copy of `fd`.
     pub(super) fn to(fd: impl AsFd) -> Result<Sink> {
         let fd = fd.as_fd().try_clone_to_owned().context("cannot duplicate an output stream")?;
         Ok(Sink { fd, waiting: Vec::new(), written: 0, closed: false })
     }
 
-    /// Takes more. If the reader is gone, it is discarded.
+    /// Buffers more data, or discards it if the reader is gone.
     pub(super) fn push(&mut self, data: &[u8]) {
         if !self.closed {
             self.waiting.extend_from_slice(data);
         }
     }
 
-    /// Whether something waits.
+    /// Returns whether data is buffered.
     pub(super) fn pending(&self) -> bool {
         self.written < self.waiting.len()
     }
 
-    /// Whether too much waits.
+    /// Returns whether too much data is buffered.
     pub(super) fn full(&self) -> bool {
         self.waiting.len() - self.written > FULL
     }
 
-    /// Writes a part, once the descriptor polls writable. Fails once, when the reader is gone.
+    /// Writes a part. The descriptor must poll writable. Fails once if the reader is gone.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         let part = &self.waiting[self.written..];
         match nix::unistd::write(&self.fd, &part[..part.len().min(STEP)]) {
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_left_is_reported_once() {
+    fn a_closed_reader_is_reported_once() {
         let (reader, writer) = io::pipe().expect("a pipe");
         let mut sink = Sink::to(&writer).expect("a copy");
         drop(reader);

@@ -1,4 +1,4 @@
-//! The task `vm`: its options, and its exit status.
+//! The task `vm`: its options and its exit status.
 
 use std::{
     env,
@@ -25,8 +25,8 @@ use crate::{
 
 /// Boot the virtual machine and run a command in it, or a shell
 ///
-/// The guest sees this host's files read-only, target/ writable, and `migtrace` on its PATH. The command runs as root; its exit
-/// status is this command's.
+/// The guest sees this host's files read-only, target/ writable, and `migtrace` on its PATH. The command runs as root;
+/// its exit status is this command's.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   cargo xtask vm                                        a shell
@@ -41,8 +41,8 @@ pub(crate) struct Options {
     /// Stop the machine if the command takes longer (30s, 5m); exit status 69
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
-    /// Emulate with clocks that count instructions, 1 ns each: the same work takes the same time whatever else the host does.
-    /// Best with --cpus 1
+    /// Emulate with clocks that count instructions, 1 ns each: the same work takes the same time, regardless of the
+    /// host's load. Best with --cpus 1
     #[arg(long)]
     counted: bool,
     /// Boot this bzImage
@@ -54,14 +54,13 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// The status of the command in the guest.
+    /// Runs the command in the guest, and returns its status.
     pub(crate) fn run(self, paths: &Paths) -> Result<u8> {
         let image = match self.bzimage {
             Some(bzimage) => Image { bzimage, modules: Vec::new(), zram: true, slowness: 1 },
             None => kernel::image(paths, &self.kernel)?,
         };
-        let quiet = !self.command.is_empty();
-        let argv = if quiet { self.command } else { shell() };
+        let argv = if self.command.is_empty() { shell() } else { self.command };
         let outcome = run(
             paths,
             Request {
@@ -82,8 +81,7 @@ impl Options {
     }
 }
 
-/// The collector that was built last, or one that is built now: the guest has it on its PATH. A collector that does not
-/// compile does not prevent booting.
+/// Returns the collector that was built last, or builds one. If it cannot be built, the guest boots without it.
 fn collector(paths: &Paths) -> Option<PathBuf> {
     guest::collector(paths).or_else(|| {
         let built = ebpf::build(paths).and_then(|()| cargo::build_collector(paths));
@@ -91,14 +89,14 @@ fn collector(paths: &Paths) -> Option<PathBuf> {
     })
 }
 
-/// The caller's shell where the guest can have it, else the one that is everywhere.
+/// Returns the caller's shell if it is a file that the guest can run, else /bin/sh.
 fn shell() -> Vec<OsString> {
     let shell = env::var_os("SHELL").filter(|shell| PathBuf::from(shell).is_file());
     let shell = shell.unwrap_or_else(|| "/bin/sh".into());
     if io::stdin().is_terminal() { vec![shell, "-i".into()] } else { vec![shell] }
 }
 
-/// The command's own status, unless the machine broke; a kernel that complained is a finding.
+/// Returns the command's status, or an error if the machine broke. Success with a kernel error becomes a finding.
 fn judge(paths: &Paths, outcome: &Outcome) -> Result<u8> {
     let status = match &outcome.ended {
         Ended::Broken(why) => return Err(outcome.broken(paths, why)),

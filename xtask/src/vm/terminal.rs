@@ -1,4 +1,4 @@
-//! The caller's terminal: its size, and raw mode while the guest has it.
+//! The caller's terminal: reads its size, and sets raw mode while the guest's job uses it.
 
 use std::{
     io::{self, IsTerminal, Stdin},
@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use nix::sys::termios::{self, SetArg, Termios};
 use xtask_guest::job::Terminal;
 
-/// The terminal that the job gets, where the caller reads from one and writes to one.
+/// Returns the caller's terminal for the job, if standard input and output are a terminal.
 pub(super) fn of_caller() -> Option<Terminal> {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         return None;
@@ -18,23 +18,23 @@ pub(super) fn of_caller() -> Option<Terminal> {
     Some(Terminal { rows, columns, stderr: io::stderr().is_terminal() })
 }
 
-/// Rows and columns.
+/// Returns the terminal's rows and columns.
 pub(super) fn size() -> Option<(u16, u16)> {
     // SAFETY: a winsize of zeroes is a valid value.
     let mut size: libc::winsize = unsafe { mem::zeroed() };
     // SAFETY: TIOCGWINSZ fills one winsize, which lives through the call.
-    let asked = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) };
-    (asked == 0).then_some((size.ws_row, size.ws_col))
+    let result = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) };
+    (result == 0).then_some((size.ws_row, size.ws_col))
 }
 
-/// Raw mode for as long as it lives.
+/// Raw mode of the terminal. Dropping it restores the settings.
 pub(super) struct Raw {
     before: Termios,
     stdin: Stdin,
 }
 
 impl Raw {
-    /// Every key goes to the guest from here on.
+    /// Sets raw mode: from now on every key goes to the guest.
     pub(super) fn enter() -> Result<Raw> {
         let stdin = io::stdin();
         let before = termios::tcgetattr(&stdin).context("cannot read the terminal's settings")?;
@@ -47,7 +47,7 @@ impl Raw {
 
 impl Drop for Raw {
     fn drop(&mut self) {
-        // A terminal that is gone needs no restoring.
+        // A failure is ignored: a terminal that is gone needs no settings.
         let _ = termios::tcsetattr(&self.stdin, SetArg::TCSADRAIN, &self.before);
     }
 }

@@ -1,4 +1,4 @@
-//! What a boot's end means: the job's status, or what went wrong with the machine.
+//! Judges the end of a boot: the job's status, or what went wrong with the machine.
 
 use std::fs;
 
@@ -19,30 +19,30 @@ const TAIL_LINES: usize = 40;
 pub(crate) enum Ended {
     /// The job ended, with this status.
     Job(u8),
-    /// The caller stopped it; the status that says so.
+    /// A signal to the caller stopped it. The status is 128 plus the signal.
     Stopped(u8),
-    /// The machine broke, or never came up: why.
+    /// The machine broke or did not come up, for this reason.
     Broken(String),
 }
 
 /// A boot that is over.
 pub(crate) struct Outcome {
     pub(crate) ended: Ended,
-    /// What the kernel complained about, in order.
+    /// Errors that the kernel reported, in order.
     pub(crate) splats: Vec<Splat>,
     pub(crate) console: String,
-    /// The job was started.
+    /// Whether the job was started.
     pub(crate) came_up: bool,
 }
 
 impl Outcome {
-    pub(super) fn new(Finish { end, came_up }: Finish, console: String, qemu_said: &str, limits: Limits) -> Outcome {
+    pub(super) fn new(Finish { end, came_up }: Finish, console: String, qemu_stderr: &str, limits: Limits) -> Outcome {
         let splats = console::splats(&console);
         let ended = match end {
             End::Exited(status) => Ended::Job(status),
             End::Interrupted(signal) => Ended::Stopped(128 + signal as u8),
             End::Failed(why) => Ended::Broken(format!("the guest could not start the command: {why}")),
-            End::Died => Ended::Broken(death(&splats, &console, qemu_said)),
+            End::Died => Ended::Broken(death(&splats, &console, qemu_stderr)),
             End::NeverUp => Ended::Broken(format!("the guest did not come up within {}", clock(limits.boot))),
             End::Silent => {
                 Ended::Broken(format!("the guest hangs: it gave no sign of life for {}", clock(limits.silence)))
@@ -55,12 +55,12 @@ impl Outcome {
         Outcome { ended, splats, console, came_up }
     }
 
-    /// The complaints that are the kernel's fault for certain; a stall may be the host's.
+    /// Returns the errors that are certainly the kernel's. A stall may be the host's.
     pub(crate) fn faults(&self) -> impl Iterator<Item = &Splat> {
         self.splats.iter().filter(|splat| splat.kind > Kind::Stall)
     }
 
-    /// The error for a machine that broke: why, what the kernel said, and where all of it is.
+    /// Returns the error for a machine that broke: the reason, the kernel's errors, and the path of the console log.
     pub(crate) fn broken(&self, paths: &Paths, why: &str) -> anyhow::Error {
         let mut text = why.to_owned();
         for splat in self.splats.iter().take(5) {
@@ -72,12 +72,12 @@ impl Outcome {
         }
         match self.keep_console(paths) {
             Ok(place) => text.push_str(&format!("\nthe whole console log: {place}")),
-            Err(error) => text.push_str(&format!("\nthe console log could not be kept: {error:#}")),
+            Err(error) => text.push_str(&format!("\nthe console log could not be saved: {error:#}")),
         }
         Failure::Environment(text).into()
     }
 
-    /// Puts the console log where it can be read; says where.
+    /// Saves the console log in target/vm, and returns its path.
     pub(crate) fn keep_console(&self, paths: &Paths) -> Result<String> {
         let directory = paths.target.join("vm");
         create_dir(&directory)?;
@@ -87,14 +87,14 @@ impl Outcome {
     }
 }
 
-fn death(splats: &[Splat], console: &str, qemu_said: &str) -> String {
+fn death(splats: &[Splat], console: &str, qemu_stderr: &str) -> String {
     let fatal = splats.iter().find(|splat| splat.kind >= Kind::Bug);
     match fatal {
         Some(splat) if splat.kind == Kind::Panic => "the guest's kernel panicked".to_owned(),
         Some(_) => "the guest's kernel crashed".to_owned(),
-        None if !qemu_said.is_empty() => format!("QEMU stopped: {qemu_said}"),
+        None if !qemu_stderr.is_empty() => format!("QEMU stopped: {qemu_stderr}"),
         None if console.contains("reboot: ") => "the guest switched itself off before the command ended".to_owned(),
-        None => "the guest stopped without a word".to_owned(),
+        None => "the guest stopped without a message".to_owned(),
     }
 }
 
@@ -107,13 +107,13 @@ mod tests {
     const LIMITS: Limits =
         Limits { boot: Duration::from_secs(90), silence: Duration::from_secs(60), job: Some(Duration::from_secs(5)) };
 
-    fn ended(end: End, console: &str, qemu_said: &str) -> Ended {
-        Outcome::new(Finish { end, came_up: true }, console.to_owned(), qemu_said, LIMITS).ended
+    fn ended(end: End, console: &str, qemu_stderr: &str) -> Ended {
+        Outcome::new(Finish { end, came_up: true }, console.to_owned(), qemu_stderr, LIMITS).ended
     }
 
     #[test]
-    fn panic_hang_and_missing_machine_are_told_apart() {
-        let why = |end, console, qemu_said| match ended(end, console, qemu_said) {
+    fn panic_hang_and_missing_machine_have_different_messages() {
+        let why = |end, console, qemu_stderr| match ended(end, console, qemu_stderr) {
             Ended::Broken(why) => why,
             other => panic!("{other:?}"),
         };
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jobs_status_stands_whatever_the_console_says() {
+    fn kernel_errors_do_not_change_the_jobs_status() {
         let finish = Finish { end: End::Exited(7), came_up: true };
         let outcome = Outcome::new(finish, "[1.0] WARNING: CPU: 0 PID: 1 at x\n".into(), "", LIMITS);
         assert_eq!(outcome.ended, Ended::Job(7));
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stall_is_no_fault_of_the_kernel_for_certain() {
+    fn a_stall_does_not_count_as_a_kernel_fault() {
         let log = "[9.0] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\n";
         let outcome = Outcome::new(Finish { end: End::Exited(0), came_up: true }, log.into(), "", LIMITS);
         assert_eq!((outcome.splats.len(), outcome.faults().count()), (1, 0));
