@@ -63,13 +63,13 @@ pub(crate) fn debian_sources(paths: &Paths) -> Result<Vec<(String, PathBuf)>> {
 
 /// Returns the kernel of that name, and builds it if the cache lacks it.
 pub(crate) fn image(paths: &Paths, name: &str) -> Result<Image> {
+    setup::ensure(paths, &[Purpose::Kernel])?;
     let manifest = Manifest::read(paths)?;
     let store = Store::at(&paths.cache.join("kernel"));
     if let Some(stock) = manifest.stock(name) {
         return stock::image(&store, name, stock);
     }
     let (kernel, source) = manifest.kernel(name)?;
-    setup::ensure(paths, &[Purpose::Kernel])?;
     setup::kernel_source(&source.debian_package, &source.debian_tarball)?;
     let pinned = Pinned::find(source, &store.downloads())?;
     let patches = if kernel.series { series::read(&paths.kernel_sources().join("patches"))? } else { Vec::new() };

@@ -1,6 +1,6 @@
 //! Requirements of the tasks, and how to detect each.
 
-use std::path::Path;
+use std::{path::Path, process::Command};
 
 use xtask_common::command;
 
@@ -25,6 +25,8 @@ enum Sign {
     Program(&'static str),
     /// One of these files exists.
     File(&'static [&'static str]),
+    /// This python3 program succeeds.
+    Python(&'static str),
 }
 
 /// One requirement.
@@ -54,6 +56,8 @@ const NEEDS: &[Need] = &[
     program("perl", "runs scripts of the kernel's build", "perl", Purpose::Kernel),
     program("xz", "unpacks kernel source", "xz-utils", Purpose::Kernel),
     program("patch", "applies the patch series", "patch", Purpose::Kernel),
+    program("curl", "downloads kernels", "curl", Purpose::Kernel),
+    program("zstd", "unpacks kernel modules", "zstd", Purpose::Kernel),
     Need {
         what: "libelf's headers",
         why: "for the kernel's objtool",
@@ -69,7 +73,14 @@ const NEEDS: &[Need] = &[
         sign: Sign::File(&["/usr/include/openssl/ssl.h"]),
     },
     program("qemu-system-x86_64", "runs the virtual machine", "qemu-system-x86", Purpose::Machine),
-    program("python3", "runs pyarrow, DuckDB and tools of the checks", "python3-venv", Purpose::Machine),
+    Need {
+        what: "python3 with venv",
+        why: "runs pyarrow, DuckDB and tools of the checks",
+        package: "python3-venv",
+        purpose: Purpose::Machine,
+        // Debian's python3 has the module venv, which fails without ensurepip.
+        sign: Sign::Python("import ensurepip, venv"),
+    },
     Need {
         what: "libc.a",
         why: "links the virtual machine's first process",
@@ -94,6 +105,7 @@ impl Need {
                     || SYSTEM_PROGRAMS.iter().any(|directory| Path::new(directory).join(name).exists())
             }
             Sign::File(files) => files.iter().any(|file| Path::new(file).exists()),
+            Sign::Python(text) => command::output(Command::new("python3").args(["-c", text])).is_ok(),
         }
     }
 }
@@ -114,5 +126,7 @@ mod tests {
         let file = |files| Need { what: "", why: "", package: "", purpose: Purpose::Bpf, sign: Sign::File(files) };
         assert!(file(&["/no/such/file", "/proc/self/status"]).is_met());
         assert!(!file(&["/no/such/file"]).is_met());
+        let python = |text| Need { sign: Sign::Python(text), ..file(&[]) };
+        assert!(!python("import no_such_module_anywhere").is_met());
     }
 }
