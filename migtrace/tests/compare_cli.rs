@@ -19,7 +19,7 @@ fn compare(dir: &TempDir, arguments: &[&str]) -> (i32, String, String) {
     (output.status.code().expect("an exit status"), text(&output.stdout), text(&output.stderr))
 }
 
-fn both() -> TempDir {
+fn direct_and_lazy() -> TempDir {
     let dir = TempDir::new().expect("a directory");
     write(&dir, "direct.parquet", testkit::direct(8));
     write(&dir, "lazy.parquet", testkit::lazy(8, 0..8));
@@ -28,7 +28,7 @@ fn both() -> TempDir {
 
 #[test]
 fn text_json_and_plot_of_two_traces() {
-    let dir = both();
+    let dir = direct_and_lazy();
     let (status, out, err) = compare(&dir, &["direct.parquet", "--vs", "lazy.parquet", "--plot", "t.svg"]);
     assert_eq!((status, err.as_str()), (0, ""));
     assert!(out.contains("pages migrated in page faults"), "{out}");
@@ -40,8 +40,8 @@ fn text_json_and_plot_of_two_traces() {
 }
 
 #[test]
-fn a_gate_that_fails_is_status_1() {
-    let dir = both();
+fn a_failed_gate_exits_with_status_1() {
+    let dir = direct_and_lazy();
     let gate = |text: &str| compare(&dir, &["direct.parquet", "--vs", "lazy.parquet", "--gate", text]);
     let (status, _, err) = gate("ratio.request_ns < 0.5");
     assert_eq!(status, 0);
@@ -53,20 +53,20 @@ fn a_gate_that_fails_is_status_1() {
 }
 
 #[test]
-fn what_cannot_be_read_or_drawn_is_status_2() {
-    let dir = both();
+fn unreadable_traces_and_unknown_plot_formats_exit_with_status_2() {
+    let dir = direct_and_lazy();
     let (status, _, err) = compare(&dir, &["direct.parquet", "--vs", "none.parquet"]);
     assert_eq!(status, 2);
     assert!(err.contains("none.parquet: no such trace"), "{err}");
     let (status, _, err) = compare(&dir, &["direct.parquet", "--vs", "lazy.parquet", "--plot", "t.jpg"]);
     assert_eq!(status, 2);
     assert!(err.contains("must end in .svg or .png"), "{err}");
-    assert_eq!(compare(&dir, &["direct.parquet"]).0, 2, "a side is missing");
+    assert_eq!(compare(&dir, &["direct.parquet"]).0, 2, "--vs is missing");
 }
 
 #[test]
-fn a_filter_is_noted_and_what_it_leaves_out_is_not_known() {
-    let dir = both();
+fn a_filter_is_shown_and_metrics_of_excluded_events_are_null() {
+    let dir = direct_and_lazy();
     let files = ["direct.parquet", "--vs", "lazy.parquet"];
     let with = |filter: &[&str]| compare(&dir, &[&files[..], filter].concat());
     let (status, out, err) = with(&["--pid", "213"]);
@@ -82,6 +82,6 @@ fn a_filter_is_noted_and_what_it_leaves_out_is_not_known() {
     assert!(whole["metrics"]["faults"]["a"]["median"].is_number(), "{whole}");
     let requests = json(&["--kind", "request"]);
     assert_eq!(requests["metrics"]["request_ns"], whole["metrics"]["request_ns"]);
-    assert!(requests["metrics"]["faults"]["a"].is_null(), "left out is not none: {requests}");
+    assert!(requests["metrics"]["faults"]["a"].is_null(), "an excluded metric is null, not 0: {requests}");
     assert!(requests["b"]["runs"][0]["events"].as_u64() < requests["b"]["runs"][0]["of_events"].as_u64());
 }

@@ -1,5 +1,6 @@
-//! dashboards/: what panels and rules ask for is what `migtrace serve` says, and Prometheus' own checker finds no fault in it.
-#![allow(clippy::unwrap_used, reason = "a test ends where its premise does")]
+//! Files of dashboards/: panels and rules query only metrics that `migtrace serve` exports, and promtool accepts the
+//! rules.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test, with its line")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,9 +14,9 @@ use migtrace::metrics::METRICS;
 use regex::Regex;
 use serde_json::Value;
 
-/// Set by `cargo xtask test`: where Prometheus' programs are.
+/// Set by `cargo xtask test`: the directory of Prometheus' programs.
 const PROMETHEUS: &str = "MIGTRACE_PROMETHEUS";
-/// What Prometheus itself adds.
+/// Labels that Prometheus itself adds.
 const LABELS_OF_PROMETHEUS: [&str; 3] = ["instance", "job", "le"];
 
 fn file(name: &str) -> String {
@@ -31,7 +32,7 @@ fn dashboard(name: &str) -> Value {
     serde_json::from_str(&file(&format!("grafana/{name}.json"))).unwrap()
 }
 
-/// Labels by the name of each sample that is exported.
+/// Returns the labels of each exported sample, by its name.
 fn exported() -> BTreeMap<String, BTreeSet<&'static str>> {
     let labels = |metric: &migtrace::metrics::Metric| {
         metric.labels.iter().copied().chain(LABELS_OF_PROMETHEUS).collect::<BTreeSet<_>>()
@@ -39,7 +40,7 @@ fn exported() -> BTreeMap<String, BTreeSet<&'static str>> {
     METRICS.iter().flat_map(|metric| metric.samples().into_iter().map(move |name| (name, labels(metric)))).collect()
 }
 
-/// The queries of a dashboard's panels, and of its variables.
+/// Returns the queries of a dashboard's panels and of its variables.
 fn queries(dashboard: &Value) -> Vec<String> {
     let panels = dashboard["panels"].as_array().unwrap();
     let of_panels = panels.iter().flat_map(|panel| panel["targets"].as_array().unwrap());
@@ -48,7 +49,7 @@ fn queries(dashboard: &Value) -> Vec<String> {
     of_panels.map(|target| target["expr"].as_str().unwrap()).chain(of_variables).map(str::to_owned).collect()
 }
 
-/// Asserts that each series that a text names is exported, or recorded by a rule, and has the labels that it is asked for.
+/// Asserts that each series in a text is exported or recorded by a rule, and has the labels that the text uses.
 fn assert_known(text: &str, recorded: &BTreeSet<String>) {
     let exported = exported();
     let names = Regex::new(r"[a-z_:]*(?:migtrace|process)_[a-z0-9_:]+").unwrap();
@@ -96,7 +97,7 @@ fn every_metric_of_a_rule_is_exported_or_recorded() {
 }
 
 #[test]
-fn each_panel_says_what_it_answers_and_the_variables_are_there() {
+fn panels_have_a_question_as_description_and_dashboards_their_variables() {
     for (name, variables) in [("fleet", &["host", "cause"][..]), ("host", &["host", "node", "cause"])] {
         let dashboard = dashboard(name);
         let names: Vec<&str> =
@@ -113,7 +114,7 @@ fn each_panel_says_what_it_answers_and_the_variables_are_there() {
 }
 
 #[test]
-fn alerts_wait_and_say_what_to_do() {
+fn alerts_have_a_duration_severity_summary_and_description() {
     let rules = rules();
     let alerts = rules.split("- alert: ").skip(1);
     for alert in alerts {
@@ -124,7 +125,7 @@ fn alerts_wait_and_say_what_to_do() {
 }
 
 #[test]
-fn prometheus_reads_the_rules() {
+fn promtool_accepts_the_rules() {
     let Some(dir) = std::env::var_os(PROMETHEUS) else {
         writeln!(std::io::stdout(), "skipped: no {PROMETHEUS}; cargo xtask test sets it").unwrap();
         return;

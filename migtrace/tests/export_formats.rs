@@ -1,4 +1,4 @@
-//! Exports of a small trace, and the commands around them.
+//! `migtrace export` of a small trace; `recover` and `completions`.
 
 use std::{
     fs,
@@ -42,7 +42,7 @@ fn events() -> Vec<Event> {
     vec![event(1, Body::Phase(Phase { text: "x".into() })), event(2, migrate.into()), event(3, Body::Region(region))]
 }
 
-/// A trace of [`events`], finished or killed.
+/// Writes a trace of [`events`]: a finished one, or one whose recorder was killed.
 fn trace(finished: bool) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("run.parquet");
@@ -80,7 +80,7 @@ fn json_lines_are_flat_objects_without_nulls() {
 }
 
 #[test]
-fn csv_has_every_column_and_one_line_a_row() {
+fn csv_has_every_column_and_one_line_per_row() {
     let (_dir, path) = trace(true);
     let assert = export(&path, "csv").assert().success().stderr("");
     let text = String::from_utf8(assert.get_output().stdout.clone()).expect("text");
@@ -98,7 +98,7 @@ fn csv_has_every_column_and_one_line_a_row() {
 }
 
 #[test]
-fn an_export_to_a_file_is_for_its_owner_alone() {
+fn an_exported_file_is_accessible_to_its_owner_only() {
     let (dir, path) = trace(true);
     let out = dir.path().join("out.jsonl");
     export(&path, "jsonl").arg("-o").arg(&out).assert().success().stdout("");
@@ -112,7 +112,7 @@ fn an_export_to_a_file_is_for_its_owner_alone() {
 }
 
 #[test]
-fn what_cannot_be_exported_is_said() {
+fn errors_name_the_file_and_the_reason() {
     let (dir, path) = trace(true);
     export(&path, "xml").assert().code(2).stderr(predicate::str::contains("[possible values: jsonl, csv]"));
     let missing = dir.path().join("missing.parquet");
@@ -151,7 +151,7 @@ fn a_closed_pipe_is_no_error() {
 }
 
 #[test]
-fn a_recording_that_did_not_end_is_exported_with_a_warning_and_recovered() {
+fn an_unfinished_recording_is_exported_with_a_warning_and_recovered() {
     let (dir, path) = trace(false);
     export(&path, "jsonl")
         .assert()
@@ -170,14 +170,14 @@ fn a_recording_that_did_not_end_is_exported_with_a_warning_and_recovered() {
 }
 
 #[test]
-fn shells_get_completions() {
+fn completions_exist_for_each_shell() {
     for shell in ["bash", "zsh", "fish"] {
         migtrace().args(["completions", shell]).assert().success().stdout(predicate::str::contains("recover"));
     }
 }
 
 #[test]
-fn a_filter_leaves_rows_out_and_says_how_many() {
+fn a_filter_excludes_rows_and_reports_how_many() {
     let (_dir, path) = trace(true);
     let export = |filter: &str| {
         let mut command = migtrace();

@@ -1,4 +1,4 @@
-//! `migtrace log` on traces in files: what it prints, and what it says of files that are none.
+//! `migtrace log` on traces in files: its output, its filters, and its errors for files that are not traces.
 
 use std::{fs, path::Path, process::Command};
 
@@ -20,7 +20,7 @@ fn log(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
 }
 
 #[test]
-fn a_trace_in_a_file_reads_as_its_events_do() {
+fn the_log_of_a_file_equals_the_log_of_its_events() {
     let dir = TempDir::new().expect("a directory");
     write(&dir, "lazy.parquet", testkit::lazy(8, 0..8));
     let (status, out, err) = log(dir.path(), &["lazy.parquet"]);
@@ -31,11 +31,15 @@ fn a_trace_in_a_file_reads_as_its_events_do() {
     let options = migtrace::log::Options::default();
     migtrace::log::write(&run, "lazy.parquet", &options, &mut expected).expect("memory does not fail");
     let expected = String::from_utf8(expected).expect("text");
-    assert_eq!(out, anstream::adapter::strip_str(&expected).to_string(), "and without colours, as this is no terminal");
+    assert_eq!(
+        out,
+        anstream::adapter::strip_str(&expected).to_string(),
+        "without colours, because standard output is no terminal"
+    );
 }
 
 #[test]
-fn colour_is_there_when_asked_for() {
+fn color_always_writes_escape_sequences() {
     let dir = TempDir::new().expect("a directory");
     write(&dir, "run.parquet", testkit::direct(8));
     let (_, out, _) = log(dir.path(), &["run.parquet", "--color", "always"]);
@@ -45,7 +49,7 @@ fn colour_is_there_when_asked_for() {
 }
 
 #[test]
-fn another_process_alone_leaves_no_line() {
+fn the_pid_of_another_process_shows_no_pages() {
     let dir = TempDir::new().expect("a directory");
     write(&dir, "run.parquet", testkit::direct(8));
     let (status, out, _) = log(dir.path(), &["run.parquet", "--pid", "1"]);
@@ -54,7 +58,7 @@ fn another_process_alone_leaves_no_line() {
 }
 
 #[test]
-fn a_filter_shows_less_and_says_so() {
+fn a_filter_hides_lines_and_is_shown_with_its_effect() {
     let dir = TempDir::new().expect("a directory");
     write(&dir, "run.parquet", testkit::lazy(8, 0..8));
     let (_, whole, _) = log(dir.path(), &["run.parquet", "--all"]);
@@ -70,7 +74,7 @@ fn a_filter_shows_less_and_says_so() {
         assert_eq!((status, moves(&out), err.as_str()), (0, 8, ""), "{options:?}: {out}");
         assert!(!out.contains("check: misplaced"), "{options:?}: {out}");
         assert!(out.contains("\n  filter   ") && out.contains("\n           8 of "), "{options:?}: {out}");
-        assert!(out.contains("8 marked = 8 migrated"), "the summary is of all: {out}");
+        assert!(out.contains("8 marked = 8 migrated"), "the summary covers all events: {out}");
     }
     let (_, out, _) = log(dir.path(), &["run.parquet", "--pid", "1", "--kind", "migrate"]);
     assert!(out.contains("filter   pid == 1 && kind == migrate"), "{out}");
@@ -79,12 +83,12 @@ fn a_filter_shows_less_and_says_so() {
 }
 
 #[test]
-fn a_mistake_in_a_filter_is_shown_before_the_trace_is_read() {
+fn a_filter_error_is_reported_before_the_trace_is_opened() {
     let dir = TempDir::new().expect("a directory");
     let (status, out, err) = log(dir.path(), &["none.parquet", "--filter", "kind == fault && latency > 10us"]);
     assert_eq!((status, out.as_str()), (2, ""));
-    for said in ["unknown column latency", "\n                   ^^^^^^^\n", "did you mean latency_ns?"] {
-        assert!(err.contains(said), "{said}: {err}");
+    for expected in ["unknown column latency", "\n                   ^^^^^^^\n", "did you mean latency_ns?"] {
+        assert!(err.contains(expected), "no {expected:?} in {err}");
     }
 }
 
@@ -105,7 +109,7 @@ fn a_cgroup_is_found_by_the_path_in_the_trace() {
 }
 
 #[test]
-fn bad_input_is_one_clear_message_and_status_2() {
+fn bad_input_gives_one_message_and_status_2() {
     let dir = TempDir::new().expect("a directory");
     fs::write(dir.path().join("text.parquet"), "no trace at all, but longer than a footer").expect("written");
     for (file, message) in [("none.parquet", "no such trace"), ("text.parquet", "not a Parquet file")] {

@@ -1,4 +1,4 @@
-//! Reads the log back: counts and reasons in each line are those of its trace, as `migtrace export` has them.
+//! Compares each line of `migtrace log` with its event from `migtrace export`: counts, reasons, summary.
 
 use std::{collections::BTreeMap, path::Path, process::Command};
 
@@ -20,7 +20,7 @@ fn migtrace(dir: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-fn written((meta, events): (Meta, Vec<Event>)) -> TempDir {
+fn write_trace((meta, events): (Meta, Vec<Event>)) -> TempDir {
     let dir = TempDir::new().expect("a directory");
     let mut writer = Writer::create(&dir.path().join("run.parquet"), &meta).expect("created");
     events.iter().for_each(|e| writer.push(e).expect("pushed"));
@@ -28,7 +28,7 @@ fn written((meta, events): (Meta, Vec<Event>)) -> TempDir {
     dir
 }
 
-/// Everything that the log has words for, with each outcome.
+/// Returns recordings with every kind of event that the log describes, and with each outcome.
 fn recordings() -> Vec<(Meta, Vec<Event>)> {
     let (meta, mut failing) = testkit::lazy(8, 0..8);
     let reasons = ["refs", "nomem", "mapped"];
@@ -70,7 +70,7 @@ type Line = BTreeMap<&'static str, String>;
 fn lines(dir: &Path, options: &[&str]) -> Vec<Line> {
     let text = migtrace(dir, &[&["log", "run.parquet", "--format", "tsv"], options].concat());
     let mut rows = text.lines().map(|l| l.split('\t').map(str::to_owned).collect::<Vec<_>>());
-    assert_eq!(rows.next().expect("a head"), COLUMNS);
+    assert_eq!(rows.next().expect("a header"), COLUMNS);
     let line = |row: Vec<String>| {
         assert_eq!(row.len(), COLUMNS.len(), "{row:?}");
         COLUMNS.into_iter().zip(row).collect()
@@ -78,7 +78,7 @@ fn lines(dir: &Path, options: &[&str]) -> Vec<Line> {
     rows.map(line).collect()
 }
 
-/// As the log's columns have it: empty for null, addresses in hexadecimal.
+/// Formats a JSON value as the log's columns do: empty for null, addresses in hexadecimal.
 fn cell(event: &Value, column: &str) -> String {
     match &event[column] {
         Value::Null => String::new(),
@@ -91,85 +91,89 @@ fn cell(event: &Value, column: &str) -> String {
 }
 
 #[test]
-fn each_line_says_what_the_trace_does() {
+fn each_line_matches_its_event_in_the_trace() {
     for recording in recordings() {
-        let dir = written(recording);
+        let dir = write_trace(recording);
         let (mut events, lines) = (export(dir.path()), lines(dir.path(), &[]));
-        assert_eq!(lines.len(), events.len(), "one line an event");
+        assert_eq!(lines.len(), events.len(), "one line per event");
         for line in &lines {
-            // Two events can end at once; then their other columns tell them apart.
+            // Two events can end at the same time. Then their other columns differ.
             let is_same = |e: &Value| {
                 ["ts_ns", "kind", "pid", "tid", "cpu", "cpu_node", "comm"].iter().all(|c| cell(e, c) == line[c])
                     && (cell(e, "addr").is_empty() || cell(e, "addr") == line["addr"])
             };
-            let at = events.iter().position(is_same).unwrap_or_else(|| panic!("no event is as {line:?}"));
+            let at = events.iter().position(is_same).unwrap_or_else(|| panic!("no event matches {line:?}"));
             let event = events.remove(at);
             check(line, &event);
         }
-        assert!(events.is_empty(), "the log leaves out {events:?}");
+        assert!(events.is_empty(), "the log has no line for {events:?}");
     }
 }
 
-/// The columns, and the words of the sentence.
+/// Asserts that a line's columns and sentence match the event.
 fn check(line: &Line, event: &Value) {
     let text = &line["text"];
-    let says = |what: &str| assert!(text.contains(what), "{what:?} of {event} is not in {text:?}");
+    let assert_in_text = |what: &str| assert!(text.contains(what), "{what:?} of {event} is not in {text:?}");
     let number = |column: &str| event[column].as_u64().unwrap_or_default();
     assert_eq!(line["reason"], cell(event, "reason"), "{event}");
     assert_eq!(line["latency_ns"], cell(event, "latency_ns"), "{event}");
     if !cell(event, "reason").is_empty() {
-        says(&format!("({}", cell(event, "reason")));
+        assert_in_text(&format!("({}", cell(event, "reason")));
     }
     match line["kind"].as_str() {
         "fault" => {
             assert_eq!((&line["src_nid"], &line["result"]), (&cell(event, "nid"), &cell(event, "result")));
-            says(&format!("page fault, class {}", cell(event, "class")));
-            says(&format!("page now on node {}", cell(event, "nid")));
+            assert_in_text(&format!("page fault, class {}", cell(event, "class")));
+            assert_in_text(&format!("page now on node {}", cell(event, "nid")));
         }
         "check" => {
             let of = ["src_nid", "dst_nid"].map(|c| cell(event, c));
             assert_eq!([&line["src_nid"], &line["dst_nid"]], [&of[0], &of[1]]);
             assert_eq!(line["result"], cell(event, "verdict"));
-            says(&cell(event, "verdict"));
-            says(&format!("on node {}", of[0]));
+            assert_in_text(&cell(event, "verdict"));
+            assert_in_text(&format!("on node {}", of[0]));
         }
         "mark" => {
             assert_eq!((&line["src_nid"], &line["result"]), (&cell(event, "nid"), &cell(event, "result")));
-            says(&format!("frame {:#x}", number("pfn")));
-            says(if cell(event, "result") == "ok" { "marked: unmapped on node 1" } else { "not marked" });
+            assert_in_text(&format!("frame {:#x}", number("pfn")));
+            assert_in_text(if cell(event, "result") == "ok" { "marked: unmapped on node 1" } else { "not marked" });
         }
         "migrate" => {
             assert_eq!(line["pages"], cell(event, "pages"));
             assert_eq!(line["result"], cell(event, "result"));
             let migrated = if cell(event, "result") == "ok" { "migrated" } else { "not migrated" };
-            says(&format!("{migrated} from node {} to node {}", cell(event, "src_nid"), cell(event, "dst_nid")));
-            says(&format!("frame {:#x}", number("old_pfn")));
+            assert_in_text(&format!(
+                "{migrated} from node {} to node {}",
+                cell(event, "src_nid"),
+                cell(event, "dst_nid")
+            ));
+            assert_in_text(&format!("frame {:#x}", number("old_pfn")));
         }
         "batch" => {
             assert_eq!(line["pages"], cell(event, "succeeded"));
             let (succeeded, failed) = (number("succeeded"), number("failed"));
-            says(&match cell(event, "mode").as_str() {
+            assert_in_text(&match cell(event, "mode").as_str() {
                 "lazy" => format!(", {succeeded} marked, {failed} failed"),
                 mode => format!("mode {mode}: {succeeded} pages migrated, {failed} failed"),
             });
         }
         "request" => {
-            says(&format!("{}(", cell(event, "name")));
-            says(&format!("returned {}", cell(event, "ret")));
+            assert_in_text(&format!("{}(", cell(event, "name")));
+            assert_in_text(&format!("returned {}", cell(event, "ret")));
         }
-        "loss" => says(&format!("{} events of probe {}", number("count"), cell(event, "probe"))),
-        "phase" => says(&cell(event, "text")),
+        "loss" => assert_in_text(&format!("{} events of probe {}", number("count"), cell(event, "probe"))),
+        "phase" => assert_in_text(&cell(event, "text")),
         "task" => {}
         other => panic!("a line of kind {other}"),
     }
 }
 
 #[test]
-fn events_nested_in_a_line_are_what_its_syscall_counts() {
+fn marks_nested_in_a_syscall_sum_to_the_counts_in_its_line() {
     for recording in recordings() {
-        let dir = written(recording);
+        let dir = write_trace(recording);
         let lines = lines(dir.path(), &[]);
-        let inside = |outer: &Line, kind: &str, result: &str| {
+        let pages_nested_in = |outer: &Line, kind: &str, result: &str| {
             let mut numbers = vec![outer["number"].clone()];
             let mut pages = 0;
             for line in &lines {
@@ -184,18 +188,18 @@ fn events_nested_in_a_line_are_what_its_syscall_counts() {
         };
         for request in lines.iter().filter(|l| l["kind"] == "request") {
             for (kind, result, words) in [("mark", "ok", "marked"), ("mark", "failed", "not marked")] {
-                let pages = inside(request, kind, result);
-                let said = format!("{pages} page{} {words}", if pages == 1 { "" } else { "s" });
+                let pages = pages_nested_in(request, kind, result);
+                let expected = format!("{pages} page{} {words}", if pages == 1 { "" } else { "s" });
                 let text = &request["text"];
-                assert_eq!(text.contains(&said), pages > 0, "{said}: {text}");
+                assert_eq!(text.contains(&expected), pages > 0, "{expected}: {text}");
             }
         }
     }
 }
 
 #[test]
-fn folded_lines_count_the_rest() {
-    let dir = written(testkit::lazy(300, 0..300));
+fn a_folded_line_counts_the_lines_that_it_replaces() {
+    let dir = write_trace(testkit::lazy(300, 0..300));
     let text = migtrace(dir.path(), &["log", "run.parquet"]);
     let (shown, folded): (Vec<&str>, Vec<&str>) = text
         .lines()
@@ -208,9 +212,9 @@ fn folded_lines_count_the_rest() {
 }
 
 #[test]
-fn the_summary_adds_up_to_the_lines() {
+fn summary_totals_equal_the_sum_of_the_lines() {
     for recording in recordings() {
-        let dir = written(recording);
+        let dir = write_trace(recording);
         let (lines, text) = (lines(dir.path(), &[]), migtrace(dir.path(), &["log", "run.parquet"]));
         let pages = |kind: &str, result: &str| -> u64 {
             let of = lines.iter().filter(|l| l["kind"] == kind && l["result"] == result);
@@ -232,8 +236,8 @@ fn the_summary_adds_up_to_the_lines() {
 }
 
 #[test]
-fn lines_for_programs_can_be_filtered_and_stay_whole() {
-    let dir = written(testkit::lazy(8, 0..8));
+fn filtered_tsv_lines_keep_their_nesting_and_range() {
+    let dir = write_trace(testkit::lazy(8, 0..8));
     let lines = lines(dir.path(), &["--kind", "migrate", "--kind", "fault"]);
     let moves: Vec<&Line> = lines.iter().filter(|l| l["kind"] == "migrate").collect();
     assert_eq!(moves.len(), 8);

@@ -1,4 +1,4 @@
-//! memtoy scripts on whatever machine this is: node 0 is enough.
+//! memtoy scripts that run on any machine: they use node 0 only.
 
 use std::{fs, io::Write, path::PathBuf, process::Stdio};
 
@@ -41,14 +41,14 @@ fn a_segment_is_mapped_touched_and_verified() {
 }
 
 #[test]
-fn asking_where_pages_are_touches_none() {
+fn where_does_not_touch_pages() {
     let printed = output("anon seg 600p\nmap seg\nwhere seg 0 600p\nwhere seg\n");
     assert_eq!(printed.matches("600 pages: absent: 600").count(), 2, "{printed}");
     assert!(printed.contains("    ... and 536 pages more\n"), "{printed}");
 }
 
 #[test]
-fn get_mempolicy_touches_the_page_that_it_is_asked_about() {
+fn getpol_touches_the_queried_page() {
     let printed = output("anon seg 4p shared\nmap seg\ngetpol seg 3p\nwhere seg\n");
     assert!(printed.starts_with("memtoy:  seg page 3 is on node 0\n"), "{printed}");
     assert!(
@@ -58,7 +58,7 @@ fn get_mempolicy_touches_the_page_that_it_is_asked_about() {
 }
 
 #[test]
-fn what_lies_outside_a_segment_is_clipped_or_refused() {
+fn a_range_beyond_its_segment_is_clipped_or_refused() {
     let printed = output("anon seg 8p\nmap seg\ntouch seg 6p 4p\n");
     assert!(
         printed.starts_with("memtoy:  clipped to the end of seg, 0x8000\nmemtoy:  touched 2 pages in "),
@@ -73,7 +73,7 @@ fn what_lies_outside_a_segment_is_clipped_or_refused() {
 }
 
 #[test]
-fn contents_outlive_policies_and_moves() {
+fn contents_survive_policy_changes_and_migration() {
     let text = "anon a 64p shared\nanon b 2m huge\nmap a\nmap b\ntouch a w\ntouch b w\nmbind a bind+move 0\n\
                 mbind b interleaved+move *\nmigrate 0\ntouch a 3p 9p w\nverify a\nverify b\nshow\nnuma\nmpol pref 0\nmpol\n";
     let printed = output(text);
@@ -83,7 +83,7 @@ fn contents_outlive_policies_and_moves() {
 }
 
 #[test]
-fn pages_are_moved_one_by_one_pinned_and_advised() {
+fn move_pin_loop_madvise_and_cpu_work_on_a_segment() {
     let text = "anon seg 8p\nmap seg\ntouch seg w\nmove seg 2p 3p to 0\npin seg 1p 2p\nloop 1 seg 0 3p w\nunpin seg\n\
                 madvise seg nohuge\ncpu 0\ncpu\nverify seg\n";
     let printed = output(text);
@@ -94,7 +94,7 @@ fn pages_are_moved_one_by_one_pinned_and_advised() {
         "{printed}"
     );
     assert!(printed.contains("memtoy:  on CPU 0 of node 0; may run on 0\n"), "{printed}");
-    // move_pages(2) of a page that is not there: the call succeeds, and says so for the page.
+    // move_pages(2) on an absent page succeeds, and returns the error in the status of that page.
     let absent = output("anon seg 2p\nmap seg\ntouch seg 1p w\nmove seg to 0\n");
     assert!(absent.contains(" secs. 1 page not migrated\n"), "{absent}");
     let (_dir, path) = script("cpu 1023\n");
@@ -106,21 +106,21 @@ fn pages_are_moved_one_by_one_pinned_and_advised() {
 }
 
 #[test]
-fn a_script_that_is_wrong_does_not_begin() {
+fn an_invalid_script_runs_no_command() {
     let (_dir, path) = script("pid\nanon seg 8p\nmbind seg preffered 1\n");
     let message = "test.memtoy:3: \"preffered\" is no policy: ";
     memtoy().arg(path).assert().code(2).stdout("").stderr(predicate::str::contains(message));
 }
 
 #[test]
-fn a_system_call_that_fails_ends_a_script_with_its_line() {
+fn a_failed_system_call_ends_the_script_and_names_its_line() {
     let (_dir, path) = script("anon seg 8p\nmap seg\n\nmbind seg bind 1023\npid\n");
     let message = "test.memtoy:4: mbind: EINVAL (Invalid argument)\n";
     memtoy().arg(path).assert().code(1).stdout("").stderr(predicate::str::ends_with(message));
 }
 
 #[test]
-fn a_line_that_is_to_fail_must() {
+fn a_line_that_is_expected_to_fail_must_fail() {
     let printed = output("anon seg 8p\nmap seg\n!mbind seg bind 1023\n");
     assert_eq!(printed, "memtoy:  mbind failed as expected: EINVAL (Invalid argument)\n");
     let (_dir, path) = script("anon seg 8p\nmap seg\n!touch seg\n");
@@ -132,7 +132,7 @@ fn a_line_that_is_to_fail_must() {
 }
 
 #[test]
-fn a_script_can_come_through_a_pipe() {
+fn a_script_is_read_from_standard_input() {
     for arguments in [vec![], vec!["-"]] {
         memtoy()
             .args(arguments)
@@ -154,7 +154,7 @@ fn a_script_can_come_through_a_pipe() {
 }
 
 #[test]
-fn a_reader_that_is_gone_is_no_error() {
+fn a_closed_pipe_is_no_error() {
     let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("migtrace"))
         .arg("memtoy")
         .stdin(Stdio::piped())
@@ -169,7 +169,7 @@ fn a_reader_that_is_gone_is_no_error() {
 }
 
 #[test]
-fn help_lists_every_command_and_says_how_each_is_used() {
+fn help_lists_commands_and_their_usage() {
     let printed = output("help\n");
     for name in
         ["anon", "map", "unmap", "remove", "touch", "verify", "mbind", "where", "getpol", "show", "numa", "migrate"]

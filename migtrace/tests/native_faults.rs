@@ -1,7 +1,8 @@
-//! Page faults of a process of this test's own, recorded on the machine that the tests run on, against what the kernel
-//! itself counts for that process (getrusage); and recordings with another clock than the machine's. If this machine does not
-//! allow tracing, they are skipped, with a message.
-#![allow(clippy::unwrap_used, reason = "a test ends where its premise does")]
+//! Recordings on the host itself. The page faults of a child process are compared with the kernel's own count for that
+//! process (getrusage). A full disk and a time namespace end a recording with an error.
+//!
+//! If this host does not allow tracing, the tests are skipped with a message.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test, with its line")]
 
 use std::{
     env, fs,
@@ -20,17 +21,17 @@ use nix::sys::{
 
 const PAGE: usize = 4096;
 const PAGES: usize = 3000;
-/// Set in the process that is recorded.
+/// Set in the environment of the recorded process.
 const WORKLOAD: &str = "MIGTRACE_TEST_WORKLOAD";
-const TEST: &str = "as_many_faults_as_the_kernel_counts";
+const TEST: &str = "recorded_faults_equal_the_count_of_getrusage";
 
 #[test]
-fn as_many_faults_as_the_kernel_counts() {
+fn recorded_faults_equal_the_count_of_getrusage() {
     if env::var_os(WORKLOAD).is_some() {
         workload();
     }
-    let Some(way) = way_to_see_faults() else {
-        return skipped(TEST, "this machine lets this process trace no faults");
+    let Some(attach_method) = fault_attach_method() else {
+        return skipped(TEST, "this process cannot trace faults on this machine");
     };
     let dir = tempfile::tempdir().unwrap();
     let trace = dir.path().join("run.parquet");
@@ -46,22 +47,22 @@ fn as_many_faults_as_the_kernel_counts() {
     let trace = Trace::open(&trace).unwrap();
     assert_eq!(trace.meta().lost(), 0);
     let events = trace.read_all().unwrap();
-    let mark = |text: &str| events.iter().find(|e| matches!(&e.body, Body::Phase(p) if p.text == text)).unwrap();
-    let (begin, end) = (mark("begin"), mark("end"));
+    let phase = |text: &str| events.iter().find(|e| matches!(&e.body, Body::Phase(p) if p.text == text)).unwrap();
+    let (begin, end) = (phase("begin"), phase("end"));
     assert_eq!((begin.pid, begin.process_start_ns), (end.pid, end.process_start_ns));
     assert!(begin.process_start_ns.is_some_and(|ns| ns < begin.ts_ns));
     let inside = |e: &&Event| e.tid == begin.tid && (begin.ts_ns..end.ts_ns).contains(&e.ts_ns);
-    // A fault that is to be tried again comes once more, and the kernel counts it once.
+    // The kernel counts a fault once, although a fault with result retry is handled a second time.
     let is_fault = |e: &&Event| matches!(&e.body, Body::Fault(f) if f.result.as_deref() != Some("retry"));
     let seen = events.iter().filter(inside).filter(is_fault).count();
-    assert_eq!(seen, counted, "faults by way of {way}");
+    assert_eq!(seen, counted, "faults traced by {attach_method}");
 }
 
 #[test]
 fn a_full_disk_ends_the_recording_with_an_error() {
     let test = "a_full_disk_ends_the_recording_with_an_error";
-    if way_to_see_faults().is_none() {
-        return skipped(test, "this machine lets this process trace no faults");
+    if fault_attach_method().is_none() {
+        return skipped(test, "this process cannot trace faults on this machine");
     }
     let dir = tempfile::tempdir().unwrap();
     let unshare = |script: &str| {
@@ -71,7 +72,7 @@ fn a_full_disk_ends_the_recording_with_an_error() {
     };
     let mount = "mount -t tmpfs -o size=64k none \"$1\"";
     if !unshare(mount).status.success() {
-        return skipped(test, "only root can mount a small disk here");
+        return skipped(test, "only root can mount a small disk on this machine");
     }
     // Each process has its own addresses and page frames, so its events take some KiB.
     let workload = "sh -c 'for i in $(seq 2000); do /bin/true; done'";
@@ -82,10 +83,10 @@ fn a_full_disk_ends_the_recording_with_an_error() {
 }
 
 #[test]
-fn a_clock_that_is_ahead_of_the_machines_is_refused() {
-    let test = "a_clock_that_is_ahead_of_the_machines_is_refused";
-    if way_to_see_faults().is_none() || !fs::exists("/proc/self/ns/time").unwrap() {
-        return skipped(test, "this machine lets this process trace no faults, or has no time namespaces");
+fn a_time_namespace_with_an_offset_is_refused() {
+    let test = "a_time_namespace_with_an_offset_is_refused";
+    if fault_attach_method().is_none() || !fs::exists("/proc/self/ns/time").unwrap() {
+        return skipped(test, "this process cannot trace faults on this machine, or the kernel has no time namespaces");
     }
     let dir = tempfile::tempdir().unwrap();
     let record = |namespace: &[&str]| {
@@ -95,7 +96,7 @@ fn a_clock_that_is_ahead_of_the_machines_is_refused() {
             command.args([env!("CARGO_BIN_EXE_migtrace"), "record", "--quiet", "--", "true"]).output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
-    // One of its own that shows the same is none.
+    // A time namespace without an offset has the machine's clock, so it is accepted.
     let (status, stderr) = record(&[]);
     assert_eq!(status, Some(0), "{stderr}");
     let (status, stderr) = record(&["--boottime", "1000"]);
@@ -103,45 +104,46 @@ fn a_clock_that_is_ahead_of_the_machines_is_refused() {
 }
 
 fn skipped(test: &str, why: &str) {
-    // Past the test harness, which keeps what is printed of a test that passes.
+    // Not by println!: libtest captures that, and does not show it for a test that passes.
     let mut out = std::io::stdout();
     writeln!(out, "test {test} ... skipped: {why}").unwrap();
 }
 
-/// How `record` would see faults here; `None` where it cannot.
-fn way_to_see_faults() -> Option<String> {
+/// Returns the hooks by which `record` traces faults on this machine; `None` if it cannot.
+fn fault_attach_method() -> Option<String> {
     let output = Command::new(env!("CARGO_BIN_EXE_migtrace")).args(["doctor", "--json"]).output().unwrap();
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let probes = report["probes"].as_array().unwrap();
-    // Marks of phases are needed too, to say where counting begins and ends.
+    // The test also needs phases: they delimit the counted part of the recording.
     let attached = |probe: &str| probes.iter().find(|p| p["probe"] == probe)?["attached"].as_str().map(str::to_owned);
     attached("phase")?;
     attached("fault")
 }
 
-/// Touches memory in three ways, and says how many faults the kernel has counted meanwhile.
+/// Touches memory by writes, reads and a system call, and prints how many faults the kernel counted meanwhile.
 fn workload() -> ! {
     let len = PAGES * PAGE;
     let flags = MapFlags::MAP_PRIVATE;
-    // SAFETY: new memory at a place of the kernel's choice.
+    // SAFETY: a new mapping at an address that the kernel chooses.
     let memory = unsafe {
         mmap_anonymous(None, len.try_into().unwrap(), ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, flags).unwrap()
     };
-    // SAFETY: the memory of above. A huge page would be one fault for 512 pages: fine too, but the count would prove less.
+    // A huge page would be one fault for 512 pages, and a small count would prove less.
+    // SAFETY: the range is the mapping above.
     unsafe { madvise(memory, len, MmapAdvise::MADV_NOHUGEPAGE).unwrap() };
     let zero = fs::File::open("/dev/zero").unwrap();
-    // SAFETY: the memory of above, which nothing else uses.
+    // SAFETY: the range is the mapping above, and no other reference to it exists.
     let bytes = unsafe { std::slice::from_raw_parts_mut(memory.as_ptr().cast::<u8>(), len) };
 
     let before = faults();
-    mark("begin");
+    phase("begin");
     let (written, rest) = bytes.split_at_mut(len / 3);
     let (read, filled) = rest.split_at_mut(len / 3);
     written.iter_mut().step_by(PAGE).for_each(|byte| *byte = 1);
     let sum: u64 = read.iter().step_by(PAGE).map(|byte| u64::from(*byte)).sum();
-    // Here the kernel faults, on the process's account.
+    // The kernel itself faults in read(2), and counts these faults for the process.
     std::io::Read::read_exact(&mut &zero, filled).unwrap();
-    mark("end");
+    phase("end");
     let after = faults();
     println!("\ncounted {}", after - before + sum as i64);
     exit(0);
@@ -152,8 +154,9 @@ fn faults() -> i64 {
     usage.minor_page_faults() + usage.major_page_faults()
 }
 
-fn mark(text: &str) {
+fn phase(text: &str) {
     let name = migtrace_common::record::PR_MIGTRACE_PHASE;
-    // SAFETY: the kernel knows no such option, and does nothing; a probe reads the text.
+    // SAFETY: the kernel does not have this option and returns an error without access to the text; only a probe reads
+    // it.
     unsafe { libc::prctl(name, text.as_ptr(), text.len(), 0, 0) };
 }

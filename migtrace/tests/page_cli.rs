@@ -1,4 +1,4 @@
-//! `migtrace page` on traces in files: one page's history, and errors for ambiguous questions.
+//! `migtrace page` on traces in files: the history of one page, and errors for ambiguous addresses.
 
 use std::{path::Path, process::Command};
 
@@ -35,7 +35,7 @@ fn a_page_that_migrated_lazily() {
     assert_eq!((status, err.as_str()), (0, ""));
     insta::assert_snapshot!(out);
     let decimal = 0x7f12_a400_3000_u64.to_string();
-    assert!(page(dir.path(), &[&decimal]).1.contains("page 4 of 8"), "decimal too");
+    assert!(page(dir.path(), &[&decimal]).1.contains("page 4 of 8"), "a decimal address selects the same page");
 }
 
 #[test]
@@ -90,18 +90,18 @@ fn a_page_that_bounced_and_a_lossy_sampled_recording() {
     meta.sample = std::num::NonZeroU32::new(10);
     write(&dir, (meta, events));
     let (_, out, _) = page(dir.path(), &[ADDR]);
-    for said in [
+    for expected in [
         "migrated back 2 times",
         "it was touched from another node (automatic NUMA balancing)",
         "3 events of this recording lost",
         "1 of 10 faults, checks, marks and migrations was recorded",
     ] {
-        assert!(out.contains(said), "{said}: {out}");
+        assert!(out.contains(expected), "no {expected:?} in {out}");
     }
 }
 
 #[test]
-fn several_processes_with_the_address_need_pid() {
+fn an_address_in_several_processes_needs_pid() {
     let dir = TempDir::new().expect("a directory");
     let (meta, mut events) = testkit::lazy(8, 0..8);
     let (_, mut others) = testkit::direct(8);
@@ -136,7 +136,7 @@ fn an_address_without_a_page_is_an_error() {
 }
 
 #[test]
-fn colour_is_there_when_asked_for() {
+fn color_always_writes_escape_sequences() {
     let dir = TempDir::new().expect("a directory");
     write(&dir, testkit::lazy(8, 0..8));
     assert!(page(dir.path(), &[ADDR, "--color", "always"]).1.contains("\u{1b}["));

@@ -1,4 +1,4 @@
-//! Recordings that end as they should not: what was written before is whole.
+//! Recordings that a kill or a full disk ends: the events written before can be read.
 
 use std::{
     env, fs,
@@ -18,12 +18,13 @@ use migtrace::{
 
 const MIGTRACE: &str = env!("CARGO_BIN_EXE_migtrace");
 
-/// What the recorder is to do: `SHAPE EVENTS PER_SECOND OUTPUT`, 0 events a second for as fast as it can.
+/// Set in the recorder's environment: `SHAPE EVENTS PER_SECOND OUTPUT`. 0 events per second means no limit.
 const RECORD: &str = "MIGTRACE_TEST_RECORD";
 
-/// The recorder: the tests below start this test program once more, with only this in it, because a recorder is to be killed.
+/// The recorder. The tests below run it in a second process of this test program, because they kill it or fill its
+/// disk.
 #[test]
-#[ignore = "the other tests start it as a process of its own"]
+#[ignore = "the other tests run it in a process of its own"]
 fn recorder() {
     let Ok(task) = env::var(RECORD) else { return };
     let task = task.split_whitespace().collect::<Vec<_>>();
@@ -49,7 +50,8 @@ fn record(shape: Shape, events: u64, per_second: u64, output: &Path) -> Result<(
     writer.finish(&meta(Some(clock::boot_ns()))).map(drop)
 }
 
-/// A recording of 20000 synthetic events a second that is killed after `age`; how old its newest recovered event was then.
+/// Records 20000 synthetic events per second, kills the recorder after `age`, and recovers the trace. Returns the age
+/// of the newest recovered event at the kill.
 fn lost_by_a_kill(age: Duration) -> Duration {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("run.parquet");
@@ -59,10 +61,10 @@ fn lost_by_a_kill(age: Duration) -> Duration {
         .stdout(Stdio::null())
         .spawn()
         .expect("started");
-    // From the first segment on it is at work.
+    // The first segment shows that the recorder is running.
     while fs::metadata(dir.path().join("run.parquet.partial/000001.parquet")).is_err() {
         thread::sleep(Duration::from_millis(10));
-        assert!(recorder.try_wait().expect("waited").is_none(), "it goes on");
+        assert!(recorder.try_wait().expect("waited").is_none(), "the recorder ended before it was killed");
     }
     thread::sleep(age);
     let killed_ns = clock::boot_ns();
@@ -71,19 +73,20 @@ fn lost_by_a_kill(age: Duration) -> Duration {
     let recovered = recover(&path, None).expect("recovered");
     assert!(recovered.left_out.is_empty(), "{:?}", recovered.left_out);
     let trace = Trace::open(&path).expect("opened");
-    assert!(trace.truncated(), "the trace says that it was cut off");
+    assert!(trace.truncated(), "the trace is marked as cut off");
     let newest = trace.events().map(|event| event.expect("an event").ts_ns).max().expect("events");
     Duration::from_nanos(killed_ns - newest)
 }
 
 #[test]
-fn a_kill_costs_no_more_than_the_last_second() {
-    // A machine that has no time for the recorder at that moment is no fault of it: one of three must do.
+fn a_kill_loses_at_most_the_last_second() {
+    // On a busy machine the recorder may not run in that second. Therefore one of three attempts must succeed.
     let lost = [500, 800, 1100].map(Duration::from_millis).map(lost_by_a_kill);
     assert!(lost.iter().any(|lost| *lost <= Duration::from_secs(1)), "{lost:?}");
 }
 
-/// Runs a shell script with a file system of its own, of 8 MiB, in `dir`: room for one segment, however fast events come.
+/// Mounts a file system of 8 MiB on `dir` and runs a shell script there. That is room for one segment at any event
+/// rate. Returns `None` if this user cannot mount.
 fn on_a_small_disk(dir: &Path, script: &str) -> Option<Output> {
     let unshare = |script: &str| {
         let mut unshare = Command::new("unshare");
@@ -93,14 +96,14 @@ fn on_a_small_disk(dir: &Path, script: &str) -> Option<Output> {
     };
     let mount = "mount -t tmpfs -o size=8m none \"$1\"";
     if !unshare(mount).status.success() {
-        eprintln!("skipped: only root can mount a small disk here");
+        eprintln!("skipped: only root can mount a small disk on this machine");
         return None;
     }
     Some(unshare(&format!("{mount} && cd \"$1\" && {script}")))
 }
 
 #[test]
-fn a_full_disk_is_told_and_the_trace_so_far_is_whole() {
+fn a_full_disk_is_reported_and_the_trace_so_far_is_readable() {
     let dir = tempfile::tempdir().expect("a directory");
     let script = "\"$2\" recorder --exact --ignored --nocapture; echo \"status $?\"; \
                   ls -A run.parquet.partial; \"$0\" summary run.parquet";
@@ -108,7 +111,7 @@ fn a_full_disk_is_told_and_the_trace_so_far_is_whole() {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(out.contains("status 101\n"), "{out}{err}");
     assert!(err.contains("No space left on device"), "{err}");
-    assert!(!out.contains(".tmp"), "nothing half-written stays: {out}");
+    assert!(!out.contains(".tmp"), "no temporary file remains: {out}");
     assert!(output.status.success() && out.contains("did not end, at least"), "{out}{err}");
     assert!(err.contains("the recording was cut off, its last events are missing"), "{err}");
 }

@@ -1,4 +1,4 @@
-//! `migtrace top` where there is no terminal, and its configuration file.
+//! `migtrace top` without a terminal: its error message and its help.
 
 use std::process::{Command, Output};
 
@@ -10,11 +10,11 @@ fn top(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn without_a_terminal_it_says_what_to_use() {
+fn without_a_terminal_the_error_suggests_export() {
     let output = top(&["run.parquet"]);
     assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("needs a terminal") && said.contains("export"), "{said}");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("needs a terminal") && error.contains("export"), "{error}");
     assert!(output.stdout.is_empty());
 }
 
@@ -23,7 +23,7 @@ fn help_has_examples_and_all_filters() {
     let output = top(&["--help"]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0));
-    for said in ["sudo migtrace top --pid 4711", "--filter", "--theme", "--no-mouse", "space plays it"] {
-        assert!(text.contains(said), "{said}: {text}");
+    for expected in ["sudo migtrace top --pid 4711", "--filter", "--theme", "--no-mouse", "space plays it"] {
+        assert!(text.contains(expected), "no {expected:?} in {text}");
     }
 }

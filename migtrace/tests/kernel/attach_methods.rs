@@ -1,4 +1,5 @@
-//! A role has several ways: each of them gives the same records, but for what the catalog says that it lacks.
+//! A capability has several attach methods. All give the same records, except for the fields that the catalog lists as
+//! unavailable.
 
 use std::collections::BTreeSet;
 
@@ -12,18 +13,18 @@ use crate::{
     recorder::Recorder,
     requirements::{self, needs},
     support::{PAGE, PAGES, Run, Script, WRITTEN_ON_1, migtrace, texts},
-    workloads::{Balancing, assert_reconciled, segment},
+    workloads::{Balancing, assert_reconciled, segment_start},
 };
 
-/// The tasks, the moves and the faults of every class that a kernel without swap can have.
+/// Direct migrations, one that fails, and faults of every class that a kernel without swap can have.
 const SCRIPT: &str = "anon seg 2m huge\nmap seg\nmbind seg preferred 1\ntouch seg 0 1p write\nmbind seg bind+move 2\n\
                       anon base 8p\nmap base\nmbind base preferred 1\ntouch base read\ntouch base write\n\
                       pin base 2p 1p\nmbind base bind+move 3\nunpin base\nmove base to 0\n";
 
 #[test]
-fn kprobes_see_what_fentry_sees() {
-    needs!(huge_pages, other_ways);
-    let [usual, kprobes] = ["", "fentry"].map(|forms| avoiding(forms, SCRIPT));
+fn kprobes_record_the_same_events_as_fentry() {
+    needs!(huge_pages, kprobes_that_allocate);
+    let [usual, kprobes] = ["", "fentry"].map(|program_types| avoiding(program_types, SCRIPT));
     let places: Vec<_> = kprobes.meta.probes.iter().filter_map(|probe| probe.attached.as_deref()).collect();
     assert!(places.iter().all(|place| !place.contains("fentry") && !place.contains("fexit")), "{places:#?}");
     assert!(places.contains(&"kprobe handle_mm_fault, kretprobe handle_mm_fault"), "{places:#?}");
@@ -36,15 +37,15 @@ fn kprobes_see_what_fentry_sees() {
 }
 
 #[test]
-fn kprobes_see_hinting_faults_and_what_the_policy_said() {
-    needs!(other_ways);
+fn kprobes_record_hinting_faults_and_their_checks() {
+    needs!(kprobes_that_allocate);
     let balancing = Balancing::on();
     let run = avoiding(
         "fentry",
         "mpol default\nanon seg 64p\nmap seg\nmbind seg default\ncpu 1\ntouch seg write\ncpu 2\nloop 2000 seg\nwhere seg\n",
     );
     drop(balancing);
-    let start = segment(&run);
+    let start = segment_start(&run);
     let inside = |addr: u64| (start..start + 64 * PAGE).contains(&addr);
     let faults = run.faults();
     let hinting = faults.iter().filter(|(_, f)| inside(f.addr) && f.class == Some(FaultClass::Hinting)).count();
@@ -54,17 +55,18 @@ fn kprobes_see_hinting_faults_and_what_the_policy_said() {
 }
 
 #[test]
-fn trace_events_alone_show_faults_and_calls() {
-    needs!(other_ways);
+fn tracepoints_alone_record_faults_and_placement_syscalls() {
+    needs!(kprobes_that_allocate);
     let run = avoiding("fentry,kprobe,tp_btf", &format!("{WRITTEN_ON_1}mbind seg bind+move 2\nwhere seg\n"));
-    let start = segment(&run);
+    let start = segment_start(&run);
     let touched: BTreeSet<_> = run.faults().iter().map(|(_, f)| f.addr & !(PAGE - 1)).collect();
     assert!((start..).step_by(PAGE as usize).take(PAGES as usize).all(|page| touched.contains(&page)), "{touched:x?}");
     assert!(!run.meta.coverage(Probe::Fault, ProbeField::Class).is_available());
-    let asked = run.requests().into_iter().filter(|(_, r)| r.name == RequestName::Mbind);
-    let asked: Vec<_> = asked.map(|(_, r)| (r.addr, r.nodemask.as_ref().map(ToString::to_string), r.ret)).collect();
+    let requests = run.requests().into_iter().filter(|(_, r)| r.name == RequestName::Mbind);
+    let requests: Vec<_> =
+        requests.map(|(_, r)| (r.addr, r.nodemask.as_ref().map(ToString::to_string), r.ret)).collect();
     let mask = |nodes: &str| Some(nodes.to_owned());
-    assert_eq!(asked, [(Some(start), mask("1"), 0), (Some(start), mask("2"), 0)]);
+    assert_eq!(requests, [(Some(start), mask("1"), 0), (Some(start), mask("2"), 0)]);
     assert!(
         run.migrations().is_empty() && !run.meta.coverage(Probe::DirectMigrate, None).is_available(),
         "{:#?}",
@@ -74,31 +76,31 @@ fn trace_events_alone_show_faults_and_calls() {
 }
 
 #[test]
-fn the_kernel_takes_every_program_that_has_a_place_in_it() {
+fn the_kernel_rejects_no_program_whose_hook_exists() {
     let old = requirements::kernel() < (6, 0);
-    for forms in ["", "fentry", "fentry,kprobe", "fentry,tp_btf", "fentry,kprobe,tp_btf"] {
-        let output = migtrace().env(AVOID, forms).args(["doctor", "--json"]).output().unwrap();
+    for program_types in ["", "fentry", "fentry,kprobe", "fentry,tp_btf", "fentry,kprobe,tp_btf"] {
+        let output = migtrace().env(AVOID, program_types).args(["doctor", "--json"]).output().unwrap();
         let (stdout, stderr) = texts(&output);
         let report: Value = serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}\n{stderr}"));
         for probe in report["probes"].as_array().unwrap() {
             let rejected = probe["error"].as_str().is_some_and(|error| error.contains(REJECTED));
-            // Up to 5.15 type information describes some system calls by stand-ins, and so fentry has no place there.
-            assert!(!rejected || old && forms.is_empty(), "without {forms:?}: {probe}");
+            // Up to 5.15, BTF describes some system calls by stand-ins, so fentry cannot attach to them.
+            assert!(!rejected || old && program_types.is_empty(), "without {program_types:?}: {probe}");
         }
     }
     let output = migtrace().env(AVOID, "fentry,uprobe").arg("doctor").output().unwrap();
-    let said = texts(&output).0;
-    assert!(said.contains("unknown BPF program type \"uprobe\" in MIGTRACE_AVOID"), "{said}");
+    let report = texts(&output).0;
+    assert!(report.contains("unknown BPF program type \"uprobe\" in MIGTRACE_AVOID"), "{report}");
 }
 
-/// A recording of a script without programs of these forms.
-fn avoiding(forms: &str, script: &str) -> Run {
+/// Records a script without BPF programs of these types.
+fn avoiding(program_types: &str, script: &str) -> Run {
     let script = Script::new(script);
-    Recorder::start_avoiding(forms, &[], &script.argv()).finish()
+    Recorder::start_avoiding(program_types, &[], &script.argv()).finish()
 }
 
-/// What a recording says of the mappings that a script gives policies to, without what differs from run to run. Whether a time
-/// is there does not.
+/// Describes the events in the mappings that a script sets policies for, without the values that differ between runs. A
+/// time differs; whether it is available does not.
 fn facts(run: &Run) -> Vec<String> {
     let requests = run.requests();
     let starts: BTreeSet<_> = requests.iter().filter_map(|(_, request)| request.addr).collect();

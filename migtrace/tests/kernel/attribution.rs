@@ -1,5 +1,5 @@
-//! Whose a page is, and what it is: a process of the test's own touches memory of every kind, and says where; faults have the
-//! class of it, mappings their kind, name and policy, and stacks the functions that were running.
+//! Attribution of pages: fault classes, mappings with kind, name and policy, stacks, and nodes. For classes and
+//! mappings, a child process touches every kind of memory and prints the addresses, which are compared with the trace.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,13 +17,13 @@ use std::{
 use migtrace::event::{Access, FaultClass, Policy, RegionClass, TaskEvent};
 
 use crate::{
-    recorder::{Beside, Recorder, wait_for},
+    recorder::{ChildGuard, Recorder, wait_for},
     requirements,
     support::{PAGE, PAGES, Script, migtrace, record, record_with},
-    workloads::segment,
+    workloads::segment_start,
 };
 
-/// Set in the process that is recorded.
+/// Set in the environment of the recorded process.
 const WORKLOAD: &str = "MIGTRACE_TEST_WORKLOAD";
 const TEST: &str = "attribution::every_kind_of_memory_has_its_class_name_and_policy";
 /// 2 MiB.
@@ -39,10 +39,10 @@ fn every_kind_of_memory_has_its_class_name_and_policy() {
     let argv = workload_argv(TEST);
     let run = Recorder::start(&[], &argv).finish();
     fs::write(pages, "0").unwrap();
-    let said = &run.ended.stdout;
+    let stdout = &run.ended.stdout;
 
     let faults = run.faults();
-    for line in said.lines().filter_map(|line| line.strip_prefix("fault ")) {
+    for line in stdout.lines().filter_map(|line| line.strip_prefix("fault ")) {
         let [class, addr] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
         let addr = u64::from_str_radix(addr, 16).unwrap();
         let last = faults.iter().rfind(|(_, f)| f.addr & !(PAGE - 1) == addr).map(|(_, f)| *f);
@@ -51,13 +51,13 @@ fn every_kind_of_memory_has_its_class_name_and_policy() {
     }
     let regions: BTreeMap<_, _> = run.regions().into_iter().map(|(_, r)| (r.addr, r)).collect();
     let mut seen = BTreeSet::new();
-    for line in said.lines().filter_map(|line| line.strip_prefix("region ")) {
+    for line in stdout.lines().filter_map(|line| line.strip_prefix("region ")) {
         let [class, addr, len, name, policy] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
         let number = |text| u64::from_str_radix(text, 16).unwrap();
         let (_, region) = regions.range(..=number(addr)).next_back().unwrap_or_else(|| panic!("no region of {line}"));
         assert_eq!((region.class.word(), &*region.name), (class, name.trim_matches('-')), "{line}: {region:?}");
         assert_eq!(region.policy.map_or("-", Policy::word), policy, "{line}: {region:?}");
-        // The stack and the heap grow.
+        // The stack and the heap grow, so the workload prints length 0 for them, and their bounds are not compared.
         if number(len) > 0 {
             assert_eq!((region.addr, region.len), (number(addr), number(len)), "{line}");
         }
@@ -68,7 +68,7 @@ fn every_kind_of_memory_has_its_class_name_and_policy() {
     run.assert_lossless();
 }
 
-/// The command that is the workload of a test, on CPU 1.
+/// Returns the command that runs the workload of a test on CPU 1.
 fn workload_argv(test: &str) -> Vec<OsString> {
     let as_workload = format!("{WORKLOAD}=1");
     let before = ["taskset", "-c", "1", "env", &as_workload].map(OsString::from);
@@ -76,7 +76,7 @@ fn workload_argv(test: &str) -> Vec<OsString> {
     before.into_iter().chain([env::current_exe().unwrap().into()]).chain(after).collect()
 }
 
-/// Touches memory of every kind, and says of each where and what it is.
+/// Touches every kind of memory, and prints the address and the expected attributes of each.
 fn workload() -> ! {
     let page = PAGE as usize;
     let private = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
@@ -98,7 +98,7 @@ fn workload() -> ! {
 
     let bound = map(4 * page, private, -1);
     let on_2: u64 = 1 << 2;
-    // SAFETY: the mapping is this function's; the kernel reads one word of nodes.
+    // SAFETY: this function made the mapping; the kernel reads one word of nodes.
     let ret = unsafe { libc::syscall(libc::SYS_mbind, bound, 4 * page, libc::MPOL_BIND, &raw const on_2, 64_u64, 0) };
     assert_eq!(ret, 0, "mbind: {}", std::io::Error::last_os_error());
     write(bound);
@@ -110,7 +110,7 @@ fn workload() -> ! {
     fault("shmem", shmem);
     region("shmem", shmem, 4 * page, "dev/zero", "-");
 
-    // This program's own file is no tmpfs.
+    // This program's own file is not on tmpfs, whose pages have class shmem.
     let exe = env::current_exe().unwrap();
     let file = fs::File::open(&exe).unwrap();
     let mapped = map(4 * page, libc::MAP_PRIVATE, std::os::fd::AsRawFd::as_raw_fd(&file));
@@ -138,17 +138,17 @@ fn workload() -> ! {
         fault("swap", swapped);
     }
 
-    // SAFETY: no other thread moves the break.
+    // SAFETY: no other thread changes the program break.
     let heap = unsafe { libc::sbrk(4 * page as libc::intptr_t) } as usize;
     write(heap.next_multiple_of(page));
     region("heap", heap.next_multiple_of(page), 0, "-", "-");
-    // The main thread's, where the environment lies.
+    // The environment is on the main thread's stack.
     let stack = env_address();
     region("stack", stack, 0, "-", "-");
     exit(0);
 }
 
-/// Bytes of a mapping's name that a record has.
+/// Maximum length of a mapping's name in a record, bytes.
 const NAME_BYTES: usize = migtrace_common::record::REGION_NAME - 1;
 
 fn env_address() -> usize {
@@ -159,11 +159,11 @@ fn env_address() -> usize {
 
 fn map(len: usize, flags: i32, fd: i32) -> usize {
     let rights = libc::PROT_READ | libc::PROT_WRITE;
-    // Of its own, so that the kernel merges it with no neighbour: a page without rights before and behind.
+    // A page without rights before and after the mapping prevents the kernel from merging it with a neighbour.
     let guard = PAGE as usize;
     let huge = flags & libc::MAP_HUGETLB != 0;
     let align = if huge { HUGE } else { guard };
-    // SAFETY: new memory at a place of the kernel's choice.
+    // SAFETY: a new mapping at an address that the kernel chooses.
     let reserved = unsafe {
         libc::mmap(
             std::ptr::null_mut(),
@@ -176,7 +176,7 @@ fn map(len: usize, flags: i32, fd: i32) -> usize {
     };
     assert_ne!(reserved, libc::MAP_FAILED);
     let at = (reserved as usize + guard).next_multiple_of(align);
-    // SAFETY: within what was reserved.
+    // SAFETY: the range is within the reserved one.
     let mapped = unsafe { libc::mmap(at as *mut libc::c_void, len, rights, flags | libc::MAP_FIXED, fd, 0) };
     assert_ne!(mapped, libc::MAP_FAILED, "mmap: {}", std::io::Error::last_os_error());
     if !huge && fd < 0 {
@@ -186,25 +186,25 @@ fn map(len: usize, flags: i32, fd: i32) -> usize {
 }
 
 fn advise(addr: usize, len: usize, advice: i32) {
-    // SAFETY: the range is mapped, and no reference knows what it holds.
+    // SAFETY: the range is mapped, and no reference to its contents exists.
     unsafe { libc::madvise(addr as *mut libc::c_void, len, advice) };
 }
 
 fn write(addr: usize) {
-    // SAFETY: the address is mapped to be written, and no reference knows it.
+    // SAFETY: the address is mapped writable, and no reference to it exists.
     unsafe { (addr as *mut u8).write_volatile(1) };
 }
 
 fn read(addr: usize) {
-    // SAFETY: the address is mapped to be read.
+    // SAFETY: the address is mapped readable.
     unsafe { (addr as *const u8).read_volatile() };
 }
 
 #[test]
 fn stacks_name_the_functions_of_kernel_and_program() {
     let recorder = Recorder::attached(&["--stacks", "--comm", "dd"]);
-    // A program that exits before its records are read, so that its mappings cannot be looked up. What it reads goes
-    // into memory of its own that it never touched.
+    // dd exits before its records are read, so its mappings cannot be looked up any more. Its read(2) faults because
+    // the buffer was never touched.
     recorder.signal(libc::SIGSTOP);
     let dd = Command::new("dd").args(["if=/dev/zero", "of=/dev/null", "bs=128k", "count=1"]).output().unwrap();
     assert!(dd.status.success(), "{dd:?}");
@@ -215,30 +215,34 @@ fn stacks_name_the_functions_of_kernel_and_program() {
     let reading: Vec<_> =
         faults.iter().filter(|(e, _)| innermost(&e.user_stack).is_some_and(|f| f.ends_with("read"))).collect();
     assert!(reading.len() >= 32, "{:#?}", faults.iter().map(|(e, _)| &e.user_stack).collect::<Vec<_>>());
-    // Since 6.19 the kernel jumps from there to a program and does not call it, so the function is on no stack.
-    let watched = if requirements::kernel() < (6, 19) { "handle_mm_fault" } else { "do_user_addr_fault" };
+    // Since 6.19 the kernel jumps from the traced function to the BPF program instead of calling it. So the function is
+    // not on the stack.
+    let last = if requirements::kernel() < (6, 19) { "handle_mm_fault" } else { "do_user_addr_fault" };
     for (event, fault) in reading {
         let stack: Vec<_> = event.kernel_stack.as_deref().unwrap_or_default().split(';').collect();
         let place = |function: &str| stack.iter().position(|frame| *frame == function);
-        let calls = ["vfs_read", watched].map(place);
+        let calls = ["vfs_read", last].map(place);
         assert!(calls[0].is_some() && calls[0] < calls[1], "{stack:?}");
-        // How the kernel comes to a BPF program is not what happened.
-        assert_eq!(stack.last(), Some(&watched), "{stack:?}");
+        // The stack must end there: the frames from which the kernel enters the BPF program belong to tracing.
+        assert_eq!(stack.last(), Some(&last), "{stack:?}");
         assert_eq!(fault.access, Access::Write);
     }
     run.assert_lossless();
 }
 
 #[test]
-fn programs_that_only_their_container_has_are_opened_while_they_run() {
+fn functions_of_a_library_in_a_private_mount_namespace_are_named() {
     let recorder = Recorder::attached(&["--stacks", "--comm", "dd"]);
-    // Only this process can see the library. It waits until the other end is opened.
+    // The library is in a mount namespace of this process only. dd blocks, because no process opens the other end of
+    // the FIFO.
     let own_library = "mount -t tmpfs none /mnt && cp $(ldd $(which dd) | awk '/libc.so/ { print $3 }') /mnt && mkfifo /mnt/end && \
                        LD_LIBRARY_PATH=/mnt exec dd if=/dev/zero of=/mnt/end bs=128k count=1";
     let mut command = Command::new("unshare");
-    let process = Beside::start(command.args(["--mount", "sh", "-c", own_library]));
+    let process = ChildGuard::start(command.args(["--mount", "sh", "-c", own_library]));
     let maps = format!("/proc/{}/maps", process.0.id());
-    wait_for("its library", || fs::read_to_string(&maps).is_ok_and(|maps| maps.contains("/mnt/libc.so")).then_some(()));
+    wait_for("dd maps its library", || {
+        fs::read_to_string(&maps).is_ok_and(|maps| maps.contains("/mnt/libc.so")).then_some(())
+    });
     thread::sleep(Duration::from_secs(3));
     recorder.signal(libc::SIGINT);
     let run = recorder.finish();
@@ -253,12 +257,12 @@ fn innermost(stack: &Option<Arc<str>>) -> Option<&str> {
 }
 
 #[test]
-fn stacks_of_moves_are_those_of_who_asked_for_them() {
+fn stacks_of_direct_migrations_show_the_placement_syscall() {
     let run = record_with(
         &["--stacks"],
         "anon seg 8p\nmap seg\nmbind seg preferred 1\ntouch seg write\nmbind seg bind+move 2\n",
     );
-    let start = segment(&run);
+    let start = segment_start(&run);
     let inside = |addr: u64| (start..start + PAGES * PAGE).contains(&addr);
     let moved: Vec<_> = run.migrations().into_iter().filter(|(_, m)| m.addr.is_some_and(inside)).collect();
     assert_eq!(moved.len() as u64, PAGES);
@@ -272,42 +276,43 @@ fn stacks_of_moves_are_those_of_who_asked_for_them() {
 }
 
 #[test]
-fn a_task_that_moves_leaves_its_pages_behind() {
+fn a_task_that_changes_its_node_reports_the_pages_left_behind() {
     let text =
         "cpu 1\nanon seg 300p\nmap seg\nmbind seg preferred 1\ntouch seg write\nsleep 1500\ncpu 2\npid\nsnooze 600\n";
     let script = Script::new(text);
     let (read, write) = std::io::pipe().unwrap();
     let recorder = Recorder::attached(&["--kind", "task"]);
-    let process = Beside::start(script.command().stdout(write));
+    let process = ChildGuard::start(script.command().stdout(write));
     let mut lines = BufReader::new(read).lines();
-    assert!(lines.any(|line| line.unwrap().contains("pid = ")), "memtoy has moved");
+    assert!(lines.any(|line| line.unwrap().contains("pid = ")), "memtoy runs on another node");
     let pid = process.0.id();
-    // The last move's estimate is read a little after it.
+    // The recorder reads the number of pages a little after the task changed its node.
     thread::sleep(Duration::from_millis(500));
     let maps = fs::read_to_string(format!("/proc/{pid}/numa_maps")).unwrap();
     recorder.signal(libc::SIGINT);
     let run = recorder.finish();
     let on_1 = maps.split_ascii_whitespace().filter_map(|word| word.strip_prefix("N1=")?.parse::<u64>().ok()).sum();
     let moves: Vec<_> = run.tasks().into_iter().filter(|(e, t)| e.pid == pid && t.what == TaskEvent::Moved).collect();
-    let (_, last) = moves.last().expect("a move");
+    let (_, last) = moves.last().expect("a change of node");
     assert_eq!((last.from_node, last.to_node, last.pages), (Some(1), Some(2), Some(on_1)), "{moves:#?}");
     assert!(on_1 >= 300, "{on_1}");
 }
 
 #[test]
-fn pages_that_are_first_touched_from_another_node_are_told() {
+fn first_touch_from_another_node_is_reported() {
     let run = record("cpu 1\nanon seg 8p\nmap seg\nmbind seg bind 2\ntouch seg write\nwhere seg\n");
-    let start = segment(&run);
+    let start = segment_start(&run);
     let inside = |addr: u64| (start..start + PAGES * PAGE).contains(&addr);
     let first: Vec<_> =
         run.faults().into_iter().filter(|(_, f)| inside(f.addr)).map(|(e, f)| (e.cpu_node, f.nid)).collect();
     assert_eq!(first, [(Some(1), Some(2)); PAGES as usize]);
     let output = migtrace().args(["summary", "--json"]).arg(&run.ended.trace).output().unwrap();
     let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let remote = run.faults().into_iter().filter(|(e, f)| is_first(f.class) && f.nid.is_some() && f.nid != e.cpu_node);
+    let remote =
+        run.faults().into_iter().filter(|(e, f)| is_first_touch(f.class) && f.nid.is_some() && f.nid != e.cpu_node);
     assert_eq!(summary["first_touches"]["remote"], remote.count());
 }
 
-fn is_first(class: Option<FaultClass>) -> bool {
+fn is_first_touch(class: Option<FaultClass>) -> bool {
     matches!(class, Some(FaultClass::Anon | FaultClass::Huge | FaultClass::Cow))
 }

@@ -1,4 +1,4 @@
-//! Counts made in the kernel, beside records or in their place, against what the workload is known to do.
+//! Counts made in the kernel, with or without records, against the known counts of the workload.
 
 use std::process::ExitStatus;
 
@@ -20,24 +20,24 @@ use crate::{
     support::{PAGES, Script, WRITTEN_ON_1, migtrace},
 };
 
-/// What was counted of one command and its children, and the events that were recorded beside.
+/// The counts of one command and its children, and the events that were also recorded.
 struct Counted {
     counts: Counts,
     events: Vec<Event>,
-    /// Of all probes together.
+    /// Sum over all probes.
     counters: ProbeCounters,
     id: ProcessId,
 }
 
-/// Runs a memtoy script that must succeed. A CPU makes so many records of one kind in a tenth of a second at most.
+/// Runs a memtoy script that must succeed. Each CPU may make at most `records` records of one kind in 0.1 s.
 fn count(records: u32, script: &str) -> Counted {
-    // For its check that this is the virtual machine.
+    // Asserts that this is the virtual machine.
     drop(migtrace());
     let script = Script::new(script);
     let argv: Vec<String> = script.argv().iter().map(|word| word.to_str().unwrap().to_owned()).collect();
     let mut workload = Workload::hold(&argv).unwrap();
     let pid = workload.pid;
-    // This thread runs other tests afterwards, which need all capabilities.
+    // The session must keep all capabilities of this thread: it runs other tests afterwards, which need them.
     let scope = Scope {
         processes: Some(vec![pid]),
         aggregate: Some(Beside { faults: records, others: records }),
@@ -72,7 +72,7 @@ fn count(records: u32, script: &str) -> Counted {
 }
 
 impl Counted {
-    /// Events and pages of the sorts that are asked for.
+    /// Returns the events and pages of the sorts that `wanted` selects.
     fn of(&self, wanted: impl Fn(&Sort) -> bool) -> (u64, u64) {
         let found = self.counts.sorts.iter().filter(|(sort, _)| wanted(sort));
         found.fold((0, 0), |(events, pages), (_, count)| (events + count.events, pages + count.pages))
@@ -84,7 +84,7 @@ impl Counted {
 }
 
 #[test]
-fn direct_moves_are_counted_by_cause_and_nodes_without_a_record() {
+fn direct_migrations_are_counted_by_cause_and_nodes_without_records() {
     let counted = count(0, &format!("{WRITTEN_ON_1}mbind seg bind+move 2\ntouch seg read\nverify seg\n"));
     let moved =
         Sort::Migrate { cause: Cause::Mbind, result: Outcome::Ok, reason: None, src_nid: Some(1), dst_nid: Some(2) };
@@ -95,11 +95,11 @@ fn direct_moves_are_counted_by_cause_and_nodes_without_a_record() {
     assert_eq!((counted.process().moved_pages, counted.process().failed_pages), (PAGES, 0));
     let has_record = |e: &Event| matches!(e.body, Body::Fault(_) | Body::Migrate(_) | Body::Check(_) | Body::Mark(_));
     assert!(!counted.events.iter().any(has_record));
-    assert!(counted.events.iter().any(|e| matches!(e.body, Body::Request(_))), "requests are still recorded");
+    assert!(counted.events.iter().any(|e| matches!(e.body, Body::Request(_))), "placement syscalls are still recorded");
 }
 
 #[test]
-fn lazy_marks_checks_and_moves_are_counted() {
+fn lazy_marks_checks_and_migrations_are_counted() {
     needs!(migrate_on_fault);
     let counted = count(0, &format!("{WRITTEN_ON_1}mbind seg bind+move+lazy 2\ntouch seg read\nverify seg\n"));
     let marked = Sort::Mark { result: Outcome::Ok, reason: None, nid: Some(1) };
@@ -114,13 +114,13 @@ fn lazy_marks_checks_and_moves_are_counted() {
 }
 
 #[test]
-fn beside_counts_a_cpu_makes_so_many_records_and_no_more() {
+fn faults_above_the_record_limit_are_aggregated_only() {
     let counted = count(5, "anon seg 3000p\nmap seg\ntouch seg write\n");
     let (faults, _) = counted.of(|sort| matches!(sort, Sort::Fault { .. }));
     assert!(faults > 3000, "{faults}");
     let recorded = counted.events.iter().filter(|e| matches!(e.body, Body::Fault(_))).count() as u64;
     assert!((1..faults).contains(&recorded), "{recorded} of {faults}");
-    // Nothing but faults is counted here: each of them has a record or is known to have none.
+    // The script causes only faults. Each of them has a record or is aggregated only.
     assert_eq!(recorded + counted.counters.aggregated_only, faults);
     assert_eq!(counted.process().faults, faults);
 }

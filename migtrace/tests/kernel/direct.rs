@@ -1,13 +1,13 @@
-//! Direct migration: mbind(2) with MPOL_MF_MOVE moves the pages while the caller waits.
+//! Direct migration: mbind(2) with MPOL_MF_MOVE migrates the pages while the caller waits.
 
 use migtrace::event::{Body, Cause, Outcome, Policy};
 
-use crate::support::{PAGES, WRITTEN_ON_1, assert_inside, record};
+use crate::support::{PAGES, WRITTEN_ON_1, assert_nested, record};
 
 #[test]
-fn eight_pages_move_inside_mbind_and_are_not_faulted_again() {
+fn eight_pages_migrate_inside_mbind_and_do_not_fault_again() {
     let run = record(&format!("{WRITTEN_ON_1}mbind seg bind+move 2\ntouch seg read\nverify seg\nwhere seg\n"));
-    let (request_event, request) = run.move_request();
+    let (request_event, request) = run.migrating_mbind();
     assert_eq!((request.ret, request.policy, request.len), (0, Some(Policy::Bind), Some(PAGES * 4096)));
     assert_eq!(request.nodemask.as_ref().unwrap().nodes(), [2]);
     assert_eq!((request.flags.as_str(), request.is_lazy()), ("move", false));
@@ -26,16 +26,16 @@ fn eight_pages_move_inside_mbind_and_are_not_faulted_again() {
             stages.iter().all(|&ns| ns > 0) && stages.iter().sum::<u64>() <= moved.latency_ns.unwrap(),
             "{moved:?}"
         );
-        assert_inside(event, request_event);
+        assert_nested(event, request_event);
     }
 
     let batches: Vec<_> = run.events.iter().filter(|e| matches!(e.body, Body::Batch(_))).collect();
     assert_eq!(batches.len(), 1);
     let Body::Batch(batch) = &batches[0].body else { unreachable!() };
     assert_eq!((batch.succeeded, batch.failed, batch.cause), (PAGES, 0, Cause::Mbind));
-    assert_inside(batches[0], request_event);
+    assert_nested(batches[0], request_event);
 
-    assert_eq!(run.later_faults(), [], "no page faults after it moved");
+    assert_eq!(run.later_faults(), [], "no page faults after its migration");
     assert!(run.marks().is_empty() && run.checks().is_empty());
     run.assert_lossless();
     run.assert_counters();

@@ -1,4 +1,5 @@
-//! What doctor says is what is: where all is there, and where something is missing.
+//! The report of `migtrace doctor`: with all requirements it agrees with a recording, and it names missing
+//! requirements.
 
 use migtrace::recording::Fidelity;
 use std::{
@@ -10,7 +11,7 @@ use serde_json::Value;
 
 use crate::support::{migtrace, texts};
 
-/// `migtrace doctor --json`, started by another program.
+/// Runs `migtrace doctor --json`, started by another program. Returns the exit status and the report.
 fn doctor_under(program: &str, args: &[&str]) -> (i32, Value) {
     let mut command = Command::new(program);
     command.args(args).arg(migtrace().get_program()).args(["doctor", "--json"]);
@@ -23,35 +24,37 @@ fn report(output: &Output) -> (i32, Value) {
     (output.status.code().unwrap(), value)
 }
 
-/// A list's entries that have this value.
+/// Returns the entries of a list that have this value at `key`.
 fn with<'a>(report: &'a Value, list: &str, key: &str, value: &str) -> Vec<&'a Value> {
     report[list].as_array().unwrap().iter().filter(|entry| entry[key] == value).collect()
 }
 
 #[test]
-fn every_hook_that_is_said_to_attach_does_in_a_recording() {
+fn hooks_in_the_report_attach_in_a_recording() {
     let (status, report) = report(&migtrace().args(["doctor", "--json"]).output().unwrap());
     assert_eq!((status, &report["can_trace"]), (0, &Value::Bool(true)));
     let symbols = fs::read_to_string("/proc/kallsyms").unwrap();
     let has_home_node = symbols.contains("__x64_sys_set_mempolicy_home_node");
-    let is_of_home_node = |role: &Value| role["error"].as_str().unwrap().contains("set_mempolicy_home_node");
+    let is_of_home_node =
+        |capability: &Value| capability["error"].as_str().unwrap().contains("set_mempolicy_home_node");
     for probe in ["fault", "hinting_check", "batch", "direct_migrate", "request", "phase", "task"] {
-        let roles = with(&report, "probes", "probe", probe);
-        // A call that came later is one role less.
-        let is_there = |role: &&Value| role["attached"].is_string() || !has_home_node && is_of_home_node(role);
-        assert!(!roles.is_empty() && roles.iter().all(is_there), "{probe}: {roles:?}");
+        let capabilities = with(&report, "probes", "probe", probe);
+        // A kernel without set_mempolicy_home_node (before 5.17) cannot attach to it.
+        let is_expected =
+            |capability: &&Value| capability["attached"].is_string() || !has_home_node && is_of_home_node(capability);
+        assert!(!capabilities.is_empty() && capabilities.iter().all(is_expected), "{probe}: {capabilities:?}");
     }
     let run = crate::support::record("numa\n");
-    // What is read beside the programs is no hook.
+    // Estimated capabilities are read from other sources than BPF programs, and have no hook.
     let hooks = run.meta.probes.iter().filter(|p| p.fidelity != Fidelity::Estimated);
     let recorded: Vec<_> = hooks.map(|p| (p.probe.to_string(), p.attached.clone())).collect();
-    let said: Vec<_> = report["probes"]
+    let reported: Vec<_> = report["probes"]
         .as_array()
         .unwrap()
         .iter()
         .map(|p| (p["probe"].as_str().unwrap().to_owned(), p["attached"].as_str().map(str::to_owned)))
         .collect();
-    assert_eq!(recorded, said);
+    assert_eq!(recorded, reported);
     assert!(with(&report, "checks", "state", "missing").is_empty(), "{report}");
 }
 
@@ -79,7 +82,7 @@ fn without_btf_it_names_the_file_and_the_option() {
 }
 
 #[test]
-fn in_a_container_with_its_own_processes_it_names_the_option() {
+fn in_a_private_pid_namespace_it_names_the_container_option() {
     let (status, report) = doctor_under("unshare", &["--pid", "--fork", "--mount-proc"]);
     assert_eq!((status, &report["can_trace"]), (69, &Value::Bool(false)));
     let namespaces = with(&report, "checks", "what", "namespaces")[0];

@@ -1,4 +1,4 @@
-//! What is missing is said, in one message, with the exit status that means it.
+//! A missing requirement gives one message that names it, and the right exit status.
 
 use migtrace::event::Probe;
 use migtrace::recording::{Coverage, Why};
@@ -17,17 +17,17 @@ use crate::{
 const BAD_INPUT: i32 = 2;
 const UNAVAILABLE: i32 = 69;
 
-fn assert_refused(output: &Output, status: i32, says: &[&str]) {
+fn assert_refused(output: &Output, status: i32, words: &[&str]) {
     let (_, stderr) = texts(output);
     assert_eq!(output.status.code(), Some(status), "{stderr}");
     let messages: Vec<_> = stderr.lines().filter(|line| line.starts_with("migtrace: ")).collect();
-    assert_eq!(messages.len(), 1, "one message: {stderr}");
-    for word in says {
+    assert_eq!(messages.len(), 1, "exactly one message: {stderr}");
+    for word in words {
         assert!(messages[0].contains(word), "{word:?} is not in: {stderr}");
     }
 }
 
-/// `migtrace record -- true`, started by another program.
+/// Runs `migtrace record -- true`, started by another program.
 fn record_under(program: &str, args: &[&str]) -> Output {
     let dir = tempfile::tempdir().unwrap();
     let mut command = Command::new(program);
@@ -36,54 +36,54 @@ fn record_under(program: &str, args: &[&str]) -> Output {
 }
 
 #[test]
-fn without_privilege() {
+fn record_without_privilege_is_refused() {
     let output = record_under("setpriv", &["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]);
     assert_refused(&output, UNAVAILABLE, &["CAP_BPF", "CAP_PERFMON", "sudo"]);
 }
 
 #[test]
-fn without_btf() {
+fn record_without_btf_is_refused() {
     let hide = "mount -t tmpfs none /sys/kernel/btf && exec \"$0\" \"$@\"";
     let output = record_under("unshare", &["--mount", "sh", "-c", hide]);
     assert_refused(&output, UNAVAILABLE, &["BTF", "/sys/kernel/btf/vmlinux", "CONFIG_DEBUG_INFO_BTF"]);
 }
 
 #[test]
-fn with_numbers_of_processes_that_are_not_the_machines() {
-    // The kernel would record none of them: its numbers are others.
+fn record_in_a_private_pid_namespace_is_refused() {
+    // The kernel records the host's PIDs, so the PIDs of this namespace would match no event.
     let output = record_under("unshare", &["--pid", "--fork", "--mount-proc"]);
     assert_refused(&output, UNAVAILABLE, &["pid namespace", "--pid=host", "hostPID"]);
 }
 
 #[test]
-fn without_trace_events() {
+fn record_without_tracefs_is_refused() {
     let hide = "umount -l /sys/kernel/tracing && exec \"$0\" \"$@\"";
     let output = record_under("unshare", &["--mount", "sh", "-c", hide]);
     assert_refused(&output, UNAVAILABLE, &["tracefs", "/sys/kernel/tracing"]);
 }
 
 #[test]
-fn a_process_that_does_not_exist() {
+fn record_of_a_process_that_does_not_exist_is_refused() {
     let output = migtrace().args(["record", "--pid", "4194304"]).output().unwrap();
     assert_refused(&output, BAD_INPUT, &["4194304", "no such process"]);
 }
 
 #[test]
-fn a_command_that_does_not_exist() {
+fn record_of_a_command_that_does_not_exist_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let output = migtrace().current_dir(dir.path()).args(["record", "--", "/nonexistent/command"]).output().unwrap();
     assert_refused(&output, BAD_INPUT, &["/nonexistent/command", "No such file"]);
 }
 
 #[test]
-fn the_status_of_the_command_is_passed_on() {
+fn record_exits_with_the_status_of_its_command() {
     let dir = tempfile::tempdir().unwrap();
     let output = migtrace().current_dir(dir.path()).args(["record", "--", "sh", "-c", "exit 7"]).output().unwrap();
     assert_eq!(output.status.code(), Some(7), "{}", texts(&output).1);
 }
 
 #[test]
-fn the_programs_own_diagnostics_are_shown_on_request() {
+fn diagnostics_of_bpf_programs_are_shown_with_verbose_only() {
     let dir = tempfile::tempdir().unwrap();
     let unreadable = format!("syscall(157, {:#x}, 1, 5)", migtrace_common::record::PR_MIGTRACE_PHASE);
     let record = |options: &[&str]| {
@@ -96,7 +96,8 @@ fn the_programs_own_diagnostics_are_shown_on_request() {
     assert!(!record(&[]).contains(message));
 }
 
-/// Programs on functions are calls that ftrace puts there.
+/// Disables ftrace until drop. BPF programs on functions are called by ftrace, so the kernel does not call them
+/// meanwhile.
 struct FtraceOff;
 
 impl FtraceOff {
@@ -115,25 +116,25 @@ impl Drop for FtraceOff {
 }
 
 #[test]
-fn functions_that_the_kernel_calls_no_program_on_are_not_taken() {
+fn function_hooks_are_not_used_while_ftrace_is_disabled() {
     let off = FtraceOff::now();
     let run = record("anon seg 64p\nmap seg\ntouch seg write\n");
     let doctor = migtrace().arg("doctor").output().unwrap();
     drop(off);
-    // The kernel accepts programs there all the same: a trace by them would be empty, and say that it is exact.
+    // The kernel accepts programs on functions even then. A trace by them would be empty, with fidelity exact.
     assert!(run.faults().len() >= 64, "{:?}", run.account(Probe::Fault));
     let fault = run.meta.probes.iter().find(|p| p.probe == Probe::Fault && p.field.is_none()).unwrap();
     assert!(fault.attached.as_ref().unwrap().contains("page_fault_user"), "{fault:?}");
     assert!(fault.error.as_ref().unwrap().contains("ftrace_enabled"), "{fault:?}");
-    let (said, _) = texts(&doctor);
-    assert!(said.contains("sysctl kernel.ftrace_enabled=1"), "{said}");
+    let (report, _) = texts(&doctor);
+    assert!(report.contains("sysctl kernel.ftrace_enabled=1"), "{report}");
 }
 
 #[test]
-fn a_recording_in_which_the_kernel_stopped_calling_programs_says_so() {
+fn a_recording_interrupted_by_disabled_ftrace_is_estimated() {
     let recorder = Recorder::attached(&["--comm", "migtrace"]);
     let off = FtraceOff::now();
-    // It looks four times a second.
+    // The recorder reads the setting four times per second.
     thread::sleep(Duration::from_secs(2));
     drop(off);
     recorder.signal(libc::SIGINT);

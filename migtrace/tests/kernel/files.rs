@@ -1,4 +1,4 @@
-//! How a recording becomes files: flight recordings, and rotation.
+//! Files of flight recordings and of rotated recordings.
 
 use std::{ffi::OsStr, path::Path};
 
@@ -10,18 +10,18 @@ use crate::{
 };
 
 #[test]
-fn a_flight_recording_is_written_on_a_signal_when_something_happens_and_at_the_end() {
+fn a_flight_recording_is_written_on_trigger_on_signal_and_at_the_end() {
     let options = ["--flight", "60", "--trigger", "kind == phase && text == 'pid'"];
     let text = "anon seg 8p\nmap seg\ntouch seg write\nsleep 300\npid\n";
     let script = Script::new(text);
     let dir = tempfile::tempdir().unwrap();
     let end = dir.path().join("end");
-    // It goes on until this test has seen two files.
+    // The workload continues until this test has seen two files.
     let wait = "\"$0\" \"$1\" \"$2\"; until [ -e \"$3\" ]; do sleep 0.1; done";
     let [migtrace, memtoy, path] = script.argv();
     let argv = [OsStr::new("sh"), OsStr::new("-c"), OsStr::new(wait), migtrace, memtoy, path, end.as_os_str()];
     let recorder = Recorder::start(&options, &argv);
-    // The trigger's file.
+    // This phase is the trigger.
     recorder.wait_for_output("pid = ");
     let first = recorder.trace().to_owned();
     wait_for("the trigger's file", || first.exists().then_some(()));
@@ -47,7 +47,7 @@ fn a_flight_recording_is_written_on_a_signal_when_something_happens_and_at_the_e
 }
 
 #[test]
-fn a_recording_into_several_files_is_whole() {
+fn a_rotated_recording_is_complete() {
     let text =
         "anon seg 64p\nmap seg\ntouch seg write\nsleep 1200\nmbind seg bind+move 2\nsleep 1200\ntouch seg read\npid\n";
     let script = Script::new(text);

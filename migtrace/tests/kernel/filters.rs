@@ -1,4 +1,4 @@
-//! Filters and samples, decided in the kernel: what is recorded is what was asked for, and the rest is counted.
+//! Filters and samples that the kernel applies: the recording has only selected events, and all others are counted.
 
 use std::{
     fs,
@@ -16,21 +16,21 @@ use migtrace::{
 };
 
 use crate::{
-    recorder::{PATIENCE, Recorder},
+    recorder::{Recorder, TIMEOUT},
     support::{PAGES, Run, Script, WRITTEN_ON_1, migtrace, record_with, texts},
 };
 
-/// Moves the segment from node 1 to node 2, and touches it.
-fn moved_to_2(options: &[&str], pages: u64) -> Run {
+/// Records a script that migrates a segment from node 1 to node 2, and touches it.
+fn migrate_to_2(options: &[&str], pages: u64) -> Run {
     let written = WRITTEN_ON_1.replace("8p", &format!("{pages}p"));
     record_with(options, &format!("{written}mbind seg bind+move 2\ntouch seg read\n"))
 }
 
-/// Asserts that every event of the recording is one that `filter` wants, and gives how many were left out.
+/// Asserts that `filter` selects every event of the recording. Returns the number of filtered events.
 fn assert_only(run: &Run, filter: &str) -> u64 {
     let filter: Filter = filter.parse().unwrap();
     for event in &run.events {
-        assert!(filter.wants(event), "{filter} does not want {event:?}");
+        assert!(filter.wants(event), "{filter} does not select {event:?}");
     }
     run.assert_lossless();
     assert_eq!(run.meta.filter, Some(filter.to_string()));
@@ -41,8 +41,8 @@ fn assert_only(run: &Run, filter: &str) -> u64 {
 }
 
 #[test]
-fn batches_alone_do_not_know_which_of_their_pages_moved() {
-    let run = moved_to_2(&["--filter", "kind == batch"], PAGES);
+fn batches_without_migrate_events_have_no_count_of_freed_pages() {
+    let run = migrate_to_2(&["--filter", "kind == batch"], PAGES);
     let batches: Vec<_> = run.batches().iter().map(|(_, b)| (b.succeeded, b.unmoved)).collect();
     assert_eq!(batches, [(PAGES, None)]);
 }
@@ -57,15 +57,15 @@ fn every_migration_on_an_excluded_cpu_counts_as_filtered() {
 }
 
 #[test]
-fn moves_alone_are_recorded_where_they_alone_are_asked_for() {
+fn only_migrations_are_recorded_if_the_filter_selects_only_them() {
     let options = ["--kind", "migrate", "--cause", "mbind", "--node-pair", "1:2"];
-    let run = moved_to_2(&options, PAGES);
+    let run = migrate_to_2(&options, PAGES);
     let filtered = assert_only(&run, "src_nid == 1 && dst_nid == 2 && kind == migrate && cause == mbind");
     assert_eq!(run.migrations().len() as u64, PAGES, "{:#?}", run.events);
-    assert!(filtered > 0, "the requests were seen, for the cause of moves, and left out");
+    assert!(filtered > 0, "placement syscalls are seen, because migrations need their cause, and filtered");
     let fault = run.meta.probes.iter().find(|p| p.probe == Probe::Fault).unwrap();
     assert_eq!((fault.attached.as_deref(), fault.error.as_deref()), (None, Some("excluded by the filter")));
-    let none = moved_to_2(&["--kind", "migrate", "--cause", "compaction"], PAGES);
+    let none = migrate_to_2(&["--kind", "migrate", "--cause", "compaction"], PAGES);
     assert_only(&none, "kind == migrate && cause == compaction");
     assert!(none.migrations().is_empty());
     assert!(
@@ -76,9 +76,9 @@ fn moves_alone_are_recorded_where_they_alone_are_asked_for() {
 }
 
 #[test]
-fn terms_of_all_sorts_hold_on_every_event() {
-    // With whether there must be such events, as far as that is certain.
-    for (filter, some) in [
+fn every_recorded_event_matches_the_filter_expression() {
+    // `must_match`: whether the workload certainly causes such events.
+    for (filter, must_match) in [
         ("kind == fault && nid != cpu_node", true),
         (
             "cpu in [0, 1, 2, 3] && cpu_node in [0, 1, 2, 3] && comm == \"migtrace\" && cgroup_id > 0 && cgroup_id < 999",
@@ -88,37 +88,37 @@ fn terms_of_all_sorts_hold_on_every_event() {
         ("nid == 1 && addr >= 0x600000000000 && addr < 0x7fffffffffff && latency_ns >= 1ns", true),
         ("dst_nid == 1 || major == true && tid == 0", false),
     ] {
-        let run = moved_to_2(&["--filter", filter], PAGES);
+        let run = migrate_to_2(&["--filter", filter], PAGES);
         assert_only(&run, filter);
-        assert!(!some || !run.events.is_empty(), "{filter}: {:?}", run.meta.account);
+        assert!(!must_match || !run.events.is_empty(), "{filter}: {:?}", run.meta.account);
     }
 }
 
 #[test]
-fn what_the_kernel_cannot_decide_is_counted_as_filtered_too() {
-    let run = moved_to_2(&["--filter", "kind == request && flags.contains(\"move\")"], PAGES);
+fn events_filtered_in_user_space_are_counted_as_filtered() {
+    let run = migrate_to_2(&["--filter", "kind == request && flags.contains(\"move\")"], PAGES);
     assert_eq!(run.requests().len(), 1, "{:#?}", run.events);
     let account = run.meta.account.iter().find(|a| a.probe == Probe::Request).unwrap();
     assert_eq!((account.seen, account.stored, account.filtered), (1, 1, 1), "the other mbind only sets a policy");
 }
 
 #[test]
-fn slower_than_anything_leaves_nothing_and_counts_all() {
-    let whole = moved_to_2(&["--kind", "fault"], PAGES);
-    let none = moved_to_2(&["--kind", "fault", "--min-latency", "100s"], PAGES);
+fn a_min_latency_above_all_latencies_filters_all_events() {
+    let whole = migrate_to_2(&["--kind", "fault"], PAGES);
+    let none = migrate_to_2(&["--kind", "fault", "--min-latency", "100s"], PAGES);
     assert!(none.faults().is_empty());
     let filtered = none.meta.account.iter().find(|a| a.probe == Probe::Fault).unwrap().filtered;
     assert!(filtered >= whole.faults().len() as u64 / 2, "{filtered} of about {}", whole.faults().len());
 }
 
 #[test]
-fn users_and_cgroups_are_told_apart() {
-    let ours = moved_to_2(&["--uid", "0", "--cgroup", "/"], PAGES);
+fn user_and_cgroup_filters_select_their_events() {
+    let ours = migrate_to_2(&["--uid", "0", "--cgroup", "/"], PAGES);
     assert_eq!(ours.migrations().len() as u64, PAGES);
     assert_eq!(ours.meta.filter.as_deref(), Some("in cgroup /, of user 0"));
-    let nobodys = moved_to_2(&["--uid", "65534"], PAGES);
-    assert!(nobodys.events.is_empty(), "{:#?}", nobodys.events);
-    assert!(nobodys.meta.account.iter().any(|a| a.probe == Probe::Fault && a.filtered > PAGES));
+    let other_users = migrate_to_2(&["--uid", "65534"], PAGES);
+    assert!(other_users.events.is_empty(), "{:#?}", other_users.events);
+    assert!(other_users.meta.account.iter().any(|a| a.probe == Probe::Fault && a.filtered > PAGES));
     let output = migtrace().args(["record", "--cgroup", "/no/such", "--", "true"]).output().unwrap();
     let (_, stderr) = texts(&output);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
@@ -126,7 +126,7 @@ fn users_and_cgroups_are_told_apart() {
 }
 
 #[test]
-fn a_container_is_known_by_its_cgroup() {
+fn a_container_is_selected_by_its_cgroup() {
     let id = &"c0ffee".repeat(11)[..64];
     let parent = Path::new("/sys/fs/cgroup/docker");
     let dir = parent.join(id);
@@ -138,9 +138,9 @@ fn a_container_is_known_by_its_cgroup() {
     let run = Recorder::start(&["--container", "c0ffee"], &argv).finish();
     let number = fs::metadata(&dir).unwrap().ino();
     for path in [&*dir, parent] {
-        // The kernel lets a cgroup go a little after its last process.
+        // The kernel allows the removal of a cgroup only a moment after its last process exited.
         let began = Instant::now();
-        while fs::remove_dir(path).is_err() && began.elapsed() < PATIENCE {
+        while fs::remove_dir(path).is_err() && began.elapsed() < TIMEOUT {
             thread::sleep(Duration::from_millis(50));
         }
     }
@@ -157,18 +157,18 @@ fn a_container_is_known_by_its_cgroup() {
 }
 
 #[test]
-fn a_sample_stands_for_the_whole() {
+fn weights_of_sampled_events_estimate_the_total() {
     const MANY: u64 = 4096;
-    let run = moved_to_2(&["--sample", "4", "--ring-size", "1m"], MANY);
+    let run = migrate_to_2(&["--sample", "4", "--ring-size", "1m"], MANY);
     run.assert_lossless();
     assert_eq!(run.meta.sample, NonZeroU32::new(4));
     let estimated: u64 =
         run.migrations().iter().filter(|(_, m)| m.cause == Cause::Mbind).map(|(e, _)| e.weight()).sum();
-    // One of four of 4096 has a standard deviation of 111.
+    // The estimate from a sample of 1 in 4 of 4096 events has a standard deviation of 111.
     assert!(estimated.abs_diff(MANY) < 6 * 111, "{estimated}");
     let sampled = |e: &&Event| matches!(e.body, Body::Fault(_) | Body::Migrate(_));
     assert!(run.events.iter().filter(sampled).all(|e| e.weight == NonZeroU32::new(4)));
-    assert!(run.requests().iter().all(|(e, _)| e.weight.is_none()), "requests are recorded all");
+    assert!(run.requests().iter().all(|(e, _)| e.weight.is_none()), "placement syscalls are not sampled");
     let moves = run.meta.account.iter().find(|a| a.probe == Probe::DirectMigrate).unwrap();
     assert_eq!(moves.seen + moves.sampled_out, MANY, "{moves:?}");
     assert_eq!(run.requests().len(), 2);

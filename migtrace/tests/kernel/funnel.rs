@@ -1,5 +1,5 @@
-//! The funnel of a lazily marked range closes exactly, however the range ends: marked = migrated + already placed + failed
-//! + gone + untouched.
+//! The funnel of a range marked for lazy migration balances exactly, for every fate of its pages:
+//! marked = migrated + already placed + failed + gone + untouched.
 
 use std::{
     io::{BufRead, BufReader},
@@ -9,46 +9,47 @@ use std::{
 use migtrace::model::lazy::{fate::Gone, funnel::Funnel};
 
 use crate::{
-    recorder::{Beside, Recorder},
+    recorder::{ChildGuard, Recorder},
     requirements::needs,
     support::{PAGES, Run, Script, WRITTEN_ON_1, record},
 };
 
-/// Of a recording without loss, in which the funnel of the only request is that of all, and holds.
+/// Returns the funnel of all marks in a recording. Asserts that nothing is lost and that the funnel balances.
 fn funnel(run: &Run) -> Funnel {
     run.assert_lossless();
     let model = migtrace::model::Run::new(run.meta.clone(), run.events.clone());
     let funnel = model.marks.all().clone();
     assert!(funnel.holds(), "{funnel:?}");
-    assert_eq!(funnel.counted_pages, Some(funnel.marked_pages), "the kernel's count");
+    assert_eq!(funnel.counted_pages, Some(funnel.marked_pages), "the funnel's marked pages against the kernel's count");
     funnel
 }
 
-/// Migrated, placed, failed, gone, untouched.
+/// Returns the pages migrated, already placed, failed, gone and untouched.
 fn counts(f: &Funnel) -> [u64; 5] {
     [f.migrated_pages, f.placed_pages, f.failed_total_pages(), f.gone_total_pages(), f.untouched_pages]
 }
 
-fn of(more: &str) -> Funnel {
-    funnel(&record(&format!("{WRITTEN_ON_1}mbind seg bind+move+lazy 2\n{more}")))
+/// Marks the segment for lazy migration, runs the commands, and returns the funnel.
+fn funnel_after(commands: &str) -> Funnel {
+    funnel(&record(&format!("{WRITTEN_ON_1}mbind seg bind+move+lazy 2\n{commands}")))
 }
 
 #[test]
 fn funnel_of_all_some_and_no_pages_touched() {
     needs!(migrate_on_fault);
-    assert_eq!(counts(&of("touch seg read\n")), [PAGES, 0, 0, 0, 0]);
-    let some = of("touch seg 0 3p read\n");
+    assert_eq!(counts(&funnel_after("touch seg read\n")), [PAGES, 0, 0, 0, 0]);
+    let some = funnel_after("touch seg 0 3p read\n");
     assert_eq!((counts(&some), some.gone(Gone::Exited)), ([3, 0, 0, 5, 0], 5));
-    assert_eq!(counts(&of("")), [0, 0, 0, PAGES, 0]);
+    assert_eq!(counts(&funnel_after("")), [0, 0, 0, PAGES, 0]);
 }
 
 #[test]
-fn funnel_of_a_process_that_is_still_there() {
+fn funnel_of_a_process_that_is_still_running() {
     needs!(migrate_on_fault);
     let touches = "touch seg 0 3p read\nwhere seg\nsnooze 600\n";
     let script = Script::new(&format!("{WRITTEN_ON_1}mbind seg bind+move+lazy 2\n{touches}"));
     let recorder = Recorder::attached(&[]);
-    let mut memtoy = Beside::start(script.command().stdout(Stdio::piped()));
+    let mut memtoy = ChildGuard::start(script.command().stdout(Stdio::piped()));
     let lines = BufReader::new(memtoy.0.stdout.take().unwrap()).lines();
     assert!(lines.map_while(Result::ok).any(|line| line.contains("absent: 5")));
     recorder.signal(libc::SIGINT);
@@ -58,14 +59,14 @@ fn funnel_of_a_process_that_is_still_there() {
 #[test]
 fn funnel_of_a_range_that_is_unmapped_half_way() {
     needs!(migrate_on_fault);
-    assert_eq!(counts(&of("touch seg 0 4p read\nunmap seg\n")), [4, 0, 0, 4, 0]);
+    assert_eq!(counts(&funnel_after("touch seg 0 4p read\nunmap seg\n")), [4, 0, 0, 4, 0]);
 }
 
 #[test]
 fn funnel_of_a_range_that_is_unmapped_and_mapped_again() {
     needs!(migrate_on_fault);
-    // The new mapping may come to lie where the old one was; its pages are new ones wherever it is.
-    let f = of("touch seg 0 4p read\nunmap seg\nmap seg\ntouch seg write\n");
+    // The new mapping may have the old address. Its pages are new in either case.
+    let f = funnel_after("touch seg 0 4p read\nunmap seg\nmap seg\ntouch seg write\n");
     assert_eq!(counts(&f), [4, 0, 0, 4, 0]);
 }
 
@@ -86,9 +87,9 @@ fn funnel_of_a_process_that_is_killed() {
 #[test]
 fn funnel_of_pages_that_are_placed_already() {
     needs!(migrate_on_fault);
-    // Marked for node 2; then the policy names node 1, where the pages still are.
+    // The pages are marked for node 2. Then the policy names node 1, and the pages are still on node 1.
     let run = record(&format!("{WRITTEN_ON_1}mbind seg bind+move+lazy 2\nmbind seg bind 1\ntouch seg 0 6p read\n"));
-    assert_eq!(counts(&funnel(&run))[1], 0, "a policy without lazy does not opt in");
+    assert_eq!(counts(&funnel(&run))[1], 0, "a policy without lazy does not opt in to checks");
     let again = "mbind seg bind+move+lazy 1\ntouch seg 0 6p read\n";
     let run = record(&format!("{WRITTEN_ON_1}mbind seg bind+move+lazy 2\n{again}"));
     assert_eq!(counts(&funnel(&run)), [0, 6, 0, 2, 0]);

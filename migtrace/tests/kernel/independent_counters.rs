@@ -1,5 +1,5 @@
-//! A witness that shares nothing with migtrace: ftrace, writing the kernel's own trace events as text while a recording
-//! runs.
+//! Reads the kernel's trace events from ftrace, as text, while a recording runs. This shares no code with migtrace, so
+//! tests compare the recording with it.
 
 use std::{
     collections::BTreeMap,
@@ -12,65 +12,66 @@ use migtrace::event::Cause;
 
 const INSTANCES: &str = "/sys/kernel/tracing/instances";
 
-/// An ftrace instance of its own, listening.
-pub(crate) struct Witness(PathBuf);
+/// An ftrace instance that records trace events. Removed on drop.
+pub(crate) struct FtraceInstance(PathBuf);
 
-/// A trace event.
+/// A trace event as ftrace printed it.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct TraceEvent {
     pub(crate) event: String,
     pub(crate) fields: BTreeMap<String, String>,
 }
 
-impl Witness {
-    /// Listens to these events, as `migrate/mm_migrate_pages`.
-    pub(crate) fn of(events: &[&str]) -> Self {
+impl FtraceInstance {
+    /// Starts to record these events; a name is for example `migrate/mm_migrate_pages`.
+    pub(crate) fn start(events: &[&str]) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let name = format!("witness-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let witness = Self(Path::new(INSTANCES).join(name));
-        fs::create_dir(&witness.0).unwrap();
+        let name = format!("migtrace-test-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let instance = Self(Path::new(INSTANCES).join(name));
+        fs::create_dir(&instance.0).unwrap();
         for event in events {
-            fs::write(witness.0.join("events").join(event).join("enable"), "1").unwrap();
+            fs::write(instance.0.join("events").join(event).join("enable"), "1").unwrap();
         }
-        witness
+        instance
     }
 
-    /// All that it saw. It must not have lost any itself.
-    pub(crate) fn stop(self) -> Vec<Seen> {
+    /// Stops, and returns all events. Panics if ftrace itself lost events, because then nothing can be compared.
+    pub(crate) fn stop(self) -> Vec<TraceEvent> {
         fs::write(self.0.join("tracing_on"), "0").unwrap();
         for cpu in fs::read_dir(self.0.join("per_cpu")).unwrap().flatten() {
             let stats = fs::read_to_string(cpu.path().join("stats")).unwrap();
             let lost = |what: &str| stats.lines().any(|line| line.starts_with(what) && !line.ends_with(": 0"));
-            assert!(!lost("overrun") && !lost("dropped events"), "the witness itself lost events:\n{stats}");
+            assert!(!lost("overrun") && !lost("dropped events"), "ftrace itself lost events:\n{stats}");
         }
         let text = fs::read_to_string(self.0.join("trace")).unwrap();
         text.lines().filter(|line| !line.starts_with('#')).filter_map(parse).collect()
     }
 }
 
-impl Drop for Witness {
+impl Drop for FtraceInstance {
     fn drop(&mut self) {
         let _ = fs::remove_dir(&self.0);
     }
 }
 
+/// Parses a line such as
 /// `        migtrace-195     [002] .....    16.458803: mm_migrate_pages: nr_succeeded=512 nr_failed=0 ...`.
-fn parse(line: &str) -> Option<Seen> {
+fn parse(line: &str) -> Option<TraceEvent> {
     let (_, rest) = line.split_once(" [")?;
     let (_, rest) = rest.split_once(": ")?;
     let (event, fields) = rest.split_once(": ")?;
     let fields = fields.split(' ').filter_map(|field| field.split_once('='));
     let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    Some(Seen { event: event.trim().to_owned(), fields })
+    Some(TraceEvent { event: event.trim().to_owned(), fields })
 }
 
-impl Seen {
+impl TraceEvent {
     pub(crate) fn number(&self, field: &str) -> u64 {
         self.fields[field].parse().unwrap()
     }
 }
 
-/// The words of mm_migrate_pages for a cause.
+/// Returns the reason that mm_migrate_pages prints for a cause.
 pub(crate) fn reason_of(cause: Cause) -> &'static str {
     match cause {
         Cause::Mbind => "mempolicy_mbind",

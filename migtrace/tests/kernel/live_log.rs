@@ -1,4 +1,5 @@
-//! `migtrace log` without a file follows the running kernel: lines while it runs, legend and summary at its end.
+//! `migtrace log` without a file traces the running kernel. It prints lines as events occur, and a legend and a summary
+//! at the end.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -12,40 +13,41 @@ use std::{
 };
 
 use crate::{
-    recorder::{Beside, send},
+    recorder::{ChildGuard, send},
     requirements::needs,
     support::{Script, WRITTEN_ON_1, migtrace},
 };
 
-/// A log under way.
+/// A running `migtrace log`.
 struct Live {
-    child: Beside,
+    child: ChildGuard,
     out: BufReader<ChildStdout>,
     text: String,
 }
 
 impl Live {
-    /// Waits until probes are attached.
+    /// Starts the log and waits until probes are attached.
     fn start(options: &[&str]) -> Self {
-        let mut child = Beside::start(migtrace().arg("log").args(options).stdin(Stdio::null()).stdout(Stdio::piped()));
+        let mut child =
+            ChildGuard::start(migtrace().arg("log").args(options).stdin(Stdio::null()).stdout(Stdio::piped()));
         let out = BufReader::new(child.0.stdout.take().unwrap());
         let mut live = Self { child, out, text: String::new() };
         live.wait_for(|line| line.starts_with("  lines ") || line.starts_with("number\t"));
         live
     }
 
-    /// Reads up to a line. A log that ends before it came, as when all tests are ended, fails.
+    /// Reads until a line matches. Fails if the log ends before that.
     fn wait_for(&mut self, wanted: impl Fn(&str) -> bool) {
         loop {
             let from = self.text.len();
-            assert!(self.out.read_line(&mut self.text).unwrap() > 0, "it ended: {}", self.text);
+            assert!(self.out.read_line(&mut self.text).unwrap() > 0, "the log ended early: {}", self.text);
             if wanted(&self.text[from..]) {
                 return;
             }
         }
     }
 
-    /// All that it wrote, after a signal that is to end it well.
+    /// Sends a signal, asserts success, and returns the whole output.
     fn stop(mut self, signal: i32) -> String {
         send(self.child.0.id(), signal);
         self.out.read_to_string(&mut self.text).unwrap();
@@ -60,32 +62,32 @@ fn run_lazily() {
 }
 
 #[test]
-fn live_log_tells_a_lazy_migration_while_it_goes_on_and_sums_it_up() {
+fn live_log_shows_a_lazy_migration_before_it_ends_and_a_summary() {
     needs!(migrate_on_fault);
     let mut live = Live::start(&[]);
     run_lazily();
-    // Before it is stopped.
+    // The log must print these lines while it is running.
     live.wait_for(|line| line.contains("page 8 of 8") && line.contains("page fault, class swap"));
     let text = live.stop(libc::SIGINT);
     let count = |what: &str| text.lines().filter(|l| l.contains(what)).count();
     assert_eq!(count("migrated from node 1 to node 2, frame"), 8, "{text}");
     assert_eq!(count("marked: unmapped on node 1"), 8, "{text}");
-    for said in [
+    for expected in [
         "8 marked = 8 migrated + 0 already placed + 0 failed + 0 gone + 0 untouched; the funnel balances",
         "   in total: mbind took",
         "== legend",
         "lazy_migrate   seen 8 = stored 8 + lost 0",
     ] {
-        assert!(text.contains(said), "{said}: {text}");
+        assert!(text.contains(expected), "no {expected:?} in {text}");
     }
-    // A move stands in the fault that touched the page, a mark in its request.
-    let inside =
+    // Each check is indented, because it is nested in the fault that touched the page.
+    let is_nested_check =
         |line: &str| line.split_once("migtrace/").is_some_and(|(_, rest)| rest.contains("       check: misplaced"));
-    assert_eq!(text.lines().filter(|l| inside(l)).count(), 8, "{text}");
+    assert_eq!(text.lines().filter(|l| is_nested_check(l)).count(), 8, "{text}");
 }
 
 #[test]
-fn live_log_for_programs_has_a_line_an_event() {
+fn live_tsv_log_has_one_line_per_event() {
     needs!(migrate_on_fault);
     let mut live = Live::start(&["--format", "tsv"]);
     run_lazily();
@@ -104,9 +106,9 @@ fn live_log_into_a_closed_pipe_is_no_error() {
     let program = env!("CARGO_BIN_EXE_migtrace");
     let shell = format!("{{ {program} log --all; echo status $? >&2; }} | head -n 1");
     let mut shell_command = Command::new("sh");
-    let mut child = Beside::start(shell_command.args(["-c", &shell]).stdout(Stdio::null()).stderr(Stdio::piped()));
+    let mut child = ChildGuard::start(shell_command.args(["-c", &shell]).stdout(Stdio::null()).stderr(Stdio::piped()));
     let mut stderr = child.0.stderr.take().unwrap();
-    // It notices when it writes: something has to happen.
+    // The log detects the closed pipe only when it writes, so new processes provide events.
     let is_over = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&is_over);
     let busy = thread::spawn(move || {
@@ -115,9 +117,9 @@ fn live_log_into_a_closed_pipe_is_no_error() {
             thread::sleep(Duration::from_millis(100));
         }
     });
-    let mut said = String::new();
-    stderr.read_to_string(&mut said).unwrap();
+    let mut status = String::new();
+    stderr.read_to_string(&mut status).unwrap();
     is_over.store(true, Ordering::Relaxed);
     busy.join().unwrap();
-    assert_eq!(said.trim(), "status 0");
+    assert_eq!(status.trim(), "status 0");
 }

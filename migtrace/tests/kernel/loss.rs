@@ -1,4 +1,4 @@
-//! Loss is data: what does not fit into the ring is counted, told, and adds up.
+//! Events that do not fit into the ring are counted and reported as lost, and the account adds up.
 
 use migtrace::event::{Body, Probe};
 
@@ -15,13 +15,16 @@ fn with_a_ring_of_one_page_seen_is_stored_plus_lost() {
         stored += account.stored;
         lost += account.lost();
     }
-    assert!(lost > 0, "4096 faults cannot pass a ring of one page unread: {seen} seen");
-    let told: u64 = run.events.iter().map(|e| if let Body::Loss(l) = &e.body { l.count } else { 0 }).sum();
-    assert_eq!(told, lost, "each loss is an event in the trace too");
+    assert!(lost > 0, "a ring of one page cannot hold 4096 faults, but none is lost: {seen} seen");
+    let reported: u64 = run.events.iter().map(|e| if let Body::Loss(l) = &e.body { l.count } else { 0 }).sum();
+    assert_eq!(reported, lost, "each loss is an event in the trace too");
     let held = run.events.iter().filter(|e| !matches!(e.body, Body::Loss(_))).count() as u64;
     assert_eq!(held, stored);
     assert!(run.ended.stderr.contains("lost"), "{}", run.ended.stderr);
     let log = run.log();
     let faults = run.meta.account.iter().find(|a| a.probe == Probe::Fault).unwrap();
-    assert!(log.contains(&faults.lost().to_string()), "the log's summary tells the loss:\n{log}");
+    assert!(
+        log.contains(&format!("seen {} = stored {} + lost {}", faults.seen, faults.stored, faults.lost())),
+        "the log's summary does not contain the number of lost faults:\n{log}"
+    );
 }

@@ -1,8 +1,8 @@
-//! Tests that only a kernel can pass: run as root inside the four-node virtual machine (`cargo xtask test`), where they
-//! record workloads with the real program and hold the trace against independent witnesses.
+//! Tests of the real program on a real kernel: they record workloads, and compare the trace with counters that are
+//! independent of migtrace. `cargo xtask test` runs them as root in a virtual machine with four nodes.
 //!
 //! They change system-wide settings and read system-wide counters, so they run one at a time (`--test-threads=1`).
-#![allow(clippy::unwrap_used, reason = "a test ends where its premise does")]
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test, with its line")]
 
 mod attach_methods;
 mod attribution;

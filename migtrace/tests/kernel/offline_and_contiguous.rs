@@ -1,5 +1,5 @@
-//! Memory that the kernel clears of its pages, whosever they are: blocks that go offline, contiguous ranges, pages that are
-//! pinned for good; and huge pages that it splits before it moves them.
+//! Memory that the kernel clears of all pages, of any process: blocks that go offline, contiguous ranges, pages with a
+//! long-term pin. Also huge pages that the kernel splits before it migrates them.
 
 use std::{
     fs,
@@ -12,14 +12,14 @@ use std::{
 use migtrace::event::{Cause, Outcome};
 
 use crate::{
-    recorder::{Beside, Recorder},
+    recorder::{ChildGuard, Recorder},
     requirements::{self, needs},
     support::{PAGE, PAGES, Run, Script, record},
-    workloads::{Calls, assert_reconciled, assert_reconciled_with, pages},
+    workloads::{CallCounter, assert_reconciled, assert_reconciled_with_freed, pages},
 };
 
 #[test]
-fn pages_that_a_huge_page_no_longer_holds_do_not_move_with_it() {
+fn pages_freed_from_a_huge_page_do_not_migrate_with_it() {
     needs!(huge_pages);
     let (held, gone) = (412, 100);
     let run = record(
@@ -27,100 +27,111 @@ fn pages_that_a_huge_page_no_longer_holds_do_not_move_with_it() {
          mbind seg bind+move 2\nwhere seg\nverify seg\n",
     );
     assert!(run.ended.stdout.contains(&format!("512 pages: node 2: {held}, ")), "{}", run.ended.stdout);
-    let split: u64 = run.ended.witness.iter().map(|seen| seen.number("nr_thp_split")).sum();
-    // Before 6.10 the kernel migrates it whole, with pages that no process maps.
+    let split: u64 = run.ended.ftrace.iter().map(|seen| seen.number("nr_thp_split")).sum();
+    // Before 6.10 the kernel migrates the huge page as a whole, including pages that no process maps.
     let (moved, freed) = if split == 1 { (held, gone) } else { (512, 0) };
-    assert_eq!((run.moved(), run.freed_first()), (pages([(Cause::Mbind, 1, 2, moved)]), freed), "{split} split");
-    // To be split is not to fail.
+    assert_eq!(
+        (run.migrated_pages(), run.freed_before_migration()),
+        (pages([(Cause::Mbind, 1, 2, moved)]), freed),
+        "{split} split"
+    );
+    // A split is not a failure.
     let failed = run.migrations().into_iter().filter(|(_, m)| m.result == Outcome::Failed).count();
     assert_eq!(failed, 0, "{:#?}", run.migrations());
-    assert_reconciled_with(&run, freed);
+    assert_reconciled_with_freed(&run, freed);
     let freed = format!("{moved} pages migrated, {freed} freed before migration, 0 failed");
     assert!(split == 0 || run.log().contains(&freed), "{freed}: {}", run.log());
 }
 
 #[test]
-fn a_block_that_goes_offline_is_cleared_of_its_pages() {
+fn offlining_a_block_migrates_its_pages() {
     needs!(memory_blocks);
     let blocks = Blocks::of_node(3);
     let holder = Holder::of(1000, 3);
-    // Pages go where all must stay movable first.
+    // The kernel allocates from movable memory first, so all pages are in these blocks.
     let pages = vec![true; 1000];
-    let moves = calls_of_moves();
+    let moves = count_folio_migrations();
     let offline = format!("set -e; for block in {blocks}; do echo offline > $block/state; done");
     let run = Recorder::start(&[], &["sh", "-c", &offline]).finish();
     assert_cleared(&run, &holder, &pages, moves.so_far(), Cause::Hotplug, |node| node != 3);
 }
 
 #[test]
-fn a_contiguous_range_is_cleared_of_its_pages() {
+fn allocating_a_contiguous_range_migrates_its_pages() {
     needs!(contiguous_ranges);
     let area = Path::new(requirements::CMA).read_dir().unwrap().next().unwrap().unwrap().path();
     let [base, count] =
         ["base_pfn", "count"].map(|file| fs::read_to_string(area.join(file)).unwrap().trim().parse::<u64>().unwrap());
-    // The kernel gives up if a page is held at that moment, for example while it is read from disk.
+    // The allocation fails if a page has another reference at that moment, for example while it is read from disk.
     let alloc = format!(
         "for n in 1 2 3 4 5 6 7 8; do echo {count} > {}/alloc && exit; sleep 0.5; done; exit 1",
         area.display()
     );
     let free = || fs::write(area.join("free"), count.to_string()).unwrap();
-    // Pages go there as long as it is most of what is free, and no CPU has others at hand: both are so once it was cleared.
+    // The kernel allocates pages in the range while it is most of the free memory and the CPUs' lists of free pages are
+    // empty. Clearing the range once achieves both.
     assert!(Command::new("sh").args(["-c", &alloc]).status().unwrap().success());
     free();
     let holder = Holder::of(1000, 2);
     let pages: Vec<_> = holder.frames().into_iter().map(|pfn| (base..base + count).contains(&pfn)).collect();
-    assert!(pages.contains(&true), "pages in {base:#x} + {count:#x}: {:x?}", holder.frames());
-    let moves = calls_of_moves();
+    assert!(pages.contains(&true), "no page in {base:#x} + {count:#x}: {:x?}", holder.frames());
+    let moves = count_folio_migrations();
     let run = Recorder::start(&[], &["sh", "-c", &alloc]).finish();
     free();
     assert_cleared(&run, &holder, &pages, moves.so_far(), Cause::ContigRange, |node| node == 2);
 }
 
 #[test]
-fn pages_that_are_pinned_for_good_leave_memory_that_must_stay_movable() {
+fn a_longterm_pin_migrates_pages_out_of_movable_memory() {
     needs!(memory_blocks);
     let _blocks = Blocks::of_node(3);
     let run = record(
         "anon seg 8p\nmap seg\nmbind seg preferred 3\ntouch seg write\npin seg longterm\nwhere seg\nverify seg\n",
     );
-    assert_eq!(run.moved(), pages([(Cause::LongtermPin, 3, 3, PAGES)]));
+    assert_eq!(run.migrated_pages(), pages([(Cause::LongtermPin, 3, 3, PAGES)]));
     assert!(run.ended.stdout.contains("8 pages: node 3: 8"), "{}", run.ended.stdout);
     assert_reconciled(&run);
 }
 
-/// Asserts that a recording holds one move, for this cause, of each of these pages of the holder, to where it is now, and none
-/// of its others; and that it holds all others' moves too.
+/// Asserts that a recording contains one migration of each page of the holder that `pages` selects, with this cause and
+/// to the page's present node. It must contain no migration of the holder's other pages, and all migrations of other
+/// processes.
 fn assert_cleared(run: &Run, holder: &Holder, pages: &[bool], moves: u64, cause: Cause, to: impl Fn(i32) -> bool) {
-    // The kernel may make room elsewhere meanwhile.
-    assert!(run.moved().keys().all(|(why, ..)| [cause, Cause::Compaction].contains(why)), "{:?}", run.moved());
+    // The kernel may also compact memory meanwhile, to make room elsewhere.
+    assert!(
+        run.migrated_pages().keys().all(|(why, ..)| [cause, Cause::Compaction].contains(why)),
+        "{:?}",
+        run.migrated_pages()
+    );
     let migrations = run.migrations();
     for ((page, node), &is_moved) in holder.pages().zip(holder.nodes()).zip(pages) {
-        let moves: Vec<_> = migrations.iter().filter(|(_, m)| m.addr == Some(page)).collect();
+        let found: Vec<_> = migrations.iter().filter(|(_, m)| m.addr == Some(page)).collect();
         if !is_moved {
-            assert!(moves.is_empty(), "{page:#x} on node {node}: {moves:#?}");
+            assert!(found.is_empty(), "{page:#x} on node {node}: {found:#?}");
             continue;
         }
-        let [(_, moved)] = moves.as_slice() else { panic!("{page:#x} on node {node}: {moves:#?}") };
+        let [(_, moved)] = found.as_slice() else { panic!("{page:#x} on node {node}: {found:#?}") };
         assert_eq!((moved.cause, moved.src_nid, moved.dst_nid), (cause, holder.node, Some(node)));
         assert_eq!(moved.result, Outcome::Ok);
         assert!(to(node), "{page:#x} is on node {node}");
     }
-    // Each folio that moves passes that function: the kernel counts its calls, and so none was missed and taken for freed.
+    // The kernel calls that function for each folio that migrates. Equal counts show that no migration was missed and
+    // counted as freed instead.
     let moved = migrations.iter().filter(|(_, m)| m.result == Outcome::Ok).count() as u64;
-    assert_eq!(moved, moves, "folios that moved");
+    assert_eq!(moved, moves, "migrated folios against calls");
     assert_reconciled(run);
 }
 
-/// Calls of the function that each folio passes which moves.
-fn calls_of_moves() -> Calls {
+/// Counts calls of the function that the kernel calls for each folio that migrates.
+fn count_folio_migrations() -> CallCounter {
     let symbols = fs::read_to_string("/proc/kallsyms").unwrap();
-    let is_there = |name: &&str| symbols.contains(&format!(" {name}\n"));
-    Calls::count(["folio_migrate_flags", "migrate_page_states"].into_iter().find(is_there).unwrap())
+    let exists = |name: &&str| symbols.contains(&format!(" {name}\n"));
+    CallCounter::start(["folio_migrate_flags", "migrate_page_states"].into_iter().find(exists).unwrap())
 }
 
-/// A process that has pages on a node. It ends with this value.
+/// A process that has pages on a node. It is killed on drop.
 struct Holder {
-    process: Beside,
+    process: ChildGuard,
     start: u64,
     count: usize,
     node: i32,
@@ -132,8 +143,8 @@ impl Holder {
             format!("anon seg {count}p\nmap seg\nmbind seg preferred {node}\ntouch seg write\nshow seg\nsnooze 600\n");
         let script = Script::new(&text);
         let (read, write) = std::io::pipe().unwrap();
-        let process = Beside::start(script.command().stdout(write));
-        // As `a 0x00007f... 0x000000008000        8 pages rw- private seg`.
+        let process = ChildGuard::start(script.command().stdout(write));
+        // For example `a 0x00007f... 0x000000008000        8 pages rw- private seg`.
         let shown = BufReader::new(read).lines().map(Result::unwrap).find(|line| line.starts_with("a 0x"));
         let shown = shown.expect("memtoy shows its segment");
         let start = shown.split_whitespace().nth(1).and_then(|word| word.strip_prefix("0x")).unwrap();
@@ -146,7 +157,7 @@ impl Holder {
         (self.start..).step_by(PAGE as usize).take(self.count)
     }
 
-    /// The frame number of each page, by pagemap.
+    /// Returns the frame number of each page, from pagemap.
     fn frames(&self) -> Vec<u64> {
         const PRESENT: u64 = 1 << 63;
         const FRAME: u64 = (1 << 55) - 1;
@@ -161,12 +172,13 @@ impl Holder {
         self.pages().map(frame).collect()
     }
 
-    /// The node of each page, by move_pages(2).
+    /// Returns the node of each page, from move_pages(2).
     fn nodes(&self) -> Vec<i32> {
         let addresses: Vec<_> = self.pages().collect();
         let mut nodes = vec![i32::MIN; self.count];
         let (pid, none) = (self.process.0.id(), std::ptr::null::<i32>());
-        // SAFETY: the kernel reads and writes as many entries as there are; without nodes nothing moves.
+        // SAFETY: the kernel reads and writes `count` entries, the length of both; without destination nodes it
+        // migrates nothing.
         let ret = unsafe {
             libc::syscall(libc::SYS_move_pages, pid, self.count, addresses.as_ptr(), none, nodes.as_mut_ptr(), 0)
         };
@@ -175,7 +187,7 @@ impl Holder {
     }
 }
 
-/// Blocks of a node's memory of which all pages must stay movable. Any page goes there in the end.
+/// Blocks of a node's memory in which all pages must stay movable. On drop they become blocks for any page.
 struct Blocks(Vec<PathBuf>);
 
 impl Blocks {
@@ -188,7 +200,7 @@ impl Blocks {
         });
         let mut blocks = Self(Vec::new());
         for block in all {
-            // One that holds what does not move stays as it is.
+            // A block with an unmovable page cannot go offline, and stays as it is.
             if blocks.0.len() < Self::COUNT && set(&block.path(), "offline").is_ok() {
                 blocks.0.push(block.path());
                 set(&block.path(), "online_movable").unwrap();
@@ -208,7 +220,7 @@ impl std::fmt::Display for Blocks {
 impl Drop for Blocks {
     fn drop(&mut self) {
         for block in &self.0 {
-            // It may be offline already.
+            // The test may have left the block offline already.
             let _ = set(block, "offline");
             let _ = set(block, "online_kernel");
         }

@@ -1,4 +1,4 @@
-//! Which capabilities migtrace still has while it traces, thread by thread, and that those suffice.
+//! Linux capabilities that each thread of migtrace keeps while it traces. They are minimal, and they suffice.
 
 use std::{
     collections::BTreeMap,
@@ -14,20 +14,20 @@ use migtrace::{live::privilege, trace::Trace};
 use rustix::thread::CapabilitySet;
 
 use crate::{
-    recorder::{Beside, Heard, PATIENCE},
+    recorder::{CapturedOutput, ChildGuard, TIMEOUT},
     serve::Server,
     support::migtrace,
 };
 
-/// Of a set in /proc/PID/status.
+/// Parses a capability set from the text of /proc/PID/status.
 fn capabilities(status: &str, set: &str) -> CapabilitySet {
     let hex = status.lines().find_map(|line| line.strip_prefix(set)?.strip_prefix(':')).expect("a set of capabilities");
     CapabilitySet::from_bits_retain(u64::from_str_radix(hex.trim(), 16).expect("hexadecimal"))
 }
 
-/// In effect, and permitted, of each thread by number and name.
+/// Returns the effective and the permitted capabilities of each thread, by TID and name.
 fn threads(pid: u32) -> BTreeMap<(u32, String), (CapabilitySet, CapabilitySet)> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process is running");
     let status = |task: fs::DirEntry| Some((task.file_name(), fs::read_to_string(task.path().join("status")).ok()?));
     tasks
         .flatten()
@@ -40,7 +40,7 @@ fn threads(pid: u32) -> BTreeMap<(u32, String), (CapabilitySet, CapabilitySet)> 
         .collect()
 }
 
-/// Waits until no thread has more in effect than this: each gives it up itself.
+/// Waits until all threads have at most the capabilities `kept`, because each thread drops its own. Returns the sets.
 fn wait_until_at_most(pid: u32, kept: CapabilitySet) -> BTreeMap<(u32, String), (CapabilitySet, CapabilitySet)> {
     let began = Instant::now();
     loop {
@@ -49,13 +49,13 @@ fn wait_until_at_most(pid: u32, kept: CapabilitySet) -> BTreeMap<(u32, String), 
         if threads.values().all(|(effective, all)| kept.contains(*effective) && permitted.contains(*all)) {
             return threads;
         }
-        assert!(began.elapsed() < PATIENCE, "they keep more than {kept:?}: {threads:?}");
+        assert!(began.elapsed() < TIMEOUT, "threads with more than {kept:?}: {threads:?}");
         thread::sleep(Duration::from_millis(50));
     }
 }
 
 #[test]
-fn a_recorder_keeps_what_it_needs_and_its_command_has_all() {
+fn a_recorder_drops_capabilities_and_its_command_keeps_all() {
     let dir = tempfile::tempdir().unwrap();
     // Owned by another user, as after sudo.
     chown(dir.path(), Some(65534), None).unwrap();
@@ -65,19 +65,19 @@ fn a_recorder_keeps_what_it_needs_and_its_command_has_all() {
     command.args(["record", "--stacks", "-o"]).arg(&path);
     command.args(["--", "sh", "-c", "grep ^Cap /proc/self/status; read line"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut recorder = Beside::start(&mut command);
-    let heard = Heard::from(recorder.0.stdout.take().unwrap());
-    heard.wait_for("CapAmb");
+    let mut recorder = ChildGuard::start(&mut command);
+    let stdout = CapturedOutput::from(recorder.0.stdout.take().unwrap());
+    stdout.wait_for("CapAmb");
 
     let own = fs::read_to_string("/proc/self/status").unwrap();
-    let said = heard.so_far();
-    assert_eq!(capabilities(&said, "CapEff"), capabilities(&own, "CapEff"), "the command's");
+    let status = stdout.so_far();
+    assert_eq!(capabilities(&status, "CapEff"), capabilities(&own, "CapEff"), "capabilities of the command");
     let threads = wait_until_at_most(recorder.0.id(), privilege::WRITING | privilege::NAMING);
     assert!(threads.len() >= 3, "the main thread, the reader and the writer: {threads:?}");
 
-    // The command reads a line, or the end of all lines.
+    // The end of its standard input ends the command.
     drop(recorder.0.stdin.take());
-    // What it writes from here on is done with what is left.
+    // The recorder must be able to finish the trace with the remaining capabilities.
     let ended = recorder.0.wait().unwrap();
     assert!(ended.code().is_some(), "{ended}");
     let trace = Trace::open(&path).unwrap();
@@ -87,12 +87,12 @@ fn a_recorder_keeps_what_it_needs_and_its_command_has_all() {
 }
 
 #[test]
-fn who_answers_strangers_can_do_nothing_else() {
+fn threads_that_serve_http_have_no_capabilities() {
     let server = Server::start();
     let threads = wait_until_at_most(server.pid(), privilege::READING);
     let without = threads.values().filter(|(effective, all)| effective.is_empty() && all.is_empty()).count();
-    assert!(without >= 1, "the threads that answer have none: {threads:?}");
-    // The kernel goes on to be asked, and measured.
+    assert!(without >= 1, "no thread is without capabilities: {threads:?}");
+    // The remaining threads can still read counts and measure the programs.
     let metrics = server.metrics().expect("metrics");
     assert!(metrics.contains("migtrace_program_measured_runs_total"), "{metrics}");
     server.end();

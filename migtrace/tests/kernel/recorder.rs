@@ -1,4 +1,4 @@
-//! A running `migtrace record`, and its result.
+//! Starts and ends `migtrace record` and other processes, with their output.
 
 use std::{
     collections::BTreeMap,
@@ -17,61 +17,64 @@ use migtrace::{live::host::requirements::AVOID, trace::Trace};
 use tempfile::TempDir;
 
 use crate::{
-    independent_counters::{Seen, Witness},
+    independent_counters::{FtraceInstance, TraceEvent},
     requirements,
     support::{Run, migtrace},
 };
 
-/// Longer than anything takes that comes at all, on an emulated machine with a busy host.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+/// Time after which a test fails because something did not happen. Long enough for an emulated machine on a busy host.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(90);
 
-/// A recorder that was started and not waited for. It ends with this value.
+/// A running recorder. It is killed on drop.
 pub(crate) struct Recorder {
-    child: Beside,
-    stdout: Heard,
-    stderr: Heard,
+    child: ChildGuard,
+    stdout: CapturedOutput,
+    stderr: CapturedOutput,
     vmstat: BTreeMap<String, i64>,
-    /// None under lockdown, which forbids reading trace events.
-    witness: Option<Witness>,
+    /// `None` under lockdown, which forbids reading trace events.
+    ftrace: Option<FtraceInstance>,
     trace: PathBuf,
     dir: TempDir,
 }
 
-/// What is left of a recorder that ended.
+/// The results of a recorder that ended.
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+    /// Increase of each counter while the recorder ran.
     pub(crate) vmstat: BTreeMap<String, i64>,
-    pub(crate) witness: Vec<Seen>,
+    /// Events of mm_migrate_pages.
+    pub(crate) ftrace: Vec<TraceEvent>,
     pub(crate) trace: PathBuf,
     pub(crate) dir: TempDir,
 }
 
 impl Recorder {
-    /// Starts `record` with these options and, unless it is empty, this command.
+    /// Starts `record` with these options and, if `argv` is not empty, with this command.
     pub(crate) fn start<S: AsRef<OsStr>>(options: &[&str], argv: &[S]) -> Self {
         Self::start_avoiding("", options, argv)
     }
 
-    /// The same without programs of these forms.
-    pub(crate) fn start_avoiding<S: AsRef<OsStr>>(forms: &str, options: &[&str], argv: &[S]) -> Self {
+    /// The same without BPF programs of these types.
+    pub(crate) fn start_avoiding<S: AsRef<OsStr>>(program_types: &str, options: &[&str], argv: &[S]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let trace = dir.path().join("run.parquet");
         let mut command = migtrace();
-        command.env(AVOID, forms).arg("record").args(options).arg("-o").arg(&trace);
+        command.env(AVOID, program_types).arg("record").args(options).arg("-o").arg(&trace);
         if !argv.is_empty() {
             command.arg("--").args(argv);
         }
-        let witness = (!requirements::is_locked_down()).then(|| Witness::of(&["migrate/mm_migrate_pages"]));
+        let ftrace = (!requirements::is_locked_down()).then(|| FtraceInstance::start(&["migrate/mm_migrate_pages"]));
         let vmstat = vmstat();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let stdout = Heard::from(child.stdout.take().unwrap());
-        let stderr = Heard::from(child.stderr.take().unwrap());
-        Self { child: Beside(child), stdout, stderr, vmstat, witness, trace, dir }
+        let stdout = CapturedOutput::from(child.stdout.take().unwrap());
+        let stderr = CapturedOutput::from(child.stderr.take().unwrap());
+        Self { child: ChildGuard(child), stdout, stderr, vmstat, ftrace, trace, dir }
     }
 
-    /// Starts a recording of the whole system, or of what `options` say, and waits until it is one.
+    /// Starts a recording of the whole system, or of the processes that `options` select. Waits until probes are
+    /// attached.
     pub(crate) fn attached(options: &[&str]) -> Self {
         let recorder = Self::start::<&str>(options, &[]);
         recorder.stderr.wait_for("recording into");
@@ -82,12 +85,12 @@ impl Recorder {
         self.child.0.id()
     }
 
-    /// Its trace, once there is one.
+    /// Returns the path of the trace, also before the file exists.
     pub(crate) fn trace(&self) -> &Path {
         &self.trace
     }
 
-    /// Waits until the workload has printed this.
+    /// Waits until the workload has printed `text`.
     pub(crate) fn wait_for_output(&self, text: &str) {
         self.stdout.wait_for(text);
     }
@@ -96,7 +99,7 @@ impl Recorder {
         send(self.pid(), signal);
     }
 
-    /// Waits for its end, whatever that is.
+    /// Waits until the recorder ends, with success or failure.
     pub(crate) fn end(mut self) -> Ended {
         let status = self.child.0.wait().unwrap();
         let after = vmstat();
@@ -106,13 +109,13 @@ impl Recorder {
             stdout: self.stdout.all(),
             stderr: self.stderr.all(),
             vmstat: after.iter().map(gained).collect(),
-            witness: self.witness.map(Witness::stop).unwrap_or_default(),
+            ftrace: self.ftrace.map(FtraceInstance::stop).unwrap_or_default(),
             trace: self.trace,
             dir: self.dir,
         }
     }
 
-    /// Waits for its end, which must be a good one.
+    /// Waits until the recorder ends, asserts its success, and reads the trace.
     pub(crate) fn finish(self) -> Run {
         let ended = self.end();
         assert!(ended.status.success(), "record: {}\n{}\n{}", ended.status, ended.stdout, ended.stderr);
@@ -121,13 +124,13 @@ impl Recorder {
 }
 
 impl Ended {
-    /// Its trace, read.
+    /// Reads the trace.
     pub(crate) fn run(self) -> Run {
         let opened = Trace::open(&self.trace).unwrap_or_else(|error| panic!("{error}\n{}", self.stderr));
         Run { meta: opened.meta().clone(), events: opened.read_all().unwrap(), ended: self }
     }
 
-    /// In a shell's terms.
+    /// Returns the exit status as a shell does: 128 plus the number of the signal that killed the recorder.
     pub(crate) fn shell_status(&self) -> i32 {
         self.status.code().unwrap_or_else(|| 128 + self.status.signal().unwrap_or(0))
     }
@@ -139,20 +142,20 @@ pub(crate) fn send(pid: u32, signal: i32) {
     assert_eq!(unsafe { libc::kill(pid as i32, signal) }, 0, "kill {pid}: {}", std::io::Error::last_os_error());
 }
 
-/// What a process has written so far.
-pub(crate) struct Heard {
+/// The output of a process, read in a thread.
+pub(crate) struct CapturedOutput {
     text: Arc<Mutex<String>>,
     reader: JoinHandle<()>,
 }
 
-impl Heard {
+impl CapturedOutput {
     pub(crate) fn from(mut pipe: impl Read + Send + 'static) -> Self {
         let text = Arc::new(Mutex::new(String::new()));
-        let heard = Arc::clone(&text);
+        let written = Arc::clone(&text);
         let reader = thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(length @ 1..) = pipe.read(&mut buffer) {
-                heard.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..length]));
+                written.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..length]));
             }
         });
         Self { text, reader }
@@ -161,8 +164,8 @@ impl Heard {
     pub(crate) fn wait_for(&self, wanted: &str) {
         let began = Instant::now();
         while !self.text.lock().unwrap().contains(wanted) {
-            let said = self.text.lock().unwrap().clone();
-            assert!(began.elapsed() < PATIENCE && !self.reader.is_finished(), "{wanted:?} never came: {said}");
+            let output = self.so_far();
+            assert!(began.elapsed() < TIMEOUT && !self.reader.is_finished(), "no {wanted:?} in the output: {output}");
             thread::sleep(Duration::from_millis(5));
         }
     }
@@ -171,7 +174,7 @@ impl Heard {
         self.text.lock().unwrap().clone()
     }
 
-    /// Everything, once the pipe's other ends are closed.
+    /// Waits until the pipe's other ends are closed, and returns the whole output.
     fn all(self) -> String {
         let Self { text, reader } = self;
         reader.join().unwrap();
@@ -179,23 +182,24 @@ impl Heard {
     }
 }
 
-/// The kernel's counters, those of each node included, of which the CPUs otherwise add their parts once a second.
+/// Reads the counters of /proc/vmstat. Without the refresh, the CPUs add their parts of the per-node counters only once
+/// a second.
 pub(crate) fn vmstat() -> BTreeMap<String, i64> {
     fs::read("/proc/sys/vm/stat_refresh").unwrap();
     let text = fs::read_to_string("/proc/vmstat").unwrap();
     text.lines().filter_map(|l| l.split_once(' ')).map(|(n, c)| (n.to_owned(), c.parse().unwrap())).collect()
 }
 
-/// A process beside the recording that ends with this value.
-pub(crate) struct Beside(pub(crate) Child);
+/// A child process that is killed on drop.
+pub(crate) struct ChildGuard(pub(crate) Child);
 
-impl Beside {
+impl ChildGuard {
     pub(crate) fn start(command: &mut Command) -> Self {
         Self(command.spawn().unwrap())
     }
 }
 
-impl Drop for Beside {
+impl Drop for ChildGuard {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -208,7 +212,7 @@ pub(crate) fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T
         if let Some(found) = found() {
             return found;
         }
-        assert!(began.elapsed() < 2 * PATIENCE, "{what} never came");
+        assert!(began.elapsed() < 2 * TIMEOUT, "timeout: {what}");
         thread::sleep(Duration::from_millis(250));
     }
 }

@@ -1,5 +1,5 @@
-//! What the tracer does when things go wrong: its reader stops, it is killed, it gets a signal, a second one runs
-//! beside it.
+//! Failures and disturbances of a recorder: its reader is stopped, it is killed, it receives a signal, or a second
+//! recorder is running.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,16 +16,17 @@ use migtrace::{
 };
 
 use crate::{
-    recorder::{Beside, Recorder, send},
+    recorder::{ChildGuard, Recorder, send},
     support::{PAGE, Script, migtrace, record, texts},
 };
 
-/// Numbers of the BPF programs that the kernel has loaded.
+/// Returns the ids of all BPF programs that are loaded in the kernel.
 fn programs() -> BTreeSet<u32> {
     aya::programs::loaded_programs().map(|program| program.unwrap().id()).collect()
 }
 
-/// Asserts that the kernel has no other programs than before; it frees them a little after their last user.
+/// Asserts that the kernel has no other programs than before. Waits, because it frees programs a moment after their
+/// last use.
 fn assert_nothing_stays(before: &BTreeSet<u32>) {
     let began = Instant::now();
     while programs() != *before {
@@ -68,7 +69,7 @@ fn a_stopped_reader_with_room_in_the_ring_loses_nothing() {
     run.assert_lossless();
 }
 
-/// Eight processes at once, each touching as many pages.
+/// Records eight concurrent processes that touch `pages` pages each.
 fn storm(options: &[&str], pages: u64) -> crate::support::Run {
     let script = Script::new(&format!("anon seg {pages}p\nmap seg\nmbind seg default\ntouch seg write\n"));
     let [program, memtoy, file] = script.argv();
@@ -77,12 +78,12 @@ fn storm(options: &[&str], pages: u64) -> crate::support::Run {
 }
 
 #[test]
-fn eight_processes_storming_are_recorded_whole() {
+fn all_faults_of_eight_concurrent_processes_are_recorded() {
     let pages = 1000;
     let run = storm(&[], pages);
     run.assert_account();
     run.assert_lossless();
-    // By process: where its segment is, and how often it was touched first.
+    // For each process: the address of its segment.
     let mut segments = BTreeMap::new();
     for (event, request) in run.requests().iter().filter(|(_, r)| r.name == migtrace::event::RequestName::Mbind) {
         segments.insert(event.pid, request.addr.unwrap());
@@ -102,12 +103,12 @@ fn eight_processes_storming_are_recorded_whole() {
         assert_eq!(touched.len(), distinct.len(), "process {pid}");
         absent += pages - touched.len() as u64;
     }
-    let left_out = run.may_be_left_out(&Probe::Fault.into());
-    assert!(absent <= left_out, "{absent} faults are absent, and the kernel left out {left_out} starts");
+    let missed = run.max_missed(&Probe::Fault.into());
+    assert!(absent <= missed, "{absent} faults are absent, but the kernel missed only {missed}");
 }
 
 #[test]
-fn eight_processes_storming_into_rings_of_one_page_add_up() {
+fn with_rings_of_one_page_the_account_of_eight_processes_adds_up() {
     let run = storm(&["--ring-size", "4k"], 1000);
     run.assert_account();
     let faults = run.account(Probe::Fault);
@@ -115,7 +116,7 @@ fn eight_processes_storming_into_rings_of_one_page_add_up() {
 }
 
 #[test]
-fn a_killed_recorder_leaves_what_it_flushed_and_nothing_in_the_kernel() {
+fn a_killed_recorder_leaves_its_flushed_events_and_no_programs() {
     let before = programs();
     let turns = "touch seg 0 1p\nsleep 10\n".repeat(3000);
     let script = Script::new(&format!("anon seg 8p\nmap seg\ntouch seg write\npid\n{turns}"));
@@ -123,7 +124,7 @@ fn a_killed_recorder_leaves_what_it_flushed_and_nothing_in_the_kernel() {
     recorder.wait_for_output("pid = ");
     let workload = child_of(recorder.pid());
     thread::sleep(Duration::from_secs(4));
-    assert_ne!(programs(), before, "its programs are loaded while it records");
+    assert_ne!(programs(), before, "the recorder's programs are not loaded");
     recorder.signal(libc::SIGKILL);
     let killed_ns = clock::boot_ns();
     send(workload, libc::SIGKILL);
@@ -135,7 +136,7 @@ fn a_killed_recorder_leaves_what_it_flushed_and_nothing_in_the_kernel() {
     assert!(trace.truncated());
     let last_ns = trace.read_all().unwrap().iter().map(|e| e.ts_ns).max().unwrap();
     let missing = Duration::from_nanos(killed_ns - last_ns);
-    assert!(missing < Duration::from_millis(1500), "at most about a second is lost: {missing:?}");
+    assert!(missing < Duration::from_millis(1500), "more than about one second is lost: {missing:?}");
 
     let recovered = migtrace().arg("recover").arg(&ended.trace).output().unwrap();
     assert!(recovered.status.success(), "{}", texts(&recovered).1);
@@ -146,7 +147,7 @@ fn a_killed_recorder_leaves_what_it_flushed_and_nothing_in_the_kernel() {
 }
 
 #[test]
-fn signals_end_a_recording_in_good_order() {
+fn signals_end_a_recording_cleanly() {
     let before = programs();
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
         let script = Script::new("anon seg 8p\nmap seg\ntouch seg write\npid\nsnooze 600\n");
@@ -155,8 +156,8 @@ fn signals_end_a_recording_in_good_order() {
         let workload = child_of(recorder.pid());
         recorder.signal(signal);
         let ended = recorder.end();
-        assert_eq!(ended.shell_status(), 128 + libc::SIGTERM, "the command got a signal: {}", ended.stderr);
-        assert!(!fs::exists(format!("/proc/{workload}")).unwrap(), "it did");
+        assert_eq!(ended.shell_status(), 128 + libc::SIGTERM, "the command is ended by SIGTERM: {}", ended.stderr);
+        assert!(!fs::exists(format!("/proc/{workload}")).unwrap(), "the command is still running");
         assert!(!ended.dir.path().join("run.parquet.partial").exists());
         let run = ended.run();
         assert!(run.meta.end_ns.is_some());
@@ -167,7 +168,7 @@ fn signals_end_a_recording_in_good_order() {
 }
 
 #[test]
-fn two_recorders_beside_each_other_each_see_their_own() {
+fn two_concurrent_recorders_record_only_their_own_workload() {
     let before = programs();
     let script = Script::new(
         "anon seg 100p\nmap seg\nmbind seg preferred 1\ntouch seg write\nsleep 500\nmbind seg bind+move 2\n",
@@ -180,8 +181,8 @@ fn two_recorders_beside_each_other_each_see_their_own() {
     for run in &runs {
         run.assert_account();
         run.assert_lossless();
-        assert_eq!(run.moved().values().sum::<u64>(), 100);
-        let (_, request) = run.move_request();
+        assert_eq!(run.migrated_pages().values().sum::<u64>(), 100);
+        let (_, request) = run.migrating_mbind();
         let start = request.addr.unwrap();
         let faults = run.faults();
         let touched = faults.iter().filter(|(_, f)| (start..start + 100 * PAGE).contains(&f.addr)).count();
@@ -191,37 +192,40 @@ fn two_recorders_beside_each_other_each_see_their_own() {
 }
 
 #[test]
-fn a_recording_of_the_whole_system_leaves_the_recorder_out() {
+fn a_system_wide_recording_excludes_the_recorder() {
     let recorder = Recorder::attached(&[]);
     let pid = recorder.pid();
     let script = Script::new("anon seg 64p\nmap seg\nmbind seg preferred 1\ntouch seg write\nmbind seg bind+move 2\n");
     let workload = script.command().stderr(Stdio::piped()).spawn().unwrap();
     let workload_pid = workload.id();
     assert!(workload.wait_with_output().unwrap().status.success());
-    // Its segments are written, its own memory grows: it faults.
+    // The recorder writes segments and allocates memory meanwhile, so it faults itself.
     thread::sleep(Duration::from_millis(1500));
     recorder.signal(libc::SIGINT);
     let run = recorder.finish();
     run.assert_account();
-    assert!(run.events.iter().all(|e| e.pid != pid || matches!(e.body, Body::Loss(_))), "its own events are in it");
+    assert!(
+        run.events.iter().all(|e| e.pid != pid || matches!(e.body, Body::Loss(_))),
+        "the recording has events of the recorder"
+    );
     assert!(
         run.account(Probe::Fault).filtered > 0,
-        "its own faults were seen, and left out: {:?}",
+        "no fault of the recorder was seen and filtered: {:?}",
         run.account(Probe::Fault)
     );
     let moved = run.migrations().iter().filter(|(e, _)| e.pid == workload_pid).count();
     assert_eq!(moved, 64);
 }
 
-/// The only child of a process.
-/// The programs are detached one by one while events go on. None of these has its end without its start.
+/// The programs are detached one by one while events continue. No event may then have an end without a start, which
+/// counts as lost.
 #[test]
 fn a_recording_that_is_stopped_under_load_loses_nothing() {
     let recorder = Recorder::attached(&[]);
     let turns = "mbind seg bind+move 2\nmbind seg bind+move 1\n".repeat(2000);
     let migrating = Script::new(&format!("anon seg 8p\nmap seg\nmbind seg bind 1\ntouch seg write\n{turns}"));
-    let _migrating = Beside::start(&mut migrating.command());
-    let _faulting = Beside::start(Command::new("sh").args(["-c", "while :; do /bin/true; done"]));
+    let _migrating = ChildGuard::start(&mut migrating.command());
+    let _faulting = ChildGuard::start(Command::new("sh").args(["-c", "while :; do /bin/true; done"]));
     thread::sleep(Duration::from_secs(3));
     recorder.signal(libc::SIGINT);
     let run = recorder.finish();
@@ -229,9 +233,10 @@ fn a_recording_that_is_stopped_under_load_loses_nothing() {
     run.assert_lossless();
 }
 
+/// Returns the only child of a process.
 fn child_of(pid: u32) -> u32 {
     let parent_of = |pid: u32| {
-        // What follows the name, which is in parentheses and can hold anything: state, parent.
+        // State and parent follow the name, which is in parentheses and can itself contain parentheses and spaces.
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()
     };

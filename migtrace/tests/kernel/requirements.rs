@@ -1,4 +1,4 @@
-//! What a test needs of the machine, and that it says so where the machine does not have it.
+//! Requirements of tests. A test whose machine does not meet them is skipped, with the reason.
 
 use std::{
     fs,
@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-/// Ends the test, as skipped, unless the machine has all of these.
+/// Ends the test as skipped, unless the machine meets all of these requirements.
 macro_rules! needs {
     ($($need:ident),+) => {
         $(if let Some(lack) = crate::requirements::$need() {
@@ -17,18 +17,19 @@ macro_rules! needs {
 
 pub(crate) use needs;
 
-/// Says behind the test's name why it does not run; `cargo xtask test` counts that. Written past libtest, which keeps the
-/// output of tests that pass to itself.
+/// Prints after the test's name why the test is skipped; `cargo xtask test` counts these lines. Not by println!:
+/// libtest captures that, and does not show it for a test that passes.
 pub(crate) fn skip(lack: &str) {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "skipped: needs {lack}").and_then(|()| stdout.flush()).unwrap();
 }
 
-fn lacks(what: &'static str, there: bool) -> Option<&'static str> {
-    (!there).then_some(what)
+/// Returns the name of a requirement that is not met.
+fn lacks(what: &'static str, is_met: bool) -> Option<&'static str> {
+    (!is_met).then_some(what)
 }
 
-/// Version of the running kernel.
+/// Returns the version of the running kernel.
 pub(crate) fn kernel() -> (u32, u32) {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut numbers = release.split('.').map(|number| number.parse().unwrap());
@@ -44,15 +45,15 @@ pub(crate) fn huge_pages() -> Option<&'static str> {
     lacks("transparent huge pages", enabled.contains("[madvise]") || enabled.contains("[always]"))
 }
 
-/// Linux makes a lower tier of a node that the firmware calls slow with CONFIG_ACPI_HMAT; 6.12 does, 6.8 does it for memory
-/// that is plugged in later only. Before, of persistent memory only.
+/// Two memory tiers. With CONFIG_ACPI_HMAT, Linux 6.12 assigns a node that the firmware describes as slow to a lower
+/// tier. 6.8 does so only for hotplugged memory, and earlier versions only for persistent memory.
 pub(crate) fn two_tiers() -> Option<&'static str> {
     let tiers = fs::read_dir("/sys/devices/virtual/memory_tiering").into_iter().flatten().flatten();
     let tiers = tiers.filter(|entry| entry.path().join("nodelist").exists()).count();
     lacks("two memory tiers", tiers > 1 && Path::new("/sys/kernel/mm/numa/demotion_enabled").exists())
 }
 
-/// Swap on zram, as the machine has it where the kernel has both built in.
+/// Swap on zram. The virtual machine has it if both are built into the kernel.
 pub(crate) fn zsmalloc() -> Option<&'static str> {
     let swaps = fs::read_to_string("/proc/swaps").unwrap_or_default();
     lacks("swap on zram", swaps.contains("/dev/zram"))
@@ -63,39 +64,40 @@ pub(crate) fn memory_blocks() -> Option<&'static str> {
     lacks("blocks of memory that go offline", Path::new("/sys/devices/system/memory").exists())
 }
 
-/// Contiguous ranges that are allocated by name (CONFIG_CMA_DEBUGFS).
+/// Contiguous memory areas that tests can allocate by name (CONFIG_CMA_DEBUGFS).
 pub(crate) fn contiguous_ranges() -> Option<&'static str> {
     lacks("a contiguous memory area", fs::read_dir(CMA).is_ok_and(|areas| areas.count() > 0))
 }
 
 pub(crate) const CMA: &str = "/sys/kernel/debug/cma";
 
-/// Kprobes (CONFIG_KPROBE_EVENTS) and trace events whose programs may take memory, as counting does (since Linux 6.1).
-pub(crate) fn other_ways() -> Option<&'static str> {
+/// Kprobes (CONFIG_KPROBE_EVENTS), and BPF programs on kprobes and tracepoints that may allocate memory, which counting
+/// needs (since Linux 6.1).
+pub(crate) fn kprobes_that_allocate() -> Option<&'static str> {
     let symbols = fs::read_to_string("/proc/kallsyms").unwrap();
-    let there =
+    let is_met =
         Path::new(migtrace::live::host::requirements::KPROBES).exists() && symbols.contains(" bpf_mem_alloc_init\n");
-    lacks("kprobes that may take memory", there)
+    lacks("kprobes that may allocate memory", is_met)
 }
 
-/// Asks /proc for the next process's number.
+/// A kernel on which the next PID can be chosen, by /proc.
 pub(crate) fn choosable_pids() -> Option<&'static str> {
     lacks("CONFIG_CHECKPOINT_RESTORE", Path::new("/proc/sys/kernel/ns_last_pid").exists())
 }
 
-/// A kernel that can be locked down, which says so in securityfs.
+/// A kernel with lockdown. It has a file in securityfs.
 pub(crate) fn lockdown() -> Option<&'static str> {
     lacks("lockdown", Path::new(LOCKDOWN).exists())
 }
 
 pub(crate) const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
 
-/// Whether it is, as strictly as can be.
+/// Returns whether the kernel is locked down in the strictest mode.
 pub(crate) fn is_locked_down() -> bool {
     fs::read_to_string(LOCKDOWN).is_ok_and(|modes| modes.contains("[confidentiality]"))
 }
 
-/// Since Linux 6.2.
+/// A kernel with bpf_rdonly_cast(), since Linux 6.2.
 pub(crate) fn plain_loads() -> Option<&'static str> {
     let symbols = fs::read_to_string("/proc/kallsyms").unwrap();
     lacks("bpf_rdonly_cast()", symbols.contains(" bpf_rdonly_cast\n"))

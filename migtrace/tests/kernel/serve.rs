@@ -1,5 +1,5 @@
-//! `migtrace serve`, scraped by a real Prometheus while workloads run: every panel of the dashboards has data, and what is
-//! counted is what the workload did.
+//! `migtrace serve`: its counts equal those of a known workload. A real Prometheus that scrapes it has data for every
+//! panel of the dashboards.
 
 use std::{
     fs,
@@ -14,20 +14,20 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    recorder::{Beside, PATIENCE, send, wait_for},
+    recorder::{ChildGuard, TIMEOUT, send, wait_for},
     requirements::{PROMETHEUS, needs},
     support::{Script, migtrace, texts},
     workloads::Balancing,
 };
 
-/// In place of Grafana's.
+/// Value for Grafana's `$__rate_interval`.
 const RATE_INTERVAL: &str = "5m";
 
-/// Direct, lazy and failing moves, marks, checks and faults of several kinds.
+/// Direct, lazy and failing migrations, marks, checks and faults of several classes.
 const WORKLOAD: &str = "anon seg 64p\nmap seg\nmbind seg preferred 1\ntouch seg write\n\
      mbind seg bind+move 2\nmbind seg bind+move+lazy 3\ntouch seg write\n\
      pin seg 2p 1p\nmbind seg bind+move 1\n!mbind seg bind+move+strict 1\nunpin seg\n";
-/// Pages that follow a task to another node, by hinting faults.
+/// NUMA balancing migrates pages to the new node of their task, in hinting faults.
 const BALANCED: &str =
     "mpol default\nanon seg 64p\nmap seg\nmbind seg default\ncpu 1\ntouch seg write\ncpu 2\nloop 2000 seg\n";
 
@@ -35,21 +35,21 @@ fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// The body of the response; `None` while there is no valid response.
+/// Sends a GET request and returns the body; `None` if there is no response with status 200.
 fn get(address: SocketAddr, path: &str, accept: &str) -> Option<String> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).ok()?;
-    stream.set_read_timeout(Some(2 * PATIENCE)).ok()?;
+    stream.set_read_timeout(Some(2 * TIMEOUT)).ok()?;
     write!(stream, "GET {path} HTTP/1.0\r\nHost: x\r\nAccept: {accept}\r\n\r\n").ok()?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).ok()?;
-    let answer = String::from_utf8(answer).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).ok()?;
+    let response = String::from_utf8(response).ok()?;
+    let (head, body) = response.split_once("\r\n\r\n")?;
     head.lines().next()?.contains(" 200 ").then(|| body.to_owned())
 }
 
-/// `migtrace serve` on a port of its own.
+/// `migtrace serve` on a free port.
 pub(crate) struct Server {
-    child: Beside,
+    child: ChildGuard,
     address: SocketAddr,
 }
 
@@ -58,8 +58,8 @@ impl Server {
         let address = free_address();
         let mut command = migtrace();
         command.args(["serve", "--listen", &address.to_string()]).stdin(Stdio::null());
-        let server = Self { child: Beside::start(&mut command), address };
-        wait_for("an answer of migtrace serve", || server.metrics());
+        let server = Self { child: ChildGuard::start(&mut command), address };
+        wait_for("migtrace serve responds", || server.metrics());
         server
     }
 
@@ -71,7 +71,7 @@ impl Server {
         get(self.address, "/metrics", "*/*")
     }
 
-    /// Ends it as systemd does.
+    /// Ends the server as systemd does, by SIGTERM, and asserts its success.
     pub(crate) fn end(mut self) {
         send(self.pid(), libc::SIGTERM);
         let status = self.child.0.wait().unwrap();
@@ -79,7 +79,7 @@ impl Server {
     }
 }
 
-/// Sum of a metric's samples whose labels have all of these.
+/// Returns the sum of a metric's samples that have all of these labels.
 fn sum(text: &str, name: &str, labels: &[&str]) -> f64 {
     let of = |line: &&str| {
         line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
@@ -94,13 +94,13 @@ fn run(script: &str) {
 }
 
 #[test]
-fn served_counts_are_what_the_workload_did() {
+fn served_counts_equal_those_of_the_workload() {
     needs!(migrate_on_fault);
     let server = Server::start();
     let before = server.metrics().unwrap();
     run("anon seg 8p\nmap seg\nmbind seg preferred 1\ntouch seg write\nmbind seg bind+move 2\n\
          mbind seg bind+move+lazy 3\ntouch seg write\n");
-    // Counts younger than a second are given as they are.
+    // The server reads new counts only if the last ones are older than one second.
     thread::sleep(Duration::from_millis(1100));
     let after = server.metrics().unwrap();
     let gained = |name: &str, labels: &[&str]| sum(&after, name, labels) - sum(&before, name, labels);
@@ -118,9 +118,9 @@ fn served_counts_are_what_the_workload_did() {
     server.end();
 }
 
-/// A Prometheus that scrapes every other second into a directory of its own.
+/// A Prometheus that scrapes the server every two seconds and has its own data directory.
 struct Prometheus {
-    _child: Beside,
+    _child: ChildGuard,
     address: SocketAddr,
 }
 
@@ -144,30 +144,30 @@ impl Prometheus {
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log);
-        let prometheus = Self { _child: Beside::start(&mut command), address };
-        wait_for("Prometheus", || get(address, "/-/ready", "*/*"));
+        let prometheus = Self { _child: ChildGuard::start(&mut command), address };
+        wait_for("Prometheus is ready", || get(address, "/-/ready", "*/*"));
         prometheus
     }
 
-    /// What a query gives, over the last minutes.
+    /// Returns the result of a query over the last four minutes.
     fn range(&self, query: &str) -> Result<Vec<Value>, String> {
         let now = migtrace::clock::boot_ns() as f64 / 1e9 + migtrace::clock::wall_offset_ns() as f64 / 1e9;
         let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let path = format!("/api/v1/query_range?query={encoded}&start={}&end={now}&step=2", now - 240.0);
-        let body = get(self.address, &path, "*/*").ok_or("no answer")?;
-        let answer: Value = serde_json::from_str(&body).map_err(|error| error.to_string())?;
-        Ok(answer["data"]["result"].as_array().cloned().unwrap_or_default())
+        let body = get(self.address, &path, "*/*").ok_or("no response")?;
+        let response: Value = serde_json::from_str(&body).map_err(|error| error.to_string())?;
+        Ok(response["data"]["result"].as_array().cloned().unwrap_or_default())
     }
 }
 
-/// Whether a series has a value that is one.
+/// Returns whether a series has a finite value: a quotient without data is NaN.
 fn has_number(series: &Value) -> bool {
     let values = series["values"].as_array().into_iter().flatten();
     values.filter_map(|pair| pair[1].as_str()?.parse::<f64>().ok()).any(f64::is_finite)
 }
 
-/// A panel's query as Grafana would send it, with all hosts, nodes and causes.
-fn plain(query: &str) -> String {
+/// Replaces the variables in a panel's query as Grafana does, with all hosts, nodes and causes selected.
+fn expand(query: &str) -> String {
     let query = query.replace("$__rate_interval", RATE_INTERVAL);
     ["$host", "$node", "$cause"].iter().fold(query, |query, variable| query.replace(variable, ".*"))
 }
@@ -200,10 +200,9 @@ fn every_panel_has_data() {
         for panel in dashboard["panels"].as_array().unwrap() {
             let title = panel["title"].as_str().unwrap();
             for target in panel["targets"].as_array().unwrap() {
-                let query = plain(target["expr"].as_str().unwrap());
+                let query = expand(target["expr"].as_str().unwrap());
                 let result =
                     prometheus.range(&query).unwrap_or_else(|error| panic!("{name}, {title}: {error}: {query}"));
-                // A quotient of nothing is NaN.
                 if !result.iter().any(has_number) {
                     empty.push(format!("{name}, {title}: {query}"));
                 }

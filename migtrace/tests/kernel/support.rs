@@ -1,4 +1,4 @@
-//! Recording a memtoy script, and asking the trace questions.
+//! Records memtoy scripts, selects events of the trace, and compares it with independent counters.
 
 use std::{
     collections::BTreeMap,
@@ -25,17 +25,17 @@ use crate::{
 
 pub(crate) const PAGE: u64 = 4096;
 pub(crate) const PAGES: u64 = 8;
-/// Pages that the kernel's compaction takes off their lists at a time.
+/// Pages that the kernel's compaction isolates from their lists at a time.
 const COMPACT_CLUSTER_MAX: u64 = 32;
 
-/// A segment of 8 pages, written on node 1.
+/// Commands that write a segment of 8 pages on node 1.
 pub(crate) const WRITTEN_ON_1: &str = "anon seg 8p\nmap seg\nmbind seg preferred 1\ntouch seg write\n";
 
-/// The program under test.
+/// Returns a command that starts the program under test.
 pub(crate) fn migtrace() -> Command {
     assert!(
         std::env::var_os("MIGTRACE_IN_VM").is_some(),
-        "these tests belong into the virtual machine: cargo xtask test"
+        "these tests run in the virtual machine only: cargo xtask test"
     );
     let mut command = Command::new(env!("CARGO_BIN_EXE_migtrace"));
     command.env_remove("MIGTRACE_LOG").env("NO_COLOR", "1");
@@ -49,12 +49,12 @@ pub(crate) struct Run {
     pub(crate) ended: Ended,
 }
 
-/// Records a memtoy script, which must succeed.
+/// Records a memtoy script. The script must succeed.
 pub(crate) fn record(script: &str) -> Run {
     record_with(&[], script)
 }
 
-/// Records a memtoy script with more options of `record`.
+/// Records a memtoy script with additional options of `record`.
 pub(crate) fn record_with(options: &[&str], script: &str) -> Run {
     let script = Script::new(script);
     Recorder::start(options, &script.argv()).finish()
@@ -70,12 +70,12 @@ impl Script {
         Self(file)
     }
 
-    /// The command that runs it.
+    /// Returns the command line that runs the script.
     pub(crate) fn argv(&self) -> [&OsStr; 3] {
         [env!("CARGO_BIN_EXE_migtrace").as_ref(), "memtoy".as_ref(), self.0.path().as_os_str()]
     }
 
-    /// The same command, to be started beside a recording.
+    /// Returns the same command, for a start outside of a recording.
     pub(crate) fn command(&self) -> Command {
         let mut command = migtrace();
         command.args(&self.argv()[1..]).stdin(Stdio::null()).stdout(Stdio::null());
@@ -88,7 +88,7 @@ pub(crate) fn texts(output: &Output) -> (String, String) {
     (text(&output.stdout), text(&output.stderr))
 }
 
-/// An event with its common part.
+/// Events of one kind: the event, and the fields of its kind.
 pub(crate) type Found<'a, T> = Vec<(&'a Event, &'a T)>;
 
 macro_rules! by_kind {
@@ -119,7 +119,7 @@ by_kind! {
 }
 
 impl Run {
-    /// The annotated log of this recording.
+    /// Returns the output of `migtrace log` for this recording.
     pub(crate) fn log(&self) -> String {
         let output = migtrace().arg("log").arg(&self.ended.trace).output().unwrap();
         let (stdout, stderr) = texts(&output);
@@ -127,55 +127,56 @@ impl Run {
         stdout
     }
 
-    /// The only mbind that asked for pages to move, now or lazily.
-    pub(crate) fn move_request(&self) -> (&Event, &Request) {
-        let asks = |r: &Request| r.name == RequestName::Mbind && r.flags.split('|').any(|f| f == "move");
-        let found: Vec<_> = self.requests().into_iter().filter(|(_, r)| asks(r)).collect();
-        assert_eq!(found.len(), 1, "one mbind request that moves: {found:?}");
+    /// Returns the only mbind that requested a migration, direct or lazy.
+    pub(crate) fn migrating_mbind(&self) -> (&Event, &Request) {
+        let is_wanted = |r: &Request| r.name == RequestName::Mbind && r.flags.split('|').any(|f| f == "move");
+        let found: Vec<_> = self.requests().into_iter().filter(|(_, r)| is_wanted(r)).collect();
+        assert_eq!(found.len(), 1, "exactly one mbind requests a migration: {found:?}");
         found[0]
     }
 
-    /// Addresses of the pages of the requested range.
+    /// Returns the addresses of the pages in the requested range.
     pub(crate) fn segment(&self) -> Vec<u64> {
-        let start = self.move_request().1.addr.unwrap();
+        let start = self.migrating_mbind().1.addr.unwrap();
         (0..PAGES).map(|page| start + page * PAGE).collect()
     }
 
-    /// Faults in the segment that ended after the request did.
+    /// Returns the faults in the segment that ended after the placement syscall.
     pub(crate) fn later_faults(&self) -> Found<'_, Fault> {
-        let (asked, segment) = (self.move_request().0.ts_ns, self.segment());
+        let (syscall_end, segment) = (self.migrating_mbind().0.ts_ns, self.segment());
         let inside = |f: &Fault| (segment[0]..segment[0] + PAGES * PAGE).contains(&f.addr);
-        self.faults().into_iter().filter(|(e, f)| inside(f) && e.ts_ns > asked).collect()
+        self.faults().into_iter().filter(|(e, f)| inside(f) && e.ts_ns > syscall_end).collect()
     }
 
-    /// Asserts that the trace holds every event that was seen, but for those whose begin the kernel itself left out.
+    /// Asserts that the trace contains every event that was seen, except those whose start the kernel missed.
     pub(crate) fn assert_lossless(&self) {
         for account in &self.meta.account {
             let without_start = account.lost.get(&LossCause::NoStart.into()).copied().unwrap_or(0);
-            assert!(without_start <= self.may_be_left_out(&account.probe), "{account:?}");
+            assert!(without_start <= self.max_missed(&account.probe), "{account:?}");
             assert_eq!(account.seen, account.stored + without_start, "{account:?}");
         }
     }
 
-    /// Events of a probe that may be absent, as its programs were not started: where the kernel preempts a program, another
-    /// task's events on that CPU find it running. Elsewhere none.
-    pub(crate) fn may_be_left_out(&self, probe: &ProbeName) -> u64 {
+    /// Returns how many events of a probe may be absent because the kernel did not run its programs (missed). If the
+    /// kernel can preempt a program, another task's events on that CPU may occur while the program runs. Without
+    /// preemption no event may be absent.
+    pub(crate) fn max_missed(&self, probe: &ProbeName) -> u64 {
         let mode = fs::read_to_string("/sys/kernel/debug/sched/preempt").unwrap_or_default();
         let preempts = ["(full)", "(lazy)"].iter().any(|chosen| mode.contains(chosen));
         if preempts { self.account_of(probe).missed.unwrap_or(0) } else { 0 }
     }
 
-    /// Asserts that system-wide counters gained exactly what the trace holds, in pages.
+    /// Asserts that system-wide counters increased by exactly the pages in the trace.
     pub(crate) fn assert_counters(&self) {
-        self.assert_counters_with(0);
+        self.assert_counters_with_freed(0);
     }
 
-    /// The same where so many pages of what this workload asked to move had been given back.
-    pub(crate) fn assert_counters_with(&self, given_back: u64) {
-        self.assert_freed(given_back);
+    /// The same, for a workload that freed `expected_freed` pages before it requested the migration of their range.
+    pub(crate) fn assert_counters_with_freed(&self, expected_freed: u64) {
+        self.assert_freed(expected_freed);
         let pages = |order: u32| 1i64 << order;
         let moved: i64 = self.ok_migrations().iter().map(|m| m.pages() as i64).sum();
-        let freed = self.freed_first() as i64;
+        let freed = self.freed_before_migration() as i64;
         let lazily: i64 =
             self.ok_migrations().iter().filter(|m| m.cause == Cause::LazyFault).map(|m| m.pages() as i64).sum();
         let marked: i64 =
@@ -200,18 +201,18 @@ impl Run {
         }
     }
 
-    /// Pages that moved, by cause and pair of nodes.
-    pub(crate) fn moved(&self) -> BTreeMap<(Cause, i32, Option<i32>), u64> {
+    /// Returns the number of migrated pages, by cause and pair of nodes.
+    pub(crate) fn migrated_pages(&self) -> BTreeMap<(Cause, i32, Option<i32>), u64> {
         let counts = migrations::count(&self.events).into_iter();
         counts.map(|(key, moves)| (key, moves.moved_pages)).filter(|(_, pages)| *pages > 0).collect()
     }
 
-    /// Asserts that ftrace saw the kernel move, and fail to move, as many pages for each reason as the trace has, and that
-    /// every page that a batch moved has its own event.
-    pub(crate) fn assert_witnessed(&self) {
-        let (mut witnessed, mut batched) = (BTreeMap::new(), BTreeMap::new());
-        for seen in self.ended.witness.iter().filter(|seen| seen.event == "mm_migrate_pages") {
-            let (ok, failed) = witnessed.entry(seen.fields["reason"].as_str()).or_insert((0, 0));
+    /// Asserts that ftrace and the trace agree on the pages that migrated and failed to migrate, for each reason. Also
+    /// asserts that every page that a batch migrated has its own event.
+    pub(crate) fn assert_ftrace_agrees(&self) {
+        let (mut by_ftrace, mut batched) = (BTreeMap::new(), BTreeMap::new());
+        for seen in self.ended.ftrace.iter().filter(|seen| seen.event == "mm_migrate_pages") {
+            let (ok, failed) = by_ftrace.entry(seen.fields["reason"].as_str()).or_insert((0, 0));
             *ok += seen.number("nr_succeeded");
             *failed += seen.number("nr_failed");
         }
@@ -220,7 +221,7 @@ impl Run {
             *ok += batch.succeeded;
             *failed += batch.failed;
         }
-        assert_eq!(batched, witnessed, "batches of the trace against ftrace (pages that moved, that did not)");
+        assert_eq!(batched, by_ftrace, "batches of the trace against ftrace (pages migrated, failed)");
         let mut moved: BTreeMap<&str, u64> = BTreeMap::new();
         for migrate in self.ok_migrations().into_iter().filter(|m| m.cause != Cause::LazyFault) {
             *moved.entry(reason_of(migrate.cause)).or_default() += migrate.pages();
@@ -231,19 +232,21 @@ impl Run {
         moved.retain(|_, pages| *pages > 0);
         let by_batch = batched.into_iter().map(|(reason, (ok, _))| (reason, ok)).filter(|(_, ok)| *ok > 0);
         assert_eq!(moved, by_batch.collect(), "pages of migrate events against batches");
-        let failed: u64 = self.ended.witness.iter().map(|seen| seen.number("nr_failed")).sum();
+        let failed: u64 = self.ended.ftrace.iter().map(|seen| seen.number("nr_failed")).sum();
         assert_eq!(self.ended.vmstat["pgmigrate_fail"], failed as i64, "pgmigrate_fail in /proc/vmstat");
     }
 
-    /// Pages that the kernel counts as migrated although they had been freed before migration.
-    pub(crate) fn freed_first(&self) -> u64 {
+    /// Returns the number of pages that the kernel counts as migrated although they were freed before migration.
+    pub(crate) fn freed_before_migration(&self) -> u64 {
         self.batches().into_iter().filter_map(|(_, batch)| batch.unmoved).sum()
     }
 
-    /// Asserts that no more pages were freed than possible. A batch counts a migration without an event as freed, so this finds
-    /// missed migrations. Compaction also takes pages of other processes, some of which exit; so does clearing a whole range,
-    /// where offline_and_contiguous.rs checks each migration.
-    fn assert_freed(&self, given_back: u64) {
+    /// Asserts that no more pages were freed than possible. A batch counts a migration without an event as freed, so
+    /// this finds missed migrations.
+    ///
+    /// Compaction also takes pages of other processes, some of which exit. Clearing a whole range does so too; for
+    /// that, offline_and_contiguous.rs compares each migration.
+    fn assert_freed(&self, expected_freed: u64) {
         let mut causes: BTreeMap<Cause, (u64, u64)> = BTreeMap::new();
         for (_, batch) in self.batches() {
             let (freed, counted) = causes.entry(batch.cause).or_default();
@@ -251,8 +254,9 @@ impl Run {
             *counted += batch.succeeded;
         }
         let is_of_others = |cause| matches!(cause, Cause::Compaction | Cause::Hotplug | Cause::ContigRange);
-        let asked: u64 = causes.iter().filter(|(cause, _)| !is_of_others(**cause)).map(|(_, (freed, _))| freed).sum();
-        assert_eq!(asked, given_back, "pages that did not move: {causes:?}");
+        let freed_by_workload: u64 =
+            causes.iter().filter(|(cause, _)| !is_of_others(**cause)).map(|(_, (freed, _))| freed).sum();
+        assert_eq!(freed_by_workload, expected_freed, "pages freed before migration: {causes:?}");
         let (freed, counted) = causes.get(&Cause::Compaction).copied().unwrap_or_default();
         assert!(
             freed <= COMPACT_CLUSTER_MAX.min(counted / 100),
@@ -260,19 +264,19 @@ impl Run {
         );
     }
 
-    /// Asserts that the account of each probe adds up, whatever was lost.
+    /// Asserts that the account of each probe adds up, with or without lost events.
     pub(crate) fn assert_account(&self) {
         let held: u64 = self.events.iter().filter(|e| !matches!(e.body, Body::Loss(_))).count() as u64;
-        let told: u64 = self.events.iter().map(|e| if let Body::Loss(l) = &e.body { l.count } else { 0 }).sum();
+        let lost: u64 = self.events.iter().map(|e| if let Body::Loss(l) = &e.body { l.count } else { 0 }).sum();
         for account in &self.meta.account {
             assert_eq!(account.seen, account.stored + account.lost(), "{account:?}");
             assert_eq!(account.lost.get(&LossCause::Unread.into()), None, "{account:?}");
         }
         assert_eq!(held, self.meta.account.iter().map(|a| a.stored).sum::<u64>(), "events against the account");
-        assert_eq!(told, self.meta.lost(), "each loss is an event in the trace too");
+        assert_eq!(lost, self.meta.lost(), "each loss is an event in the trace too");
     }
 
-    /// The account of one probe.
+    /// Returns the account of one probe.
     pub(crate) fn account(&self, probe: Probe) -> &ProbeAccount {
         self.account_of(&probe.into())
     }
@@ -287,14 +291,14 @@ impl Run {
 }
 
 /// Asserts that one event is nested in another, on the same thread.
-pub(crate) fn assert_inside(inner: &Event, outer: &Event) {
+pub(crate) fn assert_nested(inner: &Event, outer: &Event) {
     assert_eq!(inner.tid, outer.tid, "{inner:?} in {outer:?}");
     assert!(inner.ts_ns <= outer.ts_ns && inner.start_ns() >= outer.start_ns(), "{inner:?} in {outer:?}");
 }
 
-/// Asserts that faults, checks and migrations pair up on exactly these pages: each fault of class swap, holding one check
-/// that found the page misplaced on node 1 and one migration to node 2.
-pub(crate) fn assert_lazy_moves(run: &Run, pages: &[u64]) {
+/// Asserts that there is one fault, one check and one migration for each of these pages, and no others. The fault has
+/// class swap. Nested in it are a check that found the page misplaced on node 1, and a migration to node 2.
+pub(crate) fn assert_lazy_migrations(run: &Run, pages: &[u64]) {
     let (faults, checks, moves) = (run.later_faults(), run.checks(), run.migrations());
     assert_eq!((faults.len(), checks.len(), moves.len()), (pages.len(), pages.len(), pages.len()), "{:#?}", run.events);
     for page in pages {
@@ -310,8 +314,8 @@ pub(crate) fn assert_lazy_moves(run: &Run, pages: &[u64]) {
         assert_eq!((moved.src_nid, moved.dst_nid, moved.old_pfn), (1, Some(2), check.pfn));
         assert!(moved.new_pfn.is_some_and(|pfn| pfn != moved.old_pfn));
         assert!(moved.latency_ns.is_some_and(|ns| ns > 0), "{moved:?}");
-        assert_inside(check_event, fault_event);
-        assert_inside(move_event, fault_event);
+        assert_nested(check_event, fault_event);
+        assert_nested(move_event, fault_event);
         assert!(check_event.ts_ns <= move_event.ts_ns);
     }
 }

@@ -1,4 +1,4 @@
-//! Lives of tasks: children are followed however short they live, and a number that is used again is another process.
+//! Task events: all children are traced, even very short-lived ones, and a reused PID is another process.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ fn count(run: &Run, what: TaskEvent) -> usize {
 }
 
 #[test]
-fn short_lived_children_are_all_followed() {
+fn all_short_lived_children_are_traced() {
     let forks = format!("i=0; while [ $i -lt {CHILDREN} ]; do ( : ); i=$((i+1)); done");
     let run = Recorder::start(&[], &["sh", "-c", &forks]).finish();
     run.assert_account();
@@ -21,20 +21,20 @@ fn short_lived_children_are_all_followed() {
     assert_eq!((count(&run, TaskEvent::Fork), count(&run, TaskEvent::Exit)), (CHILDREN, CHILDREN + 1));
     let children: BTreeSet<_> = run.tasks().iter().filter_map(|(_, task)| task.target_pid).collect();
     assert_eq!(children.len(), CHILDREN);
-    // Each of them writes to its stack, which it shares with its parent until then.
+    // Each child faults at least once: it writes to its stack, which is shared with the parent until then.
     let faulted: BTreeSet<_> = run.faults().iter().map(|(event, _)| event.pid).collect();
     assert!(children.is_subset(&faulted), "{:?} never faulted?", children.difference(&faulted));
 }
 
 #[test]
-fn children_of_children_and_what_they_execute_are_followed() {
+fn grandchildren_and_executed_programs_are_traced() {
     let run = Recorder::start(&[], &["sh", "-c", "sh -c '/bin/true; /bin/true'; /bin/true"]).finish();
     run.assert_account();
     assert_eq!(count(&run, TaskEvent::Exec), 5, "{:#?}", run.tasks());
     assert_eq!(count(&run, TaskEvent::Fork), 4);
     assert_eq!(count(&run, TaskEvent::Exit), 5);
     let names: Vec<_> = run.faults().iter().map(|(event, _)| event.comm.to_string()).collect();
-    assert!(names.iter().any(|name| name == "true"), "the last one's faults are there");
+    assert!(names.iter().any(|name| name == "true"), "no fault of the executed program `true`: {names:?}");
 }
 
 #[test]
@@ -47,22 +47,26 @@ fn threads_belong_to_their_process() {
     let tids: BTreeSet<_> = run.faults().iter().map(|(event, _)| event.tid).collect();
     assert_eq!(pids.len(), 1);
     assert_eq!(tids.len(), 1 + 8, "each thread faults");
-    assert_eq!((count(&run, TaskEvent::Fork), count(&run, TaskEvent::Exit)), (0, 1), "a thread is no process");
+    assert_eq!(
+        (count(&run, TaskEvent::Fork), count(&run, TaskEvent::Exit)),
+        (0, 1),
+        "threads have no fork and exit events: only the process exits"
+    );
 }
 
 #[test]
-fn a_number_that_is_used_again_is_another_process() {
+fn a_reused_pid_is_another_process() {
     needs!(choosable_pids);
-    // The shell's next child gets the number after the one that is written.
+    // The shell's next child gets the PID after the one written to ns_last_pid.
     let again = "pid=$(sh -c 'echo $$'); echo $((pid - 1)) > /proc/sys/kernel/ns_last_pid; ( : )";
     let run = Recorder::start(&[], &["sh", "-c", again]).finish();
     run.assert_account();
-    let mut lives: BTreeMap<u32, BTreeSet<u64>> = BTreeMap::new();
+    let mut start_times: BTreeMap<u32, BTreeSet<u64>> = BTreeMap::new();
     for event in &run.events {
-        lives.entry(event.pid).or_default().extend(event.process_start_ns);
+        start_times.entry(event.pid).or_default().extend(event.process_start_ns);
     }
     let forks: Vec<_> = run.tasks().iter().filter_map(|(_, task)| task.target_pid).collect();
     let twice = forks.iter().find(|pid| forks.iter().filter(|other| other == pid).count() == 2);
-    let Some(twice) = twice else { panic!("no number was used twice: {forks:?}") };
-    assert_eq!(lives[twice].len(), 2, "two lives, two identities: {lives:?}");
+    let Some(twice) = twice else { panic!("no PID was used twice: {forks:?}") };
+    assert_eq!(start_times[twice].len(), 2, "one start time per process: {start_times:?}");
 }

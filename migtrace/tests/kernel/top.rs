@@ -1,4 +1,4 @@
-//! `migtrace top` on a terminal, live: what each view shows against a trace recorded beside it.
+//! `migtrace top` on a terminal, live: the contents of each view against a trace recorded at the same time.
 
 use std::{
     collections::BTreeMap,
@@ -15,40 +15,40 @@ use nix::pty::{Winsize, openpty};
 use tempfile::TempDir;
 
 use crate::{
-    recorder::{Beside, Heard, PATIENCE, Recorder},
+    recorder::{CapturedOutput, ChildGuard, Recorder, TIMEOUT},
     requirements::needs,
     support::{Script, WRITTEN_ON_1, migtrace},
 };
 
-/// The smallest screen that is promised.
+/// The smallest supported screen.
 const SIZE: Winsize = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
 
-/// What the kernel calls the workload.
+/// Process name of the workload.
 const NAME: &str = "marked-toy";
 
-/// A screen under way, and the keyboard.
+/// A running `migtrace top` and its terminal.
 struct Screen {
-    child: Beside,
+    child: ChildGuard,
     keys: File,
-    drawn: Heard,
-    /// Where it saves.
+    drawn: CapturedOutput,
+    /// The directory in which `top` saves files.
     dir: TempDir,
 }
 
-/// A view's rows as they were saved, by column.
+/// The saved rows of a view, by column.
 type Rows = Vec<BTreeMap<String, String>>;
 
 impl Screen {
-    /// Waits until the first view is drawn: then the probes are attached.
+    /// Starts `top` and waits until it draws the first view. The probes are attached then.
     fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let terminal = openpty(Some(&SIZE), None).unwrap();
         let of_terminal = || Stdio::from(terminal.slave.try_clone().unwrap());
         let mut command = migtrace();
         command.arg("top").current_dir(&dir).env("TERM", "xterm").env("XDG_CONFIG_HOME", dir.path());
-        let child = Beside::start(command.stdin(of_terminal()).stdout(of_terminal()).stderr(of_terminal()));
+        let child = ChildGuard::start(command.stdin(of_terminal()).stdout(of_terminal()).stderr(of_terminal()));
         let keys = File::from(terminal.master);
-        let drawn = Heard::from(keys.try_clone().unwrap());
+        let drawn = CapturedOutput::from(keys.try_clone().unwrap());
         drawn.wait_for("Overview");
         Self { child, keys, drawn, dir }
     }
@@ -57,16 +57,16 @@ impl Screen {
         self.keys.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// What a key of a view saves into a file with this ending.
-    fn saved(&mut self, key: &str, ending: &str) -> String {
+    /// Presses a key that saves a file with this extension. Returns the contents, and removes the file.
+    fn saved(&mut self, key: &str, extension: &str) -> String {
         let files = |dir: &TempDir| {
             let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-            entries.filter(|path| path.extension().is_some_and(|is| is == ending)).collect::<Vec<PathBuf>>()
+            entries.filter(|path| path.extension().is_some_and(|is| is == extension)).collect::<Vec<PathBuf>>()
         };
         self.press(key);
         let began = Instant::now();
         loop {
-            // A file may be there before its content is, or hold half a character.
+            // The file may exist before it is complete, and end within a character.
             let text = files(&self.dir).first().and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
             if text.ends_with('\n') {
                 thread::sleep(Duration::from_millis(100));
@@ -75,18 +75,19 @@ impl Screen {
                 fs::remove_file(path).unwrap();
                 return text;
             }
-            assert!(began.elapsed() < PATIENCE, "{key} saved nothing");
+            assert!(began.elapsed() < TIMEOUT, "{key} saved nothing");
             thread::sleep(Duration::from_millis(20));
         }
     }
 
+    /// Presses the key of a view and returns its rows.
     fn rows(&mut self, view: &str) -> Rows {
         self.press(view);
         let saved = self.saved("e", "csv");
         csv::Reader::from_reader(saved.as_bytes()).deserialize().map(Result::unwrap).collect()
     }
 
-    /// What the terminal got after the last frame: it must be given back.
+    /// Quits, and returns the whole terminal output. Its end must restore the terminal.
     fn quit(mut self) -> String {
         self.press("q");
         assert!(self.child.0.wait().unwrap().success());
@@ -96,29 +97,29 @@ impl Screen {
     }
 }
 
-/// The number in a column.
+/// Returns the number in a column.
 fn number(row: &BTreeMap<String, String>, column: &str) -> u64 {
     row[column].parse::<f64>().unwrap_or_else(|_| panic!("{column} of {row:?}")) as u64
 }
 
 #[test]
-fn each_view_of_top_shows_what_a_trace_recorded_beside_it_holds() {
+fn each_view_agrees_with_a_trace_recorded_at_the_same_time() {
     needs!(migrate_on_fault);
     let mut screen = Screen::start();
     let recorder = Recorder::attached(&[]);
-    // Three of eight pages move, those from the sixth on; four of another segment do so at once.
+    // Three of eight pages migrate lazily: those from the sixth on. Four pages of another segment migrate directly.
     let lazily = "mbind seg bind+move+lazy 2\ntouch seg 5p read\n";
     let at_once = "anon now 4p\nmap now\nmbind now preferred 1\ntouch now write\nmbind now bind+move 3\n";
     let script = Script::new(&format!("{WRITTEN_ON_1}{lazily}{at_once}pid\nsnooze 600\n"));
     let (read, write) = std::io::pipe().unwrap();
-    // Under a name of its own, by which it is found.
+    // The link gives the workload a unique process name, by which `top` finds it.
     let toy = screen.dir.path().join(NAME);
     std::os::unix::fs::symlink(script.argv()[0], &toy).unwrap();
-    let holder = Beside::start(Command::new(toy).args(&script.argv()[1..]).stdin(Stdio::null()).stdout(write));
+    let holder = ChildGuard::start(Command::new(toy).args(&script.argv()[1..]).stdin(Stdio::null()).stdout(write));
     let pid = holder.0.id();
     let mut lines = BufReader::new(read).lines();
-    assert!(lines.any(|line| line.unwrap().contains("pid = ")), "memtoy has done its work");
-    // Counts come each second, and are drawn with the next frame.
+    assert!(lines.any(|line| line.unwrap().contains("pid = ")), "memtoy has executed the script up to pid");
+    // `top` reads counts each second, and draws them with the next frame.
     thread::sleep(Duration::from_secs(3));
 
     let overview = screen.saved("1w", "txt");
@@ -126,7 +127,7 @@ fn each_view_of_top_shows_what_a_trace_recorded_beside_it_holds() {
     // Finds the process and opens it.
     screen.press(&format!("f{NAME}\r"));
     screen.press("\r");
-    // /proc/PID/numa_maps is read beside, and knows the policy that is set now.
+    // `top` reads the present policy from /proc/PID/numa_maps, outside of the events.
     thread::sleep(Duration::from_secs(2));
     let regions = screen.rows("");
     let pages = screen.rows("4");
@@ -159,13 +160,13 @@ fn each_view_of_top_shows_what_a_trace_recorded_beside_it_holds() {
             .find(|row| row["START"] == format!("{addr:#x}"))
             .unwrap_or_else(|| panic!("{addr:#x} in {regions:?}"))
     };
-    let asked: Vec<u64> =
+    let addresses: Vec<u64> =
         of_process.iter().filter_map(|e| if let Body::Request(r) = &e.body { r.addr } else { None }).collect();
-    let (seg, now) = (region(asked[0]), region(*asked.last().unwrap()));
+    let (seg, now) = (region(addresses[0]), region(*addresses.last().unwrap()));
     assert_eq!((number(seg, "MOVED"), number(now, "MOVED")), (3, 4), "{regions:?}");
     assert_eq!((&*seg["POLICY"], &*now["PAGES ON"]), ("bind:2", "3:100%"), "{regions:?}");
-    let lives: Vec<_> = pages.iter().filter(|row| row["PID"] == pid.to_string()).collect();
-    assert_eq!(lives.iter().filter(|row| number(row, "MOVES") == 1).count(), 7, "{pages:?}");
+    let of_pages: Vec<_> = pages.iter().filter(|row| row["PID"] == pid.to_string()).collect();
+    assert_eq!(of_pages.iter().filter(|row| number(row, "MOVES") == 1).count(), 7, "{pages:?}");
     let marked: Vec<_> =
         lazy.iter().map(|row| ["MARKED", "MOVED", "UNTOUCH"].map(|column| number(row, column))).collect();
     assert_eq!(marked, [[8, 3, 5]]);
@@ -180,15 +181,15 @@ fn each_view_of_top_shows_what_a_trace_recorded_beside_it_holds() {
         count("pair", "mbind 1 to 3"),
     ];
     assert_eq!(counts, [3, 4, 3, 4], "{latencies:?}");
-    let told =
+    let migrations =
         log.iter().filter(|row| row.values().any(|text| text.contains("migrated from node 1 to node 2"))).count();
-    assert_eq!(told, 3, "{log:?}");
+    assert_eq!(migrations, 3, "{log:?}");
     let events = |probe: &str| number(probes.iter().find(|row| row["PROBE"] == probe).unwrap(), "EVENTS");
     assert_eq!(["lazy_migrate", "direct_migrate", "mark"].map(events), [3, 4, 8]);
     let line =
         |name: &str| overview.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{overview}"));
     assert!(line("pages migrated").trim_end().ends_with(" 7"), "{overview}");
     assert!(line("misplaced").trim_end().ends_with(" 3"), "{overview}");
-    // The other screen, and the cursor, are there again.
+    // The main screen and the cursor are restored.
     assert!(end.contains("\u{1b}[?1049l") && end.contains("\u{1b}[?25h"), "{end:?}");
 }

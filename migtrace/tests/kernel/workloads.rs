@@ -1,5 +1,5 @@
-//! Workloads with known counts: the trace holds exactly those, by cause and pair of nodes, /proc/vmstat gained them, and
-//! ftrace saw them.
+//! Workloads with known counts by cause and pair of nodes. The trace, the increase of /proc/vmstat and ftrace must all
+//! have exactly these counts.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,69 +15,69 @@ use std::{
 use migtrace::event::{Body, Cause, FaultClass, Outcome, ProbeField, RequestName, TaskEvent, Verdict};
 
 use crate::{
-    recorder::{Beside, Recorder},
+    recorder::{ChildGuard, Recorder},
     requirements::needs,
-    support::{PAGE, PAGES, Run, Script, WRITTEN_ON_1, assert_inside, record},
+    support::{PAGE, PAGES, Run, Script, WRITTEN_ON_1, assert_nested, record},
 };
 
-/// Pages by cause and nodes.
+/// Builds expected counts of migrated pages, by cause and nodes.
 pub(crate) fn pages<const N: usize>(counts: [(Cause, i32, i32, u64); N]) -> BTreeMap<(Cause, i32, Option<i32>), u64> {
     counts.into_iter().map(|(cause, from, to, pages)| ((cause, from, Some(to)), pages)).collect()
 }
 
-/// Asserts what holds for every workload that runs alone on the machine.
+/// Asserts that the trace agrees with all independent counters. The workload must run alone on the machine.
 pub(crate) fn assert_reconciled(run: &Run) {
-    assert_reconciled_with(run, 0);
+    assert_reconciled_with_freed(run, 0);
 }
 
-/// The same where so many pages had been given back before they were to move.
-pub(crate) fn assert_reconciled_with(run: &Run, given_back: u64) {
+/// The same, for a workload that freed `expected_freed` pages before their migration.
+pub(crate) fn assert_reconciled_with_freed(run: &Run, expected_freed: u64) {
     run.assert_lossless();
     run.assert_account();
-    run.assert_counters_with(given_back);
-    run.assert_witnessed();
+    run.assert_counters_with_freed(expected_freed);
+    run.assert_ftrace_agrees();
 }
 
-/// Where the segment begins that a script has first given a policy.
-pub(crate) fn segment(run: &Run) -> u64 {
+/// Returns the start of the segment in the script's first mbind.
+pub(crate) fn segment_start(run: &Run) -> u64 {
     let requests = run.requests();
     requests.iter().find(|(_, r)| r.name == RequestName::Mbind).and_then(|(_, r)| r.addr).unwrap()
 }
 
 #[test]
-fn mbind_moves_between_every_pair_of_nodes() {
+fn mbind_migrations_are_recorded_by_pair_of_nodes() {
     let moves = "mbind seg bind+move 2\nmbind seg 4p bind+move 0\nmbind seg interleave+move 0,3\nwhere seg\n";
     let run = record(&format!("{WRITTEN_ON_1}{moves}"));
-    // The last one leaves pages on its own nodes alone, and distributes the rest.
+    // The last mbind migrates only pages that are on neither of its nodes, and interleaves them.
     let expected = [(Cause::Mbind, 1, 2, 8), (Cause::Mbind, 2, 0, 4 + 2), (Cause::Mbind, 2, 3, 2)];
-    assert_eq!(run.moved(), pages(expected));
+    assert_eq!(run.migrated_pages(), pages(expected));
     assert!(run.ended.stdout.contains("8 pages: node 0: 6, node 3: 2"), "{}", run.ended.stdout);
     assert_reconciled(&run);
 }
 
 #[test]
-fn move_pages_moves_each_page_to_a_node_of_its_own() {
+fn move_pages_migrates_each_page_to_its_own_node() {
     let run = record(&format!("{WRITTEN_ON_1}move seg to 0,2\nwhere seg\n"));
-    assert_eq!(run.moved(), pages([(Cause::MovePages, 1, 0, 4), (Cause::MovePages, 1, 2, 4)]));
-    let start = segment(&run);
+    assert_eq!(run.migrated_pages(), pages([(Cause::MovePages, 1, 0, 4), (Cause::MovePages, 1, 2, 4)]));
+    let start = segment_start(&run);
     for (event, moved) in run.migrations() {
         let page = (moved.addr.unwrap() - start) / PAGE;
         assert_eq!(moved.dst_nid, Some(if page.is_multiple_of(2) { 0 } else { 2 }), "{moved:?}");
         let requests = run.requests();
         let (request, _) = requests.iter().find(|(_, r)| r.name == RequestName::MovePages).unwrap();
-        assert_inside(event, request);
+        assert_nested(event, request);
     }
     assert_reconciled(&run);
 }
 
 #[test]
-fn migrate_pages_moves_all_that_a_process_has_on_a_node() {
+fn migrate_pages_migrates_all_pages_of_a_process_on_a_node() {
     let run = record(&format!("{WRITTEN_ON_1}migrate 2 1\nwhere seg\n"));
     assert!(run.ended.stdout.contains("8 pages: node 2: 8"), "{}", run.ended.stdout);
-    let counts = run.moved();
+    let counts = run.migrated_pages();
     assert_eq!(counts.keys().collect::<Vec<_>>(), [&(Cause::MigratePages, 1, Some(2))]);
-    // The program's own pages on that node move as well.
-    let start = segment(&run);
+    // The program's own pages on that node migrate too, so only those of the segment are counted.
+    let start = segment_start(&run);
     let inside = |addr: u64| (start..start + PAGES * PAGE).contains(&addr);
     let moved = run.migrations().iter().filter(|(_, m)| m.addr.is_some_and(inside)).count() as u64;
     assert_eq!(moved, PAGES);
@@ -85,56 +85,56 @@ fn migrate_pages_moves_all_that_a_process_has_on_a_node() {
 }
 
 #[test]
-fn a_huge_page_counts_as_512() {
+fn a_huge_page_counts_as_512_pages() {
     needs!(huge_pages);
     let run = record(
         "anon seg 2m huge\nmap seg\nmbind seg preferred 1\ntouch seg 0 1p write\nmbind seg bind+move 2\nwhere seg\n",
     );
-    assert_eq!(run.moved(), pages([(Cause::Mbind, 1, 2, 512)]));
+    assert_eq!(run.migrated_pages(), pages([(Cause::Mbind, 1, 2, 512)]));
     let moves = run.migrations();
     let (_, moved) = moves[0];
-    assert_eq!((moves.len(), moved.order, moved.addr), (1, 9, Some(segment(&run))));
+    assert_eq!((moves.len(), moved.order, moved.addr), (1, 9, Some(segment_start(&run))));
     assert_eq!(run.ended.vmstat["thp_migration_success"], 1);
     let faults = run.faults();
-    let (_, first) = faults.iter().find(|(_, f)| f.addr & !(PAGE - 1) == segment(&run)).unwrap();
+    let (_, first) = faults.iter().find(|(_, f)| f.addr & !(PAGE - 1) == segment_start(&run)).unwrap();
     assert_eq!((first.class, first.nid), (Some(FaultClass::Huge), Some(1)));
     assert_reconciled(&run);
 }
 
 #[test]
-fn a_page_that_is_held_does_not_move_and_counts_as_failed() {
+fn a_pinned_page_does_not_migrate_and_counts_as_failed() {
     let moves = "pin seg 2p 1p\nmbind seg bind+move 2\nwhere seg\n!mbind seg bind+move+strict 2\nunpin seg\nmbind seg bind+move 2\n";
     let run = record(&format!("{WRITTEN_ON_1}{moves}"));
     assert!(run.ended.stdout.contains("8 pages: node 1: 1, node 2: 7"), "{}", run.ended.stdout);
     assert!(run.ended.stdout.contains("mbind failed as expected: EIO"), "{}", run.ended.stdout);
-    assert_eq!(run.moved(), pages([(Cause::Mbind, 1, 2, 8)]));
+    assert_eq!(run.migrated_pages(), pages([(Cause::Mbind, 1, 2, 8)]));
     let batches: Vec<_> = run.batches().iter().map(|(_, b)| (b.succeeded, b.failed)).collect();
     assert_eq!(batches, [(7, 1), (0, 1), (1, 0)]);
     let migrations = run.migrations();
     let failed: BTreeSet<_> =
         migrations.iter().filter(|(_, m)| m.result == Outcome::Failed).map(|(_, m)| (m.addr, m.src_nid)).collect();
-    assert_eq!(failed, [(Some(segment(&run) + 2 * PAGE), 1)].into());
+    assert_eq!(failed, [(Some(segment_start(&run) + 2 * PAGE), 1)].into());
     assert_eq!(run.ended.vmstat["pgmigrate_fail"], 2);
     assert_reconciled(&run);
 }
 
 #[test]
-fn pages_follow_a_task_that_moved_to_another_node() {
+fn numa_balancing_migrates_pages_to_the_new_node_of_their_task() {
     let balancing = Balancing::on();
     let run = record(
         "mpol default\nanon seg 64p\nmap seg\nmbind seg default\ncpu 1\ntouch seg write\ncpu 2\nloop 2000 seg\nwhere seg\n",
     );
     drop(balancing);
-    let start = segment(&run);
+    let start = segment_start(&run);
     let inside = |addr: u64| (start..start + 64 * PAGE).contains(&addr);
     let is_move = |m: &migtrace::event::Migrate| m.cause == Cause::HintingFault && m.result == Outcome::Ok;
     let migrations = run.migrations();
     let followed: Vec<_> = migrations.iter().filter(|(_, m)| is_move(m) && m.addr.is_some_and(inside)).collect();
     assert!(followed.iter().all(|(_, m)| (m.src_nid, m.dst_nid) == (1, Some(2))), "{followed:#?}");
-    // move_pages(2), which does not fault, is the witness.
+    // memtoy's `where` reads the nodes by move_pages(2), which does not fault: a count independent of migtrace.
     let count = followed.len();
-    assert!(run.ended.stdout.contains(&format!("node 2: {count}")), "{count} moved: {}", run.ended.stdout);
-    assert!(count > 32, "{count} of 64 pages followed");
+    assert!(run.ended.stdout.contains(&format!("node 2: {count}")), "{count} migrated: {}", run.ended.stdout);
+    assert!(count > 32, "{count} of 64 pages migrated");
     for (event, moved) in followed {
         let faults = run.faults();
         let page = moved.addr.unwrap();
@@ -148,20 +148,21 @@ fn pages_follow_a_task_that_moved_to_another_node() {
             .find(|(e, c)| c.addr & !(PAGE - 1) == page && fault_event.start_ns() <= e.ts_ns && e.ts_ns <= event.ts_ns)
             .unwrap();
         assert_eq!((check.verdict, check.src_nid, check.dst_nid), (Verdict::Misplaced, 1, Some(2)));
-        assert_inside(check_event, fault_event);
+        assert_nested(check_event, fault_event);
     }
     let hinting = run.faults().iter().filter(|(_, f)| f.class == Some(FaultClass::Hinting)).count() as i64;
-    // The counters are the system's, and processes that are not recorded, such as the machine's first one, take hinting
-    // faults too: what is exact here is what move_pages(2) says above.
+    // These counters are system-wide, and processes that are not recorded, such as PID 1, also take hinting faults.
+    // Only the comparison with move_pages(2) above is exact.
     assert!(run.ended.vmstat["numa_hint_faults"] >= hinting, "{hinting} traced");
-    let moved: u64 = run.moved().iter().filter(|((cause, ..), _)| *cause == Cause::HintingFault).map(|(_, n)| n).sum();
+    let moved: u64 =
+        run.migrated_pages().iter().filter(|((cause, ..), _)| *cause == Cause::HintingFault).map(|(_, n)| n).sum();
     assert!(run.ended.vmstat["numa_pages_migrated"] >= moved as i64, "{moved} traced");
     run.assert_lossless();
     run.assert_account();
 }
 
 #[test]
-fn a_task_that_runs_on_another_node_is_told() {
+fn a_task_that_changes_its_node_is_reported() {
     let run = record("anon seg 1p\ncpu 1\npid\ncpu 2\npid\n");
     let at = |text: &str| {
         let is = |body: &Body| matches!(body, Body::Phase(phase) if phase.text == text);
@@ -178,38 +179,38 @@ fn a_task_that_runs_on_another_node_is_told() {
 }
 
 #[test]
-fn compaction_moves_pages_within_their_node() {
-    // Pages that lie scattered, because every second segment is given back.
+fn compaction_migrates_pages_within_their_node() {
+    // Every second segment is unmapped, so that the remaining pages are scattered.
     let segments = 0..64;
     let map = segments.clone().map(|n| format!("anon s{n} 32p\nmap s{n}\ntouch s{n} write\n")).collect::<String>();
     let unmap = segments.step_by(2).map(|n| format!("unmap s{n}\n")).collect::<String>();
     let script = Script::new(&format!("{map}{unmap}pid\nsnooze 600\n"));
     let (read, write) = std::io::pipe().unwrap();
-    let holder = Beside::start(script.command().stdout(write));
+    let holder = ChildGuard::start(script.command().stdout(write));
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(read));
-    assert!(lines.any(|line| line.unwrap().contains("pid = ")), "memtoy holds its pages");
-    // kcompactd leaves to the command what there is to compact.
+    assert!(lines.any(|line| line.unwrap().contains("pid = ")), "memtoy has touched its pages");
+    // Without this, kcompactd may compact the memory before the command does.
     let _proactiveness = Setting::set(Path::new("/proc/sys/vm/compaction_proactiveness"), "0");
     let run = Recorder::start(&[], &["sh", "-c", "echo 1 > /proc/sys/vm/compact_memory"]).finish();
     drop(holder);
-    let counts = run.moved();
-    assert!(counts.values().sum::<u64>() > 0, "nothing to compact?");
+    let counts = run.migrated_pages();
+    assert!(counts.values().sum::<u64>() > 0, "compaction migrated no page");
     for (cause, from, to) in counts.keys() {
         assert_eq!((cause, Some(*from)), (&Cause::Compaction, *to), "{counts:?}");
     }
     assert_reconciled(&run);
 }
 
-/// Bytes of noise that go into swap.
+/// Size of the noise that is swapped out, bytes.
 const NOISE: u64 = 24 << 20;
 
-/// Whether compaction comes to zsmalloc's pages depends on where they lie, which nothing here decides: it is tried until
-/// the kernel says that it did.
+/// Whether compaction migrates pages of zsmalloc depends on their place in memory, which the test does not control. So
+/// it tries several times, until zs_page_migrate was called often enough.
 #[test]
-fn compaction_moves_pages_of_compressed_swap() {
+fn compaction_migrates_pages_of_compressed_swap() {
     needs!(zsmalloc);
     let _proactiveness = Setting::set(Path::new("/proc/sys/vm/compaction_proactiveness"), "0");
-    let calls = Calls::count("zs_page_migrate");
+    let calls = CallCounter::start("zs_page_migrate");
     for cpu in [0, 1, 2, 3].repeat(3) {
         let (moved, run) = compact_noise(cpu, &calls);
         let drivers = run
@@ -220,21 +221,25 @@ fn compaction_moves_pages_of_compressed_swap() {
             .unwrap();
         assert!(drivers.attached.is_some(), "{drivers:?}");
         assert_reconciled(&run);
-        // Many more than the pages that may have no event.
+        // Far above the number of pages that may lack an event (see `assert_freed`).
         if moved > 128 {
-            // Pages that nothing maps have no address: those of zsmalloc, and others.
+            // Pages that no process maps have no address: those of zsmalloc, and others.
             let nameless = run.migrations().iter().filter(|(_, m)| m.addr.is_none()).count() as u64;
-            assert!(nameless >= moved, "{moved} pages of zsmalloc moved, and {nameless} of the trace have no address");
+            assert!(
+                nameless >= moved,
+                "{moved} pages of zsmalloc migrated, but only {nameless} pages in the trace have no address"
+            );
             return;
         }
     }
-    panic!("compaction moved no pages of zsmalloc");
+    panic!("compaction migrated too few pages of zsmalloc in all attempts");
 }
 
-/// Compacts a machine that has noise in its swap, put there by this processor: calls of zsmalloc's function, and the trace.
-fn compact_noise(cpu: u32, calls: &Calls) -> (u64, Run) {
+/// Swaps out noise on this CPU, then compacts all memory. Returns the number of calls that `calls` counted meanwhile,
+/// and the recording.
+fn compact_noise(cpu: u32, calls: &CallCounter) -> (u64, Run) {
     let group = Group::new("swapped");
-    // Noise does not compress: each page of it takes one of zsmalloc's.
+    // Noise does not compress: each page of it needs one page of zsmalloc.
     let noise = tempfile::NamedTempFile::new_in("/tmp").unwrap();
     let on_cpu = |command: String| {
         let argv = ["taskset", "-c", &cpu.to_string(), "sh", "-c", &command].map(OsString::from);
@@ -242,14 +247,14 @@ fn compact_noise(cpu: u32, calls: &Calls) -> (u64, Run) {
     };
     let filled = on_cpu(format!("head -c {NOISE} /dev/urandom > {}", noise.path().display()));
     assert!(filled.status.success(), "{filled:?}");
-    // The kernel gives up, and says so, where it finds too little.
+    // The write fails if the kernel finds too little to reclaim, so it is repeated.
     let swapped = || fs::read_to_string(group.0.join("memory.swap.current")).unwrap().trim().parse::<u64>().unwrap();
     let began = std::time::Instant::now();
     while swapped() < NOISE * 3 / 4 {
         let reclaimed = on_cpu(format!("echo {NOISE} > {}", group.0.join("memory.reclaim").display()));
         assert!(began.elapsed() < Duration::from_secs(20), "{} bytes in swap; {reclaimed:?}", swapped());
     }
-    // Compaction fills blocks that are partly full, and leaves full and empty ones alone: holes all over.
+    // Compaction only works on blocks that are partly full. Holes make all blocks partly full.
     let hole = 16 * PAGE as i64;
     for offset in (0..NOISE as i64).step_by(2 * hole as usize) {
         let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
@@ -261,13 +266,13 @@ fn compact_noise(cpu: u32, calls: &Calls) -> (u64, Run) {
     (calls.so_far() - before, run)
 }
 
-/// Counts calls of a function of the kernel by a kprobe of one's own, until it is dropped.
-pub(crate) struct Calls(String);
+/// Counts calls of a kernel function by its own kprobe. The kprobe is removed on drop.
+pub(crate) struct CallCounter(String);
 
-impl Calls {
+impl CallCounter {
     const TRACING: &str = "/sys/kernel/tracing";
 
-    pub(crate) fn count(function: &str) -> Self {
+    pub(crate) fn start(function: &str) -> Self {
         let calls = Self(format!("migtrace_test_{function}"));
         Self::write("kprobe_events", &format!("p:{} {function}", calls.0));
         Self::write(&format!("events/kprobes/{}/enable", calls.0), "1");
@@ -289,7 +294,7 @@ impl Calls {
     }
 }
 
-impl Drop for Calls {
+impl Drop for CallCounter {
     fn drop(&mut self) {
         Self::write(&format!("events/kprobes/{}/enable", self.0), "0");
         Self::write("kprobe_events", &format!("-:{}", self.0));
@@ -297,20 +302,20 @@ impl Drop for Calls {
 }
 
 #[test]
-fn demotion_moves_cold_pages_to_the_slow_tier() {
+fn demotion_migrates_cold_pages_to_the_slow_tier() {
     needs!(two_tiers);
     let _demotion = Setting::set(Path::new("/sys/kernel/mm/numa/demotion_enabled"), "1");
     let group = Group::new("demoted");
     let slow = 4;
     let script = Script::new("anon a 512p\nmap a\nmbind a preferred 1\ntouch a write\npid\nsnooze 600\n");
     let (read, write) = std::io::pipe().unwrap();
-    let holder = Beside::start(group.start(&script.argv()).stdout(write));
+    let holder = ChildGuard::start(group.start(&script.argv()).stdout(write));
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(read));
-    assert!(lines.any(|line| line.unwrap().contains("pid = ")), "memtoy has its pages");
+    assert!(lines.any(|line| line.unwrap().contains("pid = ")), "memtoy has touched its pages");
     let reclaim = format!("echo 256K > {}", group.0.join("memory.reclaim").display());
     let run = Recorder::start(&[], &["sh", "-c", &reclaim]).finish();
     drop(holder);
-    let counts = run.moved();
+    let counts = run.migrated_pages();
     let demoted: u64 = counts.values().sum();
     assert!(demoted >= 64, "{counts:?}");
     for (cause, _, to) in counts.keys() {
@@ -322,7 +327,7 @@ fn demotion_moves_cold_pages_to_the_slow_tier() {
 }
 
 #[test]
-fn promotion_moves_pages_that_are_used_out_of_the_slow_tier() {
+fn promotion_migrates_used_pages_out_of_the_slow_tier() {
     needs!(two_tiers);
     let balancing = Balancing::of(MEMORY_TIERING);
     let slow = 4;
@@ -332,11 +337,11 @@ fn promotion_moves_pages_that_are_used_out_of_the_slow_tier() {
     ));
     drop(balancing);
     assert!(run.ended.stdout.contains(&format!("64 pages: node {slow}: 64")), "{}", run.ended.stdout);
-    let promoted = run.moved();
+    let promoted = run.migrated_pages();
     let count = promoted.values().sum::<u64>();
     assert!(count > 32, "{promoted:?}");
     assert_eq!(promoted, pages([(Cause::HintingFault, slow, 2, count)]));
-    assert!(run.ended.stdout.contains(&format!("node 2: {count}")), "{count} moved: {}", run.ended.stdout);
+    assert!(run.ended.stdout.contains(&format!("node 2: {count}")), "{count} migrated: {}", run.ended.stdout);
     assert_eq!(run.ended.vmstat["pgpromote_success"], count as i64);
     assert_eq!(run.meta.vmstat_delta["pgpromote_success"], count as i64);
     let checks = run.checks();
@@ -346,7 +351,7 @@ fn promotion_moves_pages_that_are_used_out_of_the_slow_tier() {
     run.assert_counters();
 }
 
-/// A file of the kernel's with another value, set back in the end.
+/// A changed kernel setting. Its previous value is restored on drop.
 struct Setting {
     file: PathBuf,
     before: String,
@@ -366,8 +371,8 @@ impl Drop for Setting {
     }
 }
 
-/// NUMA balancing, fast, of the workload only: a policy without MPOL_F_MOF, which children inherit, keeps all else out of
-/// it, and `mpol default` lets the workload in.
+/// Fast NUMA balancing of the workload only. The test sets a policy without MPOL_F_MOF, which excludes it and its
+/// children from balancing; `mpol default` in a script includes the workload again.
 pub(crate) struct Balancing {
     _settings: Vec<Setting>,
 }
@@ -388,7 +393,7 @@ impl Balancing {
         let times = [("scan_delay_ms", "10"), ("scan_period_min_ms", "20"), ("scan_period_max_ms", "60")];
         let mut settings: Vec<_> = times.iter().map(|(knob, ms)| Setting::set(&knobs.join(knob), ms)).collect();
         settings.push(Setting::set(Path::new("/proc/sys/kernel/numa_balancing"), mode));
-        // Set back in the order of the vector: the switch is to go first.
+        // Dropped in the order of the vector: balancing must be switched off before its times are restored.
         settings.reverse();
         Self { _settings: settings }
     }
@@ -397,20 +402,20 @@ impl Balancing {
 impl Drop for Balancing {
     fn drop(&mut self) {
         set_mempolicy(libc::MPOL_DEFAULT, None);
-        // A scan that began ends.
+        // A scan that has begun may still run for a moment.
         thread::sleep(Duration::from_millis(50));
     }
 }
 
 fn set_mempolicy(mode: i32, nodes: Option<&u64>) {
-    // The kernel counts one bit more than there are.
+    // maxnode is one more than the number of bits that the kernel reads.
     let (nodes, bits) = nodes.map_or((std::ptr::null(), 0), |nodes| (std::ptr::from_ref(nodes), 65_u64));
-    // SAFETY: the kernel reads 64 bits of `nodes`, which has as many, or none.
+    // SAFETY: the kernel reads 64 bits, the size of `nodes`, or none.
     let ret = unsafe { libc::syscall(libc::SYS_set_mempolicy, mode, nodes, bits) };
     assert_eq!(ret, 0, "set_mempolicy: {}", std::io::Error::last_os_error());
 }
 
-/// A cgroup with a memory controller; removed in the end, when it must be empty.
+/// A cgroup with a memory controller. It is removed on drop and must be empty then.
 struct Group(PathBuf);
 
 impl Group {
@@ -422,7 +427,7 @@ impl Group {
         group
     }
 
-    /// A command that will run inside.
+    /// Returns a command that runs in the cgroup.
     fn start(&self, argv: &[&OsStr]) -> std::process::Command {
         let mut command = std::process::Command::new("sh");
         let enter = format!("echo $$ > {} && exec \"$0\" \"$@\"", self.0.join("cgroup.procs").display());

@@ -1,5 +1,7 @@
-//! Under lockdown in its strictest mode. It cannot be undone, and afterwards ftrace is no witness any more: named so that
-//! libtest, which runs tests in the order of their names, comes here last.
+//! A recording under lockdown in its strictest mode.
+//!
+//! This must be the last test: lockdown cannot be undone until reboot, and under it ftrace cannot be read for
+//! comparison. libtest runs tests in the order of their names, therefore the `zz_`.
 
 use std::{collections::BTreeMap, fs};
 
@@ -24,9 +26,9 @@ fn all_but_node_masks_and_phases_is_recorded() {
         .filter(|(_, fault)| segment.contains(&(fault.addr & !0xfff)) && fault.class == Some(FaultClass::Anon))
         .map(|(_, fault)| fault.nid)
         .collect();
-    assert_eq!(first_touches, [Some(1); PAGES as usize], "where pages are is read without a helper");
-    assert_eq!(run.moved(), BTreeMap::from([((Cause::Mbind, 1, Some(2)), PAGES)]));
-    assert_eq!(run.move_request().1.nodemask, None);
+    assert_eq!(first_touches, [Some(1); PAGES as usize], "the program reads the node of a page without a BPF helper");
+    assert_eq!(run.migrated_pages(), BTreeMap::from([((Cause::Mbind, 1, Some(2)), PAGES)]));
+    assert_eq!(run.migrating_mbind().1.nodemask, None);
     let names: Vec<_> = run.regions().into_iter().map(|(_, region)| &*region.name).collect();
     assert!(names.contains(&"migtrace"), "{names:?}");
     let (doctor, _) = texts(&migtrace().arg("doctor").output().unwrap());

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Which node uses which.
+/// For each node, the nodes that it uses.
 #[derive(Default)]
 pub(crate) struct Graph(BTreeMap<String, BTreeSet<String>>);
 
@@ -15,7 +15,7 @@ impl Graph {
         graph
     }
 
-    /// Sets of nodes that all reach each other, in order of their names.
+    /// Returns the sets of nodes that all reach each other, in order of their names.
     pub(crate) fn loops(&self) -> Vec<Vec<String>> {
         let reach: BTreeMap<&str, BTreeSet<&str>> = self.0.keys().map(|node| (&**node, self.reached(node))).collect();
         let mut found = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! The layers of the source tree (docs/architecture.md), read from its `use` lines and paths: which file needs which.
+//! Compares the layers in docs/architecture.md with the uses between source files, from their `use` lines and paths.
 
 mod graph;
 mod source;
@@ -6,8 +6,8 @@ mod source;
 use graph::Graph;
 use source::Tree;
 
-/// Crates that belong to one place: the crate's name, and the folders that may use it.
-const AT_HOME: &[(&str, &[&str])] = &[
+/// Names of crates that only some folders may use, and these folders.
+const ALLOWED_FOLDERS: &[(&str, &[&str])] = &[
     ("aya", &["live/"]),
     ("aya_log", &["live/"]),
     ("aya_obj", &["live/"]),
@@ -16,7 +16,7 @@ const AT_HOME: &[(&str, &[&str])] = &[
     ("parquet", &["trace/"]),
 ];
 
-/// The table of layers in docs/architecture.md, from the top down: each line names modules of `migtrace/src`.
+/// Returns the table of layers in docs/architecture.md, from the top down: each line lists modules of `migtrace/src`.
 fn layers() -> Vec<Vec<&'static str>> {
     let docs = include_str!("../../../docs/architecture.md");
     let table = docs.lines().skip_while(|line| *line != "```layers").skip(1).take_while(|line| *line != "```");
@@ -25,13 +25,13 @@ fn layers() -> Vec<Vec<&'static str>> {
     layers
 }
 
-/// Number of the layer that has this module, from the top.
+/// Returns the number of the layer that contains this module, from the top.
 fn layer(layers: &[Vec<&str>], module: &str) -> usize {
     let found = layers.iter().position(|layer| layer.contains(&module));
     found.unwrap_or_else(|| panic!("{module} is in no layer: add it to the table in docs/architecture.md"))
 }
 
-/// The folder or file at the top that a path such as `trace/write/merge.rs` is in.
+/// Returns the first component of a path, without `.rs`: `trace` for `trace/write/merge.rs`.
 fn top(path: &str) -> &str {
     let first = path.split('/').next().unwrap_or(path);
     first.strip_suffix(".rs").unwrap_or(first)
@@ -45,7 +45,7 @@ fn no_file_uses_its_own_layer_or_one_above() {
         .filter(|(from, to)| top(from) != top(to) && layer(&layers, top(from)) >= layer(&layers, top(to)))
         .map(|(from, to)| format!("{from} uses {to}"))
         .collect();
-    assert!(upward.is_empty(), "{} uses go up:\n{}", upward.len(), upward.join("\n"));
+    assert!(upward.is_empty(), "{} uses of the same or a higher layer:\n{}", upward.len(), upward.join("\n"));
 }
 
 #[test]
@@ -68,13 +68,13 @@ fn no_folders_use_each_other_in_a_loop() {
 }
 
 #[test]
-fn crates_are_used_where_they_belong() {
+fn crates_are_used_in_their_folders_only() {
     let strays: Vec<String> = Tree::read()
         .crates()
         .filter_map(|(file, name)| {
-            let (_, homes) = AT_HOME.iter().find(|(at_home, _)| *at_home == name)?;
-            let is_home = homes.iter().any(|home| file.starts_with(home));
-            (!is_home).then(|| format!("{file} uses {name}"))
+            let (_, folders) = ALLOWED_FOLDERS.iter().find(|(limited, _)| *limited == name)?;
+            let is_allowed = folders.iter().any(|folder| file.starts_with(folder));
+            (!is_allowed).then(|| format!("{file} uses {name}"))
         })
         .collect();
     assert!(strays.is_empty(), "{}", strays.join("\n"));

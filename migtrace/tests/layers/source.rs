@@ -1,4 +1,4 @@
-//! The source files of the library, and which of them each names.
+//! The source files of the library, and the files and crates that each of them uses.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,15 +19,15 @@ struct Source {
     /// Relative to `src`.
     path: String,
     module: Module,
-    /// All paths in it, from the crate's root where they begin with `crate`, `self`, `super` or a child's name.
-    inside: BTreeSet<Module>,
+    /// Paths in the file that begin with `crate`, `self`, `super` or a child's name, from the crate's root.
+    own_paths: BTreeSet<Module>,
     /// Names of other crates.
     crates: BTreeSet<String>,
-    /// Name in this module -> what it is elsewhere.
+    /// Re-exported name -> path of its definition.
     reexports: BTreeMap<String, Module>,
 }
 
-/// All files, tests left out.
+/// All files except tests.
 pub(crate) struct Tree {
     sources: Vec<Source>,
     files: BTreeMap<Module, String>,
@@ -43,23 +43,23 @@ impl Tree {
         Self { sources, files }
     }
 
-    /// Which file uses which other.
+    /// Returns pairs of files: the first uses the second.
     pub(crate) fn edges(&self) -> impl Iterator<Item = (String, String)> {
         self.sources.iter().flat_map(|source| {
-            let targets: BTreeSet<&str> = source.inside.iter().filter_map(|path| self.file(path)).collect();
+            let targets: BTreeSet<&str> = source.own_paths.iter().filter_map(|path| self.file(path)).collect();
             let others = targets.into_iter().filter(|target| *target != source.path);
             others.map(|target| (source.path.clone(), target.to_owned())).collect::<Vec<_>>()
         })
     }
 
-    /// All folders; `""` for the root.
+    /// Returns all folders; `""` is the root.
     pub(crate) fn folders(&self) -> BTreeSet<String> {
         let parents =
             self.sources.iter().flat_map(|source| source.path.match_indices('/').map(|(at, _)| &source.path[..=at]));
         parents.map(str::to_owned).chain([String::new()]).collect()
     }
 
-    /// Which file or folder right inside `folder` uses which other of them.
+    /// Returns pairs of files or folders directly in `folder`: the first uses the second.
     pub(crate) fn edges_inside(&self, folder: &str) -> Vec<(String, String)> {
         let place = |path: &str| {
             let rest = path.strip_prefix(folder)?;
@@ -69,12 +69,12 @@ impl Tree {
         places.filter(|(from, to)| from != to).collect()
     }
 
-    /// Which file uses which other crate.
+    /// Returns pairs of a file and a crate that it uses.
     pub(crate) fn crates(&self) -> impl Iterator<Item = (&str, &str)> {
         self.sources.iter().flat_map(|source| source.crates.iter().map(|name| (&*source.path, &**name)))
     }
 
-    /// The file that defines what a path names.
+    /// Returns the file that defines the item at a path.
     fn file(&self, path: &[String]) -> Option<&str> {
         let at = (1..=path.len()).rev().find(|&len| self.files.contains_key(&path[..len]))?;
         let (module, rest) = path.split_at(at);
@@ -86,7 +86,7 @@ impl Tree {
     }
 }
 
-/// Files that hold only tests.
+/// Returns whether a file contains only tests.
 fn is_test(path: &str) -> bool {
     path.split('/').any(|part| part == "tests" || part == "testkit") || path.ends_with("tests.rs")
 }
@@ -96,7 +96,7 @@ fn find(root: &Path, dir: &Path, paths: &mut Vec<String>) {
         fs::read_dir(dir).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
     entries.sort();
     for path in entries {
-        let relative = path.strip_prefix(root).expect("inside src").to_string_lossy().into_owned();
+        let relative = path.strip_prefix(root).expect("a path in src").to_string_lossy().into_owned();
         if path.is_dir() {
             if relative != "cli" {
                 find(root, &path, paths);
@@ -116,12 +116,12 @@ impl Source {
         let file = syn::parse_file(&fs::read_to_string(root.join(&path)).expect("a file")).expect("Rust");
         let mut names = Names { children: children(&file), module, ..Names::default() };
         names.visit_file(&file);
-        let Names { module, inside, crates, reexports, .. } = names;
-        Self { path, module, inside, crates, reexports }
+        let Names { module, own_paths, crates, reexports, .. } = names;
+        Self { path, module, own_paths, crates, reexports }
     }
 }
 
-/// Names of the modules that a file declares.
+/// Returns the names of the modules that a file declares.
 fn children(file: &File) -> BTreeSet<String> {
     let module = |item: &Item| if let Item::Mod(item) = item { Some(item.ident.to_string()) } else { None };
     file.items.iter().filter_map(module).collect()
@@ -138,13 +138,13 @@ fn is_for_tests(attributes: &[Attribute]) -> bool {
 struct Names {
     module: Module,
     children: BTreeSet<String>,
-    inside: BTreeSet<Module>,
+    own_paths: BTreeSet<Module>,
     crates: BTreeSet<String>,
     reexports: BTreeMap<String, Module>,
 }
 
 impl Names {
-    /// The path from the crate's root; `None` for one into another crate, or of a local name.
+    /// Returns the path from the crate's root; `None` for a path into another crate, or a local name.
     fn module_at(&self, path: &[String]) -> Option<Module> {
         let (first, rest) = path.split_first()?;
         let base = match &**first {
@@ -161,9 +161,9 @@ impl Names {
         Some([&base[..], rest].concat())
     }
 
-    fn see(&mut self, path: &[String]) {
+    fn add(&mut self, path: &[String]) {
         match self.module_at(path) {
-            Some(inside) => drop(self.inside.insert(inside)),
+            Some(own) => drop(self.own_paths.insert(own)),
             None => drop(path.first().map(|name| self.crates.insert(name.clone()))),
         }
     }
@@ -183,9 +183,9 @@ impl<'ast> Visit<'ast> for Names {
         let is_reexport = !matches!(item.vis, Visibility::Inherited);
         for (path, name) in leaves(&item.tree, &[]) {
             match self.module_at(&path) {
-                // What a module passes on, it does not use.
-                Some(inside) if is_reexport => drop(self.reexports.insert(name, inside)),
-                _ => self.see(&path),
+                // A re-export alone is not a use.
+                Some(own) if is_reexport => drop(self.reexports.insert(name, own)),
+                _ => self.add(&path),
             }
         }
     }
@@ -193,13 +193,13 @@ impl<'ast> Visit<'ast> for Names {
     fn visit_path(&mut self, path: &'ast RustPath) {
         let parts: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         if parts.len() > 1 {
-            self.see(&parts);
+            self.add(&parts);
         }
         visit::visit_path(self, path);
     }
 }
 
-/// Every path of a `use`, with the name that it gives.
+/// Returns every path of a `use`, with the name that it brings into scope.
 fn leaves(tree: &UseTree, before: &[String]) -> Vec<(Vec<String>, String)> {
     let with = |name: String| [before, &[name]].concat();
     match tree {
