@@ -1,4 +1,4 @@
-//! Advice values of madvise(2), as scripts write them.
+//! Advice for madvise(2), by the names in scripts.
 
 use std::fmt;
 
@@ -15,13 +15,13 @@ pub enum Advice {
 }
 
 impl Advice {
-    /// Whether private pages hold zeros afterwards.
+    /// Returns whether private pages contain zeros afterwards.
     pub(crate) fn discards(self) -> bool {
         self == Self::DontNeed
     }
 }
 
-/// Names in scripts and numbers. An abbreviation of several names means the first.
+/// Names in scripts, and numbers in the kernel's ABI. An abbreviation of several names means the first.
 const TABLE: [(&str, Advice, libc::c_int); 7] = [
     ("huge", Advice::Huge, libc::MADV_HUGEPAGE),
     ("nohuge", Advice::NoHuge, libc::MADV_NOHUGEPAGE),
@@ -52,7 +52,7 @@ impl Advice {
         TABLE.iter().find(|a| a.1 == self).expect("every advice is in the table")
     }
 
-    /// Its number in the kernel's ABI.
+    /// Returns its number in the kernel's ABI.
     pub(crate) fn number(self) -> libc::c_int {
         self.entry().2
     }

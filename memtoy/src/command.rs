@@ -1,4 +1,4 @@
-//! The commands: their names, their arguments, and how they are written out in full.
+//! The commands: their names, their arguments, and their text in full.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::{
     size::{Extent, Size},
 };
 
-/// How a command is used, and what it does.
+/// A command's name, arguments and help.
 #[derive(Debug)]
 pub(crate) struct Usage {
     pub(crate) name: &'static str,
@@ -27,7 +27,7 @@ pub(crate) const USAGES: [Usage; 25] = [
     usage("map", "<seg>", "map the segment, without touching it"),
     usage("unmap", "<seg>", "unmap it and discard its contents"),
     usage("remove", "<seg>", "unmap it and remove its name"),
-    usage("touch", "<seg> [<offset> [<length>]] [read|write]", "read a word of, or fill, every page"),
+    usage("touch", "<seg> [<offset> [<length>]] [read|write]", "read a word of every page, or fill every page"),
     usage("loop", "<ms> <seg> [<offset> [<length>]] [read|write]", "touch the pages repeatedly for this time"),
     usage("verify", "<seg> [<offset> [<length>]]", "read every byte and compare it with what was written"),
     usage("mbind", "<seg> [<offset> [<length>]] <policy>[+move][+all][+lazy][+strict] [<nodes>|*]", "set a policy"),
@@ -45,7 +45,7 @@ pub(crate) const USAGES: [Usage; 25] = [
     usage("numa", "", "show total and free memory of every node"),
     usage("migrate", "<nodes>|* [<nodes>|*]", "migrate all pages of this process, from all nodes or from some"),
     usage("mpol", "[<policy> [<nodes>|*]]", "set or show the policy of this task"),
-    usage("cpu", "[<cpus>|*]", "run on these CPUs only, or show on which this task may run"),
+    usage("cpu", "[<cpus>|*]", "restrict memtoy to these CPUs, or show its current and allowed CPUs"),
     usage("pid", "", "show the process id"),
     usage("sleep", "<ms>", "wait"),
     usage("snooze", "<seconds>", "wait"),
@@ -82,12 +82,12 @@ pub enum Command {
     Exit,
 }
 
-/// How pages are touched.
+/// Returns the word for how pages are touched.
 fn access(write: bool) -> &'static str {
     if write { "write" } else { "read" }
 }
 
-/// ` argument`, or nothing.
+/// Formats an optional argument with a space before it, or nothing.
 struct After<'a, T>(&'a Option<T>);
 
 impl<T: fmt::Display> fmt::Display for After<'_, T> {
@@ -97,7 +97,7 @@ impl<T: fmt::Display> fmt::Display for After<'_, T> {
 }
 
 impl fmt::Display for Command {
-    /// The command in full, as a recording stores it: `mbind seg bind+move+lazy 2`.
+    /// Formats the command in full, as a recording stores it: `mbind seg bind+move+lazy 2`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Anon { name, size, shared, huge } => {

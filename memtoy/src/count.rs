@@ -1,6 +1,6 @@
-//! Numbers of things in messages.
+//! Counts in messages.
 
-/// `1 page`, `8 pages`.
+/// Formats `1 page`, `8 pages`.
 pub(crate) fn count(n: u64, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }

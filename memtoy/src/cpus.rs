@@ -1,4 +1,4 @@
-//! On which processors the task runs.
+//! The CPUs that the task runs on.
 
 use std::fmt;
 
@@ -6,29 +6,29 @@ use migtrace_common::node_mask::NodeMask;
 
 use crate::errno::CallError;
 
-/// Processors that a command names.
+/// CPUs that a command names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cpus {
-    /// `*`: all that there can be.
+    /// `*`: all possible CPUs.
     All,
     /// A set of numbers, in the same notation as nodes.
     These(NodeMask),
 }
 
 impl Cpus {
-    /// Of `0,2-3` or `*`.
+    /// Parses `0,2-3` or `*`.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
+    /// A message about invalid CPUs.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text == "*" {
             return Ok(Self::All);
         }
-        let known = |part: &str| part.parse::<u32>().is_ok_and(|cpu| (cpu as usize) < MAX_CPUS);
-        let list = text.split([',', '-']).all(known).then(|| text.parse::<NodeMask>().ok()).flatten();
+        let valid = |part: &str| part.parse::<u32>().is_ok_and(|cpu| (cpu as usize) < MAX_CPUS);
+        let list = text.split([',', '-']).all(valid).then(|| text.parse::<NodeMask>().ok()).flatten();
         match list.filter(|l| !l.nodes().is_empty()) {
             Some(list) => Ok(Self::These(list)),
-            None => Err(format!("{text:?} are no processors: a list like 0,2-3, or * for all")),
+            None => Err(format!("invalid CPUs {text:?}: use numbers below {MAX_CPUS} like 0,2-3, or * for all")),
         }
     }
 }
@@ -45,7 +45,7 @@ impl fmt::Display for Cpus {
 const WORDS: usize = 16;
 const MAX_CPUS: usize = WORDS * 64;
 
-/// Has the task run on these processors only: on return it does.
+/// Restricts the task to these CPUs. On return it runs on one of them.
 pub(crate) fn run_on(cpus: &Cpus) -> Result<(), CallError> {
     let mut mask = [0_u64; WORDS];
     match cpus {
@@ -57,7 +57,7 @@ pub(crate) fn run_on(cpus: &Cpus) -> Result<(), CallError> {
     check("sched_setaffinity", ret).map(drop)
 }
 
-/// Where the task may run.
+/// Returns the CPUs that the task is allowed to run on.
 pub(crate) fn allowed() -> Result<NodeMask, CallError> {
     let mut mask = [0_u64; WORDS];
     // SAFETY: the kernel writes at most as many bytes as `mask` has.
@@ -66,7 +66,7 @@ pub(crate) fn allowed() -> Result<NodeMask, CallError> {
     Ok(NodeMask::from_words(&mask, MAX_CPUS as u64))
 }
 
-/// The processor that the task runs on, and its node.
+/// Returns the CPU that the task runs on, and its node.
 pub(crate) fn current() -> Result<(u32, u32), CallError> {
     let (mut cpu, mut node) = (0_u32, 0_u32);
     let no_cache: *mut u8 = std::ptr::null_mut();

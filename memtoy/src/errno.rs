@@ -1,10 +1,10 @@
-//! Failed system calls, and the names of their errors.
+//! Failed syscalls, and the names of their errors.
 
 use std::io;
 
 pub(crate) use migtrace_common::errno::{describe, name};
 
-/// A failed system call.
+/// A failed syscall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CallError {
     pub(crate) call: &'static str,
@@ -12,12 +12,12 @@ pub(crate) struct CallError {
 }
 
 impl CallError {
-    /// The error that `call`, the thread's latest system call, left in errno.
+    /// Reads the error that `call`, the thread's latest syscall, left in errno.
     pub(crate) fn last(call: &'static str) -> Self {
         Self::of(call, &io::Error::last_os_error())
     }
 
-    /// A standard library error of `call`.
+    /// Converts a standard library error of `call`.
     pub(crate) fn of(call: &'static str, error: &io::Error) -> Self {
         Self { call, errno: error.raw_os_error().unwrap_or(0) }
     }

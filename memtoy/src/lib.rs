@@ -1,7 +1,8 @@
 //! memtoy: a workload driver with the command language of Lee Schermerhorn's tool of that name (docs/memtoy.md).
 //!
-//! It maps memory, touches it page by page, sets policies, shows on which nodes pages are, and announces each command to a
-//! recording. [`parse`] checks text and makes a [`Script`] of it; a [`Session`] runs that. It uses nothing of migtrace.
+//! It maps memory, touches it page by page, sets policies and shows the node of each page. It announces each command to
+//! a recording. [`parse`] checks a script's text and returns a [`Script`]; a [`Session`] runs its steps. This crate
+//! does not depend on migtrace.
 
 mod advice;
 mod command;

@@ -1,7 +1,7 @@
 //! Mapped memory: the only file that reads or writes a segment's pages.
 //!
-//! A mapping has a guard page on each side. Otherwise the kernel merges neighbours with equal rights, and a policy or a fault
-//! would concern both.
+//! A mapping has a guard page on each side. Otherwise the kernel merges neighbours with equal permissions, and a policy
+//! or a fault would concern both.
 
 use std::{
     io,
@@ -13,15 +13,15 @@ use rustix::io_uring::{IoringRegisterOp, io_uring_params, io_uring_register, io_
 
 use crate::{advice::Advice, errno::CallError, size::page_size};
 
-/// Words of a page.
+/// Bytes of a word of a page.
 const WORD: usize = size_of::<u64>();
-/// Where a huge page can begin.
+/// Size and alignment of a huge page.
 const HUGE_PAGE: usize = 2 << 20;
 
 /// An anonymous mapping and what was written to it.
 #[derive(Debug)]
 pub(crate) struct Mapping {
-    /// What was reserved, guard pages and all: address and bytes.
+    /// Address and bytes of the reservation, including guard pages.
     reserved: (usize, usize),
     addr: usize,
     shared: bool,
@@ -51,14 +51,14 @@ impl Mapping {
     /// Maps `pages` pages without touching one.
     ///
     /// # Errors
-    /// mmap(2)'s.
+    /// mmap(2) or madvise(2) fails.
     pub(crate) fn new(pages: usize, shared: bool, huge: bool) -> Result<Self, CallError> {
         let bytes = pages * page_size();
         let alignment = if huge { HUGE_PAGE } else { page_size() };
         let reserved_bytes = bytes + page_size() + alignment;
         let reserved = mmap(0, reserved_bytes, libc::PROT_NONE, libc::MAP_PRIVATE)?;
         let addr = (reserved + page_size()).next_multiple_of(alignment);
-        // From here on dropping it unmaps the reservation.
+        // From here on, dropping `mapping` unmaps the reservation.
         let mapping =
             Self { reserved: (reserved, reserved_bytes), addr, shared, generations: vec![0; pages], pins: Vec::new() };
         let sharing = if shared { libc::MAP_SHARED } else { libc::MAP_PRIVATE };
@@ -71,7 +71,7 @@ impl Mapping {
         }
     }
 
-    /// madvise(2) of pages `range`.
+    /// Calls madvise(2) on pages `range`.
     pub(crate) fn advise(&mut self, range: Range<usize>, advice: Advice) -> Result<(), CallError> {
         self.pages(range.clone()).advise(advice)?;
         if advice.discards() && !self.shared {
@@ -80,23 +80,24 @@ impl Mapping {
         Ok(())
     }
 
-    /// Holds a reference to each of pages `range`, as a device that reads them does: the kernel cannot move them.
+    /// Holds a reference to each of pages `range`, as a device that reads them does. The kernel cannot migrate them
+    /// then.
     ///
     /// # Errors
-    /// Those of pipe(2), fcntl(2) and vmsplice(2).
+    /// pipe(2), fcntl(2) or vmsplice(2) fails.
     pub(crate) fn pin(&mut self, range: Range<usize>) -> Result<(), CallError> {
         let pages = self.pages(range);
         let (addr, bytes) = (pages.addr(), pages.bytes());
         let (reader, writer) = io::pipe().map_err(|e| CallError::of("pipe", &e))?;
-        let room = libc::c_int::try_from(bytes).map_err(|_| CallError { call: "fcntl", errno: libc::EINVAL })?;
+        let capacity = libc::c_int::try_from(bytes).map_err(|_| CallError { call: "fcntl", errno: libc::EINVAL })?;
         // SAFETY: the descriptor is the pipe's own; the size is a number.
-        if unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETPIPE_SZ, room) } < 0 {
+        if unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETPIPE_SZ, capacity) } < 0 {
             return Err(CallError::last("fcntl"));
         }
         let mut done = 0;
         while done < bytes {
             let rest = libc::iovec { iov_base: (addr + done) as *mut libc::c_void, iov_len: bytes - done };
-            // SAFETY: the range is this mapping's, which is readable and outlives the pipe.
+            // SAFETY: the range is in this mapping, which is readable and outlives the pipe.
             let ret = unsafe { libc::vmsplice(writer.as_raw_fd(), &raw const rest, 1, libc::SPLICE_F_NONBLOCK) };
             done += usize::try_from(ret).map_err(|_| CallError::last("vmsplice"))?;
         }
@@ -104,25 +105,25 @@ impl Mapping {
         Ok(())
     }
 
-    /// Pins each of pages `range` for good, as a device that writes them at any time does (FOLL_LONGTERM): the kernel first
-    /// moves those away that lie where pages must stay movable. By a buffer of an io_uring.
+    /// Pins each of pages `range` long-term (FOLL_LONGTERM), as a device that writes at any time does: registers them
+    /// as a buffer of an io_uring. The kernel first migrates pages out of memory that must stay movable.
     ///
     /// # Errors
-    /// Those of io_uring_setup(2) and io_uring_register(2).
+    /// io_uring_setup(2) or io_uring_register(2) fails.
     pub(crate) fn pin_longterm(&mut self, range: Range<usize>) -> Result<(), CallError> {
         let pages = self.pages(range);
         let buffer = libc::iovec { iov_base: pages.addr() as *mut libc::c_void, iov_len: pages.bytes() };
         let failed = |call| move |errno: rustix::io::Errno| CallError { call, errno: errno.raw_os_error() };
-        // SAFETY: nothing is passed on.
+        // SAFETY: the parameters contain no pointer and no descriptor.
         let ring = unsafe { io_uring_setup(1, &mut io_uring_params::default()) }.map_err(failed("io_uring_setup"))?;
-        // SAFETY: one buffer is there, and the range that it names is this mapping's.
+        // SAFETY: `buffer` is one valid iovec, and its range is in this mapping.
         unsafe { io_uring_register(&ring, IoringRegisterOp::RegisterBuffers, (&raw const buffer).cast(), 1) }
             .map_err(failed("io_uring_register"))?;
         self.pins.push(ring);
         Ok(())
     }
 
-    /// Releases all that [`Mapping::pin`] and [`Mapping::pin_longterm`] hold.
+    /// Releases all references of [`Mapping::pin`] and [`Mapping::pin_longterm`].
     pub(crate) fn unpin(&mut self) {
         self.pins.clear();
     }
@@ -135,19 +136,19 @@ impl Mapping {
         self.generations.len() * page_size()
     }
 
-    /// Pages `range`, which must be the mapping's.
+    /// Returns pages `range`, which must be in this mapping.
     pub(crate) fn pages(&self, range: Range<usize>) -> Pages<'_> {
         assert!(range.start <= range.end && range.end <= self.generations.len(), "pages of this mapping");
         Pages { mapping: self, range }
     }
 
-    /// Fills pages `range` with what tells page, place and turn apart.
+    /// Fills pages `range` with a pattern that differs by page, word and generation.
     pub(crate) fn write(&mut self, range: Range<usize>) {
         for page in range {
             self.generations[page] = self.generations[page].wrapping_add(1).max(1);
             let pattern = Pattern::new(page, self.generations[page]);
             for word in 0..page_size() / WORD {
-                // SAFETY: page and word are in the mapping, which is readable, writable, aligned and known to no reference.
+                // SAFETY: page and word are in the mapping, which is writable and aligned. No reference points into it.
                 unsafe { self.word(page, word).write_volatile(pattern.word(word)) };
             }
         }
@@ -160,7 +161,7 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: the reservation is this mapping's own, and nothing refers to it any more. A failure leaks it.
+        // SAFETY: the reservation belongs to this mapping, and nothing refers to it any more. A failure leaks it.
         unsafe { libc::munmap(self.reserved.0 as *mut libc::c_void, self.reserved.1) };
     }
 }
@@ -175,7 +176,7 @@ impl Pages<'_> {
     }
 
     fn advise(&self, advice: Advice) -> Result<(), CallError> {
-        // SAFETY: the range is this mapping's, and no reference knows what its pages hold.
+        // SAFETY: the range is in this mapping, and no reference points into it.
         let ret = unsafe { libc::madvise(self.addr() as *mut libc::c_void, self.bytes(), advice.number()) };
         if ret == 0 { Ok(()) } else { Err(CallError::last("madvise")) }
     }
@@ -188,7 +189,7 @@ impl Pages<'_> {
         }
     }
 
-    /// Compares every word with what was written, or with zero where nothing was.
+    /// Compares every word with what was written, or with zero if nothing was written.
     pub(crate) fn verify(&self) -> Result<(), Mismatch> {
         for page in self.range.clone() {
             let pattern = Pattern::new(page, self.mapping.generations[page]);
@@ -205,12 +206,12 @@ impl Pages<'_> {
     }
 }
 
-/// What a page holds after it was written for the `generation`th time; zeros before the first.
+/// The contents of a page after its write number `generation`; zeros for generation 0.
 struct Pattern(Option<u64>);
 
 impl Pattern {
     fn new(page: usize, generation: u32) -> Self {
-        // splitmix64's finalizer: a one-to-one map of 64 bits, so no two pages and turns begin alike.
+        // splitmix64's finalizer maps 64 bits one-to-one: the first word differs for every page and generation.
         let mut x = (page as u64) << 32 | u64::from(generation);
         x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -222,9 +223,11 @@ impl Pattern {
     }
 }
 
-fn mmap(addr: usize, bytes: usize, rights: libc::c_int, flags: libc::c_int) -> Result<usize, CallError> {
-    // SAFETY: without MAP_FIXED the kernel chooses a free range; with it the caller names a part of its own reservation.
-    let mapped = unsafe { libc::mmap(addr as *mut libc::c_void, bytes, rights, flags | libc::MAP_ANONYMOUS, -1, 0) };
+fn mmap(addr: usize, bytes: usize, protection: libc::c_int, flags: libc::c_int) -> Result<usize, CallError> {
+    // SAFETY: without MAP_FIXED, the kernel chooses a free range. With it, the caller names a part of its own
+    // reservation.
+    let mapped =
+        unsafe { libc::mmap(addr as *mut libc::c_void, bytes, protection, flags | libc::MAP_ANONYMOUS, -1, 0) };
     if mapped == libc::MAP_FAILED {
         return Err(CallError::last("mmap"));
     }
@@ -236,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_hold_what_was_written_and_tell_when_they_do_not() {
+    fn verify_finds_a_changed_word() {
         let mut mapping = Mapping::new(4, false, false).expect("mapped");
         assert_eq!(mapping.pages(0..4).verify(), Ok(()), "pages that were never written are zero");
         mapping.write(1..3);
@@ -254,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_an_earlier_turn_or_another_place_is_found_out() {
+    fn patterns_differ_by_page_and_generation() {
         let words = |page, generation| (0..512).map(|w| Pattern::new(page, generation).word(w)).collect::<Vec<_>>();
         assert_ne!(words(1, 1), words(1, 2));
         assert_ne!(words(1, 1), words(2, 1));

@@ -1,4 +1,4 @@
-//! Where pages are, without touching them.
+//! Prints the node of each page, without touching it.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use crate::{
     size::page_size,
 };
 
-/// Pages in one syscall.
+/// Maximum pages in one syscall.
 const CHUNK: usize = 512;
 /// Pages on a line.
 const PER_LINE: usize = 8;
@@ -37,8 +37,8 @@ impl PageNodes {
         Self { addresses: vec![0; CHUNK], status: vec![0; CHUNK] }
     }
 
-    /// Prints the node of each of `pages`, of which the first is page `first` of its segment: eight on a line, at most
-    /// `limit` pages in lines, and a sum of all.
+    /// Prints the node of each page, eight on a line, and a sum over all pages. Lists at most `limit` pages. The first
+    /// of `pages` is page `first` of its segment.
     pub(crate) fn print(
         &mut self,
         out: &mut impl Write,
@@ -46,11 +46,11 @@ impl PageNodes {
         first: usize,
         limit: usize,
     ) -> Result<(), PageNodesError> {
-        let pages_in_all = pages.bytes() / page_size();
+        let all = pages.bytes() / page_size();
         let mut sums = BTreeMap::new();
         write_header(out).map_err(PageNodesError::Output)?;
-        for start in (0..pages_in_all).step_by(CHUNK) {
-            let len = CHUNK.min(pages_in_all - start);
+        for start in (0..all).step_by(CHUNK) {
+            let len = CHUNK.min(all - start);
             for (n, address) in self.addresses[..len].iter_mut().enumerate() {
                 *address = pages.addr() + (start + n) * page_size();
             }
@@ -62,7 +62,7 @@ impl PageNodes {
             let shown = &status[..len.min(limit.saturating_sub(start))];
             write_lines(out, shown, first + start).map_err(PageNodesError::Output)?;
         }
-        write_sums(out, &sums, pages_in_all, limit).map_err(PageNodesError::Output)
+        write_sums(out, &sums, all, limit).map_err(PageNodesError::Output)
     }
 }
 
@@ -88,25 +88,25 @@ fn write_lines(out: &mut impl Write, status: &[i32], first: usize) -> io::Result
     Ok(())
 }
 
-/// The sums by node, the pages that are nowhere last.
+/// Writes the sums by node, then the sums of pages without a node.
 fn write_sums(out: &mut impl Write, sums: &BTreeMap<i32, usize>, all: usize, limit: usize) -> io::Result<()> {
     if all > limit {
         writeln!(out, "    ... and {} more", count((all - limit) as u64, "page"))?;
     }
     write!(out, "{}:", count(all as u64, "page"))?;
     let on_nodes = sums.iter().filter(|(node, _)| **node >= 0).map(|(node, n)| (format!("node {node}"), n));
-    let nowhere = sums.iter().rev().filter(|(node, _)| **node < 0).map(|(node, n)| (word(*node), n));
-    for (n, (place, pages)) in on_nodes.chain(nowhere).enumerate() {
+    let without_node = sums.iter().rev().filter(|(node, _)| **node < 0).map(|(node, n)| (word(*node), n));
+    for (n, (place, pages)) in on_nodes.chain(without_node).enumerate() {
         write!(out, "{} {place}: {pages}", if n == 0 { "" } else { "," })?;
     }
     writeln!(out)
 }
 
-/// A status that is no node.
+/// Returns the word for a status that is not a node.
 fn word(status: i32) -> String {
     match -status {
         libc::ENOENT => "absent".to_owned(),
-        // In a mapping of one's own: a page that was only read, and is the one page of zeros.
+        // move_pages(2) returns EFAULT for the kernel's shared page of zeros: the page was only read.
         libc::EFAULT => "zero".to_owned(),
         errno => errno::name(errno).unwrap_or_else(|| "error".to_owned()),
     }

@@ -1,4 +1,4 @@
-//! Text as commands. All of a script is checked before any of it runs.
+//! Parses commands. The whole script is checked before any of it runs.
 
 use crate::{
     advice::Advice,
@@ -8,10 +8,10 @@ use crate::{
     size::{Extent, Size},
 };
 
-/// A script that was checked.
+/// A checked script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
-    /// The file's name, as messages use it.
+    /// The file's name, for messages.
     pub name: String,
     pub steps: Vec<Step>,
 }
@@ -28,7 +28,7 @@ pub struct Step {
     pub text: String,
 }
 
-/// A line that is no command.
+/// An error in a line of a script.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{script}:{line}: {message}")]
 pub struct InputError {
@@ -40,7 +40,7 @@ pub struct InputError {
 /// Checks a whole script.
 ///
 /// # Errors
-/// The first line that is wrong.
+/// The first line with an error.
 pub fn parse(name: &str, text: &str) -> Result<Script, InputError> {
     let mut steps = Vec::new();
     for (line, text) in (1..).zip(text.lines()) {
@@ -49,10 +49,10 @@ pub fn parse(name: &str, text: &str) -> Result<Script, InputError> {
     Ok(Script { name: name.to_owned(), steps })
 }
 
-/// Checks one line of `script`; `None` for a line without a command.
+/// Checks one line of `script`. Returns `None` for a line without a command.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The line is not a valid command.
 pub fn parse_line(script: &str, line: usize, text: &str) -> Result<Option<Step>, InputError> {
     let text = text.split('#').next().unwrap_or_default().trim();
     let (fails, text) = text.strip_prefix('!').map_or((false, text), |rest| (true, rest.trim_start()));
@@ -64,7 +64,7 @@ pub fn parse_line(script: &str, line: usize, text: &str) -> Result<Option<Step>,
     Ok(Some(Step { line, command, fails, text }))
 }
 
-/// The command that `word` names or begins.
+/// Finds the command that `word` names or abbreviates.
 pub(crate) fn find(word: &str) -> Result<&'static Usage, String> {
     if let Some(exact) = USAGES.iter().find(|u| u.name == word) {
         return Ok(exact);
@@ -75,7 +75,7 @@ pub(crate) fn find(word: &str) -> Result<&'static Usage, String> {
         [one] => Ok(one),
         several => {
             let names = several.iter().map(|u| u.name).collect::<Vec<_>>().join(", ");
-            Err(format!("{word:?} can be {names}"))
+            Err(format!("ambiguous command {word:?}: {names}"))
         }
     }
 }
@@ -88,7 +88,7 @@ fn command(text: &str) -> Result<Command, String> {
     let command = arguments(&mut words)?;
     match words.rest {
         [] => Ok(command),
-        [extra, ..] => Err(words.wrong(&format!("{extra:?} is too much"))),
+        [extra, ..] => Err(words.wrong(&format!("unexpected argument {extra:?}"))),
     }
 }
 
@@ -96,7 +96,7 @@ fn arguments(words: &mut Words<'_>) -> Result<Command, String> {
     Ok(match words.usage.name {
         "anon" => Command::Anon {
             name: words.name()?,
-            size: Size::parse(words.need("a size")?)?,
+            size: Size::parse(words.need("size")?)?,
             shared: words.choice(&["private", "shared"]) == Some("shared"),
             huge: words.choice(&["huge"]).is_some(),
         },
@@ -113,22 +113,22 @@ fn arguments(words: &mut Words<'_>) -> Result<Command, String> {
         "verify" => Command::Verify { name: words.name()?, extent: words.extent()? },
         "mbind" => {
             let (name, extent) = (words.name()?, words.extent()?);
-            let mode = Mode::parse(words.need("a policy")?)?;
+            let mode = Mode::parse(words.need("policy")?)?;
             let nodes = words.nodes()?;
-            mode.with_nodes(nodes.as_ref())?;
+            mode.check_nodes(nodes.as_ref())?;
             Command::Mbind { name, extent, mode, nodes }
         }
         "move" => {
             let (name, extent) = (words.name()?, words.extent()?);
             if words.choice(&["to"]).is_none() {
-                return Err(words.wrong("`to` and nodes are missing"));
+                return Err(words.wrong("missing `to <nodes>`"));
             }
             Command::Move { name, extent, nodes: Nodes::parse(words.need("nodes")?)? }
         }
         "madvise" => Command::Madvise {
             name: words.name()?,
             extent: words.extent()?,
-            advice: Advice::parse(words.need("an advice")?)?,
+            advice: Advice::parse(words.need("advice")?)?,
         },
         "pin" => Command::Pin {
             name: words.name()?,
@@ -156,14 +156,14 @@ fn mpol(words: &mut Words<'_>) -> Result<Command, String> {
     let Some(word) = words.next() else { return Ok(Command::Mpol { policy: None }) };
     let mode = Mode::parse(word)?;
     if mode.flags != 0 {
-        return Err(words.wrong("the policy of a task takes no flags"));
+        return Err(words.wrong("flags are not allowed in the policy of a task"));
     }
     let nodes = words.nodes()?;
-    mode.with_nodes(nodes.as_ref())?;
+    mode.check_nodes(nodes.as_ref())?;
     Ok(Command::Mpol { policy: Some((mode, nodes)) })
 }
 
-/// The arguments that are still to be read.
+/// The arguments that have not been parsed yet.
 struct Words<'a> {
     usage: &'static Usage,
     rest: &'a [&'a str],
@@ -177,21 +177,21 @@ impl<'a> Words<'a> {
     }
 
     fn need(&mut self, what: &str) -> Result<&'a str, String> {
-        self.next().ok_or_else(|| self.wrong(&format!("{what} is missing")))
+        self.next().ok_or_else(|| self.wrong(&format!("missing {what}")))
     }
 
-    /// `message`, and how the command is used.
+    /// Returns `message` with the usage of the command.
     fn wrong(&self, message: &str) -> String {
         format!("{message}; usage: {} {}", self.usage.name, self.usage.arguments).trim_end().to_owned()
     }
 
     fn name(&mut self) -> Result<String, String> {
-        let name = self.need("a segment's name")?;
-        // A name that begins like a size would be taken for one.
+        let name = self.need("segment name")?;
+        // A name that begins with a digit could be parsed as a size.
         if name.starts_with(|c: char| c.is_alphabetic() || c == '_') && !name.contains(char::is_control) {
             return Ok(name.to_owned());
         }
-        Err(self.wrong(&format!("{name:?} is no name for a segment: it begins with a letter")))
+        Err(self.wrong(&format!("invalid segment name {name:?}: use a letter or _ first")))
     }
 
     fn size(&mut self) -> Result<Option<Size>, String> {
@@ -210,7 +210,7 @@ impl<'a> Words<'a> {
         self.next().map(Nodes::parse).transpose()
     }
 
-    /// The one of `words` that the next word begins, if it does.
+    /// Returns the first of `words` that the next word names or abbreviates, and consumes that word.
     fn choice(&mut self, words: &[&'static str]) -> Option<&'static str> {
         let next = self.rest.first()?;
         let found = words.iter().find(|w| w.starts_with(next))?;
@@ -218,14 +218,14 @@ impl<'a> Words<'a> {
         Some(found)
     }
 
-    /// Whether the next word says to write; reading is the default.
+    /// Returns whether the next word is `write`; the default is `read`.
     fn write(&mut self) -> bool {
         self.choice(&["read", "write"]) == Some("write")
     }
 
     fn count(&mut self, unit: &str) -> Result<u64, String> {
         let word = self.need(unit)?;
-        word.parse().map_err(|_| self.wrong(&format!("{word:?} are no {unit}")))
+        word.parse().map_err(|_| self.wrong(&format!("invalid number of {unit} {word:?}")))
     }
 }
 
@@ -277,43 +277,44 @@ mod tests {
     }
 
     #[test]
-    fn lines_without_a_command_are_left_out_and_counted() {
+    fn lines_without_a_command_are_skipped_but_counted() {
         let script = parse("s", "# first\n\n  \nanon a 1p\n#\nmap a\n").expect("a script");
         assert_eq!(script.steps.iter().map(|s| s.line).collect::<Vec<_>>(), [4, 6]);
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_line() {
+    fn errors_name_script_and_line() {
         let cases = [
             ("frobnicate", "unknown command \"frobnicate\"; `help` lists them"),
-            ("s", "\"s\" can be show, sleep, snooze"),
-            ("map", "a segment's name is missing; usage: map <seg>"),
-            ("map a b", "\"b\" is too much; usage: map <seg>"),
-            ("anon a", "a size is missing; usage: anon <seg> <size> [private|shared] [huge]"),
+            ("s", "ambiguous command \"s\": show, sleep, snooze"),
+            ("map", "missing segment name; usage: map <seg>"),
+            ("map a b", "unexpected argument \"b\"; usage: map <seg>"),
+            ("anon a", "missing size; usage: anon <seg> <size> [private|shared] [huge]"),
             (
                 "anon 8p a",
-                "\"8p\" is no name for a segment: it begins with a letter; usage: anon <seg> <size> [private|shared] [huge]",
+                "invalid segment name \"8p\": use a letter or _ first; \
+                 usage: anon <seg> <size> [private|shared] [huge]",
             ),
-            ("anon a b", "\"b\" is no size: a number, with k, m, g or p (pages) after it"),
-            ("touch a x", "\"x\" is too much; usage: touch <seg> [<offset> [<length>]] [read|write]"),
+            ("anon a b", "invalid size \"b\": use a number, with k, m, g or p (pages) after it"),
+            ("touch a x", "unexpected argument \"x\"; usage: touch <seg> [<offset> [<length>]] [read|write]"),
             (
                 "mbind a preffered 1",
                 "\"preffered\" is no policy: default, preferred, bind, interleave, local, preferred_many, weighted_interleave",
             ),
-            ("mbind a bind+slow 1", "\"slow\" is no flag of a policy: +move, +all, +lazy, +strict"),
+            ("mbind a bind+slow 1", "unknown flag \"slow\": use +move, +all, +lazy, +strict"),
             ("mbind a bind", "bind needs nodes: a list like 0,2-3, or * for all"),
-            ("mbind a bind x", "\"x\" are no nodes: a list like 0,2-3, or * for all"),
-            ("mpol bind+move 1", "the policy of a task takes no flags; usage: mpol [<policy> [<nodes>|*]]"),
-            ("move a 2", "`to` and nodes are missing; usage: move <seg> [<offset> [<length>]] to <nodes>|*"),
-            ("move a to x", "\"x\" are no nodes: a list like 0,2-3, or * for all"),
+            ("mbind a bind x", "invalid nodes \"x\": use numbers below 1024 like 0,2-3, or * for all"),
+            ("mpol bind+move 1", "flags are not allowed in the policy of a task; usage: mpol [<policy> [<nodes>|*]]"),
+            ("move a 2", "missing `to <nodes>`; usage: move <seg> [<offset> [<length>]] to <nodes>|*"),
+            ("move a to x", "invalid nodes \"x\": use numbers below 1024 like 0,2-3, or * for all"),
             (
                 "madvise a large",
                 "unknown advice \"large\": use huge, nohuge, collapse, cold, pageout, willneed, dontneed",
             ),
-            ("cpu x", "\"x\" are no processors: a list like 0,2-3, or * for all"),
-            ("sleep x", "\"x\" are no milliseconds; usage: sleep <ms>"),
+            ("cpu x", "invalid CPUs \"x\": use numbers below 1024 like 0,2-3, or * for all"),
+            ("sleep x", "invalid number of milliseconds \"x\"; usage: sleep <ms>"),
             ("!", "no command after !"),
-            ("pid 1", "\"1\" is too much; usage: pid"),
+            ("pid 1", "unexpected argument \"1\"; usage: pid"),
         ];
         for (line, message) in cases {
             let error = parse("dir/s.memtoy", &format!("# comment\n{line}\n")).expect_err(line);

@@ -1,10 +1,10 @@
-//! Policies as scripts write them: `bind+move+lazy`, and the nodes after it.
+//! Policies in scripts, `bind+move+lazy`, and nodes.
 
 use std::fmt;
 
 use migtrace_common::node_mask::NodeMask;
 
-/// Nodes from here on are refused: Linux has at most 1 << 10.
+/// Node numbers must be below this: Linux supports at most 1 << 10 nodes.
 const MAX_NODES: u32 = 1 << 10;
 
 /// A memory policy's mode.
@@ -20,12 +20,12 @@ pub enum Policy {
 }
 
 impl Policy {
-    /// Its name, as the kernel and numactl(8) write it.
+    /// Returns its name, as in the kernel and numactl(8).
     pub(crate) fn name(self) -> &'static str {
         self.entry().0
     }
 
-    /// Its number in the kernel's ABI.
+    /// Returns its number in the kernel's ABI.
     fn number(self) -> i32 {
         self.entry().2
     }
@@ -35,8 +35,8 @@ impl Policy {
     }
 }
 
-/// MPOL_* modes by the names that scripts use, with their numbers in the kernel's ABI. Where a name abbreviates several,
-/// the first one is meant; of several names for one mode, the first is the one that is printed.
+/// MPOL_* modes: names in scripts, and numbers in the kernel's ABI. An abbreviation of several names means the first.
+/// If a mode has several names, the first is printed.
 const MODES: [(&str, Policy, i32); 8] = [
     ("default", Policy::Default, 0),
     ("preferred", Policy::Preferred, 1),
@@ -48,7 +48,8 @@ const MODES: [(&str, Policy, i32); 8] = [
     ("weighted_interleave", Policy::WeightedInterleave, 6),
 ];
 
-/// MPOL_MF_* flags. Lazy is mainline's number: the ancestor's own patches had it at 1 << 4, which is the kernel's now.
+/// MPOL_MF_* flags. `lazy` is mainline's 1 << 3. The patches of the original memtoy used 1 << 4, which the kernel now
+/// uses for something else.
 const FLAGS: [(&str, u32); 4] = [("strict", 1 << 0), ("move", 1 << 1), ("all", 1 << 2), ("lazy", 1 << 3)];
 
 /// MPOL_MF_MOVE | MPOL_MF_MOVE_ALL.
@@ -56,7 +57,7 @@ const MOVE: u32 = 1 << 1 | 1 << 2;
 /// MPOL_MF_LAZY.
 const LAZY: u32 = 1 << 3;
 
-/// A mode by its number; `None` for one that this program does not know.
+/// Returns the name of the mode with this number; `None` for an unknown number.
 pub(crate) fn mode_name(number: i32) -> Option<&'static str> {
     MODES.iter().find(|m| m.2 == number).map(|m| m.0)
 }
@@ -70,10 +71,10 @@ pub struct Mode {
 }
 
 impl Mode {
-    /// Of `bind+move+lazy`: names may be cut short.
+    /// Parses `bind+move+lazy`. Names may be abbreviated.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
+    /// A message about an unknown policy or flag.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut parts = text.split('+');
         let name = parts.next().unwrap_or_default();
@@ -86,17 +87,17 @@ impl Mode {
         let mut flags = 0;
         for part in parts {
             let flag = FLAGS.iter().find(|f| !part.is_empty() && f.0.starts_with(part));
-            flags |= flag.ok_or_else(|| format!("{part:?} is no flag of a policy: +move, +all, +lazy, +strict"))?.1;
+            flags |= flag.ok_or_else(|| format!("unknown flag {part:?}: use +move, +all, +lazy, +strict"))?.1;
         }
         Ok(Self { policy: *policy, flags })
     }
 
-    /// The mode's number in the kernel's ABI.
+    /// Returns the mode's number in the kernel's ABI.
     pub(crate) fn number(self) -> i32 {
         self.policy.number()
     }
 
-    /// Whether pages are to move, now or later.
+    /// Returns whether pages migrate, now or later.
     pub(crate) fn moves(self) -> bool {
         self.flags & MOVE != 0
     }
@@ -105,16 +106,16 @@ impl Mode {
         self.flags & LAZY != 0
     }
 
-    /// Whether this mode says nothing without nodes.
+    /// Returns whether this mode is invalid without nodes.
     fn needs_nodes(self) -> bool {
         !matches!(self.policy, Policy::Default | Policy::Local | Policy::Preferred)
     }
 
-    /// Checks a mode and the nodes that were given for it.
+    /// Checks whether this mode can have these nodes, or none.
     ///
     /// # Errors
-    /// What is wrong, in words.
-    pub(crate) fn with_nodes(self, nodes: Option<&Nodes>) -> Result<(), String> {
+    /// A message about missing nodes, or about nodes that are not allowed.
+    pub(crate) fn check_nodes(self, nodes: Option<&Nodes>) -> Result<(), String> {
         let name = self.policy.name();
         match (nodes, self.policy) {
             (None, _) if self.needs_nodes() => Err(format!("{name} needs nodes: a list like 0,2-3, or * for all")),
@@ -127,7 +128,7 @@ impl Mode {
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.policy.name())?;
-        // In the order in which people write them.
+        // In the usual order of writing: strict last.
         for (name, flag) in [FLAGS[1], FLAGS[2], FLAGS[3], FLAGS[0]] {
             if self.flags & flag != 0 {
                 write!(f, "+{name}")?;
@@ -146,19 +147,19 @@ pub enum Nodes {
 }
 
 impl Nodes {
-    /// Of `0,2-3` or `*`.
+    /// Parses `0,2-3` or `*`.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
+    /// A message about invalid nodes.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text == "*" {
             return Ok(Self::All);
         }
-        let known = |part: &str| part.parse::<u32>().is_ok_and(|node| node < MAX_NODES);
-        let mask = text.split([',', '-']).all(known).then(|| text.parse::<NodeMask>().ok()).flatten();
+        let valid = |part: &str| part.parse::<u32>().is_ok_and(|node| node < MAX_NODES);
+        let mask = text.split([',', '-']).all(valid).then(|| text.parse::<NodeMask>().ok()).flatten();
         match mask.filter(|m| !m.nodes().is_empty()) {
             Some(mask) => Ok(Self::These(mask)),
-            None => Err(format!("{text:?} are no nodes: a list like 0,2-3, or * for all")),
+            None => Err(format!("invalid nodes {text:?}: use numbers below {MAX_NODES} like 0,2-3, or * for all")),
         }
     }
 }
@@ -177,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn policies_can_be_cut_short_and_have_flags() {
+    fn policies_can_be_abbreviated_and_have_flags() {
         let cases = [
             ("d", "default", 0),
             ("pref", "preferred", 1),
@@ -209,8 +210,8 @@ mod tests {
             assert!(Nodes::parse(bad).is_err(), "{bad}");
         }
         let bind = Mode::parse("bind").expect("a mode");
-        assert!(bind.with_nodes(None).is_err() && bind.with_nodes(Some(&Nodes::All)).is_ok());
-        assert!(Mode::parse("local").expect("a mode").with_nodes(Some(&Nodes::All)).is_err());
-        assert!(Mode::parse("preferred").expect("a mode").with_nodes(None).is_ok());
+        assert!(bind.check_nodes(None).is_err() && bind.check_nodes(Some(&Nodes::All)).is_ok());
+        assert!(Mode::parse("local").expect("a mode").check_nodes(Some(&Nodes::All)).is_err());
+        assert!(Mode::parse("preferred").expect("a mode").check_nodes(None).is_ok());
     }
 }

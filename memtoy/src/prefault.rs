@@ -1,21 +1,21 @@
-//! Keeps the program's own page faults out of the way of those that scripts make.
+//! Avoids the program's own page faults while scripts run.
 
 use std::fs;
 
-/// Largest mapping of the program itself that is prefaulted, bytes.
+/// Size limit for prefaulting a mapping of the program itself, bytes.
 const LARGEST: usize = 8 << 20;
 
-/// Makes every writable private page of the program present: its stack, heap and data fault now and not while a command
-/// runs. To be called before anything is mapped; a kernel before 5.14 refuses, and then it faults later.
+/// Makes every writable private page of the program present. Its stack, heap and data fault now, and not while a
+/// command runs. Call it before a script maps memory. A kernel before 5.14 rejects this; the pages then fault later.
 pub fn prefault() {
     let Ok(maps) = fs::read_to_string("/proc/self/maps") else { return };
     for (addr, bytes) in maps.lines().filter_map(writable).filter(|(_, bytes)| *bytes <= LARGEST) {
-        // SAFETY: populating makes pages present as a write would and changes nothing in them.
+        // SAFETY: populating makes pages present, as a write does, but does not change their contents.
         unsafe { libc::madvise(addr as *mut libc::c_void, bytes, libc::MADV_POPULATE_WRITE) };
     }
 }
 
-/// Address and bytes of a line of /proc/self/maps, if it is a writable private mapping.
+/// Parses address and bytes from a line of /proc/self/maps, if it is a writable private mapping.
 fn writable(line: &str) -> Option<(usize, usize)> {
     let (range, rest) = line.split_once(' ')?;
     let (start, end) = range.split_once('-')?;

@@ -20,17 +20,17 @@ use crate::{
     size::{Extent, Size, page_size},
 };
 
-/// Pages that `where` lists if the command names none.
+/// Maximum pages that `where` lists if the command names no part of the segment.
 const WHERE_PAGES: usize = 64;
-/// The status of a page that the kernel did not come to: no node, and no error.
-const NO_ANSWER: i32 = i32::MIN;
-/// What begins a line of output.
+/// The status of a page that the kernel did not set: neither a node nor an error.
+const UNSET: i32 = i32::MIN;
+/// The beginning of a line of output.
 const PREFIX: &str = "memtoy: ";
 
 /// Why a command ended a script.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The command asks for what there is not.
+    /// The command names a segment or pages that do not exist or are in the wrong state.
     #[error("{0}")]
     Input(String),
     #[error("{call}: {}", errno::describe(*.errno))]
@@ -58,7 +58,7 @@ impl From<PageNodesError> for Failure {
     }
 }
 
-/// Whether there is to be a next command.
+/// Whether the script continues after a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
     Continue,
@@ -74,7 +74,7 @@ pub struct Session<W> {
 }
 
 impl<W: Write> Session<W> {
-    /// Output goes to `out`, which is flushed after every command.
+    /// Starts a session that writes its output to `out` and flushes it after every command.
     pub fn new(out: W) -> Self {
         Self { out, segments: Segments::default(), page_nodes: PageNodes::new() }
     }
@@ -82,8 +82,10 @@ impl<W: Write> Session<W> {
     /// Announces a command to a recording, if there is one, and runs it.
     ///
     /// # Errors
-    /// It asks for what there is not, its system call fails, contents are not what was written, or, for a command that is
-    /// to fail, its system call does not.
+    /// - The command names a segment or pages that do not exist or are in the wrong state.
+    /// - Its syscall fails, or succeeds although it must fail.
+    /// - A page's contents are not what was written.
+    /// - The output cannot be written.
     pub fn run(&mut self, step: &Step) -> Result<Flow, Failure> {
         numa::announce(&step.text);
         let result = self.command(&step.command);
@@ -194,36 +196,37 @@ impl<W: Write> Session<W> {
 
     fn mbind(&mut self, name: &str, extent: Option<&Extent>, mode: Mode, nodes: Option<&Nodes>) -> Result<(), Failure> {
         let part = part(&mut self.out, &mut self.segments, name, extent)?;
-        let asked = pages_text(part.range.len());
+        let requested = pages_text(part.range.len());
         let pages = part.mapping.pages(part.range);
         let start = Instant::now();
         numa::mbind(&pages, mode, nodes)?;
         let took = start.elapsed();
         if mode.moves() {
             let what = if mode.is_lazy() { "unmap" } else { "migration" };
-            writeln!(self.out, "{PREFIX} {what} of {name} [{asked}] took {} secs", seconds(took))?;
+            writeln!(self.out, "{PREFIX} {what} of {name} [{requested}] took {} secs", seconds(took))?;
         }
         Ok(())
     }
 
     fn move_pages(&mut self, name: &str, extent: Option<&Extent>, nodes: &Nodes) -> Result<(), Failure> {
         let part = part(&mut self.out, &mut self.segments, name, extent)?;
-        let asked = pages_text(part.range.len());
+        let requested = pages_text(part.range.len());
         let first = part.mapping.pages(part.range.clone()).addr();
         let addresses: Vec<usize> = (0..part.range.len()).map(|page| first + page * page_size()).collect();
         let in_turn = numa::listed(nodes)?;
-        let wanted: Vec<i32> = in_turn.nodes().iter().map(|&node| node as i32).cycle().take(addresses.len()).collect();
-        let mut status = vec![NO_ANSWER; addresses.len()];
+        let targets: Vec<i32> = in_turn.nodes().iter().map(|&node| node as i32).cycle().take(addresses.len()).collect();
+        let mut status = vec![UNSET; addresses.len()];
         let start = Instant::now();
-        let untried = numa::move_pages(&addresses, &wanted, &mut status)?;
+        let untried = numa::move_pages(&addresses, &targets, &mut status)?;
         let took = seconds(start.elapsed());
-        // Where pages fail in the kernel's migrate_pages(), it counts them, gives up, and leaves statuses alone.
-        let refused = status.iter().zip(&wanted).filter(|(status, wanted)| **status != NO_ANSWER && status != wanted);
-        let stayed = untried as usize + refused.count();
+        // If pages fail in the kernel's migrate_pages(), the kernel counts them, stops, and does not set their
+        // statuses.
+        let failed = status.iter().zip(&targets).filter(|(status, target)| **status != UNSET && status != target);
+        let not_migrated = untried as usize + failed.count();
         Ok(writeln!(
             self.out,
-            "{PREFIX} move of {name} [{asked}] took {took} secs. {} not migrated",
-            pages_text(stayed)
+            "{PREFIX} move of {name} [{requested}] took {took} secs. {} not migrated",
+            pages_text(not_migrated)
         )?)
     }
 
@@ -279,9 +282,9 @@ impl<W: Write> Session<W> {
 
     fn migrate(&mut self, to: &Nodes, from: Option<&Nodes>) -> Result<(), Failure> {
         let start = Instant::now();
-        let stayed = numa::migrate_pages(from, to)?;
+        let not_migrated = numa::migrate_pages(from, to)?;
         let took = seconds(start.elapsed());
-        Ok(writeln!(self.out, "{PREFIX} migration took {took} secs. {} not migrated", count(stayed, "page"))?)
+        Ok(writeln!(self.out, "{PREFIX} migration took {took} secs. {} not migrated", count(not_migrated, "page"))?)
     }
 
     fn mpol(&mut self, policy: Option<&(Mode, Option<Nodes>)>) -> Result<(), Failure> {
@@ -307,7 +310,7 @@ impl<W: Write> Session<W> {
     }
 }
 
-/// The pages that a command is about; says so where it was asked for more.
+/// Returns the pages that a command works on. Prints a message if they were clipped to the segment's end.
 fn part<'a>(
     out: &mut impl Write,
     segments: &'a mut Segments,
@@ -322,12 +325,12 @@ fn part<'a>(
     Ok(part)
 }
 
-/// `8 pages`.
+/// Formats `8 pages`.
 fn pages_text(pages: usize) -> String {
     count(pages as u64, "page")
 }
 
-/// Seconds with microseconds.
+/// Formats seconds with six decimals.
 fn seconds(time: Duration) -> String {
     format!("{:.6}", time.as_secs_f64())
 }

@@ -14,26 +14,26 @@ pub(crate) struct Segment {
     mapping: Option<Mapping>,
 }
 
-/// Pages of a segment that a command is about.
+/// The pages of a segment that a command works on.
 #[derive(Debug)]
 pub(crate) struct Part<'a> {
     pub(crate) mapping: &'a mut Mapping,
     pub(crate) range: Range<usize>,
-    /// It was asked for more than the segment has.
+    /// Whether the command named more pages than the segment has.
     pub(crate) clipped: bool,
 }
 
-/// The segments, in the order in which they were named.
+/// The segments, in the order of their definition.
 #[derive(Debug, Default)]
 pub(crate) struct Segments(Vec<Segment>);
 
 impl Segments {
     pub(crate) fn add(&mut self, name: &str, pages: usize, shared: bool, huge: bool) -> Result<(), String> {
         if self.0.iter().any(|s| s.name == name) {
-            return Err(format!("there is a segment {name} already: `remove {name}` first"));
+            return Err(format!("segment {name} already exists: `remove {name}` first"));
         }
         if pages == 0 {
-            return Err(format!("a segment of no pages: {name}"));
+            return Err(format!("segment {name} has no pages: use a size of at least 1"));
         }
         self.0.push(Segment { name: name.to_owned(), pages, shared, huge, mapping: None });
         Ok(())
@@ -54,7 +54,7 @@ impl Segments {
         self.0.iter()
     }
 
-    /// The pages of segment `name` that `extent` names; all of them without one.
+    /// Returns the pages of segment `name` that `extent` names; without an extent, all pages.
     pub(crate) fn part(&mut self, name: &str, extent: Option<&Extent>) -> Result<Part<'_>, String> {
         let segment = self.get(name)?;
         let pages = segment.pages;
@@ -72,7 +72,7 @@ impl Segments {
 }
 
 impl Segment {
-    /// Whether its name is `name`.
+    /// Returns whether the segment's name is `name`.
     pub(crate) fn is(&self, name: &str) -> bool {
         self.name == name
     }
@@ -92,7 +92,8 @@ impl Segment {
 }
 
 impl fmt::Display for Segment {
-    /// As the ancestor shows it: type, start, length, rights, sharing, name; `a` for anonymous.
+    /// Formats the segment as the original memtoy does: type (`a` for anonymous), start, length, permissions, sharing,
+    /// name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sharing = if self.shared { "shared " } else { "private" };
         match &self.mapping {

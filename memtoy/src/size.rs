@@ -1,18 +1,18 @@
-//! Sizes and ranges as scripts write them.
+//! Sizes and ranges in scripts.
 
 use std::fmt;
 
-/// Bytes of a page of this machine.
+/// Returns the bytes of a page on this machine.
 ///
 /// # Panics
-/// Never: sysconf(3) knows `_SC_PAGESIZE` on every Linux.
+/// Never: every Linux supports `_SC_PAGESIZE` of sysconf(3).
 pub(crate) fn page_size() -> usize {
     // SAFETY: sysconf only reads its argument.
     let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     usize::try_from(bytes).expect("a page has a size")
 }
 
-/// A number of bytes, and how it was written.
+/// A number of bytes, and its text in the script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Size {
     pub bytes: usize,
@@ -20,13 +20,14 @@ pub struct Size {
 }
 
 impl Size {
-    /// Of `8p`, `0x2000`, `1m`: a number in decimal, `0x` hexadecimal or `0` octal, with k, m, g or p (pages) after it.
+    /// Parses `8p`, `0x2000`, `1m`: a decimal, `0x` hexadecimal or `0` octal number, optionally followed by k, m, g or
+    /// p (pages).
     ///
     /// # Errors
-    /// What is wrong with it, in words.
+    /// A message about an invalid size.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (digits, unit) = match text.char_indices().next_back() {
-            // In a hexadecimal number no letter from a to f is a unit, and none of the units is one of those.
+            // Hexadecimal numbers are unambiguous: no letter from a to f is a unit.
             Some((at, 'k' | 'K')) => (&text[..at], 1 << 10),
             Some((at, 'm' | 'M')) => (&text[..at], 1 << 20),
             Some((at, 'g' | 'G')) => (&text[..at], 1 << 30),
@@ -41,17 +42,18 @@ impl Size {
             digits.parse()
         };
         let number =
-            number.map_err(|_| format!("{text:?} is no size: a number, with k, m, g or p (pages) after it"))?;
+            number.map_err(|_| format!("invalid size {text:?}: use a number, with k, m, g or p (pages) after it"))?;
         let bytes = number.checked_mul(unit).filter(|b| isize::try_from(*b).is_ok());
-        Ok(Self { bytes: bytes.ok_or_else(|| format!("{text} is more than there can be"))?, text: text.to_owned() })
+        let bytes = bytes.ok_or_else(|| format!("size {text} is too large (maximum {} bytes)", isize::MAX))?;
+        Ok(Self { bytes, text: text.to_owned() })
     }
 
-    /// Pages, the last one counted whole.
+    /// Returns the number of pages, rounded up.
     pub(crate) fn pages_up(&self) -> usize {
         self.bytes.div_ceil(page_size())
     }
 
-    /// Whole pages.
+    /// Returns the number of pages, rounded down.
     pub(crate) fn pages_down(&self) -> usize {
         self.bytes / page_size()
     }
@@ -63,7 +65,7 @@ impl fmt::Display for Size {
     }
 }
 
-/// A part of a segment: from an offset on, for a length or to the end.
+/// A part of a segment: starts at an offset, and extends for a length or to the segment's end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extent {
     pub offset: Size,
@@ -71,8 +73,8 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// The pages of it in a segment of `pages` pages, and whether it had to be clipped: the offset is rounded down, the end
-    /// up. `None` where it begins behind the segment's end.
+    /// Returns its range of pages in a segment of `pages` pages, and whether the range was clipped. Rounds the offset
+    /// down and the end up. `None` if it begins past the segment's end.
     pub(crate) fn pages(&self, pages: usize) -> Option<(std::ops::Range<usize>, bool)> {
         let first = self.offset.pages_down();
         let end = match &self.length {
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn offsets_go_down_ends_go_up_and_both_stay_inside() {
+    fn offsets_round_down_ends_round_up_and_ranges_are_clipped() {
         let extent = |offset: &str, length: Option<&str>| Extent { offset: size(offset), length: length.map(size) };
         let cases = [
             (extent("2p", Some("1p")), Some((2..3, false))),

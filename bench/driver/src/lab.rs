@@ -1,4 +1,4 @@
-//! Where a bench works: the programs that were built for it, its files, its CPUs, and running a program pinned.
+//! The surroundings of a bench: programs built for it, its files and CPUs. Runs programs pinned to a CPU.
 
 use std::{
     ffi::OsStr,
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use wait4::Wait4;
 use xtask_common::{command, exit::Failure, files::create_dir};
 
-/// What was built, and where files go.
+/// Paths of the programs that were built, and of the folder for files.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Tools {
     pub toucher: PathBuf,
@@ -27,22 +27,22 @@ pub struct Tools {
     pub floor_object: PathBuf,
     pub refault: PathBuf,
     pub migtrace: PathBuf,
-    /// What migtrace's library does with records from memory.
+    /// `bench-replay`, which runs migtrace's library on records from memory.
     pub replay: PathBuf,
     /// target/bench
     pub directory: PathBuf,
 }
 
-/// A place to measure in.
+/// The tools and CPUs for measurements.
 pub struct Lab {
     pub tools: Tools,
-    /// CPUs that this process may use.
+    /// CPUs that this process is allowed to use.
     pub cpus: Vec<u32>,
-    /// Clocks count instructions here, of the one CPU that there is.
+    /// Whether clocks count instructions; the machine then has one CPU.
     pub counted: bool,
 }
 
-/// What a program used until it ended, with the children that it waited for.
+/// Resources that a program used, including the children that it waited for.
 pub struct Used {
     pub cpu: Duration,
     pub wall: Duration,
@@ -52,9 +52,9 @@ pub struct Used {
 }
 
 impl Lab {
-    /// Looks at this machine.
+    /// Reads the CPUs of this machine, and creates the folder for files.
     pub fn new(tools: Tools, counted: bool) -> Result<Lab> {
-        let mine = sched_getaffinity(Pid::from_raw(0)).context("cannot read which CPUs this process may use")?;
+        let mine = sched_getaffinity(Pid::from_raw(0)).context("cannot read the CPUs that this process may use")?;
         let cpus: Vec<u32> =
             (0..CpuSet::count()).filter(|&cpu| mine.is_set(cpu).unwrap_or(false)).map(|cpu| cpu as u32).collect();
         if cpus.len() < 2 && !counted {
@@ -67,34 +67,34 @@ impl Lab {
         Ok(Lab { tools, cpus, counted })
     }
 
-    /// The CPU for tracers.
+    /// Returns the CPU for tracers.
     pub fn watching_cpu(&self) -> u32 {
         self.cpus[0]
     }
 
-    /// The CPU for the workload.
+    /// Returns the CPU for the workload.
     pub fn faulting_cpu(&self) -> u32 {
         self.cpus[1.min(self.cpus.len() - 1)]
     }
 
-    /// A file of the bench. It stays until the next run writes it anew.
+    /// Returns the path of a file of the bench. The file stays until the next run overwrites it.
     pub fn file(&self, name: &str) -> PathBuf {
         self.tools.directory.join(name)
     }
 
-    /// A program on the CPU for watching.
+    /// Returns a command pinned to the CPU for tracers.
     pub fn watching<I: AsRef<OsStr>>(&self, argv: impl IntoIterator<Item = I>) -> Command {
         let mut command = Command::new("taskset");
         command.args(["--cpu-list", &self.watching_cpu().to_string()]).args(argv);
         command
     }
 
-    /// A program on any CPU.
+    /// Returns a command that is not pinned.
     pub fn anywhere(&self, program: &Path) -> Command {
         Command::new(program)
     }
 
-    /// Runs a program to its end. Its output is also kept in files called `name`.
+    /// Runs a program to its end. Keeps its output in files called `name`, too.
     pub fn run(&self, command: Command, name: &str) -> Result<Used> {
         let path = self.file(&format!("{name}.out"));
         let stdout = fs::File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
@@ -102,7 +102,7 @@ impl Lab {
         Ok(Used { stdout: text(&path)?, ..used })
     }
 
-    /// The same, without keeping standard output.
+    /// Runs a program to its end, and discards its standard output.
     pub fn run_quietly(&self, command: Command, name: &str) -> Result<Used> {
         self.run_into(command, name, Stdio::null())
     }
@@ -129,9 +129,9 @@ fn text(path: &Path) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// How large a file is.
+/// Returns the size of a file that must not be empty.
 pub fn bytes(path: &Path) -> Result<u64> {
-    let metadata = fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()))?;
+    let metadata = fs::metadata(path).with_context(|| format!("cannot read the size of {}", path.display()))?;
     if metadata.len() == 0 {
         bail!("{} is empty", path.display());
     }

@@ -1,8 +1,8 @@
-//! The benches: what tracing costs, beside perf and bpftrace and beside the minimum that it can cost.
+//! The benches: what tracing costs, compared with perf, bpftrace and the cheapest possible BPF programs.
 //!
-//! A bench runs its arms in turn, and reports a table and whether its limits are met. Absolute times on shared machines are
-//! unreliable: only ratios of arms of one run are comparable. `cargo xtask bench` builds the programs, chooses the machine and
-//! calls this crate, which knows neither.
+//! A bench runs its arms in turn, and reports a table and whether its limits are met. Absolute times on shared machines
+//! are unreliable: compare only ratios of arms of one run. `cargo xtask bench` builds the programs, chooses the machine
+//! and calls this crate.
 
 mod kernel;
 pub mod lab;
@@ -38,7 +38,7 @@ use crate::{
 pub enum Bench {
     /// Time that tracing adds to a page fault, one CPU faulting
     Overhead,
-    /// The same with all CPUs faulting at once
+    /// Time that tracing adds to a page fault, all CPUs faulting at once
     Storm,
     /// CPU time of the recorder per event, at the full fault rate
     Throughput,
@@ -54,21 +54,21 @@ pub enum Bench {
     KernelLazy,
 }
 
-/// How much is measured.
+/// The number of runs, and their size.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale {
     /// Runs of each arm.
     pub repeats: u32,
-    /// Faults in a run of one arm, at least.
+    /// Minimum faults in a run of one arm.
     pub faults: u64,
-    /// Whether `load` reads a trace of 100 million events too.
+    /// Whether `load` also reads a trace of 100 million events.
     pub long: bool,
 }
 
-/// The virtual machine, for the benches that boot a kernel of their own.
+/// The virtual machine, for benches that boot their own kernel.
 pub trait Machine {
-    /// Boots the kernel of that name with one CPU and a clock that counts instructions, and runs a shell script in it; what
-    /// the script wrote to standard output.
+    /// Boots the named kernel with one CPU and a clock that counts instructions, and runs a shell script in it. Returns
+    /// the script's standard output.
     ///
     /// # Errors
     /// The machine does not run, or the script fails.
@@ -76,13 +76,13 @@ pub trait Machine {
 }
 
 impl Bench {
-    /// As it is typed.
+    /// Returns its name on the command line.
     #[must_use]
     pub fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// Whether it measures the kernel, and not tracing. It boots machines of its own then.
+    /// Returns whether it measures the kernel instead of tracing. Such a bench boots its own machines.
     #[must_use]
     pub fn is_of_kernel(self) -> bool {
         matches!(self, Bench::KernelOff | Bench::KernelLazy)
@@ -102,10 +102,10 @@ impl Bench {
     }
 }
 
-/// Runs benches in this process, on this machine; `show` gets the text of each when it is done.
+/// Runs benches in this process, on this machine. Passes the text of each finished bench to `show`.
 ///
 /// # Errors
-/// The tracepoints cannot be reached. A bench that fails is an outcome, and the others still run.
+/// tracefs cannot be mounted. A bench that fails is an outcome, and the others still run.
 pub fn measure(
     benches: &[Bench],
     lab: &Lab,
@@ -120,7 +120,7 @@ pub fn measure(
     Ok(results)
 }
 
-/// The outcomes alone.
+/// Runs benches as [`measure`] does, without mounting tracefs and without a description of the machine.
 pub fn outcomes(
     benches: &[Bench],
     lab: &Lab,

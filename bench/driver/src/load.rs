@@ -18,9 +18,9 @@ use crate::{
     workload::Workload,
 };
 
-/// Events of a recording.
+/// Events in a recording.
 const EVENTS: u64 = 10_000_000;
-/// How many times as large the other one of `--long` is, and how much more it may cost.
+/// How many times as large the recording for `--long` is, and how many times as long its summary may take.
 const LONG: u64 = 10;
 const LONG_AT_MOST: f64 = 11.0;
 const OPEN_AT_MOST_S: f64 = 0.05;
@@ -41,7 +41,7 @@ struct Recordings {
     trace: PathBuf,
     long_trace: Option<PathBuf>,
     perf: PathBuf,
-    /// Samples in the last one, which is made of real faults.
+    /// Samples in perf's recording, which is made of real faults.
     samples: u64,
 }
 
@@ -84,8 +84,8 @@ pub(crate) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
     }
     report.failed.extend(runs.iter().filter_map(|runs| runs.as_ref().err()).map(Failed::of));
     report.notes.push(
-        "wall time, the file in the page cache; migtrace reads a synthetic trace of all kinds of \
-         events, perf reads a recording of as many faults"
+        "wall time, with the file in the page cache; migtrace reads a synthetic trace of several kinds of events, \
+         perf a recording of as many faults"
             .to_owned(),
     );
     Ok(report)
@@ -97,11 +97,11 @@ impl Recordings {
         let long_trace = scale.long.then(|| synthesize(lab, EVENTS * LONG)).transpose()?;
         let workload = Workload::new(vec![lab.faulting_cpu()], EVENTS);
         let recorded = step("recording as many faults with perf", || Watcher::Perf.run(lab, &workload))?;
-        let samples = recorded.kept.context("perf keeps samples")?.events;
+        let samples = recorded.kept.context("perf kept no samples")?.events;
         Ok(Recordings { trace, long_trace, perf: perf::file(lab, false), samples })
     }
 
-    /// They are large.
+    /// Removes the files, because they are large.
     fn remove(&self) -> Result<()> {
         for file in [Some(&self.trace), self.long_trace.as_ref(), Some(&self.perf)].into_iter().flatten() {
             fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))?;

@@ -1,6 +1,6 @@
 //! `overhead`: what tracing adds to a page fault, with one CPU faulting all the time.
 //!
-//! Measured in CPU time of the faulting thread, which excludes time that other programs or a hypervisor take. On a quiet
+//! Measures CPU time of the faulting thread, which excludes time that other programs or a hypervisor take. On a quiet
 //! machine it equals wall time, which is shown beside it.
 
 use anyhow::Result;
@@ -26,7 +26,7 @@ const WATCHERS: [Watcher; 8] = [
     Watcher::MigtraceElsewhere,
 ];
 
-/// What of migtrace is compared with what, and what the ratio may be.
+/// Maximum ratios of added CPU time: an arm with migtrace, the arm to compare with, and the ratio.
 const LIMITS: [(Watcher, Watcher, f64); 4] = [
     (Watcher::Migtrace, Watcher::Perf, 0.30),
     (Watcher::Migtrace, Watcher::BpftraceCount, 1.25),
@@ -36,7 +36,7 @@ const LIMITS: [(Watcher, Watcher, f64); 4] = [
 
 pub(crate) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
     let workload = Workload::new(vec![lab.faulting_cpu()], scale.faults);
-    // The virtual machine lets programs into functions; this machine's own kernel may not.
+    // The virtual machine's kernel allows programs on functions; this host's own kernel may not.
     let watchers: Vec<_> = WATCHERS.into_iter().filter(|one| *one != Watcher::EmptyPair || lab.counted).collect();
     let arms = series::interleaved(lab, &workload, &watchers, scale.repeats);
     let base = arms[0].required(|run| run.cpu_ns())?;
@@ -62,7 +62,7 @@ pub(crate) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
         arm.limit_lost(&mut report);
     }
     report.notes.push(format!(
-        "per fault; {} faults a run and arm, faulting on CPU {}, tracing on CPU {}",
+        "per fault; {} faults per run of an arm, faulting on CPU {}, tracing on CPU {}",
         workload.faults(),
         lab.faulting_cpu(),
         lab.watching_cpu()

@@ -1,4 +1,4 @@
-//! The machine that benches run on: this one if its kernel loads BPF programs on raw tracepoints, else the virtual machine.
+//! The machine for benches: this host if its kernel loads BPF programs on raw tracepoints, else the virtual machine.
 
 use std::{fs, path::Path};
 
@@ -12,7 +12,7 @@ use xtask_common::{exit::Failure, progress::say};
 
 use crate::lab::Lab;
 
-/// A machine, as a reader of results must know it.
+/// What a reader of results must know about the machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Place {
     /// `native` or `virtual machine` (the project's own).
@@ -20,15 +20,15 @@ pub struct Place {
     pub kernel: String,
     pub processor: String,
     pub cpus: usize,
-    /// The processor says that a hypervisor is below it.
+    /// Whether the processor reports that it runs under a hypervisor.
     pub virtualized: bool,
-    /// Clocks count instructions.
+    /// Whether clocks count instructions.
     #[serde(default)]
     pub counted: bool,
 }
 
 impl Place {
-    /// The machine that this process runs on.
+    /// Describes the machine that this process runs on.
     pub fn here(lab: &Lab) -> Place {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let field = |name: &str| {
@@ -47,19 +47,19 @@ impl Place {
         }
     }
 
-    /// One line about the machine and its clock.
+    /// Returns one line about the machine and its clock.
     pub fn text(&self) -> String {
         let kind = match (&self.place[..], self.virtualized) {
             ("native", false) => "on this machine's own kernel",
             ("native", true) => "on this machine's own kernel (it is itself a guest of a hypervisor)",
-            _ if self.counted => "in the project's virtual machine, whose clock counts instructions, a nanosecond each",
+            _ if self.counted => "in the project's virtual machine, whose clock advances 1 ns per instruction",
             _ => "in the project's virtual machine",
         };
         format!("measured {kind}: Linux {}, {} CPUs, {}", self.kernel, self.cpus, self.processor)
     }
 }
 
-/// Why BPF programs on raw tracepoints do not run here, if they do not.
+/// Returns why BPF programs on raw tracepoints do not run here, or `None` if they do.
 pub fn obstacle(lab: &Lab) -> Option<String> {
     if !Uid::effective().is_root() {
         return Some("loading BPF programs needs root".to_owned());
@@ -71,7 +71,7 @@ pub fn obstacle(lab: &Lab) -> Option<String> {
 
 const TRACEFS: &str = "/sys/kernel/tracing";
 
-/// perf and bpftrace find tracepoints in tracefs: mounts it if it is not mounted.
+/// Mounts tracefs if necessary. perf and bpftrace look up tracepoints there.
 pub fn mount_tracefs() -> Result<()> {
     let has_events = |place: &str| Path::new(place).join("events/exceptions").is_dir();
     if has_events(TRACEFS) || has_events("/sys/kernel/debug/tracing") {
@@ -85,6 +85,6 @@ pub fn mount_tracefs() -> Result<()> {
         None::<&str>,
     )
     .with_context(|| Failure::Environment(format!("cannot mount {TRACEFS}, which perf needs")))?;
-    say(format!("mounted {TRACEFS}: perf and bpftrace find the tracepoints there"));
+    say(format!("mounted {TRACEFS}: perf and bpftrace look up tracepoints there"));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What migtrace's library does with records that come from memory: `bench-replay decode`.
+//! Runs `bench-replay decode`, which runs migtrace's library on records from memory.
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -13,17 +13,17 @@ pub(crate) enum Shape {
     Noise,
 }
 
-/// What it says of a replay.
+/// Output of `bench-replay decode`.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 pub(crate) struct Replay {
-    /// Of all threads together.
+    /// CPU time of all threads together.
     pub(crate) cpu_ns_per_event: f64,
     pub(crate) events_per_cpu_s: f64,
-    /// Where a trace was written.
+    /// `None` if no trace was written.
     pub(crate) file_bytes_per_event: Option<f64>,
 }
 
-/// Decodes so many records, and writes them to a trace if wanted.
+/// Decodes `events` records, and writes them to a trace if `written`.
 pub(crate) fn run(lab: &Lab, shape: Shape, events: u64, written: bool) -> Result<Replay> {
     let mut replay = lab.anywhere(&lab.tools.replay);
     let shape = match shape {

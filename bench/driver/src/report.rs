@@ -1,4 +1,4 @@
-//! What a bench found: a table of arms, and the limits that it was measured for.
+//! What a bench found: a table of arms, and whether limits are met.
 
 use serde::{Deserialize, Serialize};
 use xtask_common::exit;
@@ -11,7 +11,7 @@ pub(crate) struct Report {
     pub(crate) columns: Vec<Column>,
     pub(crate) rows: Vec<Row>,
     pub(crate) limits: Vec<Limit>,
-    /// What must be known to read the numbers.
+    /// What a reader must know about the numbers.
     pub(crate) notes: Vec<String>,
     /// Arms that could not run.
     pub(crate) failed: Vec<Failed>,
@@ -21,7 +21,7 @@ pub(crate) struct Report {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Failed {
     pub(crate) why: String,
-    /// The exit status that it asks for.
+    /// The exit status for it.
     pub(crate) status: u8,
 }
 
@@ -31,14 +31,14 @@ impl Failed {
     }
 }
 
-/// What a column of numbers means.
+/// The title and unit of a column of numbers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Column {
     pub(crate) title: String,
     pub(crate) unit: Unit,
 }
 
-/// How a number is written.
+/// The unit of a number, which decides how it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Unit {
@@ -51,7 +51,7 @@ pub(crate) enum Unit {
     Ratio,
 }
 
-/// One arm: its numbers by column, where it has them.
+/// One arm and its numbers by column; `None` for a number that it does not have.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Row {
     pub(crate) arm: String,
@@ -63,13 +63,13 @@ pub(crate) struct Row {
 pub(crate) struct Limit {
     pub(crate) what: String,
     pub(crate) unit: Unit,
-    /// None if it is within the noise.
+    /// `None` if it was not measured or is within the noise.
     pub(crate) value: Option<Spread>,
     pub(crate) bound: Bound,
     pub(crate) verdict: Verdict,
 }
 
-/// On which side of a limit a value has to be.
+/// The values that a limit allows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Bound {
@@ -78,7 +78,7 @@ pub(crate) enum Bound {
     AtLeast(f64),
 }
 
-/// Whether it is.
+/// Whether a value is within its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Verdict {
@@ -88,7 +88,7 @@ pub(crate) enum Verdict {
 }
 
 impl Report {
-    /// A report with these columns.
+    /// Returns an empty report with these columns.
     pub(crate) fn new(columns: &[(&str, Unit)]) -> Report {
         let column = |&(title, unit): &(&str, Unit)| Column { title: title.to_owned(), unit };
         Report { columns: columns.iter().map(column).collect(), ..Report::default() }
@@ -99,13 +99,13 @@ impl Report {
         self.rows.push(Row { arm: arm.into(), cells: cells.into() });
     }
 
-    /// Adds a limit; it is judged by the median.
+    /// Adds a limit for the median of `value`.
     pub(crate) fn limit(&mut self, what: impl Into<String>, unit: Unit, value: Option<Spread>, bound: Bound) {
         let verdict = value.as_ref().map_or(Verdict::Unknown, |value| bound.judge(value.median));
         self.limits.push(Limit { what: what.into(), unit, value, bound, verdict });
     }
 
-    /// Adds the limit that nothing may be lost in any run.
+    /// Adds the limit that no run lost an event.
     pub(crate) fn nothing_lost(&mut self, what: impl Into<String>, lost: impl IntoIterator<Item = Option<u64>>) {
         let most = lost.into_iter().collect::<Option<Vec<_>>>().and_then(|lost| lost.into_iter().max());
         let value = Spread::of([most.map(|lost| lost as f64)]);
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_is_met_on_its_own_side() {
+    fn each_bound_allows_values_on_its_side() {
         assert_eq!(verdict(Some(0.3), Bound::AtMost(0.3)), Verdict::Met);
         assert_eq!(verdict(Some(0.31), Bound::AtMost(0.3)), Verdict::NotMet);
         assert_eq!(verdict(Some(1.0), Bound::Below(1.0)), Verdict::NotMet);
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn one_lossy_run_is_enough() {
+    fn one_run_with_loss_misses_the_limit() {
         let lost = |runs: &[Option<u64>]| {
             let mut report = Report::default();
             report.nothing_lost("lost", runs.iter().copied());

@@ -1,4 +1,4 @@
-//! The results of all benches of a call: as text, as JSON, and as an exit status.
+//! The results of all benches of one invocation: as text, as JSON, and as an exit status.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ use crate::{
     table,
 };
 
-/// All that was measured.
+/// All outcomes, and the machine that they were measured on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
     pub place: Place,
@@ -26,7 +26,7 @@ pub struct Results {
     pub benches: Vec<Outcome>,
 }
 
-/// How one bench went: a report, or an error.
+/// The outcome of one bench: a report, or an error.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Outcome {
     pub bench: String,
@@ -35,7 +35,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Of what a bench returned.
+    /// Converts what a bench returned.
     pub(crate) fn new(bench: String, measured: Result<Report>) -> Outcome {
         match measured {
             Ok(report) => Outcome { bench, report: Some(report), error: None },
@@ -45,7 +45,7 @@ impl Outcome {
 }
 
 impl Outcome {
-    /// The bench's tables.
+    /// Returns the bench's tables as text.
     pub fn text(&self) -> String {
         let body = match (&self.report, &self.error) {
             (Some(report), _) => table::text(report),
@@ -56,38 +56,39 @@ impl Outcome {
     }
 }
 
-/// Where the virtual machine leaves its results for the host.
+/// Returns the path of the file in which the virtual machine leaves its results for the host.
 pub fn file(target: &Path) -> PathBuf {
     target.join("bench/results.json")
 }
 
 impl Results {
-    /// Writes them as JSON.
+    /// Writes the results as JSON.
     pub fn write(&self, file: &Path) -> Result<()> {
         let mut json = serde_json::to_vec_pretty(self).context("cannot write JSON")?;
         json.push(b'\n');
-        // A bare name is in the working directory.
-        let file = std::path::absolute(file).with_context(|| format!("no such place: {}", file.display()))?;
+        // A bare file name has no parent folder.
+        let file = std::path::absolute(file).with_context(|| format!("invalid path: {}", file.display()))?;
         write_atomically(&file, &json)
     }
 
-    /// Reads what [`Results::write`] wrote.
+    /// Reads a file that [`Results::write`] wrote.
     pub fn read(file: &Path) -> Result<Results> {
         let json = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-        serde_json::from_slice(&json).with_context(|| format!("{} holds no results", file.display()))
+        serde_json::from_slice(&json).with_context(|| format!("{} contains no bench results", file.display()))
     }
 
-    /// Where it was measured, and how to read it.
+    /// Returns the heading: the machine, and how to read the numbers.
     pub fn head(&self) -> String {
         format!(
-            "{}\nmedian (least..largest) of {} run(s) of each arm, which take turns; absolute times on shared \
-             machines vary by machine and by hour: compare ratios\n",
+            "{}\nmedian (min..max) of {} run(s) per arm; arms alternate; absolute times vary by machine and by hour: \
+             compare ratios\n",
             self.place.text(),
             self.repeats
         )
     }
 
-    /// The status of a bench or arm that could not run, if there is one. With `gate`, a finding unless every limit is met.
+    /// Returns the exit status of the first bench or arm that could not run, if there is one. With `gate`, returns
+    /// [`FINDING`] unless every limit is met.
     pub fn status(&self, gate: bool) -> u8 {
         let reports = || self.benches.iter().filter_map(|outcome| outcome.report.as_ref());
         let benches = self.benches.iter().filter_map(|outcome| outcome.error.as_ref());
@@ -130,14 +131,14 @@ mod tests {
     }
 
     #[test]
-    fn a_missed_limit_counts_with_the_gate_only() {
+    fn a_missed_limit_sets_the_exit_status_only_with_the_gate() {
         let missed = results(vec![Ok(report(0.5)), Ok(report(1.5))]);
         assert_eq!((missed.status(false), missed.status(true)), (FINE, FINDING));
         assert_eq!(results(vec![Ok(report(0.5))]).status(true), FINE);
     }
 
     #[test]
-    fn a_bench_that_could_not_run_counts_always_and_hides_no_other() {
+    fn a_bench_that_could_not_run_sets_the_exit_status_and_the_others_are_shown() {
         let lacking = anyhow!(Failure::Environment("no perf".into())).context("the arm");
         let results = results(vec![Err(lacking), Ok(report(0.5))]);
         assert_eq!(results.status(false), ENVIRONMENT);
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn so_does_an_arm() {
+    fn an_arm_that_could_not_run_sets_the_exit_status() {
         let mut report = report(0.5);
         report.failed.push(Failed::of(&anyhow!(Failure::Environment("no bpftrace".into()))));
         let results = results(vec![Ok(report)]);
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn written_results_can_be_read_back() {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("new/results.json");
         let noise = Spread { median: 1.0, range: None, values: Vec::new() };

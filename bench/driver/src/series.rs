@@ -1,4 +1,4 @@
-//! Running arms interleaved, so that changes on a shared machine affect all of them.
+//! Runs arms alternately, so that load changes on a shared machine affect all of them.
 
 use std::time::Instant;
 
@@ -13,20 +13,20 @@ use crate::{
     workload::Workload,
 };
 
-/// All runs of one arm, one for each pass; none where one of them failed.
+/// The runs of one arm, one for each pass; empty if one of them failed.
 pub(crate) struct Arm {
     pub(crate) watcher: Watcher,
     pub(crate) runs: Vec<Run>,
     error: Option<anyhow::Error>,
 }
 
-/// Runs every watcher once in each pass, each pass beginning with another one. The arms are in the watchers' order.
+/// Runs every watcher once in each pass. Each pass starts with another one. Returns the arms in the watchers' order.
 pub(crate) fn interleaved(lab: &Lab, workload: &Workload, watchers: &[Watcher], passes: u32) -> Vec<Arm> {
     let [arms] = interleaved_with(lab, [workload], watchers, passes);
     arms
 }
 
-/// The same with several workloads, all taking turns; a list of arms for each workload.
+/// Does the same with several alternating workloads. Returns a list of arms for each workload.
 pub(crate) fn interleaved_with<const N: usize>(
     lab: &Lab,
     workloads: [&Workload; N],
@@ -44,19 +44,19 @@ pub(crate) fn interleaved_with<const N: usize>(
     })
 }
 
-/// Does each of so many things once in each pass, each pass beginning with another one. What each of them returned, pass
-/// by pass; one that failed is not done again, and keeps no other from being done.
-pub(crate) fn in_turn<T>(things: usize, passes: u32, mut run: impl FnMut(usize) -> Result<T>) -> Vec<Result<Vec<T>>> {
-    let mut results: Vec<_> = std::iter::repeat_with(|| Ok(Vec::new())).take(things).collect();
+/// Calls `run` with the number of each arm once in each pass. Each pass starts with another arm. Returns each arm's
+/// results, pass by pass. After an error, the arm is not run again, and the others continue.
+pub(crate) fn in_turn<T>(arms: usize, passes: u32, mut run: impl FnMut(usize) -> Result<T>) -> Vec<Result<Vec<T>>> {
+    let mut results: Vec<_> = std::iter::repeat_with(|| Ok(Vec::new())).take(arms).collect();
     for pass in 0..passes as usize {
         let began = Instant::now();
-        for thing in order(things, pass) {
-            let Ok(so_far) = &mut results[thing] else { continue };
-            match run(thing) {
+        for arm in order(arms, pass) {
+            let Ok(so_far) = &mut results[arm] else { continue };
+            match run(arm) {
                 Ok(result) => so_far.push(result),
                 Err(error) => {
                     say(format!("  failed: {error:#}"));
-                    results[thing] = Err(error);
+                    results[arm] = Err(error);
                 }
             }
         }
@@ -70,18 +70,18 @@ fn order(arms: usize, pass: usize) -> impl Iterator<Item = usize> {
     (0..arms).map(move |index| (index + pass) % arms)
 }
 
-/// The arm of a watcher that ran.
+/// Returns the arm of a watcher, if it ran.
 pub(crate) fn arm(arms: &[Arm], watcher: Watcher) -> Option<&Arm> {
     arms.iter().find(|arm| arm.watcher == watcher)
 }
 
 impl Arm {
-    /// A number of each run.
+    /// Returns the spread of a number over the runs.
     pub(crate) fn spread(&self, number: impl Fn(&Run) -> Option<f64>) -> Option<Spread> {
         Spread::of(self.runs.iter().map(number))
     }
 
-    /// A number without which nothing can be said.
+    /// Returns the spread of a number that the whole report depends on.
     pub(crate) fn required(&self, number: impl Fn(&Run) -> Option<f64>) -> Result<Spread> {
         self.spread(number).with_context(|| match &self.error {
             Some(error) => format!("{error:#}"),
@@ -104,14 +104,14 @@ impl Arm {
         })
     }
 
-    /// Adds the limit that it lost nothing in any run.
+    /// Adds the limit that no run lost an event.
     pub(crate) fn limit_lost(&self, report: &mut Report) {
         let lost = self.runs.iter().map(|run| run.kept.map(|kept| kept.lost));
         report.nothing_lost(format!("{}: events lost", self.watcher.name()), lost);
     }
 }
 
-/// Of the time without a CPU from which on a run is said to be disturbed.
+/// Share of the time without a CPU above which a run counts as disturbed.
 const DISTURBED: f64 = 0.02;
 
 /// Notes which arms failed, and how much other programs disturbed the runs on one CPU.
@@ -133,18 +133,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_arm_comes_first_in_turn() {
+    fn each_pass_starts_with_another_arm() {
         assert_eq!(order(3, 0).collect::<Vec<_>>(), [0, 1, 2]);
         assert_eq!(order(3, 1).collect::<Vec<_>>(), [1, 2, 0]);
         assert_eq!(order(3, 5).collect::<Vec<_>>(), [2, 0, 1]);
     }
 
     #[test]
-    fn one_that_fails_is_not_tried_again_and_the_others_go_on() {
+    fn a_failed_arm_is_not_run_again_and_the_others_continue() {
         let mut tried = Vec::new();
-        let results = in_turn(2, 2, |thing| {
-            tried.push(thing);
-            if thing == 0 { Err(anyhow::anyhow!("no")) } else { Ok(tried.len()) }
+        let results = in_turn(2, 2, |arm| {
+            tried.push(arm);
+            if arm == 0 { Err(anyhow::anyhow!("no")) } else { Ok(tried.len()) }
         });
         assert!(results[0].is_err());
         assert_eq!(results[1].as_ref().expect("both passes"), &[2, 3]);

@@ -1,4 +1,4 @@
-//! `size`: bytes for an event on disk, of the same faults.
+//! `size`: bytes per event on disk, for the same faults.
 
 use anyhow::Result;
 
@@ -13,7 +13,7 @@ use crate::{
     workload::Workload,
 };
 
-/// Bytes for an event where nothing can be foreseen.
+/// Maximum bytes per event if addresses are unpredictable.
 const NOISE_AT_MOST: f64 = 16.0;
 /// Events of the synthetic trace.
 const SYNTHETIC: u64 = 2_000_000;
@@ -33,7 +33,7 @@ pub(crate) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
         let cells = [regular.bytes_per_event(), regular.lost(), noise.bytes_per_event(), noise.lost()];
         report.row(regular.watcher.name(), cells);
     }
-    // Shuffled pages are noise in a few bits of one column; here addresses and frames are, whole.
+    // Shuffled pages are noise in a few bits of one column. In synthetic noise, whole addresses and frames are random.
     let synthetic = replay::run(lab, Shape::Noise, SYNTHETIC, true);
     let noise_bytes = Spread::of([synthetic.as_ref().ok().and_then(|synthetic| synthetic.file_bytes_per_event)]);
     report.failed.extend(synthetic.as_ref().err().map(Failed::of));
@@ -50,6 +50,6 @@ pub(crate) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
     report.limit("synthetic noise: migtrace", Unit::Bytes, noise_bytes, Bound::AtMost(NOISE_AT_MOST));
     series::close(&mut report, &regular);
     series::close(&mut report, &noise);
-    report.notes.push("the whole file, divided by its events".to_owned());
+    report.notes.push("bytes of the whole file per event".to_owned());
     Ok(report)
 }

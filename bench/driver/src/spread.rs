@@ -2,18 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Of at least one run.
+/// A number over at least one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
-    /// Least and largest; None where noise leaves no range.
+    /// Minimum and maximum; `None` if noise makes the range meaningless.
     pub(crate) range: Option<[f64; 2]>,
     /// In the order of the runs.
     pub(crate) values: Vec<f64>,
 }
 
 impl Spread {
-    /// None without a run, and where a run does not know its value.
+    /// Returns `None` if there is no run, or if a run has no value.
     pub(crate) fn of(values: impl IntoIterator<Item = Option<f64>>) -> Option<Spread> {
         let values: Vec<f64> = values.into_iter().collect::<Option<_>>()?;
         let median = median(&values)?;
@@ -22,18 +22,18 @@ impl Spread {
         Some(Spread { median, range: Some([min, max]), values })
     }
 
-    /// Run by run what this has more than `base`: both ran in the same passes.
+    /// Subtracts `base` run by run: both ran in the same passes.
     pub(crate) fn above(&self, base: &Spread) -> Option<Spread> {
         Spread::of(self.pairs(base).map(|(value, base)| Some(value - base)))
     }
 
-    /// Run by run the sum of both.
+    /// Adds `other` run by run.
     pub(crate) fn plus(&self, other: &Spread) -> Option<Spread> {
         Spread::of(self.pairs(other).map(|(value, other)| Some(value + other)))
     }
 
-    /// How many times `other` this is: the ratio of the medians, and the range of the ratios run by run. None where
-    /// `other` is not above zero, which no cost can be: there is nothing to compare with then but noise.
+    /// Divides by `other`: the ratio of the medians, and the range of the ratios run by run. `None` if the median of
+    /// `other` is not above zero: a cost of zero or less is noise, and a ratio to noise means nothing.
     pub(crate) fn over(&self, other: &Spread) -> Option<Spread> {
         if other.median <= 0.0 {
             return None;
@@ -54,7 +54,7 @@ impl Spread {
     }
 }
 
-/// The middle value, or the middle of the two.
+/// Returns the middle value, or the midpoint of the two middle values.
 pub(crate) fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_does_not_know_its_value_leaves_none() {
+    fn a_run_without_a_value_makes_the_spread_none() {
         assert_eq!(Spread::of([]), None);
         assert_eq!(Spread::of([Some(1.0), None]), None);
         let three = spread(&[3.0, 1.0, 2.5]);
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn noise_is_no_denominator() {
+    fn a_ratio_to_noise_is_none() {
         let one = spread(&[10.0, 10.0, 10.0]);
         assert_eq!(one.over(&spread(&[-1.0, 0.0, 1.0])), None);
         let wide = one.over(&spread(&[-1.0, 5.0, 5.0])).expect("the median is above zero");

@@ -1,7 +1,6 @@
 //! `storm`: what tracing adds to a page fault with all CPUs faulting, and with one.
 //!
-//! Measured in CPU time of the faulting threads: the tracer has no CPU of its own then, and takes theirs. Wall time is shown
-//! beside it.
+//! Measures CPU time of the faulting threads, because the tracer shares their CPUs. Wall time is shown beside it.
 
 use anyhow::Result;
 
@@ -17,7 +16,7 @@ use crate::{
 
 const WATCHERS: [Watcher; 5] =
     [Watcher::Untraced, Watcher::Empty, Watcher::HandFloor, Watcher::Perf, Watcher::Migtrace];
-/// What an added ns may grow to.
+/// Maximum ratio of added time: all CPUs faulting to one CPU faulting.
 const AT_MOST: f64 = 1.5;
 
 pub(crate) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {

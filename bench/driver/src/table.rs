@@ -1,4 +1,4 @@
-//! Reports as text.
+//! Formats reports as text.
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets::UTF8_HORIZONTAL_ONLY};
 
@@ -7,7 +7,7 @@ use crate::{
     spread::Spread,
 };
 
-/// Both tables of a report, what failed, and its notes.
+/// Returns both tables of a report, the arms that could not run, and the notes.
 pub(crate) fn text(report: &Report) -> String {
     let mut text = format!("{}\n", arms(report));
     if !report.limits.is_empty() {
@@ -50,7 +50,7 @@ fn arms(report: &Report) -> Table {
 
 fn limits(limits: &[Limit]) -> Table {
     let mut table = empty();
-    table.set_header(vec!["must show", "measured", "limit", "verdict"]);
+    table.set_header(vec!["value", "measured", "limit", "verdict"]);
     for limit in limits {
         let bound = match limit.bound {
             Bound::AtMost(bound) => format!("at most {}", number(bound, limit.unit)),
@@ -72,7 +72,7 @@ fn limits(limits: &[Limit]) -> Table {
     table
 }
 
-/// `1290 (1270..1310)`; without the range where there is none; `-` where nothing is known.
+/// Formats `1290 (1270..1310)`: without the range if it is one value, `-` if there is no value.
 fn cell(value: Option<&Spread>, digits: impl Fn(f64) -> String) -> String {
     let Some(value) = value else { return "-".to_owned() };
     let median = digits(value.median);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_that_is_noise_says_so() {
+    fn a_range_lost_in_noise_is_shown_as_unknown() {
         let wide = Spread { median: 2.0, range: None, values: Vec::new() };
         assert_eq!(cell(Some(&wide), |value| value.to_string()), "2 (range unknown: noise)");
     }

@@ -1,5 +1,5 @@
-//! `throughput`: what recording to disk costs at the full fault rate, and how fast events from memory are decoded and
-//! written.
+//! `throughput`: the recorder's CPU time per event at the full fault rate, and the rate of decoding and writing records
+//! from memory.
 
 use anyhow::Result;
 
@@ -15,11 +15,11 @@ use crate::{
 };
 
 const WATCHERS: [Watcher; 3] = [Watcher::Untraced, Watcher::Perf, Watcher::Migtrace];
-/// Reader and writer together, ns of CPU for an event.
+/// Maximum CPU time per event of reader and writer together, ns.
 const AT_MOST_NS: f64 = 400.0;
-/// A recording is this many times as long as one for `overhead`.
+/// A recording has this many times the faults of one for `overhead`.
 const LONGER: u64 = 4;
-/// Events that a core must decode in a second, and decode and write.
+/// Events per second that one core must decode, and decode and write.
 const DECODED_AT_LEAST: f64 = 5e6;
 const WRITTEN_AT_LEAST: f64 = 3e6;
 const REPLAYED: u64 = 4_000_000;
@@ -30,7 +30,7 @@ pub(crate) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
     let base = arms[0].required(|run| run.cpu_ns())?;
     let mut report = Report::new(&[
         ("recorder", Unit::Nanoseconds),
-        ("with what faults pay", Unit::Nanoseconds),
+        ("with the cost of a fault", Unit::Nanoseconds),
         ("start and end", Unit::Seconds),
         ("rate", Unit::PerSecond),
         ("events", Unit::Count),
@@ -53,7 +53,7 @@ pub(crate) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
         arm.limit_lost(&mut report);
     }
     let replays = [("decoded", DECODED_AT_LEAST), ("decoded and written", WRITTEN_AT_LEAST)];
-    // Records from memory: only decoded, and written too.
+    // Records from memory: once only decoded, once decoded and written.
     let run = |written| replay::run(lab, Shape::Regular, REPLAYED, written == 1);
     for (runs, (name, at_least)) in series::in_turn(replays.len(), scale.repeats, run).into_iter().zip(replays) {
         report.failed.extend(runs.as_ref().err().map(Failed::of));
@@ -65,19 +65,18 @@ pub(crate) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
         report.limit(format!("replay: {name}, on a core"), Unit::PerSecond, rate, Bound::AtLeast(at_least));
     }
     report.notes.push(
-        "rate: faults for the recorders; for the replays, events for each second of CPU of all threads together"
-            .to_owned(),
+        "rate: faults per second for the recorders; events per CPU second of all threads for the replays".to_owned(),
     );
     report.notes.push(
-        "CPU time for an event: of the recorder alone, without what it needs to record a command that does nothing \
-         (start and end); and with what a fault pays for being watched"
+        "CPU time per event: of the recorder, minus its time to record a command that does nothing (start and end); \
+         then plus the time that tracing adds to a fault"
             .to_owned(),
     );
     series::close(&mut report, &arms);
     Ok(report)
 }
 
-/// ns for an event beyond what starting and ending takes.
+/// Returns the CPU time per event, ns, without start and end of the recorder.
 fn cost(arm: &Arm, idle_ns: f64) -> Option<Spread> {
     arm.spread(|run| Some((run.watcher_cpu_ns as f64 - idle_ns) / run.kept?.events as f64))
 }

@@ -1,4 +1,4 @@
-//! `top`: what the live screen costs at low and high event rates, and how fast it reacts.
+//! `top`: the CPU time of the live screen at low and high event rates, and how fast it reacts.
 
 use std::{
     fs::File,
@@ -29,14 +29,15 @@ use crate::{
     workload::Workload,
 };
 
-/// Part of a CPU.
+/// Maximum share of a CPU.
 const CPU_AT_MOST: f64 = 0.05;
 const FRAME_AT_MOST_NS: f64 = 16e6;
 const KEY_AT_MOST_NS: f64 = 100e6;
-/// Until the probes are attached and the first counts are on the screen, and while it is measured.
+/// Time to attach the probes and show the first counts.
 const STARTING: Duration = Duration::from_secs(4);
+/// Time of the measurement.
 const MEASURED: Duration = Duration::from_secs(5);
-/// Faults that take hours.
+/// A number of faults that takes hours.
 const FOR_EVER: u64 = 1 << 35;
 const SIZE: Winsize = Winsize { ws_row: 50, ws_col: 160, ws_xpixel: 0, ws_ypixel: 0 };
 
@@ -45,19 +46,20 @@ const SIZE: Winsize = Winsize { ws_row: 50, ws_col: 160, ws_xpixel: 0, ws_ypixel
 enum Arm {
     Calm,
     Storm,
-    /// A recording of the storm with the screen beside it, and without.
+    /// A recording of the storm, with the screen running.
     RecordedWatched,
+    /// A recording of the storm, without the screen.
     RecordedAlone,
 }
 
 const ARMS: [Arm; 4] = [Arm::Calm, Arm::Storm, Arm::RecordedWatched, Arm::RecordedAlone];
 
-/// How one run went.
+/// The measurements of one run.
 #[derive(Clone, Copy, Debug, Default)]
 struct Run {
-    /// Part of a CPU that the screen took.
+    /// Share of a CPU that the screen used.
     cpu: Option<f64>,
-    /// What it wrote to the terminal, bytes a second.
+    /// Bytes per second that the screen wrote to the terminal.
     written: Option<f64>,
     events: Option<u64>,
     lost: Option<u64>,
@@ -66,8 +68,8 @@ struct Run {
 pub(crate) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
     let runs = series::in_turn(ARMS.len(), scale.repeats, |arm| ARMS[arm].run(lab));
     let mut report = Report::new(&[
-        ("part of a CPU", Unit::Ratio),
-        ("bytes drawn a second", Unit::Count),
+        ("share of a CPU", Unit::Ratio),
+        ("bytes drawn per second", Unit::Count),
         ("recorded", Unit::Count),
         ("lost", Unit::Count),
     ]);
@@ -82,28 +84,28 @@ pub(crate) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
         report.row(arm.name(), cells);
     }
     for arm in [Arm::Calm, Arm::Storm] {
-        let what = format!("{}: part of a CPU", arm.name());
+        let what = format!("{}: share of a CPU", arm.name());
         report.limit(what, Unit::Ratio, of(arm, &|r| r.cpu), Bound::AtMost(CPU_AT_MOST));
     }
     let alone = of(Arm::RecordedAlone, &|r| count(r.lost));
     let watched = of(Arm::RecordedWatched, &|r| count(r.lost));
     if let Some(alone) = alone {
-        let what = "lost by a recording, with the screen beside it";
+        let what = "lost by a recording with the screen running";
         report.limit(what, Unit::Count, watched, Bound::AtMost(alone.median));
     }
     match Frames::draw(lab) {
         Ok(frames) => {
             let spread = |ns: f64| Spread::of([Some(ns)]);
-            let what = "a frame of 200x60, 5000 processes, 10000 regions: the slowest view";
+            let what = "slowest view: 200x60, 5000 processes, 10000 regions";
             report.limit(what, Unit::Nanoseconds, spread(frames.frame_ns), Bound::AtMost(FRAME_AT_MOST_NS));
-            let what = "from a key to its frame, the slowest";
+            let what = "slowest key, until its frame";
             report.limit(what, Unit::Nanoseconds, spread(frames.key_ns), Bound::AtMost(KEY_AT_MOST_NS));
         }
         Err(error) => report.failed.push(Failed::of(&error)),
     }
     report.failed.extend(runs.iter().filter_map(|run| run.as_ref().err()).map(Failed::of));
     report.notes.push(format!(
-        "a screen of {}x{} for {} s; one CPU faults as fast as it can, or none does",
+        "a screen of {}x{} for {} s; one CPU faults as fast as it can, or none faults",
         SIZE.ws_col,
         SIZE.ws_row,
         MEASURED.as_secs()
@@ -144,7 +146,7 @@ impl Arm {
     }
 }
 
-/// The process that is looked at; it ends with this value.
+/// The traced process; dropping this value ends it.
 struct Watched(Child);
 
 impl Watched {
@@ -168,13 +170,13 @@ impl Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // Fails if the process has already ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// `migtrace top` on a terminal of its own, whose output is read and thrown away.
+/// `migtrace top` on its own terminal, whose output is counted and discarded.
 struct Screen {
     top: Child,
     terminal: File,
@@ -196,7 +198,7 @@ impl Screen {
         let mut output = File::from(pty.master.try_clone().context("cannot duplicate a terminal")?);
         let drain = thread::spawn(move || {
             let (mut buffer, mut bytes) = ([0; 1 << 16], 0);
-            // The terminal's end is an error here.
+            // Reading fails when the last program closes the terminal.
             while let Ok(read @ 1..) = output.read(&mut buffer) {
                 bytes += read as u64;
             }
@@ -205,7 +207,7 @@ impl Screen {
         Ok(Screen { top: child, terminal: File::from(pty.master), drain, began: Instant::now() })
     }
 
-    /// The part of a CPU that it takes.
+    /// Returns the share of a CPU that it uses.
     fn measure(&self) -> Result<f64> {
         let (began, before) = (Instant::now(), cpu_time(self.top.id())?);
         thread::sleep(MEASURED);
@@ -213,7 +215,7 @@ impl Screen {
         Ok(used.as_secs_f64() / began.elapsed().as_secs_f64())
     }
 
-    /// Ends it by its own key; bytes a second that it drew.
+    /// Ends it by its own key. Returns the bytes per second that it drew.
     fn close(mut self) -> Result<f64> {
         self.terminal.write_all(b"q").context("cannot type into the terminal")?;
         let status = self.top.wait().context("cannot wait for migtrace top")?;
@@ -225,7 +227,7 @@ impl Screen {
     }
 }
 
-/// Records a process for a while: events, and lost ones.
+/// Records a process for [`MEASURED`]. Returns the events recorded and lost.
 fn record(lab: &Lab, pid: u32) -> Result<(u64, u64)> {
     let mut recorder = lab.watching([&lab.tools.migtrace]);
     recorder.args(["record", "--pid", &pid.to_string(), "--output"]).arg(lab.file("top.parquet"));
@@ -236,15 +238,15 @@ fn record(lab: &Lab, pid: u32) -> Result<(u64, u64)> {
     thread::sleep(MEASURED);
     kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).with_context(|| format!("cannot end `{shown}`"))?;
     let output = child.wait_with_output().with_context(|| format!("cannot wait for `{shown}`"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    recorded(&said).with_context(|| format!("`{shown}` gave no summary: {said}"))
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    recorded(&stderr).with_context(|| format!("`{shown}` printed no summary: {stderr}"))
 }
 
-/// CPU time of a process that is running, all threads together.
+/// Returns the CPU time of a running process, all threads together.
 fn cpu_time(pid: u32) -> Result<Duration> {
     // SAFETY: plain integers, for which zero is a value.
     let (mut clock, mut time): (libc::clockid_t, libc::timespec) = unsafe { mem::zeroed() };
-    // SAFETY: places for the answers; the process has not been waited for.
+    // SAFETY: both pointers are to valid variables. The process has not been waited for, so its PID is not reused.
     let failed = unsafe {
         libc::clock_getcpuclockid(pid as i32, &raw mut clock) != 0 || libc::clock_gettime(clock, &raw mut time) != 0
     };
@@ -252,12 +254,12 @@ fn cpu_time(pid: u32) -> Result<Duration> {
     Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
 }
 
-/// `bench-replay frame`: drawing without a terminal.
+/// Output of `bench-replay frame`, which draws without a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 struct Frames {
-    /// Of the view that takes longest, the median, ns.
+    /// Median time of the slowest view, ns.
     frame_ns: f64,
-    /// The longest from a key to the frame that answers it, ns.
+    /// Longest time from a key to its frame, ns.
     key_ns: f64,
 }
 

@@ -19,24 +19,24 @@ pub(crate) struct Workload {
 }
 
 impl Workload {
-    /// At least so many measured faults on each CPU, page after page.
+    /// Returns a workload of at least `faults` measured faults on each CPU, in page order.
     pub(crate) fn new(cpus: Vec<u32>, faults: u64) -> Workload {
         let rounds = faults.div_ceil(PAGES).max(1);
         Workload { cpus, rounds: u32::try_from(rounds).unwrap_or(u32::MAX), random: false }
     }
 
-    /// The same in random order.
+    /// Touches the pages in random order instead.
     pub(crate) fn shuffled(mut self) -> Workload {
         self.random = true;
         self
     }
 
-    /// Faults of a run, with the round that is not measured.
+    /// Returns the faults of a run, including the round that is not measured.
     pub(crate) fn faults(&self) -> u64 {
         self.cpus.len() as u64 * PAGES * (u64::from(self.rounds) + 1)
     }
 
-    /// The command line. It reports to the file that [`Workload::touched`] reads.
+    /// Returns the command line. The toucher writes its report to the file that [`Workload::touched`] reads.
     pub(crate) fn argv(&self, lab: &Lab) -> Vec<OsString> {
         let cpus: Vec<_> = self.cpus.iter().map(u32::to_string).collect();
         let mut argv: Vec<OsString> = vec![lab.tools.toucher.clone().into()];
@@ -49,13 +49,13 @@ impl Workload {
         argv
     }
 
-    /// What the run that ended just now measured.
+    /// Reads the report of the run that just ended.
     pub(crate) fn touched(&self, lab: &Lab) -> Result<Vec<Touched>> {
         let file = lab.file(REPORT);
-        let report = fs::read(&file).with_context(|| format!("the toucher left no {}", file.display()))?;
-        // An older run's report must not pass for the next one's.
+        let report = fs::read(&file).with_context(|| format!("the toucher wrote no {}", file.display()))?;
+        // If the next run writes no report, this one must not be read again.
         fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
-        let touched: Vec<Touched> = serde_json::from_slice(&report).context("cannot read what the toucher reported")?;
+        let touched: Vec<Touched> = serde_json::from_slice(&report).context("cannot read the toucher's report")?;
         for one in &touched {
             let pages = one.pages * one.rounds.len() as u64;
             ensure!(

@@ -1,7 +1,6 @@
-//! The least that watching page faults can cost: a program that does nothing, and one that stores a record and no more.
+//! The cheapest possible BPF programs on page faults: some do nothing, and one only stores a record.
 //!
-//! What migtrace's own program costs is measured against these two. They filter nothing and count nothing but what is
-//! lost.
+//! The benches compare migtrace's own programs with these. They filter nothing, and count only lost records.
 #![no_std]
 #![no_main]
 
@@ -16,15 +15,15 @@ use aya_ebpf::{
     programs::{FEntryContext, FExitContext, RawTracePointContext},
 };
 
-/// As large as migtrace's own by default.
+/// As large as migtrace's rings of two CPUs together, by default.
 #[map]
 static RING: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
 
-/// Records that found the ring full.
+/// Records lost because the ring was full.
 #[map]
 static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
-/// What a tracer cannot do without.
+/// The fields that any tracer needs.
 #[repr(C)]
 struct Record {
     ts_ns: u64,
@@ -36,18 +35,19 @@ struct Record {
     cpu_node: u32,
 }
 
-/// Does nothing: what remains is the cost of being called.
+/// Returns at once: the cost of calling a program.
 #[raw_tracepoint(tracepoint = "page_fault_user")]
 pub fn empty(_ctx: RawTracePointContext) -> i32 {
     0
 }
 
-/// Does nothing where the kernel begins to handle a fault, and where it is done: with these two one can tell how long it took.
+/// Returns at once, at the start of a fault. With [`empty_end`]: the minimum to measure a fault's duration.
 #[fentry(function = "handle_mm_fault")]
 pub fn empty_begin(_ctx: FEntryContext) -> i32 {
     0
 }
 
+/// Returns at once, at the end of a fault.
 #[fexit(function = "handle_mm_fault")]
 pub fn empty_end(_ctx: FExitContext) -> i32 {
     0
@@ -81,13 +81,13 @@ pub fn store(ctx: RawTracePointContext) -> i32 {
     0
 }
 
-/// The helper that gives the cgroup is for GPL-compatible programs only.
+/// The programs' license, as the kernel reads it.
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
-    // SAFETY: no path of a program panics: the verifier would refuse it, and the linker drops this function.
+    // SAFETY: no program can panic. The verifier would reject one that can, and the linker drops this function.
     unsafe { core::hint::unreachable_unchecked() }
 }

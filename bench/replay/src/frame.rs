@@ -1,4 +1,4 @@
-//! How long `migtrace top` takes to draw what many processes do.
+//! Measures the time that `migtrace top` takes to draw many processes.
 
 use std::time::Instant;
 
@@ -22,8 +22,9 @@ const PROCESSES: u32 = 5000;
 const REGIONS: u64 = 2;
 const FAULTS: u64 = 8;
 const NODES: u64 = 4;
-/// Keys that choose the views, and others that change what they show.
+/// Keys that choose the views.
 const VIEWS: &str = "123456789";
+/// Keys that change what a view shows.
 const KEYS: &str = "jsjt";
 const FRAMES: usize = 20;
 
@@ -69,7 +70,7 @@ fn draw(app: &App, buffer: &mut Buffer) {
     tui::draw(app, Theme::default(), buffer);
 }
 
-/// What one of many processes does.
+/// Returns the events of one process: its regions, and faults in them.
 fn process(pid: u32) -> impl Iterator<Item = Event> {
     let event = move |n: u64, body| Event {
         pid,

@@ -1,4 +1,4 @@
-//! What migtrace's library does with synthetic records, measured for `cargo xtask bench`, which runs this program.
+//! Measures migtrace's library on synthetic records. `cargo xtask bench` runs this program.
 
 mod frame;
 
@@ -22,31 +22,31 @@ use migtrace::{
 };
 use serde_json::json;
 
-/// Records kept in memory: enough to be larger than any cache.
+/// Number of records kept in memory: together larger than any cache.
 const REPLAYED: usize = 1 << 20;
 
-/// Measure what migtrace does with synthetic records
+/// Measure migtrace's library on synthetic records
 #[derive(Parser)]
 struct Args {
     #[command(subcommand)]
-    what: What,
+    command: Command,
 }
 
 #[derive(clap::Subcommand)]
-enum What {
+enum Command {
     /// Write a synthetic trace
     Synth {
         /// regular, noise, mixed
         shape: Shape,
         #[arg(long)]
         events: u64,
-        /// Maximum events per second; each gets the time at which it is written
+        /// Maximum events per second; gives each event the time of its writing
         #[arg(long)]
         per_second: Option<u64>,
         #[arg(short, long)]
         output: PathBuf,
     },
-    /// Decode records, and write them to a trace with --output; prints JSON with CPU times of all threads together
+    /// Decode records, with --output also write a trace; prints JSON with CPU times of all threads together
     Decode {
         /// regular, noise, mixed
         shape: Shape,
@@ -58,7 +58,7 @@ enum What {
     },
     /// Draw each view of `top` for 5000 processes; prints JSON with times in ns
     Frame,
-    /// Open a trace and read its metadata, no event
+    /// Open a trace and read its metadata, but no event
     Open { file: PathBuf },
     /// Evaluate a filter on events; prints JSON with CPU times
     Filter {
@@ -72,12 +72,12 @@ enum What {
 }
 
 fn main() -> Result<()> {
-    match Args::parse().what {
-        What::Synth { shape, events, per_second, output } => synth(shape, events, per_second, &output),
-        What::Decode { shape, events, output } => decode_all(shape, events, output.as_deref()),
-        What::Frame => frame::run(),
-        What::Open { file } => open(&file),
-        What::Filter { shape, events, filter } => filter_all(shape, events, &filter),
+    match Args::parse().command {
+        Command::Synth { shape, events, per_second, output } => synth(shape, events, per_second, &output),
+        Command::Decode { shape, events, output } => decode_all(shape, events, output.as_deref()),
+        Command::Frame => frame::run(),
+        Command::Open { file } => open(&file),
+        Command::Filter { shape, events, filter } => filter_all(shape, events, &filter),
     }
 }
 
@@ -156,7 +156,7 @@ fn filter_all(shape: Shape, events: u64, filter: &Filter) -> Result<()> {
     Ok(())
 }
 
-/// Records one after the other, as in a ring.
+/// Records stored one after another, as in a ring.
 struct Records {
     bytes: Vec<u8>,
     ends: Vec<usize>,
@@ -173,7 +173,7 @@ impl Records {
         records
     }
 
-    /// Record `n`, over and over.
+    /// Returns record `n`. After the last record, starts again with the first.
     fn get(&self, n: u64) -> &[u8] {
         let n = n as usize % self.ends.len();
         let start = if n == 0 { 0 } else { self.ends[n - 1] };
@@ -181,7 +181,7 @@ impl Records {
     }
 }
 
-/// The running kernel's words, as a recording has them, or none where it does not show them.
+/// Returns the running kernel's names of enumerators, as a recording has them. Empty if the kernel does not show them.
 fn names() -> Names {
     Kernel::running().map_or_else(|_| Names::default(), |kernel| Names::from_enums(|name| kernel.enumerators(name)))
 }
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_synthetic_recording_is_the_same_each_time() {
+    fn synthetic_records_are_the_same_in_each_run() {
         assert_eq!(events(Shape::Mixed), events(Shape::Mixed));
     }
 

@@ -1,7 +1,7 @@
-//! Synthetic records of any number, as the BPF programs commit them.
+//! Any number of synthetic records, as the BPF programs commit them.
 //!
-//! The same records on every machine and in every run. They compress as real ones do: intervals and latencies vary in their
-//! lower bits as measured ones, and [`Shape`] decides the addresses.
+//! The records are the same on every machine and in every run. They compress as real ones do: intervals and latencies
+//! vary in their lower bits as measured ones. [`Shape`] decides the addresses.
 
 mod random;
 
@@ -16,33 +16,36 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use self::random::Random;
 
-/// The kind of recording.
+/// How regular a recording is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumString)]
 #[strum(serialize_all = "snake_case")]
 pub enum Shape {
-    /// One process touches one page after the other: faults, and nothing else.
+    /// Only faults: one process touches one page after another.
     Regular,
-    /// Nothing follows from what came before: processes, CPUs, nodes, addresses, frames and latencies are drawn; every
-    /// fourth event is a migration.
+    /// Unpredictable: processes, CPUs, nodes, addresses, frames and latencies are random. One event in four is a
+    /// migration.
     Noise,
-    /// A system at work: processes on all CPUs fault, most of them page after page, some pages move, calls move others.
+    /// A busy system: processes on all CPUs fault, mostly page after page. Some pages migrate for NUMA balancing,
+    /// others for mbind.
     Mixed,
 }
 
 const PAGE_BYTES: u64 = 4096;
-/// Where processes have their memory, and their file's mapping, in pages.
+/// First page of the processes' memory.
 const HEAP_PAGE: u64 = 0x7f00_0000_0000 / PAGE_BYTES;
+/// First page of the processes' mapped file.
 const FILE_PAGE: u64 = 0x5500_0000_0000 / PAGE_BYTES;
-/// CPUs of the machine that does not exist, half of them on each of two nodes.
+/// CPUs of the imaginary machine, half of them on each of two nodes.
 const CPUS: u64 = 8;
 const PROCESSES: usize = 16;
-/// Addresses that noise draws from: 1 TiB.
+/// Range of the random addresses of noise, in pages: 1 TiB.
 const NOISE_PAGES: u64 = 1 << 28;
-/// The kernel's MR_NUMA_MISPLACED and MR_MEMPOLICY_MBIND, which have been 5 and 4 since Linux 5.12.
+/// The kernel's MR_NUMA_MISPLACED: 5 since Linux 5.12.
 const NUMA_MISPLACED: i32 = 5;
+/// The kernel's MR_MEMPOLICY_MBIND: 4 since Linux 5.12.
 const MBIND: i32 = 4;
 
-/// An endless recording.
+/// Generates an endless recording.
 pub struct Synth {
     shape: Shape,
     random: Random,
@@ -53,14 +56,14 @@ pub struct Synth {
 }
 
 impl Synth {
-    /// A recording from its beginning.
+    /// Starts a recording.
     #[must_use]
     pub fn new(shape: Shape) -> Self {
         let next_page = std::array::from_fn(|process| HEAP_PAGE + process as u64 * (1 << 24));
         Self { shape, random: Random::new(), ts_ns: 1_000_000_000, next_page, buffer: Vec::new() }
     }
 
-    /// The next record, as in a ring.
+    /// Returns the bytes of the next record, as in a ring.
     pub fn next_record(&mut self) -> &[u8] {
         self.buffer.clear();
         match self.shape {
@@ -90,7 +93,7 @@ impl Synth {
 
     fn mixed(&mut self) {
         self.ts_ns += 150 + self.random.below(256);
-        // Neighbours in time are of different CPUs, each with a process that stays there for a while.
+        // Consecutive events are from random CPUs. Each CPU runs one process for a while.
         let cpu = self.random.below(CPUS);
         let process = (cpu + (self.ts_ns >> 27)) as usize % PROCESSES;
         let addr = self.next_page[process] * PAGE_BYTES;
@@ -108,7 +111,7 @@ impl Synth {
         }
     }
 
-    /// The first touch of the next page.
+    /// Adds a fault: the first touch of the process's next page.
     fn touch(&mut self, process: usize, cpu: u64) {
         let page = self.next_page[process];
         self.next_page[process] += 1;
@@ -198,7 +201,7 @@ impl Synth {
         i32::from(cpu >= CPUS / 2)
     }
 
-    /// `usual` and up to `spread` more; in one of 256 cases, 16 times as long.
+    /// Returns `usual` plus less than `spread`; in one of 256 cases, 16 times as long.
     fn latency(&mut self, usual: u64, spread: u64) -> u64 {
         let ns = usual + self.random.below(spread);
         if self.random.below(256) == 0 { ns * 16 } else { ns }

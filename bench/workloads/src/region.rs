@@ -1,4 +1,4 @@
-//! Anonymous memory of small pages that can be touched, given back, and touched again.
+//! Anonymous memory of base pages that can be touched, discarded, and touched again.
 
 use std::{num::NonZeroUsize, ptr::NonNull};
 
@@ -9,7 +9,7 @@ use nix::{
     unistd::{SysconfVar, sysconf},
 };
 
-/// Mapped until the process ends.
+/// Anonymous memory that stays mapped until the process ends.
 pub struct Region {
     start: NonNull<c_void>,
     pages: u64,
@@ -17,20 +17,19 @@ pub struct Region {
 }
 
 impl Region {
-    /// Maps it. A huge page would take one fault for hundreds of pages: there are none in it.
+    /// Maps the memory without huge pages: a huge page takes one fault for hundreds of pages.
     ///
     /// # Errors
-    /// Those of mmap(2).
+    /// mmap(2) fails, or the size is unknown or too large.
     pub fn new(pages: u64) -> Result<Region> {
-        let page_bytes =
-            sysconf(SysconfVar::PAGE_SIZE).ok().flatten().context("the size of a page is unknown")? as usize;
+        let page_bytes = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().context("cannot read the page size")? as usize;
         let bytes = (pages as usize).checked_mul(page_bytes).and_then(NonZeroUsize::new);
-        let bytes = bytes.context("so many pages cannot be mapped")?;
+        let bytes = bytes.with_context(|| format!("cannot map {pages} pages of {page_bytes} bytes"))?;
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping at an address that the kernel chooses.
         let start = unsafe { mmap_anonymous(None, bytes, protection, MapFlags::MAP_PRIVATE) };
         let region = Region { start: start.context("cannot map memory")?, pages, page_bytes };
-        // A kernel without huge pages refuses the advice, and needs none.
+        // A kernel without huge pages rejects the advice and does not need it.
         let _ = region.advise(MmapAdvise::MADV_NOHUGEPAGE);
         Ok(region)
     }
@@ -39,7 +38,7 @@ impl Region {
     pub fn touch(&mut self, pages: impl Iterator<Item = u64>) {
         for page in pages {
             assert!(page < self.pages, "page {page} of {}", self.pages);
-            // SAFETY: within the mapping, by the line above. Volatile, because the byte is never read.
+            // SAFETY: within the mapping, by the assertion above. Volatile, because the byte is never read.
             unsafe { self.start.cast::<u8>().add(page as usize * self.page_bytes).write_volatile(1) };
         }
     }
@@ -52,20 +51,20 @@ impl Region {
         }
     }
 
-    /// Has the kernel write the pages to swap and take them away.
+    /// Makes the kernel write the pages to swap and unmap them.
     ///
     /// # Errors
-    /// Those of madvise(2).
+    /// madvise(2) fails.
     pub fn page_out(&mut self) -> Result<()> {
-        self.advise(MmapAdvise::MADV_PAGEOUT).context("cannot page out")
+        self.advise(MmapAdvise::MADV_PAGEOUT).context("cannot page out the pages")
     }
 
-    /// Gives the pages back: each will fault again.
+    /// Discards the pages, so that each faults again.
     ///
     /// # Errors
-    /// Those of madvise(2).
+    /// madvise(2) fails.
     pub fn discard(&mut self) -> Result<()> {
-        self.advise(MmapAdvise::MADV_DONTNEED).context("cannot give pages back")
+        self.advise(MmapAdvise::MADV_DONTNEED).context("cannot discard the pages")
     }
 
     fn advise(&self, advice: MmapAdvise) -> nix::Result<()> {

@@ -1,4 +1,4 @@
-//! bpftrace's count(): it records nothing.
+//! bpftrace's count(), which records nothing.
 
 use anyhow::{Context, Result};
 use xtask_common::command;
@@ -14,14 +14,14 @@ pub(super) fn run(lab: &Lab, workload: &Workload) -> Result<Run> {
     bpftrace.arg(argv.join(" "));
     let used = lab.run(bpftrace, "bpftrace")?;
     let events = count(&used.stdout).with_context(|| format!("bpftrace printed no count: {}", used.stdout))?;
-    // Without a ring nothing can be lost but by programs that the kernel skips.
+    // There is no ring to overflow: an event is lost only if the kernel skips the program.
     let kept = Kept { events, lost: workload.faults().saturating_sub(events), bytes: None };
     Ok(Run::new(&used, workload.touched(lab)?, Some(kept)))
 }
 
-/// Of the line `@: 49`.
-fn count(said: &str) -> Option<u64> {
-    said.lines().find_map(|line| line.strip_prefix("@: ")?.trim().parse().ok())
+/// Parses the line `@: 49`.
+fn count(output: &str) -> Option<u64> {
+    output.lines().find_map(|line| line.strip_prefix("@: ")?.trim().parse().ok())
 }
 
 #[cfg(test)]

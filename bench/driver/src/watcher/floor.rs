@@ -1,4 +1,4 @@
-//! The least that a BPF program can cost (bench/floor-ebpf).
+//! The cheapest possible BPF programs (bench/floor-ebpf).
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use bench_workloads::Watched;
 use super::{Kept, Run};
 use crate::{lab::Lab, workload::Workload};
 
-/// Which of them.
+/// A program, or pair of programs, of the floor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Program {
     Empty,
@@ -28,7 +28,7 @@ pub(super) fn run(lab: &Lab, workload: &Workload, program: Program) -> Result<Ru
     command.args(workload.argv(lab));
     let used = lab.run(command, name)?;
     let watched = fs::read(&report).with_context(|| format!("cannot read {}", report.display()))?;
-    let watched: Watched = serde_json::from_slice(&watched).context("cannot read what the floor reported")?;
+    let watched: Watched = serde_json::from_slice(&watched).context("cannot read the floor's report")?;
     let kept = Kept { events: watched.records, lost: watched.lost, bytes: None };
     let kept = (program == Program::Store).then(|| kept.covering(workload.faults())).transpose()?;
     Ok(Run::new(&used, workload.touched(lab)?, kept))

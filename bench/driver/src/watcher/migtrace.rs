@@ -17,7 +17,7 @@ use crate::{
     workload::Workload,
 };
 
-/// The last recording.
+/// Returns the path of the last recording.
 pub(crate) fn file(lab: &Lab) -> PathBuf {
     lab.file("migtrace.parquet")
 }
@@ -25,12 +25,13 @@ pub(crate) fn file(lab: &Lab) -> PathBuf {
 pub(super) fn run(lab: &Lab, workload: &Workload) -> Result<Run> {
     let used = lab.run(record(lab, workload.argv(lab)), "migtrace")?;
     let touched = workload.touched(lab)?;
-    let said = Summary::read(&used.stderr).with_context(|| format!("migtrace printed no summary: {}", used.stderr))?;
-    let kept = Kept { events: said.events, lost: said.lost, bytes: Some(lab::bytes(&file(lab))?) };
+    let summary =
+        Summary::read(&used.stderr).with_context(|| format!("migtrace printed no summary: {}", used.stderr))?;
+    let kept = Kept { events: summary.events, lost: summary.lost, bytes: Some(lab::bytes(&file(lab))?) };
     Ok(Run::new(&used, touched, Some(kept.covering(workload.faults())?)))
 }
 
-/// CPU time, ns, for a command that does nothing.
+/// Measures the CPU time, ns, to record a command that does nothing.
 pub(super) fn idle(lab: &Lab) -> Result<u64> {
     Ok(lab.run(record(lab, ["true"]), "migtrace")?.cpu.as_nanos() as u64)
 }
@@ -45,9 +46,12 @@ pub(super) fn run_elsewhere(lab: &Lab, workload: &Workload) -> Result<Run> {
     let mut line = String::new();
     let stdout = recorder.stdout.take().context("the recorder has no output")?;
     BufReader::new(stdout).read_line(&mut line).with_context(|| format!("cannot read the output of `{shown}`"))?;
-    let run =
-        if line == "running\n" { super::untraced(lab, workload) } else { Err(anyhow::anyhow!("it did not start")) };
-    // Its input closes, and so ends what it records.
+    let run = if line == "running\n" {
+        super::untraced(lab, workload)
+    } else {
+        Err(anyhow::anyhow!("`{shown}` did not start its command"))
+    };
+    // Closes the input of `cat`: the recorded command ends, and with it the recording.
     let status = recorder.wait().with_context(|| format!("cannot wait for `{shown}`"))?;
     ensure!(status.success(), "`{shown}` failed: {status}");
     run
@@ -59,12 +63,12 @@ fn record<I: AsRef<OsStr>>(lab: &Lab, argv: impl IntoIterator<Item = I>) -> Comm
     command
 }
 
-/// Events that a recording says it has, and has lost.
-pub(crate) fn recorded(said: &str) -> Option<(u64, u64)> {
-    Summary::read(said).map(|summary| (summary.events, summary.lost))
+/// Parses the events recorded and lost from what `migtrace record` printed.
+pub(crate) fn recorded(stderr: &str) -> Option<(u64, u64)> {
+    Summary::read(stderr).map(|summary| (summary.events, summary.lost))
 }
 
-/// The line that closes a recording.
+/// The summary that `migtrace record` prints at its end.
 #[derive(Debug, PartialEq, Eq)]
 struct Summary {
     events: u64,
@@ -72,9 +76,9 @@ struct Summary {
 }
 
 impl Summary {
-    /// Of `migtrace: recorded 120 events (0 lost) in 1.2 s to ...`.
-    fn read(said: &str) -> Option<Summary> {
-        let line = said.lines().find_map(|line| line.trim().strip_prefix("migtrace: recorded "))?;
+    /// Parses `migtrace: recorded 120 events (0 lost) in 1.2 s to ...`.
+    fn read(stderr: &str) -> Option<Summary> {
+        let line = stderr.lines().find_map(|line| line.trim().strip_prefix("migtrace: recorded "))?;
         let (events, rest) = line.split_once(" events (")?;
         Some(Summary { events: events.parse().ok()?, lost: rest.split_once(" lost)")?.0.parse().ok()? })
     }
@@ -85,9 +89,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_closing_line_is_found() {
-        let said = "noise\nmigtrace: recorded 120 events (3 lost) in 1.2 s to a.parquet (77 bytes)\n";
-        assert_eq!(Summary::read(said), Some(Summary { events: 120, lost: 3 }));
+    fn the_summary_is_parsed() {
+        let stderr = "noise\nmigtrace: recorded 120 events (3 lost) in 1.2 s to a.parquet (77 bytes)\n";
+        assert_eq!(Summary::read(stderr), Some(Summary { events: 120, lost: 3 }));
         assert_eq!(Summary::read("error: no\n"), None);
     }
 }

@@ -15,42 +15,42 @@ use crate::{lab::Lab, spread::median, workload::Workload};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Watcher {
     Untraced,
-    /// A program that does nothing.
+    /// One program that returns at once.
     Empty,
-    /// Two of them, where handling a fault begins and ends.
+    /// Two programs that return at once, at the start and the end of a fault.
     EmptyPair,
-    /// A record in a ring, read and thrown away.
+    /// A program that stores a record in a ring; a process reads the records and discards them.
     HandFloor,
     BpftraceCount,
     Perf,
-    /// With compression.
+    /// perf with compression.
     PerfZ,
     Migtrace,
-    /// migtrace records another process.
+    /// migtrace, which records another process.
     MigtraceElsewhere,
 }
 
-/// How one run went.
+/// The measurements of one run.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub(crate) touched: Vec<Touched>,
-    /// Events that the watcher has, and that it lost; None where it has none.
+    /// Events that the watcher kept and lost; `None` if it keeps no count of events.
     pub(crate) kept: Option<Kept>,
-    /// CPU time of the watcher itself, ns, with its start and end.
+    /// CPU time of the watcher itself, ns, including its start and end.
     pub(crate) watcher_cpu_ns: u64,
 }
 
-/// What a watcher has of the faults.
+/// Events that a watcher kept and lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Kept {
     pub(crate) events: u64,
     pub(crate) lost: u64,
-    /// Of its file.
+    /// Size of its file.
     pub(crate) bytes: Option<u64>,
 }
 
 impl Watcher {
-    /// Its name in tables.
+    /// Returns its name in tables.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Watcher::Untraced => "nothing attached",
@@ -81,7 +81,7 @@ impl Watcher {
         run().with_context(|| format!("the arm `{}`", self.name()))
     }
 
-    /// CPU time, ns, that it needs to start and to end without having seen anything.
+    /// Measures the CPU time, ns, to start and end without an event of the workload.
     pub(crate) fn idle_cpu_ns(self, lab: &Lab) -> Result<u64> {
         match self {
             Watcher::Perf => perf::idle(lab, false),
@@ -93,11 +93,11 @@ impl Watcher {
 }
 
 impl Kept {
-    /// An error if some faults are neither kept nor lost: the tracer did not see them.
+    /// Returns an error if some faults are neither kept nor lost: the tracer did not see them.
     fn covering(self, faults: u64) -> Result<Kept> {
         ensure!(
             self.events + self.lost >= faults,
-            "{} events kept and {} lost of {faults} faults: the tracer did not see all",
+            "{} events kept and {} lost of {faults} faults: the tracer did not see all faults",
             self.events,
             self.lost
         );
@@ -111,12 +111,12 @@ impl Run {
         Run { touched, kept, watcher_cpu_ns: (used.cpu.as_nanos() as u64).saturating_sub(own) }
     }
 
-    /// ns per fault, wall time: the median of all rounds of all CPUs.
+    /// Returns the wall time per fault, ns: the median over all rounds of all CPUs.
     pub(crate) fn wall_ns(&self) -> Option<f64> {
         self.per_fault(|round| round.wall_ns)
     }
 
-    /// The same in CPU time of the faulting thread.
+    /// Returns the CPU time of the faulting thread per fault, ns: the median over all rounds of all CPUs.
     pub(crate) fn cpu_ns(&self) -> Option<f64> {
         self.per_fault(|round| round.cpu_ns)
     }
@@ -129,8 +129,8 @@ impl Run {
         median(&self.touched.iter().flat_map(of).collect::<Vec<_>>())
     }
 
-    /// The part of the time in which the faulting threads had no CPU: another program took it.
-    /// None with several CPUs: what watches needs one of them then.
+    /// Returns the share of the time in which the faulting thread had no CPU, because another program took it. `None`
+    /// if several CPUs fault: the tracer needs one of them then.
     pub(crate) fn share_waited(&self) -> Option<f64> {
         let [_] = self.touched[..] else { return None };
         let rounds = self.touched.iter().flat_map(|one| &one.rounds);

@@ -1,8 +1,8 @@
-//! Measures two kinds of minor faults, page after page on one CPU: of fresh pages, and of pages that are in the swap cache and
-//! mapped nowhere, which is where migrate-on-fault looks.
+//! Measures two kinds of minor faults, page after page on one CPU: on fresh pages, and on unmapped pages in the swap
+//! cache, which migrate-on-fault checks.
 //!
-//! A page gets there like this: it is paged out, a child shares its swap entry and reads it, so that the swap cache keeps
-//! it for the parent, and the child ends. Needs root, for it switches read-ahead off, and a swap device in memory.
+//! To get a page there, the program pages it out. Then a child that shares the page's swap entry reads it and ends: the
+//! swap cache keeps the page for the parent. Needs a swap device in memory, and root to switch swap read-ahead off.
 
 use std::fs;
 
@@ -26,14 +26,14 @@ struct Args {
     /// Pages to touch in a round
     #[arg(long, default_value_t = 4096)]
     pages: u64,
-    /// Rounds; one more comes before them, which is not measured
+    /// Measured rounds; one more runs first and is not measured
     #[arg(long, default_value_t = 11)]
     rounds: u32,
 }
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    fs::write("/proc/sys/vm/page-cluster", "0").context("cannot switch read-ahead of swap off")?;
+    fs::write("/proc/sys/vm/page-cluster", "0").context("cannot switch swap read-ahead off")?;
     let mut cpus = CpuSet::new();
     cpus.set(0).and_then(|()| sched_setaffinity(Pid::from_raw(0), &cpus)).context("cannot run on CPU 0")?;
     let mut region = Region::new(args.pages)?;
@@ -43,7 +43,7 @@ fn main() -> Result<()> {
         region.page_out()?;
         read_in_child(&region, args.pages)?;
         let swap_cache_ns = timed(&args, || region.read()).context("pages in the swap cache")?;
-        // The first round fills the page tables, too.
+        // The first round also fills the page tables.
         if round > 0 {
             measured.anon_ns.push(anon_ns);
             measured.swap_cache_ns.push(swap_cache_ns);
@@ -54,10 +54,10 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Faults of this program's own pages, now and then, beside those that are measured.
-const OTHERS: i64 = 8;
+/// Maximum faults on other pages of this program, which happen now and then.
+const OTHERS_AT_MOST: i64 = 8;
 
-/// How long it takes, ns; each page must be a minor fault.
+/// Runs `act` and returns its time, ns. Each page must take one minor fault.
 fn timed(args: &Args, act: impl FnOnce()) -> Result<u64> {
     let before = usage()?;
     let began_ns = now_ns()?;
@@ -68,22 +68,22 @@ fn timed(args: &Args, act: impl FnOnce()) -> Result<u64> {
     let major = after.major_page_faults() - before.major_page_faults();
     let others = minor - args.pages as i64;
     ensure!(
-        (0..=OTHERS).contains(&others) && major == 0,
-        "{minor} minor, {major} major faults on {} pages",
+        (0..=OTHERS_AT_MOST).contains(&others) && major == 0,
+        "expected one minor fault per page: {minor} minor and {major} major faults on {} pages",
         args.pages
     );
     Ok(ns)
 }
 
-/// A child reads all pages from swap, and ends.
+/// Forks a child that reads all pages from swap and ends.
 fn read_in_child(region: &Region, pages: u64) -> Result<()> {
-    // SAFETY: this process has one thread; the child allocates nothing and leaves by _exit.
+    // SAFETY: this process has one thread; the child allocates nothing and ends by _exit.
     match unsafe { fork() }.context("cannot fork")? {
         ForkResult::Child => {
             region.read();
-            let all_were_out = usage().is_ok_and(|usage| usage.major_page_faults() >= pages as i64);
-            // SAFETY: ends this process, as a fork's child should.
-            unsafe { libc::_exit(i32::from(!all_were_out)) }
+            let all_from_swap = usage().is_ok_and(|usage| usage.major_page_faults() >= pages as i64);
+            // SAFETY: only ends the child, without the parent's exit handlers.
+            unsafe { libc::_exit(i32::from(!all_from_swap)) }
         }
         ForkResult::Parent { child } => {
             let status = waitpid(child, None).context("cannot wait for a child")?;
@@ -94,7 +94,7 @@ fn read_in_child(region: &Region, pages: u64) -> Result<()> {
 }
 
 fn usage() -> Result<Usage> {
-    getrusage(UsageWho::RUSAGE_SELF).context("cannot ask for resource usage")
+    getrusage(UsageWho::RUSAGE_SELF).context("cannot read resource usage")
 }
 
 fn now_ns() -> Result<u64> {

@@ -1,7 +1,7 @@
-//! Touches fresh pages as fast as one CPU can, again and again, and says what a fault cost.
+//! Touches fresh pages as fast as one CPU can, again and again, and reports the cost of a fault.
 //!
-//! The workload of the benches. With several CPUs it starts itself once for each, and all of them begin at once: they
-//! are processes, for threads would wait for each other's memory maps.
+//! The workload of the benches. With several CPUs it starts one process for each, and all of them begin at once.
+//! Threads would wait for the lock of their common memory map.
 
 use std::{
     fs,
@@ -32,13 +32,13 @@ struct Args {
     /// Pages to touch in a round
     #[arg(long, default_value_t = 32_768)]
     pages: u64,
-    /// Rounds; one more comes before them, which is not measured
+    /// Measured rounds; one more runs first and is not measured
     #[arg(long, default_value_t = 16)]
     rounds: u32,
-    /// In which order
+    /// Order in which to touch the pages
     #[arg(long, value_enum, default_value_t = Order::Sequential)]
     order: Order,
-    /// Where to write what was measured, as JSON; standard output without it
+    /// File for the measurements, as JSON; default: standard output
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Wait for a line on standard input before touching
@@ -49,7 +49,7 @@ struct Args {
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 enum Order {
     Sequential,
-    /// A new shuffle in each round.
+    /// A new random order in each round.
     Random,
 }
 
@@ -67,7 +67,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// Does it here.
+/// Touches the pages in this process, on one CPU.
 fn touch(args: &Args, cpu: u32) -> Result<Touched> {
     let mut cpus = CpuSet::new();
     cpus.set(cpu as usize)
@@ -80,7 +80,7 @@ fn touch(args: &Args, cpu: u32) -> Result<Touched> {
     };
     if args.gate {
         println!("ready");
-        ensure!(io::stdin().lines().next().is_some(), "standard input ended before the gate opened");
+        ensure!(io::stdin().lines().next().is_some(), "standard input ended before the start");
     }
     let mut faults = 0;
     let mut rounds = Vec::with_capacity(args.rounds as usize);
@@ -96,9 +96,9 @@ fn touch(args: &Args, cpu: u32) -> Result<Touched> {
             cpu_ns: now(ClockId::CLOCK_THREAD_CPUTIME_ID)? - on_cpu,
             wall_ns: now(ClockId::CLOCK_MONOTONIC)? - wall,
         };
-        // The first round fills the page tables, too.
+        // The first round also fills the page tables.
         if number > 0 {
-            faults += u64::try_from(usage()?.minor_page_faults() - before).context("faults ran backwards")?;
+            faults += u64::try_from(usage()?.minor_page_faults() - before).context("the fault count decreased")?;
             rounds.push(round);
         }
         region.discard()?;
@@ -110,16 +110,21 @@ fn touch(args: &Args, cpu: u32) -> Result<Touched> {
     Ok(Touched { cpu, pages: args.pages, faults, rounds, process_cpu_ns })
 }
 
-/// Does it in a process for each CPU, all at once.
+/// Touches the pages in one process for each CPU, all at once.
 fn on_each(args: &Args) -> Result<Vec<Touched>> {
     let mut children = args.cpus.iter().map(|&cpu| start(args, cpu)).collect::<Result<Vec<_>>>()?;
     for (_, output) in &mut children {
         let mut ready = String::new();
-        output.read_line(&mut ready).context("cannot hear from a process")?;
-        ensure!(ready == "ready\n", "a process did not get ready: {ready:?}");
+        output.read_line(&mut ready).context("cannot read the output of a process")?;
+        ensure!(ready == "ready\n", "a process is not ready: it printed {ready:?}");
     }
     for (child, _) in &mut children {
-        child.stdin.take().context("a process has no input")?.write_all(b"go\n").context("cannot let a process go")?;
+        child
+            .stdin
+            .take()
+            .context("a process has no input")?
+            .write_all(b"go\n")
+            .context("cannot start the measurement of a process")?;
     }
     let end = |(mut child, output): (Child, BufReader<_>)| {
         let touched: Vec<Touched> = serde_json::from_reader(output).context("cannot read a process's report")?;
@@ -131,7 +136,7 @@ fn on_each(args: &Args) -> Result<Vec<Touched>> {
 }
 
 fn start(args: &Args, cpu: u32) -> Result<(Child, BufReader<std::process::ChildStdout>)> {
-    let order = args.order.to_possible_value().context("an order has a name")?;
+    let order = args.order.to_possible_value().context("the order has no name")?;
     let mut child = Command::new(std::env::current_exe().context("cannot find this program")?)
         .args(["--gate", "--cpus", &cpu.to_string(), "--order", order.get_name()])
         .args(["--pages", &args.pages.to_string(), "--rounds", &args.rounds.to_string()])
@@ -149,7 +154,7 @@ fn now(clock: ClockId) -> Result<u64> {
 }
 
 fn usage() -> Result<Usage> {
-    getrusage(UsageWho::RUSAGE_SELF).context("cannot ask for this process's faults")
+    getrusage(UsageWho::RUSAGE_SELF).context("cannot read the resource usage of this process")
 }
 
 fn nanoseconds(time: TimeVal) -> u64 {
