@@ -24,7 +24,7 @@ use super::{
 
 /// Compare two sets of recordings: migration time in the syscalls and in later page faults
 ///
-/// Each recording is measured by its placement syscalls that migrate pages (mbind with a move flag, move_pages,
+/// Each recording is measured by its placement syscalls that migrate or mark pages (mbind with a move flag, move_pages,
 /// migrate_pages) and by later page faults on those pages. With five or more recordings per side, each metric has a
 /// confidence interval for its median.
 #[derive(clap::Args)]

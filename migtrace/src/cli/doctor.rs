@@ -11,7 +11,7 @@ use migtrace::doctor;
 
 use super::EXIT_UNAVAILABLE;
 
-/// Report what can be traced on this machine, why not the rest, and what to do about it
+/// Report what can be traced on this host, why not the rest, and what to do about it
 ///
 /// If privileges allow, attaches every BPF program for a moment, without tracing any process. Exit status 69 if nothing
 /// can be traced.

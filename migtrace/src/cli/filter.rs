@@ -25,7 +25,7 @@ pub(crate) const HEADING: &str = "Filters (different options: AND; one option re
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = HEADING)]
 pub(crate) struct FilterArgs {
-    /// Only events of this process; live, also of children that it forks from now on; repeatable
+    /// Only events of this process, and when tracing live, of children that it forks from then on; repeatable
     #[arg(short, long, value_name = "PID")]
     pub(crate) pid: Vec<u32>,
     /// Only events of tasks with this name, as the kernel stores it (at most 15 bytes); repeatable
@@ -40,7 +40,7 @@ pub(crate) struct FilterArgs {
     /// Only events on these CPUs, such as 0-3,8
     #[arg(long, value_name = "LIST")]
     cpu: Option<Ranges>,
-    /// Only events on a CPU of these nodes, or about a page that is on, leaves or arrives at one
+    /// Only events on a CPU of these nodes, or of a page that is on one, or migrates from or to one
     #[arg(long, value_name = "LIST")]
     node: Option<Ranges>,
     /// Only migrations and checks from SRC to DST, such as 0:1 or 0-1:2-3; repeatable

@@ -24,8 +24,8 @@ use super::{
 /// Filters for whole tasks (--pid, --comm, --cgroup) also limit the summary; other filters limit only what is shown.
 ///
 /// Without FILE, the log follows the running kernel until Ctrl-C, then prints legend and summary. A line appears 250 ms
-/// after its event ended. An event that only happens in a syscall or a fault waits for the end of that, at most 10 s. The
-/// live log needs the same rights as record.
+/// after its event ended. Events nested in a syscall or a page fault appear when it ends, or after 10 s. The live log needs
+/// the same privileges as record.
 #[derive(clap::Args)]
 #[command(after_help = format!("Examples:
   migtrace log run.parquet
@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// Trace to read; default: the running kernel
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Show every event: without folding, without hidden page faults
+    /// Show every event: fold no lines, hide no page faults
     #[arg(short, long)]
     all: bool,
     /// text, or tsv for programs: every event, with columns separated by tabs (docs/log.md)

@@ -16,14 +16,14 @@ pub(crate) struct OutputArgs {
     /// FILE with a number
     #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with_all = ["rotate_size", "rotate_time"])]
     flight: Option<Duration>,
-    /// Maximum memory for --flight, as encoded; beyond it, the oldest events are evicted early, and counted
+    /// Maximum size of the encoded events that --flight keeps; above it, the oldest are evicted early, and counted
     #[arg(long, value_name = "SIZE", default_value = "256m", value_parser = units::size_bytes, requires = "flight")]
     flight_size: u64,
-    /// Also write them when an event matches this expression, as for --filter: 'kind == fault && latency_ns >= 10ms'. At
-    /// most once per SECONDS of --flight
+    /// With --flight: also write the events when one matches this expression, as for --filter:
+    /// 'kind == fault && latency_ns >= 10ms'. At most once every SECONDS
     #[arg(long, value_name = "EXPR", requires = "flight")]
     trigger: Option<Filter>,
-    /// Start a new file, FILE with a number, when this one reaches SIZE, such as 500m or 4g
+    /// Start a new file (run.1.parquet, run.2.parquet, ...) when this one reaches SIZE, such as 500m or 4g
     #[arg(long, value_name = "SIZE", value_parser = units::size_bytes)]
     rotate_size: Option<u64>,
     /// Start a new file when this one is DURATION old, such as 90s, 10m or 1h

@@ -21,8 +21,8 @@ use super::{color::When, load};
 /// Show the history of one page: its nodes, its cost, and why it did or did not migrate
 ///
 /// Lists all events of the page at an address in order: page faults, policy checks, marks, migrations, and placement
-/// syscalls on its range. An event with only a page frame is included if the frame is certain to be this page's; it is
-/// marked "by frame".
+/// syscalls on its range. An event with a page frame and no address is included if the frame certainly belongs to this
+/// page; it is marked "by frame".
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   migtrace page run.parquet 0x7f12a4003000
@@ -82,7 +82,8 @@ fn chosen(args: &Args, tracker: &PageTracker, name: &str, near: &Near) -> Result
         tracker.processes(args.addr).into_iter().filter(|p| tracker.page(*p, args.addr).is_some()).collect();
     let mut pids: Vec<u32> = all.iter().map(|p| p.pid).collect();
     pids.dedup();
-    let called = |p: &ProcessId| tracker.comm(*p).map_or_else(|| p.pid.to_string(), |comm| format!("{} ({comm})", p.pid));
+    let called =
+        |p: &ProcessId| tracker.comm(*p).map_or_else(|| p.pid.to_string(), |comm| format!("{} ({comm})", p.pid));
     let mut names: Vec<String> = all.iter().map(called).collect();
     names.dedup();
     match args.pid {

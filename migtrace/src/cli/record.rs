@@ -44,7 +44,8 @@ use super::{
 /// processes and the children they fork from then on. With neither, records the whole system. Without a command,
 /// recording runs until Ctrl-C.
 ///
-/// The kernel evaluates filters as far as it can, before it makes a record. Filtered events are counted.
+/// BPF programs evaluate filters in the kernel as far as possible, before an event is recorded. Filtered events are
+/// counted.
 #[derive(clap::Args)]
 #[command(after_help = format!("Examples:
   migtrace record -o run.parquet -- ./stream
@@ -77,7 +78,7 @@ pub(crate) struct Args {
     /// Only events of tasks of this user
     #[arg(long, value_name = "UID", help_heading = filter::HEADING)]
     uid: Option<u32>,
-    /// Record one of N page faults, checks, marks and folio migrations, selected at random in the kernel. Each sampled
+    /// Record one in N page faults, checks, marks and folio migrations, selected at random in the kernel. Each sampled
     /// event carries weight N. Placement syscalls, batches, tasks, phases and mappings are always recorded
     #[arg(long, value_name = "N", help_heading = filter::HEADING)]
     sample: Option<NonZeroU32>,
@@ -116,7 +117,7 @@ impl Args {
 /// Parses `64k`, `8m` into bytes, rounded up to what the kernel accepts for a ring: a power of two, at least one page.
 fn ring_bytes(text: &str) -> Result<u32, String> {
     let bytes = units::size_bytes(text)?.max(PAGE_BYTES).checked_next_power_of_two().filter(|&b| b <= 1 << 30);
-    bytes.map(|b| b as u32).ok_or_else(|| "a ring can have 1g at most".to_owned())
+    bytes.map(|b| b as u32).ok_or_else(|| "the maximum ring size is 1g".to_owned())
 }
 
 /// Runs the subcommand.

@@ -17,7 +17,7 @@ const EXIT_LEFT_OUT: u8 = 1;
 #[command(after_help = "Example:
   migtrace recover run.parquet")]
 pub(crate) struct Args {
-    /// Trace that the recording was to write, or its .partial directory
+    /// Output file of the interrupted recording, or its .partial directory
     file: PathBuf,
     /// Trace to write [default: FILE]
     #[arg(short, long, value_name = "OUT")]

@@ -40,7 +40,7 @@ const fn metric(name: &'static str, label: &'static str, unit: Unit, of: fn(&Mea
 
 /// All metrics, in display order.
 pub const METRICS: [Metric; 22] = [
-    metric("requests", "placement syscalls that migrate", Unit::Events, |m| of(m.requests)),
+    metric("requests", "placement syscalls that migrate or mark", Unit::Events, |m| of(m.requests)),
     metric("asked_pages", "pages requested", Unit::Pages, |m| of(m.asked_pages)),
     metric("moved_in_request_pages", "pages migrated in syscalls", Unit::Pages, |m| of(m.moved_in_request_pages)),
     metric("marked_pages", "pages marked (unmapped)", Unit::Pages, |m| of(m.marked_pages)),

@@ -69,7 +69,7 @@ fn untouched(side: &Side) -> Option<String> {
     let of = |name: &str| by_name(name).and_then(|m| side.spread(m)).map(|s| s.median);
     let (marked, untouched) = (of("marked_pages")?, of("untouched_pages")?);
     (marked > 0.0).then(|| match untouched {
-        0.0 => format!("In {} every marked page was touched: lazy migration avoided none.", side.label),
+        0.0 => format!("In {} every marked page was touched: lazy migration avoided no migration.", side.label),
         _ => {
             format!("In {} {untouched} of {marked} marked pages were never touched, and so never migrated.", side.label)
         }
@@ -91,7 +91,7 @@ pub(super) fn notes(c: &Comparison) -> Vec<String> {
     }
     notes.extend(runs(c));
     let machines: BTreeSet<&str> = both(c).filter_map(|r| r.machine.as_deref()).collect();
-    notes.extend(machines.into_iter().map(|m| format!("Recorded on: {}.", text::machine(m))));
+    notes.extend(machines.into_iter().map(|m| format!("Recorded on {}.", text::a_machine(m))));
     let asked = |side: &Side| by_name("asked_pages").and_then(|m| side.spread(m)).map(|s| s.median);
     if asked(&c.a) != asked(&c.b) {
         notes.push("The two sides requested different numbers of pages: compare per page, not in total.".into());

@@ -1,6 +1,6 @@
 //! The requirements of tracing: what was found, whether it is sufficient, and the remedy if not.
 
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
 
 use serde::Serialize;
 
@@ -47,6 +47,8 @@ pub enum State {
 
 use State::{Fine, Limits, Missing};
 
+const WITH_SUDO: &str = "run migtrace with sudo";
+
 fn check(what: &'static str, state: State, found: impl Into<String>, remedy: Option<&str>) -> Check {
     Check { what, state, found: found.into(), remedy: remedy.map(str::to_owned) }
 }
@@ -55,7 +57,7 @@ fn check(what: &'static str, state: State, found: impl Into<String>, remedy: Opt
 pub(super) fn all(kernel: Result<&Kernel, &Unsupported>) -> Vec<Check> {
     let mut checks = vec![privilege(), namespaces(), type_information(kernel), trace_events(), lockdown(kernel)];
     checks.extend(kernel.ok().map(addresses));
-    checks.extend([functions(), kprobes(), nodes(), balancing(), swap(), cgroups()]);
+    checks.extend([functions(), kprobes(), nodes(), balancing(), swap(kernel.ok()), cgroups()]);
     checks.extend(kernel.ok().map(migrate_on_fault));
     checks
 }
@@ -98,9 +100,7 @@ fn privilege() -> Check {
     const WHAT: &str = "capabilities";
     match requirements::missing_privilege() {
         Ok(missing) if missing.is_empty() => check(WHAT, Fine, "CAP_BPF, CAP_PERFMON and CAP_SYSLOG", None),
-        Ok(missing) => {
-            check(WHAT, Missing, format!("this process lacks {}", missing.join(", ")), Some("run it with sudo"))
-        }
+        Ok(missing) => check(WHAT, Missing, format!("this process lacks {}", missing.join(", ")), Some(WITH_SUDO)),
         Err(why) => check(WHAT, Missing, why.to_string(), None),
     }
 }
@@ -130,12 +130,13 @@ fn trace_events() -> Check {
     const WHAT: &str = "trace events";
     match fs::read_dir("/sys/kernel/tracing/events") {
         Ok(_) => check(WHAT, Fine, "/sys/kernel/tracing is mounted", None),
-        Err(why) => check(
-            WHAT,
-            Missing,
-            format!("/sys/kernel/tracing/events: {why}"),
-            Some("as root: mount -t tracefs tracefs /sys/kernel/tracing"),
-        ),
+        Err(why) => {
+            let remedy = match why.kind() {
+                io::ErrorKind::PermissionDenied => WITH_SUDO,
+                _ => "as root: mount -t tracefs tracefs /sys/kernel/tracing",
+            };
+            check(WHAT, Missing, format!("/sys/kernel/tracing/events: {why}"), Some(remedy))
+        }
     }
 }
 
@@ -177,7 +178,7 @@ fn addresses(kernel: &Kernel) -> Check {
 fn functions() -> Check {
     const WHAT: &str = "functions";
     match requirements::functions_silenced() {
-        None => check(WHAT, Fine, "the kernel runs programs attached to them", None),
+        None => check(WHAT, Fine, "programs attached to kernel functions run", None),
         Some(why) => check(WHAT, Limits, why, Some("sysctl kernel.ftrace_enabled=1")),
     }
 }
@@ -185,7 +186,7 @@ fn functions() -> Check {
 fn kprobes() -> Check {
     const WHAT: &str = "kprobes";
     if Path::new(KPROBES).exists() {
-        return check(WHAT, Fine, "available, if fentry is not", None);
+        return check(WHAT, Fine, "available as a fallback for fentry", None);
     }
     check(
         WHAT,
@@ -219,8 +220,11 @@ fn balancing() -> Check {
     }
 }
 
-fn swap() -> Check {
+fn swap(kernel: Option<&Kernel>) -> Check {
     const WHAT: &str = "swap";
+    if !kernel.is_some_and(Kernel::is_patched) {
+        return check(WHAT, Fine, "not needed: only lazy migration uses it", None);
+    }
     let swaps = fs::read_to_string("/proc/swaps").unwrap_or_default();
     match swaps.lines().count().saturating_sub(1) {
         0 => check(
@@ -248,7 +252,7 @@ fn migrate_on_fault(kernel: &Kernel) -> Check {
             WHAT,
             Limits,
             "not in this kernel: no lazy marks, and checks only in NUMA hinting faults",
-            Some("to get them, boot a kernel with the series in xtask/kernel/patches (cargo xtask kernel)"),
+            Some("for lazy migration, boot a kernel with the patches in xtask/kernel/patches (cargo xtask kernel)"),
         );
     }
     let value = fs::read_to_string("/proc/sys/vm/migrate_on_fault").unwrap_or_default();

@@ -36,6 +36,11 @@ pub fn write(report: &Report, all: bool, out: &mut impl Write) -> io::Result<()>
         writeln!(out, "  {style}{word:<9}{style:#} {:<17} {}", check.what, check.found)?;
     }
 
+    // If no hook was tried, all have the same reason, which is also that of every question.
+    let reason = report.probes.first().and_then(|probe| probe.error.as_deref());
+    let untried =
+        reason.filter(|why| report.probes.iter().all(|p| p.attached.is_none() && p.error.as_deref() == Some(why)));
+
     writeln!(out, "\n{HEAD}what can be answered here{HEAD:#}")?;
     for view in &report.views {
         let style = match view.fidelity {
@@ -44,17 +49,21 @@ pub fn write(report: &Report, all: bool, out: &mut impl Write) -> io::Result<()>
             Fidelity::Unavailable => BAD,
         };
         writeln!(out, "  {style}{:<11}{style:#} {}", view.fidelity, view.question)?;
-        if let Some(why) = &view.why {
+        if let Some(why) = view.why.as_ref().filter(|_| untried.is_none()) {
             writeln!(out, "              {why}")?;
         }
     }
 
     let hooks: Vec<_> =
         report.probes.iter().filter(|probe| all || probe.attached.is_none() || probe.error.is_some()).collect();
-    if !hooks.is_empty() {
-        let which = if all { "hooks" } else { "hooks that are missing or not the best (--all shows all)" };
+    if let Some(why) = untried.filter(|_| !all) {
+        writeln!(out, "  ({why})")?;
+    } else if !hooks.is_empty() {
+        let which =
+            if all { "hooks" } else { "hooks that are not attached, or by a fallback method (--all lists all)" };
         writeln!(out, "\n{HEAD}{which}{HEAD:#}")?;
     }
+    let hooks = if untried.is_some() && !all { &[] } else { &hooks[..] };
     // Hooks with the same state share one line, such as fields that one attach method does not provide.
     for same in hooks.chunk_by(|a, b| a.probe == b.probe && (&a.attached, &a.error) == (&b.attached, &b.error)) {
         let Some(first) = same.first() else { continue };

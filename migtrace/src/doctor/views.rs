@@ -39,10 +39,10 @@ const QUESTIONS: &[Needs] = &[
         estimate: None,
     },
     Needs {
-        question: "pages first touched on a remote node",
+        question: "first touches of a page on a remote node",
         all: &[(Probe::Fault, None), (Probe::Fault, Some(ProbeField::Nid)), (Probe::Fault, Some(ProbeField::Class))],
         estimate: Some(
-            "no policy check is made there: a page on another node than the CPU that touched it counts as misplaced",
+            "counted from faults of class anon, huge and cow; no policy is checked, and it may want the page there",
         ),
     },
     Needs {
@@ -69,7 +69,7 @@ const QUESTIONS: &[Needs] = &[
         ],
         estimate: None,
     },
-    Needs { question: "runs of migrate_pages(), with pages that failed", all: &[(Probe::Batch, None)], estimate: None },
+    Needs { question: "batches: calls of migrate_pages(), failed pages", all: &[(Probe::Batch, None)], estimate: None },
     Needs { question: "placement syscalls and their latency", all: &[(Probe::Request, None)], estimate: None },
     Needs {
         question: "lazy marks, and checks and migrations in faults",
@@ -77,7 +77,7 @@ const QUESTIONS: &[Needs] = &[
         estimate: None,
     },
     Needs {
-        question: "tasks that now run on another node",
+        question: "threads that changed to another node",
         all: &[(Probe::Task, None), (Probe::Task, Some(ProbeField::ToNode))],
         estimate: None,
     },

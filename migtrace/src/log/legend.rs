@@ -43,7 +43,7 @@ const ENTRIES: [Entry; 17] = [
     }),
     (
         "class swap",
-        "touch of an unmapped page; the kernel finds a marked page in memory, through the swap cache",
+        "touch of a page whose page-table entry is a swap entry; a marked page is still in memory, in the swap cache",
         |run| has(run, |b| matches!(b, Body::Fault(f) if f.class == Some(FaultClass::Swap))),
     ),
     ("class cow", "write to a page that is read-only because it may be shared: the writer gets a copy", |run| {
@@ -59,14 +59,14 @@ const ENTRIES: [Entry; 17] = [
     }),
     (
         "migrated",
-        "copied to another frame, mostly on another node; with cause lazy_fault in the page fault that touched the page",
+        "copied to another frame, mostly on another node; cause lazy_fault: during the page fault of the next touch",
         |run| has(run, |b| matches!(b, Body::Migrate(_))),
     ),
 ];
 
 /// The stages of a direct migration, if any event shows them.
-const STAGES: &str = "unmap: until no process maps the page; waiting: for the other pages of its batch; copy: until it is \
-copied; remap: until it is mapped again";
+const STAGES: &str = "stages: unmap (until no process maps the page), waiting (for the other pages of its batch), copy, \
+remap (until it is mapped again)";
 
 /// Which entries occur.
 #[derive(Clone, Debug, Default)]

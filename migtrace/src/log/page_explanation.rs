@@ -131,8 +131,9 @@ fn state(history: &PageHistory<'_>, steps: &[&Step]) -> String {
     });
     let node = nid.map_or_else(|| "on an unknown node".into(), |nid| format!("on node {nid}"));
     let last_ns = steps.iter().map(|s| s.ts_ns).max().unwrap_or(0);
-    let ends =
-        |h: &HistoryEntry<'_>| matches!(h, HistoryEntry::Exited { .. } | HistoryEntry::Executed { .. }) && h.ts_ns() >= last_ns;
+    let ends = |h: &HistoryEntry<'_>| {
+        matches!(h, HistoryEntry::Exited { .. } | HistoryEntry::Executed { .. }) && h.ts_ns() >= last_ns
+    };
     let ended = history.entries.iter().any(ends);
     match (waits, ended) {
         (true, true) => format!(

@@ -73,7 +73,9 @@ pub(super) fn means(r: &Request) -> String {
         RequestName::SetMempolicyHomeNode => "sets the home node of the range".into(),
         RequestName::GetMempolicy if is_node_query(r) => "queries the node of the page, by touching it".into(),
         RequestName::GetMempolicy => "queries the policy".into(),
-        RequestName::MovePages => "queries the nodes of pages, or migrates each to its own node".into(),
+        RequestName::MovePages => {
+            "queries the node of each page, or migrates each page to the node given for it".into()
+        }
         RequestName::MigratePages => "migrates all pages of a process from some nodes to others".into(),
     }
 }

@@ -178,7 +178,7 @@ fn times(waits: &Waits, meta: &Meta) -> Vec<Line> {
     } else if waits.to_move.count() == 0 {
         lines.push(waited("in page faults", "fault", &waits.faults));
     } else {
-        lines.push(waited("in syscalls that migrate pages", "call", &waits.to_move));
+        lines.push(waited("in syscalls that migrate or mark", "call", &waits.to_move));
         lines.push(waited("in faults on those pages afterwards", "fault", &waits.faults_after));
         if waits.forgotten > 0 {
             lines.push("   (too many ranges: faults on some of those pages are not included)".into());

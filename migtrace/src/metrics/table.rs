@@ -114,7 +114,7 @@ metrics! {
     FILTERED: Counter "migtrace_probe_events_filtered" [] ("probe")
         "Events excluded by a filter";
     MISSED: Counter "migtrace_probe_runs_missed" [] ("probe")
-        "Runs of BPF programs that the kernel skipped, the program being already active on that CPU; no metric has their events";
+        "Runs of BPF programs that the kernel skipped because the program was already running on that CPU; no metric has their events";
     UNREADABLE: Counter "migtrace_unreadable_events" [] ()
         "Events with enum values that this version does not know";
     PROBE_ATTACHED: Gauge "migtrace_probe_attached" [] ("probe", "field", "hook", "fidelity")
@@ -126,11 +126,11 @@ metrics! {
     PROGRAM_SECONDS: Counter "migtrace_program_measured" ["seconds"] ("program")
         "Time in a BPF program while the kernel measured the programs";
     MEASURING: Counter "migtrace_measuring" ["seconds"] ()
-        "Time during which the kernel measured the programs, a fraction of uptime; divide measured runs or seconds by it for rates";
+        "Total time during which the kernel measured the programs; for rates, divide measured runs or seconds by it";
     READER_CPU: Counter "migtrace_reader_cpu" ["seconds"] ()
         "CPU time of the thread that reads the rings";
     REFRESHES: Counter "migtrace_refreshes" [] ()
-        "Times that all counts were read from the kernel";
+        "Number of reads of all counts from the kernel";
     REFRESH_SECONDS: Counter "migtrace_refresh" ["seconds"] ()
         "Time spent reading all counts from the kernel";
     NODE_MEMORY: Gauge "migtrace_node_memory" ["bytes"] ("node")

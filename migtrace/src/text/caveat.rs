@@ -17,3 +17,11 @@ pub fn machine(hypervisor: &str) -> String {
         _ => format!("virtual machine ({name}): timings include activity of its host"),
     }
 }
+
+/// [`machine`] with its article, within a sentence.
+#[must_use]
+pub fn a_machine(hypervisor: &str) -> String {
+    let machine = machine(hypervisor);
+    let article = if machine.starts_with('e') { "an" } else { "a" };
+    format!("{article} {machine}")
+}

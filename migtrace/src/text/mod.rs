@@ -12,7 +12,7 @@ mod reason;
 mod span;
 mod title;
 
-pub use caveat::{machine, missed};
+pub use caveat::{a_machine, machine, missed};
 pub use errno::returned;
 pub use escape::escape_control;
 pub use quantity::{count, duration, duration_f64, ms_since};

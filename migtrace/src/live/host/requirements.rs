@@ -10,7 +10,7 @@ use thiserror::Error;
 pub enum Unsupported {
     #[error(
         "tracing needs root, or the capabilities CAP_BPF, CAP_PERFMON and CAP_SYSLOG; this process lacks {0}. \
-         Start it with sudo"
+         Run migtrace with sudo"
     )]
     Privilege(String),
     #[error("cannot read the capabilities of this process: {0}")]

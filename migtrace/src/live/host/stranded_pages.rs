@@ -19,7 +19,7 @@ const LARGEST_PAGES: u64 = 1 << 18;
 const REMEMBERED: usize = 1 << 12;
 
 /// The source, for the metadata of a trace.
-pub const SOURCE: &str = "/proc/PID/numa_maps, read after the move";
+pub const SOURCE: &str = "/proc/PID/numa_maps, read after the thread changed nodes";
 
 /// The last read of each process.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fidelity {
     pub faults: Coverage,
-    /// Also where a process's pages lie.
+    /// Faults on a page of another node than the CPU, which is not to say that a policy wants the page elsewhere.
     pub remote: Coverage,
     pub misplaced: Coverage,
     pub moved: Coverage,
@@ -30,14 +30,8 @@ impl Fidelity {
         let by_row = meta.best_coverage(&[Probe::DirectMigrate, Probe::LazyMigrate]);
         let batches = meta.coverage(Probe::Batch, None);
         let moves_by_batch = !by_row.is_available() && batches.is_available();
-        let remote = match field(ProbeField::Nid) {
-            Coverage::Exact => Coverage::Estimated(Why::Derived(
-                "compares the page's node with that of the CPU that touched it; most faults check no policy".to_owned(),
-            )),
-            other => other,
-        };
         Self {
-            remote,
+            remote: field(ProbeField::Nid),
             misplaced: meta.best_coverage(&[Probe::Check, Probe::HintingCheck]),
             moved: if moves_by_batch { batches } else { by_row },
             fault_times: field(ProbeField::LatencyNs),

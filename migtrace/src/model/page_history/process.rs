@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
-use super::steps::{PlacementSyscall, Mapped};
+use super::steps::{Mapped, PlacementSyscall};
 use crate::event::{Comm, Event, ProcessId, Request};
 use crate::model::bounded::two_generations::TwoGenerations;
 
@@ -30,7 +30,15 @@ impl ProcessHistory {
             self.evicted_requests += 1;
         }
         let (ts_ns, cpu, cpu_node, pid, tid) = (event.ts_ns, event.cpu, event.cpu_node, event.pid, event.tid);
-        self.syscalls.push_back(PlacementSyscall { ts_ns, cpu, cpu_node, pid, tid, comm: event.comm, request: request.clone() });
+        self.syscalls.push_back(PlacementSyscall {
+            ts_ns,
+            cpu,
+            cpu_node,
+            pid,
+            tid,
+            comm: event.comm,
+            request: request.clone(),
+        });
     }
 
     /// A mapping that only grew adds nothing for a page in it.

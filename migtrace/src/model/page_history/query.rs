@@ -38,7 +38,8 @@ impl PageTracker {
         let process = self.processes.get(process);
         let first_ns = entries.iter().map(HistoryEntry::ts_ns).min().unwrap_or(0);
         if let Some(process) = process {
-            entries.extend(process.syscalls.iter().filter(|syscall| syscall.covers(page.addr)).map(HistoryEntry::Syscall));
+            entries
+                .extend(process.syscalls.iter().filter(|syscall| syscall.covers(page.addr)).map(HistoryEntry::Syscall));
             entries.extend(process.mapped.iter().map(HistoryEntry::Mapped));
             entries.extend(process.forked.map(|(ts_ns, from)| HistoryEntry::Forked { ts_ns, from }));
             // Before the first step the process ran another program, with other pages.

@@ -54,7 +54,7 @@ fn remote(state: &State) -> Option<Span> {
             }
             _ => String::new(),
         };
-        format!("; most: {name}, {its} of its faults{nodes}")
+        format!(", most of them in {name} ({its} of its faults{nodes})")
     });
     let text = format!("{} of faults touch a remote page{}.", quantity::percent(percent), worst.unwrap_or_default());
     Some(Tone::Remote.paint(text))
@@ -62,7 +62,7 @@ fn remote(state: &State) -> Option<Span> {
 
 fn misplaced(state: &State) -> Option<Span> {
     let n = state.totals.misplaced;
-    let worst = worst(state, |p| p.counts.misplaced).map(|(name, _)| format!("; most: {name}"));
+    let worst = worst(state, |p| p.counts.misplaced).map(|(name, _)| format!(", most of them in {name}"));
     let text = format!(
         "{} found a page that its policy wants on another node{}.",
         text::count(n, "check"),
@@ -84,13 +84,16 @@ fn failed(state: &State) -> Option<Span> {
 
 fn moved(state: &State) -> Option<Span> {
     let moved = state.moved_pages(&state.totals);
-    let nodes =
-        state.moves.iter().max_by_key(|(_, n)| *n).map(|((from, to), _)| format!(", mostly from node {from} to {to}"));
+    let nodes = state
+        .moves
+        .iter()
+        .max_by_key(|(_, n)| *n)
+        .map(|((from, to), n)| format!("; most frequent pair: node {from} to {to} ({})", quantity::short_count(n)));
     let causes = state.latencies.iter().filter_map(|(what, times)| match what {
         What::Move(cause) => Some((times.count(), cause)),
         _ => None,
     });
-    let cause = causes.max().map(|(_, cause)| format!(", mostly by {cause}")).unwrap_or_default();
+    let cause = causes.max().map(|(_, cause)| format!("; most frequent cause: {cause}")).unwrap_or_default();
     let text = format!(
         "The kernel migrated {}{}{cause}.",
         quantity::short_count(moved) + if moved == 1 { " page" } else { " pages" },
@@ -118,9 +121,7 @@ fn one_node(state: &State) -> Option<Span> {
 
 /// A caveat about times.
 fn machine(state: &State) -> Option<Span> {
-    state.meta.machine.as_deref().map(|machine| {
-        Tone::Dim.paint(format!("This is an {}.", text::machine(machine)).replace("an virtual", "a virtual"))
-    })
+    state.meta.machine.as_deref().map(|machine| Tone::Dim.paint(format!("This is {}.", text::a_machine(machine))))
 }
 
 /// The process with the most of something, if any has it.
@@ -143,9 +144,12 @@ mod tests {
     #[test]
     fn what_stands_out_has_a_sentence() {
         let text = sentences(testkit::lazy(100, 0..100));
-        assert!(text.contains("98% of faults touch a remote page; most: memtoy/213"), "{text}");
+        assert!(text.contains("98% of faults touch a remote page, most of them in memtoy/213"), "{text}");
         assert!(text.contains("100 checks found a page that its policy wants on another node"), "{text}");
-        assert!(text.contains("migrated 100 pages, mostly from node 1 to 2, mostly by lazy_fault"), "{text}");
+        assert!(
+            text.contains("migrated 100 pages; most frequent pair: node 1 to 2 (100); most frequent cause: lazy_fault"),
+            "{text}"
+        );
         assert!(!text.contains("lost"), "{text}");
     }
 

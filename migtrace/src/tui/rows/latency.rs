@@ -18,7 +18,7 @@ const COLUMNS: [Column; 9] = [
     number("P99", "99 of 100 took less"),
     number("P99.9", "999 of 1000 took less"),
     number("MAX", "the longest"),
-    number("SUM", "all of them together"),
+    number("SUM", "sum of the durations; those of folios in one batch overlap"),
 ];
 
 /// The rows.
@@ -46,6 +46,11 @@ impl<'a> Latencies<'a> {
         let mut all = Self::of(app);
         all.rows.retain(|(what, _)| !matches!(what, What::Stage(..) | What::Pair(..)));
         all
+    }
+
+    /// Whether the durations of such a row are known to powers of two only.
+    pub(crate) fn is_estimated(&self, what: What) -> bool {
+        self.estimated && matches!(what, What::Fault(_) | What::Move(_) | What::Pair(..))
     }
 
     /// What a row is about, and its durations.
@@ -90,9 +95,7 @@ impl Table for Latencies<'_> {
             (_, Value::Text(_)) => words(self.rows[row].0)[column.min(1)].clone(),
             (2, Value::Number(n)) => quantity::short(n),
             (_, Value::Number(ns)) => {
-                let is_estimated =
-                    self.estimated && matches!(self.rows[row].0, What::Fault(_) | What::Move(_) | What::Pair(..));
-                format!("{}{}", if is_estimated { "~" } else { "" }, text::duration(ns as u64))
+                format!("{}{}", if self.is_estimated(self.rows[row].0) { "~" } else { "" }, text::duration(ns as u64))
             }
         }
     }

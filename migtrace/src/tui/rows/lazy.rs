@@ -144,7 +144,7 @@ pub(crate) fn account(app: &App) -> Line {
 fn not_listed(app: &App) -> String {
     match app.not_listed() {
         0 => String::new(),
-        n => format!("; {} events aggregated only or lost, maybe of these pages", quantity::short_count(n)),
+        n => format!("; {} events aggregated only or lost: some may be of these pages", quantity::short_count(n)),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The words that the views use.
-const WORDS: [(&str, &str); 16] = [
+const WORDS: [(&str, &str); 17] = [
     ("node", "a NUMA node: CPUs and the memory next to them"),
     ("remote fault", "the page is on another node than the CPU that touched it"),
     ("misplaced", "a check found the page on a node that its policy does not want"),
@@ -31,6 +31,7 @@ const WORDS: [(&str, &str); 16] = [
     ("aggregated only", "events that are in all counts, but not in pages, threads and the log"),
     ("evicted", "dropped to stay within a memory bound"),
     ("interrupted", "the kernel called no programs for a time: kernel.ftrace_enabled was 0"),
+    ("·21", "in a matrix: no events; 21 is the distance of the nodes, as the firmware reports it"),
     ("~  ?", "~ estimated, ? unavailable: this kernel does not show it. Neither is shown as 0"),
 ];
 

@@ -34,6 +34,8 @@ const WIDTHS: [Width; 9] = [
 /// Steps of the histogram in a factor of ten, and its range, as powers of ten of ns.
 const STEPS: usize = 4;
 const DECADES: (u32, u32) = (2, 10);
+/// The range of the histogram of estimated durations, as powers of two of ns: 128 ns to 17 s.
+const POWERS: std::ops::RangeInclusive<u32> = 7..=34;
 
 impl Cells for Latencies<'_> {
     fn widths(&self) -> &'static [Width] {
@@ -67,13 +69,26 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let order = rows::table::order(&table, &choice, &app.search);
     let selected = order.get(rows::table::position(&table, &order, &choice)).map(|row| table.row(*row));
     match selected {
-        Some((what, times)) => histogram(canvas, below, what, times, app.shown().latencies.other_pairs()),
+        Some((what, times)) => {
+            let bounds = if table.is_estimated(what) { powers_of_two() } else { parts_of_decades() };
+            histogram(canvas, below, what, times, &bounds, app.shown().latencies.other_pairs());
+        }
         None => canvas.heading(below, 0, "histogram of the selected row"),
     }
 }
 
+fn parts_of_decades() -> Vec<u64> {
+    let steps = DECADES.0 * STEPS as u32..=DECADES.1 * STEPS as u32;
+    steps.map(|step| 10_f64.powf(f64::from(step) / STEPS as f64) as u64).collect()
+}
+
+/// For durations that the kernel counted by powers of two: a narrower step would be empty.
+fn powers_of_two() -> Vec<u64> {
+    POWERS.map(|power| 1 << power).collect()
+}
+
 /// The distribution of the selected row, a line for each step of time, and how many migrations no row of pairs has.
-fn histogram(canvas: &mut Canvas<'_>, area: Rect, what: What, times: &Times, other_pairs: u64) {
+fn histogram(canvas: &mut Canvas<'_>, area: Rect, what: What, times: &Times, bounds: &[u64], other_pairs: u64) {
     let others = if other_pairs == 0 {
         String::new()
     } else {
@@ -81,10 +96,7 @@ fn histogram(canvas: &mut Canvas<'_>, area: Rect, what: What, times: &Times, oth
     };
     let [sort, name] = words(what);
     canvas.heading(area, 0, &format!("{sort} {name}: how many took how long{others}"));
-    let bounds: Vec<u64> = (DECADES.0 * STEPS as u32..=DECADES.1 * STEPS as u32)
-        .map(|step| 10_f64.powf(f64::from(step) / STEPS as f64) as u64)
-        .collect();
-    let counts: Vec<u64> = times.between(&bounds);
+    let counts: Vec<u64> = times.between(bounds);
     let first = counts.iter().position(|n| *n > 0).unwrap_or(0);
     let last = counts.iter().rposition(|n| *n > 0).unwrap_or(0);
     let room = usize::from(area.height.saturating_sub(1));

@@ -71,7 +71,7 @@ pub(super) fn lines(app: &App) -> Vec<Line> {
     let width = usize::from(app.size.0);
     let mut lines: Vec<Line> = app.details.page.iter().flat_map(|line| broken(line, width)).collect();
     if app.not_listed() > 0 {
-        let text = format!("   {} events aggregated only or lost, maybe of this page", app.not_listed());
+        let text = format!("   {} events aggregated only or lost: some may be of this page", app.not_listed());
         lines.push(line![Tone::Dim.paint(text)]);
     }
     lines

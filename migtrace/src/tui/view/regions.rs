@@ -90,7 +90,7 @@ fn about(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let parent = p.parent.map(|pid| format!(", child of {pid}")).unwrap_or_default();
     canvas.heading(area, 0, &format!("{}/{}{parent}{exited}", p.comm, id.pid));
     let others = if p.other_threads > 0 { ", others evicted" } else { "" };
-    let cgroup = app.meta().cgroups.get(&p.cgroup_id).map(|path| format!("   in {}", describe::cgroup(path)));
+    let cgroup = app.meta().cgroups.get(&p.cgroup_id).map(|path| format!("   cgroup {}", describe::cgroup(path)));
     canvas.line(
         area,
         1,
@@ -114,10 +114,17 @@ fn or_unknown(text: String) -> String {
 }
 
 fn origin(app: &App, id: ProcessId, process: &Process) -> Line {
+    let without = match app.shown().unrecorded() {
+        0 => String::new(),
+        n => format!(", without {} events aggregated only", quantity::short_count(n)),
+    };
     let mut text = match (&app.numa_maps, numa_maps_of(app, id)) {
         (_, Some(maps)) => {
             let more = if maps.left_out > 0 { format!("; {} mappings evicted", maps.left_out) } else { String::new() };
-            format!("pages by node: exact, from /proc/{}/numa_maps{more}; faults: since tracing began", maps.pid)
+            format!(
+                "pages by node: exact, from /proc/{}/numa_maps{more}; faults: since tracing began{without}",
+                maps.pid
+            )
         }
         (Some(maps), None) if maps.pid == id.pid => {
             let why = escape_control(maps.error.as_deref().unwrap_or("not read"));

@@ -73,8 +73,11 @@ fn marks_without_addresses_are_joined_by_frame_or_counted() {
     known.sort_by_key(|e| !matches!(e.body, Body::Check(_)));
     let tracker = tracked(&known);
     let page = tracker.page(PROCESS, SEGMENT + 0x1000).expect("checked");
-    let by_frame: Vec<bool> =
-        page.entries.iter().filter_map(|h| if let HistoryEntry::Step(s) = h { Some(s.by_frame) } else { None }).collect();
+    let by_frame: Vec<bool> = page
+        .entries
+        .iter()
+        .filter_map(|h| if let HistoryEntry::Step(s) = h { Some(s.by_frame) } else { None })
+        .collect();
     assert_eq!((by_frame.iter().filter(|b| **b).count(), tracker.gaps().nameless_events), (1, 3));
 }
 
@@ -220,10 +223,7 @@ fn memory_is_bounded_whatever_comes() {
     let steps: usize = tracker.pages().map(|p| p.steps.len()).sum();
     assert!(tracker.pages().count() <= 50 && steps <= 60);
     let gaps = tracker.gaps();
-    assert!(
-        gaps.evicted_pages > 0 && gaps.evicted_processes > 0 && gaps.evicted_frames > 0,
-        "{gaps:?}"
-    );
+    assert!(gaps.evicted_pages > 0 && gaps.evicted_processes > 0 && gaps.evicted_frames > 0, "{gaps:?}");
     assert_eq!(gaps.lost_events, 5_000);
 }
 
