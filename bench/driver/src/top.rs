@@ -116,9 +116,9 @@ pub(crate) fn run(lab: &Lab, scale: &Scale) -> Result<Report> {
 impl Arm {
     fn name(self) -> &'static str {
         match self {
-            Arm::Calm => "top, nothing happens",
-            Arm::Storm => "top, a storm of faults",
-            Arm::RecordedWatched => "record, top beside it",
+            Arm::Calm => "top, idle",
+            Arm::Storm => "top, fault storm",
+            Arm::RecordedWatched => "record, with top running",
             Arm::RecordedAlone => "record alone",
         }
     }
