@@ -5,6 +5,8 @@ use std::path::PathBuf;
 /// A kernel that can be booted.
 #[derive(Clone, Debug)]
 pub(crate) struct Image {
+    /// Name of the kernel, for files about a boot of it.
+    pub(crate) name: String,
     pub(crate) bzimage: PathBuf,
     /// Modules that the first process loads from the initramfs, in this order.
     pub(crate) modules: Vec<Module>,

@@ -75,7 +75,8 @@ pub(crate) fn image(paths: &Paths, name: &str) -> Result<Image> {
     let patches = if kernel.series { series::read(&paths.kernel_sources().join("patches"))? } else { Vec::new() };
     let fragments = config::read(&paths.kernel_sources().join("config"), &kernel.fragments)?;
     let key = Recipe { source: &pinned.id, patches: &patches, fragments: &fragments, tools: &store::tools()? }.key();
-    let image = |bzimage| Image { bzimage, modules: Vec::new(), zram: true, slowness: kernel.slowness };
+    let image =
+        |bzimage| Image { name: name.to_owned(), bzimage, modules: Vec::new(), zram: true, slowness: kernel.slowness };
     if let Some(bzimage) = store.find(name, &key) {
         return Ok(image(bzimage));
     }

@@ -22,11 +22,11 @@ const MODULES: [&str; 5] = ["virtio_pci", "virtio_console", "virtio_rng", "9pnet
 /// Returns the kernel, and downloads it if the store has no kernel of that name. A stored kernel is not updated.
 pub(super) fn image(store: &Store, name: &str, stock: &Stock) -> Result<Image> {
     if let Some(place) = store.find_any(name) {
-        return load(&place);
+        return load(name, &place);
     }
     let _lock = store.lock("stock")?;
     if let Some(place) = store.find_any(name) {
-        return load(&place);
+        return load(name, &place);
     }
     let place = match &stock.packages {
         Packages::Offered { package_prefix } => {
@@ -49,11 +49,11 @@ pub(super) fn image(store: &Store, name: &str, stock: &Stock) -> Result<Image> {
             })?
         }
     };
-    load(&place)
+    load(name, &place)
 }
 
-/// Returns the image and the modules that [`unpack`] wrote.
-fn load(place: &Path) -> Result<Image> {
+/// Returns the image of kernel `name` and the modules that [`unpack`] wrote.
+fn load(name: &str, place: &Path) -> Result<Image> {
     let directory = place.join("modules");
     let entries = fs::read_dir(&directory).with_context(|| format!("cannot read {}", directory.display()))?;
     let mut files: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
@@ -64,6 +64,7 @@ fn load(place: &Path) -> Result<Image> {
         Module { name: format!("/modules/{name}"), host_file }
     };
     Ok(Image {
+        name: name.to_owned(),
         bzimage: place.join("bzImage"),
         modules: files.into_iter().map(module).collect(),
         zram: false,

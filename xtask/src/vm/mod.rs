@@ -127,7 +127,7 @@ pub(crate) fn run(paths: &Paths, request: Request<'_>) -> Result<Outcome> {
         Limits { boot: BOOT_LIMIT * image.slowness, silence: SILENCE_LIMIT * image.slowness, job: request.timeout };
     let finish = session::run(&qemu.port, streams, limits)?;
     let qemu_stderr = qemu.stop();
-    Ok(Outcome::new(finish, console::read(&console), &qemu_stderr, limits))
+    Ok(Outcome::new(finish, console::read(&console), &qemu_stderr, limits, &image.name))
 }
 
 /// Returns the smallest job that shows that a guest boots.

@@ -57,7 +57,7 @@ impl Options {
     /// Runs the command in the guest, and returns its status.
     pub(crate) fn run(self, paths: &Paths) -> Result<u8> {
         let image = match self.bzimage {
-            Some(bzimage) => Image { bzimage, modules: Vec::new(), zram: true, slowness: 1 },
+            Some(bzimage) => Image { name: "own".to_owned(), bzimage, modules: Vec::new(), zram: true, slowness: 1 },
             None => kernel::image(paths, &self.kernel)?,
         };
         let argv = if self.command.is_empty() { shell() } else { self.command };

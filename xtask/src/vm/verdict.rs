@@ -31,12 +31,20 @@ pub(crate) struct Outcome {
     /// Errors that the kernel reported, in order.
     pub(crate) splats: Vec<Splat>,
     pub(crate) console: String,
+    /// Name of the kernel.
+    pub(crate) kernel: String,
     /// Whether the job was started.
     pub(crate) came_up: bool,
 }
 
 impl Outcome {
-    pub(super) fn new(Finish { end, came_up }: Finish, console: String, qemu_stderr: &str, limits: Limits) -> Outcome {
+    pub(super) fn new(
+        Finish { end, came_up }: Finish,
+        console: String,
+        qemu_stderr: &str,
+        limits: Limits,
+        kernel: &str,
+    ) -> Outcome {
         let splats = console::splats(&console);
         let ended = match end {
             End::Exited(status) => Ended::Job(status),
@@ -52,7 +60,7 @@ impl Outcome {
                 Ended::Broken(format!("the command did not end within --timeout {}", humantime::format_duration(limit)))
             }
         };
-        Outcome { ended, splats, console, came_up }
+        Outcome { ended, splats, console, kernel: kernel.to_owned(), came_up }
     }
 
     /// Returns the errors that are certainly the kernel's. A stall may be the host's.
@@ -77,11 +85,12 @@ impl Outcome {
         Failure::Environment(text).into()
     }
 
-    /// Saves the console log in target/vm, and returns its path.
+    /// Saves the console log in target/vm, and returns its path. Each kernel has a file of its own, since tests boot
+    /// several, two at a time.
     pub(crate) fn keep_console(&self, paths: &Paths) -> Result<String> {
         let directory = paths.target.join("vm");
         create_dir(&directory)?;
-        let file = directory.join("console.log");
+        let file = directory.join(format!("console-{}.log", self.kernel));
         fs::write(&file, &self.console)?;
         Ok(file.display().to_string())
     }
@@ -108,7 +117,7 @@ mod tests {
         Limits { boot: Duration::from_secs(90), silence: Duration::from_secs(60), job: Some(Duration::from_secs(5)) };
 
     fn ended(end: End, console: &str, qemu_stderr: &str) -> Ended {
-        Outcome::new(Finish { end, came_up: true }, console.to_owned(), qemu_stderr, LIMITS).ended
+        Outcome::new(Finish { end, came_up: true }, console.to_owned(), qemu_stderr, LIMITS, "k").ended
     }
 
     #[test]
@@ -128,7 +137,7 @@ mod tests {
     #[test]
     fn kernel_errors_do_not_change_the_jobs_status() {
         let finish = Finish { end: End::Exited(7), came_up: true };
-        let outcome = Outcome::new(finish, "[1.0] WARNING: CPU: 0 PID: 1 at x\n".into(), "", LIMITS);
+        let outcome = Outcome::new(finish, "[1.0] WARNING: CPU: 0 PID: 1 at x\n".into(), "", LIMITS, "k");
         assert_eq!(outcome.ended, Ended::Job(7));
         assert_eq!(outcome.faults().count(), 1);
     }
@@ -136,7 +145,7 @@ mod tests {
     #[test]
     fn a_stall_does_not_count_as_a_kernel_fault() {
         let log = "[9.0] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\n";
-        let outcome = Outcome::new(Finish { end: End::Exited(0), came_up: true }, log.into(), "", LIMITS);
+        let outcome = Outcome::new(Finish { end: End::Exited(0), came_up: true }, log.into(), "", LIMITS, "k");
         assert_eq!((outcome.splats.len(), outcome.faults().count()), (1, 0));
     }
 }
