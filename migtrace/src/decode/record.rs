@@ -170,7 +170,7 @@ fn migrate(r: &record::Migrate, names: &Names) -> Result<Body, DecodeError> {
 fn batch(r: &record::Batch, names: &Names) -> Body {
     let lazy = r.mode < 0;
     let call = cause_of_call(r.request);
-    Body::Batch(Batch {
+    Body::from(Batch {
         asked: known(r.requested, u64::MAX),
         succeeded: r.succeeded,
         failed: r.failed,

@@ -22,7 +22,7 @@ pub enum Body {
     Mark(Mark),
     /// Boxed, as the largest: most events are faults, and rings, queues and views hold many.
     Migrate(Box<Migrate>),
-    Batch(Batch),
+    Batch(Box<Batch>),
     Request(Box<Request>),
     Task(Task),
     Region(Region),
@@ -41,6 +41,12 @@ impl Body {
 impl From<Migrate> for Body {
     fn from(migrate: Migrate) -> Self {
         Self::Migrate(Box::new(migrate))
+    }
+}
+
+impl From<Batch> for Body {
+    fn from(batch: Batch) -> Self {
+        Self::Batch(Box::new(batch))
     }
 }
 

@@ -63,7 +63,7 @@ fn request() -> Event {
 }
 
 fn batch() -> Event {
-    event(Body::Batch(Batch {
+    event(Body::from(Batch {
         asked: None,
         succeeded: 3,
         failed: 0,

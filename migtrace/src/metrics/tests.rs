@@ -84,7 +84,7 @@ fn machine() -> Machine {
         latency_ns: 9_000,
     };
     let loss = Loss { probe: "fault".into(), cause: "undecodable".into(), count: 4 };
-    for body in [request(0).into(), request(-22).into(), Body::Batch(batch), Body::Loss(loss)] {
+    for body in [request(0).into(), request(-22).into(), Body::from(batch), Body::Loss(loss)] {
         tally.see(&Event::at(1, body));
     }
     let counted =

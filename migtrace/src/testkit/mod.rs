@@ -120,7 +120,7 @@ impl Tape {
             self.push(Body::from(Migrate { latency_ns, ..moved(page, Cause::Mbind) }));
         }
         self.wait(2_000);
-        self.push(Body::Batch(Batch {
+        self.push(Body::from(Batch {
             asked: None,
             succeeded: pages,
             failed: 0,
@@ -144,7 +144,7 @@ impl Tape {
             self.push(Body::Mark(Mark { addr, pfn, nid: 1, order: 0, result: Outcome::Ok, reason: None }));
         }
         self.wait(900);
-        self.push(Body::Batch(Batch {
+        self.push(Body::from(Batch {
             asked: Some(pages),
             succeeded: pages,
             failed: 0,

@@ -174,7 +174,7 @@ fn body() -> impl Strategy<Value = (Body, Origin)> {
                 let work = if lazy { Work::Mark } else { Work::Migrate("sync".into()) };
                 let batch =
                     Batch { asked: addr, succeeded: 1, failed: 2, unmoved: addr, cause, work, latency_ns: some_ns };
-                (Body::Batch(batch), origin)
+                (Body::from(batch), origin)
             }
             5 => {
                 let request = Request {

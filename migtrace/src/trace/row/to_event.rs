@@ -47,7 +47,7 @@ impl RowReader {
             "check" => Body::Check(check::get(r, &mut self.words)?),
             "mark" => Body::Mark(mark::get(r, &mut self.words)?),
             "migrate" => migrate::get(r, &mut self.words)?.into(),
-            "batch" => Body::Batch(batch::get(r, &mut self.words)?),
+            "batch" => batch::get(r, &mut self.words)?.into(),
             "request" => request::get(r)?.into(),
             "task" => Body::Task(task::get(r)?),
             "region" => Body::Region(region::get(r)?),

@@ -51,7 +51,7 @@ fn what_later_formats_added_comes_back() {
         work: Work::Migrate("sync".into()),
         latency_ns: 1,
     };
-    let more = [Body::Task(moved), Body::Batch(batch)].map(|body| Event::at(1, body));
+    let more = [Body::Task(moved), Body::from(batch)].map(|body| Event::at(1, body));
     let events = every_kind().into_iter().chain(more).map(|event| Event {
         process_start_ns: Some(u64::MAX),
         weight: NonZeroU32::new(7),
