@@ -99,7 +99,6 @@ pub struct Config {
     pub syscall_enter: SyscallEnterOffsets,
     pub syscall_exit: SyscallExitOffsets,
     pub page_fault: PageFaultOffsets,
-    pub pad_end: u32,
 }
 
 /// Maximum number of processes, and of cgroups, in a [`Filter`].
@@ -221,7 +220,7 @@ offsets! {
     /// `struct trace_event_raw_mof_lazy`.
     MofLazyOffsets { nr_queued, nr_unmapped, nr_failed, latency_ns }
     /// `struct trace_event_raw_mm_migrate_pages`.
-    MigratePagesOffsets { succeeded, failed, mode, reason }
+    MigratePagesOffsets { succeeded, failed, thp_split, mode, reason }
     /// `struct syscall_trace_enter`.
     SyscallEnterOffsets { args }
     /// `struct syscall_trace_exit`.

@@ -203,7 +203,9 @@ records! {
         pub migrate_reason: i32,
         /// [`crate::kinds::RequestName`] of the syscall that it is nested in, 0 for none.
         pub request: u8,
-        pub pad: [u8; 7],
+        pub pad: [u8; 3],
+        /// Huge pages that the kernel split to migrate them in part; u32::MAX for lazy marks.
+        pub thp_split: u32,
     }
 
     /// A placement syscall returned.

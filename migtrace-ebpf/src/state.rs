@@ -73,6 +73,8 @@ pub struct BatchStart {
     /// Pages, by the kernel's own count: valid if `has_counts` is nonzero.
     pub succeeded: u64,
     pub failed: u64,
+    /// Huge pages that were split, by the kernel's own count.
+    pub thp_split: u64,
     /// Pages that the programs saw migrate so far.
     pub migrated_pages: u64,
     /// The folio that try_to_migrate() unmaps now, and since when; 0 for none.

@@ -48,6 +48,7 @@ fn store_start(mode: i32, reason: i32) {
         start_ns: thread::now(),
         succeeded: 0,
         failed: 0,
+        thp_split: 0,
         migrated_pages: 0,
         unmapping: 0,
         unmap_start_ns: 0,
@@ -71,16 +72,18 @@ pub fn counts(ctx: &TracePointContext) {
     let Some(batch) = batch_underway() else { return };
     batch.succeeded = field(ctx, config!(mm_migrate_pages.succeeded));
     batch.failed = field(ctx, config!(mm_migrate_pages.failed));
+    batch.thp_split = field(ctx, config!(mm_migrate_pages.thp_split));
     batch.has_counts = 1;
 }
 
-/// migrate:mm_migrate_pages(succeeded, failed, ...), on kernels without fentry and kprobes: both the counts and the
-/// end.
+/// migrate:mm_migrate_pages(succeeded, failed, thp_succeeded, thp_failed, thp_split, ...), on kernels without fentry and
+/// kprobes: both the counts and the end.
 #[inline(always)]
 pub fn end_event(ctx: &impl Args) {
     if let Some(batch) = batch_underway() {
         batch.succeeded = ctx.arg(0);
         batch.failed = ctx.arg(1);
+        batch.thp_split = ctx.arg(4);
         batch.has_counts = 1;
     }
     end(ctx);
@@ -118,7 +121,8 @@ pub fn end(ctx: &impl StackIdContext) {
         mode: batch.mode,
         migrate_reason: batch.reason,
         request: batch.request as u8,
-        pad: [0; 7],
+        pad: [0; 3],
+        thp_split: batch.thp_split as u32,
     });
 }
 
@@ -145,6 +149,7 @@ pub fn lazy(ctx: &TracePointContext) {
         mode: -1,
         migrate_reason: -1,
         request,
-        pad: [0; 7],
+        pad: [0; 3],
+        thp_split: u32::MAX,
     });
 }

@@ -175,6 +175,7 @@ fn batch(r: &record::Batch, names: &Names) -> Body {
         succeeded: r.succeeded,
         failed: r.failed,
         unmoved: known(r.migrated, u64::MAX).and_then(|moved| r.succeeded.checked_sub(moved)),
+        thp_split: (r.thp_split != u32::MAX).then_some(r.thp_split),
         cause: if lazy { call } else { names.cause(r.migrate_reason, call) },
         work: if lazy { Work::Mark } else { Work::Migrate(names.migrate_mode(r.mode)) },
         latency_ns: r.latency_ns,

@@ -14,6 +14,8 @@ pub struct Batch {
     /// Pages of `succeeded` without an observed migration: the kernel also counts pages that were freed before migration.
     /// `None` if migrations are not recorded, and for marks.
     pub unmoved: Option<u64>,
+    /// Huge pages that the kernel split to migrate them in part. `None` for marks.
+    pub thp_split: Option<u32>,
     pub cause: Cause,
     pub work: Work,
     pub latency_ns: u64,

@@ -68,6 +68,7 @@ fn batch() -> Event {
         succeeded: 3,
         failed: 0,
         unmoved: Some(0),
+        thp_split: None,
         cause: Cause::Mbind,
         work: Work::Mark,
         latency_ns: 5,

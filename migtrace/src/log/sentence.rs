@@ -130,9 +130,11 @@ fn batch(b: &Batch) -> Line {
     let (done, verb) = (b.done_pages(), if b.work.is_mark() { "marked" } else { "migrated" });
     // The kernel, and so /proc/vmstat, counts them as migrated.
     let unmoved = b.unmoved.filter(|n| *n > 0).map(|n| format!(", {n} freed before migration")).unwrap_or_default();
+    let split = b.thp_split.filter(|n| *n > 0).map(|n| format!(", {} split", text::count(n.into(), "huge page")));
+    let split = split.unwrap_or_default();
     let pages = match b.asked {
-        Some(asked) => format!("{} requested, {done} {verb}{unmoved}, ", text::count(asked, "page")),
-        None => format!("{} {verb}{unmoved}, ", text::count(done, "page")),
+        Some(asked) => format!("{} requested, {done} {verb}{unmoved}{split}, ", text::count(asked, "page")),
+        None => format!("{} {verb}{unmoved}{split}, ", text::count(done, "page")),
     };
     if b.work.is_mark() {
         return line!["batch: ", pages, failed, format!(", none migrated yet, {took}")];

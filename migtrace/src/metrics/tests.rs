@@ -79,6 +79,7 @@ fn machine() -> Machine {
         succeeded: 8,
         failed: 1,
         unmoved: Some(2),
+        thp_split: None,
         cause: Cause::Mbind,
         work: Work::Migrate("sync".into()),
         latency_ns: 9_000,

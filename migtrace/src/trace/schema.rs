@@ -30,7 +30,7 @@ use crate::event::Kind;
 pub(crate) const TABLE: &str = "events";
 
 /// Version of the format. Readers reject files of later versions.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 
 const _: () = {
     let mut place = 0;
@@ -259,6 +259,7 @@ columns! {
     kernel_stack: String, optional, words, all, since 2;
     user_stack: String, optional, words, all, since 2;
     unmoved: u64, optional, words, [Batch], since 3;
+    thp_split: u32, optional, words, [Batch], since 4;
 }
 
 impl Buffers {

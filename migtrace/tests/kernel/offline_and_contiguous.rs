@@ -35,11 +35,13 @@ fn pages_freed_from_a_huge_page_do_not_migrate_with_it() {
         (pages([(Cause::Mbind, 1, 2, moved)]), freed),
         "{split} split"
     );
+    let recorded: u32 = run.batches().iter().map(|(_, b)| b.thp_split.unwrap()).sum();
+    assert_eq!(u64::from(recorded), split, "huge pages split, in the trace and by ftrace");
     // A split is not a failure.
     let failed = run.migrations().into_iter().filter(|(_, m)| m.result == Outcome::Failed).count();
     assert_eq!(failed, 0, "{:#?}", run.migrations());
     assert_reconciled_with_freed(&run, freed);
-    let freed = format!("{moved} pages migrated, {freed} freed before migration, 0 failed");
+    let freed = format!("{moved} pages migrated, {freed} freed before migration, 1 huge page split, 0 failed");
     assert!(split == 0 || run.log().contains(&freed), "{freed}: {}", run.log());
 }
 

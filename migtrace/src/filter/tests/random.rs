@@ -172,8 +172,16 @@ fn body() -> impl Strategy<Value = (Body, Origin)> {
                     (cause(reason, cause_of_call(call)), Origin::Direct(reason, call))
                 };
                 let work = if lazy { Work::Mark } else { Work::Migrate("sync".into()) };
-                let batch =
-                    Batch { asked: addr, succeeded: 1, failed: 2, unmoved: addr, cause, work, latency_ns: some_ns };
+                let batch = Batch {
+                    asked: addr,
+                    succeeded: 1,
+                    failed: 2,
+                    unmoved: addr,
+                    thp_split: None,
+                    cause,
+                    work,
+                    latency_ns: some_ns,
+                };
                 (Body::from(batch), origin)
             }
             5 => {

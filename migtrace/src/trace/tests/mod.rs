@@ -154,6 +154,7 @@ fn others() -> Vec<Event> {
         succeeded: 8,
         failed: 1,
         unmoved: None,
+        thp_split: None,
         cause: Cause::Mbind,
         work: Work::Migrate("sync".into()),
         latency_ns: u64::MAX,

@@ -36,6 +36,21 @@ fn a_trace_of_format_1_is_read() {
     assert_eq!(*trace.meta(), Meta { format_version: 1, ..final_meta() });
 }
 
+/// A recording of format 3, of eight pages that one mbind migrated.
+const FORMAT_3: &[u8] = include_bytes!("format-3.parquet");
+
+#[test]
+fn a_trace_of_format_3_is_read() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("run.parquet");
+    std::fs::write(&path, FORMAT_3).expect("written");
+    let trace = Trace::open(&path).expect("opened");
+    let events = trace.read_all().expect("read");
+    let batches = events.iter().filter_map(|e| if let Body::Batch(batch) = &e.body { Some(batch) } else { None });
+    let batches: Vec<_> = batches.map(|b| (b.succeeded, b.unmoved, b.thp_split)).collect();
+    assert_eq!((trace.meta().format_version, batches), (3, vec![(8, Some(0), None)]));
+}
+
 #[test]
 fn what_later_formats_added_comes_back() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -47,6 +62,7 @@ fn what_later_formats_added_comes_back() {
         succeeded: 9,
         failed: 0,
         unmoved: Some(4),
+        thp_split: Some(2),
         cause: Cause::Hotplug,
         work: Work::Migrate("sync".into()),
         latency_ns: 1,
