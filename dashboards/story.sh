@@ -2,7 +2,7 @@
 # Five steps of migtrace serve under Prometheus, for dashboards/host.svg. Needs redis-server, redis-tools and numactl from
 # Debian, and Prometheus as `cargo xtask setup` fetches it. In the virtual machine:
 #
-#     cargo xtask vm --kernel stock-6.12 -- sh dashboards/story.sh target/story 16
+#     cargo xtask vm --kernel stock-6.12 -- sh dashboards/story.sh target/story
 #
 # target/story/data then holds Prometheus' database, target/story/times its first and last second. The second argument is the
 # length of a step in seconds, 120 by default.

@@ -156,13 +156,15 @@ where
         area.titled(&format!("{}: no data", panel.title), (FONT, 15))?;
         return Ok(());
     }
+    // In minutes, the steps of a long axis are whole minutes.
+    let (second, unit) = if range.end - range.start < SHORT { (1.0, "s") } else { (1.0 / 60.0, "min") };
     let (plot, legend) = area.split_horizontally(PANEL.0 - LEGEND_WIDTH);
     let mut chart = ChartBuilder::on(&plot)
         .caption(&panel.title, (FONT, 15))
         .margin(8)
         .x_label_area_size(22)
         .y_label_area_size(62)
-        .build_cartesian_2d(0.0..range.end - range.start, 0.0..top)?;
+        .build_cartesian_2d(0.0..(range.end - range.start) * second, 0.0..top)?;
     chart
         .configure_mesh()
         .disable_x_mesh()
@@ -172,14 +174,12 @@ where
         .x_labels(10)
         .y_labels(5)
         .label_style((FONT, 11))
-        .x_label_formatter(&|s| {
-            if range.end - range.start < SHORT { format!("{s:.0} s") } else { format!("{:.0} min", s / 60.0) }
-        })
+        .x_label_formatter(&|time| format!("{time:.0} {unit}"))
         .y_label_formatter(&|value| with_unit(*value, &panel.unit))
         .draw()?;
     let mut y = LEGEND_TOP;
     for (series, color) in panel.series.iter().zip(PALETTE) {
-        let points = series.points.iter().map(|(time, value)| (time - range.start, *value));
+        let points = series.points.iter().map(|(time, value)| ((time - range.start) * second, *value));
         chart.draw_series(LineSeries::new(points, color.stroke_width(2)))?;
         legend.draw(&PathElement::new([(0, y + 6), (12, y + 6)], color.stroke_width(2)))?;
         legend.draw(&Text::new(series.label.clone(), (18, y), (FONT, 11)))?;
