@@ -112,6 +112,6 @@ fn a_full_disk_is_reported_and_the_trace_so_far_is_readable() {
     assert!(out.contains("status 101\n"), "{out}{err}");
     assert!(err.contains("No space left on device"), "{err}");
     assert!(!out.contains(".tmp"), "no temporary file remains: {out}");
-    assert!(output.status.success() && out.contains("did not end, at least"), "{out}{err}");
+    assert!(output.status.success() && out.contains("was cut off after at least"), "{out}{err}");
     assert!(err.contains("the recording was cut off, its last events are missing"), "{err}");
 }

@@ -115,9 +115,9 @@ impl Summary {
         match (meta.end_ns, self.counts.last_ns) {
             (Some(end), _) => text::duration(end.saturating_sub(from)),
             (None, Some(last)) => {
-                format!("did not end, at least {}", text::duration(last.saturating_sub(from)))
+                format!("was cut off after at least {}", text::duration(last.saturating_sub(from)))
             }
-            (None, None) => "did not end, no events".into(),
+            (None, None) => "was cut off, no events".into(),
         }
     }
 

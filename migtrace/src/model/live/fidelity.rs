@@ -7,7 +7,7 @@ use crate::{
 
 /// The levels of all numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fidelity {
+pub struct Coverages {
     pub faults: Coverage,
     /// Faults on a page of another node than the CPU, which is not to say that a policy wants the page elsewhere.
     pub remote: Coverage,
@@ -21,7 +21,7 @@ pub struct Fidelity {
     pub moves_by_batch: bool,
 }
 
-impl Fidelity {
+impl Coverages {
     /// Of a source that says this about itself.
     #[must_use]
     pub fn of(meta: &Meta) -> Self {

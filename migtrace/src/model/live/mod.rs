@@ -23,7 +23,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use self::{
-    counts::Counts, fidelity::Fidelity, latencies::ByKind, matrix::Matrix, processes::Processes, rates::Rates,
+    counts::Counts, fidelity::Coverages, latencies::ByKind, matrix::Matrix, processes::Processes, rates::Rates,
     recent::Recent,
 };
 use crate::{
@@ -41,7 +41,7 @@ pub struct State {
     /// Metadata of the source.
     pub meta: Meta,
     /// What the source can show.
-    pub fidelity: Fidelity,
+    pub fidelity: Coverages,
     /// Since the first event.
     pub totals: Counts,
     pub rates: Rates,
@@ -73,7 +73,7 @@ impl State {
     pub fn new(meta: Meta) -> Self {
         let length_ns = meta.end_ns.map(|end| end.saturating_sub(meta.start_ns));
         Self {
-            fidelity: Fidelity::of(&meta),
+            fidelity: Coverages::of(&meta),
             rates: length_ns.map_or_else(Rates::default, Rates::over),
             now_ns: meta.start_ns,
             meta,

@@ -2,7 +2,7 @@
 
 use super::table::{Column, Table, UNKNOWN, Value, number, text};
 use crate::{
-    model::live::fidelity::Fidelity,
+    model::live::fidelity::Coverages,
     text::duration,
     tui::state::{app::App, details::PageRow, selection::RowKey},
 };
@@ -22,7 +22,7 @@ const COLUMNS: [Column; 9] = [
 /// The rows.
 pub(crate) struct Pages<'a> {
     rows: &'a [PageRow],
-    fidelity: &'a Fidelity,
+    fidelity: &'a Coverages,
 }
 
 impl<'a> Pages<'a> {
