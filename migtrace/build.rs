@@ -1,7 +1,7 @@
 //! Finds the compiled BPF object that the program carries inside itself.
 //!
-//! It is compiled by `cargo xtask ebpf`, with a toolchain of its own, and not from here: a build of the collector must
-//! not install or need one.
+//! `cargo xtask ebpf` compiles it, with a toolchain of its own. It is not compiled here, because a build of the
+//! collector must not install or need one.
 
 use std::{env, path::PathBuf};
 

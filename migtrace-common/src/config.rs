@@ -35,7 +35,7 @@ pub struct Config {
     /// With tallies: the maximum number of records of faults, and of each other kind, that a CPU makes in a window.
     pub faults_per_window: u32,
     pub others_per_window: u32,
-    /// BTF id of a struct of one word, the type by which plain loads read any memory. 0 if the kernel has no
+    /// BTF id of a struct of one word. By this type, plain loads read any memory. 0 if the kernel has no
     /// [`crate::kfunc::RDONLY_CAST`]: the programs then call a helper.
     pub word_type: u32,
     /// Nonzero: the kernel's lockdown forbids helpers that read kernel memory.

@@ -59,8 +59,8 @@ impl Probe {
 
 /// Maximum number of programs that count for one probe.
 ///
-/// Each has its own counters. The kernel runs a program once at a time on a CPU (it counts a second start as missed),
-/// but may preempt it for another program. If both added to one counter, a count could be lost.
+/// Each has its own counters. On one CPU the kernel runs a program once at a time, and counts a second start as missed.
+/// It may preempt it for another program. If both added to one counter, a count could be lost.
 pub const PROGRAMS_PER_PROBE: u32 = 8;
 
 /// Index of a program's counters; `program` is its number among those of the probe.

@@ -1,5 +1,5 @@
-//! One event on its way from a hook to the ring: it passes the filter, the tallies and the sample in this order, and
-//! each rejection is counted.
+//! One event on its way from a hook to the ring. It passes the filter, the tallies and the sample in this order. Each
+//! rejection is counted.
 
 use core::{borrow::Borrow, mem::MaybeUninit};
 

@@ -22,8 +22,8 @@ use crate::{
 
 /// Whether a node is in a mask of the filter; an unknown node is not.
 ///
-/// The word is read before the node is compared. In the other order the compiler would know that the index is small and
-/// omit the remainder; the verifier does not know it and would reject the program ("R2 max value is outside of the
+/// The word is read before the node is compared. In the other order the compiler would know that the index is small,
+/// and omit the remainder. The verifier does not know it and would reject the program ("R2 max value is outside of the
 /// allowed memory range").
 macro_rules! has_bit {
     ($mask:ident, $nid:expr) => {{

@@ -18,7 +18,7 @@ pub trait Args: StackIdContext {
     fn arg(&self, n: usize) -> u64;
 
     /// Argument `n`, a pointer, as a plain number that allows arithmetic. With a typed pointer the verifier does not
-    /// ("math between ptr_ pointer and ... is not allowed"), but the same bytes read through memory are a number to it.
+    /// ("math between ptr_ pointer and ... is not allowed"). The same bytes read through memory are a number to it.
     fn number(&self, n: usize) -> u64 {
         self.arg(n)
     }

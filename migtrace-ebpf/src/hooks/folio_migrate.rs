@@ -6,8 +6,8 @@
 //! driver migrates (zsmalloc, a balloon) only the driver's function.
 //!
 //! The kernel migrates one folio after the other. So the record of a migrated folio is made when the next one begins,
-//! or when the batch ends: then all its mappings are restored. (remove_migration_ptes() would be the natural place, but
-//! compilers inline it in the relevant caller.) A folio that could not be migrated gets its old mappings back, and its
+//! or when the batch ends. Then all its mappings are restored. The natural place would be remove_migration_ptes(), but
+//! compilers inline it in the relevant caller. A folio that could not be migrated gets its old mappings back, and its
 //! record at once.
 
 use aya_ebpf::programs::tracing::StackIdContext;
@@ -50,7 +50,7 @@ pub fn batch_underway() -> Option<&'static mut BatchStart> {
 }
 
 /// try_to_migrate(folio, flags) begins to unmap a folio. The kernel also calls it before it splits a large folio, which
-/// is no migration: the mappings of the parts are restored before these migrate, and each part then starts anew.
+/// is no migration. The mappings of the parts are restored before these migrate. Each part then starts anew.
 #[inline(always)]
 pub fn unmap_begin(ctx: &impl Args) {
     if let Some(batch) = batch_underway() {

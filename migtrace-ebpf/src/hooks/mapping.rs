@@ -40,7 +40,7 @@ impl Mapping {
     #[inline(always)]
     pub fn of(ctx: &impl Args, vma: u64) -> Self {
         let ops: u64 = ctx.load(vma, config!(vma_vm_ops));
-        // Compared on its own: the compiler would join tests of two pointers, and the verifier allows no arithmetic
+        // Compared on its own. The compiler would join tests of two pointers, and the verifier allows no arithmetic
         // with a pointer ("bitwise operator |= on pointer prohibited").
         let anon = opaque(ops == 0);
         let file: u64 = if anon { 0 } else { ctx.load(vma, config!(vma_vm_file)) };

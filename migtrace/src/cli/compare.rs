@@ -24,9 +24,9 @@ use super::{
 
 /// Compare two sets of recordings: migration time in the syscalls and in later page faults
 ///
-/// Each recording is measured by its placement syscalls that migrate or mark pages (mbind with a move flag, move_pages,
-/// migrate_pages) and by later page faults on those pages. With five or more recordings per side, each metric has a
-/// confidence interval for its median.
+/// Each recording is measured by its placement syscalls that migrate or mark pages, and by later page faults on those
+/// pages. These syscalls are mbind with a move flag, move_pages and migrate_pages. With five or more recordings per
+/// side, each metric has a confidence interval for its median.
 #[derive(clap::Args)]
 #[command(after_help = format!("Examples:
   migtrace compare direct.parquet --vs lazy.parquet --plot timeline.svg

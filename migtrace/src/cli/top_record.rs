@@ -1,5 +1,5 @@
-//! Recording beside `migtrace top`: the screen's own events are counted for the most part, so a `migtrace record` of its own
-//! takes all of them down, for the same processes and with the same filter.
+//! Recording from `migtrace top`. Most of the screen's own events are only counted, so a separate `migtrace record`
+//! records them all, for the same processes and with the same filter.
 
 use std::{
     ffi::OsString,

@@ -1,7 +1,7 @@
 //! What this kernel and this process can trace, why not the rest, and what to do about it.
 //!
-//! Hooks are tried, not guessed: if privileges allow, every program is attached as for a recording, but traces no process,
-//! and is detached again. text.rs writes the report for people, serde for programs.
+//! Hooks are tried, not guessed. If privileges allow, every program is attached as for a recording, but traces no
+//! process. Then it is detached again. text.rs writes the report for people, serde for programs.
 
 mod checks;
 mod report;

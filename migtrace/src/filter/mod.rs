@@ -1,7 +1,8 @@
-//! Filters: one expression language for all commands, which the filter options are short forms of.
+//! Filters: one expression language for all commands. The filter options are short forms of it.
 //!
-//! This module owns the language (docs/filters.md): what it means for an [`Event`](crate::event::Event), for a row of a
-//! trace, and, as far as they can apply it, for the BPF programs. The columns, and which kind has which, belong to `trace`.
+//! This module owns the language (docs/filters.md). It defines what an expression means for an
+//! [`Event`](crate::event::Event) and for a row of a trace, and which part of it the BPF programs apply. The columns,
+//! and which kind has which, belong to `trace`.
 
 mod bounds;
 mod check;

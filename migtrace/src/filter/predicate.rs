@@ -1,8 +1,8 @@
 //! Predicates: tests on columns, combined by AND and OR.
 //!
-//! There is no NOT: it was pushed down to the tests, each of which has a negation. A test on a column that an event lacks is
-//! neither true nor false, and in a tree without NOT that is the same as false. So evaluation has only two outcomes and
-//! still does what SQL does.
+//! There is no NOT: it was pushed down to the tests, each of which has a negation. A test on a column that an event
+//! lacks is neither true nor false. In a tree without NOT that is the same as false. So evaluation has only two
+//! outcomes and still does what SQL does.
 
 use regex::Regex;
 

@@ -1,5 +1,5 @@
-//! The Linux capabilities that this process keeps once its programs are attached: from then on it reads other users' process
-//! names and mappings, and serves untrusted clients.
+//! The Linux capabilities that this process keeps once its programs are attached. From then on it reads other users'
+//! process names and mappings, and serves untrusted clients.
 //!
 //! Capabilities belong to threads: each thread drops its own, and passes the rest to threads that it starts. A program
 //! executed as root gets all of them again, so a traced command runs as without migtrace.

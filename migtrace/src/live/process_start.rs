@@ -51,8 +51,8 @@ impl Processes {
         started_ns
     }
 
-    /// Drops all processes. Call it now and then if a filter can exclude exits, so that the start time of an exited
-    /// process does not stay with its PID. /proc is then read again, and has no entry for exited processes.
+    /// Drops all processes. If a filter can exclude exits, call it now and then. Otherwise the start time of an exited
+    /// process stays with its PID. /proc is then read again, and has no entry for exited processes.
     pub fn forget(&mut self) {
         self.started_ns.clear();
         self.ended.clear();

@@ -38,8 +38,8 @@ pub(super) fn title(run: &Run, section: &Section) -> String {
     format!("{}   (phase of {}/{}, from {ms:.3} ms)", escape_control(&phase.text), event.comm, event.tid)
 }
 
-/// Whether to count an event instead of showing it: a fault outside all requested ranges in which no page was misplaced or
-/// migrated, or a mapping without requested pages.
+/// Whether to count an event instead of showing it. True for a fault outside all requested ranges in which no page was
+/// misplaced or migrated, and for a mapping without requested pages.
 fn is_irrelevant(run: &Run, index: usize) -> bool {
     let event = &run.events[index];
     let fault = match &event.body {

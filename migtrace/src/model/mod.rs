@@ -1,7 +1,8 @@
 //! Relations between the events of a recording: pure state, shared by all views.
 //!
-//! It answers which event is nested in which, which page an address belongs to, the fate of a marked page, and which
-//! thread waited for a migration. It does no I/O and uses no terminal and no kernel. Views only read it.
+//! It answers which event is nested in which, and which page an address belongs to. It also answers the fate of a
+//! marked page, and which thread waited for a migration. It does no I/O and uses no terminal and no kernel. Views only
+//! read it.
 
 pub mod address;
 pub mod bounded;

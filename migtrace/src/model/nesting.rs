@@ -1,7 +1,7 @@
 //! Nesting of events: batches in placement syscalls, pages in batches, checks and migrations in page faults.
 //!
-//! The kernel does not report nesting. It follows from time and thread, because a thread does one thing at a time: an
-//! event that ended between the start and the end of a syscall of the same thread is nested in that syscall.
+//! The kernel does not report nesting. It follows from time and thread, because a thread does one thing at a time. An
+//! event that ended between the start and the end of a syscall of the same thread is nested in it.
 
 use std::cmp::Reverse;
 

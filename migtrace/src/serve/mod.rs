@@ -1,8 +1,8 @@
 //! `migtrace serve`: keeps the counts and exports them over HTTP.
 //!
-//! Counts are read from the kernel on request, at most once a second, and at least every ten seconds, so that exited
-//! processes make room for others. Another thread encodes and sends them ([`http`]), so a slow scraper does not delay
-//! the reader.
+//! Counts are read from the kernel on request, at most once a second. They are read at least every ten seconds, so that
+//! exited processes make room for others. Another thread encodes and sends them ([`http`]), so a slow scraper does not
+//! delay the reader.
 
 mod cost;
 pub mod http;

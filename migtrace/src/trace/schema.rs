@@ -1,8 +1,8 @@
 //! The table's columns: name, type, encoding and kinds of each, in one place.
 //!
-//! [`columns!`] generates from that one table the schema, the buffers that a writer fills, the arrays that a reader takes
-//! values from, and the list that exporters and filters walk. Which field of an event goes to which column is the business
-//! of `row/`.
+//! From that one table, [`columns!`] generates the schema, the buffers that a writer fills, and the arrays that a
+//! reader takes values from. It also generates the list that exporters and filters walk. `row/` maps fields of events
+//! to columns.
 
 use std::sync::{Arc, LazyLock};
 

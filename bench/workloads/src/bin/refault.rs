@@ -1,5 +1,5 @@
-//! Measures two kinds of minor faults, page after page on one CPU: on fresh pages, and on unmapped pages in the swap
-//! cache, which migrate-on-fault checks.
+//! Measures two kinds of minor faults, page after page on one CPU. They are faults on fresh pages, and on unmapped
+//! pages in the swap cache, which migrate-on-fault checks.
 //!
 //! To get a page there, the program pages it out. Then a child that shares the page's swap entry reads it and ends: the
 //! swap cache keeps the page for the parent. Needs a swap device in memory, and root to switch swap read-ahead off.

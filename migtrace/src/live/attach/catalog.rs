@@ -106,9 +106,10 @@ const EXCEPTIONS_ONLY: &str = "faults are seen when the CPU raises them, before 
 /// All capabilities, in the order of attaching. Records come before their fields. The traced command starts after all
 /// of them, so operations under way at that time belong to older processes (`--pid`), and count as `no_start` loss.
 ///
-/// Names by kernel: folio_migrate_flags() was migrate_page_states() up to 5.15, move_to_new_folio() was move_to_new_page()
-/// up to 5.18. The events of migration entries are there from 5.18 on; before, the functions that set and remove them, which
-/// are called by pointer and so never inlined. migrate_pages() has seven arguments, and before 6.6 fentry takes six: its tracepoints come first.
+/// Names by kernel: folio_migrate_flags() was migrate_page_states() up to 5.15, move_to_new_folio() was
+/// move_to_new_page() up to 5.18. Trace events of migration entries exist from 5.18 on. Before, the functions that set
+/// and remove the entries are used; they are called by pointer, and so never inlined. migrate_pages() has seven
+/// arguments, and before 6.6 fentry takes six: its tracepoints come first.
 pub const CATALOG: &[Capability] = &[
     Capability {
         probe: Probe::Fault,

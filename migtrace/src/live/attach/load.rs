@@ -118,8 +118,9 @@ impl Loaded {
     /// faults would fill the rings. Then batches: a batch that ended without the programs that see migrations would
     /// miss some.
     ///
-    /// Of each attach method, the program that sees the start of an event is detached first: no thread stays in an event
-    /// whose end no program sees. Ends without a start are not counted, see [`Counters::ignore_further_no_start()`](crate::live::counters::Counters::ignore_further_no_start).
+    /// Of each attach method, the program that sees the start of an event is detached first. So no thread stays in an
+    /// event whose end no program sees. Ends without a start are not counted, see
+    /// [`Counters::ignore_further_no_start()`](crate::live::counters::Counters::ignore_further_no_start).
     pub fn detach(mut self) {
         let order = |probe| match probe {
             Probe::Fault => 0,

@@ -36,8 +36,8 @@ const DRAINS_PER_LOSS: u32 = 200;
 /// Limit of batches that wait for the consumer. If it is reached, the reader waits, the rings fill, and the programs
 /// count what does not fit. So loss has one place, and its count is exact.
 const QUEUE: usize = 64;
-/// Limit of records taken from one ring at a time, so that other rings get their turn and the consumer starts while
-/// full rings are still being drained.
+/// Limit of records taken from one ring at a time. So other rings get their turn, and the consumer starts while full
+/// rings are still being drained.
 const SHARE: usize = 1 << 14;
 
 /// Name of the thread in the kernel.

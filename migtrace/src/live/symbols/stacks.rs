@@ -1,5 +1,5 @@
 //! Function names of stacks. The kernel stores each stack once, and records have its number. Names are looked up when
-//! records are released, from the mappings at the time of the stack: parsing a program's symbols can take longer than
+//! records are released, from the mappings at the time of the stack. Parsing a program's symbols can take longer than
 //! the process runs.
 //!
 //! Names come from kallsyms, and from ELF symbols and DWARF of mapped files, by blazesym, the usual library of BPF
@@ -148,8 +148,8 @@ impl Stacks {
         self.sources.mappings.as_ref().is_none_or(|mappings| mappings.is_current(pid, at_ns))
     }
 
-    /// The functions at an address of a process, from the file that it had mapped there; or the address, if the file
-    /// has no name for it. `None` if the file is unknown or missing.
+    /// The functions at an address of a process, from the file that it had mapped there. The address itself, if the
+    /// file has no name for it. `None` if the file is unknown or missing.
     fn name_in_file(&mut self, pid: u32, at_ns: u64, address: u64) -> Option<Vec<String>> {
         let (file, offset) = self.sources.mappings.as_ref()?.find(pid, at_ns, address)?;
         if self.files.len() == KEPT {

@@ -1,9 +1,9 @@
 //! Columns while a writer fills them.
 //!
-//! A column that has a dictionary in the file has it from the first row on. A row is the key of its word; neighbouring rows
-//! with the same word, or with none, are one run. Neighbouring events share their process, CPU, kind and class most of the
-//! time, so a row costs one comparison, and a column that a kind does not use costs nothing. Libraries look up every value
-//! of every row in a hash table, which was more than half of the cost of a recorded event.
+//! A column that has a dictionary in the file has it from the first row on. A row is the key of its word; neighbouring
+//! rows with the same word, or with none, are one run. Neighbouring events share their process, CPU, kind and class
+//! most of the time. So a row costs one comparison, and a column that a kind does not use costs nothing. Libraries look
+//! up every value of every row in a hash table, which was more than half of the cost of a recorded event.
 
 use super::types::Cell;
 

@@ -1,7 +1,7 @@
 //! One row of a trace, field by field.
 //!
-//! Nothing is trusted. A row that lacks a value that its kind requires, or has a word or number that is invalid in its
-//! column, is an error with the column's name.
+//! Nothing is trusted. It is an error, with the column's name, if a row lacks a value that its kind requires. So is a
+//! word or number that is invalid in its column.
 
 use std::{collections::HashSet, fmt, num::NonZeroU32, str::FromStr, sync::Arc};
 

@@ -1,8 +1,8 @@
 //! Joins many segments into one file.
 //!
-//! Row groups are copied without encoding them again. Only small ones are encoded together: a quiet recording has a segment
-//! every second, each row group costs a footer entry per column, and Parquet allows 32767 of them, which are nine hours. Row
-//! groups of an older version of the format are encoded again, too, because columns are added.
+//! Row groups are copied without encoding them again. Only small ones are encoded together. A quiet recording has a
+//! segment every second, and each row group costs a footer entry per column. Parquet allows 32767 row groups, which are
+//! nine hours. Row groups of an older version of the format are encoded again, too, because columns are added.
 
 use std::{
     fs::{self, File},

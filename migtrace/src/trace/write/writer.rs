@@ -64,8 +64,8 @@ impl Writer {
         Self::create_keeping(path, meta, Keep::All)
     }
 
-    /// Starts a flight recording, which keeps the last events in memory until they are requested: those of the last `age`, and
-    /// about a second more, unless they take more than `bytes`. Older events are evicted, and counted.
+    /// Starts a flight recording, which keeps the last events in memory until they are requested. It keeps those of the
+    /// last `age`, and about a second more, unless they take more than `bytes`. Older events are evicted, and counted.
     ///
     /// # Errors
     /// As [`Writer::create`].

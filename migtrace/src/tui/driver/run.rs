@@ -37,16 +37,17 @@ use crate::{
 
 /// Time between two frames. A key is answered by a frame at once.
 const FRAME: Duration = Duration::from_millis(100);
-/// If a frame takes long, on a slow or busy machine, drawing takes at most one part in so many of the time, but at least one
-/// frame is drawn in this time.
+/// On a slow or busy machine a frame can take long. Drawing then takes at most one part in so many of the time, but at
+/// least one frame is drawn in this time.
 const FRAME_PARTS: u32 = 5;
 const SLOWEST_FRAME: Duration = Duration::from_secs(1);
 /// Longest time of counting events before keys are read.
 const SLICE: Duration = Duration::from_millis(15);
 /// Part of the time that is spent on counting live events. Events beyond that are lost for the screen, which shows how many.
 const DUTY: f64 = 0.6;
-/// Live events older than this are lost for the screen, so that it shows what is now, and those beyond so many, so that
-/// memory stays bounded. They are never left in the rings: a recording beside the screen would lose them, too.
+/// Live events older than this are lost for the screen, so that it shows what is now. Events beyond so many are lost
+/// too, so that memory stays bounded. They are never left in the rings: a recording beside the screen would lose them,
+/// too.
 const BEHIND_NS: u64 = 5_000_000_000;
 const WAITING: usize = 1 << 17;
 /// Events counted between two readings of the clock.

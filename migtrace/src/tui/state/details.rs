@@ -1,7 +1,7 @@
 //! Page histories and funnels of lazy migration, and what the views show of them.
 //!
-//! They are too large to be copied when the screen is paused, or to be listed for each frame: what the shown view needs is
-//! made on a tick.
+//! They are too large to be copied when the screen is paused, or to be listed for each frame. What the shown view needs
+//! is made on a tick.
 
 use crate::{
     event::ProcessId,
