@@ -1,5 +1,7 @@
 //! Page faults: handle_mm_fault() from entry to exit, classified by what runs inside.
 
+use core::mem;
+
 use migtrace_common::{
     counters::Probe,
     kinds::{FaultClass, FaultHook, RecordKind},
@@ -57,12 +59,12 @@ pub fn classify(class: FaultClass) {
 #[inline(always)]
 pub fn end(ctx: &impl Returned) {
     let ended = Event::ending(FAULT, |_, state| {
-        let start = state.fault;
-        state.fault.start_ns = 0;
-        (start.start_ns != 0).then_some(start)
+        // The rest stays until the next fault: read in place, it needs no copy on the stack.
+        let start_ns = mem::take(&mut state.fault.start_ns);
+        (start_ns != 0).then_some((start_ns, &state.fault))
     });
-    let Some((event, start)) = ended else { return };
-    let latency_ns = event.ts_ns - start.start_ns;
+    let Some((event, (start_ns, start))) = ended else { return };
+    let latency_ns = event.ts_ns - start_ns;
     // Before the walk through the page tables, which costs as much as the record.
     let wanted =
         filter::wants(RecordKind::FAULT) && filter::wants_addr(start.addr) && filter::wants_latency(latency_ns);
