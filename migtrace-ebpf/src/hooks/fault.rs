@@ -1,7 +1,5 @@
 //! Page faults: handle_mm_fault() from entry to exit, classified by what runs inside.
 
-use core::mem;
-
 use migtrace_common::{
     counters::Probe,
     kinds::{FaultClass, FaultHook, RecordKind},
@@ -58,13 +56,16 @@ pub fn classify(class: FaultClass) {
 /// handle_mm_fault() returned.
 #[inline(always)]
 pub fn end(ctx: &impl Returned) {
-    let ended = Event::ending(FAULT, |_, state| {
-        // The rest stays until the next fault: read in place, it needs no copy on the stack.
-        let start_ns = mem::take(&mut state.fault.start_ns);
-        (start_ns != 0).then_some((start_ns, &state.fault))
-    });
-    let Some((event, (start_ns, start))) = ended else { return };
-    let latency_ns = event.ts_ns - start_ns;
+    // Not Event::ending(), which takes 14 instructions more. A start that stays on an excluded CPU does no harm: the next
+    // fault overwrites it.
+    let Some(event) = Event::ending_now(FAULT) else { return };
+    let Some(state) = THREADS.of_current() else { return FAULT.lost_start() };
+    let start = state.fault;
+    state.fault.start_ns = 0;
+    if start.start_ns == 0 {
+        return FAULT.lost_start();
+    }
+    let latency_ns = event.ts_ns - start.start_ns;
     // Before the walk through the page tables, which costs as much as the record.
     let wanted =
         filter::wants(RecordKind::FAULT) && filter::wants_addr(start.addr) && filter::wants_latency(latency_ns);
