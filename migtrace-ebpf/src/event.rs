@@ -34,7 +34,7 @@ impl Event {
     /// The end of something that began earlier in the running thread: `take` removes its start from the thread's state.
     ///
     /// The start is removed on every CPU. If it stayed on a CPU that the filter excludes, the thread would seem to be
-    /// still in that fault, syscall or batch. `None`: counted as filtered, or as lost if no program saw the start.
+    /// still in that syscall, check or batch. `None`: counted as filtered, or as lost if no program saw the start.
     #[inline(always)]
     pub fn ending<S>(
         program: Program,
