@@ -48,13 +48,15 @@ fn recorded_faults_equal_the_count_of_getrusage() {
     assert_eq!(trace.meta().lost(), 0);
     let events = trace.read_all().unwrap();
     let phase = |text: &str| events.iter().find(|e| matches!(&e.body, Body::Phase(p) if p.text == text)).unwrap();
-    let (begin, end) = (phase("begin"), phase("end"));
+    let (rehearsal, begin, end) = (phase("rehearsal"), phase("begin"), phase("end"));
     assert_eq!((begin.pid, begin.process_start_ns), (end.pid, end.process_start_ns));
     assert!(begin.process_start_ns.is_some_and(|ns| ns < begin.ts_ns));
     let inside = |e: &&Event| e.tid == begin.tid && (begin.ts_ns..end.ts_ns).contains(&e.ts_ns);
     // The kernel counts a fault once, although a fault with result retry is handled a second time.
     let is_fault = |e: &&Event| matches!(&e.body, Body::Fault(f) if f.result.as_deref() != Some("retry"));
     let seen = events.iter().filter(inside).filter(is_fault).count();
+    let is_outside = |e: &&Event| e.tid == begin.tid && (rehearsal.ts_ns..begin.ts_ns).contains(&e.ts_ns) && is_fault(e);
+    assert_eq!(events.iter().find(is_outside), None, "a fault between the count and its phase");
     assert_eq!(seen, counted, "faults traced by {attach_method}");
 }
 
@@ -135,6 +137,11 @@ fn workload() -> ! {
     // SAFETY: the range is the mapping above, and no other reference to it exists.
     let bytes = unsafe { std::slice::from_raw_parts_mut(memory.as_ptr().cast::<u8>(), len) };
 
+    // Map the code and the stack of both calls first. Otherwise their own first touch is a fault between the count and
+    // the phase: in the count, and not among the events.
+    faults();
+    phase("rehearsal");
+
     let before = faults();
     phase("begin");
     let (written, rest) = bytes.split_at_mut(len / 3);
@@ -150,7 +157,7 @@ fn workload() -> ! {
 }
 
 fn faults() -> i64 {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
+    let usage = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
     usage.minor_page_faults() + usage.major_page_faults()
 }
 
