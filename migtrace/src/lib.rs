@@ -14,6 +14,7 @@ pub mod live;
 pub mod log;
 pub mod metrics;
 pub mod model;
+pub mod output_file;
 pub mod plot;
 pub mod recording;
 pub mod serve;

@@ -1,15 +1,16 @@
 //! `migtrace export`: writes a trace as text for other programs.
 
 use std::{
-    fs::OpenOptions,
     io::{self, BufWriter, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use anyhow::{Context, Result};
-use migtrace::export::{self, Counts};
+use migtrace::{
+    export::{self, Counts},
+    output_file,
+};
 
 use super::{
     filter::{self, FilterArgs},
@@ -63,6 +64,5 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
 fn destination(path: Option<&Path>) -> Result<Box<dyn Write>> {
     let Some(path) = path else { return Ok(Box::new(io::stdout().lock())) };
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    Ok(Box::new(file.with_context(|| format!("cannot write {}", path.display()))?))
+    Ok(Box::new(output_file::create(path).with_context(|| format!("cannot write {}", path.display()))?))
 }

@@ -16,8 +16,8 @@ pub const READING: CapabilitySet = CapabilitySet::BPF
 /// To also open files mapped by other users' processes, for function names.
 pub const NAMING: CapabilitySet = READING.union(CapabilitySet::CHECKPOINT_RESTORE);
 
-/// To also write a trace, into the directory of the user who called sudo.
-pub const WRITING: CapabilitySet = READING.union(CapabilitySet::DAC_OVERRIDE);
+/// To also write a trace, into the directory of the user who called sudo, and to give it to that user.
+pub const WRITING: CapabilitySet = READING.union(CapabilitySet::DAC_OVERRIDE).union(CapabilitySet::CHOWN);
 
 /// To also start a recorder, which attaches programs of its own: without root it has only the capabilities passed on.
 pub const RECORDING: CapabilitySet = WRITING.union(CapabilitySet::PERFMON);

@@ -14,6 +14,9 @@ pub enum PlotError {
     /// The built-in font could not be read.
     #[error("the built-in font is damaged")]
     Font,
+    /// The file could not be created.
+    #[error("{0}")]
+    Create(std::io::Error),
     /// The file could not be written.
     #[error("could not draw: {0}")]
     Draw(String),

@@ -19,7 +19,7 @@ use plotters::{backend::SVGBackend, prelude::*, style::register_font};
 pub use color::PALETTE;
 pub use error::PlotError;
 
-use crate::{model::Run, text};
+use crate::{model::Run, output_file, text};
 use canvas::FONT;
 use timeline::Timeline;
 
@@ -41,9 +41,15 @@ pub fn timeline(runs: &[(&str, &Run)], path: &Path) -> Result<(), PlotError> {
     register_font(FONT, FontStyle::Bold, dejavu::sans::bold()).map_err(|_| PlotError::Font)?;
     let note = note(runs);
     let size = (WIDTH, HEIGHTS[usize::from(panels.len() > 1)]);
+    // The library would give a new file the umask's mode; it keeps owner and mode of one that exists.
+    let create = || output_file::create(path).map_err(PlotError::Create);
     match ending.as_deref() {
-        Some("svg") => draw::all(&SVGBackend::new(path, size).into_drawing_area(), &panels, &note),
-        Some("png") => draw::all(&BitMapBackend::new(path, size).into_drawing_area(), &panels, &note),
+        Some("svg") => {
+            create().and_then(|_| draw::all(&SVGBackend::new(path, size).into_drawing_area(), &panels, &note))
+        }
+        Some("png") => {
+            create().and_then(|_| draw::all(&BitMapBackend::new(path, size).into_drawing_area(), &panels, &note))
+        }
         _ => Err(PlotError::Ending),
     }
 }

@@ -1,10 +1,12 @@
 //! Errors of traces, with the file's name.
 
 use std::{
-    io,
+    fs, io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
+use nix::unistd::Uid;
 use parquet::errors::ParquetError;
 
 use super::schema::FORMAT_VERSION;
@@ -20,6 +22,13 @@ pub enum Error {
 
     #[error("cannot read {}: {error}", path.display())]
     Read { path: PathBuf, error: io::Error },
+
+    #[error(
+        "cannot read {}: it belongs to another user: use sudo, or `sudo chown $USER {}`",
+        path.display(),
+        path.display()
+    )]
+    Forbidden { path: PathBuf },
 
     #[error("cannot write {}: {error}", path.display())]
     Write { path: PathBuf, error: io::Error },
@@ -64,6 +73,7 @@ impl Error {
     pub(super) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
         move |error| match error.kind() {
             io::ErrorKind::NotFound => Self::Missing { path: path.to_owned() },
+            io::ErrorKind::PermissionDenied if is_of_another_user(path) => Self::Forbidden { path: path.to_owned() },
             _ => Self::Read { path: path.to_owned(), error },
         }
     }
@@ -86,4 +96,9 @@ impl Error {
     pub(super) fn damaged(path: &Path, place: impl Into<String>, why: impl ToString) -> Self {
         Self::Damaged { path: path.to_owned(), place: place.into(), why: why.to_string() }
     }
+}
+
+/// Whether a file can be seen, and belongs to another user.
+fn is_of_another_user(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.is_file() && file.uid() != Uid::effective().as_raw())
 }

@@ -8,7 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::trace::error::{Error, Result};
+use crate::{
+    output_file,
+    trace::error::{Error, Result},
+};
 
 /// `run.parquet.partial` for `run.parquet`.
 pub(crate) fn path_of(trace: &Path) -> PathBuf {
@@ -60,7 +63,7 @@ impl Partial {
     pub(crate) fn create(trace: &Path) -> Result<Self> {
         let dir = path_of(trace);
         match DirBuilder::new().mode(0o700).create(&dir) {
-            Ok(()) => Self::lock(dir, trace),
+            Ok(()) => Self::lock(dir, trace).inspect(|made| output_file::give_to_sudo_user(&made.lock)),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match Self::lock(dir.clone(), trace) {
                 Err(busy @ Error::Recording { .. }) => Err(busy),
                 _ => Err(Error::Unfinished { path: trace.to_owned(), partial: dir }),
@@ -101,7 +104,7 @@ impl Partial {
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let temporary = self.dir.join(format!("{name}.tmp"));
         let write = || {
-            let mut file = create_new(&temporary)?;
+            let mut file = output_file::create_new(&temporary)?;
             file.write_all(bytes)?;
             file.sync_all()?;
             fs::rename(&temporary, self.dir.join(name))?;
@@ -141,12 +144,4 @@ pub(crate) fn check_target(path: &Path) -> Result<()> {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::write(path)(e)),
         _ => Ok(()),
     }
-}
-
-/// Creates a file that only its owner can read.
-///
-/// # Errors
-/// Something of that name exists, such as a symbolic link; or another error of open(2).
-pub(crate) fn create_new(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(path)
 }

@@ -19,6 +19,7 @@ use parquet::{
 
 use super::segment::{Segment, meta_entry, meta_json};
 use crate::{
+    output_file,
     recording::Meta,
     trace::{
         error::{Error, Result},
@@ -27,7 +28,6 @@ use crate::{
             checksum::{self, TAIL},
             container::{Container, GroupBytes, rows_of},
         },
-        partial_dir,
         schema::{self, COLUMNS},
     },
 };
@@ -55,7 +55,7 @@ pub struct Summary {
 /// # Errors
 /// A segment cannot be read, or the file cannot be written.
 pub(crate) fn join(segments: &[PathBuf], temporary: &Path, path: &Path, meta: &Meta) -> Result<u64> {
-    let file = partial_dir::create_new(temporary).map_err(Error::write(temporary))?;
+    let file = output_file::create_new(temporary).map_err(Error::write(temporary))?;
     let meta = meta_json(meta, path)?;
     let written = Join::new(file, path, &meta).and_then(|mut join| {
         for segment in segments {

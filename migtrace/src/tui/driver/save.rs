@@ -1,15 +1,16 @@
 //! Saves the screen as text, and a view's rows as CSV.
 
 use std::{
-    fs::{File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use crate::tui::{rows::of_view, state::app::App, view::theme::Theme};
+use crate::{
+    output_file,
+    tui::{rows::of_view, state::app::App, view::theme::Theme},
+};
 
 /// The screen as text, without blanks at the ends of lines.
 #[must_use]
@@ -23,11 +24,6 @@ pub(crate) fn text_of(app: &App, theme: Theme, columns: u16, rows: u16) -> Strin
     buffer.content().chunks(usize::from(columns.max(1))).map(line).collect()
 }
 
-/// Creates a new file that only its owner can read, like a trace.
-fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
-}
-
 /// Saves the screen. Returns the file's name.
 ///
 /// # Errors
@@ -35,7 +31,7 @@ fn create(path: &Path) -> io::Result<File> {
 pub(crate) fn screen(app: &App, theme: Theme, stamp: &str) -> io::Result<PathBuf> {
     let path = PathBuf::from(format!("migtrace-{}-{stamp}.txt", app.view_name()));
     let (columns, rows) = app.size;
-    create(&path)?.write_all(text_of(app, theme, columns, rows).as_bytes())?;
+    output_file::create_new(&path)?.write_all(text_of(app, theme, columns, rows).as_bytes())?;
     Ok(path)
 }
 
@@ -48,7 +44,7 @@ pub(crate) fn rows(app: &App, stamp: &str) -> io::Result<Option<PathBuf>> {
     if !of_view::has_rows(app, app.view) {
         return Ok(None);
     }
-    match of_view::write_csv(app, create(&path)?) {
+    match of_view::write_csv(app, output_file::create_new(&path)?) {
         Some(written) => written.map_err(io::Error::other).map(|()| Some(path)),
         None => Ok(None),
     }
