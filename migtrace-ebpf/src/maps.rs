@@ -3,7 +3,7 @@
 //! The collector finds most of them by name. Only their definitions are here, with the keys and values that no other
 //! file owns.
 
-use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
+use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::{
     btf_maps::{ArrayOfMaps, RingBuf},
     macros::{btf_map, map},
@@ -69,9 +69,10 @@ pub const PIDS_PER_VALUE: u32 = 4096;
 const PIDS: u32 = 1 << 22;
 
 /// A byte for each process id, nonzero if the process is traced. A hash would be smaller, but every fault of every
-/// process that is not traced would pay for a lookup.
+/// process that is not traced would pay for a lookup. The collector maps the memory.
 #[map]
-pub static TRACED: Array<[u8; PIDS_PER_VALUE as usize]> = Array::with_max_entries(PIDS / PIDS_PER_VALUE, 0);
+pub static TRACED: Array<[u8; PIDS_PER_VALUE as usize]> =
+    Array::with_max_entries(PIDS / PIDS_PER_VALUE, BPF_F_MMAPABLE);
 
 /// Processes that the filter lists by number, without their children.
 #[map]

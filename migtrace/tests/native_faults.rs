@@ -55,7 +55,8 @@ fn recorded_faults_equal_the_count_of_getrusage() {
     // The kernel counts a fault once, although a fault with result retry is handled a second time.
     let is_fault = |e: &&Event| matches!(&e.body, Body::Fault(f) if f.result.as_deref() != Some("retry"));
     let seen = events.iter().filter(inside).filter(is_fault).count();
-    let is_outside = |e: &&Event| e.tid == begin.tid && (rehearsal.ts_ns..begin.ts_ns).contains(&e.ts_ns) && is_fault(e);
+    let is_outside =
+        |e: &&Event| e.tid == begin.tid && (rehearsal.ts_ns..begin.ts_ns).contains(&e.ts_ns) && is_fault(e);
     assert_eq!(events.iter().find(is_outside), None, "a fault between the count and its phase");
     assert_eq!(seen, counted, "faults traced by {attach_method}");
 }

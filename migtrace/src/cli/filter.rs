@@ -18,6 +18,8 @@ use migtrace::{
 };
 use strum::VariantNames;
 
+use super::follow::TreeArgs;
+
 /// Heading of the options in the help.
 pub(crate) const HEADING: &str = "Filters (different options: AND; one option repeated: OR)";
 
@@ -116,13 +118,14 @@ impl FilterArgs {
         Predicate::all(parts.into_iter().flatten()).into()
     }
 
-    /// What is traced, in words: the filter and the cgroups. `None`: everything.
-    pub(crate) fn scope_text(&self, filter: &Filter) -> Option<String> {
+    /// What is traced, in words: the processes, the filter and the cgroups. `None`: everything.
+    pub(crate) fn scope_text(&self, tree: TreeArgs, filter: &Filter) -> Option<String> {
         let cgroups = self.cgroup.iter().map(|cgroup| format!("in cgroup {cgroup}"));
         let containers = self.container.iter().map(|called| format!("in container {called}"));
         let scope: Vec<String> = cgroups.chain(containers).collect();
         let filter = (!filter.is_all()).then(|| filter.to_string());
-        let parts: Vec<String> = filter.into_iter().chain((!scope.is_empty()).then(|| scope.join(" or "))).collect();
+        let scope = (!scope.is_empty()).then(|| scope.join(" or "));
+        let parts: Vec<String> = tree.text(&self.pid).into_iter().chain(filter).chain(scope).collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 

@@ -14,7 +14,9 @@ use migtrace::log::{self, Options};
 use super::{
     color::When,
     filter::{self, FilterArgs},
+    follow::{self, TreeArgs},
     load, log_live,
+    stop::EndArgs,
 };
 
 /// Explain events in words: a line per event, a legend, a summary. Reads a trace, or without FILE the running kernel
@@ -23,16 +25,16 @@ use super::{
 /// Long runs of equal lines are folded. Page faults without a migration, outside all requested ranges, are only counted.
 /// Filters for whole tasks (--pid, --comm, --cgroup) also limit the summary; other filters limit only what is shown.
 ///
-/// Without FILE, the log follows the running kernel until Ctrl-C, then prints legend and summary. A line appears 250 ms
-/// after its event ended. Events nested in a syscall or a page fault appear when it ends, or after 10 s. The live log needs
-/// the same privileges as record.
+/// Without FILE, the log follows the running kernel until Ctrl-C, then prints legend and summary. With --pid it also ends
+/// when these processes have exited. A line appears 250 ms after its event ended. Events nested in a syscall or a page
+/// fault appear when it ends, or after 10 s. The live log needs the same privileges as record.
 #[derive(clap::Args)]
 #[command(after_help = format!("Examples:
   migtrace log run.parquet
   migtrace log run.parquet --color always | less -R
   migtrace log run.parquet --kind migrate --all
   migtrace log run.parquet --format tsv | cut -f 5,11,12,23
-  migtrace log --pid 4711
+  migtrace log --pid 4711 --duration 10s
 
 {}", filter::EXAMPLES))]
 pub(crate) struct Args {
@@ -49,7 +51,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     color: When,
     #[command(flatten)]
-    filter: FilterArgs,
+    pub(super) end: EndArgs,
+    #[command(flatten)]
+    pub(super) filter: FilterArgs,
+    #[command(flatten)]
+    pub(super) tree: TreeArgs,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -62,8 +68,11 @@ pub(crate) fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
     let options = Options { all: args.all, tsv: args.format == Format::Tsv, ..Options::default() };
     let mut out = BufWriter::new(AutoStream::new(io::stdout().lock(), args.color.into()));
     match &args.file {
-        Some(file) => of_file(file, args, options, &mut out)?,
-        None => log_live::run(&args.filter, options, verbose, &mut out)?,
+        Some(file) => {
+            follow::check_recorded(args.tree, args.end)?;
+            of_file(file, args, options, &mut out)?;
+        }
+        None => log_live::run(args, options, verbose, &mut out)?,
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)

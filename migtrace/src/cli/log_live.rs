@@ -17,45 +17,53 @@ use migtrace::{
 };
 use tokio::time::interval;
 
-use super::{filter::FilterArgs, stop::Stop};
+use super::{
+    filter::FilterArgs,
+    follow::{self, TreeArgs},
+    log::Args,
+    stop::Stop,
+};
 
 /// How often complete lines are written.
 const TICK: Duration = Duration::from_millis(250);
 
-pub(super) fn run(filter: &FilterArgs, options: Options, verbose: bool, out: &mut dyn Write) -> Result<()> {
+pub(super) fn run(args: &Args, options: Options, verbose: bool, out: &mut dyn Write) -> Result<()> {
     requirements::check().map_err(SessionError::from)?;
-    filter.check_pids()?;
+    args.filter.check_pids()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
-    runtime.block_on(follow(filter, options, verbose, out))
+    runtime.block_on(run_live(args, options, verbose, out))
 }
 
-fn scope(args: &FilterArgs, verbose: bool) -> Result<Scope> {
+fn scope(args: &FilterArgs, tree: TreeArgs, verbose: bool) -> Result<Scope> {
     // What an event means follows from what its task did around it.
     let filter = args.but_scope().of_tasks();
-    let processes = args.pid.iter().map(|pid| format!("process {pid} with the children that it has from now on"));
-    let only: Vec<String> = processes.chain(args.scope_text(&filter)).collect();
     Ok(Scope {
         processes: (!args.pid.is_empty()).then(|| args.pid.clone()),
+        tree: tree.tree,
         diagnostics: verbose,
         kernel: KernelScope { cgroups: args.root_cgroups()?, uid: None, sample: None },
-        filter_text: (!only.is_empty()).then(|| only.join(", ")),
+        filter_text: args.scope_text(tree, &filter),
         ..Scope::of(filter, privilege::READING)
     })
 }
 
-async fn follow(args: &FilterArgs, options: Options, verbose: bool, out: &mut dyn Write) -> Result<()> {
-    let scope = scope(args, verbose)?;
+async fn run_live(args: &Args, options: Options, verbose: bool, out: &mut dyn Write) -> Result<()> {
+    let scope = scope(&args.filter, args.tree, verbose)?;
     // From here on a signal ends the log, and no longer the program.
     let mut stop = Stop::listen()?;
     let mut session = Session::start(&scope)?;
-    let mut log = Follower::new(session.meta().clone(), Options { filter: args.but_scope(), ..options });
-    log.begin(out)?;
+    stop.at(args.end.deadline());
+    if let Some(not_followed) = follow::not_followed(&session) {
+        log::warn!("{not_followed}");
+    }
+    let mut lines = Follower::new(session.meta().clone(), Options { filter: args.filter.but_scope(), ..options });
+    lines.begin(out)?;
     out.flush()?;
     let mut tick = interval(TICK);
     loop {
         tokio::select! {
             events = session.next() => match events {
-                Some(events) => take(&mut log, events),
+                Some(events) => take(&mut lines, events),
                 None => break,
             },
             stopped = stop.wait() => {
@@ -64,19 +72,23 @@ async fn follow(args: &FilterArgs, options: Options, verbose: bool, out: &mut dy
             }
             _ = tick.tick() => {
                 session.tick();
-                log.write(clock::boot_ns(), out)?;
+                lines.write(clock::boot_ns(), out)?;
                 out.flush()?;
+                if session.processes_have_exited() {
+                    eprintln!("migtrace: {}", follow::have_exited(&args.filter.pid));
+                    break;
+                }
             }
         }
     }
     let last = |events| {
-        take(&mut log, events);
+        take(&mut lines, events);
         Ok::<_, SessionError>(())
     };
     let meta = session.stop(last).await?;
-    Ok(log.finish(meta, out)?)
+    Ok(lines.finish(meta, out)?)
 }
 
-fn take(log: &mut Follower, events: Vec<Event>) {
-    events.into_iter().for_each(|event| log.take(event));
+fn take(lines: &mut Follower, events: Vec<Event>) {
+    events.into_iter().for_each(|event| lines.take(event));
 }

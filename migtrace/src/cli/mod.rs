@@ -7,6 +7,7 @@ mod completions;
 mod doctor;
 mod export;
 mod filter;
+mod follow;
 mod load;
 mod log;
 mod log_live;
@@ -48,7 +49,7 @@ enum Command {
     Log(log::Args),
     Memtoy(memtoy::Args),
     Page(page::Args),
-    Record(record::Args),
+    Record(Box<record::Args>),
     Recover(recover::Args),
     Serve(serve::Args),
     Summary(summary::Args),

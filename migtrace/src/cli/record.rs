@@ -18,8 +18,9 @@ use migtrace::{
         privilege,
         scope::Scope,
         session::{Session, SessionError},
-        workload::{Workload, shell_status},
+        workload::{Identity, Workload, shell_status},
     },
+    output_file,
     recording::{Meta, ProbeInfo, Why},
     summary::Summary,
     text,
@@ -33,23 +34,25 @@ use tokio::{
 
 use super::{
     filter::{self, FilterArgs},
+    follow::{self, TreeArgs},
     output::{self, Trigger},
     progress::Progress,
-    stop::Stop,
+    stop::{EndArgs, Stop},
 };
 
 /// Record page faults, migrations and placement syscalls into a trace
 ///
 /// With a command, records it and its children until it exits, and exits with its status. With --pid, records those
-/// processes and the children they fork from then on. With neither, records the whole system. Without a command,
-/// recording runs until Ctrl-C.
+/// processes and the children they fork from then on, until all of them have exited; --tree adds the children that they
+/// have already. With neither, records the whole system. Ctrl-C and --duration end every recording.
 ///
 /// BPF programs evaluate filters in the kernel as far as possible, before an event is recorded. Filtered events are
 /// counted.
 #[derive(clap::Args)]
 #[command(after_help = format!("Examples:
   migtrace record -o run.parquet -- ./stream
-  migtrace record --pid 4711
+  migtrace record --pid 4711 --tree --duration 30s
+  sudo migtrace record -u $USER -- ./stream
   migtrace record -o lazy.parquet -- migtrace memtoy lazy.memtoy
   migtrace record --cgroup /system.slice/db.service --filter 'kind != fault || nid != cpu_node'
   migtrace record --sample 100 --uid 1000
@@ -70,11 +73,18 @@ pub(crate) struct Args {
     ring_size: Option<u32>,
     #[command(flatten)]
     files: output::OutputArgs,
+    #[command(flatten)]
+    end: EndArgs,
+    /// Run the command as this user: a name or UID. HOME, SHELL, USER and LOGNAME become those of the user
+    #[arg(short, long, value_name = "USER", requires = "command", value_parser = Identity::named)]
+    user: Option<Identity>,
     /// Print no progress and no summary
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
     filter: FilterArgs,
+    #[command(flatten)]
+    tree: TreeArgs,
     /// Only events of tasks of this user
     #[arg(long, value_name = "UID", help_heading = filter::HEADING)]
     uid: Option<u32>,
@@ -96,6 +106,7 @@ impl Args {
                 Some(workload) => Some(vec![workload.pid]),
                 None => (!self.filter.pid.is_empty()).then(|| self.filter.pid.clone()),
             },
+            tree: self.tree.tree,
             ring_bytes: self.ring_size,
             stacks: self.stacks,
             diagnostics: verbose,
@@ -108,8 +119,12 @@ impl Args {
 
     /// What limits the recorded events, for the metadata: the filter, and what only the kernel evaluates. `None`: nothing.
     fn filter_text(&self, filter: &Filter) -> Option<String> {
-        let parts: Vec<String> =
-            self.filter.scope_text(filter).into_iter().chain(self.uid.map(|uid| format!("of user {uid}"))).collect();
+        let parts: Vec<String> = self
+            .filter
+            .scope_text(self.tree, filter)
+            .into_iter()
+            .chain(self.uid.map(|uid| format!("of user {uid}")))
+            .collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 }
@@ -139,7 +154,7 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
     let plan = args.files.plan()?;
     let workload = match &args.command[..] {
         [] => None,
-        argv => Some(Workload::hold(argv).with_context(|| format!("starting {}", argv[0]))?),
+        argv => Some(Workload::hold(argv, args.user.as_ref()).with_context(|| format!("starting {}", argv[0]))?),
     };
     let session = Session::start(&args.scope(workload.as_ref(), verbose)?)?;
     session.log_unattached();
@@ -151,6 +166,10 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
         workload.go().context("starting the command")?;
         stop.follow(workload);
     }
+    stop.at(args.end.deadline());
+    if let Some(not_followed) = follow::not_followed(&session).filter(|_| args.command.is_empty()) {
+        log::warn!("{not_followed}");
+    }
     if args.command.is_empty() && !args.quiet {
         eprintln!("migtrace: recording into {}; Ctrl-C ends it", args.output.display());
     }
@@ -158,12 +177,13 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
         output,
         dump,
         trigger: args.files.trigger(),
+        pids: args.filter.pid.clone(),
         progress: Progress::new(args.quiet),
         quiet: args.quiet,
         filling_cpu_ns: 0,
     };
-    let (mut meta, status) = recording.run(session, stop).await?;
-    recording.finish(args, &mut meta, status)
+    let (mut meta, status) = recording.run(session, &mut stop).await?;
+    recording.finish(args, &mut meta, status, &stop)
 }
 
 /// Waits for the signal. `None` never comes.
@@ -196,6 +216,8 @@ struct Recording {
     /// The signal that requests a flight recording to be written.
     dump: Option<Signal>,
     trigger: Option<Trigger>,
+    /// The processes that --pid lists.
+    pids: Vec<u32>,
     progress: Progress,
     /// CPU time that this thread spent filling rows. Another thread encodes them.
     filling_cpu_ns: u64,
@@ -205,7 +227,7 @@ struct Recording {
 impl Recording {
     /// Records until the command ends or a signal comes; returns the finished metadata. The inner result is the command's: if
     /// it could not be executed, the recording is still closed as any other.
-    async fn run(&mut self, mut session: Session, mut stop: Stop) -> Result<(Meta, Result<Option<ExitStatus>>)> {
+    async fn run(&mut self, mut session: Session, stop: &mut Stop) -> Result<(Meta, Result<Option<ExitStatus>>)> {
         let mut tick = interval(Duration::from_millis(250));
         let status = loop {
             tokio::select! {
@@ -219,6 +241,13 @@ impl Recording {
                     session.tick();
                     self.output.tick().with_context(|| self.while_writing())?;
                     self.progress.show(self.output.bytes());
+                    if !self.pids.is_empty() && session.processes_have_exited() {
+                        self.progress.clear();
+                        if !self.quiet {
+                            eprintln!("migtrace: {}", follow::have_exited(&self.pids));
+                        }
+                        break Ok(None);
+                    }
                 }
             }
         };
@@ -265,7 +294,7 @@ impl Recording {
     }
 
     /// Closes the trace, prints the account, and returns the command's exit status as that of this program.
-    fn finish(self, args: &Args, meta: &mut Meta, status: Result<Option<ExitStatus>>) -> Result<ExitCode> {
+    fn finish(self, args: &Args, meta: &mut Meta, status: Result<Option<ExitStatus>>, stop: &Stop) -> Result<ExitCode> {
         meta.command_status = status.as_ref().ok().copied().flatten().map(shell_status);
         let written = self.output.finish(meta).context("closing the trace")?;
         self.progress.clear();
@@ -279,13 +308,15 @@ impl Recording {
                 let out: u64 = meta.account.iter().map(|a| a.sampled_out).sum();
                 eprintln!("migtrace: sample: one of {sample}; {out} events sampled out");
             }
+            let owner = written.files.last().and_then(|file| output_file::other_owner(file));
             eprintln!(
-                "migtrace: recorded {} events ({} lost) in {:.1} s to {} ({} bytes)",
+                "migtrace: recorded {} events ({} lost) in {:.1} s to {} ({} bytes{})",
                 written.events,
                 meta.lost(),
                 meta.end_ns.unwrap_or(meta.start_ns).saturating_sub(meta.start_ns) as f64 / 1e9,
                 names(&written.files),
-                written.bytes
+                written.bytes,
+                owner.map(|owner| format!(", owner {owner}")).unwrap_or_default()
             );
             written
                 .files
@@ -314,7 +345,7 @@ impl Recording {
             }
         }
         let command = args.command.first().map_or("", String::as_str);
-        let code = status.with_context(|| format!("running {command}"))?.map_or(0, shell_status);
+        let code = status.with_context(|| format!("running {command}"))?.map_or(0, |status| stop.exit_status(status));
         Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
     }
 }

@@ -1,13 +1,37 @@
-//! Ends a recording: when the traced command exits, or on a signal.
+//! Ends a recording: when the traced command exits, on a signal, or after a time.
 
-use std::process::ExitStatus;
+use std::{
+    os::unix::process::ExitStatusExt,
+    process::ExitStatus,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result};
-use migtrace::live::workload::Workload;
+use migtrace::live::workload::{Workload, shell_status};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::JoinHandle,
+    time::sleep_until,
 };
+
+/// When a recording ends by itself.
+#[derive(clap::Args, Clone, Copy, Debug, Default)]
+pub(crate) struct EndArgs {
+    /// End after this time, such as 10s or 2m, counted from when the probes are attached
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    duration: Option<Duration>,
+}
+
+impl EndArgs {
+    pub(crate) fn is_given(self) -> bool {
+        self.duration.is_some()
+    }
+
+    /// When a recording that begins now ends.
+    pub(crate) fn deadline(self) -> Option<Instant> {
+        Instant::now().checked_add(self.duration?)
+    }
+}
 
 /// Waits for the end of a recording.
 pub(crate) struct Stop {
@@ -16,6 +40,9 @@ pub(crate) struct Stop {
     /// A signal came and was forwarded to the command.
     signalled: bool,
     signals: [Signal; 3],
+    deadline: Option<Instant>,
+    /// The time is over, and the command was ended for that.
+    expired: bool,
 }
 
 impl Stop {
@@ -31,6 +58,8 @@ impl Stop {
                 listen(SignalKind::terminate())?,
                 listen(SignalKind::hangup())?,
             ],
+            deadline: None,
+            expired: false,
         })
     }
 
@@ -40,11 +69,29 @@ impl Stop {
         self.command = Some(tokio::task::spawn_blocking(move || workload.wait()));
     }
 
-    /// Waits for the first of them. A signal ends the command too. Can be cancelled and called again, as a loop does that
+    /// Ends the recording at this time.
+    pub(crate) fn at(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+    }
+
+    /// The exit status that a command's status means for this program: 0 if the command ended only because its time was
+    /// over.
+    pub(crate) fn exit_status(&self, status: ExitStatus) -> i32 {
+        if self.expired && status.signal() == Some(libc::SIGTERM) { 0 } else { shell_status(status) }
+    }
+
+    /// Waits for the first of them. A signal or the end of the time ends the command too. Can be cancelled and called again, as a loop does that
     /// waits for several things at once.
     pub(crate) async fn wait(&mut self) -> Result<Option<ExitStatus>> {
         if !self.signalled {
             let [interrupt, terminate, hangup] = &mut self.signals;
+            let deadline = self.deadline;
+            let over = async {
+                match deadline {
+                    Some(deadline) => sleep_until(deadline.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
             let command = async {
                 match &mut self.command {
                     Some(command) => command.await,
@@ -59,6 +106,7 @@ impl Stop {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
                 _ = hangup.recv() => {}
+                () = over => self.expired = true,
             }
             self.signalled = true;
             if let Some(pid) = self.command_pid {
@@ -96,7 +144,7 @@ mod tests {
     #[tokio::test]
     async fn a_wait_that_was_cancelled_does_not_lose_the_command() {
         let argv = ["sh", "-c", "sleep 0.2; exit 3"].map(str::to_owned);
-        let mut workload = Workload::hold(&argv).expect("a process");
+        let mut workload = Workload::hold(&argv, None).expect("a process");
         workload.go().expect("still there");
         let mut stop = Stop::listen().expect("signals");
         stop.follow(workload);

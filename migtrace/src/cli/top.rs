@@ -32,7 +32,9 @@ use migtrace::{
 
 use super::{
     filter::{self, FilterArgs},
+    follow::{self, TreeArgs},
     load,
+    stop::EndArgs,
     top_live::{self, LiveSource},
     top_record::{NoRecorder, TraceRecorder},
 };
@@ -72,6 +74,8 @@ pub(crate) struct Args {
     output: Option<PathBuf>,
     #[command(flatten)]
     filter: FilterArgs,
+    #[command(flatten)]
+    tree: TreeArgs,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
@@ -82,7 +86,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     let said = runtime.block_on(async {
         match &args.file {
-            Some(file) => recording(args, file, config).await,
+            Some(file) => {
+                follow::check_recorded(args.tree, EndArgs::default())?;
+                recording(args, file, config).await
+            }
             None => live(args, config).await,
         }
     })?;
@@ -133,17 +140,19 @@ async fn live(args: &Args, config: Config) -> Result<Option<String>> {
     let filter = args.filter.but_scope();
     let scope = Scope {
         processes: (!args.filter.pid.is_empty()).then(|| args.filter.pid.clone()),
+        tree: args.tree.tree,
         // The kernel can apply only a part of a filter, and would count too much.
         aggregate: filter.is_all().then(top_live::records_of_a_cpu),
         kernel: KernelScope { cgroups: args.filter.root_cgroups()?, uid: None, sample: None },
-        filter_text: args.filter.scope_text(&filter),
+        filter_text: args.filter.scope_text(args.tree, &filter),
         ..Scope::of(filter, privilege::RECORDING)
     };
     eprintln!("migtrace: attaching probes");
     let session = Session::start(&scope)?;
     let meta = session.meta().clone();
-    let recorder = TraceRecorder::new(args.output.clone(), &args.filter);
-    show(meta, Source::Live, config, LiveSource::new(session), recorder, args).await
+    let recorder = TraceRecorder::new(args.output.clone(), &args.filter, args.tree);
+    let source = LiveSource::new(session, args.filter.pid.clone());
+    show(meta, Source::Live, config, source, recorder, args).await
 }
 
 async fn show<S: source::Source, R: Recorder>(

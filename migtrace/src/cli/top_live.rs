@@ -13,6 +13,8 @@ use migtrace::{
     },
 };
 
+use super::follow;
+
 /// Records that the screen takes in a tenth of a second from all CPUs together: of faults, and of each other kind. More could
 /// not be read one by one, and counting does not need them.
 const RECORDS: Beside = Beside { faults: 500, others: 5000 };
@@ -31,12 +33,18 @@ const TICKS_PER_SESSION_TICK: u32 = 3;
 
 pub(crate) struct LiveSource {
     session: Session,
+    /// The processes that --pid lists.
+    pids: Vec<u32>,
+    /// Messages about them, until the screen takes them.
+    messages: Vec<String>,
+    have_exited: bool,
     ticks: u32,
 }
 
 impl LiveSource {
-    pub(crate) fn new(session: Session) -> Self {
-        Self { session, ticks: 0 }
+    pub(crate) fn new(session: Session, pids: Vec<u32>) -> Self {
+        let messages = follow::not_followed(&session).into_iter().collect();
+        Self { session, pids, messages, have_exited: false, ticks: 0 }
     }
 }
 
@@ -48,8 +56,20 @@ impl Source for LiveSource {
     fn tick(&mut self, _now_ns: u64) {
         if self.ticks.is_multiple_of(TICKS_PER_SESSION_TICK) {
             self.session.tick();
+            if !self.have_exited && self.session.processes_have_exited() {
+                self.have_exited = true;
+                self.messages.push(follow::have_exited(&self.pids));
+            }
         }
         self.ticks = self.ticks.wrapping_add(1);
+    }
+
+    fn message(&mut self) -> Option<String> {
+        self.messages.pop()
+    }
+
+    fn have_exited(&self) -> bool {
+        self.have_exited
     }
 
     fn control(&mut self, _control: Control) -> Controlled {

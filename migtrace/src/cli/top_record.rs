@@ -17,7 +17,7 @@ use migtrace::{
     tui::{driver::recorder::Recorder, state::session::Recording},
 };
 
-use super::filter::FilterArgs;
+use super::{filter::FilterArgs, follow::TreeArgs};
 
 /// Over a recording nothing is recorded.
 pub(crate) struct NoRecorder;
@@ -56,8 +56,9 @@ pub(crate) struct TraceRecorder {
 type Closed = Result<String, String>;
 
 impl TraceRecorder {
-    pub(crate) fn new(path: Option<PathBuf>, filter: &FilterArgs) -> Self {
-        Self { path, scope: filter.as_options(), under_way: None, closing: None }
+    pub(crate) fn new(path: Option<PathBuf>, filter: &FilterArgs, tree: TreeArgs) -> Self {
+        let scope = filter.as_options().into_iter().chain(tree.tree.then(|| "--tree".into())).collect();
+        Self { path, scope, under_way: None, closing: None }
     }
 
     /// The one that was asked for, or one named by the time.

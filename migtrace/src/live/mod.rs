@@ -11,6 +11,7 @@ pub mod host;
 pub mod measure;
 pub mod privilege;
 pub mod process_start;
+mod process_tree;
 pub mod ring;
 pub mod scope;
 pub mod session;

@@ -12,6 +12,8 @@ use crate::{
 pub struct Scope {
     /// Only these processes and the children they fork from now on; `None`: everything but migtrace itself.
     pub processes: Option<Vec<u32>>,
+    /// Whether the descendants that these processes have already are traced as well.
+    pub tree: bool,
     /// Size of each CPU's ring, bytes: a power of two, and whole pages. `None`: [`super::session::RINGS_BYTES`] for all
     /// rings together.
     pub ring_bytes: Option<u32>,
@@ -42,6 +44,7 @@ impl Scope {
     pub fn of(filter: Filter, keep: CapabilitySet) -> Self {
         Self {
             processes: None,
+            tree: false,
             ring_bytes: None,
             stacks: false,
             aggregate: None,

@@ -33,6 +33,7 @@ use super::{
     measure::Measure,
     privilege,
     process_start::Processes,
+    process_tree::Roots,
     ring::reader::Reader,
     scope::Scope,
     symbols::{mappings::Mappings, stacks},
@@ -78,6 +79,9 @@ pub struct Session {
     diagnostics: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
     measure: Measure,
     enrich: Option<Enrich>,
+    /// The processes that the scope lists.
+    roots: Option<Roots>,
+    untraced_descendants: Vec<(u32, usize)>,
     /// The kernel's counters at the start.
     vmstat: vmstat::Counters,
 }
@@ -94,6 +98,7 @@ impl Session {
         let names = Names::from_enums(|name| kernel.enumerators(name));
         // Before the programs run: with many processes this takes a while, in which the rings would fill.
         let processes = Processes::running();
+        let roots = scope.processes.as_deref().map(Roots::open);
         let mut measure = Measure::start();
         let mut programs = load(scope, &kernel, &names)?;
         let diagnostics = if scope.diagnostics { programs.diagnostics().ok() } else { None };
@@ -110,18 +115,49 @@ impl Session {
             programs.sees(Probe::DirectMigrate),
         )
         .map_err(SessionError::Reader)?;
+        let untraced_descendants = roots.as_ref().map(|roots| {
+            if scope.tree {
+                roots.follow_descendants(&programs.traced);
+            }
+            roots.untraced_descendants(&programs.traced)
+        });
         measure.attached();
         let meta = meta(scope, &kernel, &programs);
         privilege::keep(scope.keep);
         let vmstat = vmstat::read().map_err(SessionError::Vmstat)?;
         let enrich = scope.enrich.then(Enrich::running);
-        Ok(Self { meta, programs, reader, counters, counts, diagnostics, measure, enrich, vmstat })
+        Ok(Self {
+            meta,
+            programs,
+            reader,
+            counters,
+            counts,
+            diagnostics,
+            measure,
+            enrich,
+            roots,
+            untraced_descendants: untraced_descendants.unwrap_or_default(),
+            vmstat,
+        })
     }
 
     /// What is known of the recording at its start.
     #[must_use]
     pub fn meta(&self) -> &Meta {
         &self.meta
+    }
+
+    /// Number of descendants that existed at the start and are not traced, by requested process; only processes that have
+    /// some.
+    #[must_use]
+    pub fn untraced_descendants(&self) -> &[(u32, usize)] {
+        &self.untraced_descendants
+    }
+
+    /// Whether the scope lists processes, and all of them have exited, with the children that were traced with them.
+    #[must_use]
+    pub fn processes_have_exited(&mut self) -> bool {
+        self.roots.as_mut().is_some_and(|roots| roots.have_exited(&self.programs.traced))
     }
 
     /// Reports at level info which hooks this kernel does not have, or rejected.

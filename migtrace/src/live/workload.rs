@@ -1,6 +1,7 @@
 //! The traced command: forked, and stopped before its first instruction until all probes are attached.
 
 use std::{
+    ffi::CString,
     io::{self, Read, Write},
     os::{
         fd::{AsRawFd, RawFd},
@@ -10,9 +11,52 @@ use std::{
     thread,
 };
 
+use nix::unistd::{Gid, Uid, User, getgrouplist};
 use rustix::thread::CapabilitySet;
 
 use super::privilege;
+
+/// A user as whom a command runs.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    user: User,
+    groups: Vec<Gid>,
+}
+
+impl Identity {
+    /// The user with this name or UID, with all groups of the user.
+    ///
+    /// # Errors
+    /// There is no such user.
+    pub fn named(text: &str) -> Result<Self, String> {
+        let by_id = || text.parse().ok().map_or(Ok(None), |uid| User::from_uid(Uid::from_raw(uid)));
+        let found = User::from_name(text).and_then(|by_name| by_name.map_or_else(by_id, |user| Ok(Some(user))));
+        let user = found.map_err(|error| error.desc().to_owned())?.ok_or("no such user")?;
+        let name = CString::new(user.name.as_str()).map_err(|error| error.to_string())?;
+        let groups = getgrouplist(&name, user.gid).map_err(|error| error.desc().to_owned())?;
+        Ok(Self { user, groups })
+    }
+
+    /// Makes a command run as this user. The directory stays, so relative paths mean the same files.
+    fn apply(&self, command: &mut Command) {
+        let User { name, dir, shell, .. } = &self.user;
+        command.env("HOME", dir).env("SHELL", shell).env("USER", name).env("LOGNAME", name);
+        let (uid, gid) = (self.user.uid.as_raw(), self.user.gid.as_raw());
+        let groups: Vec<libc::gid_t> = self.groups.iter().map(|group| group.as_raw()).collect();
+        // Not Command::uid(): with it, std clears the groups.
+        // SAFETY: between fork and exec only setgroups, setgid and setuid are called, all async-signal-safe.
+        unsafe { command.pre_exec(move || become_user(uid, gid, &groups)) };
+    }
+}
+
+/// In the child.
+fn become_user(uid: libc::uid_t, gid: libc::gid_t, groups: &[libc::gid_t]) -> io::Result<()> {
+    // SAFETY: numbers and a slice with its length.
+    let done = unsafe {
+        libc::setgroups(groups.len(), groups.as_ptr()) == 0 && libc::setgid(gid) == 0 && libc::setuid(uid) == 0
+    };
+    if done { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
 
 /// A stopped or running command.
 pub struct Workload {
@@ -23,16 +67,19 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// Forks, and stops the child before exec.
+    /// Forks, and stops the child before exec. `None`: the command runs as the user of this process.
     ///
     /// # Errors
     /// If the fork fails.
-    pub fn hold(argv: &[String]) -> io::Result<Self> {
+    pub fn hold(argv: &[String], user: Option<&Identity>) -> io::Result<Self> {
         let (program, args) = argv.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
         let (mut pid_reader, pid_writer) = io::pipe()?;
         let (go_reader, go) = io::pipe()?;
         let mut command = Command::new(program);
         command.args(args);
+        if let Some(user) = user {
+            user.apply(&mut command);
+        }
         let fds = (pid_writer.as_raw_fd(), go_reader.as_raw_fd(), go.as_raw_fd());
         // SAFETY: between fork and exec only getpid, write, close and read are called, all async-signal-safe.
         unsafe { command.pre_exec(move || wait_for_go(fds)) };
@@ -102,7 +149,7 @@ mod tests {
     fn a_command_is_held_until_it_may_go() {
         let file = tempfile::NamedTempFile::new().expect("a file");
         let path = file.path().to_str().expect("a path");
-        let mut workload = Workload::hold(&argv(&["sh", "-c", "echo $$ > $0; exit 3", path])).expect("a process");
+        let mut workload = Workload::hold(&argv(&["sh", "-c", "echo $$ > $0; exit 3", path]), None).expect("a process");
         thread::sleep(std::time::Duration::from_millis(50));
         assert_eq!(std::fs::read_to_string(path).expect("readable"), "", "it ran before it was let go");
         workload.go().expect("still there");
@@ -113,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_command_that_does_not_exist_is_an_error() {
-        let mut workload = Workload::hold(&argv(&["/nonexistent/command"])).expect("forked");
+        let mut workload = Workload::hold(&argv(&["/nonexistent/command"]), None).expect("forked");
         workload.go().expect("still there");
         assert_eq!(workload.wait().expect_err("no such file").kind(), io::ErrorKind::NotFound);
     }

@@ -35,7 +35,7 @@ fn count(records: u32, script: &str) -> Counted {
     drop(migtrace());
     let script = Script::new(script);
     let argv: Vec<String> = script.argv().iter().map(|word| word.to_str().unwrap().to_owned()).collect();
-    let mut workload = Workload::hold(&argv).unwrap();
+    let mut workload = Workload::hold(&argv, None).unwrap();
     let pid = workload.pid;
     // The session must keep all capabilities of this thread: it runs other tests afterwards, which need them.
     let scope = Scope {

@@ -11,7 +11,7 @@ use crate::{
 
 #[test]
 fn a_flight_recording_is_written_on_trigger_on_signal_and_at_the_end() {
-    let options = ["--flight", "60", "--trigger", "kind == phase && text == 'pid'"];
+    let options = ["--flight", "1h", "--trigger", "kind == phase && text == 'pid'"];
     let text = "anon seg 8p\nmap seg\ntouch seg write\nsleep 300\npid\n";
     let script = Script::new(text);
     let dir = tempfile::tempdir().unwrap();

@@ -12,6 +12,7 @@ mod doctor;
 mod environment;
 mod files;
 mod filters;
+mod followed_processes;
 mod funnel;
 mod independent_counters;
 mod lazy;

@@ -18,6 +18,7 @@ use super::{
     options::Options,
     program_info::{self, Ran},
     select::{Attached, attach_all, unload},
+    traced::Traced,
 };
 use crate::{
     filter::kernel::KernelFilter,
@@ -27,9 +28,6 @@ use crate::{
 
 /// The compiled programs.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("MIGTRACE_BPF_OBJECT"));
-
-/// Processes whose bytes are in one value of the map of traced processes.
-const PIDS_PER_VALUE: usize = 4096;
 
 /// Tables in which the kernel stores distinct stacks. If two stacks have the same hash bucket, the later one goes into
 /// the second table.
@@ -48,6 +46,8 @@ pub enum LoadError {
     Btf(#[from] aya::BtfError),
     #[error("map {name} of the BPF object: {source}")]
     Map { name: &'static str, source: MapError },
+    #[error("cannot map the memory of map TRACED: {0}")]
+    Traced(std::io::Error),
     #[error("no probe could be attached; first error: {0}")]
     NothingAttached(String),
     #[error("invalid PID {pid} (maximum {max})")]
@@ -64,6 +64,8 @@ pub struct Loaded {
     pub probes: Vec<ProbeInfo>,
     /// All attached programs.
     attached: Vec<Attached>,
+    /// Which processes are traced. The programs use it only if the options list processes.
+    pub traced: Traced,
 }
 
 impl Loaded {
@@ -101,8 +103,9 @@ impl Loaded {
         let rings = make_rings(&mut ebpf, cpus, options.ring_bytes)
             .map_err(|source| LoadError::Map { name: "RINGS", source })?;
         fill_nodes(&mut ebpf, &nodes_of_cpus).map_err(|source| LoadError::Map { name: "CPU_NODES", source })?;
+        let traced = map_traced(&ebpf)?;
         for &pid in options.processes.unwrap_or_default() {
-            trace_process(&mut ebpf, pid)?;
+            traced.add(pid).map_err(|max| LoadError::Pid { pid, max })?;
         }
         fill_filter(&mut ebpf, options.filter)?;
         let btf = Btf::from_sys_fs()?;
@@ -111,7 +114,8 @@ impl Loaded {
             let first = probes.into_iter().find_map(|probe| probe.error);
             return Err(LoadError::NothingAttached(first.unwrap_or_default()));
         }
-        Ok(Self { ebpf, rings, stacks: options.stacks, aggregates: options.aggregate.is_some(), probes, attached })
+        let aggregates = options.aggregate.is_some();
+        Ok(Self { ebpf, rings, stacks: options.stacks, aggregates, probes, attached, traced })
     }
 
     /// Detaches everything. Faults first: detaching all takes the kernel most of a second, during which a storm of
@@ -240,16 +244,10 @@ fn fill_set<K: Pod>(ebpf: &mut Ebpf, name: &'static str, keys: &[K]) -> Result<(
     fill().map_err(|source| LoadError::Map { name, source })
 }
 
-/// Marks a process as traced, with its future children. Call it before the programs run: they modify the same bytes.
-fn trace_process(ebpf: &mut Ebpf, pid: u32) -> Result<(), LoadError> {
-    let map = ebpf.map_mut("TRACED").expect("the object has a map TRACED");
-    let failed = |source| LoadError::Map { name: "TRACED", source };
-    let mut traced = Array::<_, [u8; PIDS_PER_VALUE]>::try_from(map).map_err(failed)?;
-    let (index, byte) = (pid / PIDS_PER_VALUE as u32, pid as usize % PIDS_PER_VALUE);
-    if index >= traced.len() {
-        return Err(LoadError::Pid { pid, max: traced.len() as usize * PIDS_PER_VALUE });
-    }
-    let mut value = traced.get(&index, 0).map_err(failed)?;
-    value[byte] = 1;
-    traced.set(index, value, 0).map_err(failed)
+fn map_traced(ebpf: &Ebpf) -> Result<Traced, LoadError> {
+    let map = ebpf.map("TRACED").expect("the object has a map TRACED");
+    let Map::Array(map) = map else { unreachable!("TRACED is an array") };
+    let bytes = map.info().map_err(|source| LoadError::Map { name: "TRACED", source })?;
+    let len = bytes.max_entries() as usize * bytes.value_size() as usize;
+    Traced::map(map, len).map_err(LoadError::Traced)
 }

@@ -10,6 +10,7 @@ pub mod load;
 pub mod options;
 pub mod program_info;
 mod select;
+pub mod traced;
 
 /// Starts the error of a hook whose program the kernel did not load.
 pub const REJECTED: &str = "the kernel rejected it";

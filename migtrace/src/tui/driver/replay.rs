@@ -143,6 +143,14 @@ impl Source for Replay {
         }
     }
 
+    fn message(&mut self) -> Option<String> {
+        None
+    }
+
+    fn have_exited(&self) -> bool {
+        false
+    }
+
     fn control(&mut self, control: Control) -> Controlled {
         match control {
             Control::TogglePlay if self.playing.ended => {

@@ -209,6 +209,10 @@ impl<S: Source, R: Recorder> Driver<S, R> {
         if let Some(playing) = self.source.playing() {
             self.app.source = session::Source::Recording(playing);
         }
+        if let Some(message) = self.source.message() {
+            self.app.notify(message);
+        }
+        self.app.have_exited = self.source.have_exited();
         if let Some(said) = self.recorder.tick().unwrap_or_else(Some) {
             self.app.notify(said);
         }

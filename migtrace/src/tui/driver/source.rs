@@ -32,6 +32,12 @@ pub trait Source {
     /// Ten times a second. `now_ns` is CLOCK_BOOTTIME.
     fn tick(&mut self, now_ns: u64);
 
+    /// A message for the user, once.
+    fn message(&mut self) -> Option<String>;
+
+    /// Whether the source follows processes, and all of them have exited.
+    fn have_exited(&self) -> bool;
+
     /// Takes a command. A live source ignores it.
     fn control(&mut self, control: Control) -> Controlled;
 

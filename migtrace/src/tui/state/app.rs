@@ -45,6 +45,8 @@ pub struct App {
     kernel_counts: Option<Counts>,
     pub(crate) moments: Vec<Moment>,
     pub recording: Option<Recording>,
+    /// The followed processes have exited, so no more events come.
+    pub have_exited: bool,
     pub overhead: Overhead,
     /// A message, and the time until which it is shown, ns.
     pub(crate) message: Option<(String, u64)>,
@@ -88,6 +90,7 @@ impl App {
             kernel_counts: None,
             moments: Vec::new(),
             recording: None,
+            have_exited: false,
             overhead: Overhead::default(),
             message: None,
             tree: false,

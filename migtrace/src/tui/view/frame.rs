@@ -57,7 +57,11 @@ fn head(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let mut line = line![Tone::Heading.paint("migtrace ")];
     match &app.source {
         Source::Live => {
-            line.push(if app.is_paused() { Tone::Warn.paint("PAUSED ") } else { Tone::Good.paint("live ") });
+            line.push(match (app.is_paused(), app.have_exited) {
+                (true, _) => Tone::Warn.paint("PAUSED "),
+                (_, true) => Tone::Warn.paint("EXITED "),
+                _ => Tone::Good.paint("live "),
+            });
         }
         Source::Recording(playing) => {
             line.push(Tone::Strong.paint(format!("{} ", escape_control(&playing.name))));
