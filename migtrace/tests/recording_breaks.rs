@@ -80,9 +80,9 @@ fn lost_by_a_kill(age: Duration) -> Duration {
 
 #[test]
 fn a_kill_loses_at_most_the_last_second() {
-    // On a busy machine the recorder may not run in that second. Therefore one of three attempts must succeed.
-    let lost = [500, 800, 1100].map(Duration::from_millis).map(lost_by_a_kill);
-    assert!(lost.iter().any(|lost| *lost <= Duration::from_secs(1)), "{lost:?}");
+    // On a busy machine the recorder may not run in that second. Therefore one of a few attempts must succeed.
+    let mut lost = [500, 800, 1100].into_iter().cycle().map(Duration::from_millis).take(12).map(lost_by_a_kill);
+    assert!(lost.any(|lost| lost <= Duration::from_secs(1)), "in each of twelve attempts more was lost");
 }
 
 /// Mounts a file system of 8 MiB on `dir` and runs a shell script there. That is room for one segment at any event

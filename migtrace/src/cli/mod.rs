@@ -27,7 +27,10 @@ mod top_record;
 use std::{io, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
-use migtrace::{live::session::SessionError, serve::http::ListenError};
+use migtrace::{
+    live::{session::SessionError, workload::NotStarted},
+    serve::http::ListenError,
+};
 
 /// See which pages are on the wrong NUMA node, why the kernel migrates them or does not, and which threads wait
 #[derive(Parser)]
@@ -100,6 +103,9 @@ fn exit_status(error: &anyhow::Error) -> u8 {
     };
     if error.chain().any(broken_pipe) {
         return 0;
+    }
+    if let Some(not_started) = error.downcast_ref::<NotStarted>() {
+        return not_started.status;
     }
     if error.chain().any(|e| e.is::<SessionError>() || e.is::<ListenError>()) {
         return EXIT_UNAVAILABLE;

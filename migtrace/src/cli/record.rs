@@ -50,7 +50,7 @@ use super::{
 /// counted.
 #[derive(clap::Args)]
 #[command(after_help = format!("Examples:
-  migtrace record -o run.parquet -- ./stream
+  migtrace record -o run.parquet ./stream --threads 8
   migtrace record --pid 4711 --tree --duration 30s
   sudo migtrace record -u $USER -- ./stream
   migtrace record -o lazy.parquet -- migtrace memtoy lazy.memtoy
@@ -93,7 +93,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", help_heading = filter::HEADING)]
     sample: Option<NonZeroU32>,
     /// Command to record, with its arguments
-    #[arg(last = true, value_name = "CMD")]
+    #[arg(trailing_var_arg = true, value_name = "CMD")]
     command: Vec<String>,
 }
 
@@ -146,12 +146,18 @@ pub(crate) fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
     }
     requirements::check().map_err(SessionError::from)?;
     args.filter.check_pids()?;
+    if args.output == Path::new("-") {
+        bail!("a trace is a regular file, and cannot be written to standard output; ./- is a file of that name");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(record(args, verbose))
 }
 
 async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
     let plan = args.files.plan()?;
+    // From here on a signal ends the recording in good order, also one that comes while the probes are attached.
+    let mut stop = Stop::listen()?;
+    let dump = signal(SignalKind::user_defined1()).context("listening for signals")?;
     let workload = match &args.command[..] {
         [] => None,
         argv => Some(Workload::hold(argv, args.user.as_ref()).with_context(|| format!("starting {}", argv[0]))?),
@@ -160,8 +166,6 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
     session.log_unattached();
     let output = Output::create(&args.output, session.meta(), plan)
         .with_context(|| format!("creating the trace {}", args.output.display()))?;
-    let mut stop = Stop::listen()?;
-    let dump = plan.flight.map(|_| signal(SignalKind::user_defined1())).transpose().context("listening for signals")?;
     if let Some(mut workload) = workload {
         workload.go().context("starting the command")?;
         stop.follow(workload);
@@ -176,6 +180,7 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
     let mut recording = Recording {
         output,
         dump,
+        is_flight: plan.flight.is_some(),
         trigger: args.files.trigger(),
         pids: args.filter.pid.clone(),
         progress: Progress::new(args.quiet),
@@ -184,14 +189,6 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
     };
     let (mut meta, status) = recording.run(session, &mut stop).await?;
     recording.finish(args, &mut meta, status, &stop)
-}
-
-/// Waits for the signal. `None` never comes.
-async fn signalled(signal: &mut Option<Signal>) {
-    match signal {
-        Some(signal) => drop(signal.recv().await),
-        None => std::future::pending().await,
-    }
 }
 
 /// `run.parquet`, or for several files the last one and the number of others.
@@ -214,7 +211,8 @@ fn summarize(path: &Path) -> Result<()> {
 struct Recording {
     output: Output,
     /// The signal that requests a flight recording to be written.
-    dump: Option<Signal>,
+    dump: Signal,
+    is_flight: bool,
     trigger: Option<Trigger>,
     /// The processes that --pid lists.
     pids: Vec<u32>,
@@ -236,7 +234,7 @@ impl Recording {
                     None => break stop.command_ended().await,
                 },
                 status = stop.wait() => break status,
-                () = signalled(&mut self.dump) => self.write_held()?,
+                _ = self.dump.recv() => self.write_held()?,
                 _ = tick.tick() => {
                     session.tick();
                     self.output.tick().with_context(|| self.while_writing())?;
@@ -280,6 +278,10 @@ impl Recording {
 
     /// Writes the events that a flight recording has in memory.
     fn write_held(&mut self) -> Result<()> {
+        if !self.is_flight {
+            log::warn!("SIGUSR1 writes the events that --flight keeps; this recording writes all of them to its file");
+            return Ok(());
+        }
         let path = self.output.dump(clock::boot_ns()).with_context(|| self.while_writing())?;
         self.progress.clear();
         if !self.quiet {
@@ -344,8 +346,7 @@ impl Recording {
                 log::warn!("probe {}: {}{raised}", account.probe, text::missed(missed));
             }
         }
-        let command = args.command.first().map_or("", String::as_str);
-        let code = status.with_context(|| format!("running {command}"))?.map_or(0, |status| stop.exit_status(status));
+        let code = status?.map_or(0, |status| stop.exit_status(status));
         Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
     }
 }

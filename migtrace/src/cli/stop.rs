@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use migtrace::live::workload::{Workload, shell_status};
+use migtrace::live::workload::{NotStarted, Workload, shell_status};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::JoinHandle,
@@ -35,11 +35,13 @@ impl EndArgs {
 
 /// Waits for the end of a recording.
 pub(crate) struct Stop {
-    command: Option<JoinHandle<std::io::Result<ExitStatus>>>,
+    command: Option<JoinHandle<Result<ExitStatus, NotStarted>>>,
     command_pid: Option<u32>,
     /// A signal came and was forwarded to the command.
     signalled: bool,
-    signals: [Signal; 3],
+    signals: [Signal; 2],
+    /// `None`: SIGHUP was ignored when this program started, as by nohup(1).
+    hangup: Option<Signal>,
     deadline: Option<Instant>,
     /// The time is over, and the command was ended for that.
     expired: bool,
@@ -53,11 +55,8 @@ impl Stop {
             command: None,
             command_pid: None,
             signalled: false,
-            signals: [
-                listen(SignalKind::interrupt())?,
-                listen(SignalKind::terminate())?,
-                listen(SignalKind::hangup())?,
-            ],
+            signals: [listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?],
+            hangup: if is_ignored(libc::SIGHUP) { None } else { Some(listen(SignalKind::hangup())?) },
             deadline: None,
             expired: false,
         })
@@ -84,7 +83,7 @@ impl Stop {
     /// waits for several things at once.
     pub(crate) async fn wait(&mut self) -> Result<Option<ExitStatus>> {
         if !self.signalled {
-            let [interrupt, terminate, hangup] = &mut self.signals;
+            let [interrupt, terminate] = &mut self.signals;
             let deadline = self.deadline;
             let over = async {
                 match deadline {
@@ -105,7 +104,7 @@ impl Stop {
                 }
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
-                _ = hangup.recv() => {}
+                () = signalled(&mut self.hangup) => {}
                 () = over => self.expired = true,
             }
             self.signalled = true;
@@ -128,11 +127,29 @@ impl Stop {
 
     /// From now on a signal ends the program at once; the segments written so far stay.
     fn exit_on_next_signal(&self) {
-        for kind in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        let hangup = self.hangup.as_ref().map(|_| libc::SIGHUP);
+        for kind in [libc::SIGINT, libc::SIGTERM].into_iter().chain(hangup) {
             // SAFETY: sets the default action, which has no preconditions.
             unsafe { libc::signal(kind, libc::SIG_DFL) };
         }
     }
+}
+
+/// Waits for the signal. `None` never comes.
+pub(crate) async fn signalled(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether this process ignores a signal.
+fn is_ignored(signal: i32) -> bool {
+    // SAFETY: plain integers and a pointer, for which all zeroes is a valid value.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: a new action is not given, and `action` is a valid place for the present one.
+    let asked = unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) };
+    asked == 0 && action.sa_sigaction == libc::SIG_IGN
 }
 
 #[cfg(test)]

@@ -58,7 +58,12 @@ impl Measure {
 
     /// Call it about four times a second.
     pub fn tick(&mut self) {
-        self.interrupted |= requirements::functions_silenced().is_some();
+        if !self.interrupted
+            && let Some(silenced) = requirements::functions_silenced()
+        {
+            log::warn!("{silenced}: events are missing until it is 1");
+            self.interrupted = true;
+        }
         let now = Instant::now();
         if self.measuring.is_some() {
             self.measured += now - self.ticked;

@@ -7,12 +7,14 @@ use std::{
         fd::{AsRawFd, RawFd},
         unix::process::{CommandExt, ExitStatusExt},
     },
+    path::Path,
     process::{Command, ExitStatus},
     thread,
 };
 
 use nix::unistd::{Gid, Uid, User, getgrouplist};
 use rustix::thread::CapabilitySet;
+use thiserror::Error;
 
 use super::privilege;
 
@@ -58,10 +60,49 @@ fn become_user(uid: libc::uid_t, gid: libc::gid_t, groups: &[libc::gid_t]) -> io
     if done { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Why a command did not start.
+#[derive(Debug, Error)]
+#[error("cannot run {command}: {reason}")]
+pub struct NotStarted {
+    command: String,
+    reason: String,
+    /// Exit status as in a shell: 127 if there is no such command, else 126.
+    pub status: u8,
+}
+
+impl NotStarted {
+    fn new(command: &str, error: &io::Error) -> Self {
+        let is_missing = error.kind() == io::ErrorKind::NotFound;
+        let reason = match error.kind() {
+            io::ErrorKind::NotFound if command.contains('/') => {
+                "no such file, or its interpreter is missing".to_owned()
+            }
+            io::ErrorKind::NotFound => format!("no such command in PATH{}", hint(command)),
+            io::ErrorKind::PermissionDenied => "permission denied; is it executable?".to_owned(),
+            _ => error.to_string(),
+        };
+        Self { command: command.to_owned(), reason, status: if is_missing { 127 } else { 126 } }
+    }
+}
+
+/// What to do about a command that is not in PATH.
+fn hint(command: &str) -> String {
+    if Path::new(command).is_file() {
+        format!("; for the file in this directory, write ./{command}")
+    } else if command.contains(' ') {
+        "; write the command and its arguments as separate words".to_owned()
+    } else if std::env::var_os("SUDO_UID").is_some() {
+        "; sudo sets a PATH of its own: write the path of the command".to_owned()
+    } else {
+        String::new()
+    }
+}
+
 /// A stopped or running command.
 pub struct Workload {
     /// PID of the command.
     pub pid: u32,
+    command: String,
     go: io::PipeWriter,
     thread: thread::JoinHandle<io::Result<ExitStatus>>,
 }
@@ -94,7 +135,7 @@ impl Workload {
         })?;
         let mut pid = [0; 4];
         pid_reader.read_exact(&mut pid)?;
-        Ok(Self { pid: u32::from_ne_bytes(pid), go, thread })
+        Ok(Self { pid: u32::from_ne_bytes(pid), command: program.clone(), go, thread })
     }
 
     /// Lets the command run.
@@ -109,8 +150,9 @@ impl Workload {
     ///
     /// # Errors
     /// If the command could not be executed.
-    pub fn wait(self) -> io::Result<ExitStatus> {
-        self.thread.join().expect("the waiting thread does not panic")
+    pub fn wait(self) -> Result<ExitStatus, NotStarted> {
+        let waited = self.thread.join().expect("the waiting thread does not panic");
+        waited.map_err(|error| NotStarted::new(&self.command, &error))
     }
 }
 
@@ -162,6 +204,22 @@ mod tests {
     fn a_command_that_does_not_exist_is_an_error() {
         let mut workload = Workload::hold(&argv(&["/nonexistent/command"]), None).expect("forked");
         workload.go().expect("still there");
-        assert_eq!(workload.wait().expect_err("no such file").kind(), io::ErrorKind::NotFound);
+        let error = workload.wait().expect_err("no such file");
+        assert_eq!(error.status, 127);
+        assert_eq!(error.to_string(), "cannot run /nonexistent/command: no such file, or its interpreter is missing");
+    }
+
+    #[test]
+    fn a_command_that_does_not_start_has_a_reason_and_a_status() {
+        let not_started = |command: &str, kind| NotStarted::new(command, &io::Error::from(kind));
+        let error = not_started("no-such-command", io::ErrorKind::NotFound);
+        assert!(error.to_string().starts_with("cannot run no-such-command: no such command in PATH"), "{error}");
+        let error = not_started("sleep 1", io::ErrorKind::NotFound);
+        assert!(error.to_string().ends_with("as separate words"), "{error}");
+        // A file of the directory in which cargo runs the tests.
+        let error = not_started("Cargo.toml", io::ErrorKind::NotFound);
+        assert!(error.to_string().ends_with("write ./Cargo.toml"), "{error}");
+        let error = not_started("./Cargo.toml", io::ErrorKind::PermissionDenied);
+        assert_eq!((error.status, error.to_string().contains("executable?")), (126, true), "{error}");
     }
 }

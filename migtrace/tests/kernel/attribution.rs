@@ -10,8 +10,6 @@ use std::{
     path::Path,
     process::{Command, exit},
     sync::Arc,
-    thread,
-    time::Duration,
 };
 
 use migtrace::event::{Access, FaultClass, Policy, RegionClass, TaskEvent};
@@ -243,7 +241,10 @@ fn functions_of_a_library_in_a_private_mount_namespace_are_named() {
     wait_for("dd maps its library", || {
         fs::read_to_string(&maps).is_ok_and(|maps| maps.contains("/mnt/libc.so")).then_some(())
     });
-    thread::sleep(Duration::from_secs(3));
+    // openat(2) of the FIFO: /proc shows the syscall of a thread only while it waits.
+    let syscall = format!("/proc/{}/syscall", process.0.id());
+    let is_blocked = || fs::read_to_string(&syscall).is_ok_and(|syscall| syscall.starts_with("257 ")).then_some(());
+    wait_for("dd waits for the other end of the FIFO", is_blocked);
     recorder.signal(libc::SIGINT);
     let run = recorder.finish();
     drop(process);
@@ -286,8 +287,8 @@ fn a_task_that_changes_its_node_reports_the_pages_left_behind() {
     let mut lines = BufReader::new(read).lines();
     assert!(lines.any(|line| line.unwrap().contains("pid = ")), "memtoy runs on another node");
     let pid = process.0.id();
-    // The recorder reads the number of pages a little after the task changed its node.
-    thread::sleep(Duration::from_millis(500));
+    // The recorder reads the number of pages a little after the task changed its node, at the latest when it ends. The
+    // number stays, because the process only sleeps.
     let maps = fs::read_to_string(format!("/proc/{pid}/numa_maps")).unwrap();
     recorder.signal(libc::SIGINT);
     let run = recorder.finish();

@@ -5,8 +5,6 @@ use migtrace::recording::{Coverage, Why};
 use std::{
     fs,
     process::{Command, Output},
-    thread,
-    time::Duration,
 };
 
 use crate::{
@@ -72,7 +70,20 @@ fn record_of_a_process_that_does_not_exist_is_refused() {
 fn record_of_a_command_that_does_not_exist_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let output = migtrace().current_dir(dir.path()).args(["record", "--", "/nonexistent/command"]).output().unwrap();
-    assert_refused(&output, BAD_INPUT, &["/nonexistent/command", "No such file"]);
+    assert_refused(&output, 127, &["/nonexistent/command", "no such file"]);
+    // The options end at the command, with or without --.
+    let output = migtrace().current_dir(dir.path()).args(["record", "sh", "-c", "exit 4"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", texts(&output).1);
+    let output = migtrace().current_dir(dir.path()).args(["record", "sleep 1"]).output().unwrap();
+    assert_refused(&output, 127, &["sleep 1", "separate words"]);
+}
+
+#[test]
+fn record_to_standard_output_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = migtrace().current_dir(dir.path()).args(["record", "-o", "-", "true"]).output().unwrap();
+    assert_refused(&output, BAD_INPUT, &["standard output", "./-"]);
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
 }
 
 #[test]
@@ -134,8 +145,7 @@ fn function_hooks_are_not_used_while_ftrace_is_disabled() {
 fn a_recording_interrupted_by_disabled_ftrace_is_estimated() {
     let recorder = Recorder::attached(&["--comm", "migtrace"]);
     let off = FtraceOff::now();
-    // The recorder reads the setting four times per second.
-    thread::sleep(Duration::from_secs(2));
+    recorder.wait_for_message("kernel.ftrace_enabled is 0");
     drop(off);
     recorder.signal(libc::SIGINT);
     let run = recorder.finish();

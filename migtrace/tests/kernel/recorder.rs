@@ -95,6 +95,11 @@ impl Recorder {
         self.stdout.wait_for(text);
     }
 
+    /// Waits until the recorder has printed this message.
+    pub(crate) fn wait_for_message(&self, text: &str) {
+        self.stderr.wait_for(text);
+    }
+
     pub(crate) fn signal(&self, signal: i32) {
         send(self.pid(), signal);
     }

@@ -15,7 +15,7 @@ use nix::pty::{Winsize, openpty};
 use tempfile::TempDir;
 
 use crate::{
-    recorder::{CapturedOutput, ChildGuard, Recorder, TIMEOUT},
+    recorder::{CapturedOutput, ChildGuard, Recorder, TIMEOUT, wait_for},
     requirements::needs,
     support::{Script, WRITTEN_ON_1, migtrace},
 };
@@ -59,25 +59,31 @@ impl Screen {
 
     /// Presses a key that saves a file with this extension. Returns the contents, and removes the file.
     fn saved(&mut self, key: &str, extension: &str) -> String {
-        let files = |dir: &TempDir| {
-            let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-            entries.filter(|path| path.extension().is_some_and(|is| is == extension)).collect::<Vec<PathBuf>>()
-        };
         self.press(key);
         let began = Instant::now();
         loop {
             // The file may exist before it is complete, and end within a character.
-            let text = files(&self.dir).first().and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+            let text = self.file(extension).and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
             if text.ends_with('\n') {
                 thread::sleep(Duration::from_millis(100));
-                let path = &files(&self.dir)[0];
-                let text = fs::read_to_string(path).unwrap();
-                fs::remove_file(path).unwrap();
-                return text;
+                return self.take(extension).unwrap();
             }
             assert!(began.elapsed() < TIMEOUT, "{key} saved nothing");
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    fn file(&self, extension: &str) -> Option<PathBuf> {
+        let mut entries = fs::read_dir(&self.dir).unwrap().map(|entry| entry.unwrap().path());
+        entries.find(|path| path.extension().is_some_and(|is| is == extension))
+    }
+
+    /// Returns the contents of a saved file, and removes it.
+    fn take(&self, extension: &str) -> Option<String> {
+        let path = self.file(extension)?;
+        let text = fs::read_to_string(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        Some(text)
     }
 
     /// Presses the key of a view and returns its rows.
@@ -87,12 +93,24 @@ impl Screen {
         csv::Reader::from_reader(saved.as_bytes()).deserialize().map(Result::unwrap).collect()
     }
 
+    /// Waits until a row of a view satisfies a condition.
+    fn wait_for_row(&mut self, view: &str, is_there: impl Fn(&BTreeMap<String, String>) -> bool) {
+        wait_for("a row of top", || {
+            // A view without rows saves no file. The screen is saved after that in any case.
+            self.press(&format!("{view}e"));
+            self.saved("w", "txt");
+            let saved = self.take("csv")?;
+            let rows: Rows = csv::Reader::from_reader(saved.as_bytes()).deserialize().map(Result::unwrap).collect();
+            rows.iter().any(&is_there).then_some(())
+        });
+    }
+
     /// Quits, and returns the whole terminal output. Its end must restore the terminal.
     fn quit(mut self) -> String {
         self.press("q");
         assert!(self.child.0.wait().unwrap().success());
         drop(self.keys);
-        thread::sleep(Duration::from_millis(200));
+        self.drawn.wait_for("\u{1b}[?1049l");
         self.drawn.so_far()
     }
 }
@@ -120,7 +138,9 @@ fn each_view_agrees_with_a_trace_recorded_at_the_same_time() {
     let mut lines = BufReader::new(read).lines();
     assert!(lines.any(|line| line.unwrap().contains("pid = ")), "memtoy has executed the script up to pid");
     // `top` reads counts each second, and draws them with the next frame.
-    thread::sleep(Duration::from_secs(3));
+    screen.wait_for_row("2", |row| row["PID"] == pid.to_string() && row["MOVED"] == "7");
+    // The same moves in the events that are listed one by one.
+    screen.wait_for_row("5", |row| row["MOVED"] == "3");
 
     let overview = screen.saved("1w", "txt");
     let processes = screen.rows("2");
@@ -128,7 +148,7 @@ fn each_view_agrees_with_a_trace_recorded_at_the_same_time() {
     screen.press(&format!("f{NAME}\r"));
     screen.press("\r");
     // `top` reads the present policy from /proc/PID/numa_maps, outside of the events.
-    thread::sleep(Duration::from_secs(2));
+    screen.wait_for_row("", |row| row["POLICY"] == "bind:2");
     let regions = screen.rows("");
     let pages = screen.rows("4");
     let lazy = screen.rows("5");

@@ -15,7 +15,7 @@ use std::{
 use migtrace::event::{Body, Cause, FaultClass, Outcome, ProbeField, RequestName, TaskEvent, Verdict};
 
 use crate::{
-    recorder::{ChildGuard, Recorder},
+    recorder::{ChildGuard, Recorder, TIMEOUT},
     requirements::needs,
     support::{PAGE, PAGES, Run, Script, WRITTEN_ON_1, assert_nested, record},
 };
@@ -252,7 +252,7 @@ fn compact_noise(cpu: u32, calls: &CallCounter) -> (u64, Run) {
     let began = std::time::Instant::now();
     while swapped() < NOISE * 3 / 4 {
         let reclaimed = on_cpu(format!("echo {NOISE} > {}", group.0.join("memory.reclaim").display()));
-        assert!(began.elapsed() < Duration::from_secs(20), "{} bytes in swap; {reclaimed:?}", swapped());
+        assert!(began.elapsed() < TIMEOUT, "{} bytes in swap; {reclaimed:?}", swapped());
     }
     // Compaction only works on blocks that are partly full. Holes make all blocks partly full.
     let hole = 16 * PAGE as i64;

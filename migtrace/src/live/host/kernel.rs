@@ -163,14 +163,4 @@ fn parse_kallsyms(text: &[u8]) -> HashMap<&'static str, u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hidden_and_module_symbols_are_left_out() {
-        let text = b"ffffffff81000000 T handle_mm_fault\n0000000000000000 D vmemmap_base\nffffffffc0000000 d shmem_vm_ops\t[x]\nffffffff82000000 T other\n";
-        let symbols = parse_kallsyms(text);
-        assert_eq!(symbols.len(), 1);
-        assert_eq!(symbols["handle_mm_fault"], 0xffff_ffff_8100_0000);
-    }
-}
+mod tests;
