@@ -108,6 +108,10 @@ pub fn offsets(kernel: &Kernel) -> Result<Offsets, Unsupported> {
         page_fault: events.of("trace_event_raw_exceptions", PageFaultOffsets::resolve),
         ..Config::default()
     };
+    if !kernel.describes_syscall_events() {
+        events.lacks.entry("syscall_trace_enter").or_default().push("args at a known place");
+        events.lacks.entry("syscall_trace_exit").or_default().push("ret at a known place");
+    }
     Ok(Offsets { config, lacks: events.lacks })
 }
 

@@ -93,6 +93,16 @@ impl Kernel {
         fs::read_to_string("/proc/sys/net/core/bpf_jit_enable").is_ok_and(|enabled| enabled.trim() != "0")
     }
 
+    /// Whether a program on a system call's trace event finds the fields where BTF says.
+    ///
+    /// It reads a copy that the kernel makes for it (struct syscall_tp_t), which BTF does not describe. The copy has the
+    /// layout of the event while the common part of trace events has 8 bytes. RHEL 9.3 has 12, and `args` in the copy at 24
+    /// instead of 16 (before "bpf: Change syscall_nr type to int in struct syscall_tp_t", ba8ea72388a1).
+    #[must_use]
+    pub fn describes_syscall_events(&self) -> bool {
+        self.struct_size("trace_entry") == Some(8)
+    }
+
     /// BTF id of the function `name`.
     #[must_use]
     pub fn function_id(&self, name: &str) -> Option<u32> {
