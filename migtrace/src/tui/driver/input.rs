@@ -1,10 +1,19 @@
 //! What comes from outside: keys and the mouse, read on a thread, and signals.
 
-use std::{io, thread};
+use std::{
+    io::{self, PipeReader, PipeWriter},
+    sync::Mutex,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
 
 use crossterm::event::{
     self, Event as Input, KeyCode as Code, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent,
     MouseEventKind,
+};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
 };
 use tokio::{signal::unix::Signal, sync::mpsc};
 
@@ -35,17 +44,112 @@ async fn one(end: &mut io::Result<Signal>) {
     }
 }
 
-/// Reads input on a thread, which ends with the program or when the terminal is gone.
-pub(crate) fn inputs() -> mpsc::Receiver<Input> {
-    let (sender, receiver) = mpsc::channel(64);
-    thread::spawn(move || {
-        while let Ok(input) = event::read() {
+/// How long the terminal may take to answer when it is given back. A line over a satellite takes 600 ms; a terminal that
+/// never answers delays the end by as much.
+const ANSWER: Duration = Duration::from_secs(1);
+/// The answer to `CSI 5 n`.
+const STATUS: &[u8] = b"\x1b[0n";
+/// Inputs that may wait.
+const INPUTS: usize = 64;
+
+/// Stops the thread that reads, when it is dropped.
+static STOP: Mutex<Option<PipeWriter>> = Mutex::new(None);
+
+/// Reads input on a thread, until it is stopped or the terminal is gone.
+pub(crate) struct Reader {
+    inputs: Option<mpsc::Receiver<Input>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Reader {
+    pub(crate) fn start() -> io::Result<Self> {
+        let (stop, writer) = io::pipe()?;
+        let (sender, inputs) = mpsc::channel(INPUTS);
+        if let Ok(mut guard) = STOP.lock() {
+            *guard = Some(writer);
+        }
+        let thread = thread::Builder::new().name("keys".to_owned()).spawn(move || read(&stop, &sender))?;
+        Ok(Self { inputs: Some(inputs), thread: Some(thread) })
+    }
+
+    /// The next input; `None` if the terminal is gone. Can be cancelled and called again.
+    pub(crate) async fn next(&mut self) -> Option<Input> {
+        self.inputs.as_mut()?.recv().await
+    }
+
+    /// An input that has come already.
+    pub(crate) fn waiting(&mut self) -> Option<Input> {
+        self.inputs.as_mut()?.try_recv().ok()
+    }
+
+    /// Stops to read. What was typed since stays in the terminal.
+    pub(crate) fn stop(&mut self) {
+        stop_reading();
+        // A thread that waits for room returns when there is no receiver.
+        self.inputs = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Stops the thread that reads, from any thread, and does not wait for it.
+pub(crate) fn stop_reading() {
+    if let Ok(mut guard) = STOP.lock() {
+        guard.take();
+    }
+}
+
+/// crossterm reads only when there is something to read. Its own wait never returns if the terminal has hung up: each read
+/// then returns 0 bytes or EIO, and it reads again.
+fn read(stop: &PipeReader, sender: &mpsc::Sender<Input>) {
+    let stdin = rustix::stdio::stdin();
+    loop {
+        let mut ready = [PollFd::new(&stdin, PollFlags::IN), PollFd::new(stop, PollFlags::IN)];
+        match poll(&mut ready, None) {
+            Ok(_) => {}
+            Err(Errno::INTR) => continue,
+            Err(_) => return,
+        }
+        let [keys, stop] = ready.map(|fd| fd.revents());
+        if !stop.is_empty() || keys.intersects(GONE) {
+            return;
+        }
+        // A wait of 0 would not return what crossterm has parsed and not yet returned.
+        while let Ok(true) = event::poll(Duration::from_millis(1)) {
+            let Ok(input) = event::read() else { return };
             if sender.blocking_send(input).is_err() {
                 return;
             }
         }
-    });
-    receiver
+    }
+}
+
+const GONE: PollFlags = PollFlags::HUP.union(PollFlags::ERR).union(PollFlags::NVAL);
+
+/// Reads and drops what the terminal has sent before it answers a request of its status. Also drops keys typed meanwhile.
+pub(crate) fn drain() {
+    let stdin = rustix::stdio::stdin();
+    let began = Instant::now();
+    let mut seen = Vec::new();
+    let mut bytes = [0; 1024];
+    while let Some(left) = ANSWER.checked_sub(began.elapsed()).and_then(|left| left.try_into().ok()) {
+        let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
+        match poll(&mut ready, Some(&left)) {
+            Ok(0) => break,
+            Err(Errno::INTR) => continue,
+            Err(_) => break,
+            Ok(_) if ready[0].revents().intersects(GONE) => break,
+            Ok(_) => {}
+        }
+        let Ok(read) = rustix::io::read(stdin, &mut bytes) else { break };
+        seen.extend_from_slice(&bytes[..read]);
+        if memchr::memmem::find(&seen, STATUS).is_some() {
+            break;
+        }
+        // The answer may be split over two reads.
+        seen.drain(..seen.len().saturating_sub(STATUS.len() - 1));
+    }
 }
 
 /// Hands a key of the terminal to the state.

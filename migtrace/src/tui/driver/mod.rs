@@ -2,11 +2,13 @@
 
 pub mod config;
 pub mod input;
+pub(crate) mod job_control;
 pub(crate) mod numa_maps;
 pub mod recorder;
 pub mod replay;
 pub(crate) mod rss;
 pub mod run;
 pub(crate) mod save;
+pub(crate) mod size;
 pub mod source;
 pub(crate) mod term;

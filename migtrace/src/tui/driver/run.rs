@@ -14,11 +14,13 @@ use tokio::{
 };
 
 use super::{
-    input, numa_maps,
+    input,
+    job_control::Who,
+    numa_maps,
     recorder::Recorder,
     rss, save,
     source::{Control, Controlled, Source},
-    term::Term,
+    term::{Term, is_gone},
 };
 use crate::{
     clock,
@@ -87,8 +89,8 @@ pub async fn run<S: Source, R: Recorder>(
     mouse: bool,
 ) -> io::Result<Option<String>> {
     let mut term = Term::take(mouse)?;
-    let size = term.terminal.size()?;
-    app.resize(size.width, size.height);
+    let (columns, rows) = term.size();
+    app.resize(columns, rows);
     let (numa_sender, numa) = mpsc::channel(1);
     let mut driver = Driver {
         app,
@@ -113,24 +115,36 @@ pub async fn run<S: Source, R: Recorder>(
     let ended = driver.turns(&mut term).await;
     drop(term);
     let said = driver.recorder.finish().unwrap_or_else(Some);
-    ended.map(|()| said)
+    match ended {
+        // A terminal that is gone ends the screen like SIGHUP, which comes at about the same time.
+        Err(error) if is_gone(&error) => Ok(said),
+        ended => ended.map(|()| said),
+    }
 }
 
 impl<S: Source, R: Recorder> Driver<S, R> {
     async fn turns(&mut self, term: &mut Term) -> io::Result<()> {
-        let mut inputs = input::inputs();
         let mut ends = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
         let mut stop = signal(SignalKind::from_raw(libc::SIGTSTP))?;
         let mut resumed = signal(SignalKind::from_raw(libc::SIGCONT))?;
+        let mut resized = signal(SignalKind::window_change())?;
         let mut next_frame = Instant::now();
         while !self.quit {
             tokio::select! {
                 biased;
                 () = input::any(&mut ends) => break,
-                _ = stop.recv() => self.suspend(term, &mut resumed).await?,
-                _ = resumed.recv() => term.resume()?,
-                input = inputs.recv() => match input {
-                    Some(input) => self.inputs(input, &mut inputs, term).await?,
+                _ = stop.recv() => self.suspend(Who::Process, term, &mut resumed).await?,
+                _ = resumed.recv() => {
+                    term.resume()?;
+                    self.resize(term);
+                }
+                // Drawn with the next frame: while a window is dragged, many come.
+                _ = resized.recv() => {
+                    term.redraw()?;
+                    self.resize(term);
+                }
+                input = term.reader.next() => match input {
+                    Some(input) => self.inputs(input, term).await?,
                     // The terminal is gone.
                     None => break,
                 },
@@ -254,19 +268,18 @@ impl<S: Source, R: Recorder> Driver<S, R> {
 
     fn draw(&mut self, term: &mut Term) -> io::Result<()> {
         let (app, theme) = (&self.app, self.theme);
-        term.terminal.draw(|frame| crate::tui::draw(app, theme, frame.buffer_mut()))?;
-        Ok(())
+        term.draw(|buffer| crate::tui::draw(app, theme, buffer))
     }
 
     /// Takes an input, and all that came with it, and then draws one frame.
-    async fn inputs(&mut self, first: Input, rest: &mut mpsc::Receiver<Input>, term: &mut Term) -> io::Result<()> {
+    async fn inputs(&mut self, first: Input, term: &mut Term) -> io::Result<()> {
         let mut next = Some(first);
         while let Some(one) = next {
             let effect = match one {
                 Input::Key(key) => input::key(&mut self.app, key),
                 Input::Mouse(mouse) => input::mouse(&mut self.app, mouse),
-                Input::Resize(columns, rows) => {
-                    self.app.resize(columns, rows);
+                Input::Paste(text) => {
+                    self.app.paste(&text);
                     None
                 }
                 _ => None,
@@ -274,7 +287,7 @@ impl<S: Source, R: Recorder> Driver<S, R> {
             if let Some(effect) = effect {
                 self.perform(effect, term).await?;
             }
-            next = if self.quit { None } else { rest.try_recv().ok() };
+            next = if self.quit { None } else { term.reader.waiting() };
         }
         self.app.refresh();
         self.draw(term)
@@ -289,9 +302,12 @@ impl<S: Source, R: Recorder> Driver<S, R> {
             Effect::Quit => self.quit = true,
             Effect::Suspend => {
                 let mut resumed = signal(SignalKind::from_raw(libc::SIGCONT))?;
-                self.suspend(term, &mut resumed).await?;
+                self.suspend(Who::Group, term, &mut resumed).await?;
             }
-            Effect::Redraw => term.redraw()?,
+            Effect::Redraw => {
+                term.redraw()?;
+                self.resize(term);
+            }
             Effect::ReadNumaMaps(pid) => self.read_numa_maps(pid),
             Effect::StartRecording => match self.recorder.start() {
                 Ok(path) => self.app.notify(format!("recording to {path}; the same key stops it")),
@@ -330,8 +346,16 @@ impl<S: Source, R: Recorder> Driver<S, R> {
         }
     }
 
-    async fn suspend(&mut self, term: &mut Term, resumed: &mut Signal) -> io::Result<()> {
-        term.suspend()?;
+    /// Takes the terminal's size.
+    fn resize(&mut self, term: &Term) {
+        let (columns, rows) = term.size();
+        self.app.resize(columns, rows);
+        self.is_news = true;
+    }
+
+    async fn suspend(&mut self, who: Who, term: &mut Term, resumed: &mut Signal) -> io::Result<()> {
+        term.suspend(who)?;
+        self.resize(term);
         // Drops the SIGCONT that ended the stop: the terminal is taken already.
         let _ = tokio::time::timeout(Duration::from_millis(50), resumed.recv()).await;
         Ok(())

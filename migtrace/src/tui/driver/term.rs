@@ -1,26 +1,68 @@
-//! The terminal: taken for the screen, and given back as it was, also after a panic.
+//! The terminal: taken for the screen, drawn on, and given back as it was, also after a panic or if it is gone.
+//!
+//! It draws without ratatui's `Terminal`, which prints to stderr when it is dropped and cannot write. On a terminal that
+//! is gone, that print panics.
 
 use std::{
-    io::{self, Stdout, Write, stdout},
+    fs::File,
+    io::{self, BufWriter, Write, stdout},
+    os::fd::AsFd,
     panic,
     sync::atomic::{AtomicBool, Ordering},
 };
 
 use crossterm::{
-    cursor::{Hide, Show},
-    event::{DisableMouseCapture, EnableMouseCapture},
-    execute,
+    Command,
+    cursor::{Hide, MoveTo, Show},
+    event::{DisableBracketedPaste, EnableBracketedPaste},
+    execute, queue,
     terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
 };
-use ratatui::{Terminal, backend::CrosstermBackend};
+use ratatui::{
+    backend::{Backend, CrosstermBackend},
+    buffer::Buffer,
+    layout::Rect,
+};
+use rustix::termios::{OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
+
+use super::{
+    input::{self, Reader},
+    job_control,
+    size::size,
+};
 
 /// Whether the screen has the terminal now: then a panic in any thread gives it back.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Whether the terminal reports the mouse.
+static MOUSE: AtomicBool = AtomicBool::new(false);
+
+/// Reports of buttons and the wheel, with decimal coordinates. crossterm's command also enables reports of every motion,
+/// which have no use here, and would fill a slow line.
+struct EnableMouse;
+
+impl Command for EnableMouse {
+    fn write_ansi(&self, out: &mut impl std::fmt::Write) -> std::fmt::Result {
+        out.write_str("\x1b[?1000h\x1b[?1006h")
+    }
+}
+
+/// Ends the reports, and requests the terminal's status. Its answer comes after the last report.
+struct DisableMouse;
+
+impl Command for DisableMouse {
+    fn write_ansi(&self, out: &mut impl std::fmt::Write) -> std::fmt::Result {
+        out.write_str("\x1b[?1006l\x1b[?1000l\x1b[5n")
+    }
+}
 
 /// The terminal while the screen has it. Dropping this gives it back.
 pub(crate) struct Term {
-    pub(crate) terminal: Terminal<CrosstermBackend<Stdout>>,
+    backend: CrosstermBackend<BufWriter<File>>,
+    /// The cells that the terminal shows.
+    shown: Buffer,
     mouse: bool,
+    /// What is typed and clicked; none while the terminal is given back.
+    pub(crate) reader: Reader,
 }
 
 impl Term {
@@ -28,58 +70,124 @@ impl Term {
     pub(crate) fn take(mouse: bool) -> io::Result<Self> {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
+            input::stop_reading();
             give_back();
             before(info);
         }));
         enter(mouse)?;
-        let terminal = Terminal::new(CrosstermBackend::new(stdout())).inspect_err(|_| give_back())?;
-        Ok(Self { terminal, mouse })
+        let reader = Reader::start().inspect_err(|_| give_back())?;
+        let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, output()?));
+        Ok(Self { backend, shown: empty(), mouse, reader })
     }
 
-    /// Gives the terminal back, stops this process as job control expects, and takes the terminal again afterwards.
-    pub(crate) fn suspend(&mut self) -> io::Result<()> {
+    /// The size of the screen, in columns and rows.
+    pub(crate) fn size(&self) -> (u16, u16) {
+        (self.shown.area.width, self.shown.area.height)
+    }
+
+    /// Draws what differs from the last frame. Writes nothing if nothing does.
+    pub(crate) fn draw(&mut self, paint: impl FnOnce(&mut Buffer)) -> io::Result<()> {
+        let mut next = Buffer::empty(self.shown.area);
+        paint(&mut next);
+        let changed = self.shown.diff(&next);
+        if !changed.is_empty() {
+            self.backend.draw(changed.into_iter())?;
+            Backend::flush(&mut self.backend)?;
+        }
+        self.shown = next;
+        Ok(())
+    }
+
+    /// Gives the terminal back, stops as job control expects, and takes the terminal again afterwards.
+    pub(crate) fn suspend(&mut self, who: job_control::Who) -> io::Result<()> {
+        self.reader.stop();
         give_back();
-        // SAFETY: a signal to this process itself. SIGSTOP, because SIGTSTP is caught and may be what led here.
-        unsafe { libc::kill(libc::getpid(), libc::SIGSTOP) };
+        job_control::stop(who)?;
         self.resume()
     }
 
     /// Takes the terminal again, as after a SIGSTOP from outside.
     pub(crate) fn resume(&mut self) -> io::Result<()> {
+        self.reader.stop();
         enter(self.mouse)?;
+        self.reader = Reader::start()?;
         self.redraw()
     }
 
-    /// Draws the next frame whole. It makes a new terminal, because `Terminal::clear` queries the cursor position, and the
-    /// thread that reads keys would get the reply.
+    /// Draws the next frame whole, in the terminal's present size.
     pub(crate) fn redraw(&mut self) -> io::Result<()> {
-        execute!(stdout(), Clear(ClearType::All))?;
-        self.terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+        queue!(self.backend, Clear(ClearType::All))?;
+        self.shown = empty();
         Ok(())
     }
 }
 
 impl Drop for Term {
     fn drop(&mut self) {
+        self.reader.stop();
         give_back();
     }
+}
+
+/// An empty screen of the terminal's size.
+fn empty() -> Buffer {
+    let (columns, rows) = size();
+    Buffer::empty(Rect::new(0, 0, columns, rows))
+}
+
+/// The terminal, without the lock of `Stdout`: a thread that panics must not wait for one that writes.
+fn output() -> io::Result<File> {
+    Ok(File::from(stdout().as_fd().try_clone_to_owned()?))
+}
+
+/// Whether an error means that there is no terminal any more: the line was dropped, or the window closed.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EIO | libc::ENXIO | libc::EBADF | libc::EPIPE))
 }
 
 fn enter(mouse: bool) -> io::Result<()> {
     enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
-    let mut out = stdout();
-    let entered = execute!(out, EnterAlternateScreen, Hide);
-    let entered = if mouse { entered.and_then(|()| execute!(out, EnableMouseCapture)) } else { entered };
+    let entered = read_without_waiting().and_then(|()| {
+        let mut out = output()?;
+        execute!(out, EnterAlternateScreen, Hide, Clear(ClearType::All), EnableBracketedPaste)?;
+        if mouse {
+            MOUSE.store(true, Ordering::SeqCst);
+            execute!(out, EnableMouse)?;
+        }
+        Ok(())
+    });
     entered.inspect_err(|_| give_back())
+}
+
+/// Makes a read without input return at once, so that the thread that reads can always be stopped. `O_NONBLOCK` would
+/// remain set for the shell.
+fn read_without_waiting() -> io::Result<()> {
+    let stdin = rustix::stdio::stdin();
+    let mut mode = tcgetattr(stdin)?;
+    mode.special_codes[SpecialCodeIndex::VMIN] = 0;
+    mode.special_codes[SpecialCodeIndex::VTIME] = 0;
+    Ok(tcsetattr(stdin, OptionalActions::Now, &mode)?)
 }
 
 /// Gives the terminal back if it is taken. Ignores errors: the terminal may be gone.
 fn give_back() {
     if TAKEN.swap(false, Ordering::SeqCst) {
-        let mut out = stdout();
-        let _ = execute!(out, DisableMouseCapture, LeaveAlternateScreen, Show);
-        let _ = out.flush();
+        let _ = leave();
         let _ = disable_raw_mode();
     }
+}
+
+/// Ends the reports of the mouse first, and reads those on the way while nothing is echoed: a shell would take them as
+/// typed. Clears the screen before it leaves it, for terminals that have no other one.
+fn leave() -> io::Result<()> {
+    let mut out = output()?;
+    if MOUSE.swap(false, Ordering::SeqCst) {
+        execute!(out, DisableMouse)?;
+        input::drain();
+    }
+    let (_, rows) = size();
+    let bottom = MoveTo(0, rows.saturating_sub(1));
+    execute!(out, DisableBracketedPaste, Clear(ClearType::All), bottom, LeaveAlternateScreen, Show)?;
+    out.flush()
 }

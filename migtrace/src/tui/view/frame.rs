@@ -2,7 +2,11 @@
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use super::{canvas::Canvas, comparison, content, help, theme::Theme};
+use super::{
+    canvas::{Canvas, wrap},
+    comparison, content, help,
+    theme::Theme,
+};
 use crate::{
     event::escape_control,
     text::{Line, Span, Tone, line, quantity},
@@ -27,11 +31,7 @@ pub fn draw(app: &App, theme: Theme, buffer: &mut Buffer) {
     let area = buffer.area;
     let mut canvas = Canvas { buffer, theme };
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
-        let text = format!(
-            "This terminal has {}x{} characters; migtrace top needs {}x{}. q quits.",
-            area.width, area.height, SMALLEST.0, SMALLEST.1
-        );
-        canvas.wrapped(area, 0, &text, Tone::Warn);
+        too_small(&mut canvas, area);
         return;
     }
     head(app, &mut canvas, area);
@@ -41,6 +41,23 @@ pub fn draw(app: &App, theme: Theme, buffer: &mut Buffer) {
     comparison::draw(app, &mut canvas, place);
     status(app, &mut canvas, area);
     footer(app, &mut canvas, area);
+}
+
+/// Names the size that is needed, in as many words as there is room for.
+fn too_small(canvas: &mut Canvas<'_>, area: Rect) {
+    let (is, needed) = (format!("{}x{}", area.width, area.height), format!("{}x{}", SMALLEST.0, SMALLEST.1));
+    let texts = [
+        format!("This terminal has {is} characters; migtrace top needs {needed}. q quits."),
+        format!("too small: {is}, needs {needed}"),
+        format!("needs {needed}"),
+        needed,
+    ];
+    let fits = |text: &&String| {
+        let lines = wrap(text, area.width.into());
+        lines.len() <= area.height.into() && lines.iter().all(|line| line.chars().count() <= area.width.into())
+    };
+    let text = texts.iter().find(fits).unwrap_or(&texts[texts.len() - 1]);
+    canvas.wrapped(area, 0, text, Tone::Warn);
 }
 
 /// The place of the view.

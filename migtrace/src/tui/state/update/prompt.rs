@@ -5,7 +5,7 @@ use crate::{
     tui::state::{
         app::App,
         effect::Effect,
-        key::Key,
+        key::{Key, KeyCode},
         prompt::{Prompt, Purpose, Typed},
         session::Source,
     },
@@ -15,6 +15,18 @@ use crate::{
 impl App {
     pub(crate) fn open_prompt(&mut self, purpose: Purpose, text: String) {
         self.prompt = Some(Prompt::new(purpose, text));
+    }
+
+    /// Takes pasted text into the line that is being typed. Elsewhere its letters would act as keys.
+    pub(crate) fn paste(&mut self, text: &str) {
+        if self.prompt.is_none() {
+            self.notify("pasted text ignored: / or f opens a line for it");
+            return;
+        }
+        let line = text.lines().next().unwrap_or_default();
+        for c in line.chars().filter(|c| !c.is_control()) {
+            self.prompt_key(Key { code: KeyCode::Char(c), ctrl: false, alt: false });
+        }
     }
 
     pub(crate) fn prompt_key(&mut self, key: Key) -> Option<Effect> {
