@@ -20,6 +20,7 @@ use migtrace::{
 use super::{
     filter::{self, FilterArgs},
     load,
+    streams::{plain_stdout, say},
 };
 
 /// Compare two sets of recordings: migration time in the syscalls and in later page faults
@@ -78,13 +79,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     let b = measures.split_off(args.a.len());
     let comparison = Comparison::new(measures, b);
-    let mut out = io::stdout().lock();
+    let mut out = plain_stdout()?;
     if args.json {
         serde_json::to_writer_pretty(&mut out, &comparison.json()).map_err(io::Error::from)?;
         writeln!(out)?;
     } else {
         write!(out, "{}", comparison.text())?;
     }
+    out.flush()?;
     if let Some(path) = &args.plot {
         let runs: Vec<(&str, &Run)> = drawn.iter().map(|(name, run)| (*name, run)).collect();
         plot::timeline(&runs, path).with_context(|| format!("cannot write the plot {}", path.display()))?;
@@ -96,7 +98,7 @@ fn check(gates: &[Gate], comparison: &Comparison) -> ExitCode {
     let mut status = ExitCode::SUCCESS;
     for gate in gates {
         let (passed, found) = gate.check(comparison);
-        eprintln!("migtrace: {found}");
+        say!("{found}");
         if !passed {
             status = ExitCode::from(EXIT_FINDING);
         }

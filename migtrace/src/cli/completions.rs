@@ -1,12 +1,11 @@
 //! `migtrace completions`: writes completion scripts for shells.
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::{io::Write, process::ExitCode};
 
 use anyhow::Result;
 use clap_complete::Shell;
+
+use super::streams::plain_stdout;
 
 /// Write a completion script for a shell
 #[derive(clap::Args)]
@@ -23,6 +22,8 @@ pub(crate) fn run(args: &Args, mut command: clap::Command) -> Result<ExitCode> {
     // clap_complete panics when its output fails, so it gets a buffer.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "migtrace", &mut script);
-    io::stdout().lock().write_all(&script)?;
+    let mut out = plain_stdout()?;
+    out.write_all(&script)?;
+    out.flush()?;
     Ok(ExitCode::SUCCESS)
 }

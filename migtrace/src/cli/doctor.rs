@@ -1,15 +1,14 @@
 //! `migtrace doctor`: reports what can be traced on this machine.
 
 use std::{
-    io::{self, BufWriter, Write},
+    io::{self, Write},
     process::ExitCode,
 };
 
-use anstream::AutoStream;
 use anyhow::{Context, Result};
 use migtrace::doctor;
 
-use super::EXIT_UNAVAILABLE;
+use super::{EXIT_UNAVAILABLE, streams};
 
 /// Report what can be traced on this host, why not the rest, and what to do about it
 ///
@@ -34,7 +33,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let report = doctor::examine();
-    let mut out = BufWriter::new(AutoStream::auto(io::stdout().lock()));
+    let mut out = streams::stdout(anstream::ColorChoice::Auto)?;
     if args.json {
         serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from).context("writing the report")?;
         writeln!(out)?;

@@ -1,7 +1,7 @@
 //! `migtrace export`: writes a trace as text for other programs.
 
 use std::{
-    io::{self, BufWriter, Write},
+    io::{BufWriter, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -15,6 +15,7 @@ use migtrace::{
 use super::{
     filter::{self, FilterArgs},
     load,
+    streams::{plain_stdout, say},
 };
 
 /// Write a trace as text for other programs
@@ -57,12 +58,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Format::Csv => export::csv(&trace, &filter, &mut out)?,
     };
     if !filter.is_all() {
-        eprintln!("migtrace: filter: {filter}; {written} of {read} events written");
+        say!("filter: {filter}; {written} of {read} events written");
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn destination(path: Option<&Path>) -> Result<Box<dyn Write>> {
-    let Some(path) = path else { return Ok(Box::new(io::stdout().lock())) };
+    // As for most commands, `-` is standard output.
+    let Some(path) = path.filter(|path| *path != Path::new("-")) else { return Ok(Box::new(plain_stdout()?)) };
     Ok(Box::new(output_file::create(path).with_context(|| format!("cannot write {}", path.display()))?))
 }

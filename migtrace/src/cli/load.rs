@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use migtrace::{event::escape_control, filter::Filter, model::Run, recording::coverage, trace::Trace};
 
-use super::filter::FilterArgs;
+use super::{filter::FilterArgs, streams::say};
 
 /// Opens a trace and returns it with the filter that the options mean for it. Reports on stderr what the trace lacks.
 pub(super) fn open(path: &Path, args: &FilterArgs) -> Result<(Trace, Filter)> {
@@ -32,10 +32,10 @@ pub(super) fn run(trace: &Trace, filter: &Filter) -> Result<Run> {
 /// Reports on stderr what a trace lacks.
 pub(super) fn warn(trace: &Trace, path: &Path) {
     for error in trace.left_out() {
-        eprintln!("migtrace: segment skipped: {error}");
+        say!("segment skipped: {error}");
     }
     if trace.truncated() {
-        eprintln!("migtrace: {}: the recording was cut off, its last events are missing", path.display());
+        say!("{}: the recording was cut off, its last events are missing", path.display());
     }
 }
 

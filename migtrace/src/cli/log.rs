@@ -1,12 +1,11 @@
 //! `migtrace log`: a trace or the running kernel as annotated text.
 
 use std::{
-    io::{self, BufWriter, Write},
+    io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use anstream::AutoStream;
 use anyhow::Result;
 use clap::ValueEnum;
 use migtrace::log::{self, Options};
@@ -17,6 +16,7 @@ use super::{
     follow::{self, TreeArgs},
     load, log_live,
     stop::EndArgs,
+    streams,
 };
 
 /// Explain events in words: a line per event, a legend, a summary. Reads a trace, or without FILE the running kernel
@@ -66,7 +66,7 @@ enum Format {
 
 pub(crate) fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
     let options = Options { all: args.all, tsv: args.format == Format::Tsv, ..Options::default() };
-    let mut out = BufWriter::new(AutoStream::new(io::stdout().lock(), args.color.into()));
+    let mut out = streams::stdout(args.color.into())?;
     match &args.file {
         Some(file) => {
             follow::check_recorded(args.tree, args.end)?;

@@ -22,6 +22,7 @@ use super::{
     follow::{self, TreeArgs},
     log::Args,
     stop::Stop,
+    streams::say,
 };
 
 /// How often complete lines are written.
@@ -75,7 +76,7 @@ async fn run_live(args: &Args, options: Options, verbose: bool, out: &mut dyn Wr
                 lines.write(clock::boot_ns(), out)?;
                 out.flush()?;
                 if session.processes_have_exited() {
-                    eprintln!("migtrace: {}", follow::have_exited(&args.filter.pid));
+                    say!("{}", follow::have_exited(&args.filter.pid));
                     break;
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{self, BufRead, BufWriter, IsTerminal, Read, Write},
+    io::{self, BufRead, IsTerminal, Read, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -10,7 +10,10 @@ use std::{
 use ::memtoy::{Failure, Flow, Script, Session};
 use anyhow::Context;
 
-use super::EXIT_USAGE;
+use super::{
+    EXIT_USAGE,
+    streams::{plain_stdout, stderr_line},
+};
 
 /// Exit status if a command failed.
 const EXIT_FAILED: u8 = 1;
@@ -52,7 +55,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn script(script: &Script) -> anyhow::Result<ExitCode> {
-    let mut session = Session::new(BufWriter::new(io::stdout().lock()));
+    let mut session = Session::new(plain_stdout()?);
     ::memtoy::prefault();
     for step in &script.steps {
         match session.run(step) {
@@ -60,7 +63,7 @@ fn script(script: &Script) -> anyhow::Result<ExitCode> {
             Ok(Flow::Exit) => break,
             Err(Failure::Output(e)) => return Err(e.into()),
             Err(failure) => {
-                eprintln!("{}:{}: {failure}", script.name, step.line);
+                stderr_line(&format!("{}:{}: {failure}", script.name, step.line));
                 return Ok(ExitCode::from(status(&failure)));
             }
         }
@@ -71,17 +74,18 @@ fn script(script: &Script) -> anyhow::Result<ExitCode> {
 /// Reads commands from the terminal. After an error it continues.
 fn interactive() -> anyhow::Result<ExitCode> {
     let mut session = Session::new(io::stdout());
+    let mut out = io::stdout();
     ::memtoy::prefault();
     let mut lines = io::stdin().lock().lines();
     for number in 1.. {
-        print!("memtoy> ");
-        io::stdout().flush()?;
+        write!(out, "memtoy> ")?;
+        out.flush()?;
         let Some(line) = lines.next() else { break };
         let step = match ::memtoy::parse_line("stdin", number, &line?) {
             Ok(Some(step)) => step,
             Ok(None) => continue,
             Err(e) => {
-                eprintln!("{}", e.message);
+                stderr_line(&e.message);
                 continue;
             }
         };
@@ -89,10 +93,10 @@ fn interactive() -> anyhow::Result<ExitCode> {
             Ok(Flow::Continue) => {}
             Ok(Flow::Exit) => return Ok(ExitCode::SUCCESS),
             Err(Failure::Output(e)) => return Err(e.into()),
-            Err(failure) => eprintln!("{failure}"),
+            Err(failure) => stderr_line(&failure.to_string()),
         }
     }
-    println!();
+    writeln!(out)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -19,18 +19,23 @@ mod record;
 mod recover;
 mod serve;
 mod stop;
+mod streams;
 mod summary;
 mod top;
 mod top_live;
 mod top_record;
 
-use std::{io, process::ExitCode};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use migtrace::{
     live::{session::SessionError, workload::NotStarted},
     serve::http::ListenError,
 };
+use streams::say;
 
 /// See which pages are on the wrong NUMA node, why the kernel migrates them or does not, and which threads wait
 #[derive(Parser)]
@@ -66,7 +71,11 @@ pub(crate) const EXIT_UNAVAILABLE: u8 = 69;
 
 /// Parses the command line and runs it.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => error.exit(),
+        Err(help) => return ended(print_help(&help)),
+    };
     start_log(cli.verbose);
     let result = match cli.command {
         Command::Compare(args) => compare::run(&args),
@@ -82,10 +91,23 @@ pub(crate) fn main() -> ExitCode {
         Command::Summary(args) => summary::run(&args),
         Command::Top(args) => top::run(&args),
     };
+    ended(result)
+}
+
+/// Prints the help or the version. clap's own way would ignore that it could not be written.
+fn print_help(help: &clap::Error) -> anyhow::Result<ExitCode> {
+    let mut out = streams::stdout(anstream::ColorChoice::Auto)?;
+    write!(out, "{}", help.render().ansi())?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The exit status, after a message if it is an error's.
+fn ended(result: anyhow::Result<ExitCode>) -> ExitCode {
     result.unwrap_or_else(|error| {
         let status = exit_status(&error);
         if status != 0 {
-            eprintln!("migtrace: {error:#}");
+            say!("{error:#}");
         }
         ExitCode::from(status)
     })

@@ -1,12 +1,7 @@
 //! `migtrace page`: the history of one page.
 
-use std::{
-    io::{self, BufWriter, Write},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
-use anstream::AutoStream;
 use anyhow::{Result, bail};
 use migtrace::{
     event::{Body, Event, ProcessId},
@@ -16,7 +11,7 @@ use migtrace::{
     trace::Trace,
 };
 
-use super::{color::When, load};
+use super::{color::When, load, streams};
 
 /// Show the history of one page: its nodes, its cost, and why it did or did not migrate
 ///
@@ -63,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     let name = args.file.display().to_string();
     let processes = chosen(args, &tracker, &name, &near)?;
-    let mut out = BufWriter::new(AutoStream::new(io::stdout().lock(), args.color.into()));
+    let mut out = streams::stdout(args.color.into())?;
     for (n, process) in processes.into_iter().enumerate() {
         if n > 0 {
             writeln!(out, "\n")?;

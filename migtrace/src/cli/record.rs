@@ -38,6 +38,7 @@ use super::{
     output::{self, Trigger},
     progress::Progress,
     stop::{EndArgs, Stop},
+    streams::say,
 };
 
 /// Record page faults, migrations and placement syscalls into a trace
@@ -175,7 +176,7 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
         log::warn!("{not_followed}");
     }
     if args.command.is_empty() && !args.quiet {
-        eprintln!("migtrace: recording into {}; Ctrl-C ends it", args.output.display());
+        say!("recording into {}; Ctrl-C ends it", args.output.display());
     }
     let mut recording = Recording {
         output,
@@ -242,7 +243,7 @@ impl Recording {
                     if !self.pids.is_empty() && session.processes_have_exited() {
                         self.progress.clear();
                         if !self.quiet {
-                            eprintln!("migtrace: {}", follow::have_exited(&self.pids));
+                            say!("{}", follow::have_exited(&self.pids));
                         }
                         break Ok(None);
                     }
@@ -285,7 +286,7 @@ impl Recording {
         let path = self.output.dump(clock::boot_ns()).with_context(|| self.while_writing())?;
         self.progress.clear();
         if !self.quiet {
-            eprintln!("migtrace: writing the newest events to {}", path.display());
+            say!("writing the newest events to {}", path.display());
         }
         Ok(())
     }
@@ -304,15 +305,15 @@ impl Recording {
         if !args.quiet && status.is_ok() {
             if let Some(filter) = &meta.filter {
                 let filtered: u64 = meta.account.iter().map(|a| a.filtered).sum();
-                eprintln!("migtrace: filter: {filter}; {filtered} events of traced probes filtered");
+                say!("filter: {filter}; {filtered} events of traced probes filtered");
             }
             if let Some(sample) = meta.sample {
                 let out: u64 = meta.account.iter().map(|a| a.sampled_out).sum();
-                eprintln!("migtrace: sample: one of {sample}; {out} events sampled out");
+                say!("sample: one of {sample}; {out} events sampled out");
             }
             let owner = written.files.last().and_then(|file| output_file::other_owner(file));
-            eprintln!(
-                "migtrace: recorded {} events ({} lost) in {:.1} s to {} ({} bytes{})",
+            say!(
+                "recorded {} events ({} lost) in {:.1} s to {} ({} bytes{})",
                 written.events,
                 meta.lost(),
                 meta.end_ns.unwrap_or(meta.start_ns).saturating_sub(meta.start_ns) as f64 / 1e9,

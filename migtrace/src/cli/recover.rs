@@ -5,6 +5,8 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use migtrace::{text, trace};
 
+use super::streams::say;
+
 /// Exit status: some segments were damaged.
 const EXIT_LEFT_OUT: u8 = 1;
 
@@ -28,10 +30,10 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let recovered = trace::recover(&args.file, args.output.as_deref())?;
     for error in &recovered.left_out {
-        eprintln!("migtrace: segment skipped: {error}");
+        say!("segment skipped: {error}");
     }
     let events = text::count(recovered.events, "event");
-    eprintln!("migtrace: {}: {events}, {} bytes", recovered.path.display(), recovered.bytes);
+    say!("{}: {events}, {} bytes", recovered.path.display(), recovered.bytes);
     let whole = recovered.left_out.is_empty();
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(EXIT_LEFT_OUT) })
 }

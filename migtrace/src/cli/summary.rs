@@ -1,7 +1,7 @@
 //! `migtrace summary`: the totals of a trace.
 
 use std::{
-    io::{self, BufWriter, Write},
+    io::{self, Write},
     path::PathBuf,
     process::ExitCode,
 };
@@ -11,7 +11,7 @@ use migtrace::summary::{Summary, TOP_PROCESSES};
 
 use super::{
     filter::{self, FilterArgs},
-    load,
+    load, streams,
 };
 
 /// Count what a trace holds: faults, migrations, wait time, processes, losses
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let (trace, filter) = load::open(&args.file, &args.filter)?;
     let summary = Summary::filtered(&trace, &filter)?;
     let name = args.file.display().to_string();
-    let mut out = BufWriter::new(anstream::stdout().lock());
+    let mut out = streams::stdout(anstream::ColorChoice::Auto)?;
     if args.json {
         serde_json::to_writer_pretty(&mut out, &summary.to_json(&name, args.top)).map_err(io::Error::from)?;
         writeln!(out)?;

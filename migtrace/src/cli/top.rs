@@ -35,6 +35,7 @@ use super::{
     follow::{self, TreeArgs},
     load,
     stop::EndArgs,
+    streams::say,
     top_live::{self, LiveSource},
     top_record::{NoRecorder, TraceRecorder},
 };
@@ -96,7 +97,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     // Does not wait for threads that read a recording or walk page tables.
     runtime.shutdown_background();
     if let Some(said) = said {
-        eprintln!("migtrace: {said}");
+        say!("{said}");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -147,7 +148,7 @@ async fn live(args: &Args, config: Config) -> Result<Option<String>> {
         filter_text: args.filter.scope_text(args.tree, &filter),
         ..Scope::of(filter, privilege::RECORDING)
     };
-    eprintln!("migtrace: attaching probes");
+    say!("attaching probes");
     let session = Session::start(&scope)?;
     let meta = session.meta().clone();
     let recorder = TraceRecorder::new(args.output.clone(), &args.filter, args.tree);
