@@ -16,6 +16,7 @@ pub mod processes;
 pub mod rates;
 pub mod recent;
 pub mod regions;
+pub mod timeline;
 
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,7 @@ use std::collections::BTreeMap;
 
 use self::{
     counts::Counts, fidelity::Coverages, latencies::ByKind, matrix::Matrix, processes::Processes, rates::Rates,
-    recent::Recent,
+    recent::Recent, timeline::Timeline,
 };
 use crate::{
     event::{Body, Event, LossName, Outcome, Probe, ProbeName},
@@ -45,6 +46,8 @@ pub struct State {
     /// Since the first event.
     pub totals: Counts,
     pub rates: Rates,
+    /// Counts over the whole of a recording; `None` if live.
+    pub timeline: Option<Timeline>,
     /// Migrated pages by source and target node.
     pub moves: Matrix,
     /// Faults by node of the CPU and node of the page.
@@ -71,10 +74,10 @@ impl State {
     /// Empty state.
     #[must_use]
     pub fn new(meta: Meta) -> Self {
-        let length_ns = meta.end_ns.map(|end| end.saturating_sub(meta.start_ns));
         Self {
             fidelity: Coverages::of(&meta),
-            rates: length_ns.map_or_else(Rates::default, Rates::over),
+            rates: Rates::default(),
+            timeline: None,
             now_ns: meta.start_ns,
             meta,
             totals: Counts::default(),
@@ -93,6 +96,12 @@ impl State {
         }
     }
 
+    /// Empty state for a recording.
+    #[must_use]
+    pub fn of_recording(meta: Meta) -> Self {
+        Self { timeline: Some(Timeline::new(meta.start_ns)), ..Self::new(meta) }
+    }
+
     /// Adds one event.
     pub fn feed(&mut self, event: &Event) {
         self.first_ns.get_or_insert_with(|| event.start_ns());
@@ -108,6 +117,9 @@ impl State {
         } else {
             self.totals.add(&shown);
             self.rates.add(event.ts_ns, &shown);
+            if let Some(timeline) = &mut self.timeline {
+                timeline.add(event.ts_ns, &shown);
+            }
             if let Some(probe) = event.body.probe() {
                 let seen = self.probes.entry(probe).or_default();
                 *seen = seen.saturating_add(event.weight());

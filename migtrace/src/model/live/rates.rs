@@ -4,20 +4,16 @@ use std::collections::VecDeque;
 
 use super::counts::Counts;
 
-/// Default length of a bucket, ns.
+/// Length of a bucket, ns.
 pub const SECOND_NS: u64 = 1_000_000_000;
 /// Limit of buckets: ten minutes of seconds.
 pub const BUCKETS: usize = 600;
 /// Number of full buckets whose mean is the current rate.
 const NOW_BUCKETS: usize = 3;
-/// Number of buckets for a recording of known length, and their least length, ns.
-const OF_RECORDING: u64 = 200;
-const SHORTEST_NS: u64 = 100_000;
 
-/// Counts by second, or by buckets of another length.
-#[derive(Clone, Debug)]
+/// Counts by second.
+#[derive(Clone, Debug, Default)]
 pub struct Rates {
-    bucket_ns: u64,
     buckets: VecDeque<Counts>,
     /// Number of the newest bucket, from CLOCK_BOOTTIME 0.
     newest: u64,
@@ -25,29 +21,11 @@ pub struct Rates {
     late: u64,
 }
 
-impl Default for Rates {
-    fn default() -> Self {
-        Self { bucket_ns: SECOND_NS, buckets: VecDeque::new(), newest: 0, late: 0 }
-    }
-}
-
 impl Rates {
-    /// Buckets for a recording of this length, so that all of it is shown.
-    #[must_use]
-    pub fn over(length_ns: u64) -> Self {
-        Self { bucket_ns: (length_ns / OF_RECORDING).max(SHORTEST_NS), ..Self::default() }
-    }
-
-    /// Length of a bucket, ns.
-    #[must_use]
-    pub const fn bucket_ns(&self) -> u64 {
-        self.bucket_ns
-    }
-
     /// Adds counts at this time.
     pub fn add(&mut self, ts_ns: u64, counts: &Counts) {
         self.advance(ts_ns);
-        let back = self.newest.saturating_sub(ts_ns / self.bucket_ns) as usize;
+        let back = self.newest.saturating_sub(ts_ns / SECOND_NS) as usize;
         match self.buckets.len().checked_sub(back + 1).and_then(|at| self.buckets.get_mut(at)) {
             Some(bucket) => bucket.add(counts),
             None => self.late += counts.events,
@@ -56,7 +34,7 @@ impl Rates {
 
     /// Starts the bucket of this time, and empty ones before it.
     pub fn advance(&mut self, now_ns: u64) {
-        let number = now_ns / self.bucket_ns;
+        let number = now_ns / SECOND_NS;
         if self.buckets.is_empty() {
             self.newest = number;
             self.buckets.push_back(Counts::default());
@@ -91,12 +69,11 @@ impl Rates {
     #[must_use]
     pub fn mean(&self, buckets: usize, of: impl Fn(&Counts) -> u64) -> f64 {
         let (sum, count) = self.last(buckets).fold((0.0, 0), |(sum, n), c| (sum + of(c) as f64, n + 1));
-        let a_bucket = match (count, self.buckets.back()) {
+        match (count, self.buckets.back()) {
             (0, Some(only)) => of(only) as f64,
             (0, None) => 0.0,
             _ => sum / f64::from(count),
-        };
-        a_bucket * SECOND_NS as f64 / self.bucket_ns as f64
+        }
     }
 
     /// Events that were older than all buckets.

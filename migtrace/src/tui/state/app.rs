@@ -70,7 +70,7 @@ impl App {
     #[must_use]
     pub fn new(meta: Meta, source: Source, keymap: Keymap, size: (u16, u16)) -> Self {
         Self {
-            state: State::new(meta),
+            state: empty(meta, &source),
             paused: None,
             keymap,
             source,
@@ -141,7 +141,7 @@ impl App {
 
     /// Counts again from zero.
     pub fn reset(&mut self) {
-        self.state = State::new(self.state.meta.clone());
+        self.state = empty(self.state.meta.clone(), &self.source);
         if let Some(counts) = self.kernel_counts.clone().filter(|_| self.filter.is_all()) {
             self.state.count_since(counts);
         }
@@ -248,5 +248,13 @@ impl App {
             View::Lazy if self.paused.is_none() => self.details.list_lazy(),
             _ => {}
         }
+    }
+}
+
+/// The state before the first event.
+fn empty(meta: Meta, source: &Source) -> State {
+    match source {
+        Source::Live => State::new(meta),
+        Source::Recording(_) => State::of_recording(meta),
     }
 }

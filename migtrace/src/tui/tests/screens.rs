@@ -4,7 +4,7 @@ use super::{App, START_NS, View, live, poor, press, screen, testkit, themed, who
 use crate::{
     counts::{Count, Counts, Sort},
     event::{Body, Comm, Outcome, Probe},
-    recording::coverage,
+    recording::{Meta, coverage},
     tui::view::theme::{Palette, Theme},
 };
 
@@ -155,5 +155,30 @@ fn a_name_cannot_drive_the_terminal() {
         let control: Vec<char> = text.chars().filter(|c| c.is_control() && *c != '\n').collect();
         assert!(control.is_empty(), "{view:?}: {control:?}");
         assert_eq!(text.lines().count(), 60, "{view:?}");
+    }
+}
+
+#[test]
+fn the_bars_cover_all_of_a_recording_of_any_length_and_their_title_says_how_long_it_is() {
+    const MS: u64 = 1_000_000;
+    for (length_ns, says) in [(10 * MS, "10.0 ms"), (800 * MS, "800 ms"), (10_800_000 * MS, "10800 s")] {
+        // Also a recording that was cut off, which does not know its end.
+        for end_ns in [Some(START_NS + length_ns), None] {
+            let (meta, events) = testkit::direct(8);
+            let first = events.iter().find(|e| matches!(e.body, Body::Fault(_))).expect("a fault").clone();
+            let at = |ts_ns| crate::event::Event { ts_ns, ..first.clone() };
+            let ends = [at(START_NS + length_ns / 1000), at(START_NS + length_ns - 1)];
+            let mut app = whole((Meta { end_ns, ..meta }, ends.to_vec()));
+            for size in SIZES {
+                let screen = screen(&mut app, View::Overview, size);
+                let line = |start: &str| {
+                    screen.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{screen}"))
+                };
+                let title = line("─ mean per second; bars: the whole recording, ");
+                assert!(title.contains(says), "{title}");
+                let bars: String = line("faults ").chars().skip(24).take(usize::from(size.0) - 59).collect();
+                assert!(bars.starts_with(|c| c != ' ') && bars.ends_with(|c| c != ' '), "{bars:?} in {screen}");
+            }
+        }
     }
 }

@@ -5,15 +5,17 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use super::{canvas::Canvas, matrix, spark, table};
 use crate::{
     event::escape_control,
-    model::live::{
-        counts::Counts,
-        rates::{BUCKETS, SECOND_NS},
-    },
+    model::live::{counts::Counts, rates::SECOND_NS},
     recording::Coverage,
     text::{self, Tone, quantity},
     tui::{
         rows::{findings, latency::Latencies, overview, processes::Processes},
-        state::{action::View, app::App, selection::Choice, session::Source},
+        state::{
+            action::View,
+            app::App,
+            selection::Choice,
+            session::{Playing, Source},
+        },
     },
 };
 
@@ -21,6 +23,11 @@ use crate::{
 const MEAN_SECONDS: usize = 60;
 /// From this width on, both matrices are shown.
 const WIDE: u16 = 120;
+
+/// Columns of the name of a rate, of its first number, and of the numbers beside the bars.
+const NAME: u16 = 14;
+const NOW: u16 = 9;
+const TAIL: u16 = 34;
 
 struct Parts {
     findings: Rect,
@@ -71,13 +78,16 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     }
 }
 
-/// Draws a line for each rate: now, the last minutes as bars, the mean, the total.
+/// Draws a line for each rate. Live: now, the last seconds as bars, the mean, the total. In a recording: the mean, all of it
+/// as bars, the highest bar, the total.
 fn rates(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let state = app.shown();
-    let bucket_ns = state.rates.bucket_ns();
-    let title = match bucket_ns {
-        SECOND_NS => "per second".to_owned(),
-        ns => format!("per second; one column is {}", text::duration(ns)),
+    let title = match &app.source {
+        Source::Live => format!("per second; bars: the last {} s", bars(area)),
+        Source::Recording(playing) => {
+            let length = end_ns(app, playing).saturating_sub(state.zero_ns());
+            format!("mean per second; bars: the whole recording, {}", text::duration(length))
+        }
     };
     canvas.heading(area, 0, &title);
     let by_batch = state.fidelity.moves_by_batch;
@@ -102,9 +112,6 @@ fn rate(
     tone: Tone,
     of: impl Fn(&Counts) -> u64 + Copy,
 ) {
-    const NAME: u16 = 14;
-    const NOW: u16 = 9;
-    const TAIL: u16 = 34;
     let y = area.y + row;
     canvas.put(area.x, y, NAME, name, canvas.theme.style(Tone::Plain));
     if let Coverage::Unavailable(why) = level {
@@ -113,24 +120,37 @@ fn rate(
         return;
     }
     let state = app.shown();
-    let now = format!("{}{}", level.sign(), quantity::rate(state.rates.now(of)));
-    canvas.put_right(area.x + NAME, y, NOW, &now, canvas.theme.style(Tone::Strong));
-    let width = area.width.saturating_sub(NAME + NOW + 2 + TAIL);
-    let of_recording = matches!(app.source, Source::Recording(_));
-    let values: Vec<f64> =
-        state.rates.last(if of_recording { BUCKETS } else { width.into() }).map(|c| of(c) as f64).collect();
-    let values = if of_recording { spark::squeezed(&values, width.into()) } else { values };
-    spark::draw(canvas, (area.x + NAME + NOW + 1, y), width, &values, tone);
-    // The mean of a whole recording, or of the last minute live.
-    let seconds = state.elapsed_ns() as f64 / SECOND_NS as f64;
-    let mean = match &app.source {
-        Source::Recording(_) if seconds > 0.0 => of(&state.totals) as f64 / seconds,
-        _ => state.rates.mean(MEAN_SECONDS, of),
+    let width = bars(area);
+    let (shown, values, name, beside) = match (&app.source, &state.timeline) {
+        (Source::Recording(playing), Some(timeline)) => {
+            let seconds = (state.elapsed_ns() as f64 / SECOND_NS as f64).max(f64::MIN_POSITIVE);
+            let values = timeline.columns(end_ns(app, playing), width.into(), of);
+            let highest = values.iter().copied().fold(0.0, f64::max);
+            let total = of(&state.totals) as f64;
+            (if total > 0.0 { total / seconds } else { 0.0 }, values, "max", highest)
+        }
+        _ => {
+            let values = state.rates.last(width.into()).map(|c| of(c) as f64).collect();
+            (state.rates.now(of), values, "mean", state.rates.mean(MEAN_SECONDS, of))
+        }
     };
-    let mean = quantity::rate(mean);
-    let tail = format!("mean {mean:>8}  total {:>7}", quantity::short_count(of(&state.totals)));
+    let shown = format!("{}{}", level.sign(), quantity::rate(shown));
+    canvas.put_right(area.x + NAME, y, NOW, &shown, canvas.theme.style(Tone::Strong));
+    spark::draw(canvas, (area.x + NAME + NOW + 1, y), width, &values, tone);
+    let beside = quantity::rate(beside);
+    let tail = format!("{name:<4} {beside:>8}  total {:>7}", quantity::short_count(of(&state.totals)));
     let x = area.x + area.width.saturating_sub(TAIL);
     canvas.put(x + 1, y, TAIL - 1, &tail, canvas.theme.style(Tone::Dim));
+}
+
+/// Columns that the bars take.
+fn bars(area: Rect) -> u16 {
+    area.width.saturating_sub(NAME + NOW + 2 + TAIL)
+}
+
+/// The end of a recording, or the position in it if the end is not known.
+fn end_ns(app: &App, playing: &Playing) -> u64 {
+    playing.end_ns.unwrap_or(playing.position_ns).max(app.shown().now_ns())
 }
 
 /// Draws one matrix, or both if there is room, and how long things took.

@@ -16,12 +16,6 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, (x, y): (u16, u16), width: u16, valu
     }
 }
 
-/// Shortens numbers to at most `width`, by the means of neighbours.
-pub(crate) fn squeezed(values: &[f64], width: usize) -> Vec<f64> {
-    let group = values.len().div_ceil(width.max(1)).max(1);
-    values.chunks(group).map(|chunk| chunk.iter().sum::<f64>() / chunk.len() as f64).collect()
-}
-
 /// A bar of `width` columns, filled to `share` between 0 and 1.
 pub(crate) fn bar(share: f64, width: usize) -> String {
     let filled = (share.clamp(0.0, 1.0) * width as f64).round() as usize;
@@ -44,8 +38,6 @@ mod tests {
         draw(&mut canvas, (0, 0), 3, &[1000.0, 0.0, 4.0, 8.0], Tone::Bar);
         let text: String = buffer.content().iter().map(|c| c.symbol()).collect();
         assert_eq!(text, " ▄█▁", "the last is of the first row of bars");
-        assert_eq!(squeezed(&[1.0, 3.0, 5.0, 7.0, 9.0], 3), [2.0, 6.0, 9.0]);
-        assert_eq!(squeezed(&[1.0, 3.0], 3), [1.0, 3.0]);
         assert_eq!([bar(0.0, 4), bar(0.01, 4), bar(1.0, 4)], ["    ", "█   ", "████"]);
     }
 }
