@@ -28,6 +28,8 @@ fn commands() -> Vec<(Vec<&'static str>, i32)> {
         ("page run.parquet 0x7f0000000000", 0),
         ("export run.parquet --format csv", 0),
         ("export run.parquet --format jsonl", 0),
+        ("top run.parquet --batch", 0),
+        ("top run.parquet --batch --json", 0),
         ("completions bash", 0),
         ("memtoy script.memtoy", 0),
     ]

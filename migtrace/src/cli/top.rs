@@ -5,6 +5,7 @@ use std::{
     io::{self, IsTerminal},
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
@@ -20,13 +21,14 @@ use migtrace::{
     recording::Meta,
     tui::{
         driver::{
+            batch,
             config::{self, Config},
             recorder::Recorder,
             replay::{self, Replay},
             run, source,
         },
-        state::{app::App, session::Source},
-        view::theme::Palette,
+        state::{action::View, app::App, session::Source},
+        view::theme::{Palette, Theme},
     },
 };
 
@@ -35,7 +37,7 @@ use super::{
     follow::{self, TreeArgs},
     load,
     stop::EndArgs,
-    streams::say,
+    streams::{self, say},
     top_live::{self, LiveSource},
     top_record::{NoRecorder, TraceRecorder},
 };
@@ -52,6 +54,8 @@ use super::{
   sudo migtrace top --filter 'kind != fault || nid != cpu_node'
   migtrace top run.parquet
   migtrace top run.parquet --comm redis-server --theme light
+  sudo migtrace top --batch -n 3 -d 10 --view processes > processes.txt
+  migtrace top run.parquet --batch --json | jq .rates
 
 {}", filter::EXAMPLES))]
 pub(crate) struct Args {
@@ -73,15 +77,62 @@ pub(crate) struct Args {
     /// File for the recording started with r [default: migtrace-TIME.parquet]
     #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
     output: Option<PathBuf>,
+    /// Time between two updates, at least 0.1: seconds, or with a unit. A key is answered at once
+    /// [default: 0.1; with --batch: 1; with --batch and FILE: only its end]
+    #[arg(short = 'd', long, value_name = "SECONDS", value_parser = config::interval)]
+    interval: Option<Duration>,
+    #[command(flatten)]
+    batch: BatchArgs,
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
     tree: TreeArgs,
 }
 
+#[derive(clap::Args)]
+#[command(next_help_heading = "Batch")]
+struct BatchArgs {
+    /// Write updates to standard output, without a terminal. With FILE, the updates are by the recording's time
+    #[arg(short, long)]
+    batch: bool,
+    /// Number of updates [default: until Ctrl-C, or to the end of FILE]
+    #[arg(short = 'n', long, value_name = "N", requires = "batch", value_parser = clap::value_parser!(u64).range(1..))]
+    updates: Option<u64>,
+    /// View to write
+    #[arg(long, value_name = "NAME", requires = "batch", default_value = "overview")]
+    view: BatchView,
+    /// Write JSON, a line for each update (docs/top.md)
+    #[arg(long, requires = "batch")]
+    json: bool,
+}
+
+/// The views that need no selection. The log is `migtrace log`.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum BatchView {
+    Overview,
+    Processes,
+    Page,
+    Lazy,
+    Latency,
+    Probes,
+}
+
+impl From<BatchView> for View {
+    fn from(view: BatchView) -> Self {
+        match view {
+            BatchView::Overview => Self::Overview,
+            BatchView::Processes => Self::Processes,
+            BatchView::Page => Self::Page,
+            BatchView::Lazy => Self::Lazy,
+            BatchView::Latency => Self::Latency,
+            BatchView::Probes => Self::Probes,
+        }
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
-        bail!("top needs a terminal; log, summary and export write to files and pipes");
+    if !args.batch.batch && (!io::stdout().is_terminal() || !io::stdin().is_terminal()) {
+        bail!("top needs a terminal; with --batch it writes to files and pipes, as log, summary and export do");
     }
     let config = read_config(args)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
@@ -151,6 +202,10 @@ async fn live(args: &Args, config: Config) -> Result<Option<String>> {
     say!("attaching probes");
     let session = Session::start(&scope)?;
     let meta = session.meta().clone();
+    // Batch mode has no place for the screen's messages.
+    if let Some(not_followed) = follow::not_followed(&session).filter(|_| args.batch.batch) {
+        say!("{not_followed}");
+    }
     let recorder = TraceRecorder::new(args.output.clone(), &args.filter, args.tree);
     let source = LiveSource::new(session, args.filter.pid.clone());
     show(meta, Source::Live, config, source, recorder, args).await
@@ -165,10 +220,25 @@ async fn show<S: source::Source, R: Recorder>(
     args: &Args,
 ) -> Result<Option<String>> {
     let app = App::new(meta, kind, config.keymap, (80, 24));
+    if args.batch.batch {
+        let mut out = streams::plain_stdout()?;
+        let batch = batch::Batch {
+            view: args.batch.view.into(),
+            updates: args.batch.updates,
+            // The time of a recording has nothing to do with how often the screen is drawn.
+            interval: args.interval.or(if args.file.is_some() { None } else { config.interval }),
+            json: args.batch.json,
+            theme: Theme { palette: Palette::None, ..config.theme },
+        };
+        batch::run(app, source, batch, &mut out).await?;
+        return Ok(None);
+    }
+    let screen =
+        run::Screen { theme: config.theme, mouse: !args.no_mouse, interval: args.interval.or(config.interval) };
     // What a log says would be written over the screen.
     let level = log::max_level();
     log::set_max_level(log::LevelFilter::Off);
-    let said = run::run(app, config.theme, source, recorder, !args.no_mouse).await.context("using the terminal");
+    let said = run::run(app, source, recorder, screen).await.context("using the terminal");
     log::set_max_level(level);
     said
 }

@@ -3,15 +3,21 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     path::PathBuf,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use migtrace::event::{Body, Cause, Event, FaultClass, Outcome};
-use nix::pty::{Winsize, openpty};
+use migtrace::{
+    event::{Body, Cause, Event, FaultClass, Outcome},
+    trace::Trace,
+};
+use nix::{
+    fcntl::{FcntlArg, FdFlag, OFlag, fcntl},
+    pty::{Winsize, openpty},
+};
 use tempfile::TempDir;
 
 use crate::{
@@ -41,13 +47,7 @@ type Rows = Vec<BTreeMap<String, String>>;
 impl Screen {
     /// Starts `top` and waits until it draws the first view. The probes are attached then.
     fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let terminal = openpty(Some(&SIZE), None).unwrap();
-        let of_terminal = || Stdio::from(terminal.slave.try_clone().unwrap());
-        let mut command = migtrace();
-        command.arg("top").current_dir(&dir).env("TERM", "xterm").env("XDG_CONFIG_HOME", dir.path());
-        let child = ChildGuard::start(command.stdin(of_terminal()).stdout(of_terminal()).stderr(of_terminal()));
-        let keys = File::from(terminal.master);
+        let (child, keys, dir) = start(&[]);
         let drawn = CapturedOutput::from(keys.try_clone().unwrap());
         drawn.wait_for("Overview");
         Self { child, keys, drawn, dir }
@@ -113,6 +113,21 @@ impl Screen {
         self.drawn.wait_for("\u{1b}[?1049l");
         self.drawn.so_far()
     }
+}
+
+/// Starts `top`. Returns it, its terminal, and the directory in which it saves files.
+fn start(options: &[&str]) -> (ChildGuard, File, TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let terminal = openpty(Some(&SIZE), None).unwrap();
+    for end in [&terminal.master, &terminal.slave] {
+        // The program must not hold its own terminal open.
+        fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
+    }
+    let of_terminal = || Stdio::from(terminal.slave.try_clone().unwrap());
+    let mut command = migtrace();
+    command.arg("top").args(options).current_dir(&dir).env("TERM", "xterm").env("XDG_CONFIG_HOME", dir.path());
+    let child = ChildGuard::start(command.stdin(of_terminal()).stdout(of_terminal()).stderr(of_terminal()));
+    (child, File::from(terminal.master), dir)
 }
 
 /// Returns the number in a column.
@@ -212,4 +227,74 @@ fn each_view_agrees_with_a_trace_recorded_at_the_same_time() {
     assert!(line("misplaced").trim_end().ends_with(" 3"), "{overview}");
     // The main screen and the cursor are restored.
     assert!(end.contains("\u{1b}[?1049l") && end.contains("\u{1b}[?25h"), "{end:?}");
+}
+
+#[test]
+fn a_terminal_that_goes_away_leaves_a_whole_recording() {
+    let (mut child, mut terminal, dir) = start(&["-o", "run.parquet"]);
+    fcntl(&terminal, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK)).unwrap();
+    // A read that waits in another thread would keep the terminal open.
+    let mut drawn = Vec::new();
+    let mut draw = |terminal: &mut File| {
+        thread::sleep(Duration::from_millis(20));
+        // Fails if nothing was drawn.
+        let _ = terminal.read_to_end(&mut drawn);
+        String::from_utf8_lossy(&drawn).into_owned()
+    };
+    let began = Instant::now();
+    while !draw(&mut terminal).contains("Overview") {
+        assert!(began.elapsed() < TIMEOUT, "it draws nothing");
+    }
+    terminal.write_all(b"r").unwrap();
+    let path = dir.path().join("run.parquet");
+    let parts = dir.path().join("run.parquet.partial");
+    // The recorder writes a segment a second.
+    while fs::read_dir(&parts).map_or(0, Iterator::count) < 2 {
+        assert!(began.elapsed() < TIMEOUT, "nothing is recorded: {}", draw(&mut terminal));
+        draw(&mut terminal);
+    }
+    drop(terminal);
+    let status = child.0.wait().unwrap();
+    assert_eq!(status.code(), Some(0), "{status}");
+    let trace = Trace::open(&path).unwrap();
+    assert!(!trace.truncated() && trace.event_count() > 0);
+    assert!(!parts.exists());
+}
+
+#[test]
+fn batch_updates_have_the_counts_of_a_known_workload() {
+    needs!(migrate_on_fault);
+    let mut command = migtrace();
+    command.args(["top", "--batch", "--json", "--view", "processes", "-d", "0.5"]);
+    let mut top = ChildGuard::start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()));
+    let mut updates = BufReader::new(top.0.stdout.take().unwrap())
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).expect("a document on each line"));
+    // The first update comes once the probes are attached.
+    let first = updates.next().unwrap();
+    assert_eq!((&first["update"], &first["recording"]), (&1.into(), &serde_json::Value::Null));
+    let lazily = "mbind seg bind+move+lazy 2\ntouch seg 5p read\n";
+    let at_once = "anon now 4p\nmap now\nmbind now preferred 1\ntouch now write\nmbind now bind+move 3\n";
+    let script = Script::new(&format!("{WRITTEN_ON_1}{lazily}{at_once}pid\nsnooze 600\n"));
+    let (read, write) = std::io::pipe().unwrap();
+    let holder =
+        ChildGuard::start(Command::new(script.argv()[0]).args(&script.argv()[1..]).stdin(Stdio::null()).stdout(write));
+    let pid = holder.0.id();
+    assert!(BufReader::new(read).lines().any(|line| line.unwrap().contains("pid = ")));
+    let moved = |update: &serde_json::Value| {
+        let row = update["rows"].as_array().unwrap().iter().find(|row| row["PID"] == pid).cloned();
+        row.map(|row| (row["MOVED"].as_u64(), row["MISPL"].as_u64()))
+    };
+    let began = Instant::now();
+    let done = updates.find(|update| {
+        assert!(began.elapsed() < TIMEOUT, "{update}");
+        moved(update) == Some((Some(7), Some(3)))
+    });
+    let done = done.unwrap();
+    let total = |key: &str| done["rates"][key]["total"].as_u64().unwrap();
+    assert!(total("pages_migrated") >= 7 && total("faults") >= 8 && done["lost"] == 0, "{done}");
+    // SAFETY: a signal to a child that has not been waited for.
+    unsafe { libc::kill(top.0.id() as i32, libc::SIGTERM) };
+    drop(updates);
+    assert_eq!(top.0.wait().unwrap().code(), Some(0));
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::Deserialize;
@@ -22,10 +23,16 @@ pub enum ConfigError {
     Content { path: PathBuf, why: String },
 }
 
+/// Limits of the time between two updates. The screen takes events ten times a second.
+const SHORTEST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(86400);
+
 /// The settings of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     pub theme: Theme,
+    /// Time between two updates.
+    pub interval: Option<Duration>,
     pub keymap: Keymap,
 }
 
@@ -36,6 +43,7 @@ struct File {
     theme: Palette,
     #[serde(default)]
     ascii: bool,
+    interval: Option<f64>,
     #[serde(default)]
     keys: BTreeMap<String, Vec<String>>,
 }
@@ -60,8 +68,23 @@ impl Config {
             let action: Action = name.parse().map_err(|_| format!("[keys]: unknown action {name}"))?;
             keymap.set(action, keys.iter().map(|key| key.parse::<Key>()).collect::<Result<_, _>>()?);
         }
-        Ok(Self { theme: Theme { palette: file.theme, ascii: file.ascii }, keymap })
+        let interval = file.interval.map(|seconds| interval(&seconds.to_string())).transpose();
+        let interval = interval.map_err(|why| format!("interval: {why}"))?;
+        Ok(Self { theme: Theme { palette: file.theme, ascii: file.ascii }, interval, keymap })
     }
+}
+
+/// Reads the time between two updates: seconds, or a number with a unit.
+///
+/// # Errors
+/// It is no time, too short to be read, or longer than a day.
+pub fn interval(text: &str) -> Result<Duration, String> {
+    let plain = text.parse::<f64>().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
+    let time = plain.map_or_else(|| humantime::parse_duration(text).map_err(|e| format!("{text}: {e}")), Ok)?;
+    if (SHORTEST..=LONGEST).contains(&time) {
+        return Ok(time);
+    }
+    Err(format!("{text} is not from {} s to {} s", SHORTEST.as_secs_f64(), LONGEST.as_secs()))
 }
 
 /// The path of the user's file, by the values of two environment variables.
@@ -91,10 +114,23 @@ mod tests {
             ("[keys]\nfly = [\"x\"]", "fly"),
             ("[keys]\nquit = [\"hyper-x\"]", "hyper-x"),
             ("theme = \"pink\"", "pink"),
+            ("interval = 0.01", "0.1"),
+            ("interval = -1.0", "-1"),
             ("colour = 1", "colour"),
         ] {
             let why = Config::parse(text).expect_err("not a configuration");
             assert!(why.contains(said), "{why}");
+        }
+    }
+
+    #[test]
+    fn an_interval_is_in_seconds_or_has_a_unit() {
+        assert_eq!(interval("0.1"), Ok(Duration::from_millis(100)));
+        assert_eq!(interval("5"), Ok(Duration::from_secs(5)));
+        assert_eq!(interval("2m"), Ok(Duration::from_secs(120)));
+        assert!(["0", "0.09", "nan", "inf", "1e9", "2d", "soon", ""].iter().all(|text| interval(text).is_err()));
+        for (text, millis) in [("interval = 2.5", 2500), ("interval = 2", 2000)] {
+            assert_eq!(Config::parse(text).expect("read").interval, Some(Duration::from_millis(millis)));
         }
     }
 

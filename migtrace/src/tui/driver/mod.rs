@@ -1,6 +1,8 @@
 //! The loop around the screen: terminal, keys, ticks, files, and the source of events.
 
+pub mod batch;
 pub mod config;
+pub(crate) mod feed;
 pub mod input;
 pub(crate) mod job_control;
 pub(crate) mod numa_maps;

@@ -10,6 +10,17 @@ pub(crate) fn size() -> (u16, u16) {
     choose(window, |name| std::env::var(name).ok())
 }
 
+/// Columns for text that is not for a terminal.
+const WIDE: u16 = 120;
+
+/// The width of text on standard output: that of the terminal, or of COLUMNS, or enough for most columns of a table.
+pub(crate) fn width_of_text() -> u16 {
+    let window = rustix::termios::tcgetwinsize(rustix::stdio::stdout());
+    let columns = window.map_or(0, |size| size.ws_col);
+    let variable = |name: &str| std::env::var(name).ok().or_else(|| Some(WIDE.to_string()));
+    choose((columns, DEFAULT.1), variable).0.max(DEFAULT.0)
+}
+
 /// Each of the two by itself, since a terminal may know one of them. The kernel has 0 until a program sets a size, as on
 /// serial lines and under `expect`. LINES and COLUMNS come next, as in curses.
 fn choose((columns, rows): (u16, u16), variable: impl Fn(&str) -> Option<String>) -> (u16, u16) {

@@ -2,6 +2,7 @@
 
 pub(crate) mod comparison;
 pub(crate) mod findings;
+pub(crate) mod json;
 pub(crate) mod latency;
 pub(crate) mod lazy;
 pub(crate) mod log;
@@ -11,6 +12,7 @@ pub(crate) mod overview;
 pub(crate) mod pages;
 pub(crate) mod probes;
 pub(crate) mod processes;
+pub(crate) mod rates;
 pub(crate) mod regions;
 pub(crate) mod table;
 pub(crate) mod threads;

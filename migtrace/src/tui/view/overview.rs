@@ -5,11 +5,16 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use super::{canvas::Canvas, matrix, spark, table};
 use crate::{
     event::escape_control,
-    model::live::{counts::Counts, rates::SECOND_NS},
     recording::Coverage,
     text::{self, Tone, quantity},
     tui::{
-        rows::{findings, latency::Latencies, overview, processes::Processes},
+        rows::{
+            findings,
+            latency::Latencies,
+            overview,
+            processes::Processes,
+            rates::{self, Rate},
+        },
         state::{
             action::View,
             app::App,
@@ -19,8 +24,6 @@ use crate::{
     },
 };
 
-/// Seconds of the long mean.
-const MEAN_SECONDS: usize = 60;
 /// From this width on, both matrices are shown.
 const WIDE: u16 = 120;
 
@@ -67,7 +70,7 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
             row += canvas.wrapped(parts.findings, row, &format!("▸ {}", finding.text), finding.tone);
         }
     }
-    rates(app, canvas, parts.rates);
+    draw_rates(app, canvas, parts.rates);
     middle(app, canvas, parts.middle);
     let listed = app.shown().processes.len();
     canvas.heading(parts.table, 0, &format!("processes: {listed}, enter opens one"));
@@ -80,7 +83,7 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
 
 /// Draws a line for each rate. Live: now, the last seconds as bars, the mean, the total. In a recording: the mean, all of it
 /// as bars, the highest bar, the total.
-fn rates(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
+fn draw_rates(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let state = app.shown();
     let title = match &app.source {
         Source::Live => format!("per second; bars: the last {} s", bars(area)),
@@ -90,55 +93,33 @@ fn rates(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         }
     };
     canvas.heading(area, 0, &title);
-    let by_batch = state.fidelity.moves_by_batch;
-    let moved = move |c: &Counts| if by_batch { c.batch_moved_pages } else { c.moved_pages };
-    let failed = move |c: &Counts| if by_batch { c.batch_failed_pages } else { c.failed_pages };
-    let f = &state.fidelity;
-    rate(app, canvas, area, 1, "faults", &f.faults, Tone::Bar, |c| c.faults);
-    rate(app, canvas, area, 2, "remote faults", &f.remote, Tone::Remote, |c| c.remote_faults);
-    rate(app, canvas, area, 3, "misplaced", &f.misplaced, Tone::Remote, |c| c.misplaced);
-    rate(app, canvas, area, 4, "pages migrated", &f.moved, Tone::Good, moved);
-    rate(app, canvas, area, 5, "not migrated", &f.moved, Tone::Bad, failed);
+    for (row, rate) in rates::all(app).iter().enumerate() {
+        draw_rate(app, canvas, Rect { y: area.y + 1 + row as u16, ..area }, rate);
+    }
 }
 
-#[expect(clippy::too_many_arguments, reason = "a row of a fixed list, written once for each")]
-fn rate(
-    app: &App,
-    canvas: &mut Canvas<'_>,
-    area: Rect,
-    row: u16,
-    name: &str,
-    level: &Coverage,
-    tone: Tone,
-    of: impl Fn(&Counts) -> u64 + Copy,
-) {
-    let y = area.y + row;
-    canvas.put(area.x, y, NAME, name, canvas.theme.style(Tone::Plain));
-    if let Coverage::Unavailable(why) = level {
+fn draw_rate(app: &App, canvas: &mut Canvas<'_>, area: Rect, rate: &Rate<'_>) {
+    let y = area.y;
+    canvas.put(area.x, y, NAME, rate.name, canvas.theme.style(Tone::Plain));
+    if let Coverage::Unavailable(why) = rate.level {
         let text = format!("unavailable: {}", escape_control(&why.to_string()));
         canvas.put(area.x + NAME, y, area.width.saturating_sub(NAME), &text, canvas.theme.style(Tone::Dim));
         return;
     }
     let state = app.shown();
     let width = bars(area);
-    let (shown, values, name, beside) = match (&app.source, &state.timeline) {
+    let (values, name, beside): (Vec<f64>, _, _) = match (&app.source, &state.timeline) {
         (Source::Recording(playing), Some(timeline)) => {
-            let seconds = (state.elapsed_ns() as f64 / SECOND_NS as f64).max(f64::MIN_POSITIVE);
-            let values = timeline.columns(end_ns(app, playing), width.into(), of);
+            let values = timeline.columns(end_ns(app, playing), width.into(), rate.of);
             let highest = values.iter().copied().fold(0.0, f64::max);
-            let total = of(&state.totals) as f64;
-            (if total > 0.0 { total / seconds } else { 0.0 }, values, "max", highest)
+            (values, "max", highest)
         }
-        _ => {
-            let values = state.rates.last(width.into()).map(|c| of(c) as f64).collect();
-            (state.rates.now(of), values, "mean", state.rates.mean(MEAN_SECONDS, of))
-        }
+        _ => (state.rates.last(width.into()).map(|c| (rate.of)(c) as f64).collect(), "mean", rate.mean()),
     };
-    let shown = format!("{}{}", level.sign(), quantity::rate(shown));
+    let shown = format!("{}{}", rate.level.sign(), quantity::rate(rate.now()));
     canvas.put_right(area.x + NAME, y, NOW, &shown, canvas.theme.style(Tone::Strong));
-    spark::draw(canvas, (area.x + NAME + NOW + 1, y), width, &values, tone);
-    let beside = quantity::rate(beside);
-    let tail = format!("{name:<4} {beside:>8}  total {:>7}", quantity::short_count(of(&state.totals)));
+    spark::draw(canvas, (area.x + NAME + NOW + 1, y), width, &values, rate.tone);
+    let tail = format!("{name:<4} {:>8}  total {:>7}", quantity::rate(beside), quantity::short_count(rate.total()));
     let x = area.x + area.width.saturating_sub(TAIL);
     canvas.put(x + 1, y, TAIL - 1, &tail, canvas.theme.style(Tone::Dim));
 }

@@ -1,0 +1,153 @@
+//! `migtrace top --batch` on recordings: text and JSON, its updates, its views, its errors.
+
+use std::{
+    fs,
+    process::{Command, Output, Stdio},
+};
+
+use assert_cmd::cargo::CommandCargoExt;
+use migtrace::{
+    event::{Body, Event, Outcome},
+    recording::Meta,
+    testkit::{self, START_NS},
+    trace::Writer,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn written((meta, events): (Meta, Vec<Event>)) -> TempDir {
+    let dir = TempDir::new().expect("a directory");
+    let mut writer = Writer::create(&dir.path().join("run.parquet"), &meta).expect("created");
+    events.iter().for_each(|e| writer.push(e).expect("pushed"));
+    writer.finish(&meta).expect("finished");
+    dir
+}
+
+fn top(dir: &TempDir, arguments: &[&str]) -> Output {
+    let mut command = Command::cargo_bin("migtrace").expect("built");
+    command.current_dir(dir).args(["top", "run.parquet"]).args(arguments);
+    for variable in ["COLUMNS", "LC_ALL", "LC_CTYPE", "LANG", "XDG_CONFIG_HOME"] {
+        command.env_remove(variable);
+    }
+    command.env("HOME", dir.path()).stdin(Stdio::null()).output().expect("runs")
+}
+
+fn text(output: &Output) -> String {
+    assert_eq!((output.status.code(), &*String::from_utf8_lossy(&output.stderr)), (Some(0), ""));
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+fn documents(output: &Output) -> Vec<Value> {
+    text(output).lines().map(|line| serde_json::from_str(line).expect("a document on each line")).collect()
+}
+
+#[test]
+fn the_text_is_the_view_without_the_keys() {
+    let dir = written(testkit::lazy(8, 0..6));
+    // The time that tracing itself takes differs.
+    let without_overhead = |text: String| {
+        let lines = text.lines().filter(|line| !line.starts_with("overhead")).map(|line| line.to_owned() + "\n");
+        lines.collect::<String>()
+    };
+    let overview = without_overhead(text(&top(&dir, &["--batch"])));
+    insta::assert_snapshot!("overview", overview);
+    for view in ["processes", "page", "lazy", "latency", "probes"] {
+        insta::assert_snapshot!(view, text(&top(&dir, &["--batch", "--view", view])));
+    }
+    let ascii = text(&top(&dir, &["--batch", "--ascii"]));
+    assert!(ascii.is_ascii(), "{ascii}");
+}
+
+#[test]
+fn the_json_has_the_counts_of_the_events() {
+    let (meta, events) = testkit::lazy(8, 0..6);
+    let count = |is: fn(&Body) -> bool| events.iter().filter(|e| is(&e.body)).count();
+    let faults = count(|body| matches!(body, Body::Fault(_)));
+    let migrated = count(|body| matches!(body, Body::Migrate(m) if m.result == Outcome::Ok));
+    assert!(faults > 0 && migrated == 6);
+    let pid = events.iter().find(|e| matches!(e.body, Body::Fault(_))).expect("a fault").pid;
+    let dir = written((meta, events));
+    let all = documents(&top(&dir, &["--batch", "--json", "--view", "processes"]));
+    let [document] = &all[..] else { panic!("{all:?}") };
+    assert_eq!((&document["update"], &document["view"]), (&1.into(), &"processes".into()));
+    assert_eq!((&document["recording"], &document["recording_ended"]), (&"run.parquet".into(), &true.into()));
+    assert_eq!(document["rates"]["faults"]["total"], faults);
+    assert_eq!(document["rates"]["pages_migrated"]["total"], migrated);
+    let process = &document["rows"][0];
+    assert_eq!(
+        (&process["PID"], &process["FAULTS"], &process["MOVED"]),
+        (&pid.into(), &faults.into(), &migrated.into())
+    );
+    let keys: Vec<&String> = document.as_object().expect("an object").keys().collect();
+    insta::assert_snapshot!("keys", format!("{keys:?}\n{:?}", process.as_object().expect("an object").keys()));
+    // Every key is in the documentation.
+    let docs = include_str!("../../docs/top.md");
+    assert!(keys.iter().all(|key| docs.contains(&format!("`{key}`"))), "{keys:?}");
+    let fidelity = document["fidelity"].as_object().expect("an object");
+    let rates = document["rates"].as_object().expect("an object");
+    assert!(fidelity.keys().chain(rates.keys()).all(|key| docs.contains(&format!("`{key}`"))));
+}
+
+/// A fault each 100 ms, 3.05 s long.
+fn steady() -> (Meta, Vec<Event>) {
+    let (meta, events) = testkit::direct(8);
+    let fault = events.iter().find(|e| matches!(e.body, Body::Fault(_))).expect("a fault");
+    let faults = (1..=30).map(|n| Event { ts_ns: START_NS + n * 100_000_000, ..fault.clone() }).collect();
+    (Meta { start_ns: START_NS, end_ns: Some(START_NS + 3_050_000_000), ..meta }, faults)
+}
+
+#[test]
+fn updates_are_by_the_time_of_the_recording() {
+    let dir = written(steady());
+    let totals = |arguments: &[&str]| -> Vec<u64> {
+        let all = documents(&top(&dir, &[&["--batch", "--json"], arguments].concat()));
+        assert!(all.iter().enumerate().all(|(n, document)| document["update"] == n + 1));
+        all.iter().filter_map(|document| document["rates"]["faults"]["total"].as_u64()).collect()
+    };
+    assert_eq!(totals(&[]), [30]);
+    assert_eq!(totals(&["-d", "1"]), [10, 20, 30, 30]);
+    assert_eq!(totals(&["--interval", "1s", "-n", "2"]), [10, 20]);
+    assert_eq!(totals(&["-n", "5"]), [30]);
+    let texts = text(&top(&dir, &["--batch", "-d", "2"]));
+    assert_eq!(texts.lines().filter(|line| line.starts_with("migtrace run.parquet")).count(), 2, "{texts}");
+}
+
+#[test]
+fn what_the_source_does_not_show_is_null() {
+    let (mut meta, events) = steady();
+    for probe in &mut meta.probes {
+        (probe.attached, probe.error) = (None, Some("not supported".into()));
+        probe.fidelity = "unavailable".into();
+    }
+    let dir = written((meta, events));
+    let [document] = &documents(&top(&dir, &["--batch", "--json"]))[..] else { panic!("one") };
+    assert_eq!(document["fidelity"]["faults"], "unavailable");
+    assert_eq!(document["rates"]["faults"]["total"], Value::Null);
+    assert_eq!(document["rows"][0]["FAULTS"], Value::Null);
+}
+
+#[test]
+fn a_damaged_recording_and_wrong_options_are_errors() {
+    let dir = written(testkit::lazy(8, 0..6));
+    let status = |arguments: &[&str]| top(&dir, arguments).status.code();
+    for wrong in [
+        &["--json"][..],
+        &["-n", "1"],
+        &["--view", "lazy"],
+        &["--batch", "-n", "0"],
+        &["--batch", "-d", "0.05"],
+        &["--batch", "--view", "regions"],
+    ] {
+        assert_eq!(status(wrong), Some(2), "{wrong:?}");
+    }
+    let path = dir.path().join("run.parquet");
+    let mut bytes = fs::read(&path).expect("read");
+    for byte in &mut bytes[20..200] {
+        *byte ^= 0x55;
+    }
+    fs::write(&path, bytes).expect("written");
+    let output = top(&dir, &["--batch"]);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+}
