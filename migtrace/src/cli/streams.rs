@@ -4,11 +4,15 @@
 //! would panic, and so end a recording whose terminal has gone away.
 
 use std::{
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, IsTerminal, Write},
     sync::atomic::{AtomicBool, Ordering},
 };
 
 use anstream::{AutoStream, ColorChoice};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    fs::Timespec,
+};
 
 /// Writes `migtrace: ` and a message to stderr.
 macro_rules! say {
@@ -16,8 +20,15 @@ macro_rules! say {
 }
 pub(crate) use say;
 
-/// Writes a line to stderr, if it can be written.
+/// Writes a line to stderr, if it can be written. A terminal that takes no output for a second does not get it: its signals
+/// may be caught, and then nothing but SIGKILL would end the program.
 pub(crate) fn stderr_line(line: &str) {
+    let stderr = io::stderr();
+    let second = Timespec { tv_sec: 1, tv_nsec: 0 };
+    let is_stuck = || poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], Some(&second)) == Ok(0);
+    if stderr.is_terminal() && is_stuck() {
+        return;
+    }
     let _ = writeln!(io::stderr(), "{line}");
 }
 

@@ -181,3 +181,27 @@ fn pasted_text_is_typed_into_a_line_and_else_ignored() {
     assert_eq!(top.ended().code(), Some(0));
     assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 1, "nothing was saved");
 }
+
+#[test]
+fn a_terminal_that_takes_no_output_does_not_keep_it_from_its_signals() {
+    let dir = recording();
+    let mut top = drawn(&dir, size(300, 100));
+    top.take_no_output();
+    // Each draws a whole frame.
+    for _ in 0..40 {
+        top.press(b"\x0c");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    top.signal(libc::SIGTERM);
+    assert_eq!(top.ended().code(), Some(0));
+    assert!(top.is_cooked());
+    // A terminal that goes on gets all frames that it missed as one.
+    let mut top = drawn(&dir, size(100, 30));
+    let taken = top.take_no_output();
+    top.press(b"2\x0c3\x0c4\x0c8\x0c9");
+    std::thread::sleep(Duration::from_millis(300));
+    taken.take_again();
+    top.wait_for("What do the keys, words and colours mean?");
+    top.press(b"q");
+    assert_eq!(top.ended().code(), Some(0));
+}

@@ -18,7 +18,7 @@ use assert_cmd::cargo::CommandCargoExt;
 use nix::{
     fcntl::{FcntlArg, FdFlag, OFlag, fcntl},
     pty::{Winsize, openpty},
-    sys::termios::{LocalFlags, tcgetattr},
+    sys::termios::{FlowArg, LocalFlags, tcflow, tcgetattr},
 };
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -158,6 +158,13 @@ impl Pty {
         self.master = None;
     }
 
+    /// Stops the output, as Ctrl-S or a line that is stuck does.
+    pub(crate) fn take_no_output(&self) -> Stopped {
+        let slave = self.slave.as_ref().expect("not hung up").try_clone().expect("cloned");
+        tcflow(&slave, FlowArg::TCOOFF).expect("stopped");
+        Stopped(slave)
+    }
+
     pub(crate) fn resize(&self, size: Winsize) {
         let master = self.master.as_ref().expect("not hung up").as_raw_fd();
         // SAFETY: the structure outlives the call.
@@ -200,6 +207,15 @@ impl Pty {
         let read = (&*slave).read(&mut left).expect("read");
         left.truncate(read);
         left
+    }
+}
+
+/// A terminal that takes no output.
+pub(crate) struct Stopped(File);
+
+impl Stopped {
+    pub(crate) fn take_again(self) {
+        tcflow(&self.0, FlowArg::TCOON).expect("goes on");
     }
 }
 

@@ -166,7 +166,10 @@ impl<S: Source, R: Recorder> Driver<S, R> {
     fn draw(&mut self, term: &mut Term) -> io::Result<()> {
         self.drawn = Some(Instant::now());
         let (app, theme) = (&self.feed.app, self.theme);
-        term.draw(|buffer| crate::tui::draw(app, theme, buffer))
+        // A frame that the terminal does not take is drawn later, with what is new by then.
+        let is_drawn = term.draw(|buffer| crate::tui::draw(app, theme, buffer))?;
+        self.feed.is_news |= !is_drawn;
+        Ok(())
     }
 
     /// Takes an input, and all that came with it, and then draws one frame.

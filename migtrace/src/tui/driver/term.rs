@@ -4,10 +4,7 @@
 //! is gone, that print panics.
 
 use std::{
-    fs::File,
-    io::{self, BufWriter, Write, stdout},
-    os::fd::AsFd,
-    panic,
+    io, panic,
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -15,7 +12,7 @@ use crossterm::{
     Command,
     cursor::{Hide, MoveTo, Show},
     event::{DisableBracketedPaste, EnableBracketedPaste},
-    execute, queue,
+    queue,
     terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
 };
 use ratatui::{
@@ -28,6 +25,7 @@ use rustix::termios::{OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 use super::{
     input::{self, Reader},
     job_control,
+    output::{Output, send_now},
     size::size,
 };
 
@@ -57,7 +55,7 @@ impl Command for DisableMouse {
 
 /// The terminal while the screen has it. Dropping this gives it back.
 pub(crate) struct Term {
-    backend: CrosstermBackend<BufWriter<File>>,
+    output: Output,
     /// The cells that the terminal shows.
     shown: Buffer,
     mouse: bool,
@@ -76,8 +74,7 @@ impl Term {
         }));
         enter(mouse)?;
         let reader = Reader::start().inspect_err(|_| give_back())?;
-        let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, output()?));
-        Ok(Self { backend, shown: empty(), mouse, reader })
+        Ok(Self { output: Output::open()?, shown: empty(), mouse, reader })
     }
 
     /// The size of the screen, in columns and rows.
@@ -85,22 +82,27 @@ impl Term {
         (self.shown.area.width, self.shown.area.height)
     }
 
-    /// Draws what differs from the last frame. Writes nothing if nothing does.
-    pub(crate) fn draw(&mut self, paint: impl FnOnce(&mut Buffer)) -> io::Result<()> {
+    /// Draws what differs from the last frame. Writes nothing if nothing does. Returns whether the terminal has taken the
+    /// frames before: if not, this one is not drawn.
+    pub(crate) fn draw(&mut self, paint: impl FnOnce(&mut Buffer)) -> io::Result<bool> {
+        if !self.output.is_taken()? {
+            return Ok(false);
+        }
         let mut next = Buffer::empty(self.shown.area);
         paint(&mut next);
         let changed = self.shown.diff(&next);
         if !changed.is_empty() {
-            self.backend.draw(changed.into_iter())?;
-            Backend::flush(&mut self.backend)?;
+            CrosstermBackend::new(self.output.buffer()).draw(changed.into_iter())?;
         }
         self.shown = next;
-        Ok(())
+        self.output.is_taken()?;
+        Ok(true)
     }
 
     /// Gives the terminal back, stops as job control expects, and takes the terminal again afterwards.
     pub(crate) fn suspend(&mut self, who: job_control::Who) -> io::Result<()> {
         self.reader.stop();
+        self.output.send_rest();
         give_back();
         job_control::stop(who)?;
         self.resume()
@@ -116,7 +118,7 @@ impl Term {
 
     /// Draws the next frame whole, in the terminal's present size.
     pub(crate) fn redraw(&mut self) -> io::Result<()> {
-        queue!(self.backend, Clear(ClearType::All))?;
+        queue!(self.output.buffer(), Clear(ClearType::All))?;
         self.shown = empty();
         Ok(())
     }
@@ -125,6 +127,7 @@ impl Term {
 impl Drop for Term {
     fn drop(&mut self) {
         self.reader.stop();
+        self.output.send_rest();
         give_back();
     }
 }
@@ -133,11 +136,6 @@ impl Drop for Term {
 fn empty() -> Buffer {
     let (columns, rows) = size();
     Buffer::empty(Rect::new(0, 0, columns, rows))
-}
-
-/// The terminal, without the lock of `Stdout`: a thread that panics must not wait for one that writes.
-fn output() -> io::Result<File> {
-    Ok(File::from(stdout().as_fd().try_clone_to_owned()?))
 }
 
 /// Whether an error means that there is no terminal any more: the line was dropped, or the window closed.
@@ -149,13 +147,13 @@ fn enter(mouse: bool) -> io::Result<()> {
     enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
     let entered = read_without_waiting().and_then(|()| {
-        let mut out = output()?;
-        execute!(out, EnterAlternateScreen, Hide, Clear(ClearType::All), EnableBracketedPaste)?;
+        let mut bytes = Vec::new();
+        queue!(bytes, EnterAlternateScreen, Hide, Clear(ClearType::All), EnableBracketedPaste)?;
         if mouse {
             MOUSE.store(true, Ordering::SeqCst);
-            execute!(out, EnableMouse)?;
+            queue!(bytes, EnableMouse)?;
         }
-        Ok(())
+        send_now(&bytes)
     });
     entered.inspect_err(|_| give_back())
 }
@@ -181,13 +179,15 @@ fn give_back() {
 /// Ends the reports of the mouse first, and reads those on the way while nothing is echoed: a shell would take them as
 /// typed. Clears the screen before it leaves it, for terminals that have no other one.
 fn leave() -> io::Result<()> {
-    let mut out = output()?;
+    let mut bytes = Vec::new();
     if MOUSE.swap(false, Ordering::SeqCst) {
-        execute!(out, DisableMouse)?;
+        queue!(bytes, DisableMouse)?;
+        send_now(&bytes)?;
+        bytes.clear();
         input::drain();
     }
     let (_, rows) = size();
     let bottom = MoveTo(0, rows.saturating_sub(1));
-    execute!(out, DisableBracketedPaste, Clear(ClearType::All), bottom, LeaveAlternateScreen, Show)?;
-    out.flush()
+    queue!(bytes, DisableBracketedPaste, Clear(ClearType::All), bottom, LeaveAlternateScreen, Show)?;
+    send_now(&bytes)
 }
