@@ -6,6 +6,7 @@ use std::{
 };
 
 use ratatui::{buffer::Buffer, layout::Rect};
+use unicode_width::UnicodeWidthStr;
 
 use crate::{
     output_file,
@@ -18,7 +19,13 @@ pub(crate) fn text_of(app: &App, theme: Theme, columns: u16, rows: u16) -> Strin
     let mut buffer = Buffer::empty(Rect::new(0, 0, columns, rows));
     crate::tui::draw(app, theme, &mut buffer);
     let line = |row: &[ratatui::buffer::Cell]| {
-        let text: String = row.iter().map(ratatui::buffer::Cell::symbol).collect();
+        let mut text = String::new();
+        let mut at = 0;
+        while let Some(cell) = row.get(at) {
+            text += cell.symbol();
+            // A wide character has the cell after it, too.
+            at += cell.symbol().width().max(1);
+        }
         text.trim_end().to_owned() + "\n"
     };
     buffer.content().chunks(usize::from(columns.max(1))).map(line).collect()

@@ -182,3 +182,17 @@ fn the_bars_cover_all_of_a_recording_of_any_length_and_their_title_says_how_long
         }
     }
 }
+
+#[test]
+fn wide_and_combining_characters_in_names_keep_columns_in_place() {
+    let (meta, mut events) = testkit::direct(8);
+    events.iter_mut().for_each(|e| e.comm = Comm::from("日e\u{301}語"));
+    let mut app = whole((meta, events));
+    let screen = screen(&mut app, View::Processes, (80, 24));
+    let width = |text: &str| unicode_width::UnicodeWidthStr::width(text);
+    let line = |part: &str| screen.lines().find(|line| line.contains(part)).unwrap_or_else(|| panic!("{screen}"));
+    let (head, row) = (line("FAULTS"), line("日"));
+    assert!(row.contains("日e語 (exited)"), "{row}");
+    // The last column is aligned to the right.
+    assert_eq!(width(head.trim_end()), width(row), "{screen}");
+}
