@@ -22,7 +22,7 @@ use crate::{
     kernel::{self, Image},
     paths::Paths,
     setup::{self, Purpose},
-    vm::{self, Ended, Request, machine::Machine},
+    vm::{self, Ended, Host, Request, machine::Machine},
 };
 
 /// Time limit for both recordings, which take seconds.
@@ -108,6 +108,7 @@ fn record(paths: &Paths, image: &Image, migtrace: &Path, place: &Path) -> Result
             stderr: io::stderr().as_fd(),
             timeout: Some(GUEST_LIMIT),
             counted: false,
+            host: Host::default(),
         },
     )?;
     for splat in outcome.splats.iter().take(10) {

@@ -12,13 +12,16 @@ use nix::{
     mount::{MsFlags, mount},
     unistd::{chdir, chroot},
 };
-use xtask_guest::job::{ROOT_TAG, SCRATCH, Share};
+use xtask_guest::job::{Cgroups, Job, ROOT_TAG, SCRATCH, Share};
 
 /// Mount point of the host's root until it becomes the guest's root.
 const NEW_ROOT: &str = "/host";
 
 /// Options of every 9p mount: the transport, the Linux variant of the protocol, and large messages for few round trips.
 const OPTIONS_9P: &str = "trans=virtio,version=9p2000.L,msize=512000";
+
+/// Flags of file systems that hold neither programs nor devices.
+const PLAIN: MsFlags = MsFlags::MS_NOSUID.union(MsFlags::MS_NOEXEC);
 
 fn attach(source: &str, target: &Path, kind: &str, flags: MsFlags, options: &str) -> Result<()> {
     mount(Some(source), target, Some(kind), flags, Some(options))
@@ -41,7 +44,7 @@ pub(crate) fn mount_kernel_file_systems() -> Result<()> {
 }
 
 /// Makes the host's root directory the guest's root, read-only, and mounts all other file systems in it.
-pub(crate) fn enter_host_root(shares: &[Share]) -> Result<()> {
+pub(crate) fn enter_host_root(job: &Job) -> Result<()> {
     let root = Path::new(NEW_ROOT);
     fs::create_dir_all(root).with_context(|| format!("cannot create {NEW_ROOT}"))?;
     attach(ROOT_TAG, root, "9p", MsFlags::MS_RDONLY, &format!("{OPTIONS_9P},cache=loose"))?;
@@ -59,20 +62,48 @@ pub(crate) fn enter_host_root(shares: &[Share]) -> Result<()> {
         attach("tmpfs", path, "tmpfs", MsFlags::MS_NOSUID | MsFlags::MS_NODEV, "mode=1777")?;
     }
     mount_devices()?;
-    for share in shares {
+    for share in &job.shares {
         mount_share(share)?;
     }
-    for (kind, path) in [
-        ("tracefs", "/sys/kernel/tracing"),
-        ("debugfs", "/sys/kernel/debug"),
-        ("securityfs", "/sys/kernel/security"),
-        ("bpf", "/sys/fs/bpf"),
-        ("cgroup2", "/sys/fs/cgroup"),
-    ] {
+    let tracing = [("tracefs", "/sys/kernel/tracing"), ("debugfs", "/sys/kernel/debug")];
+    let others = [("securityfs", "/sys/kernel/security"), ("bpf", "/sys/fs/bpf")];
+    for (kind, path) in tracing.into_iter().filter(|_| job.tracefs).chain(others) {
         // A kernel without one of these file systems has no such directory. The job must handle that.
         if Path::new(path).is_dir() {
-            attach(kind, Path::new(path), kind, MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC, "")?;
+            attach(kind, Path::new(path), kind, PLAIN, "")?;
         }
+    }
+    mount_cgroups(job.cgroups)
+}
+
+/// Mounts the cgroup hierarchies where systemd would.
+fn mount_cgroups(cgroups: Cgroups) -> Result<()> {
+    let root = Path::new("/sys/fs/cgroup");
+    if !root.is_dir() {
+        return Ok(());
+    }
+    if cgroups == Cgroups::V2 {
+        return attach("cgroup2", root, "cgroup2", PLAIN, "");
+    }
+    attach("tmpfs", root, "tmpfs", PLAIN, "mode=755")?;
+    // name, hierarchy, number of cgroups, enabled
+    let controllers = fs::read_to_string("/proc/cgroups").context("cannot read /proc/cgroups")?;
+    let enabled = controllers.lines().filter(|line| !line.starts_with('#') && line.ends_with('1'));
+    for controller in enabled.filter_map(|line| line.split_whitespace().next()) {
+        let path = root.join(controller);
+        fs::create_dir(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        // A kernel can offer a controller for version 2 only.
+        if attach("cgroup", &path, "cgroup", PLAIN, controller).is_err() {
+            fs::remove_dir(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    let named = root.join("systemd");
+    fs::create_dir(&named).with_context(|| format!("cannot create {}", named.display()))?;
+    attach("cgroup", &named, "cgroup", PLAIN, "none,name=systemd")?;
+    if cgroups == Cgroups::Hybrid {
+        let unified = root.join("unified");
+        fs::create_dir(&unified).with_context(|| format!("cannot create {}", unified.display()))?;
+        attach("cgroup2", &unified, "cgroup2", PLAIN, "")?;
     }
     Ok(())
 }

@@ -28,6 +28,36 @@ pub struct Job {
     pub modules: Vec<String>,
     /// Size of the swap device on zram; 0 for none.
     pub swap_bytes: u64,
+    /// Which versions of cgroups are mounted.
+    pub cgroups: Cgroups,
+    /// Whether tracefs and debugfs, which contains it, are mounted.
+    pub tracefs: bool,
+}
+
+/// The mounted cgroup hierarchies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cgroups {
+    /// Version 2 at /sys/fs/cgroup.
+    #[default]
+    V2,
+    /// Version 1, a hierarchy for each controller at /sys/fs/cgroup/CONTROLLER.
+    V1,
+    /// As [`Cgroups::V1`], and version 2 without controllers at /sys/fs/cgroup/unified.
+    Hybrid,
+}
+
+impl std::str::FromStr for Cgroups {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Cgroups, String> {
+        match text {
+            "v2" => Ok(Cgroups::V2),
+            "v1" => Ok(Cgroups::V1),
+            "hybrid" => Ok(Cgroups::Hybrid),
+            _ => Err("write v2, v1 or hybrid".to_owned()),
+        }
+    }
 }
 
 /// The caller's terminal.

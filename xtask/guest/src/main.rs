@@ -54,7 +54,7 @@ fn serve(job: &Job, port: &'static Port) {
 }
 
 fn set_up(job: &Job) -> Result<()> {
-    files::enter_host_root(&job.shares)?;
+    files::enter_host_root(job)?;
     system::tune();
     if job.swap_bytes > 0 {
         system::swap_on_zram(job.swap_bytes).context("cannot set up swap on zram")?;

@@ -26,7 +26,7 @@ use crate::{
     kernel,
     paths::Paths,
     setup::{self, Purpose},
-    vm::{self, Ended, Outcome, Request, machine::Machine},
+    vm::{self, Ended, Host, Outcome, Request, machine::Machine},
 };
 
 /// Time limit for a script that measures one kernel.
@@ -37,7 +37,7 @@ pub(super) fn measure(paths: &Paths, options: &Options, benches: &[Bench], tools
     setup::ensure(paths, &[Purpose::Machine])?;
     // One CPU only: the instructions of another CPU would be counted as this CPU's time.
     let machine = match options.counted {
-        true => Machine { nodes: 2, cpus: 1, mem: 4 << 30, slow: None },
+        true => Machine { nodes: 2, cpus: 1, mem: 4 << 30, ..Machine::default() },
         false => Machine::default(),
     };
     let image = kernel::image(paths, &options.kernel)?;
@@ -59,6 +59,7 @@ pub(super) fn measure(paths: &Paths, options: &Options, benches: &[Bench], tools
                 stderr: io::stderr().as_fd(),
                 timeout: Some(options.timeout),
                 counted: options.counted,
+                host: Host::default(),
             },
         )
     })?;
@@ -100,7 +101,7 @@ impl bench_driver::Machine for Counted<'_> {
             Request {
                 image: &image,
                 // One CPU only: other CPUs would take turns with it, and would have to be interrupted.
-                machine: &Machine { nodes: 2, cpus: 1, mem: 2 << 30, slow: None },
+                machine: &Machine { nodes: 2, cpus: 1, mem: 2 << 30, ..Machine::default() },
                 argv: argv.into(),
                 env: Vec::new(),
                 collector: self.migtrace.cloned(),
@@ -110,6 +111,7 @@ impl bench_driver::Machine for Counted<'_> {
                 stderr: io::stderr().as_fd(),
                 timeout: Some(SCRIPT_LIMIT),
                 counted: true,
+                host: Host::default(),
             },
         )?;
         check(self.paths, &outcome)?;

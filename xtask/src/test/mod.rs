@@ -29,7 +29,7 @@ use crate::{
     kernel::{self, Image},
     paths::Paths,
     setup::{self, Purpose},
-    vm::{self, Ended, Outcome, Request, machine::Machine},
+    vm::{self, Ended, Host, Outcome, Request, machine::Machine},
 };
 
 /// The kernels on which tests run.
@@ -240,6 +240,7 @@ impl Options {
                 stderr: io::stderr().as_fd(),
                 timeout: Some(self.timeout),
                 counted: false,
+                host: Host::default(),
             },
         )?;
         Ok((outcome, tee.finish()))

@@ -97,13 +97,14 @@ fn host_key(program: &Path) -> Result<String> {
 
 fn boots_under_kvm(program: &Path, kernel: &Path, initramfs: &Path) -> Result<bool> {
     let console = tempfile::NamedTempFile::new()?;
-    let machine = Machine { nodes: 1, cpus: 2, mem: 512 << 20, slow: None };
+    let machine = Machine { nodes: 1, cpus: 2, mem: 512 << 20, ..Machine::default() };
     let qemu = Qemu::start(&Boot {
         program,
         kernel,
         initramfs,
         console: console.path(),
         machine: &machine,
+        append: "",
         accelerator: Accelerator::Kvm,
         shares: &[],
     })?;

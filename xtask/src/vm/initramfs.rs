@@ -57,6 +57,8 @@ mod tests {
             shares: Vec::new(),
             modules: vec!["/modules/9p.ko".into()],
             swap_bytes: 1 << 30,
+            cgroups: job::Cgroups::Hybrid,
+            tracefs: true,
         }
     }
 
@@ -96,5 +98,6 @@ mod tests {
         assert_eq!(seen[5].2, b"module");
         let job: Job = serde_json::from_slice(&seen[4].2).expect("the job");
         assert_eq!((job.argv, job.swap_bytes), (vec!["true".into()], 1 << 30));
+        assert_eq!(job.cgroups, job::Cgroups::Hybrid);
     }
 }

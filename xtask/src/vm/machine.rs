@@ -1,5 +1,7 @@
 //! The emulated machine's nodes, processors and memory, and QEMU's arguments for them.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use clap::Args;
 use xtask_common::exit::Failure;
@@ -24,12 +26,34 @@ pub(crate) struct Machine {
     /// Linux 6.12 puts it into a lower tier
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) slow: Option<u64>,
+    /// Number of possible CPUs, if more than --cpus. The others are empty sockets of the last node with CPUs
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=255))]
+    pub(crate) possible_cpus: Option<u32>,
+    /// Nodes without CPUs, such as 1,3
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) no_cpus: Vec<u32>,
+    /// Nodes without memory; --mem is divided among the others
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) no_mem: Vec<u32>,
+    /// Nodes that stay offline, so that the numbers of the others have gaps: they have no CPUs, and the kernel ignores
+    /// their memory (`memmap=`)
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) offline: Vec<u32>,
 }
 
 impl Default for Machine {
     /// Returns the defaults of the options.
     fn default() -> Machine {
-        Machine { nodes: 4, cpus: 4, mem: 4 << 30, slow: None }
+        Machine {
+            nodes: 4,
+            cpus: 4,
+            mem: 4 << 30,
+            slow: None,
+            possible_cpus: None,
+            no_cpus: Vec::new(),
+            no_mem: Vec::new(),
+            offline: Vec::new(),
+        }
     }
 }
 
@@ -51,31 +75,68 @@ fn size(text: &str) -> Result<u64, String> {
 impl Machine {
     /// Returns QEMU's arguments for this machine.
     pub(crate) fn arguments(&self) -> Result<Vec<String>> {
-        let node_bytes = self.mem / u64::from(self.nodes) / SECTION * SECTION;
-        if node_bytes == 0 {
-            let least = u64::from(self.nodes) * SECTION / MIB;
-            return Err(Failure::Usage(format!("--mem: {} nodes need at least {least}M", self.nodes)).into());
-        }
+        let node_bytes = self.node_bytes()?;
         let slow_bytes = self.slow.map_or(0, |bytes| bytes.next_multiple_of(SECTION));
-        let all_bytes = node_bytes * u64::from(self.nodes) + slow_bytes;
+        let all_bytes = node_bytes * self.memory_nodes().count() as u64 + slow_bytes;
         let mut arguments = vec!["-m".to_owned(), format!("{}M", all_bytes / MIB)];
-        // One socket per node, or one per CPU if the CPUs cannot be divided equally. The kernel warns about other
-        // topologies.
-        let sockets = if self.cpus.is_multiple_of(self.nodes) { self.nodes } else { self.cpus };
-        let cores = self.cpus / sockets;
-        arguments.extend(["-smp".to_owned(), format!("{},sockets={sockets},cores={cores},threads=1", self.cpus)]);
-        for (node, cpus) in self.cpus_of_nodes().into_iter().enumerate() {
-            arguments.extend([
-                "-object".to_owned(),
-                format!("memory-backend-ram,id=node{node},size={}M", node_bytes / MIB),
-                "-numa".to_owned(),
-                format!("node,nodeid={node},memdev=node{node}{cpus}"),
-            ]);
+        arguments.extend(["-smp".to_owned(), self.topology()]);
+        for (node, cpus) in (0..).zip(self.cpus_of_nodes()?) {
+            let mut numa = format!("node,nodeid={node}");
+            if !self.no_mem.contains(&node) {
+                let backend = format!("memory-backend-ram,id=node{node},size={}M", node_bytes / MIB);
+                arguments.extend(["-object".to_owned(), backend]);
+                numa += &format!(",memdev=node{node}");
+            }
+            arguments.extend(["-numa".to_owned(), numa + &cpus]);
         }
         if slow_bytes > 0 {
             arguments.extend(self.slow_node(slow_bytes));
         }
         Ok(arguments)
+    }
+
+    /// Returns the words for the kernel's command line that keep nodes offline.
+    pub(crate) fn kernel_arguments(&self) -> Result<String> {
+        // QEMU's q35 has memory at 0 up to this address, and the rest from 4 GiB on (pc_q35_init()).
+        const LOW: u64 = 2 << 30;
+        const HIGH: u64 = 4 << 30;
+        let bytes = self.node_bytes()?;
+        let mut words = String::new();
+        for (place, _) in (0..).zip(self.memory_nodes()).filter(|(_, node)| self.offline.contains(node)) {
+            let (start, end) = (place * bytes, (place + 1) * bytes);
+            let low = (start.min(LOW), end.min(LOW));
+            let high = (start.max(LOW) - LOW + HIGH, end.max(LOW) - LOW + HIGH);
+            for (start, end) in [low, high].into_iter().filter(|(start, end)| start < end) {
+                words += &format!(" memmap={:#x}${start:#x}", end - start);
+            }
+        }
+        Ok(words)
+    }
+
+    /// Returns the nodes with memory.
+    fn memory_nodes(&self) -> impl Iterator<Item = u32> {
+        (0..self.nodes).filter(|node| !self.no_mem.contains(node))
+    }
+
+    /// Returns the size of each node with memory.
+    fn node_bytes(&self) -> Result<u64> {
+        let count = self.memory_nodes().count() as u64;
+        let bytes = self.mem.checked_div(count).unwrap_or(0) / SECTION * SECTION;
+        if bytes == 0 {
+            let least = count.max(1) * SECTION / MIB;
+            return Err(Failure::Usage(format!("--mem: {count} nodes with memory need at least {least}M")).into());
+        }
+        Ok(bytes)
+    }
+
+    /// Returns the sockets: one per node, or one per CPU if the CPUs cannot be divided equally. The kernel warns about
+    /// other topologies.
+    fn topology(&self) -> String {
+        let plain = self.no_cpus.is_empty() && self.offline.is_empty() && self.possible_cpus.is_none();
+        let possible = self.possible_cpus.unwrap_or(self.cpus).max(self.cpus);
+        let sockets = if plain && self.cpus.is_multiple_of(self.nodes) { self.nodes } else { possible };
+        let maximum = if possible > self.cpus { format!(",maxcpus={possible}") } else { String::new() };
+        format!("{},sockets={sockets},cores={},threads=1{maximum}", self.cpus, possible / sockets)
     }
 
     /// Returns the arguments for a last node with memory only. They include latency and bandwidth from each node with
@@ -102,20 +163,29 @@ impl Machine {
     }
 
     /// Returns the CPUs of each node, as an option of `-numa node`.
-    fn cpus_of_nodes(&self) -> Vec<String> {
-        let (least, extra) = (self.cpus / self.nodes, self.cpus % self.nodes);
-        let mut first = 0;
-        let node_cpus = |node| {
-            let count = least + u32::from(node < extra);
-            let start = first;
-            first += count;
-            match count {
-                0 => String::new(),
-                1 => format!(",cpus={start}"),
-                _ => format!(",cpus={start}-{}", first - 1),
-            }
+    fn cpus_of_nodes(&self) -> Result<Vec<String>> {
+        let without: BTreeSet<u32> = self.no_cpus.iter().chain(&self.offline).copied().collect();
+        let with: Vec<u32> = (0..self.nodes).filter(|node| !without.contains(node)).collect();
+        let Some(&last) = with.last() else {
+            return Err(Failure::Usage("--no-cpus, --offline: no node is left for the CPUs".to_owned()).into());
         };
-        (0..self.nodes).map(node_cpus).collect()
+        let nodes = with.len() as u32;
+        let (least, extra) = (self.cpus / nodes, self.cpus % nodes);
+        let empty_sockets = self.possible_cpus.unwrap_or(0).saturating_sub(self.cpus);
+        let mut first = 0;
+        let mut cpus = vec![String::new(); self.nodes as usize];
+        for (place, node) in (0..).zip(with) {
+            let present = least + u32::from(place < extra);
+            let count = present + if node == last { empty_sockets } else { 0 };
+            let end = first + count;
+            cpus[node as usize] = match count {
+                0 => String::new(),
+                1 => format!(",cpus={first}"),
+                _ => format!(",cpus={first}-{}", end - 1),
+            };
+            first = end;
+        }
+        Ok(cpus)
     }
 }
 
@@ -124,7 +194,7 @@ mod tests {
     use super::*;
 
     fn machine(nodes: u32, cpus: u32, mem: u64) -> Machine {
-        Machine { nodes, cpus, mem, slow: None }
+        Machine { nodes, cpus, mem, ..Machine::default() }
     }
 
     #[test]
@@ -136,7 +206,10 @@ mod tests {
         }
         let parsed = <Options as clap::Parser>::parse_from(["vm"]).machine;
         let default = Machine::default();
-        let shape = |machine: Machine| (machine.nodes, machine.cpus, machine.mem, machine.slow);
+        let shape = |machine: Machine| {
+            let odd = [machine.no_cpus, machine.no_mem, machine.offline];
+            (machine.nodes, machine.cpus, machine.mem, machine.slow, machine.possible_cpus, odd)
+        };
         assert_eq!(shape(parsed), shape(default));
     }
 
@@ -175,9 +248,31 @@ mod tests {
 
     #[test]
     fn processors_are_spread_evenly() {
-        assert_eq!(machine(2, 8, 1 << 30).cpus_of_nodes(), [",cpus=0-3", ",cpus=4-7"]);
-        assert_eq!(machine(4, 6, 1 << 30).cpus_of_nodes(), [",cpus=0-1", ",cpus=2-3", ",cpus=4", ",cpus=5"]);
-        assert_eq!(machine(3, 1, 1 << 30).cpus_of_nodes(), [",cpus=0", "", ""]);
+        let cpus = |machine: Machine| machine.cpus_of_nodes().expect("a node with CPUs");
+        assert_eq!(cpus(machine(2, 8, 1 << 30)), [",cpus=0-3", ",cpus=4-7"]);
+        assert_eq!(cpus(machine(4, 6, 1 << 30)), [",cpus=0-1", ",cpus=2-3", ",cpus=4", ",cpus=5"]);
+        assert_eq!(cpus(machine(3, 1, 1 << 30)), [",cpus=0", "", ""]);
+        assert_eq!(cpus(Machine { no_cpus: vec![0], ..machine(3, 2, 1 << 30) }), ["", ",cpus=0", ",cpus=1"]);
+        assert!(Machine { no_cpus: vec![0, 1], ..machine(2, 2, 1 << 30) }.cpus_of_nodes().is_err());
+    }
+
+    #[test]
+    fn possible_cpus_are_empty_sockets_of_the_last_node() {
+        let machine = Machine { possible_cpus: Some(8), ..machine(2, 4, 1 << 30) };
+        assert_eq!(machine.topology(), "4,sockets=8,cores=1,threads=1,maxcpus=8");
+        assert_eq!(machine.cpus_of_nodes().expect("a node with CPUs"), [",cpus=0-1", ",cpus=2-7"]);
+    }
+
+    #[test]
+    fn a_node_can_have_no_memory_or_stay_offline() {
+        let odd = Machine { no_mem: vec![1], offline: vec![2], ..machine(4, 2, 3 << 30) };
+        let arguments = odd.arguments().expect("fits").join(" ");
+        assert!(arguments.contains("-numa node,nodeid=1,cpus=1 -object"), "{arguments}");
+        assert!(arguments.contains("-numa node,nodeid=2,memdev=node2 -object"), "{arguments}");
+        assert_eq!(odd.kernel_arguments().expect("fits"), " memmap=0x40000000$0x40000000");
+        let high = Machine { offline: vec![3], ..machine(4, 2, 4 << 30) };
+        assert_eq!(high.kernel_arguments().expect("fits"), " memmap=0x40000000$0x140000000");
+        assert_eq!(Machine::default().kernel_arguments().expect("fits"), "");
     }
 
     #[test]

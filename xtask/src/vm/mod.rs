@@ -25,8 +25,9 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use clap::Args;
 use xtask_common::files::create_dir;
-use xtask_guest::job::Job;
+use xtask_guest::job::{Cgroups, Job};
 
 use self::{
     end::Limits,
@@ -69,6 +70,28 @@ pub(crate) struct Request<'a> {
     pub(crate) timeout: Option<Duration>,
     /// Whether to emulate a machine whose clocks count instructions, 1 ns each.
     pub(crate) counted: bool,
+    pub(crate) host: Host,
+}
+
+/// How the guest differs from a usual host, apart from its nodes and CPUs.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Host {
+    /// Words for the kernel's command line, such as maxcpus=2
+    #[arg(long, value_name = "WORDS", default_value = "", hide_default_value = true)]
+    pub(crate) append: String,
+    /// Mounted cgroup hierarchies: v2, v1 (one for each controller), or hybrid (v1, and v2 at /sys/fs/cgroup/unified)
+    #[arg(long, value_name = "VERSION", default_value = "v2")]
+    pub(crate) cgroups: Cgroups,
+    /// Mount neither tracefs nor debugfs
+    #[arg(long)]
+    pub(crate) no_tracefs: bool,
+}
+
+impl Default for Host {
+    /// Returns the defaults of the options.
+    fn default() -> Host {
+        Host { append: String::new(), cgroups: Cgroups::V2, no_tracefs: false }
+    }
 }
 
 /// Boots the machine, runs the command, and stops the machine.
@@ -88,6 +111,8 @@ pub(crate) fn run(paths: &Paths, request: Request<'_>) -> Result<Outcome> {
         shares: share::shares(&paths.checkout, &paths.target, &cwd),
         modules: image.modules.iter().map(|module| module.name.clone()).collect(),
         swap_bytes: if image.zram { SWAP_BYTES } else { 0 },
+        cgroups: request.host.cgroups,
+        tracefs: !request.host.no_tracefs,
     };
     create_dir(&paths.target.join("vm"))?;
     let work = tempfile::Builder::new().prefix("boot-").tempdir_in(paths.target.join("vm"));
@@ -112,6 +137,7 @@ pub(crate) fn run(paths: &Paths, request: Request<'_>) -> Result<Outcome> {
         initramfs: &initramfs,
         console: &console,
         machine: request.machine,
+        append: &request.host.append,
         accelerator,
         shares: &job.shares,
     };
@@ -140,5 +166,7 @@ fn trial(job: &Job) -> Job {
         shares: Vec::new(),
         modules: job.modules.clone(),
         swap_bytes: 0,
+        cgroups: Cgroups::V2,
+        tracefs: true,
     }
 }

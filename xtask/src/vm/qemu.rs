@@ -33,6 +33,8 @@ pub(super) struct Boot<'a> {
     pub(super) initramfs: &'a Path,
     pub(super) console: &'a Path,
     pub(super) machine: &'a Machine,
+    /// Additional words for the kernel's command line.
+    pub(super) append: &'a str,
     pub(super) accelerator: Accelerator,
     pub(super) shares: &'a [Share],
 }
@@ -103,7 +105,8 @@ fn arguments(boot: &Boot<'_>, port_fd: i32) -> Result<Vec<String>> {
     add(&["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-name", "migtrace-vm"]);
     add(&["-machine", "q35,usb=off,vmport=off"]);
     add(&boot.accelerator.arguments());
-    add(&["-kernel", &path(boot.kernel)?, "-initrd", &path(boot.initramfs)?, "-append", KERNEL_ARGUMENTS]);
+    let words = format!("{KERNEL_ARGUMENTS}{} {}", boot.machine.kernel_arguments()?, boot.append);
+    add(&["-kernel", &path(boot.kernel)?, "-initrd", &path(boot.initramfs)?, "-append", words.trim_end()]);
     add(&["-chardev", &format!("file,id=console,path={}", option(&path(boot.console)?)), "-serial", "chardev:console"]);
     add(&["-device", "virtio-serial-pci", "-chardev", &format!("socket,id=job,fd={port_fd}")]);
     add(&["-device", &format!("virtserialport,chardev=job,name={PORT}")]);
@@ -153,7 +156,8 @@ mod tests {
             kernel: Path::new("/c/bzImage"),
             initramfs: Path::new("/c/initramfs"),
             console: Path::new("/c/a,b.log"),
-            machine: &Machine { nodes: 1, cpus: 1, mem: 1 << 30, slow: None },
+            machine: &Machine { nodes: 1, cpus: 1, mem: 1 << 30, ..Machine::default() },
+            append: "maxcpus=1",
             accelerator: Accelerator::Emulated,
             shares: &[share("share0", "/tmp/m", false), share("share1", "/tmp/m/target", true)],
         };
@@ -169,5 +173,6 @@ mod tests {
         );
         assert!(all.contains(&"file,id=console,path=/c/a,,b.log".to_owned()));
         assert!(all.contains(&"socket,id=job,fd=7".to_owned()));
+        assert!(all.contains(&format!("{KERNEL_ARGUMENTS} maxcpus=1")));
     }
 }

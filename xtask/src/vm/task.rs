@@ -16,7 +16,7 @@ use xtask_common::{
     progress::say,
 };
 
-use super::{Ended, Outcome, Request, guest, machine::Machine, run};
+use super::{Ended, Host, Outcome, Request, guest, machine::Machine, run};
 use crate::{
     cargo, ebpf,
     kernel::{self, Image},
@@ -31,13 +31,18 @@ use crate::{
 #[command(after_help = "Examples:
   cargo xtask vm                                        a shell
   cargo xtask vm --kernel stock-6.12 -- migtrace doctor
-  cargo xtask vm --nodes 2 --mem 2G -- numactl --hardware")]
+  cargo xtask vm --nodes 2 --mem 2G -- numactl --hardware
+  cargo xtask vm --no-cpus 1 --no-mem 2 --offline 3     a node without CPUs, one without memory, one offline
+  cargo xtask vm --possible-cpus 128 --append maxcpus=2  128 possible CPUs, 4 present, 2 online
+  cargo xtask vm --cgroups hybrid --no-tracefs -- migtrace doctor")]
 pub(crate) struct Options {
     /// Kernel to boot
     #[arg(long, value_name = "NAME", default_value = kernel::DEFAULT, help = format!("Kernel to boot: {}", kernel::NAMES))]
     kernel: String,
     #[command(flatten)]
     machine: Machine,
+    #[command(flatten)]
+    host: Host,
     /// Stop the machine if the command takes longer (30s, 5m); exit status 69
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
@@ -75,6 +80,7 @@ impl Options {
                 stderr: io::stderr().as_fd(),
                 timeout: self.timeout,
                 counted: self.counted,
+                host: self.host,
             },
         )?;
         judge(paths, &outcome)
