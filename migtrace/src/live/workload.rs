@@ -156,6 +156,9 @@ impl Workload {
     }
 }
 
+/// Exit status of a child that did not become the command.
+const NOT_STARTED: i32 = 127;
+
 /// In the child: sends its PID, then waits for a byte, or for the recorder's exit.
 fn wait_for_go((pid_writer, go_reader, go_writer): (RawFd, RawFd, RawFd)) -> io::Result<()> {
     // SAFETY: the descriptors were open at the fork; the buffers live on this stack.
@@ -167,7 +170,9 @@ fn wait_for_go((pid_writer, go_reader, go_writer): (RawFd, RawFd, RawFd)) -> io:
         }
         let mut byte = 0u8;
         if libc::read(go_reader, (&raw mut byte).cast(), 1) != 1 {
-            return Err(io::Error::other("the recorder exited before the command started"));
+            // The recorder exited, or will not start the command. Nothing reads an error from here any more, and the
+            // standard library would abort with a message of its own.
+            libc::_exit(NOT_STARTED);
         }
     }
     Ok(())
@@ -198,6 +203,13 @@ mod tests {
         let pid = workload.pid;
         assert_eq!(shell_status(workload.wait().expect("ran")), 3);
         assert_eq!(std::fs::read_to_string(path).expect("readable").trim(), pid.to_string());
+    }
+
+    #[test]
+    fn a_command_that_is_not_started_exits_silently() {
+        let Workload { go, thread, .. } = Workload::hold(&argv(&["sh", "-c", "exit 3"]), None).expect("a process");
+        drop(go);
+        assert_eq!(shell_status(thread.join().expect("no panic").expect("exited")), NOT_STARTED);
     }
 
     #[test]
