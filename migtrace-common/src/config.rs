@@ -7,6 +7,8 @@ use crate::record::MASK_WORDS;
 
 /// Offset of a field that this kernel does not have.
 pub const ABSENT: u32 = u32::MAX;
+/// Marks an offset in [`Config::task_cgroup`] as one of a controller's state.
+pub const CGROUP_V1: u32 = 1 << 31;
 
 /// Names of the BPF object's globals: a [`Config`] and a [`Filter`].
 pub const CONFIG_GLOBAL: &str = "CONFIG";
@@ -79,8 +81,12 @@ pub struct Config {
     pub task_tgid: u32,
     pub task_comm: u32,
     /// From a task to its cgroup's id: `cgroups`, `dfl_cgrp`, `kn` and `id`, each in the struct that the one before
-    /// points to. If any is [`ABSENT`], this kernel's structures differ: the programs then call a helper.
+    /// points to. For a hierarchy of cgroup v1, [`CGROUP_V1`] and the offset of its controller's pointer in `subsys`
+    /// replace `dfl_cgrp`. If that is [`ABSENT`], this kernel's structures differ: the programs then call a helper.
     pub task_cgroup: [u32; 4],
+    /// In a controller's state of a cgroup (`struct cgroup_subsys_state`): the cgroup, and the state of the one above.
+    pub css_cgroup: u32,
+    pub css_parent: u32,
     /// In a task: its CPU number.
     pub task_cpu: u32,
     pub task_start: u32,

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Version of this wire. The programs write it into every record, and the collector rejects any other.
-pub const ABI_VERSION: u8 = 6;
+pub const ABI_VERSION: u8 = 7;
 
 const _: () = assert!(size_of::<Header>() == 64 && align_of::<Header>() == 8);
 const _: () = assert!(offset_of!(Header, kind) == 32 && offset_of!(Header, comm) == 48);
@@ -29,7 +29,7 @@ const _: () = assert!(size_of::<TallyKey>() == 16 && size_of::<Tally>() == (3 + 
 const _: () = assert!(size_of::<ProcessKey>() == 16 && size_of::<ProcessTally>() == 10 * 8);
 // No padding: the collector writes the bytes to the programs' memory unchanged.
 const _: () = assert!(
-    size_of::<Config>() == 7 * 8 + (11 + 29 + 4 + 6 + 10 + 5 + 9 + 4 + 5 + 1 + 1 + 3) * 4 && align_of::<Config>() == 8
+    size_of::<Config>() == 7 * 8 + (11 + 31 + 4 + 6 + 10 + 5 + 9 + 4 + 5 + 1 + 1 + 3) * 4 && align_of::<Config>() == 8
 );
 const _: () = assert!(
     size_of::<Filter>() == 4 * 8 + (CPU_WORDS + 5 * MASK_WORDS) * 8 + FILTER_COMMS * 16 + MIGRATE_REASONS + 4 + 7 * 4

@@ -4,18 +4,18 @@ use core::{mem::MaybeUninit, ptr};
 
 use aya_ebpf::{
     bindings::{BPF_F_USER_STACK, BPF_RB_NO_WAKEUP},
-    helpers::{bpf_get_current_cgroup_id, generated::bpf_get_current_task_btf},
+    helpers::generated::bpf_get_current_task_btf,
     programs::tracing::StackIdContext,
 };
 use migtrace_common::{
     ABI_VERSION,
-    config::ABSENT,
     counters::Probe,
     record::{Header, NO_STACK, Record, SECOND_TABLE, STACK_NOT_KEPT},
 };
 
 use crate::{
     account::Program,
+    cgroup,
     config::config,
     filter,
     maps::{MORE_STACKS, RINGS, STACKS, THREADS},
@@ -65,7 +65,7 @@ pub fn commit<T: 'static>(program: Program, fill: impl FnOnce(&mut MaybeUninit<T
 /// The header is in a reserved record.
 #[inline(always)]
 unsafe fn sign(header: *mut Header) {
-    let (comm, path) = (config!(task_comm), [0, 1, 2, 3].map(|n: usize| config!(task_cgroup[n])));
+    let comm = config!(task_comm);
     // SAFETY: the running task exists, and the kernel has the fields; a load through a bad pointer gives 0.
     let load = |at: u64, offset: u32| unsafe { ptr::read_volatile((at + u64::from(offset)) as *const u64) };
     // SAFETY: the helpers have no preconditions; the record is the caller's.
@@ -75,11 +75,7 @@ unsafe fn sign(header: *mut Header) {
         let name: *mut u64 = (&raw mut (*header).comm).cast();
         name.write_volatile(load(task, comm));
         name.add(1).write_volatile(load(task, comm + size_of::<u64>() as u32));
-        (*header).cgroup_id = if path.contains(&ABSENT) {
-            bpf_get_current_cgroup_id()
-        } else {
-            path.iter().fold(task, |at, offset| load(at, *offset))
-        };
+        (*header).cgroup_id = cgroup::id_of(task);
     }
 }
 

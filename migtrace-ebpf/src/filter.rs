@@ -5,16 +5,18 @@
 //! is constant after load, so the verifier removes the tests that do not apply.
 
 use aya_ebpf::helpers::{
-    bpf_get_current_cgroup_id, bpf_get_current_uid_gid,
-    generated::{bpf_get_current_ancestor_cgroup_id, bpf_get_current_comm, bpf_get_prandom_u32},
+    bpf_get_current_uid_gid,
+    generated::{bpf_get_current_comm, bpf_get_prandom_u32},
 };
+use aya_ebpf::maps::HashMap;
 use migtrace_common::{
-    config::{CGROUP_LEVELS, CPU_WORDS, FILTER_COMMS, MIGRATE_REASONS, term},
+    config::{CPU_WORDS, FILTER_COMMS, MIGRATE_REASONS, term},
     kinds::RecordKind,
     record::MASK_WORDS,
 };
 
 use crate::{
+    cgroup,
     config::{config, wanted},
     maps::{PIDS_PER_VALUE, ROOT_CGROUPS, TRACED, WANTED_CGROUPS, WANTED_PIDS},
     thread::{self, Thread},
@@ -86,11 +88,10 @@ pub fn wants_current(pid: u32) -> bool {
     if applies(term::UID) && bpf_get_current_uid_gid() as u32 != wanted!(uid) {
         return false;
     }
-    // SAFETY: the helper has no preconditions.
-    if applies(term::CGROUP) && !wants_cgroup(unsafe { bpf_get_current_cgroup_id() }) {
+    if applies(term::CGROUP) && !is_in(&WANTED_CGROUPS, cgroup::current_id()) {
         return false;
     }
-    if applies(term::UNDER_CGROUP) && !is_under_cgroup() {
+    if applies(term::UNDER_CGROUP) && !cgroup::any_level(|id| is_in(&ROOT_CGROUPS, id)) {
         return false;
     }
     if !applies(term::COMM) {
@@ -116,23 +117,8 @@ fn wants_pid(pid: u32) -> bool {
 }
 
 #[inline(always)]
-fn wants_cgroup(id: u64) -> bool {
-    WANTED_CGROUPS.get_ptr(id).is_some()
-}
-
-#[inline(always)]
-fn is_under_cgroup() -> bool {
-    for level in 0..CGROUP_LEVELS {
-        if wanted!(cgroup_levels) >> level & 1 == 1 {
-            // SAFETY: the helper has no preconditions. It returns 0, which is no cgroup's id, if the cgroup has no
-            // ancestor at this level.
-            let ancestor = unsafe { bpf_get_current_ancestor_cgroup_id(level as i32) };
-            if ancestor != 0 && ROOT_CGROUPS.get_ptr(ancestor).is_some() {
-                return true;
-            }
-        }
-    }
-    false
+fn is_in(cgroups: &HashMap<u64, u8>, id: u64) -> bool {
+    cgroups.get_ptr(id).is_some()
 }
 
 #[inline(always)]

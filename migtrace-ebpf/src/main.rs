@@ -20,6 +20,7 @@
 #![no_main]
 
 mod account;
+mod cgroup;
 mod config;
 mod emit;
 mod event;

@@ -4,10 +4,7 @@
 
 use core::ptr;
 
-use aya_ebpf::{
-    bindings::BPF_NOEXIST,
-    helpers::{bpf_get_current_cgroup_id, generated::bpf_get_current_comm},
-};
+use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_get_current_comm};
 use migtrace_common::{
     kinds::RecordKind,
     record::{NO_NODE, NO_TIME},
@@ -15,6 +12,7 @@ use migtrace_common::{
 };
 
 use crate::{
+    cgroup,
     config::config,
     maps::{PROCESS_TALLIES, TALLIES, WINDOWS},
     state::Increment,
@@ -156,11 +154,9 @@ pub fn rename(thread: Thread) {
 #[inline(always)]
 fn identify(tally: &mut ProcessTally, ts_ns: u64) {
     tally.named_ns = ts_ns;
-    // SAFETY: the helpers have no preconditions; the name's 16 bytes are the map's own.
-    unsafe {
-        tally.cgroup_id = bpf_get_current_cgroup_id();
-        bpf_get_current_comm(ptr::from_mut(&mut tally.comm).cast(), size_of_val(&tally.comm) as u32);
-    }
+    tally.cgroup_id = cgroup::current_id();
+    // SAFETY: the helper has no preconditions; the name's 16 bytes are the map's own.
+    unsafe { bpf_get_current_comm(ptr::from_mut(&mut tally.comm).cast(), size_of_val(&tally.comm) as u32) };
 }
 
 /// Whether this CPU may make one more record of a kind.

@@ -169,7 +169,14 @@ impl FilterArgs {
                 Cgroup::Id(id) => ids.push(*id),
                 Cgroup::Path(path) => {
                     let before = ids.len();
-                    ids.extend(known.iter().filter(|(_, its)| is_below(its, path)).map(|(id, _)| *id));
+                    let below = |path| known.iter().filter(move |(_, its)| is_below(its, path)).map(|(id, _)| *id);
+                    ids.extend(
+                        paths_of(path)
+                            .map(|path| below(path).collect::<Vec<_>>())
+                            .find(|ids| !ids.is_empty())
+                            .into_iter()
+                            .flatten(),
+                    );
                     if ids.len() == before {
                         bail!("--cgroup {path}: the trace has no event of a cgroup with this path; try its ID");
                     }
@@ -215,7 +222,7 @@ fn comm(name: &str) -> Result<Filter, String> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cgroup {
     Id(u64),
-    /// Below the root of cgroup v2, without slashes around it.
+    /// A path in the hierarchy, or the directory where it is mounted. It begins with a slash and ends without.
     Path(String),
 }
 
@@ -223,7 +230,7 @@ impl fmt::Display for Cgroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Id(id) => write!(f, "{id}"),
-            Self::Path(path) => write!(f, "/{path}"),
+            Self::Path(path) => f.write_str(path),
         }
     }
 }
@@ -235,14 +242,23 @@ impl FromStr for Cgroup {
         if let Ok(id) = text.parse() {
             return Ok(Self::Id(id));
         }
-        let path = text.strip_prefix("/sys/fs/cgroup").unwrap_or(text).trim_matches('/');
+        let path = text.trim_matches('/');
         let is_plain = !path.split('/').any(|part| part == "..");
-        if is_plain { Ok(Self::Path(path.to_owned())) } else { Err("a cgroup path cannot contain ..".to_owned()) }
+        if is_plain { Ok(Self::Path(format!("/{path}"))) } else { Err("a cgroup path cannot contain ..".to_owned()) }
     }
+}
+
+/// What a path given by the user can mean in a trace: a path in the hierarchy, or a directory below the usual mount point
+/// of version 2, or of a hierarchy of version 1.
+fn paths_of(path: &str) -> impl Iterator<Item = &str> {
+    let below_mounts = path.strip_prefix("/sys/fs/cgroup").filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    let below_controller = below_mounts.and_then(|rest| rest.get(1..)?.split_once('/')).map(|(_, rest)| rest);
+    [Some(path), below_mounts, below_controller].into_iter().flatten()
 }
 
 /// Whether a cgroup is the one at `path` or below it.
 fn is_below(cgroup: &str, path: &str) -> bool {
+    let path = path.trim_matches('/');
     let rest = cgroup.trim_matches('/').strip_prefix(path);
     rest.is_some_and(|rest| path.is_empty() || rest.is_empty() || rest.starts_with('/'))
 }
@@ -335,6 +351,8 @@ mod tests {
         is(&["--cgroup", "7"], "cgroup_id == 7");
         is(&["--cgroup", "/sys/fs/cgroup/a/"], "cgroup_id in [7, 8]");
         is(&["--cgroup", "/"], "cgroup_id in [7, 8, 9]");
+        is(&["--cgroup", "/sys/fs/cgroup"], "cgroup_id in [7, 8, 9]");
+        is(&["--cgroup", "/sys/fs/cgroup/memory/a"], "cgroup_id in [7, 8]");
         is(&["--cpu", "0-3"], "cpu <= 3");
         is(&["--cpu", "2-30,80"], "(cpu >= 2 && cpu <= 30) || cpu == 80");
         is(&["--cpu", "2-3,8"], "cpu in [2, 3, 8]");

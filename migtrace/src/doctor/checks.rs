@@ -14,6 +14,7 @@ use crate::{
             kfunc,
         },
         host::{
+            cgroup_hierarchy::{Hierarchy, Mount},
             kernel::Kernel,
             requirements::{self, KPROBES, Namespace, Unsupported},
             topology,
@@ -238,11 +239,20 @@ fn swap(kernel: Option<&Kernel>) -> Check {
 }
 
 fn cgroups() -> Check {
-    const WHAT: &str = "cgroup v2";
-    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
-        return check(WHAT, Fine, "mounted at /sys/fs/cgroup: cgroup ids have paths", None);
+    const WHAT: &str = "cgroups";
+    let Some(hierarchy) = Hierarchy::of_events() else {
+        return check(WHAT, Limits, "no task is in a cgroup hierarchy: cgroups and containers are unknown", None);
+    };
+    let Some(mount) = Mount::of(hierarchy) else {
+        let remedy = format!("as root: {}", hierarchy.mount_command());
+        return check(WHAT, Limits, format!("{hierarchy} is not mounted: cgroups are shown by id only"), Some(&remedy));
+    };
+    let place = format!("{hierarchy} at {}", mount.point.display());
+    if !mount.is_whole() {
+        let found = format!("{place} shows only a part of the hierarchy: other cgroups are shown by id only");
+        return check(WHAT, Limits, found, Some("mount the host's /sys/fs/cgroup, or use the host's cgroup namespace"));
     }
-    check(WHAT, Limits, "not mounted at /sys/fs/cgroup: cgroups are shown by id only", None)
+    check(WHAT, Fine, format!("{place}: cgroup ids have paths"), None)
 }
 
 fn migrate_on_fault(kernel: &Kernel) -> Check {

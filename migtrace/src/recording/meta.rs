@@ -48,7 +48,10 @@ pub struct Meta {
     /// What the recording itself cost; `None` where nothing measured it.
     #[serde(default)]
     pub own_cost: Option<OwnCost>,
-    /// Paths of the cgroups whose ids the events have, below the root of cgroup v2.
+    /// The hierarchy of the events' cgroups: `cgroup v2`, or `cgroup v1 (memory)`. `None` if unknown.
+    #[serde(default)]
+    pub cgroup_hierarchy: Option<String>,
+    /// Paths of the cgroups whose ids the events have, from the root of their hierarchy.
     #[serde(default)]
     pub cgroups: BTreeMap<u64, String>,
     /// Events that stand behind later ones in the trace.

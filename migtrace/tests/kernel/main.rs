@@ -28,4 +28,5 @@ mod support;
 mod task_events;
 mod top;
 mod workloads;
+mod zz_cgroup_v1;
 mod zz_lockdown;

@@ -85,6 +85,14 @@ pub(crate) fn choosable_pids() -> Option<&'static str> {
     lacks("CONFIG_CHECKPOINT_RESTORE", Path::new("/proc/sys/kernel/ns_last_pid").exists())
 }
 
+/// A memory controller that cgroup v1 can have (before Linux 6.11, or with CONFIG_MEMCG_V1).
+pub(crate) fn memory_of_cgroup_v1() -> Option<&'static str> {
+    lacks(
+        "a memory controller of cgroup v1",
+        fs::read_to_string("/proc/kallsyms").unwrap().contains(" mem_cgroup_legacy_files\n"),
+    )
+}
+
 /// A kernel with lockdown. It has a file in securityfs.
 pub(crate) fn lockdown() -> Option<&'static str> {
     lacks("lockdown", Path::new(LOCKDOWN).exists())

@@ -3,11 +3,11 @@
 use std::{collections::HashMap, fs, io::Read};
 
 use migtrace_common::config::{
-    ABSENT, Config, MigratePagesOffsets, MofCheckOffsets, MofLazyOffsets, MofMigrateOffsets, MofUnmapOffsets,
-    PageFaultOffsets, SyscallEnterOffsets, SyscallExitOffsets,
+    ABSENT, CGROUP_V1, Config, MigratePagesOffsets, MofCheckOffsets, MofLazyOffsets, MofMigrateOffsets,
+    MofUnmapOffsets, PageFaultOffsets, SyscallEnterOffsets, SyscallExitOffsets,
 };
 
-use crate::live::host::{kernel::Kernel, requirements::Unsupported};
+use crate::live::host::{cgroup_hierarchy::Hierarchy, kernel::Kernel, requirements::Unsupported};
 
 /// Addresses of the struct page array and the direct map on x86-64 without randomization, by levels of page tables
 /// (Documentation/arch/x86/x86_64/mm.rst).
@@ -87,8 +87,9 @@ pub fn offsets(kernel: &Kernel) -> Result<Offsets, Unsupported> {
         task_pid: offset("task_struct", "pid")?,
         task_tgid: offset("task_struct", "tgid")?,
         task_comm: offset("task_struct", "comm")?,
-        task_cgroup: [("task_struct", "cgroups"), ("css_set", "dfl_cgrp"), ("cgroup", "kn"), ("kernfs_node", "id")]
-            .map(|(of, field)| optional(of, field)),
+        task_cgroup: task_cgroup(kernel, Hierarchy::of_events())?,
+        css_cgroup: optional("cgroup_subsys_state", "cgroup"),
+        css_parent: optional("cgroup_subsys_state", "parent"),
         // In the task itself up to 5.15.
         task_cpu: nested(&[("task_struct", "thread_info"), ("thread_info", "cpu")])
             .or_else(|_| offset("task_struct", "cpu"))?,
@@ -142,6 +143,24 @@ fn folio_order(kernel: &Kernel) -> u32 {
     let of_folio = |field: &str| kernel.offset("folio", field);
     // 6.1 to 6.5 have both: there _flags_1 holds only flags.
     of_folio("_folio_order").or_else(|| of_folio("_flags_1")).or_else(second_page).unwrap_or(ABSENT)
+}
+
+/// The way from a task to the id of its cgroup in this hierarchy, as in [`Config::task_cgroup`].
+fn task_cgroup(kernel: &Kernel, hierarchy: Option<Hierarchy>) -> Result<[u32; 4], Unsupported> {
+    let optional = |of, field| kernel.offset(of, field).unwrap_or(ABSENT);
+    let [sets, node, id] =
+        [("task_struct", "cgroups"), ("cgroup", "kn"), ("kernfs_node", "id")].map(|(of, field)| optional(of, field));
+    let Some(Hierarchy::V1(controller)) = hierarchy else {
+        let path = [sets, optional("css_set", "dfl_cgrp"), node, id];
+        return Ok(if path.contains(&ABSENT) { [ABSENT; 4] } else { path });
+    };
+    let subsystems = optional("css_set", "subsys");
+    let needed = [sets, subsystems, optional("cgroup_subsys_state", "cgroup"), node, id];
+    if needed.contains(&ABSENT) {
+        return Err(Unsupported::Btf(format!("it does not describe the way from a task to its cgroup ({controller})")));
+    }
+    let number = enumerator(kernel, "cgroup_subsys_id", &format!("{controller}_cgrp_id"))?;
+    Ok([sets, CGROUP_V1 | (subsystems + number * size_of::<u64>() as u32), node, id])
 }
 
 fn enumerator(kernel: &Kernel, of: &str, name: &str) -> Result<u32, Unsupported> {

@@ -9,16 +9,11 @@ use std::{
         fd::{AsRawFd, FromRawFd, OwnedFd},
         unix::fs::MetadataExt,
     },
-    path::{Path, PathBuf},
+    path::Path,
 };
 
+use super::cgroup_hierarchy::{Hierarchy, Mount};
 use crate::container::Container;
-
-/// Mount point of cgroup v2, or of its unified hierarchy beside version 1.
-const ROOTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
-
-/// Id of the hierarchy's root; another id is the root of a namespace.
-const ROOT_ID: u64 = 1;
 
 /// Type of a file handle with only a kernfs id (FILEID_KERNFS in include/linux/exportfs.h).
 const FILEID_KERNFS: libc::c_int = 0xfe;
@@ -31,17 +26,20 @@ struct Handle {
     id: [u8; 8],
 }
 
-/// Mount point of cgroup v2, if mounted.
-fn mounted() -> Option<&'static str> {
-    ROOTS.into_iter().find(|root| Path::new(root).join("cgroup.procs").exists())
+/// The hierarchy of events and its mount.
+fn mounted() -> io::Result<Mount> {
+    let not_found = |why| io::Error::new(io::ErrorKind::NotFound, why);
+    let hierarchy = Hierarchy::of_events().ok_or_else(|| not_found("no task is in a cgroup hierarchy".to_owned()))?;
+    Mount::of(hierarchy)
+        .ok_or_else(|| not_found(format!("{hierarchy} is not mounted; as root: {}", hierarchy.mount_command())))
 }
 
 /// Paths of the cgroups seen so far.
 #[derive(Debug, Default)]
 pub struct Cgroups {
-    /// The mounted hierarchy; `None` if there is none, or if it is version 1.
-    root: Option<(File, PathBuf)>,
-    /// Paths below the root, `/` for the root itself. An id without a path is not looked up again.
+    /// The mounted hierarchy; `None` if there is none.
+    root: Option<(File, Mount)>,
+    /// Paths in the hierarchy, `/` for the root itself. An id without a path is not looked up again.
     paths: BTreeMap<u64, Option<String>>,
     last: u64,
 }
@@ -50,7 +48,7 @@ impl Cgroups {
     /// For this machine.
     #[must_use]
     pub fn running() -> Self {
-        let root = mounted().and_then(|root| Some((File::open(root).ok()?, PathBuf::from(root))));
+        let root = mounted().ok().and_then(|mount| Some((File::open(&mount.point).ok()?, mount)));
         Self { root, ..Self::default() }
     }
 
@@ -61,7 +59,7 @@ impl Cgroups {
         }
         self.last = id;
         if !self.paths.contains_key(&id) {
-            let path = self.root.as_ref().and_then(|(mount, root)| path_of(mount, root, id).ok());
+            let path = self.root.as_ref().and_then(|(file, mount)| path_of(file, mount, id).ok());
             self.paths.insert(id, path);
         }
     }
@@ -81,29 +79,39 @@ impl Cgroups {
     }
 }
 
-/// Id of the cgroup at `path` below the root, and its depth if known.
+/// Id of the cgroup at `path` in the hierarchy of events, and its depth if known. `path` can also be a directory.
 ///
 /// # Errors
-/// If there is no such cgroup, or no cgroup v2.
+/// If there is no such cgroup, or the hierarchy is not mounted.
 pub fn find(path: &str) -> io::Result<(u64, Option<u32>)> {
-    let root = mounted().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "cgroup v2 is not mounted"))?;
-    let dir = Path::new(root).join(path.trim_start_matches('/'));
-    if !dir.join("cgroup.procs").exists() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, format!("no cgroup {}", dir.display())));
+    let mount = mounted()?;
+    let dir = mount.dir_of(path);
+    let is_cgroup = |dir: &Path| dir.join("cgroup.procs").exists();
+    if !is_cgroup(&dir) {
+        let uses = format!("migtrace uses {}, at {}", hierarchy_text(), mount.point.display());
+        let why = match is_cgroup(Path::new(path)) {
+            true => format!("{path} is in another cgroup hierarchy: {uses}"),
+            false => format!("no cgroup {} ({uses})", dir.display()),
+        };
+        return Err(io::Error::new(io::ErrorKind::NotFound, why));
     }
-    let is_real_root = fs::metadata(root)?.ino() == ROOT_ID;
-    let depth = path.split('/').filter(|part| !part.is_empty()).count();
-    Ok((fs::metadata(&dir)?.ino(), is_real_root.then_some(depth as u32)))
+    let depth = dir.strip_prefix(&mount.point).map_or(0, |below| below.components().count());
+    Ok((fs::metadata(&dir)?.ino(), mount.is_whole().then_some(depth as u32)))
 }
 
-/// Paths below the root of cgroups that are containers with this name or ID prefix, without the cgroups inside them.
+fn hierarchy_text() -> String {
+    Hierarchy::of_events().map_or_else(String::new, |hierarchy| hierarchy.to_string())
+}
+
+/// Directories of cgroups that are containers with this name or ID prefix, without the cgroups inside them.
 ///
 /// # Errors
-/// If no container matches, several do, or there is no cgroup v2.
+/// If no container matches, several do, or the hierarchy is not mounted.
 pub fn find_container(called: &str) -> io::Result<Vec<String>> {
-    let root = mounted().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "cgroup v2 is not mounted"))?;
+    let mount = mounted()?;
     let mut found = Vec::new();
-    walk(Path::new(root), "", &mut |path| {
+    let top = mount.path_of(&mount.point).unwrap_or_default();
+    walk(&mount.point, top.trim_end_matches('/'), &mut |path| {
         let is = Container::of(path).is_some_and(|container| container.is_called(called));
         if is {
             found.push(path.to_owned());
@@ -112,7 +120,10 @@ pub fn find_container(called: &str) -> io::Result<Vec<String>> {
     });
     let ids: BTreeSet<_> = found.iter().filter_map(|path| Container::of(path)).map(|c| c.id).collect();
     match ids.len() {
-        0 => Err(io::Error::new(io::ErrorKind::NotFound, format!("no container {called} on this host"))),
+        0 => Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("no container {called} on this host, by the paths of {}", hierarchy_text()),
+        )),
         1 => Ok(found),
         _ => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
@@ -135,19 +146,19 @@ fn walk(dir: &Path, path: &str, wanted: &mut impl FnMut(&str) -> bool) {
     }
 }
 
-/// The path of a cgroup below the root. Needs CAP_DAC_READ_SEARCH.
-fn path_of(mount: &File, root: &Path, id: u64) -> io::Result<String> {
+/// The path of a cgroup in the hierarchy. Needs CAP_DAC_READ_SEARCH.
+fn path_of(file: &File, mount: &Mount, id: u64) -> io::Result<String> {
     let mut handle = Handle { handle_bytes: 8, handle_type: FILEID_KERNFS, id: id.to_ne_bytes() };
     // SAFETY: the handle is as long as it says, and lives until the call returns; the descriptor is open.
-    let fd = unsafe { libc::open_by_handle_at(mount.as_raw_fd(), (&raw mut handle).cast(), libc::O_PATH) };
+    let fd = unsafe { libc::open_by_handle_at(file.as_raw_fd(), (&raw mut handle).cast(), libc::O_PATH) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: just opened, and owned by no other object.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     let path = fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))?;
-    let below = path.strip_prefix(root).map_err(io::Error::other)?;
-    Ok(format!("/{}", below.display()))
+    // A cgroup that the mount does not show, because it is outside the container, has a path that is not below it.
+    mount.path_of(&path).ok_or_else(|| io::Error::other("the cgroup is not below the mount point"))
 }
 
 #[cfg(test)]
@@ -158,17 +169,18 @@ mod tests {
     #[test]
     fn a_path_is_found_by_its_id() {
         let mut cgroups = Cgroups::running();
-        let Some(root) = cgroups.root.as_ref().map(|(_, root)| root.clone()) else {
-            println!("skipped: cgroup v2 is not mounted");
+        let Some(mount) = cgroups.root.as_ref().map(|(_, mount)| mount.clone()) else {
+            println!("skipped: no cgroup hierarchy is mounted");
             return;
         };
-        let id = fs::metadata(&root).expect("the root").ino();
+        let id = fs::metadata(&mount.point).expect("the root").ino();
         cgroups.see(id);
         cgroups.see(u64::MAX);
         let paths = cgroups.paths();
         // Only root can open by handle.
         if !paths.is_empty() {
-            assert_eq!(paths, BTreeMap::from([(id, "/".to_owned())]));
+            assert_eq!(paths.get(&id), mount.path_of(&mount.point).as_ref());
+            assert_eq!(paths.len(), 1);
         }
         cgroups.see(id);
         cgroups.forget(id);

@@ -1,5 +1,6 @@
 //! Facts of this machine that BPF programs do not report: kernel, nodes, cgroups, /proc/vmstat.
 
+pub mod cgroup_hierarchy;
 pub mod cgroups;
 pub mod hypervisor;
 pub mod kernel;
