@@ -1,6 +1,6 @@
 //! The requirements of tracing: what was found, whether it is sufficient, and the remedy if not.
 
-use std::{fs, io, path::Path};
+use std::{fs, path::Path};
 
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ use crate::{
             cgroup_hierarchy::{Hierarchy, Mount},
             kernel::Kernel,
             requirements::{self, KPROBES, Namespace, Unsupported},
-            topology,
+            topology, tracefs,
         },
     },
     recording::ProbeInfo,
@@ -129,14 +129,11 @@ fn type_information(kernel: Result<&Kernel, &Unsupported>) -> Check {
 
 fn trace_events() -> Check {
     const WHAT: &str = "trace events";
-    match fs::read_dir("/sys/kernel/tracing/events") {
-        Ok(_) => check(WHAT, Fine, "/sys/kernel/tracing is mounted", None),
+    match tracefs::events() {
+        Ok(events) => check(WHAT, Fine, format!("at {}", events.display()), None),
         Err(why) => {
-            let remedy = match why.kind() {
-                io::ErrorKind::PermissionDenied => WITH_SUDO,
-                _ => "as root: mount -t tracefs tracefs /sys/kernel/tracing",
-            };
-            check(WHAT, Missing, format!("/sys/kernel/tracing/events: {why}"), Some(remedy))
+            let found = format!("{why}: what only trace events can show is missing; fentry and kprobes do not need it");
+            check(WHAT, Limits, found, Some(why.remedy()))
         }
     }
 }

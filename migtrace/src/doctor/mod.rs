@@ -3,6 +3,7 @@
 //! Hooks are tried, not guessed. If privileges allow, every program is attached as for a recording, but traces no
 //! process. Then it is detached again. text.rs writes the report for people, serde for programs.
 
+mod causes;
 mod checks;
 mod report;
 mod text;

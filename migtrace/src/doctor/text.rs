@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::{checks::State, report::Report};
+use super::{causes, checks::State, report::Report};
 use crate::recording::Fidelity;
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -50,32 +50,12 @@ pub fn write(report: &Report, all: bool, out: &mut impl Write) -> io::Result<()>
         };
         writeln!(out, "  {style}{:<11}{style:#} {}", view.fidelity, view.question)?;
         if let Some(why) = view.why.as_ref().filter(|_| untried.is_none()) {
-            writeln!(out, "              {why}")?;
+            writeln!(out, "              {}", causes::without_hooks(why))?;
         }
     }
-
-    let hooks: Vec<_> =
-        report.probes.iter().filter(|probe| all || probe.attached.is_none() || probe.error.is_some()).collect();
-    if let Some(why) = untried.filter(|_| !all) {
-        writeln!(out, "  ({why})")?;
-    } else if !hooks.is_empty() {
-        let which =
-            if all { "hooks" } else { "hooks that are not attached, or by a fallback method (--all lists all)" };
-        writeln!(out, "\n{HEAD}{which}{HEAD:#}")?;
-    }
-    let hooks = if untried.is_some() && !all { &[] } else { &hooks[..] };
-    // Hooks with the same state share one line, such as fields that one attach method does not provide.
-    for same in hooks.chunk_by(|a, b| a.probe == b.probe && (&a.attached, &a.error) == (&b.attached, &b.error)) {
-        let Some(first) = same.first() else { continue };
-        let style = if first.attached.is_some() { GOOD } else { WARN };
-        writeln!(out, "  {style}{}{style:#}", same.iter().map(|probe| probe.name()).collect::<Vec<_>>().join(", "))?;
-        if let Some(place) = &first.attached {
-            writeln!(out, "      {place}")?;
-        }
-        // Each attach method that was tried.
-        for refusal in first.error.iter().flat_map(|error| error.split("; ")) {
-            writeln!(out, "      not: {refusal}")?;
-        }
+    match untried {
+        Some(why) => writeln!(out, "  ({why})")?,
+        None => hooks(report, all, out)?,
     }
 
     let remedies: Vec<_> = report.checks.iter().filter_map(|check| Some((check, check.remedy.as_ref()?))).collect();
@@ -87,4 +67,31 @@ pub fn write(report: &Report, all: bool, out: &mut impl Write) -> io::Result<()>
     }
     let verdict = if report.can_trace { "migtrace can trace here" } else { "migtrace cannot trace here" };
     writeln!(out, "\n{verdict}")
+}
+
+/// Lists the hooks, and then each cause once with what it affects.
+fn hooks(report: &Report, all: bool, out: &mut impl Write) -> io::Result<()> {
+    let shown: Vec<_> =
+        report.probes.iter().filter(|probe| all || probe.attached.is_none() || probe.error.is_some()).collect();
+    if shown.is_empty() {
+        return Ok(());
+    }
+    let which = if all { "hooks" } else { "hooks that are not attached, or by a fallback method (--all lists all)" };
+    writeln!(out, "\n{HEAD}{which}{HEAD:#}")?;
+    for probe in shown.iter().filter(|probe| probe.attached.is_some()) {
+        let place = probe.attached.as_deref().unwrap_or_default();
+        writeln!(out, "  {GOOD}{}{GOOD:#}: {place}", probe.name())?;
+    }
+    let missing: Vec<_> = shown.iter().filter(|probe| probe.attached.is_none()).map(|probe| probe.name()).collect();
+    if !missing.is_empty() {
+        writeln!(out, "  {WARN}not attached{WARN:#}: {}", missing.join(", "))?;
+    }
+    let causes = causes::by_cause(shown.iter().filter_map(|probe| Some((probe.name(), probe.error.as_deref()?))));
+    if !causes.is_empty() {
+        writeln!(out, "\n{HEAD}why{HEAD:#}")?;
+    }
+    for (cause, affected) in causes {
+        writeln!(out, "  {cause}\n      {}", affected.join(", "))?;
+    }
+    Ok(())
 }

@@ -82,6 +82,22 @@ fn without_btf_it_names_the_file_and_the_option() {
 }
 
 #[test]
+fn without_tracefs_it_names_what_is_lost() {
+    let hide = "umount -l /sys/kernel/tracing /sys/kernel/debug && exec \"$0\" \"$@\"";
+    let (status, report) = doctor_under("unshare", &["--mount", "sh", "-c", hide]);
+    assert_eq!(status, 0, "{report}");
+    let check = with(&report, "checks", "what", "trace events")[0];
+    assert_eq!(check["state"], "limits");
+    assert!(check["found"].as_str().unwrap().contains("tracefs is not mounted"), "{check}");
+    assert!(check["remedy"].as_str().unwrap().contains("mount -t tracefs"), "{check}");
+    // Lazy migration has trace events only.
+    let marks = with(&report, "probes", "probe", "mark");
+    assert!(marks.iter().any(|mark| mark["error"] == "tracepoint mof:mof_unmap: tracefs is not mounted"), "{marks:?}");
+    let exact = with(&report, "views", "fidelity", "exact");
+    assert!(exact.iter().any(|view| view["question"] == "page migrations: source, target and cause"), "{report}");
+}
+
+#[test]
 fn in_a_private_pid_namespace_it_names_the_container_option() {
     let (status, report) = doctor_under("unshare", &["--pid", "--fork", "--mount-proc"]);
     assert_eq!((status, &report["can_trace"]), (69, &Value::Bool(false)));

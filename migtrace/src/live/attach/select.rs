@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{
     filter::kernel,
-    live::host::requirements::{self, KPROBES},
+    live::host::{
+        requirements::{self, KPROBES},
+        tracefs,
+    },
     recording::{Fidelity, ProbeInfo, coverage},
 };
 
@@ -188,7 +191,8 @@ impl Attaching<'_> {
             }
             _ => return Ok(()),
         };
-        if !Path::new("/sys/kernel/tracing/events").join(category).join(name).exists() {
+        let events = tracefs::events().map_err(|why| why.to_string())?;
+        if !events.join(category).join(name).exists() {
             return Err("this kernel has no such trace event".to_owned());
         }
         match self.options.offsets.lacking(record) {

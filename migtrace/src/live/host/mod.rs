@@ -7,4 +7,5 @@ pub mod kernel;
 pub mod requirements;
 pub mod stranded_pages;
 pub mod topology;
+pub mod tracefs;
 pub mod vmstat;

@@ -1,6 +1,6 @@
 //! Requirements of tracing, checked before any program is loaded, so that the message names the actual cause.
 
-use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
+use std::{fs, io, os::unix::fs::MetadataExt as _};
 
 use rustix::thread::{CapabilitySet, capabilities};
 use thiserror::Error;
@@ -24,10 +24,6 @@ pub enum Unsupported {
     Namespace(Namespace),
     #[error("the kernel's BTF cannot be used: {0}")]
     Btf(String),
-    #[error(
-        "no trace events at /sys/kernel/tracing: {0}. Mount them with `mount -t tracefs tracefs /sys/kernel/tracing`"
-    )]
-    NoTracefs(io::Error),
     #[error("unknown BPF program type {0:?} in {AVOID}: expected one of {forms}", forms = PROGRAM_TYPES.join(", "))]
     Form(String),
     #[error("unsupported architecture {0}: migtrace traces x86-64 only")]
@@ -136,9 +132,6 @@ pub fn check() -> Result<(), Unsupported> {
     }
     if let Err(source) = fs::File::open(BTF_PATH) {
         return Err(Unsupported::NoBtf { path: BTF_PATH, source });
-    }
-    if let Err(error) = fs::read_dir(Path::new("/sys/kernel/tracing/events")) {
-        return Err(Unsupported::NoTracefs(error));
     }
     Ok(())
 }
