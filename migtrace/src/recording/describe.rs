@@ -18,7 +18,11 @@ pub fn when(meta: &Meta) -> Option<String> {
     let wall_ns = i128::from(meta.start_ns) + i128::from(meta.wall_offset_ns);
     let ns = u64::try_from(wall_ns).ok().filter(|_| meta.wall_offset_ns != 0)?;
     let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_nanos(ns))?;
-    Some(humantime::format_rfc3339_seconds(time).to_string())
+    let set = meta.wall_change_ns.map_or_else(String::new, |change_ns| {
+        let way = if change_ns < 0 { "back" } else { "forward" };
+        format!(" (the wall clock was set {way} by {} during the recording)", text::duration(change_ns.unsigned_abs()))
+    });
+    Some(format!("{}{set}", humantime::format_rfc3339_seconds(time)))
 }
 
 /// When and on which host: `2026-01-01T00:00:00Z, on host`.

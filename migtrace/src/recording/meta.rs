@@ -41,6 +41,10 @@ pub struct Meta {
     pub end_ns: Option<u64>,
     /// CLOCK_REALTIME minus CLOCK_BOOTTIME, ns.
     pub wall_offset_ns: i64,
+    /// By how much the wall clock was set during the recording, ns: from then on, `wall_offset_ns` is wrong by this. `None`:
+    /// less than two seconds.
+    #[serde(default)]
+    pub wall_change_ns: Option<i64>,
     /// The account by probe; final only where `end_ns` is there.
     pub account: Vec<ProbeAccount>,
     /// What /proc/vmstat gained from start to end, system-wide, for the counters of migration and migrate-on-fault.
@@ -160,6 +164,32 @@ pub struct Topology {
     pub nodes: Vec<Node>,
 }
 
+impl Topology {
+    /// Adds what came online later: nodes, CPUs of a node, and memory. What went offline stays: events refer to it.
+    pub fn add(&mut self, later: &Self) {
+        let has = |topology: &Self, node: &Node| topology.nodes.iter().any(|other| other.nid == node.nid);
+        let came = later.nodes.iter().any(|node| !has(self, node));
+        let went = self.nodes.iter().any(|node| !has(later, node));
+        for node in &later.nodes {
+            match self.nodes.iter_mut().find(|known| known.nid == node.nid) {
+                Some(known) => {
+                    let new: Vec<_> = node.cpus.iter().copied().filter(|cpu| !known.cpus.contains(cpu)).collect();
+                    known.cpus.extend(new);
+                    known.cpus.sort_unstable();
+                    known.mem_bytes = known.mem_bytes.max(node.mem_bytes);
+                }
+                None => self.nodes.push(node.clone()),
+            }
+        }
+        self.nodes.sort_by_key(|node| node.nid);
+        // Distances are to each node in the order of the list, so those of another list do not fit.
+        for known in self.nodes.iter_mut().filter(|_| came) {
+            let node = later.nodes.iter().find(|node| node.nid == known.nid && !went);
+            known.distances = node.map(|node| node.distances.clone()).unwrap_or_default();
+        }
+    }
+}
+
 /// One NUMA node.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Node {
@@ -168,4 +198,34 @@ pub struct Node {
     pub mem_bytes: u64,
     /// Distance to each node, in the order of `Topology::nodes`.
     pub distances: Vec<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_online_is_added_and_what_goes_offline_stays() {
+        let node = |nid, cpus: &[u32], mem_bytes, distances: &[u32]| Node {
+            nid,
+            cpus: cpus.to_vec(),
+            mem_bytes,
+            distances: distances.to_vec(),
+        };
+        let mut topology = Topology { nodes: vec![node(0, &[0, 3], 7, &[10, 20]), node(3, &[], 5, &[20, 10])] };
+        topology.add(&Topology {
+            nodes: vec![
+                node(0, &[0, 1], 4, &[10, 15, 20]),
+                node(1, &[2], 9, &[15, 10, 20]),
+                node(3, &[], 6, &[20, 20, 10]),
+            ],
+        });
+        let nodes: Vec<_> = topology.nodes.iter().map(|n| (n.nid, n.cpus.clone(), n.mem_bytes)).collect();
+        assert_eq!(nodes, [(0, vec![0, 1, 3], 7), (1, vec![2], 9), (3, vec![], 6)]);
+        assert!(topology.nodes.iter().all(|node| node.distances.len() == 3));
+        topology.add(&Topology { nodes: vec![node(0, &[0], 4, &[10, 20]), node(3, &[], 6, &[20, 10])] });
+        assert_eq!((topology.nodes.len(), topology.nodes[0].distances.clone()), (3, vec![10, 15, 20]));
+        topology.add(&Topology { nodes: vec![node(5, &[], 1, &[10])] });
+        assert_eq!((topology.nodes.len(), topology.nodes[0].distances.len()), (4, 0), "no list has all of them");
+    }
 }

@@ -9,11 +9,12 @@ use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{merge::Summary, writer::Writer};
 use crate::{
+    clock,
     event::Event,
     recording::Meta,
     trace::error::{Error, Result},
@@ -57,6 +58,12 @@ pub struct Written {
     pub files: Vec<PathBuf>,
 }
 
+/// A smaller change of the wall clock is not reported: NTP slews it by up to 1.8 s in an hour.
+const LEAST_CHANGE_NS: u64 = 2_000_000_000;
+
+/// The clocks are read one after the other, at most this far apart on an idle CPU.
+const READING_NS: u64 = 1_000_000;
+
 /// A running recording.
 pub struct Output {
     path: PathBuf,
@@ -66,8 +73,10 @@ pub struct Output {
     writer: Writer,
     /// Number of the file being written, or of the next dump.
     number: u32,
-    /// When this file started.
-    begun: Instant,
+    /// When this file started, CLOCK_BOOTTIME. The time of events includes suspend, and so does the age of a file.
+    begun_ns: u64,
+    /// CLOCK_REALTIME minus CLOCK_BOOTTIME then, ns.
+    begun_wall_offset_ns: i64,
     /// The thread that closes a file.
     closing: Option<JoinHandle<Result<Summary>>>,
     written: Written,
@@ -96,7 +105,8 @@ impl Output {
             meta,
             writer,
             number: 0,
-            begun: Instant::now(),
+            begun_ns: clock::boot_ns(),
+            begun_wall_offset_ns: clock::wall_offset_ns(),
             closing: None,
             written: Written::default(),
             files: VecDeque::new(),
@@ -123,7 +133,8 @@ impl Output {
             self.wait()?;
         }
         let is_large = self.plan.rotate_bytes.is_some_and(|limit| self.writer.bytes() >= limit);
-        let is_old = self.plan.rotate_age.is_some_and(|limit| self.begun.elapsed() >= limit);
+        let age = Duration::from_nanos(clock::boot_ns().saturating_sub(self.begun_ns));
+        let is_old = self.plan.rotate_age.is_some_and(|limit| age >= limit);
         if (is_large || is_old) && self.writer.events() > 0 { self.rotate() } else { Ok(()) }
     }
 
@@ -167,7 +178,7 @@ impl Output {
         let path = numbered(&self.path, self.number);
         self.number += 1;
         let held = self.writer.held()?;
-        let meta = Meta { end_ns: Some(end_ns), ..self.meta.clone() };
+        let meta = Meta { end_ns: Some(end_ns), wall_change_ns: self.wall_change_ns(), ..self.meta.clone() };
         self.close(path.clone(), move |path| held.write(path, &meta))?;
         Ok(path)
     }
@@ -179,7 +190,8 @@ impl Output {
     pub fn finish(mut self, meta: &Meta) -> Result<Written> {
         self.wait()?;
         let path = numbered(&self.path, self.number);
-        let meta = Meta { start_ns: self.meta.start_ns, part: self.meta.part, ..meta.clone() };
+        let Meta { start_ns, part, wall_offset_ns, .. } = self.meta;
+        let meta = Meta { start_ns, part, wall_offset_ns, wall_change_ns: self.wall_change_ns(), ..meta.clone() };
         let summary = match self.plan.flight {
             None => self.writer.finish(&meta)?,
             Some(_) => {
@@ -196,18 +208,31 @@ impl Output {
         })
     }
 
+    /// By how much the wall clock was set since this file began.
+    fn wall_change_ns(&self) -> Option<i64> {
+        let change_ns = clock::wall_offset_ns().saturating_sub(self.begun_wall_offset_ns);
+        (change_ns.unsigned_abs() >= LEAST_CHANGE_NS).then_some(change_ns)
+    }
+
     fn rotate(&mut self) -> Result<()> {
         self.wait()?;
         let end_ns = self.writer.newest_ns();
-        let meta = Meta { end_ns: Some(end_ns), ..self.meta.clone() };
+        let meta = Meta { end_ns: Some(end_ns), wall_change_ns: self.wall_change_ns(), ..self.meta.clone() };
         let path = numbered(&self.path, self.number);
         self.number += 1;
         self.meta.start_ns = end_ns;
+        // A smaller change is how far apart the two clocks are read.
+        let wall_offset_ns = clock::wall_offset_ns();
+        let change_ns = wall_offset_ns.saturating_sub(self.begun_wall_offset_ns);
+        if change_ns.unsigned_abs() >= READING_NS {
+            self.meta.wall_offset_ns += change_ns;
+        }
+        self.begun_wall_offset_ns = wall_offset_ns;
         self.meta.part = Some(self.number);
         let next = Writer::create(&numbered(&self.path, self.number), &self.meta)?;
         self.events_before += self.writer.events();
         let done = std::mem::replace(&mut self.writer, next);
-        self.begun = Instant::now();
+        self.begun_ns = clock::boot_ns();
         self.close(path, move |_| done.finish(&meta))
     }
 
