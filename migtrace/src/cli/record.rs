@@ -68,8 +68,8 @@ pub(crate) struct Args {
     /// Record the kernel and user stack of each event, with function names
     #[arg(long)]
     stacks: bool,
-    /// Size of each CPU's ring buffer, rounded up to a power of two: 64k, 8m. Default: 64m divided among CPUs, 256k to 4m
-    /// each
+    /// Size of each CPU's ring buffer, rounded up to a power of two: 64k, 8m. Default: 64m divided among the CPUs that are
+    /// online, 256k to 4m each
     #[arg(long, value_name = "SIZE", value_parser = ring_bytes)]
     ring_size: Option<u32>,
     #[command(flatten)]

@@ -82,7 +82,9 @@ fn hooks(report: &Report, all: bool, out: &mut impl Write) -> io::Result<()> {
         let place = probe.attached.as_deref().unwrap_or_default();
         writeln!(out, "  {GOOD}{}{GOOD:#}: {place}", probe.name())?;
     }
-    let missing: Vec<_> = shown.iter().filter(|probe| probe.attached.is_none()).map(|probe| probe.name()).collect();
+    let mut missing: Vec<_> = shown.iter().filter(|probe| probe.attached.is_none()).map(|probe| probe.name()).collect();
+    // Each placement syscall has its own hook, of the same probe.
+    missing.dedup();
     if !missing.is_empty() {
         writeln!(out, "  {WARN}not attached{WARN:#}: {}", missing.join(", "))?;
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{attach::program_info::Ran, host::vmstat, ring::reader::Closing};
 use crate::{
     event::Probe,
-    recording::{Meta, OwnCost, coverage::mark_interrupted},
+    recording::{Meta, OwnCost, Topology, coverage::mark_interrupted},
 };
 
 /// What is known when all events are read.
@@ -25,6 +25,8 @@ pub(super) struct End {
     pub interrupted: bool,
     /// Largest resident size of this process, bytes.
     pub max_rss_bytes: Option<u64>,
+    /// The nodes at the end.
+    pub topology: Topology,
 }
 
 impl End {
@@ -34,6 +36,7 @@ impl End {
         meta.end_ns = Some(self.end_ns);
         meta.vmstat_delta = self.vmstat_delta;
         meta.cgroups = self.cgroups;
+        meta.topology.add(&self.topology);
         meta.late_events = late;
         meta.account = account;
         let missed = missed(&self.ran);
@@ -89,6 +92,7 @@ mod tests {
             ran: vec![ran("fault_entry", 1), ran("fault_exit", 3)],
             interrupted: false,
             max_rss_bytes: Some(1 << 20),
+            topology: Topology::default(),
         }
     }
 

@@ -19,6 +19,7 @@ use super::{
         load::{LoadError, Loaded},
         options::Options,
         program_info::Ran,
+        rings,
     },
     counters::Counters,
     counts,
@@ -83,6 +84,8 @@ pub struct Session {
     /// The processes that the scope lists.
     roots: Option<Roots>,
     untraced_descendants: Vec<(u32, usize)>,
+    /// The CPUs that were online when their nodes were last read.
+    online_cpus: String,
     /// The kernel's counters at the start.
     vmstat: vmstat::Counters,
 }
@@ -96,6 +99,7 @@ impl Session {
     pub fn start(scope: &Scope) -> Result<Self, SessionError> {
         requirements::check()?;
         let kernel = Kernel::running()?;
+        let online_cpus = topology::online_cpus();
         let names = Names::from_enums(|name| kernel.enumerators(name));
         // Before the programs run: with many processes this takes a while, in which the rings would fill.
         let processes = Processes::running();
@@ -138,6 +142,7 @@ impl Session {
             enrich,
             roots,
             untraced_descendants: untraced_descendants.unwrap_or_default(),
+            online_cpus,
             vmstat,
         })
     }
@@ -173,13 +178,20 @@ impl Session {
         next(&mut self.reader, &mut self.enrich).await
     }
 
-    /// Forwards the programs' own diagnostics to the log, and has the kernel measure the programs now and then. Call it about
-    /// four times a second.
+    /// Forwards the programs' own diagnostics to the log, has the kernel measure the programs now and then, and follows CPUs
+    /// that come online. Call it about four times a second.
     pub fn tick(&mut self) {
         if let Some(diagnostics) = &mut self.diagnostics {
             diagnostics.flush();
         }
         self.measure.tick();
+        let online = topology::online_cpus();
+        if online != self.online_cpus {
+            self.online_cpus = online;
+            if let Err(error) = self.programs.set_nodes(&topology::NodesOfCpus::read()) {
+                log::warn!("CPUs came online or went offline, and their nodes cannot be stored: {error}");
+            }
+        }
     }
 
     /// Whether the kernel called no program on a function at some tick, so that events may be missing.
@@ -269,6 +281,7 @@ impl Session {
             ran,
             interrupted: self.measure.interrupted(),
             max_rss_bytes: max_rss_bytes(),
+            topology: topology::topology(),
         };
         Ok(end.complete(self.meta))
     }
@@ -305,9 +318,9 @@ fn stack_sources(programs: &mut Loaded) -> Result<Option<stacks::Sources>, LoadE
     Ok(Some(stacks::Sources { tables, mappings: mappings.ok() }))
 }
 
-/// [`RINGS_BYTES`] divided among the CPUs, within the limits of one ring.
+/// [`RINGS_BYTES`] divided among the CPUs that are online, within the limits of one ring.
 fn default_ring_bytes() -> u32 {
-    let cpus = topology::NodesOfCpus::read().possible_cpus();
+    let cpus = rings::online().map_or(1, |cpus| cpus.len() as u32);
     let (smallest, largest) = RING_BYTES;
     (RINGS_BYTES / cpus.next_power_of_two()).clamp(smallest, largest)
 }

@@ -14,6 +14,7 @@ mod files;
 mod filters;
 mod followed_processes;
 mod funnel;
+mod hotplug;
 mod independent_counters;
 mod lazy;
 mod live_log;

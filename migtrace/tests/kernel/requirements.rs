@@ -93,6 +93,11 @@ pub(crate) fn memory_of_cgroup_v1() -> Option<&'static str> {
     )
 }
 
+/// CPUs that go offline (CONFIG_HOTPLUG_CPU).
+pub(crate) fn cpu_hotplug() -> Option<&'static str> {
+    lacks("CPUs that go offline", Path::new(crate::hotplug::ONLINE).exists())
+}
+
 /// A kernel with lockdown. It has a file in securityfs.
 pub(crate) fn lockdown() -> Option<&'static str> {
     lacks("lockdown", Path::new(LOCKDOWN).exists())

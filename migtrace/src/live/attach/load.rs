@@ -1,12 +1,11 @@
 //! Loads the BPF object into the running kernel, and provides its maps.
 
-use std::os::fd::AsFd;
+use std::{io, os::fd::AsFd};
 
 use aya::{
     Btf, Ebpf, EbpfLoader, Pod,
-    maps::{Array, ArrayOfMaps, HashMap, Map, MapData, MapError, MapFd, RingBuf, StackTraceMap},
+    maps::{Array, HashMap, Map, MapData, MapError, RingBuf, StackTraceMap},
 };
-use aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_RINGBUF;
 use migtrace_common::{
     config::{CONFIG_GLOBAL, FILTER_GLOBAL},
     counters::Probe,
@@ -17,6 +16,7 @@ use super::{
     kfunc,
     options::Options,
     program_info::{self, Ran},
+    rings,
     select::{Attached, attach_all, unload},
     traced::Traced,
 };
@@ -50,6 +50,10 @@ pub enum LoadError {
     Traced(std::io::Error),
     #[error("no probe could be attached; first error: {0}")]
     NothingAttached(String),
+    #[error("cannot list the CPUs: {0}")]
+    Cpus(io::Error),
+    #[error(transparent)]
+    Rings(#[from] rings::TooLarge),
     #[error("invalid PID {pid} (maximum {max})")]
     Pid { pid: u32, max: usize },
 }
@@ -76,6 +80,8 @@ impl Loaded {
     pub fn load(options: &Options<'_>) -> Result<Self, LoadError> {
         let nodes_of_cpus = NodesOfCpus::read();
         let cpus = nodes_of_cpus.possible_cpus();
+        let online = rings::online().map_err(LoadError::Cpus)?;
+        rings::check(options.ring_bytes, online.len())?;
         let mut config = options.offsets.config;
         config.only_traced = options.processes.is_some().into();
         config.self_pid = std::process::id();
@@ -100,7 +106,7 @@ impl Loaded {
             .map_max_entries("RINGS", cpus)
             .map_max_entries("CPU_NODES", cpus)
             .load(&object)?;
-        let rings = make_rings(&mut ebpf, cpus, options.ring_bytes)
+        let rings = rings::make(&mut ebpf, &online, cpus, options.ring_bytes)
             .map_err(|source| LoadError::Map { name: "RINGS", source })?;
         fill_nodes(&mut ebpf, &nodes_of_cpus).map_err(|source| LoadError::Map { name: "CPU_NODES", source })?;
         let traced = map_traced(&ebpf)?;
@@ -143,6 +149,14 @@ impl Loaded {
         let mut capabilities =
             self.probes.iter().filter(|capability| capability.probe == probe && capability.field.is_none());
         capabilities.any(|capability| capability.attached.is_some())
+    }
+
+    /// Tells the programs the nodes of CPUs, which are known for some only when they come online.
+    ///
+    /// # Errors
+    /// If the kernel rejects the change.
+    pub fn set_nodes(&mut self, nodes: &NodesOfCpus) -> Result<(), MapError> {
+        fill_nodes(&mut self.ebpf, nodes)
     }
 
     /// Takes the rings; works once.
@@ -207,19 +221,6 @@ impl Loaded {
     pub fn diagnostics(&mut self) -> Result<aya_log::EbpfLogger<&'static dyn log::Log>, aya_log::Error> {
         aya_log::EbpfLogger::init(&mut self.ebpf)
     }
-}
-
-/// A ring for each CPU.
-fn make_rings(ebpf: &mut Ebpf, cpus: u32, bytes: u32) -> Result<Vec<RingBuf<MapData>>, MapError> {
-    let map = ebpf.map_mut("RINGS").expect("the object has a map RINGS");
-    let mut of_cpus = ArrayOfMaps::<_, MapFd>::try_from(map)?;
-    let make = |cpu| {
-        let ring = aya_obj::Map::new_from_params(BPF_MAP_TYPE_RINGBUF as u32, 0, 0, bytes, 0);
-        let ring = MapData::create(ring, "migtrace_ring", None)?;
-        of_cpus.set(cpu, ring.fd(), 0)?;
-        RingBuf::try_from(Map::RingBuf(ring))
-    };
-    (0..cpus).map(make).collect()
 }
 
 fn fill_nodes(ebpf: &mut Ebpf, nodes: &NodesOfCpus) -> Result<(), MapError> {

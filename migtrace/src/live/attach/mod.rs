@@ -9,6 +9,7 @@ pub mod kfunc;
 pub mod load;
 pub mod options;
 pub mod program_info;
+pub mod rings;
 mod select;
 pub mod traced;
 

@@ -43,19 +43,30 @@ fn total_bytes(meminfo: &str) -> u64 {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodesOfCpus(Vec<i32>);
 
+/// Lists of CPUs and a directory for each.
+const CPUS: &str = "/sys/devices/system/cpu";
+
+/// The CPUs that are online, as the kernel lists them.
+#[must_use]
+pub fn online_cpus() -> String {
+    fs::read_to_string(Path::new(CPUS).join("online")).unwrap_or_default()
+}
+
 impl NodesOfCpus {
-    /// Read from /sys. Offline CPUs have an entry too, since they may come online.
+    /// Read from /sys. Offline CPUs have an entry too, since they may come online. The node of one that is not present is
+    /// unknown.
     #[must_use]
     pub fn read() -> Self {
-        let possible = fs::read_to_string("/sys/devices/system/cpu/possible").unwrap_or_default();
-        Self::of(&possible, &topology())
+        Self::of(Path::new(CPUS), &topology())
     }
 
-    fn of(possible: &str, topology: &Topology) -> Self {
+    fn of(dir: &Path, topology: &Topology) -> Self {
+        let possible = fs::read_to_string(dir.join("possible")).unwrap_or_default();
         let possible: NodeMask = possible.trim().parse().unwrap_or_default();
         let known = topology.nodes.iter().flat_map(|node| &node.cpus);
         let cpus = possible.nodes().iter().chain(known).max().map_or(1, |&last| last + 1);
-        let mut nodes = vec![NO_NODE; cpus as usize];
+        // A node lists its CPUs that are online. One that is offline has a link to its node.
+        let mut nodes: Vec<i32> = (0..cpus).map(|cpu| linked_node(&dir.join(format!("cpu{cpu}")))).collect();
         for node in &topology.nodes {
             node.cpus.iter().for_each(|&cpu| nodes[cpu as usize] = node.nid);
         }
@@ -74,6 +85,13 @@ impl NodesOfCpus {
     }
 }
 
+/// The node that a CPU's directory has a link to; [`NO_NODE`] if there is none.
+fn linked_node(cpu: &Path) -> i32 {
+    let mut names = fs::read_dir(cpu).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let node = names.find_map(|name| name.to_str()?.strip_prefix("node")?.parse().ok());
+    node.unwrap_or(NO_NODE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,8 +100,13 @@ mod tests {
     fn offline_cpus_have_a_place() {
         let node = |nid, cpus: &[u32]| Node { nid, cpus: cpus.to_vec(), ..Node::default() };
         let topology = Topology { nodes: vec![node(0, &[0, 2]), node(3, &[1])] };
-        assert_eq!(NodesOfCpus::of("0-4\n", &topology), NodesOfCpus(vec![0, 3, 0, NO_NODE, NO_NODE]));
-        assert_eq!(NodesOfCpus::of("", &Topology::default()), NodesOfCpus(vec![NO_NODE]));
+        let dir = tempfile::tempdir().expect("a directory");
+        assert_eq!(NodesOfCpus::of(dir.path(), &Topology::default()), NodesOfCpus(vec![NO_NODE]));
+        fs::write(dir.path().join("possible"), "0-5\n").expect("written");
+        // CPU 4 is present and offline.
+        fs::create_dir_all(dir.path().join("cpu4/node3")).expect("made");
+        fs::create_dir_all(dir.path().join("cpu5/cache")).expect("made");
+        assert_eq!(NodesOfCpus::of(dir.path(), &topology), NodesOfCpus(vec![0, 3, 0, NO_NODE, 3, NO_NODE]));
     }
 
     #[test]

@@ -1,0 +1,101 @@
+//! Changes of the machine during a recording: CPUs that come online, a wall clock that is set.
+
+use std::{fs, path::Path, process::Command, thread, time::Duration};
+
+use crate::{
+    recorder::Recorder,
+    requirements::needs,
+    support::{Script, WRITTEN_ON_1, migtrace, texts},
+};
+
+/// The CPU of node 3.
+const CPU: u32 = 3;
+pub(crate) const ONLINE: &str = "/sys/devices/system/cpu/cpu3/online";
+
+/// A CPU that is offline until [`OfflineCpu::bring_online`] or drop.
+struct OfflineCpu;
+
+impl OfflineCpu {
+    fn new() -> Self {
+        fs::write(ONLINE, "0").unwrap();
+        Self
+    }
+
+    fn bring_online(self) {}
+}
+
+impl Drop for OfflineCpu {
+    fn drop(&mut self) {
+        fs::write(ONLINE, "1").unwrap();
+    }
+}
+
+#[test]
+fn a_cpu_that_comes_online_is_recorded_with_its_node() {
+    needs!(cpu_hotplug);
+    let offline = OfflineCpu::new();
+    let recorder = Recorder::attached(&["--comm", "migtrace"]);
+    offline.bring_online();
+    // The recorder looks four times per second.
+    thread::sleep(Duration::from_secs(2));
+    let script = Script::new(WRITTEN_ON_1);
+    let mut pinned = Command::new("taskset");
+    let status = pinned.args(["-c", &CPU.to_string()]).args(script.argv()).status().unwrap();
+    assert!(status.success(), "{status}");
+    recorder.signal(libc::SIGINT);
+    let run = recorder.finish();
+    run.assert_lossless();
+    let on_cpu: Vec<_> = run.faults().into_iter().filter(|(event, _)| event.cpu == CPU).collect();
+    assert!(on_cpu.len() >= 8, "{} faults on CPU {CPU}", on_cpu.len());
+    assert!(on_cpu.iter().all(|(event, _)| event.cpu_node == Some(3)), "{on_cpu:?}");
+    let node = run.meta.topology.nodes.iter().find(|node| node.nid == 3).unwrap();
+    assert_eq!(node.cpus, [CPU], "the CPU is in the metadata although it was offline at the start");
+}
+
+/// Sets the wall clock forward until drop.
+struct Later(i64);
+
+impl Later {
+    fn by(seconds: i64) -> Self {
+        set_clock(seconds);
+        Self(seconds)
+    }
+}
+
+impl Drop for Later {
+    fn drop(&mut self) {
+        set_clock(-self.0);
+    }
+}
+
+fn set_clock(by_seconds: i64) {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let time = libc::timespec { tv_sec: now.as_secs() as i64 + by_seconds, tv_nsec: 0 };
+    // SAFETY: `time` is a valid time, which the kernel only reads.
+    assert_eq!(unsafe { libc::clock_settime(libc::CLOCK_REALTIME, &raw const time) }, 0);
+}
+
+#[test]
+fn a_wall_clock_that_is_set_is_reported_and_does_not_rotate() {
+    let recorder = Recorder::attached(&["--comm", "migtrace", "--rotate-time", "60s"]);
+    let later = Later::by(3600);
+    // A tick of the recorder.
+    thread::sleep(Duration::from_secs(1));
+    recorder.signal(libc::SIGINT);
+    let run = recorder.finish();
+    drop(later);
+    let change_s = run.meta.wall_change_ns.unwrap() / 1_000_000_000;
+    assert!((3598..=3602).contains(&change_s), "{change_s}");
+    assert_eq!(run.meta.part, Some(0), "an hour of wall time begins no file");
+    assert!(run.log().contains("the wall clock was set forward by"), "{}", run.log());
+}
+
+#[test]
+fn rings_that_leave_no_memory_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut record = migtrace();
+    let output = record.current_dir(dir.path()).args(["record", "--ring-size", "1g", "--", "true"]).output().unwrap();
+    let (_, stderr) = texts(&output);
+    assert!(!output.status.success() && stderr.contains("1 GiB for 4 CPUs would take 4 GiB"), "{stderr}");
+    assert!(!Path::new("run.parquet").exists());
+}
