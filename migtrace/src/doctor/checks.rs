@@ -168,7 +168,7 @@ fn addresses(kernel: &Kernel) -> Check {
     check(
         WHAT,
         Limits,
-        "/proc/kallsyms hides them: page frames and nodes of pages are unknown",
+        "/proc/kallsyms hides them: page frames, and nodes of pages in faults, are unknown",
         Some("run with CAP_SYSLOG, and set kernel.kptr_restrict to 1 or 0"),
     )
 }

@@ -26,8 +26,7 @@ use super::{
     end::End,
     enrich::Enrich,
     host::{
-        cgroup_hierarchy::Hierarchy,
-        hypervisor,
+        cgroup_hierarchy, hypervisor,
         kernel::Kernel,
         requirements::{self, Unsupported},
         stranded_pages, topology, vmstat,
@@ -349,7 +348,7 @@ fn meta(scope: &Scope, kernel: &Kernel, programs: &Loaded) -> Meta {
         probes: probes(programs),
         start_ns: clock::boot_ns(),
         wall_offset_ns: clock::wall_offset_ns(),
-        cgroup_hierarchy: Hierarchy::of_events().map(|hierarchy| hierarchy.to_string()),
+        cgroup_hierarchy: cgroup_hierarchy::describe(),
         command: scope.command.clone(),
         filter: scope.filter_text.clone(),
         sample: scope.kernel.sample.filter(|n| n.get() > 1),

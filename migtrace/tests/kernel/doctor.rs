@@ -98,6 +98,20 @@ fn without_tracefs_it_names_what_is_lost() {
 }
 
 #[test]
+fn with_hidden_addresses_it_names_what_is_unknown() {
+    const SETTING: &str = "/proc/sys/kernel/kptr_restrict";
+    let before = fs::read_to_string(SETTING).unwrap();
+    fs::write(SETTING, "2").unwrap();
+    let output = migtrace().args(["doctor", "--json"]).output().unwrap();
+    fs::write(SETTING, before).unwrap();
+    let (status, report) = report(&output);
+    assert_eq!(status, 0, "{report}");
+    let view = with(&report, "views", "question", "first touches of a page on a remote node")[0];
+    assert_eq!(view["fidelity"], "unavailable", "{view}");
+    assert!(view["why"].as_str().unwrap().contains("kptr_restrict"), "{view}");
+}
+
+#[test]
 fn in_a_private_pid_namespace_it_names_the_container_option() {
     let (status, report) = doctor_under("unshare", &["--pid", "--fork", "--mount-proc"]);
     assert_eq!((status, &report["can_trace"]), (69, &Value::Bool(false)));

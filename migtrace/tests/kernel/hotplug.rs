@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::Command, thread, time::Duration};
 
 use crate::{
-    recorder::Recorder,
+    recorder::{Recorder, wait_for},
     requirements::needs,
     support::{Script, WRITTEN_ON_1, migtrace, texts},
 };
@@ -97,5 +97,22 @@ fn rings_that_leave_no_memory_are_refused() {
     let output = record.current_dir(dir.path()).args(["record", "--ring-size", "1g", "--", "true"]).output().unwrap();
     let (_, stderr) = texts(&output);
     assert!(!output.status.success() && stderr.contains("1 GiB for 4 CPUs would take 4 GiB"), "{stderr}");
-    assert!(!Path::new("run.parquet").exists());
+    assert!(!dir.path().join("run.parquet").exists());
+}
+
+#[test]
+fn rings_beyond_the_limit_of_the_cgroup_are_refused() {
+    // The kernel killed the recorder.
+    let root = Path::new("/sys/fs/cgroup");
+    fs::write(root.join("cgroup.subtree_control"), "+memory").unwrap();
+    let small = root.join("small");
+    fs::create_dir(&small).unwrap();
+    fs::write(small.join("memory.max"), "100M").unwrap();
+    let mut shell = Command::new("sh");
+    let enter = "echo $$ > /sys/fs/cgroup/small/cgroup.procs; exec \"$@\"";
+    shell.args(["-c", enter, "sh"]).arg(migtrace().get_program());
+    let output = shell.args(["record", "--ring-size", "32m", "-o", "/dev/null", "--", "true"]).output().unwrap();
+    wait_for("the end of the last task", || fs::remove_dir(&small).ok());
+    let (_, stderr) = texts(&output);
+    assert!(stderr.contains("available in this cgroup") && stderr.contains("--ring-size"), "{stderr}");
 }

@@ -12,7 +12,7 @@ use aya::{
 use aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_RINGBUF;
 use thiserror::Error;
 
-use crate::text::quantity;
+use crate::{live::host::cgroup_hierarchy, text::quantity};
 
 /// The part of the available memory that rings may take: one in this many bytes.
 const SHARE: u64 = 2;
@@ -20,7 +20,7 @@ const SHARE: u64 = 2;
 /// The rings would take too much memory.
 #[derive(Debug, Error)]
 #[error(
-    "rings of {each} for {cpus} CPUs would take {all}, more than half of the {available} of available memory: use a \
+    "rings of {each} for {cpus} CPUs would take {all}, more than half of the {available} that are available{whose}: use a \
      smaller --ring-size"
 )]
 pub struct TooLarge {
@@ -28,6 +28,8 @@ pub struct TooLarge {
     cpus: usize,
     all: String,
     available: String,
+    /// Whose limit it is, if it is not the machine's memory.
+    whose: &'static str,
 }
 
 /// Whether memory suffices for rings of `bytes` for `cpus` CPUs. If the available memory is unknown, the kernel decides.
@@ -36,9 +38,17 @@ pub struct TooLarge {
 /// [`TooLarge`].
 pub fn check(bytes: u32, cpus: usize) -> Result<(), TooLarge> {
     let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    // The kernel charges rings to the cgroup, and kills a process of it if they exceed its limit.
+    check_within(bytes, cpus, available(&meminfo), cgroup_hierarchy::memory_left())
+}
+
+fn check_within(bytes: u32, cpus: usize, machine: Option<u64>, cgroup: Option<u64>) -> Result<(), TooLarge> {
     let all = u64::from(bytes) * cpus as u64;
-    match available(&meminfo) {
+    let is_less = cgroup.is_some_and(|left| machine.is_none_or(|available| left < available));
+    let (available, whose) = if is_less { (cgroup, " in this cgroup") } else { (machine, "") };
+    match available {
         Some(available) if all > available / SHARE => Err(TooLarge {
+            whose,
             each: quantity::bytes(bytes.into()),
             cpus,
             all: quantity::bytes(all),
@@ -110,5 +120,10 @@ mod tests {
         check(4096, 1).expect("a page is available");
         let error = check(1 << 30, 1 << 20).expect_err("a petabyte is not available").to_string();
         assert!(error.contains("1 GiB for 1048576 CPUs") && error.contains("--ring-size"), "{error}");
+        let within = |machine, cgroup| check_within(1 << 20, 4, machine, cgroup).map_err(|error| error.to_string());
+        assert_eq!(within(None, None), Ok(()));
+        assert_eq!(within(Some(8 << 20), Some(16 << 20)), Ok(()));
+        let error = within(Some(1 << 30), Some(5 << 20)).expect_err("too little");
+        assert!(error.contains("half of the 5 MiB that are available in this cgroup"), "{error}");
     }
 }

@@ -42,6 +42,9 @@ pub(crate) fn attach_all(ebpf: &mut Ebpf, options: &Options<'_>, btf: &Btf) -> (
     ([faults, others].concat(), attaching.attached)
 }
 
+/// Why the node of a fault's page is unknown.
+const ADDRESSES_HIDDEN: &str = "/proc/kallsyms hides the kernel's addresses (kernel.kptr_restrict, or no CAP_SYSLOG)";
+
 /// The kernel's allocator for BPF maps that can grow in any context.
 const BPF_ALLOCATOR: &str = "bpf_mem_alloc_init";
 
@@ -89,6 +92,13 @@ impl Attaching<'_> {
                     if capability.provides == Provides::Records {
                         self.lacks.insert(probe, method.lacks);
                         said.extend(method.lacks.iter().map(|field| lacking(capability, field, method.reason)));
+                        // The node of a fault's page is found by the page table, whose address is hidden then.
+                        if capability.probe == Probe::Fault
+                            && !method.lacks.contains(&"nid")
+                            && !self.options.kernel.shows_addresses()
+                        {
+                            said.push(lacking(capability, "nid", ADDRESSES_HIDDEN));
+                        }
                     }
                     return said;
                 }

@@ -87,6 +87,45 @@ fn choose(v1: &[&str], v2: Option<Option<String>>) -> Option<Hierarchy> {
     other.or_else(|| v2.map(|_| Hierarchy::V2))
 }
 
+/// The hierarchy of events in words, and whether paths begin elsewhere than at its root.
+#[must_use]
+pub fn describe() -> Option<String> {
+    let hierarchy = Hierarchy::of_events()?;
+    let is_part = Mount::of(hierarchy).is_some_and(|mount| !mount.is_whole() && mount.root_path().is_empty());
+    Some(if is_part {
+        format!("{hierarchy}, paths from the root of a cgroup namespace")
+    } else {
+        hierarchy.to_string()
+    })
+}
+
+/// Memory that this process's cgroup may still use, bytes. `None` if it has no limit, or if that is unknown.
+#[must_use]
+pub fn memory_left() -> Option<u64> {
+    let hierarchy = Hierarchy::of_events()?;
+    let mount = Mount::of(hierarchy)?;
+    let cgroups = Process::myself().ok()?.cgroups().ok()?;
+    let own = cgroups.0.into_iter().find(|cgroup| match hierarchy {
+        Hierarchy::V2 => cgroup.hierarchy == 0,
+        Hierarchy::V1(controller) => cgroup.controllers.iter().any(|its| its == controller),
+    })?;
+    least_left(&mount.dir_of(&own.pathname), &mount.point)
+}
+
+/// The least that is left in a cgroup or one above it.
+fn least_left(cgroup: &Path, root: &Path) -> Option<u64> {
+    let number = |dir: &Path, names: [&str; 2]| {
+        let text = names.iter().find_map(|name| fs::read_to_string(dir.join(name)).ok())?;
+        // Without a limit: `max`, and in version 1 nearly 2^63.
+        text.trim().parse::<u64>().ok().filter(|bytes| *bytes < 1 << 62)
+    };
+    let left = |dir: &Path| {
+        let limit = number(dir, ["memory.max", "memory.limit_in_bytes"])?;
+        Some(limit.saturating_sub(number(dir, ["memory.current", "memory.usage_in_bytes"])?))
+    };
+    cgroup.ancestors().take_while(|dir| dir.starts_with(root)).filter_map(left).min()
+}
+
 /// Where a hierarchy is mounted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
@@ -176,6 +215,23 @@ mod tests {
         assert_eq!(point(Hierarchy::V1("memory")).as_deref(), Some("/mnt/memory"));
         assert_eq!(point(Hierarchy::V1("cpu")).as_deref(), Some("/sys/fs/cgroup/cpu,cpuacct"));
         assert_eq!(point(Hierarchy::V1("pids")), None);
+    }
+
+    #[test]
+    fn the_memory_left_is_the_least_of_all_limits() {
+        let root = tempfile::tempdir().expect("a directory");
+        let write = |dir: &str, files: [(&str, &str); 2]| {
+            fs::create_dir_all(root.path().join(dir)).expect("made");
+            files.iter().for_each(|(name, text)| fs::write(root.path().join(dir).join(name), text).expect("written"));
+        };
+        write("a/b", [("memory.max", "max\n"), ("memory.current", "7\n")]);
+        assert_eq!(least_left(&root.path().join("a/b"), root.path()), None);
+        write("a", [("memory.max", "1000\n"), ("memory.current", "400\n")]);
+        assert_eq!(least_left(&root.path().join("a/b"), root.path()), Some(600));
+        write("v1", [("memory.limit_in_bytes", "9223372036854771712\n"), ("memory.usage_in_bytes", "7\n")]);
+        assert_eq!(least_left(&root.path().join("v1"), root.path()), None);
+        write("v1", [("memory.limit_in_bytes", "10\n"), ("memory.usage_in_bytes", "70\n")]);
+        assert_eq!(least_left(&root.path().join("v1"), root.path()), Some(0));
     }
 
     #[test]
