@@ -139,7 +139,7 @@ impl Form {
     fn fits<'a>(&self, part: &'a str, above: &[&str]) -> Option<Container<'a>> {
         // Slurm with several daemons on a host has slurm_NODE and NODE_slurmstepd.scope.
         let is_above = |dir: &&str| *dir == self.below || self.runtime == "slurm" && is_slurm(dir, self.below);
-        if !self.below.is_empty() && !above.iter().any(|dir| is_above(dir)) {
+        if !self.below.is_empty() && !above.iter().any(is_above) {
             return None;
         }
         let (prefix, suffix) = self.around;

@@ -35,8 +35,8 @@ pub(crate) struct Machine {
     /// Nodes without memory; --mem is divided among the others
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) no_mem: Vec<u32>,
-    /// Nodes that stay offline, so that the numbers of the others have gaps: they have no CPUs, and the kernel ignores
-    /// their memory (`memmap=`)
+    /// Nodes that stay offline: they have no CPUs, and the kernel ignores their memory (`memmap=`). Linux numbers nodes
+    /// with CPUs first, so node numbers have a gap only if a later node has no CPUs either: --offline 1 --no-cpus 2
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) offline: Vec<u32>,
 }

@@ -32,7 +32,7 @@ use crate::{
   cargo xtask vm                                        a shell
   cargo xtask vm --kernel stock-6.12 -- migtrace doctor
   cargo xtask vm --nodes 2 --mem 2G -- numactl --hardware
-  cargo xtask vm --no-cpus 1 --no-mem 2 --offline 3     a node without CPUs, one without memory, one offline
+  cargo xtask vm --no-cpus 2 --offline 1                a node without CPUs, and a gap in the numbers of nodes
   cargo xtask vm --possible-cpus 128 --append maxcpus=2  128 possible CPUs, 4 present, 2 online
   cargo xtask vm --cgroups hybrid --no-tracefs -- migtrace doctor")]
 pub(crate) struct Options {
