@@ -69,7 +69,7 @@ fn missed(ran: &[Ran]) -> HashMap<Probe, u64> {
 mod tests {
     use super::*;
     use crate::{
-        live::attach::program_info::Runs,
+        live::{attach::program_info::Runs, symbols::perf_maps::Rejected},
         recording::{Fidelity, ProbeAccount, ProbeInfo},
     };
 
@@ -87,6 +87,7 @@ mod tests {
                 account: vec![account(Probe::Fault), account(Probe::Task)],
                 late: 2,
                 lost_mappings: 0,
+                rejected_perf_maps: Rejected::default(),
                 cpu_ns: 11,
             },
             ran: vec![ran("fault_entry", 1), ran("fault_exit", 3)],

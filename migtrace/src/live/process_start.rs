@@ -106,7 +106,7 @@ fn look_up(pid: u32) -> Option<u64> {
 
 /// Field 22 of /proc/PID/stat, in ticks of 10 ms (USER_HZ is 100 on x86). The task name before it may contain any
 /// character.
-fn started_ns(stat: &str) -> Option<u64> {
+pub(super) fn started_ns(stat: &str) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(')')?;
     let ticks: u64 = rest.split_ascii_whitespace().nth(19)?.parse().ok()?;
     Some(ticks * TICK_NS)

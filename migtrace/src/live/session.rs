@@ -35,7 +35,7 @@ use super::{
     privilege,
     process_start::Processes,
     process_tree::Roots,
-    ring::reader::Reader,
+    ring::reader::{Closing, Reader},
     scope::Scope,
     symbols::{mappings::Mappings, stacks},
 };
@@ -268,10 +268,7 @@ impl Session {
             take(events)?;
         }
         let closing = self.reader.join().map_err(SessionError::Counters)?;
-        if closing.lost_mappings > 0 {
-            let lost = text::count(closing.lost_mappings, "mapping event");
-            log::warn!("{lost} lost: some functions may have no names");
-        }
+        warn_of_missing_names(&closing);
         let end = End {
             end_ns,
             vmstat_delta: vmstat::delta(&self.vmstat, &vmstat),
@@ -292,6 +289,16 @@ async fn next(reader: &mut Reader, enrich: &mut Option<Enrich>) -> Option<Vec<Ev
         enrich.complete(&mut events);
     }
     Some(events)
+}
+
+fn warn_of_missing_names(closing: &Closing) {
+    if closing.lost_mappings > 0 {
+        let lost = text::count(closing.lost_mappings, "mapping event");
+        log::warn!("{lost} lost: some functions may have no names");
+    }
+    for ignored in closing.rejected_perf_maps.texts() {
+        log::warn!("{ignored}: some functions may have no names");
+    }
 }
 
 fn load(scope: &Scope, kernel: &Kernel, names: &Names) -> Result<Loaded, SessionError> {

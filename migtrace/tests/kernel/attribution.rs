@@ -67,7 +67,7 @@ fn every_kind_of_memory_has_its_class_name_and_policy() {
 }
 
 /// Returns the command that runs the workload of a test on CPU 1.
-fn workload_argv(test: &str) -> Vec<OsString> {
+pub(crate) fn workload_argv(test: &str) -> Vec<OsString> {
     let as_workload = format!("{WORKLOAD}=1");
     let before = ["taskset", "-c", "1", "env", &as_workload].map(OsString::from);
     let after = ["--exact", test, "--nocapture", "--test-threads=1"].map(OsString::from);
@@ -253,7 +253,7 @@ fn functions_of_a_library_in_a_private_mount_namespace_are_named() {
     assert!(named >= 32, "{stacks:#?}");
 }
 
-fn innermost(stack: &Option<Arc<str>>) -> Option<&str> {
+pub(crate) fn innermost(stack: &Option<Arc<str>>) -> Option<&str> {
     stack.as_deref()?.rsplit(';').next()
 }
 

@@ -13,6 +13,7 @@ mod environment;
 mod files;
 mod filters;
 mod followed_processes;
+mod function_names;
 mod funnel;
 mod hotplug;
 mod independent_counters;

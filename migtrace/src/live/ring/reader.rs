@@ -18,7 +18,10 @@ use crate::{
     decode::record::{decode, probe_of},
     live::{
         process_start::Processes,
-        symbols::stacks::{self, Stacks},
+        symbols::{
+            perf_maps::Rejected,
+            stacks::{self, Stacks},
+        },
     },
 };
 use crate::{
@@ -60,6 +63,8 @@ pub struct Closing {
     pub late: u64,
     /// Mapping events that were lost: functions in those mappings may have no names.
     pub lost_mappings: u64,
+    /// Perf maps that were not used.
+    pub rejected_perf_maps: Rejected,
     /// CPU time of the reader's thread, ns.
     pub cpu_ns: u64,
 }
@@ -156,7 +161,9 @@ impl Drain {
         }
         let account = self.decoding.account.close(&self.counters.read()?);
         let lost_mappings = self.decoding.stacks.as_mut().map_or(0, Stacks::lost_mappings);
-        Ok(Closing { account, late: self.reorder.late(), lost_mappings, cpu_ns: clock::thread_cpu_ns() })
+        let rejected_perf_maps = self.decoding.stacks.as_ref().map(Stacks::rejected_perf_maps).unwrap_or_default();
+        let (late, cpu_ns) = (self.reorder.late(), clock::thread_cpu_ns());
+        Ok(Closing { account, late, lost_mappings, rejected_perf_maps, cpu_ns })
     }
 
     /// Takes all records of every ring, up to the limit for each.

@@ -21,6 +21,8 @@ const GENERATIONS: usize = 64;
 #[derive(Default)]
 pub(super) struct MappingHistory {
     processes: HashMap<u32, Vec<Dated>>,
+    /// Times at which they executed or were forked, in order.
+    starts: HashMap<u32, Vec<u64>>,
     /// With the time, since the PID may be reused.
     ended: VecDeque<(u32, u64)>,
     files: HashSet<Arc<MappedFile>>,
@@ -55,6 +57,13 @@ pub(super) enum MappingChange {
 impl MappingHistory {
     /// Adds a change, at its place in time.
     pub(super) fn push(&mut self, pid: u32, at_ns: u64, change: MappingChange) {
+        if change.starts() {
+            let starts = self.starts.entry(pid).or_default();
+            if starts.len() == CHANGES {
+                starts.remove(0);
+            }
+            starts.insert(starts.partition_point(|start_ns| *start_ns <= at_ns), at_ns);
+        }
         let changes = self.processes.entry(pid).or_default();
         if changes.len() == CHANGES {
             changes.remove(0);
@@ -67,14 +76,28 @@ impl MappingHistory {
     pub(super) fn end(&mut self, pid: u32, at_ns: u64) {
         if self.ended.len() == ENDED
             && let Some((oldest, until_ns)) = self.ended.pop_front()
-            && let Entry::Occupied(mut changes) = self.processes.entry(oldest)
         {
-            changes.get_mut().retain(|change| change.at_ns > until_ns);
-            if changes.get().is_empty() {
-                changes.remove();
-            }
+            forget(&mut self.processes, oldest, |change| change.at_ns > until_ns);
+            forget(&mut self.starts, oldest, |start_ns| *start_ns > until_ns);
         }
         self.ended.push_back((pid, at_ns));
+    }
+
+    /// The program that a process ran at a time: its PID, and when it executed or was forked, 0 if that was not seen.
+    pub(super) fn program(&self, pid: u32, at_ns: u64) -> (u32, u64) {
+        let starts = self.starts.get(&pid).map_or(&[][..], Vec::as_slice);
+        let before = starts.partition_point(|start_ns| *start_ns <= at_ns);
+        (pid, before.checked_sub(1).map_or(0, |last| starts[last]))
+    }
+
+    /// The process that a program was forked from, and as which program, if it has not executed another since.
+    pub(super) fn forked_from(&self, (pid, start_ns): (u32, u64)) -> Option<(u32, u64)> {
+        let changes = self.processes.get(&pid)?;
+        let forked = changes.iter().rev().find(|change| change.at_ns == start_ns && change.change.starts());
+        match forked?.change {
+            MappingChange::Forked(parent) => Some(self.program(parent, start_ns)),
+            _ => None,
+        }
     }
 
     /// The file mapped at an address at a time, and the offset in it.
@@ -109,7 +132,7 @@ impl MappingHistory {
 
     /// Whether a process still has the mappings it had at a time, apart from newer ones.
     pub(super) fn is_current(&self, pid: u32, at_ns: u64) -> bool {
-        let ends = |change: &Dated| change.at_ns > at_ns && !matches!(change.change, MappingChange::Mapped { .. });
+        let ends = |change: &Dated| change.at_ns > at_ns && change.change.starts();
         !self.processes.get(&pid).is_some_and(|changes| changes.iter().any(ends))
             && !self.ended.iter().any(|&(ended, ended_ns)| ended == pid && ended_ns >= at_ns)
     }
@@ -125,6 +148,23 @@ impl MappingHistory {
         let file = Arc::new(file);
         self.files.insert(Arc::clone(&file));
         file
+    }
+}
+
+impl MappingChange {
+    /// Whether it replaces all mappings.
+    const fn starts(&self) -> bool {
+        matches!(self, Self::Forked(_) | Self::Executed)
+    }
+}
+
+/// Keeps only such items of a process.
+fn forget<T>(of: &mut HashMap<u32, Vec<T>>, pid: u32, keep: impl FnMut(&T) -> bool) {
+    if let Entry::Occupied(mut items) = of.entry(pid) {
+        items.get_mut().retain(keep);
+        if items.get().is_empty() {
+            items.remove();
+        }
     }
 }
 
@@ -179,6 +219,18 @@ mod tests {
     }
 
     #[test]
+    fn a_program_begins_with_its_fork_or_exec() {
+        let mut history = MappingHistory::default();
+        map(&mut history, 1, 10, "/bin/sh");
+        history.push(2, 20, MappingChange::Forked(1));
+        history.push(2, 40, MappingChange::Executed);
+        history.push(1, 30, MappingChange::Executed);
+        assert_eq!([5, 35].map(|at_ns| history.program(1, at_ns)), [(1, 0), (1, 30)]);
+        assert_eq!([20, 45].map(|at_ns| history.program(2, at_ns)), [(2, 20), (2, 40)]);
+        assert_eq!([(2, 20), (2, 40), (1, 0)].map(|program| history.forked_from(program)), [Some((1, 0)), None, None]);
+    }
+
+    #[test]
     fn a_process_is_current_until_it_exits_or_executes() {
         let mut history = MappingHistory::default();
         map(&mut history, 1, 10, "/bin/sh");
@@ -227,6 +279,7 @@ mod tests {
             }
         }
         assert_eq!((history.processes.len(), history.ended.len()), (ENDED + 1, ENDED));
+        assert!(history.starts.is_empty());
         assert_eq!((found(&history, 5, 15), found(&history, 5, 25)), (None, Some("/bin/with-the-same-number")));
     }
 }

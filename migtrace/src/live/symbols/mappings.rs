@@ -104,6 +104,18 @@ impl Mappings {
         self.events.history.is_current(pid, at_ns)
     }
 
+    /// The program that a process ran at a time, as [`MappingHistory::program`].
+    #[must_use]
+    pub fn program(&self, pid: u32, at_ns: u64) -> (u32, u64) {
+        self.events.history.program(pid, at_ns)
+    }
+
+    /// The program that this one was forked from, as [`MappingHistory::forked_from`].
+    #[must_use]
+    pub fn forked_from(&self, program: (u32, u64)) -> Option<(u32, u64)> {
+        self.events.history.forked_from(program)
+    }
+
     /// Mapping events lost because a ring was full.
     #[must_use]
     pub fn lost(&mut self) -> u64 {

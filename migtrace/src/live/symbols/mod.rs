@@ -1,6 +1,9 @@
 //! Function names for stacks: which file was mapped where, and its symbols.
 
+mod functions;
 mod mapping_history;
 pub mod mappings;
 pub mod object_file;
+mod perf_map;
+pub mod perf_maps;
 pub mod stacks;

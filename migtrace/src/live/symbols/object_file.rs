@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::MetadataExt as _,
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
 
@@ -28,6 +28,11 @@ pub(crate) enum Identity {
 }
 
 impl MappedFile {
+    /// Whether it is memory without a place in a file system (memfd): .NET generates code there.
+    pub(crate) fn is_memory(&self) -> bool {
+        self.path.as_os_str().as_bytes().starts_with(b"/memfd:")
+    }
+
     /// Its path, if the path names the same file for this process and the file was not replaced.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {

@@ -2,30 +2,24 @@
 //! records are released, from the mappings at the time of the stack. Parsing a program's symbols can take longer than
 //! the process runs.
 //!
-//! Names come from kallsyms, and from ELF symbols and DWARF of mapped files, by blazesym, the usual library of BPF
-//! tools.
+//! Names come from [`super::functions`].
 
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
     sync::{Arc, LazyLock},
 };
 
 use aya::maps::{MapData, StackTraceMap};
-use blazesym::{
-    Pid,
-    symbolize::{
-        Input, Symbolized, Symbolizer,
-        source::{Elf, Kernel, Process, Source},
-    },
-};
 use migtrace_common::record::{Header, SECOND_TABLE, STACK_NOT_KEPT};
 use zerocopy::FromBytes;
 
-use super::{mappings::Mappings, object_file::MappedFile};
-use crate::event::escape_control;
+use super::{
+    functions::{Functions, Names, nameless},
+    mappings::Mappings,
+    perf_maps::{Program, Rejected, Why},
+};
 
-/// Limit of stacks and files whose names are kept; beyond it all are evicted and looked up again.
+/// Limit of stacks whose names are kept; beyond it all are evicted and looked up again.
 const KEPT: usize = 1 << 16;
 /// Placeholder for a stack that did not fit into the kernel's tables.
 static NOT_KEPT: LazyLock<Arc<str>> = LazyLock::new(|| "[not kept]".into());
@@ -40,44 +34,61 @@ pub struct Sources {
 
 /// Names of stacks, joined by `;`, outermost first.
 pub struct Stacks {
-    sources: Sources,
-    symbolizer: Symbolizer,
-    /// By number, and for user stacks by process; `None` if the kernel did not store it.
-    names: HashMap<(Option<u32>, i32), Option<Arc<str>>>,
-    /// Paths of mapped files; `None` if missing or replaced.
-    files: HashMap<Arc<MappedFile>, Option<PathBuf>>,
+    tables: [StackTraceMap<MapData>; 2],
+    functions: Functions,
+    /// By number, and for user stacks by program.
+    names: HashMap<(Option<Program>, i32), Named>,
+    /// Processes that had a new stack since the last drain, and when.
+    new: HashMap<u32, u64>,
+}
+
+/// A stack's names.
+#[derive(Clone)]
+struct Named {
+    /// `None` if the kernel did not store it.
+    names: Option<Arc<str>>,
+    /// If a function of generated code has no name: the version of the perf map without it.
+    unnamed_in: Option<u64>,
 }
 
 impl Stacks {
     /// Reads the kernel's symbols, which takes some time.
     #[must_use]
     pub fn new(sources: Sources) -> Self {
-        let symbolizer = Symbolizer::new();
-        // Any address loads the symbols.
-        let _ = symbolizer.symbolize(&Source::Kernel(Kernel::default()), Input::AbsAddr(&[u64::MAX]));
-        Self { sources, symbolizer, names: HashMap::new(), files: HashMap::new() }
+        let functions = Functions::new(sources.mappings);
+        Self { tables: sources.tables, functions, names: HashMap::new(), new: HashMap::new() }
     }
 
-    /// Reads mapping events. Call it whenever the rings are drained.
+    /// Reads mapping events, and opens the perf maps of processes with new stacks. Call it whenever the rings are drained.
     pub fn drain(&mut self) {
-        if let Some(mappings) = &mut self.sources.mappings {
-            mappings.drain();
+        self.functions.drain();
+        for (pid, at_ns) in std::mem::take(&mut self.new) {
+            self.functions.look(self.functions.program(pid, at_ns), Why::NewStack);
         }
     }
 
     /// Lost mapping events.
     #[must_use]
     pub fn lost_mappings(&mut self) -> u64 {
-        self.sources.mappings.as_mut().map_or(0, Mappings::lost)
+        self.functions.lost_mappings()
+    }
+
+    /// What was not used of perf maps.
+    #[must_use]
+    pub fn rejected_perf_maps(&self) -> Rejected {
+        self.functions.rejected().clone()
     }
 
     /// Reads the mappings of a record's process, if the record has a user stack. Call it as soon as the record is read.
     pub fn see(&mut self, record: &[u8]) {
         if let Ok((header, _)) = Header::read_from_prefix(record)
             && header.user_stack >= 0
-            && let Some(mappings) = &mut self.sources.mappings
         {
-            mappings.read_earlier(header.pid);
+            self.functions.read_earlier(header.pid);
+            let program = self.functions.program(header.pid, header.ts_ns);
+            if !self.names.contains_key(&(Some(program), header.user_stack)) {
+                self.new.insert(header.pid, header.ts_ns);
+            }
         }
     }
 
@@ -98,86 +109,60 @@ impl Stacks {
         }
         // Negative: no stack.
         let key = u32::try_from(number & !SECOND_TABLE).ok()?;
-        let pid = process.map(|(pid, _)| pid);
-        if let Some(known) = self.names.get(&(pid, number)) {
-            return known.clone();
+        let program = process.map(|(pid, at_ns)| self.functions.program(pid, at_ns));
+        if let Some(known) = self.names.get(&(program, number)).cloned()
+            && known.unnamed_in.is_none_or(|version| {
+                program.map(|program| self.functions.look(program, Why::Unnamed)) == Some(version)
+            })
+        {
+            return known.names;
         }
         // Parsing symbols takes some time, during which other processes start.
         self.drain();
-        let stack = self.sources.tables[usize::from(number & SECOND_TABLE != 0)].get(&key, 0).ok()?;
+        let stack = self.tables[usize::from(number & SECOND_TABLE != 0)].get(&key, 0).ok()?;
         let addresses: Vec<u64> = stack.frames().iter().map(|frame| frame.ip).filter(|&ip| ip != 0).collect();
-        let names: Option<Arc<str>> =
-            Some(self.names_of(process, &addresses)).filter(|names| !names.is_empty()).map(Arc::from);
+        let named = self.names_of(process, &addresses);
         if self.names.len() == KEPT {
             self.names.clear();
         }
-        self.names.insert((pid, number), names.clone());
-        names
+        self.names.insert((program, number), named.clone());
+        named.names
     }
 
     /// Input is innermost first, output outermost first. A frame without a name is shown as its address.
-    fn names_of(&mut self, process: Option<(u32, u64)>, addresses: &[u64]) -> String {
-        let of_file = |&address| process.and_then(|(pid, at_ns)| self.name_in_file(pid, at_ns, address));
-        let mut named: Vec<_> = addresses.iter().map(of_file).collect();
-        let source = match process {
-            None => Some(Source::Kernel(Kernel::default())),
-            // As long as it runs that program, its mapped files can be opened through it, in any container.
-            Some((pid, at_ns)) if self.is_current(pid, at_ns) => Some(Source::Process(Process::new(Pid::from(pid)))),
-            Some(_) => None,
+    fn names_of(&mut self, process: Option<(u32, u64)>, addresses: &[u64]) -> Named {
+        let (named, unnamed_in) = match process {
+            None => (self.functions.of_kernel(addresses), None),
+            Some((pid, at_ns)) => self.names_of_process(pid, at_ns, addresses),
         };
-        if let Some(source) = source.filter(|_| named.contains(&None)) {
-            // After an error, addresses are shown.
-            let symbols = self.symbolizer.symbolize(&source, Input::AbsAddr(addresses)).unwrap_or_else(|error| {
-                log::debug!("no names for the stack of {process:?}: {error:#}");
-                Vec::new()
-            });
-            for (names, symbol) in named.iter_mut().zip(&symbols) {
-                *names = names.take().or_else(|| names_of(symbol));
-            }
-        }
         let frames = named.into_iter().zip(addresses).rev();
         let mut frames: Vec<_> =
             frames.flat_map(|(names, address)| names.unwrap_or_else(|| vec![nameless(*address)])).collect();
         if process.is_none() {
             leave_out_tracing(&mut frames);
         }
-        frames.join(";")
+        let names = Some(frames.join(";")).filter(|names| !names.is_empty()).map(Arc::from);
+        Named { names, unnamed_in }
     }
 
-    fn is_current(&self, pid: u32, at_ns: u64) -> bool {
-        self.sources.mappings.as_ref().is_none_or(|mappings| mappings.is_current(pid, at_ns))
-    }
-
-    /// The functions at an address of a process, from the file that it had mapped there. The address itself, if the
-    /// file has no name for it. `None` if the file is unknown or missing.
-    fn name_in_file(&mut self, pid: u32, at_ns: u64, address: u64) -> Option<Vec<String>> {
-        let (file, offset) = self.sources.mappings.as_ref()?.find(pid, at_ns, address)?;
-        if self.files.len() == KEPT {
-            self.files.clear();
-        }
-        let path = self.files.entry(Arc::clone(file)).or_insert_with(|| file.path().map(Path::to_path_buf)).clone()?;
-        let source = Source::Elf(Elf::new(path));
-        match self.symbolizer.symbolize_single(&source, Input::FileOffset(offset)) {
-            Ok(symbol) => Some(names_of(&symbol).unwrap_or_else(|| vec![nameless(address)])),
-            Err(error) => {
-                log::debug!("no names of {file:?}: {error:#}");
-                None
+    /// The names, and the version of the perf map if generated code has no name in it.
+    fn names_of_process(&mut self, pid: u32, at_ns: u64, addresses: &[u64]) -> (Vec<Names>, Option<u64>) {
+        let program = self.functions.program(pid, at_ns);
+        let mut version = self.functions.look(program, Why::NewStack);
+        loop {
+            let named = self.functions.of_process(pid, at_ns, addresses);
+            let is_unnamed =
+                |(names, &address): (&Names, &u64)| names.is_none() && self.functions.is_generated(pid, at_ns, address);
+            if !named.iter().zip(addresses).any(is_unnamed) {
+                return (named, None);
             }
+            let newer = self.functions.look(program, Why::Unnamed);
+            if newer == version {
+                return (named, Some(version));
+            }
+            version = newer;
         }
     }
-}
-
-/// A frame without a name.
-fn nameless(address: u64) -> String {
-    format!("{address:#x}")
-}
-
-/// A function with the functions inlined into it, outermost first.
-fn names_of(symbol: &Symbolized<'_>) -> Option<Vec<String>> {
-    let symbol = symbol.as_sym()?;
-    let names = std::iter::once(&symbol.name).chain(symbol.inlined.iter().map(|function| &function.name));
-    // A separator in a name would split the frame.
-    Some(names.map(|name| escape_control(name).replace(';', ":")).collect())
 }
 
 /// Kernel frames, outermost first, without those that lead to a BPF program.
