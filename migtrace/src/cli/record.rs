@@ -68,6 +68,9 @@ pub(crate) struct Args {
     /// Record the kernel and user stack of each event, with function names
     #[arg(long)]
     stacks: bool,
+    /// Leave arguments of commands out of the trace: they can contain passwords. Executables and parents remain
+    #[arg(long)]
+    no_cmdline: bool,
     /// Size of each CPU's ring buffer, rounded up to a power of two: 64k, 8m. Default: 64m divided among the CPUs that are
     /// online, 256k to 4m each
     #[arg(long, value_name = "SIZE", value_parser = ring_bytes)]
@@ -110,12 +113,19 @@ impl Args {
             tree: self.tree.tree,
             ring_bytes: self.ring_size,
             stacks: self.stacks,
+            command_lines: !self.no_cmdline,
             diagnostics: verbose,
             kernel: KernelScope { cgroups: self.filter.root_cgroups()?, uid: self.uid, sample: self.sample },
             filter_text: self.filter_text(&filter),
-            command: self.command.clone(),
+            command: self.recorded_command(),
             ..Scope::of(filter, privilege::WRITING)
         })
+    }
+
+    /// The command for the metadata: all of it, or the program alone.
+    fn recorded_command(&self) -> Vec<String> {
+        let words = if self.no_cmdline { 1 } else { usize::MAX };
+        self.command.iter().take(words).cloned().collect()
     }
 
     /// What limits the recorded events, for the metadata: the filter, and what only the kernel evaluates. `None`: nothing.

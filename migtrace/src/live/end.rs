@@ -32,11 +32,12 @@ pub(super) struct End {
 impl End {
     /// The metadata of the whole recording, from what was known at its start.
     pub(super) fn complete(self, mut meta: Meta) -> Meta {
-        let Closing { account, late, cpu_ns, .. } = self.closing;
+        let Closing { account, late, processes, cpu_ns, .. } = self.closing;
         meta.end_ns = Some(self.end_ns);
         meta.vmstat_delta = self.vmstat_delta;
         meta.cgroups = self.cgroups;
         meta.topology.add(&self.topology);
+        (meta.processes, meta.evicted_processes) = processes;
         meta.late_events = late;
         meta.account = account;
         let missed = missed(&self.ran);
@@ -70,7 +71,7 @@ mod tests {
     use super::*;
     use crate::{
         live::{attach::program_info::Runs, symbols::perf_maps::Rejected},
-        recording::{Fidelity, ProbeAccount, ProbeInfo},
+        recording::{Fidelity, ProbeAccount, ProbeInfo, ProcessDetails},
     };
 
     fn end() -> End {
@@ -87,6 +88,7 @@ mod tests {
                 account: vec![account(Probe::Fault), account(Probe::Task)],
                 late: 2,
                 lost_mappings: 0,
+                processes: (vec![ProcessDetails { pid: 5, ..ProcessDetails::default() }], 6),
                 rejected_perf_maps: Rejected::default(),
                 cpu_ns: 11,
             },
@@ -104,6 +106,7 @@ mod tests {
         let meta = end().complete(start.clone());
         assert_eq!((meta.start_ns, meta.end_ns, &meta.filter), (1, Some(99), &start.filter));
         assert_eq!((meta.late_events, &*meta.cgroups[&7], meta.vmstat_delta["pgmigrate_success"]), (2, "/db", 3));
+        assert_eq!((meta.processes[0].pid, meta.evicted_processes), (5, 6));
         let missed: Vec<_> = meta.account.iter().map(|account| (account.probe.as_str(), account.missed)).collect();
         assert_eq!(missed, [("fault", Some(4)), ("task", None)]);
         let cost = meta.own_cost.expect("the overhead");

@@ -10,6 +10,7 @@ pub mod enrich;
 pub mod host;
 pub mod measure;
 pub mod privilege;
+pub mod process_details;
 pub mod process_start;
 mod process_tree;
 pub mod ring;

@@ -24,6 +24,8 @@ pub struct Scope {
     pub aggregate: Option<Beside>,
     /// Whether events are completed from /proc and the cgroup hierarchy ([`super::enrich`]).
     pub enrich: bool,
+    /// Whether the metadata has command lines of processes, if events are completed.
+    pub command_lines: bool,
     /// Whether the programs report their own diagnostics.
     pub diagnostics: bool,
     /// Only these events.
@@ -49,6 +51,7 @@ impl Scope {
             stacks: false,
             aggregate: None,
             enrich: true,
+            command_lines: true,
             diagnostics: false,
             filter,
             kernel: KernelScope::default(),

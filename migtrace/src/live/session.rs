@@ -33,6 +33,7 @@ use super::{
     },
     measure::Measure,
     privilege,
+    process_details::DetailsTable,
     process_start::Processes,
     process_tree::Roots,
     ring::reader::{Closing, Reader},
@@ -115,6 +116,7 @@ impl Session {
             Arc::clone(&counters),
             names,
             processes,
+            scope.enrich.then(|| DetailsTable::new(scope.command_lines)),
             scope.filter.clone(),
             programs.sees(Probe::DirectMigrate),
         )

@@ -5,10 +5,13 @@ use crate::{
     model::Run,
     recording::{
         Meta,
-        describe::{command, kernel, nodes, when_and_where},
+        describe::{self, command, kernel, nodes, when_and_where},
     },
     text::{self, Line, Tone, escape_control, line},
 };
+
+/// Limit of processes in a header.
+const PROCESSES: usize = 10;
 
 /// A line of a header, with its label.
 pub(super) fn labelled(label: &str, value: impl Into<Line>) -> Line {
@@ -30,6 +33,7 @@ pub(super) fn of_recording(run: &Run, name: &str, options: &Options) -> Vec<Line
     if !meta.command.is_empty() {
         lines.push(labelled("command", command(meta)));
     }
+    lines.extend(processes(meta));
     if let Some(filter) = &meta.filter {
         lines.push(labelled("only", format!("events with {}", escape_control(filter))));
     }
@@ -42,6 +46,17 @@ pub(super) fn of_recording(run: &Run, name: &str, options: &Options) -> Vec<Line
     if !options.filter.is_all() {
         lines.push(labelled("filter", escape_control(&options.filter.to_string())));
         lines.push(labelled("", filtered(run, options)));
+    }
+    lines
+}
+
+/// The processes with events, as far as their command lines or executables are known.
+fn processes(meta: &Meta) -> Vec<Line> {
+    let known: Vec<_> = meta.processes.iter().filter_map(describe::process).collect();
+    let further = known.len().saturating_sub(PROCESSES);
+    let mut lines: Vec<_> = known.into_iter().take(PROCESSES).map(|text| labelled("process", text)).collect();
+    if further > 0 {
+        lines.push(labelled("", format!("and {further} more; `migtrace summary --json` lists them with their counts")));
     }
     lines
 }

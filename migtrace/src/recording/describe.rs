@@ -5,12 +5,15 @@ use std::time::{Duration, SystemTime};
 use super::{
     account::ProbeAccount,
     coverage::{Coverage, ProbeInfo},
-    meta::{Meta, Node},
+    meta::{Meta, Node, ProcessDetails},
 };
 use crate::{
     container::Container,
     text::{self, Line, Tone, escape_control, line},
 };
+
+/// Limit of a command line in words, characters; `--json` and the trace have all of it.
+const COMMAND_CHARS: usize = 160;
 
 /// When recording began; `None` if wall time is unknown.
 #[must_use]
@@ -78,6 +81,23 @@ pub fn command(meta: &Meta) -> Line {
         Some(0) | None => command.into(),
         Some(status) => line![command, " ", Tone::Bad.paint(format!("(exit status {status})"))],
     }
+}
+
+/// A process with its command line, or else its executable, and its parent. `None` if neither is known.
+#[must_use]
+pub fn process(details: &ProcessDetails) -> Option<String> {
+    let command = match (&details.command_line, &details.executable) {
+        (Some(words), _) => words.join(" "),
+        (None, Some(executable)) => executable.clone(),
+        (None, None) => return None,
+    };
+    let mut command = escape_control(&command);
+    if let Some((end, _)) = command.char_indices().nth(COMMAND_CHARS) {
+        command.truncate(end);
+        command.push_str("...");
+    }
+    let parent = details.parent_pid.map_or_else(|| "parent unknown".to_owned(), |pid| format!("parent {pid}"));
+    Some(format!("{} ({parent}): {command}", details.pid))
 }
 
 /// A cgroup by its path, or by the container that it belongs to.
@@ -148,6 +168,21 @@ fn inexact(hook: &ProbeInfo, coverage: &Coverage) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    /// A command line can have anything in it, and 4 KiB of it.
+    #[test]
+    fn a_command_line_is_escaped_and_cut() {
+        let mut details = ProcessDetails { pid: 7, ..ProcessDetails::default() };
+        assert_eq!(process(&details), None);
+        details.executable = Some("/usr/bin/a\nb (deleted)".to_owned());
+        assert_eq!(process(&details).as_deref(), Some("7 (parent unknown): /usr/bin/a\\nb (deleted)"));
+        details.parent_pid = Some(1);
+        details.command_line = Some(vec!["\u{1b}[2J".to_owned(), "µ".repeat(COMMAND_CHARS)]);
+        let text = process(&details).expect("a command line");
+        assert!(text.starts_with("7 (parent 1): \\u{1b}[2J µµ") && text.ends_with("µ..."), "{text}");
+    }
+
     #[test]
     fn cpus_print_as_ranges() {
         assert_eq!(super::ranges(&[0, 1, 2, 5, 8, 9]), "0-2,5,8-9");

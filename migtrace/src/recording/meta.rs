@@ -8,7 +8,7 @@ use super::{
     account::ProbeAccount,
     coverage::{self, Coverage, ProbeInfo},
 };
-use crate::event::{Probe, ProbeField, ProbeName};
+use crate::event::{Probe, ProbeField, ProbeName, ProcessId};
 
 /// The key of [`Meta`], as JSON, in a file's metadata.
 pub const META_KEY: &str = "migtrace";
@@ -58,6 +58,12 @@ pub struct Meta {
     /// Paths of the cgroups whose ids the events have, from the root of their hierarchy.
     #[serde(default)]
     pub cgroups: BTreeMap<u64, String>,
+    /// Command lines, executables and parents of processes with events, by PID.
+    #[serde(default)]
+    pub processes: Vec<ProcessDetails>,
+    /// Processes without room in `processes`.
+    #[serde(default)]
+    pub evicted_processes: u64,
     /// Events that stand behind later ones in the trace.
     #[serde(default)]
     pub late_events: u64,
@@ -100,6 +106,13 @@ impl Meta {
         coverage::best(probes.iter().map(|probe| self.coverage(*probe, None)))
     }
 
+    /// What is known of a process, if it was recorded.
+    #[must_use]
+    pub fn process(&self, process: ProcessId) -> Option<&ProcessDetails> {
+        let is_it = |details: &&ProcessDetails| (details.pid, details.start_ns) == (process.pid, process.start_ns);
+        self.processes.iter().find(is_it)
+    }
+
     /// Whether the kernel called no programs for a time.
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
@@ -125,6 +138,39 @@ impl Meta {
     #[must_use]
     pub fn missed(&self) -> u64 {
         self.account.iter().filter_map(|account| account.missed).sum()
+    }
+}
+
+/// What a process is beside its name of 15 bytes, when it was last seen. What is `None` was not readable any more, or was
+/// not to be recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessDetails {
+    pub pid: u32,
+    /// CLOCK_BOOTTIME, ns, as its events have it.
+    #[serde(default)]
+    pub start_ns: Option<u64>,
+    #[serde(default)]
+    pub parent_pid: Option<u32>,
+    /// Path of the executable in the root of the process; ends with ` (deleted)` if it was deleted.
+    #[serde(default)]
+    pub executable: Option<String>,
+    /// The arguments, as the process shows them; cut after 4 KiB.
+    #[serde(default)]
+    pub command_line: Option<Vec<String>>,
+}
+
+impl ProcessDetails {
+    /// Whether anything is known.
+    #[must_use]
+    pub const fn is_known(&self) -> bool {
+        self.parent_pid.is_some() || self.executable.is_some() || self.command_line.is_some()
+    }
+
+    /// Bytes of its text.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let words = self.command_line.iter().flatten().map(|word| word.len() + 1).sum::<usize>();
+        words + self.executable.as_ref().map_or(0, String::len)
     }
 }
 

@@ -108,11 +108,15 @@ fn moves(mut head: Value, moves: &MoveCount) -> Value {
 
 fn process(summary: &Summary, p: &Process) -> Value {
     let cgroup = summary.cgroup(p);
+    let details = summary.details(p);
     let container = cgroup.and_then(Container::of).map(|c| json!({ "runtime": c.runtime, "id": c.id }));
     json!({
         "pid": p.identity.pid,
         "process_start_ns": p.identity.start_ns,
         "comm": p.comm,
+        "parent_pid": details.and_then(|d| d.parent_pid),
+        "executable": details.and_then(|d| d.executable.as_ref()),
+        "command_line": details.and_then(|d| d.command_line.as_ref()),
         "cgroup": cgroup,
         "container": container,
         "events": p.events,

@@ -2,7 +2,10 @@
 
 use super::{Summary, process::Process, tally::Tally};
 
-use crate::event::{FaultClass, Probe, ProbeField};
+use crate::{
+    event::{FaultClass, Probe, ProbeField},
+    recording::ProcessDetails,
+};
 
 /// Classes of faults that allocate the page, and so choose its node.
 const FIRST_TOUCH: [FaultClass; 3] = [FaultClass::Anon, FaultClass::Huge, FaultClass::Cow];
@@ -32,6 +35,11 @@ impl Summary {
     /// The path of a process's last cgroup; `None` if unknown.
     pub(super) fn cgroup(&self, p: &Process) -> Option<&str> {
         self.meta.cgroups.get(&p.cgroup_id).map(String::as_str)
+    }
+
+    /// What a process is beside its name, if it was recorded.
+    pub(super) fn details(&self, p: &Process) -> Option<&ProcessDetails> {
+        self.meta.process(p.identity)
     }
 
     /// Remote faults of a process; `None` if the recording does not show the pages' nodes.

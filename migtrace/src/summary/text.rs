@@ -284,6 +284,8 @@ impl Summary {
         }
         let mut lines = vec![text::part(&title)];
         lines.extend(table::lines(table, 2));
+        let details = self.top_processes(top).into_iter().filter_map(|p| describe::process(self.details(p)?));
+        lines.extend(details.map(|text| format!("   {text}").into()));
         let others = &self.counts.processes.others;
         if others.events > 0 {
             let text = format!("   further processes, counted together: {} events", others.events);

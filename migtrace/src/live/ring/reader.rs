@@ -17,6 +17,7 @@ use crate::{
     clock,
     decode::record::{decode, probe_of},
     live::{
+        process_details::DetailsTable,
         process_start::Processes,
         symbols::{
             perf_maps::Rejected,
@@ -29,7 +30,7 @@ use crate::{
     event::{Body, Event},
     filter::Filter,
     live::{counters::Counters, privilege},
-    recording::{Account, ProbeAccount},
+    recording::{Account, ProbeAccount, ProcessDetails},
 };
 
 /// How often the rings are drained. At a million records a second on one CPU, 5 ms fill about half a MiB of its ring.
@@ -63,6 +64,8 @@ pub struct Closing {
     pub late: u64,
     /// Mapping events that were lost: functions in those mappings may have no names.
     pub lost_mappings: u64,
+    /// What the processes are, and how many had no room.
+    pub processes: (Vec<ProcessDetails>, u64),
     /// Perf maps that were not used.
     pub rejected_perf_maps: Rejected,
     /// CPU time of the reader's thread, ns.
@@ -80,6 +83,7 @@ impl Reader {
         counters: Arc<Counters>,
         names: Names,
         processes: Processes,
+        details: Option<DetailsTable>,
         filter: Filter,
         sees_moves: bool,
     ) -> std::io::Result<Self> {
@@ -94,6 +98,7 @@ impl Reader {
                 filter,
                 sees_moves,
                 processes,
+                details,
                 stacks: stacks.map(Stacks::new),
                 account: Account::default(),
                 losses: Vec::new(),
@@ -163,7 +168,8 @@ impl Drain {
         let lost_mappings = self.decoding.stacks.as_mut().map_or(0, Stacks::lost_mappings);
         let rejected_perf_maps = self.decoding.stacks.as_ref().map(Stacks::rejected_perf_maps).unwrap_or_default();
         let (late, cpu_ns) = (self.reorder.late(), clock::thread_cpu_ns());
-        Ok(Closing { account, late, lost_mappings, rejected_perf_maps, cpu_ns })
+        let processes = self.decoding.details.take().map(DetailsTable::finish).unwrap_or_default();
+        Ok(Closing { account, late, lost_mappings, processes, rejected_perf_maps, cpu_ns })
     }
 
     /// Takes all records of every ring, up to the limit for each.
@@ -173,6 +179,9 @@ impl Drain {
             let (mut taken, mut newest_ns) = (0, 0);
             while let Some(record) = ring.next() {
                 newest_ns = record.first_chunk::<8>().map_or(newest_ns, |ts| newest_ns.max(u64::from_ne_bytes(*ts)));
+                if let Some(details) = &mut self.decoding.details {
+                    details.see(&record);
+                }
                 if let Some(stacks) = &mut self.decoding.stacks {
                     stacks.see(&record);
                 }
@@ -208,6 +217,8 @@ struct Decoding {
     /// Whether a program sees folio migrations. Without it, batches do not know which of their pages migrated.
     sees_moves: bool,
     processes: Processes,
+    /// Set if they are to be recorded.
+    details: Option<DetailsTable>,
     /// Set if stacks were requested.
     stacks: Option<Stacks>,
     account: Account,
@@ -234,6 +245,9 @@ impl Decoding {
                 }
                 if let Some(stacks) = &mut self.stacks {
                     (event.kernel_stack, event.user_stack) = stacks.of_record(record);
+                }
+                if let Some(details) = &mut self.details {
+                    details.take(event.process());
                 }
                 self.account.decoded(probe);
                 self.out.push(event);
