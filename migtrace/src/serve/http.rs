@@ -3,12 +3,14 @@
 //! A connection is limited: to ten seconds, whatever it does, to a request of a few KiB, and to sixteen at once. More wait in
 //! the kernel's queue, which is bounded too.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::poll_fn, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::State,
+    body::{Body, HttpBody},
+    extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -38,6 +40,8 @@ const HEADER_TIME: Duration = Duration::from_secs(5);
 /// Size limit of a request, bytes: hyper's smallest limit is 8 KiB.
 const REQUEST_BYTES: usize = 16 << 10;
 const HEADERS: usize = 64;
+/// Size limit of a request's body, which is read and not used.
+const BODY_BYTES: usize = 8 << 20;
 /// Pause after a connection could not be accepted (no free file descriptor).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -59,7 +63,8 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
 
 /// Serves requests for `path` with the metrics that `asks` returns. Never ends.
 pub async fn answer(listener: TcpListener, path: &str, asks: mpsc::Sender<Ask>) {
-    let service = TowerToHyperService::new(Router::new().route(path, get(metrics)).with_state(asks));
+    let router = Router::new().route(path, get(metrics)).layer(from_fn(read_body)).with_state(asks);
+    let service = TowerToHyperService::new(router);
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -91,6 +96,21 @@ async fn connection(stream: TcpStream, service: TowerToHyperService<Router>) {
     if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
         log::debug!("a connection ended with an error: {error}");
     }
+}
+
+/// Reads the request's body, which means nothing. If a connection is closed with unread bytes, the kernel resets it, and the
+/// client may lose the response.
+async fn read_body(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let mut body = pin!(body);
+    let mut bytes = 0;
+    while let Some(Ok(frame)) = poll_fn(|context| body.as_mut().poll_frame(context)).await {
+        bytes += frame.data_ref().map_or(0, |data| data.len());
+        if bytes > BODY_BYTES {
+            return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+        }
+    }
+    next.run(Request::from_parts(parts, Body::empty())).await
 }
 
 /// Encodes the metrics in the format that the scraper accepts.

@@ -91,3 +91,15 @@ fn scrapers_get_what_they_accept() {
     assert_eq!(Format::accepted("*/*"), Format::OpenMetrics);
     assert_eq!(Format::accepted("text/plain;version=0.0.4"), Format::Prometheus);
 }
+
+/// As `curl -X GET --data-binary @FILE` sends it. A connection that is closed with unread bytes is reset, and the client may
+/// lose the response.
+#[tokio::test]
+async fn a_body_does_not_cost_the_response() {
+    let address = server().await;
+    for bytes in [1, 100 << 10, 4 << 20] {
+        let head = format!("GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: {bytes}\r\n\r\n");
+        let answer = said(address, &(head + &"x".repeat(bytes))).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{bytes}: {answer}");
+    }
+}
