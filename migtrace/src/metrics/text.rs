@@ -20,6 +20,9 @@ use crate::counts::Times;
 pub enum Format {
     /// OpenMetrics 1.0.
     OpenMetrics,
+    /// The same text under the number of OpenMetrics' draft: Prometheus accepted only that before 2.34. Prometheus' own Go
+    /// library also sends one text under both numbers.
+    OpenMetricsDraft,
     /// Prometheus text format 0.0.4, for scrapers without OpenMetrics.
     Prometheus,
 }
@@ -30,19 +33,8 @@ impl Format {
     pub const fn content_type(self) -> &'static str {
         match self {
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::OpenMetricsDraft => "application/openmetrics-text; version=0.0.1; charset=utf-8",
             Self::Prometheus => prometheus_text::CONTENT_TYPE,
-        }
-    }
-
-    /// Chooses the format by the `Accept` header: OpenMetrics, unless only plain text is accepted.
-    #[must_use]
-    pub fn accepted(accept: &str) -> Self {
-        let wants = |media: &str| accept.split(',').any(|part| part.trim().starts_with(media));
-        let any = wants("*/*") || wants("application/*");
-        if wants("text/plain") && !wants("application/openmetrics-text") && !any {
-            Self::Prometheus
-        } else {
-            Self::OpenMetrics
         }
     }
 }
@@ -56,7 +48,7 @@ pub fn encode(families: &Arc<Families>, format: Format) -> Result<String, fmt::E
     registry.register_collector(Box::new(All(Arc::clone(families))));
     let mut text = String::new();
     match format {
-        Format::OpenMetrics => text::encode(&mut text, &registry)?,
+        Format::OpenMetrics | Format::OpenMetricsDraft => text::encode(&mut text, &registry)?,
         Format::Prometheus => prometheus_text::encode(&mut text, &registry)?,
     }
     Ok(text)

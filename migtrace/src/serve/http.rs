@@ -26,7 +26,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::metrics::{Families, Format, encode};
+use super::accept;
+use crate::metrics::{Families, encode};
 
 /// A scrape that waits for the metrics.
 pub type Ask = oneshot::Sender<Arc<Families>>;
@@ -42,6 +43,9 @@ const REQUEST_BYTES: usize = 16 << 10;
 const HEADERS: usize = 64;
 /// Size limit of a request's body, which is read and not used.
 const BODY_BYTES: usize = 8 << 20;
+/// Response to a request whose `Accept` header excludes every format.
+const NOT_ACCEPTABLE: &str = "The metrics are application/openmetrics-text (1.0.0, 0.0.1) or text/plain (0.0.4). The request's \
+                              Accept header excludes both.\n";
 /// Pause after a connection could not be accepted (no free file descriptor).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -115,15 +119,19 @@ async fn read_body(request: Request, next: Next) -> Response {
 
 /// Encodes the metrics in the format that the scraper accepts.
 async fn metrics(State(asks): State<mpsc::Sender<Ask>>, headers: HeaderMap) -> Response {
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("*/*");
-    let format = Format::accepted(accept);
+    let Some(format) = accept::format(&headers) else {
+        return (StatusCode::NOT_ACCEPTABLE, NOT_ACCEPTABLE).into_response();
+    };
     let (ask, families) = oneshot::channel();
     if asks.send(ask).await.is_err() {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     let Ok(families) = families.await else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     match encode(&families, format) {
-        Ok(text) => ([(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()))], text).into_response(),
+        Ok(text) => {
+            let headers = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "Accept")];
+            (headers.map(|(name, value)| (name, HeaderValue::from_static(value))), text).into_response()
+        }
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

@@ -4,6 +4,7 @@
 //! exited processes make room for others. Another thread encodes and sends them ([`http`]), so a slow scraper does not
 //! delay the reader.
 
+mod accept;
 mod cost;
 pub mod http;
 mod serving;

@@ -35,10 +35,9 @@ async fn said(address: SocketAddr, request: &str) -> String {
 async fn only_one_path_is_answered_and_only_reads() {
     let address = server().await;
     let get = said(address, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
-    assert!(get.starts_with("HTTP/1.1 200 OK\r\n") && get.ends_with("\r\n\r\n# EOF\n"), "{get}");
-    assert!(get.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8"), "{get}");
-    let plain = said(address, "GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: text/plain\r\n\r\n").await;
-    assert!(plain.contains("content-type: text/plain; version=0.0.4"), "{plain}");
+    assert!(get.starts_with("HTTP/1.1 200 OK\r\n") && get.ends_with("\r\n\r\n"), "{get}");
+    assert!(get.contains("content-type: text/plain; version=0.0.4"), "{get}");
+    assert!(get.contains("vary: Accept\r\n"), "{get}");
     let head = said(address, "HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.ends_with("\r\n\r\n"), "{head}");
     for (request, status) in [
@@ -84,12 +83,17 @@ async fn an_address_that_is_taken_is_said() {
     assert!(error.contains(&address.to_string()) && error.contains("--listen"), "{error}");
 }
 
-#[test]
-fn scrapers_get_what_they_accept() {
-    let prometheus = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
-    assert_eq!(Format::accepted(prometheus), Format::OpenMetrics);
-    assert_eq!(Format::accepted("*/*"), Format::OpenMetrics);
-    assert_eq!(Format::accepted("text/plain;version=0.0.4"), Format::Prometheus);
+#[tokio::test]
+async fn a_format_is_negotiated() {
+    let address = server().await;
+    let asked = async |accept: &str| said(address, &format!("GET /metrics HTTP/1.1\r\nHost: x\r\n{accept}\r\n")).await;
+    let open = asked("Accept: text/plain;q=0.1\r\nACCEPT: Application/OpenMetrics-Text\r\n").await;
+    assert!(open.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8"), "{open}");
+    assert!(open.ends_with("\r\n\r\n# EOF\n"), "{open}");
+    let draft = asked("Accept: application/openmetrics-text; version=0.0.1\r\n").await;
+    assert!(draft.contains("content-type: application/openmetrics-text; version=0.0.1"), "{draft}");
+    let none = asked("Accept: */*;q=0\r\n").await;
+    assert!(none.starts_with("HTTP/1.1 406 Not Acceptable\r\n") && none.contains("text/plain (0.0.4)"), "{none}");
 }
 
 /// As `curl -X GET --data-binary @FILE` sends it. A connection that is closed with unread bytes is reset, and the client may
