@@ -5,7 +5,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    io::Write,
     path::PathBuf,
     process::Command,
 };
@@ -124,14 +123,34 @@ fn alerts_have_a_duration_severity_summary_and_description() {
     }
 }
 
-#[test]
-fn promtool_accepts_the_rules() {
+/// Runs promtool on a file of dashboards/prometheus, if `cargo xtask test` has set its place.
+fn promtool(arguments: &[&str], name: &str) {
     let Some(dir) = std::env::var_os(PROMETHEUS) else {
-        writeln!(std::io::stdout(), "skipped: no {PROMETHEUS}; cargo xtask test sets it").unwrap();
+        println!("skipped: no {PROMETHEUS}; cargo xtask test sets it");
         return;
     };
-    let rules = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../dashboards/prometheus/migtrace.rules.yml");
-    let output =
-        Command::new(PathBuf::from(dir).join("promtool")).args(["check", "rules"]).arg(rules).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../dashboards/prometheus").join(name);
+    let output = Command::new(PathBuf::from(dir).join("promtool")).args(arguments).arg(file).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&text));
+}
+
+#[test]
+fn promtool_accepts_the_rules() {
+    promtool(&["check", "rules"], "migtrace.rules.yml");
+}
+
+/// A PodMonitor's job is `namespace/name`; a rule for the job `migtrace` never fired there.
+#[test]
+fn alerts_fire_under_any_job_name_and_for_migtrace_only() {
+    promtool(&["test", "rules"], "migtrace.rules.test.yml");
+}
+
+#[test]
+fn no_query_needs_a_job_name_and_targets_are_matched_by_job_and_instance() {
+    let queries: Vec<String> = ["fleet", "host"].iter().flat_map(|name| queries(&dashboard(name))).collect();
+    for text in queries.into_iter().chain([rules()]) {
+        assert!(!text.contains("job=\""), "{text}");
+        assert!(!text.contains("on (instance"), "another exporter may have the same instance: {text}");
+    }
 }
