@@ -24,6 +24,7 @@ mod summary;
 mod top;
 mod top_live;
 mod top_record;
+mod web;
 
 use std::{
     io::{self, Write},

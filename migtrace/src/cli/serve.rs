@@ -12,23 +12,24 @@ use migtrace::{
         privilege,
         session::{Session, SessionError},
     },
-    serve::{self, Serving, http},
+    serve::{self, Serving, http, scrape},
 };
 use rustix::thread::CapabilitySet;
 use tokio::sync::mpsc;
 
-use super::stop::Stop;
+use super::{stop::Stop, web::WebArgs};
 
 /// Export page faults and migrations of the whole system as metrics for Prometheus
 ///
 /// Page faults, checks, marks and migrations are counted in the kernel by cause, nodes, result and reason, and exposed as
 /// OpenMetrics. docs/serve.md describes every metric; dashboards/ has dashboards and alerts.
 ///
-/// The endpoint is unauthenticated. Ctrl-C or SIGTERM stops it.
+/// The endpoint is on this machine only, unencrypted and without a password, unless --listen and --web-config change that.
+/// Ctrl-C or SIGTERM stops it.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   migtrace serve
-  migtrace serve --listen 10.0.0.7:9435 --cgroups 200
+  migtrace serve --listen 10.0.0.7:9435 --web-config web.yml --cgroups 200
   curl http://127.0.0.1:9435/metrics")]
 pub(crate) struct Args {
     /// Address and port to listen on
@@ -37,6 +38,8 @@ pub(crate) struct Args {
     /// Path of the metrics; other paths return 404
     #[arg(long, value_name = "PATH", default_value = "/metrics", value_parser = path)]
     path: String,
+    #[command(flatten)]
+    web: WebArgs,
     /// Number of cgroups with their own series, the most active ones; all others are summed
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     cgroups: u32,
@@ -54,6 +57,8 @@ fn path(text: &str) -> Result<String, String> {
 
 /// Threads that answer requests: one encodes text while the main thread reads counts.
 const ANSWERING_THREADS: usize = 1;
+/// Threads that read the --web-config file and compare passwords, which takes long by design.
+const BLOCKING_THREADS: usize = 4;
 /// Requests that can wait for counts.
 const WAITING: usize = http::CONNECTIONS;
 
@@ -62,6 +67,7 @@ pub(crate) fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
     requirements::check().map_err(SessionError::from)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(ANSWERING_THREADS)
+        .max_blocking_threads(BLOCKING_THREADS)
         .on_thread_start(|| privilege::keep(CapabilitySet::empty()))
         .enable_all()
         .build()
@@ -77,13 +83,13 @@ async fn serve(args: &Args, verbose: bool) -> Result<()> {
     // Before the programs are loaded: that takes a while, and would be in vain.
     let listener = http::listen(args.listen).await?;
     let address = listener.local_addr().context("asking for the address")?;
+    let (web, scheme) = args.web.secure(address).await?;
     let session = Session::start(&serve::scope(verbose))?;
     session.log_unattached();
     let serving = Serving::new(session, args.cgroups as usize);
     let (ask, asks) = mpsc::channel(WAITING);
-    let path = args.path.clone();
-    tokio::spawn(async move { http::answer(listener, &path, ask).await });
-    eprintln!("migtrace: serving http://{address}{}; Ctrl-C ends it", args.path);
+    tokio::spawn(http::answer(listener, scrape::router(&args.path, ask), web));
+    eprintln!("migtrace: serving {scheme}://{address}{}; Ctrl-C ends it", args.path);
     let stopped = async {
         // Without a command there is no status, and nothing to fail.
         let _ = stop.wait().await;

@@ -1,18 +1,18 @@
-//! The HTTP server: one path, GET and HEAD, one request per connection.
+//! The HTTP server: connections, and what each may take; encryption and passwords are those of `web/`. What is answered, the
+//! paths, is that of `scrape.rs`.
 //!
-//! A connection is limited: to ten seconds, whatever it does, to a request of a few KiB, and to sixteen at once. More wait in
-//! the kernel's queue, which is bounded too.
+//! A connection has one request. It is limited: to ten seconds, whatever it does, to a request of a few KiB, and to sixteen at
+//! once. More wait in the kernel's queue, which is bounded too.
 
 use std::{future::poll_fn, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::{Body, HttpBody},
-    extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    middleware::{Next, from_fn},
+    extract::Request,
+    http::StatusCode,
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use hyper::server::conn::http1;
 use hyper_util::{
@@ -21,16 +21,14 @@ use hyper_util::{
 };
 use thiserror::Error;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, mpsc, oneshot},
+    sync::Semaphore,
     time::{sleep, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 
-use super::accept;
-use crate::metrics::{Families, encode};
-
-/// A scrape that waits for the metrics.
-pub type Ask = oneshot::Sender<Arc<Families>>;
+use super::web::{Web, authenticate};
 
 /// Limit of simultaneous connections.
 pub const CONNECTIONS: usize = 16;
@@ -43,9 +41,6 @@ const REQUEST_BYTES: usize = 16 << 10;
 const HEADERS: usize = 64;
 /// Size limit of a request's body, which is read and not used.
 const BODY_BYTES: usize = 8 << 20;
-/// Response to a request whose `Accept` header excludes every format.
-const NOT_ACCEPTABLE: &str = "The metrics are application/openmetrics-text (1.0.0, 0.0.1) or text/plain (0.0.4). The request's \
-                              Accept header excludes both.\n";
 /// Pause after a connection could not be accepted (no free file descriptor).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -65,10 +60,8 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
     TcpListener::bind(address).await.map_err(|error| ListenError { address, error })
 }
 
-/// Serves requests for `path` with the metrics that `asks` returns. Never ends.
-pub async fn answer(listener: TcpListener, path: &str, asks: mpsc::Sender<Ask>) {
-    let router = Router::new().route(path, get(metrics)).layer(from_fn(read_body)).with_state(asks);
-    let service = TowerToHyperService::new(router);
+/// Answers requests by `router`. Never ends.
+pub async fn answer(listener: TcpListener, router: Router, web: Web) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -80,9 +73,9 @@ pub async fn answer(listener: TcpListener, path: &str, asks: mpsc::Sender<Ask>) 
                 continue;
             }
         };
-        let service = service.clone();
+        let (router, web) = (router.clone(), web.clone());
         tokio::spawn(async move {
-            if timeout(CONNECTION_TIME, connection(stream, service)).await.is_err() {
+            if timeout(CONNECTION_TIME, connection(stream, router, web)).await.is_err() {
                 log::debug!("a connection timed out and was closed");
             }
             drop(place);
@@ -90,14 +83,42 @@ pub async fn answer(listener: TcpListener, path: &str, asks: mpsc::Sender<Ask>) 
     }
 }
 
-async fn connection(stream: TcpStream, service: TowerToHyperService<Router>) {
+async fn connection(stream: TcpStream, router: Router, web: Web) {
+    let Some(settings) = web.settings().await else { return };
+    let tls = settings.tls.clone();
+    let router = router.layer(from_fn_with_state((web.users(), Arc::new(settings)), authenticate));
+    let router = router.layer(from_fn(read_body));
+    let Some(tls) = tls else { return serve(stream, router).await };
+    match timeout(HEADER_TIME, is_tls(&stream)).await {
+        Ok(Ok(true)) => {}
+        Ok(Ok(false)) => {
+            let hint = Router::new().fallback(async || (StatusCode::BAD_REQUEST, "this port needs https\n"));
+            return serve(stream, hint.layer(from_fn(read_body))).await;
+        }
+        Ok(Err(_)) | Err(_) => return,
+    }
+    match TlsAcceptor::from(tls).accept(stream).await {
+        Ok(stream) => serve(stream, router).await,
+        Err(error) => log::debug!("a TLS handshake failed: {error}"),
+    }
+}
+
+/// Whether the first byte is that of a TLS handshake and not of an HTTP method.
+async fn is_tls(stream: &TcpStream) -> io::Result<bool> {
+    const HANDSHAKE: u8 = 0x16;
+    let mut first = [0];
+    stream.peek(&mut first).await?;
+    Ok(first == [HANDSHAKE])
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)
         .max_buf_size(REQUEST_BYTES)
         .max_headers(HEADERS)
         .keep_alive(false);
-    if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
+    if let Err(error) = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).await {
         log::debug!("a connection ended with an error: {error}");
     }
 }
@@ -117,24 +138,5 @@ async fn read_body(request: Request, next: Next) -> Response {
     next.run(Request::from_parts(parts, Body::empty())).await
 }
 
-/// Encodes the metrics in the format that the scraper accepts.
-async fn metrics(State(asks): State<mpsc::Sender<Ask>>, headers: HeaderMap) -> Response {
-    let Some(format) = accept::format(&headers) else {
-        return (StatusCode::NOT_ACCEPTABLE, NOT_ACCEPTABLE).into_response();
-    };
-    let (ask, families) = oneshot::channel();
-    if asks.send(ask).await.is_err() {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
-    }
-    let Ok(families) = families.await else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    match encode(&families, format) {
-        Ok(text) => {
-            let headers = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "Accept")];
-            (headers.map(|(name, value)| (name, HeaderValue::from_static(value))), text).into_response()
-        }
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
-}
-
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

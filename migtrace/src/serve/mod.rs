@@ -7,6 +7,11 @@
 mod accept;
 mod cost;
 pub mod http;
+pub mod scrape;
 mod serving;
+mod web;
 
-pub use self::serving::{Serving, scope};
+pub use self::{
+    serving::{Serving, scope},
+    web::{Web, WebError},
+};

@@ -11,7 +11,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{cost, http::Ask};
+use super::{cost, scrape::Ask};
 use crate::{
     counts::Beside,
     doctor::{self, View},

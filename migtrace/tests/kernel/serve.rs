@@ -125,11 +125,12 @@ struct Prometheus {
 }
 
 impl Prometheus {
-    fn start(programs: &Path, dir: &Path, target: SocketAddr) -> Self {
+    /// `how` is more of the scrape's configuration.
+    fn start(programs: &Path, dir: &Path, target: SocketAddr, how: &str) -> Self {
         let rules = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../dashboards/prometheus/migtrace.rules.yml");
         let config = format!(
             "global: {{scrape_interval: 2s, scrape_timeout: 2s, evaluation_interval: 5s}}\nrule_files: [{}]\n\
-             scrape_configs: [{{job_name: migtrace, static_configs: [{{targets: ['{target}']}}]}}]\n",
+             scrape_configs: [{{job_name: migtrace, static_configs: [{{targets: ['{target}']}}]{how}}}]\n",
             rules.display()
         );
         let file = dir.join("prometheus.yml");
@@ -160,6 +161,45 @@ impl Prometheus {
     }
 }
 
+/// Prometheus itself scrapes over TLS, with a password; without the password it gets nothing.
+#[test]
+fn a_secured_endpoint_is_scraped() {
+    needs!(prometheus);
+    let programs = PathBuf::from(std::env::var_os(PROMETHEUS).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    write("server.pem", &certified.cert.pem());
+    write("server.key", &certified.signing_key.serialize_pem());
+    let hash = bcrypt::hash("secret", 4).unwrap();
+    write(
+        "web.yml",
+        &format!(
+            "tls_server_config: {{cert_file: server.pem, key_file: server.key}}\nbasic_auth_users: {{reader: '{hash}'}}\n"
+        ),
+    );
+    let address = free_address();
+    let mut command = migtrace();
+    command.args(["serve", "--listen", &address.to_string(), "--web-config"]).arg(dir.path().join("web.yml"));
+    let _server = ChildGuard::start(command.stdin(Stdio::null()));
+    let tls = format!(
+        ", scheme: https, tls_config: {{ca_file: {}, server_name: localhost}}",
+        dir.path().join("server.pem").display()
+    );
+    let scraped = |how: &str| {
+        let home = tempfile::tempdir().unwrap();
+        let prometheus = Prometheus::start(&programs, home.path(), address, how);
+        let series = || prometheus.range("up").ok()?.into_iter().next();
+        wait_for("two scrapes", || {
+            series().filter(|up| up["values"].as_array().is_some_and(|values| values.len() > 2))
+        });
+        prometheus.range("migtrace_build_info").unwrap().len()
+    };
+    wait_for("migtrace serve listens", || TcpStream::connect(address).ok());
+    assert_eq!(scraped(&format!("{tls}, basic_auth: {{username: reader, password: secret}}")), 1);
+    assert_eq!(scraped(&tls), 0);
+}
+
 /// Returns whether a series has a finite value: a quotient without data is NaN.
 fn has_number(series: &Value) -> bool {
     let values = series["values"].as_array().into_iter().flatten();
@@ -178,7 +218,7 @@ fn every_panel_has_data() {
     let programs = PathBuf::from(std::env::var_os(PROMETHEUS).unwrap());
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start();
-    let prometheus = Prometheus::start(&programs, dir.path(), server.address);
+    let prometheus = Prometheus::start(&programs, dir.path(), server.address, "");
     let balancing = Balancing::on();
     for _ in 0..3 {
         run(WORKLOAD);

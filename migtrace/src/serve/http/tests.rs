@@ -1,18 +1,30 @@
 //! Against a server on a loopback address.
 
-use std::time::Instant;
+use std::{path::Path, time::Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::mpsc,
+};
 
 use super::*;
-use crate::metrics::Families;
+use crate::{
+    metrics::Families,
+    serve::scrape::{self, Ask},
+};
 
 /// A server whose counts are empty.
 async fn server() -> SocketAddr {
+    secured(None).await
+}
+
+/// The same, with a --web-config file.
+pub(in crate::serve) async fn secured(file: Option<&Path>) -> SocketAddr {
     let listener = listen("127.0.0.1:0".parse().expect("an address")).await.expect("a free port");
     let address = listener.local_addr().expect("it listens");
     let (ask, mut asks) = mpsc::channel::<Ask>(CONNECTIONS);
-    tokio::spawn(async move { answer(listener, "/metrics", ask).await });
+    let web = Web::new(file).await.expect("a usable file");
+    tokio::spawn(answer(listener, scrape::router("/metrics", ask), web));
     tokio::spawn(async move {
         while let Some(ask) = asks.recv().await {
             let _ = ask.send(Arc::new(Families::default()));
@@ -22,7 +34,7 @@ async fn server() -> SocketAddr {
 }
 
 /// The response to a request, until the connection is closed.
-async fn said(address: SocketAddr, request: &str) -> String {
+pub(in crate::serve) async fn said(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.expect("it listens");
     stream.write_all(request.as_bytes()).await.expect("written");
     let mut said = Vec::new();
