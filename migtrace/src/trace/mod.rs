@@ -30,6 +30,7 @@ pub use self::{
         merge::Summary,
         recover::{Recovered, recover},
         rotation::{Flight, Output, Plan, Written},
+        snapshot::Snapshot,
         writer::Writer,
     },
 };

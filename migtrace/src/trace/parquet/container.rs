@@ -1,9 +1,7 @@
 //! A Parquet file that may be a trace or a segment: its footer, and its row groups, checked before they are used.
 
 use std::{
-    fs::File,
     io,
-    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -27,6 +25,7 @@ use parquet::{
 use super::{
     catch_panic::guarded,
     checksum::{self, TAIL},
+    source::{Open, Source},
 };
 use crate::trace::{
     error::{Error, Result},
@@ -39,7 +38,9 @@ const BATCH_ROWS: usize = 1 << 13;
 /// A file whose footer was read.
 #[derive(Clone, Debug)]
 pub(crate) struct Container {
+    /// Its name for errors: the file, or the trace that a part in memory belongs to.
     path: PathBuf,
+    source: Source,
     metadata: ArrowReaderMetadata,
     /// The same, with text read as dictionaries.
     dictionaries: ArrowReaderMetadata,
@@ -55,8 +56,19 @@ impl Container {
     /// # Errors
     /// The file is missing, not a Parquet file, or its footer is damaged.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(Error::read(path))?;
-        let footer = read_footer(&file, path)?;
+        Self::of(Source::on_disk(path), path)
+    }
+
+    /// Reads the footer of a file in memory, a part of the trace `path`.
+    ///
+    /// # Errors
+    /// As [`Container::open`].
+    pub(crate) fn in_memory(bytes: Bytes, path: &Path) -> Result<Self> {
+        Self::of(Source::Memory(bytes), path)
+    }
+
+    fn of(source: Source, path: &Path) -> Result<Self> {
+        let footer = read_footer(&source.open().map_err(Error::read(path))?, path)?;
         let (metadata, dictionaries) = guarded(|| {
             let metadata = Arc::new(ParquetMetaDataReader::decode_metadata(&footer)?);
             let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
@@ -66,7 +78,7 @@ impl Container {
             Ok::<_, ParquetError>((plain, dictionaries))
         })
         .map_err(|why| Error::damaged(path, "its footer", why))?;
-        let mut container = Self { path: path.to_owned(), metadata, dictionaries, checksums: None, flaw: None };
+        let mut container = Self { path: path.to_owned(), source, metadata, dictionaries, checksums: None, flaw: None };
         let created_by = container.metadata.metadata().file_metadata().created_by();
         if created_by.is_some_and(|c| c.starts_with(CREATED_BY_PREFIX)) {
             let checksums = container.value(checksum::KEY).and_then(checksum::groups);
@@ -114,8 +126,8 @@ impl Container {
     pub(crate) fn group(&self, number: usize) -> Result<GroupBytes> {
         let damaged = |why: &str| Error::damaged(&self.path, format!("row group {number}"), why);
         let group = &self.groups()[number];
-        let file = File::open(&self.path).map_err(Error::read(&self.path))?;
-        let file_bytes = file.metadata().map_err(Error::read(&self.path))?.len();
+        let file = self.source.open().map_err(Error::read(&self.path))?;
+        let file_bytes = file.size().map_err(Error::read(&self.path))?;
         let (start, end) =
             extent(group).filter(|e| e.1 <= file_bytes).ok_or_else(|| damaged("it is outside of the file"))?;
         let mut data = vec![0; usize::try_from(end - start).map_err(|_| damaged("it is too large"))?];
@@ -199,7 +211,7 @@ fn extent(group: &RowGroupMetaData) -> Option<(u64, u64)> {
     (start <= end).then_some((start, end))
 }
 
-fn read_footer(file: &File, path: &Path) -> Result<Vec<u8>> {
+fn read_footer(file: &Open<'_>, path: &Path) -> Result<Vec<u8>> {
     let no_parquet = || Error::NotParquet { path: path.to_owned() };
     let mut magic = [0; 4];
     match file.read_exact_at(&mut magic, 0) {
@@ -208,7 +220,7 @@ fn read_footer(file: &File, path: &Path) -> Result<Vec<u8>> {
         _ => return Err(no_parquet()),
     }
     let cut_off = || Error::damaged(path, "its end", "the file was cut off");
-    let file_bytes = file.metadata().map_err(Error::read(path))?.len();
+    let file_bytes = file.size().map_err(Error::read(path))?;
     let tail_at = file_bytes.checked_sub(TAIL as u64).ok_or_else(cut_off)?;
     let mut tail = [0; TAIL];
     file.read_exact_at(&mut tail, tail_at).map_err(Error::read(path))?;

@@ -131,6 +131,77 @@ fn a_flight_is_written_as_often_as_it_is_asked_for() {
     assert_eq!(Trace::open(&first).expect("opened").meta().end_ns, Some(1_200));
 }
 
+/// The trace that a snapshot sends, in a file, and the number of pieces.
+fn sent(output: &mut Output, end_ns: u64, last: Option<Duration>) -> (tempfile::NamedTempFile, usize) {
+    let mut bytes = Vec::new();
+    let mut pieces = 0;
+    let snapshot = output.snapshot(end_ns).expect("a snapshot");
+    let streamed = snapshot.stream(last, |piece| {
+        pieces += 1;
+        bytes.extend_from_slice(&piece);
+        Ok(())
+    });
+    streamed.expect("sent");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(file.path(), bytes).expect("written");
+    (file, pieces)
+}
+
+#[test]
+fn a_snapshot_is_a_whole_trace_of_at_most_the_time_asked_for_and_leaves_no_file() {
+    let (dir, path) = temporary();
+    let mut output = flight(&path, u64::MAX);
+    fly(&mut output, 1_000, 1_203);
+    for (last, first) in [(None, 1_100), (Some(1_000), 1_100), (Some(55), 1_150), (Some(5), 1_200), (Some(1), 1_204)] {
+        let (file, _) = sent(&mut output, 1_205, last.map(Duration::from_nanos));
+        let trace = Trace::open(file.path()).expect("opened");
+        assert!(!trace.truncated());
+        let expected: Vec<u64> = (first..1_203).collect();
+        assert_eq!(times(file.path()), expected, "{last:?}");
+        let missing = 203 - expected.len() as u64;
+        assert_eq!(*trace.meta(), Meta { end_ns: Some(1_205), evicted: Some(missing), ..meta() }, "{last:?}");
+    }
+    assert_eq!(names(&dir.path().join("run.parquet.partial")), ["000000.parquet"]);
+    fly(&mut output, 1_203, 1_210);
+    output.finish(&final_meta()).expect("finished");
+    assert_eq!(names(dir.path()), ["run.parquet"]);
+}
+
+#[test]
+fn a_snapshot_without_events_is_a_trace_and_one_whose_reader_leaves_ends() {
+    let (_dir, path) = temporary();
+    let mut output = flight(&path, u64::MAX);
+    let (file, _) = sent(&mut output, 1_205, None);
+    assert_eq!(times(file.path()), Vec::<u64>::new());
+    fly(&mut output, 1_000, 1_010);
+    let left = output.snapshot(1_010).expect("a snapshot").stream(None, |_| Err(std::io::ErrorKind::BrokenPipe.into()));
+    assert!(left.is_err());
+    output.finish(&final_meta()).expect("finished");
+}
+
+/// Row groups of many rows are copied, unless only some of their rows are recent enough.
+#[test]
+fn a_snapshot_of_large_segments_is_sent_in_pieces() {
+    let (_dir, path) = temporary();
+    let plan = Plan { flight: Some(Flight { age: Duration::MAX, bytes: u64::MAX }), ..Plan::default() };
+    let mut output = Output::create(&path, &meta(), plan).expect("begun");
+    let end = 1_000 + 200_000;
+    for ts_ns in 1_000_u64..end {
+        // Addresses that no encoding makes small.
+        let noise = ts_ns.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        output.push(&fault(ts_ns, (noise ^ (noise >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9))).expect("pushed");
+        if ts_ns % 50_000 == 0 {
+            output.cpu_ns().expect("flushed");
+        }
+    }
+    let (file, pieces) = sent(&mut output, end, None);
+    assert_eq!(times(file.path()), (1_000..end).collect::<Vec<_>>());
+    assert!(pieces >= 2, "{pieces}");
+    let (file, _) = sent(&mut output, end, Some(Duration::from_nanos(120_000)));
+    assert_eq!(times(file.path()), (end - 120_000..end).collect::<Vec<_>>());
+    output.finish(&final_meta()).expect("finished");
+}
+
 #[test]
 fn a_flight_takes_no_more_memory_than_it_may() {
     let (_dir, path) = temporary();

@@ -1,18 +1,17 @@
 //! The events of a flight recording at one moment, on their way to a file.
 
-use std::{fs, path::Path, sync::Arc};
-
-use bytes::Bytes;
+use std::{path::Path, sync::Arc};
 
 use super::{
-    encoder_thread::Held,
+    encoder_thread::{Held, HeldSegment},
     merge::{self, Summary},
 };
 use crate::{
     clock,
     recording::Meta,
     trace::{
-        error::{Error, Result},
+        error::Result,
+        parquet::container::Container,
         partial_dir::{self, Partial},
     },
 };
@@ -39,20 +38,16 @@ impl Dump {
         partial_dir::check_target(path)?;
         let began_ns = clock::thread_cpu_ns();
         let meta = Meta { evicted: Some(self.held.evicted), ..meta.clone() };
-        let mut files = Vec::new();
-        for (number, segment) in self.held.segments.iter().enumerate() {
-            let name = format!("held-{number}");
-            self.partial.write(&name, segment)?;
-            files.push(self.partial.dir.join(name));
-        }
-        let bytes = merge::join(&files, &self.partial.temporary(), path, &meta)?;
-        files.iter().try_for_each(fs::remove_file).map_err(Error::write(&self.partial.dir))?;
-        Ok(Summary { events: self.held.rows, bytes, cpu_ns: self.cpu_ns + clock::thread_cpu_ns() - began_ns })
+        let segments = self.held.segments.iter().map(|segment| Container::in_memory(segment.bytes.clone(), path));
+        let bytes = merge::join(segments, &self.partial.temporary(), path, &meta)?;
+        Ok(Summary { events: self.held.rows(), bytes, cpu_ns: self.cpu_ns + clock::thread_cpu_ns() - began_ns })
     }
 
     /// Writes the events as segments of a recording that was cut off.
     pub(super) fn leave(self) -> Result<()> {
-        let write = |(number, bytes): (usize, &Bytes)| self.partial.write(&format!("{:06}.parquet", number + 1), bytes);
+        let write = |(number, segment): (usize, &HeldSegment)| {
+            self.partial.write(&format!("{:06}.parquet", number + 1), &segment.bytes)
+        };
         self.held.segments.iter().enumerate().try_for_each(write)
     }
 }

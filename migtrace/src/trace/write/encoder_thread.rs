@@ -51,11 +51,16 @@ pub(crate) enum Keep {
 /// Segments in memory.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Held {
-    /// Each is a complete file; oldest first.
-    pub(crate) segments: Vec<Bytes>,
-    pub(crate) rows: u64,
+    /// Oldest first.
+    pub(crate) segments: Vec<HeldSegment>,
     /// Rows that were evicted.
     pub(crate) evicted: u64,
+}
+
+impl Held {
+    pub(crate) fn rows(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.rows).sum()
+    }
 }
 
 /// The sending end. When dropped, it waits until the thread has processed all messages.
@@ -116,9 +121,17 @@ impl Encoder {
     /// # Errors
     /// As [`Encoder::segment`].
     pub(crate) fn held(&mut self) -> Result<Held> {
+        self.held_later()?.recv().map_err(|_| self.failure())
+    }
+
+    /// The same, to wait for. Nothing comes if the thread fails before.
+    ///
+    /// # Errors
+    /// As [`Encoder::segment`].
+    pub(crate) fn held_later(&mut self) -> Result<Receiver<Held>> {
         let (answer, held) = sync_channel(1);
         self.send(Message::Hold(answer))?;
-        held.recv().map_err(|_| self.failure())
+        Ok(held)
     }
 
     /// Changes the metadata.
@@ -178,10 +191,12 @@ struct Worker {
     path: PathBuf,
 }
 
-struct HeldSegment {
-    bytes: Bytes,
-    rows: u64,
-    newest_ns: u64,
+/// A complete file in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct HeldSegment {
+    pub(crate) bytes: Bytes,
+    pub(crate) rows: u64,
+    pub(crate) newest_ns: u64,
 }
 
 impl Worker {
@@ -232,10 +247,6 @@ impl Worker {
     }
 
     fn held(&self) -> Held {
-        Held {
-            segments: self.held.iter().map(|s| s.bytes.clone()).collect(),
-            rows: self.held.iter().map(|s| s.rows).sum(),
-            evicted: self.evicted,
-        }
+        Held { segments: self.held.iter().cloned().collect(), evicted: self.evicted }
     }
 }

@@ -2,8 +2,10 @@
 
 pub(crate) mod dump;
 mod encoder_thread;
+mod join;
 pub(crate) mod merge;
 pub(crate) mod recover;
 pub(crate) mod rotation;
 pub(super) mod segment;
+pub(crate) mod snapshot;
 pub(crate) mod writer;

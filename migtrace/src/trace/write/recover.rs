@@ -7,6 +7,7 @@ use crate::{
     recording::Meta,
     trace::{
         error::{Error, Result},
+        parquet::container::Container,
         partial_dir::{self, Partial},
         read::Trace,
         schema::FORMAT_VERSION,
@@ -58,7 +59,7 @@ pub fn recover(path: &Path, out: Option<&Path>) -> Result<Recovered> {
     let Some(meta) = meta else { return Err(Error::NothingToRecover { path: partial.dir }) };
     // Another name can be on another disk: the usual reason for it is that this disk is full.
     let temporary = if out == trace { partial.temporary() } else { partial_dir::with_suffix(out, ".joining") };
-    let bytes = merge::join(&whole, &temporary, out, &meta)?;
+    let bytes = merge::join(whole.iter().map(|path| Container::open(path)), &temporary, out, &meta)?;
     if left_out.is_empty() {
         partial.remove()?;
     }

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use super::{merge::Summary, writer::Writer};
+use super::{merge::Summary, snapshot::Snapshot, writer::Writer};
 use crate::{
     clock,
     event::Event,
@@ -181,6 +181,14 @@ impl Output {
         let meta = Meta { end_ns: Some(end_ns), wall_change_ns: self.wall_change_ns(), ..self.meta.clone() };
         self.close(path.clone(), move |path| held.write(path, &meta))?;
         Ok(path)
+    }
+
+    /// What a flight recording has in memory, to be sent elsewhere. `end_ns`: the time now.
+    ///
+    /// # Errors
+    /// As [`Writer::push`].
+    pub fn snapshot(&mut self, end_ns: u64) -> Result<Snapshot> {
+        self.writer.snapshot(Meta { end_ns: Some(end_ns), ..self.meta.clone() })
     }
 
     /// Ends the recording; its last file carries `meta`.

@@ -63,8 +63,8 @@ pub(crate) fn meta_entry(meta: &str) -> KeyValue {
     KeyValue::new(META_KEY.to_owned(), meta.to_owned())
 }
 
-/// Fills in the footer's checksum in a new file.
-fn seal(file: &mut [u8]) {
+/// Fills in the footer's checksum in a new file, of which `file` is the end.
+pub(super) fn seal(file: &mut [u8]) {
     let footer_end = file.len() - TAIL;
     let mut tail = [0; TAIL];
     tail.copy_from_slice(&file[footer_end..]);

@@ -11,6 +11,7 @@ use super::{
     encoder_thread::{Encoder, Held, Keep},
     merge::{self, Summary},
     segment::{self, meta_json},
+    snapshot::Snapshot,
 };
 use crate::{
     clock,
@@ -18,6 +19,7 @@ use crate::{
     recording::Meta,
     trace::{
         error::Result,
+        parquet::container::Container,
         partial_dir::{self, Partial},
         row::from_event,
         schema::Buffers,
@@ -180,8 +182,9 @@ impl Writer {
         }
         self.flush()?;
         let began_ns = clock::thread_cpu_ns();
-        let bytes =
-            merge::join(&partial_dir::segments(&self.partial.dir)?, &self.partial.temporary(), &self.path, meta)?;
+        let segments = partial_dir::segments(&self.partial.dir)?;
+        let segments = segments.iter().map(|path| Container::open(path));
+        let bytes = merge::join(segments, &self.partial.temporary(), &self.path, meta)?;
         self.partial.remove()?;
         Ok(Summary { events: self.events, bytes, cpu_ns: self.cpu_ns() + clock::thread_cpu_ns() - began_ns })
     }
@@ -203,6 +206,16 @@ impl Writer {
         self.close()?;
         let held = self.encoder.as_mut().map_or_else(|| Ok(Held::default()), Encoder::held)?;
         Ok(Dump::new(held, self.partial.clone(), self.cpu_ns()))
+    }
+
+    /// As [`Writer::held`], without waiting for segments that are still to be encoded: who takes the snapshot waits.
+    ///
+    /// # Errors
+    /// As [`Writer::push`].
+    pub fn snapshot(&mut self, meta: Meta) -> Result<Snapshot> {
+        self.close()?;
+        let held = self.encoder.as_mut().map(Encoder::held_later).transpose()?;
+        Ok(Snapshot::new(held, meta, self.path.clone()))
     }
 
     /// Sets the age at which segments are closed, so that a test does not depend on the machine's speed.
