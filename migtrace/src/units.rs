@@ -1,5 +1,7 @@
 //! Units: the size of a page, and numbers with units as options and filters accept them: `42`, `0x7f00`, `10us`, `64k`.
 
+use std::time::Duration;
+
 /// Bytes of a base page. x86-64 is the only architecture so far.
 pub const PAGE_BYTES: u64 = 4096;
 
@@ -111,6 +113,16 @@ pub fn exact(n: i128, unit: Unit) -> String {
     largest.map_or_else(|| n.to_string(), |(name, _, factor)| format!("{}{name}", n / i128::from(*factor)))
 }
 
+/// Reads a time: `30` or `0.5` are seconds; with a unit, `30s` or `2m`.
+///
+/// # Errors
+/// The text is not a time, or it is 0.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    let plain = text.parse::<f64>().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
+    let time = plain.map_or_else(|| humantime::parse_duration(text).map_err(|e| e.to_string()), Ok)?;
+    if time.is_zero() { Err("must be longer than 0".to_owned()) } else { Ok(time) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,5 +183,13 @@ mod tests {
             assert_eq!(exact(n, unit), text);
             assert_eq!(parse(text).map(|q| i128::from(q.value)), Ok(n), "{text}");
         }
+    }
+
+    #[test]
+    fn times_are_seconds_or_have_a_unit() {
+        assert_eq!(seconds("30"), Ok(Duration::from_secs(30)));
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(seconds("2m"), Ok(Duration::from_secs(120)));
+        assert!(seconds("0").is_err() && seconds("-1").is_err() && seconds("soon").is_err());
     }
 }

@@ -5,6 +5,7 @@ mod color;
 mod compare;
 mod completions;
 mod doctor;
+mod dump_server;
 mod export;
 mod filter;
 mod follow;

@@ -9,12 +9,14 @@ use migtrace::{
     units,
 };
 
+use super::dump_server::DumpArgs;
+
 #[derive(clap::Args)]
 #[command(next_help_heading = "Files")]
 pub(crate) struct OutputArgs {
     /// Keep only the last SECONDS, in memory. Each SIGUSR1, and the end of the recording, writes them to a file: FILE, then
     /// FILE with a number
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with_all = ["rotate_size", "rotate_time"])]
+    #[arg(long, value_name = "SECONDS", value_parser = units::seconds, conflicts_with_all = ["rotate_size", "rotate_time"])]
     flight: Option<Duration>,
     /// Maximum size of the encoded events that --flight keeps; above it, the oldest are evicted early, and counted
     #[arg(long, value_name = "SIZE", default_value = "256m", value_parser = units::size_bytes, requires = "flight")]
@@ -23,6 +25,8 @@ pub(crate) struct OutputArgs {
     /// 'kind == fault && latency_ns >= 10ms'. At most once every SECONDS
     #[arg(long, value_name = "EXPR", requires = "flight")]
     trigger: Option<Filter>,
+    #[command(flatten)]
+    pub(crate) dump: DumpArgs,
     /// Start a new file (run.1.parquet, run.2.parquet, ...) when this one reaches SIZE, such as 500m or 4g
     #[arg(long, value_name = "SIZE", value_parser = units::size_bytes)]
     rotate_size: Option<u64>,
@@ -78,26 +82,11 @@ impl Trigger {
     }
 }
 
-/// `30`, `0.5`, or with a unit: `30s`, `2m`.
-fn seconds(text: &str) -> Result<Duration, String> {
-    let plain = text.parse::<f64>().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
-    let time = plain.map_or_else(|| humantime::parse_duration(text).map_err(|e| e.to_string()), Ok)?;
-    if time.is_zero() { Err("must be longer than 0".to_owned()) } else { Ok(time) }
-}
-
 #[cfg(test)]
 mod tests {
     use migtrace::event::{Body, Phase};
 
     use super::*;
-
-    #[test]
-    fn times_are_seconds_or_have_a_unit() {
-        assert_eq!(seconds("30"), Ok(Duration::from_secs(30)));
-        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
-        assert_eq!(seconds("2m"), Ok(Duration::from_secs(120)));
-        assert!(seconds("0").is_err() && seconds("-1").is_err() && seconds("soon").is_err());
-    }
 
     #[test]
     fn a_trigger_fires_once_in_the_time_that_is_kept() {

@@ -33,6 +33,7 @@ use tokio::{
 };
 
 use super::{
+    dump_server::{self, DumpServer},
     filter::{self, FilterArgs},
     follow::{self, TreeArgs},
     output::{self, Trigger},
@@ -58,6 +59,8 @@ use super::{
   migtrace record --cgroup /system.slice/db.service --filter 'kind != fault || nid != cpu_node'
   migtrace record --sample 100 --uid 1000
   migtrace record --flight 30        (kill -USR1 writes the last 30 seconds)
+  migtrace record --flight 5m --listen 127.0.0.1:9436
+  curl -OJ 'http://127.0.0.1:9436/dump?last=1m'
   migtrace record --rotate-size 1g --rotate-keep 8
 
 {}", filter::EXAMPLES))]
@@ -169,6 +172,7 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
     // From here on a signal ends the recording in good order, also one that comes while the probes are attached.
     let mut stop = Stop::listen()?;
     let dump = signal(SignalKind::user_defined1()).context("listening for signals")?;
+    let clients = DumpServer::start(&args.files.dump, &args.output).await?;
     let workload = match &args.command[..] {
         [] => None,
         argv => Some(Workload::hold(argv, args.user.as_ref()).with_context(|| format!("starting {}", argv[0]))?),
@@ -192,6 +196,7 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
         output,
         dump,
         is_flight: plan.flight.is_some(),
+        clients,
         trigger: args.files.trigger(),
         pids: args.filter.pid.clone(),
         progress: Progress::new(args.quiet),
@@ -224,6 +229,8 @@ struct Recording {
     /// The signal that requests a flight recording to be written.
     dump: Signal,
     is_flight: bool,
+    /// Clients that request it over HTTP.
+    clients: DumpServer,
     trigger: Option<Trigger>,
     /// The processes that --pid lists.
     pids: Vec<u32>,
@@ -246,6 +253,8 @@ impl Recording {
                 },
                 status = stop.wait() => break status,
                 _ = self.dump.recv() => self.write_held()?,
+                client = self.clients.next() => dump_server::answer(client, &mut self.output, clock::boot_ns())
+                    .with_context(|| self.while_writing())?,
                 _ = tick.tick() => {
                     session.tick();
                     self.output.tick().with_context(|| self.while_writing())?;

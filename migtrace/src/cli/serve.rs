@@ -9,15 +9,16 @@ use anyhow::{Context, Result};
 use migtrace::{
     live::{
         host::requirements,
-        privilege,
         session::{Session, SessionError},
     },
     serve::{self, Serving, http, scrape},
 };
-use rustix::thread::CapabilitySet;
 use tokio::sync::mpsc;
 
-use super::{stop::Stop, web::WebArgs};
+use super::{
+    stop::Stop,
+    web::{self, WebArgs},
+};
 
 /// Export page faults and migrations of the whole system as metrics for Prometheus
 ///
@@ -55,23 +56,13 @@ fn path(text: &str) -> Result<String, String> {
     }
 }
 
-/// Threads that answer requests: one encodes text while the main thread reads counts.
-const ANSWERING_THREADS: usize = 1;
-/// Threads that read the --web-config file and compare passwords, which takes long by design.
-const BLOCKING_THREADS: usize = 4;
 /// Requests that can wait for counts.
 const WAITING: usize = http::CONNECTIONS;
 
 /// Runs the subcommand.
 pub(crate) fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
     requirements::check().map_err(SessionError::from)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(ANSWERING_THREADS)
-        .max_blocking_threads(BLOCKING_THREADS)
-        .on_thread_start(|| privilege::keep(CapabilitySet::empty()))
-        .enable_all()
-        .build()
-        .context("starting the runtime")?;
+    let runtime = web::runtime()?;
     let done = runtime.block_on(serve(args, verbose));
     // Responses in progress are cut off.
     runtime.shutdown_background();
@@ -88,7 +79,7 @@ async fn serve(args: &Args, verbose: bool) -> Result<()> {
     session.log_unattached();
     let serving = Serving::new(session, args.cgroups as usize);
     let (ask, asks) = mpsc::channel(WAITING);
-    tokio::spawn(http::answer(listener, scrape::router(&args.path, ask), web));
+    tokio::spawn(http::answer(listener, scrape::router(&args.path, ask), web, http::CONNECTION_TIME));
     eprintln!("migtrace: serving {scheme}://{address}{}; Ctrl-C ends it", args.path);
     let stopped = async {
         // Without a command there is no status, and nothing to fail.

@@ -1,7 +1,8 @@
 //! The HTTP server: connections, and what each may take; encryption and passwords are those of `web/`. What is answered, the
-//! paths, is that of `scrape.rs`.
+//! paths, is that of `scrape.rs`
+//! and `dump.rs`.
 //!
-//! A connection has one request. It is limited: to ten seconds, whatever it does, to a request of a few KiB, and to sixteen at
+//! A connection has one request. It is limited: in time, whatever it does, to a request of a few KiB, and to sixteen at
 //! once. More wait in the kernel's queue, which is bounded too.
 
 use std::{future::poll_fn, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
@@ -46,7 +47,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The address cannot be bound.
 #[derive(Debug, Error)]
-#[error("cannot listen on {address}: {error}. Is another `migtrace serve` running? --listen takes another address")]
+#[error("cannot listen on {address}: {error}. Is another migtrace running there? --listen takes another address")]
 pub struct ListenError {
     address: SocketAddr,
     error: io::Error,
@@ -60,8 +61,8 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
     TcpListener::bind(address).await.map_err(|error| ListenError { address, error })
 }
 
-/// Answers requests by `router`. Never ends.
-pub async fn answer(listener: TcpListener, router: Router, web: Web) {
+/// Answers requests by `router`, each within `limit`, usually [`CONNECTION_TIME`]. Never ends.
+pub async fn answer(listener: TcpListener, router: Router, web: Web, limit: Duration) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -75,7 +76,7 @@ pub async fn answer(listener: TcpListener, router: Router, web: Web) {
         };
         let (router, web) = (router.clone(), web.clone());
         tokio::spawn(async move {
-            if timeout(CONNECTION_TIME, connection(stream, router, web)).await.is_err() {
+            if timeout(limit, connection(stream, router, web)).await.is_err() {
                 log::debug!("a connection timed out and was closed");
             }
             drop(place);

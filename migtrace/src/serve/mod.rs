@@ -1,11 +1,13 @@
-//! `migtrace serve`: keeps the counts and exports them over HTTP.
+//! What answers over HTTP: `migtrace serve`, which keeps the counts and exports them, and a flight recording, whose last events
+//! are sent as a trace ([`dump`]).
 //!
 //! Counts are read from the kernel on request, at most once a second. They are read at least every ten seconds, so that
-//! exited processes make room for others. Another thread encodes and sends them ([`http`]), so a slow scraper does not
+//! exited processes make room for others. Another thread encodes and sends them, so a slow scraper does not
 //! delay the reader.
 
 mod accept;
 mod cost;
+pub mod dump;
 pub mod http;
 pub mod scrape;
 mod serving;

@@ -24,7 +24,7 @@ pub(in crate::serve) async fn secured(file: Option<&Path>) -> SocketAddr {
     let address = listener.local_addr().expect("it listens");
     let (ask, mut asks) = mpsc::channel::<Ask>(CONNECTIONS);
     let web = Web::new(file).await.expect("a usable file");
-    tokio::spawn(answer(listener, scrape::router("/metrics", ask), web));
+    tokio::spawn(answer(listener, scrape::router("/metrics", ask), web, CONNECTION_TIME));
     tokio::spawn(async move {
         while let Some(ask) = asks.recv().await {
             let _ = ask.send(Arc::new(Families::default()));
