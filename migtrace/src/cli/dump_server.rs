@@ -15,7 +15,7 @@ use super::web::{self, WebArgs};
 pub(crate) struct DumpArgs {
     /// With --flight: answer `GET /dump?last=DURATION` on this address and port with a trace of the last events, such as
     /// 127.0.0.1:9436. Without `last`, all that is kept
-    #[arg(long, value_name = "ADDR", requires = "flight")]
+    #[arg(long, value_name = "ADDR", requires = "flight", value_parser = web::address)]
     listen: Option<SocketAddr>,
     #[command(flatten)]
     web: WebArgs,

@@ -34,7 +34,7 @@ use super::{
   curl http://127.0.0.1:9435/metrics")]
 pub(crate) struct Args {
     /// Address and port to listen on
-    #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 9435)))]
+    #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 9435)), value_parser = web::address)]
     listen: SocketAddr,
     /// Path of the metrics; other paths return 404
     #[arg(long, value_name = "PATH", default_value = "/metrics", value_parser = path)]

@@ -15,6 +15,17 @@ pub(crate) struct WebArgs {
     web_config: Option<PathBuf>,
 }
 
+/// Reads an address and a port.
+///
+/// # Errors
+/// Another form, such as `localhost:9435` or `:9435`, which say what to write instead.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        let all = "127.0.0.1:9435, [::1]:9435, or [::]:9435 for all addresses of this machine";
+        format!("not an IP address with a port: write {all}")
+    })
+}
+
 /// Threads that answer requests: one encodes text while the main thread reads counts.
 const ANSWERING_THREADS: usize = 1;
 /// Threads that read the --web-config file, compare passwords, which takes long by design, and encode traces.
@@ -47,5 +58,18 @@ impl WebArgs {
         web.warnings(address).await.iter().for_each(|warning| log::warn!("{warning}"));
         let scheme = if web.encrypts().await { "https" } else { "http" };
         Ok((web, scheme))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_none_is_an_error_that_says_what_to_write() {
+        assert!(address("127.0.0.1:9435").is_ok() && address("[::]:9435").is_ok());
+        for text in ["localhost:9435", ":9435", "9435", "::1:9435", "127.0.0.1", "127.0.0.1:99999"] {
+            assert!(address(text).is_err_and(|why| why.contains("[::1]:9435")), "{text}");
+        }
     }
 }
