@@ -168,3 +168,46 @@ fn phase(text: &str) {
     // it.
     unsafe { libc::prctl(name, text.as_ptr(), text.len(), 0, 0) };
 }
+
+/// Waits until `migtrace` has written this text to its stderr, a file.
+fn wait_for_text(path: &std::path::Path, text: &str) -> bool {
+    let began = std::time::Instant::now();
+    while began.elapsed() < std::time::Duration::from_secs(30) {
+        if fs::read_to_string(path).is_ok_and(|log| log.contains(text)) {
+            return true;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    false
+}
+
+/// `systemctl reload` and logrotate send SIGHUP to a service; it ended with status 0, and nothing started it again. A
+/// recording under nohup ended with its terminal.
+#[test]
+fn a_hangup_ends_neither_a_service_nor_a_recording_under_nohup() {
+    let test = "a_hangup_ends_neither_a_service_nor_a_recording_under_nohup";
+    if fault_attach_method().is_none() {
+        return skipped(test, "this process cannot trace faults on this machine");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_migtrace");
+    let trace = dir.path().join("run.parquet");
+    for (name, ready, wrapper, arguments) in [
+        ("serve", "serving", vec!["setsid", "--wait", program], vec!["serve", "--listen", "127.0.0.1:0"]),
+        ("record", "recording into", vec!["nohup", program], vec!["record", "-o", trace.to_str().unwrap()]),
+    ] {
+        let log = dir.path().join(name);
+        let mut command = Command::new(wrapper[0]);
+        command.args(&wrapper[1..]).args(arguments).stdout(fs::File::create(dir.path().join("out")).unwrap());
+        // setsid(1) forks if it leads its group; here it does not.
+        let mut child = command.env_remove("MIGTRACE_LOG").stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
+        let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
+        assert!(wait_for_text(&log, ready), "{name}: {}", fs::read_to_string(&log).unwrap());
+        let send = |signal| nix::sys::signal::kill(pid, signal).unwrap();
+        send(nix::sys::signal::Signal::SIGHUP);
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        assert!(child.try_wait().unwrap().is_none(), "{name} has ended: {}", fs::read_to_string(&log).unwrap());
+        send(nix::sys::signal::Signal::SIGTERM);
+        assert!(child.wait().unwrap().success(), "{name}: {}", fs::read_to_string(&log).unwrap());
+    }
+}

@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
 }
 
 async fn serve(args: &Args, verbose: bool) -> Result<()> {
-    let mut stop = Stop::listen()?;
+    let mut stop = Stop::listen_as_service()?;
     // Before the programs are loaded: that takes a while, and would be in vain.
     let listener = http::listen(args.listen).await?;
     let address = listener.local_addr().context("asking for the address")?;

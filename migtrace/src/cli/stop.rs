@@ -1,6 +1,7 @@
 //! Ends a recording: when the traced command exits, on a signal, or after a time.
 
 use std::{
+    fs::File,
     os::unix::process::ExitStatusExt,
     process::ExitStatus,
     time::{Duration, Instant},
@@ -8,6 +9,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use migtrace::live::workload::{NotStarted, Workload, shell_status};
+use procfs::process::Process;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::JoinHandle,
@@ -40,23 +42,66 @@ pub(crate) struct Stop {
     /// A signal came and was forwarded to the command.
     signalled: bool,
     signals: [Signal; 2],
-    /// `None`: SIGHUP was ignored when this program started, as by nohup(1).
-    hangup: Option<Signal>,
+    hangup: Hangup,
     deadline: Option<Instant>,
     /// The time is over, and the command was ended for that.
     expired: bool,
 }
 
+/// What SIGHUP does.
+enum Hangup {
+    /// Ends the recording: its terminal was closed.
+    Ends(Signal),
+    /// Nothing. A service has no terminal, and nothing to read again; administrators send SIGHUP after changing a file.
+    Reloads(Signal),
+    /// Nothing: the process was started to ignore it, as by nohup(1).
+    Ignored,
+}
+
+impl Hangup {
+    fn listen(is_service: bool) -> Result<Self> {
+        let ignored = Process::myself().and_then(|process| process.status()).map_or(0, |status| status.sigign);
+        if ignored & (1 << (libc::SIGHUP - 1)) != 0 {
+            return Ok(Self::Ignored);
+        }
+        let hangup = signal(SignalKind::hangup()).context("listening for signals")?;
+        let has_terminal = File::open("/dev/tty").is_ok();
+        Ok(if is_service && !has_terminal { Self::Reloads(hangup) } else { Self::Ends(hangup) })
+    }
+
+    /// Waits until it ends the recording.
+    async fn ends(&mut self) {
+        match self {
+            Self::Ends(hangup) => drop(hangup.recv().await),
+            Self::Reloads(hangup) => {
+                while hangup.recv().await.is_some() {
+                    log::debug!("SIGHUP: nothing to do, files are read for each connection");
+                }
+            }
+            Self::Ignored => std::future::pending().await,
+        }
+    }
+}
+
 impl Stop {
     /// Starts to catch signals, which end the recording in good order from now on. Call it before the recording is announced.
     pub(crate) fn listen() -> Result<Self> {
+        Self::with(Hangup::listen(false)?)
+    }
+
+    /// The same for a service, which SIGHUP does not end unless it runs in a terminal.
+    pub(crate) fn listen_as_service() -> Result<Self> {
+        Self::with(Hangup::listen(true)?)
+    }
+
+    fn with(hangup: Hangup) -> Result<Self> {
         let listen = |kind| signal(kind).context("listening for signals");
         Ok(Self {
             command: None,
             command_pid: None,
             signalled: false,
             signals: [listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?],
-            hangup: if is_ignored(libc::SIGHUP) { None } else { Some(listen(SignalKind::hangup())?) },
+            hangup,
             deadline: None,
             expired: false,
         })
@@ -104,7 +149,7 @@ impl Stop {
                 }
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
-                () = signalled(&mut self.hangup) => {}
+                () = self.hangup.ends() => {}
                 () = over => self.expired = true,
             }
             self.signalled = true;
@@ -127,29 +172,12 @@ impl Stop {
 
     /// From now on a signal ends the program at once; the segments written so far stay.
     fn exit_on_next_signal(&self) {
-        let hangup = self.hangup.as_ref().map(|_| libc::SIGHUP);
+        let hangup = matches!(self.hangup, Hangup::Ends(_)).then_some(libc::SIGHUP);
         for kind in [libc::SIGINT, libc::SIGTERM].into_iter().chain(hangup) {
             // SAFETY: sets the default action, which has no preconditions.
             unsafe { libc::signal(kind, libc::SIG_DFL) };
         }
     }
-}
-
-/// Waits for the signal. `None` never comes.
-pub(crate) async fn signalled(signal: &mut Option<Signal>) {
-    match signal {
-        Some(signal) => drop(signal.recv().await),
-        None => std::future::pending().await,
-    }
-}
-
-/// Whether this process ignores a signal.
-fn is_ignored(signal: i32) -> bool {
-    // SAFETY: plain integers and a pointer, for which all zeroes is a valid value.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    // SAFETY: a new action is not given, and `action` is a valid place for the present one.
-    let asked = unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) };
-    asked == 0 && action.sa_sigaction == libc::SIG_IGN
 }
 
 #[cfg(test)]
