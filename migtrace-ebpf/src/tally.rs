@@ -113,7 +113,8 @@ fn add_to_process(pid: u32, ts_ns: u64, increment: &Increment) -> bool {
     let Some(tally) = found else { return false };
     // SAFETY: as in add_by_key(); the collector removes only entries of processes that have ended.
     let tally = unsafe { &mut *tally };
-    if tally.named_ns == 0 {
+    // A container's first process, and a service's, counts its first faults in the cgroup of the program that starts it.
+    if tally.named_ns == 0 || tally.cgroup_id != cgroup::current_id() {
         identify(tally, ts_ns);
     }
     let key = &increment.key;

@@ -1,4 +1,4 @@
-//! Counts by process. Counts of exited processes are added to their cgroups.
+//! Counts by process, and by the cgroup that a process was in when it was counted.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +18,7 @@ impl From<&ProcessKey> for ProcessId {
 /// Counts of one process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Process {
-    /// Task name when the process was last seen: first counted on a CPU, or exec.
+    /// Task name when the process was last seen: first counted on a CPU, or in another cgroup, or exec.
     pub comm: Comm,
     /// Time of that: CLOCK_BOOTTIME, ns.
     pub named_ns: u64,
@@ -86,19 +86,19 @@ pub struct Processes {
     pub live: BTreeMap<ProcessId, Process>,
     /// Processes found to have exited at this read, with all their counts.
     pub ending: BTreeMap<ProcessId, Process>,
-    /// Sum of all exited processes, by cgroup, without evicted cgroups.
-    pub ended: BTreeMap<u64, Process>,
+    /// Counts by cgroup, including exited processes, without evicted cgroups. What is new at a read is the cgroup's in which
+    /// the process is then; so no cgroup's counts decrease if a process changes its cgroup.
+    pub cgroups: BTreeMap<u64, Process>,
 }
 
 impl Processes {
-    /// Counts by cgroup, including exited processes.
-    #[must_use]
-    pub fn by_cgroup(&self) -> BTreeMap<u64, Process> {
-        let mut cgroups = self.ended.clone();
-        for process in self.live.values() {
-            cgroups.entry(process.cgroup_id).or_default().merge(process);
+    /// Takes the counts of all processes as read now.
+    pub(crate) fn update(&mut self, read: BTreeMap<ProcessId, Process>) {
+        for (id, process) in &read {
+            let growth = self.live.get(id).map_or(*process, |before| process.since(before));
+            self.cgroups.entry(process.cgroup_id).or_default().merge(&growth);
         }
-        cgroups
+        self.live = read;
     }
 
     /// Cgroups with running processes.
@@ -112,7 +112,6 @@ impl Processes {
         self.ending.clear();
         for id in ended {
             if let Some(process) = self.live.remove(id) {
-                self.ended.entry(process.cgroup_id).or_default().merge(&process);
                 self.ending.insert(*id, process);
             }
         }
@@ -127,11 +126,23 @@ mod tests {
     fn what_a_process_did_stays_with_its_cgroup_when_it_ends() {
         let id = ProcessId { pid: 7, start_ns: Some(1) };
         let process = Process { cgroup_id: 3, faults: 5, ..Process::default() };
-        let mut processes = Processes { live: [(id, process)].into(), ..Processes::default() };
-        let before = processes.by_cgroup();
+        let mut processes = Processes::default();
+        processes.update([(id, process)].into());
         processes.end(&[id].into());
         assert!(processes.live.is_empty() && processes.ending.contains_key(&id));
-        assert_eq!(processes.by_cgroup()[&3].faults, before[&3].faults);
+        processes.update(BTreeMap::new());
+        assert_eq!(processes.cgroups[&3].faults, 5);
+    }
+
+    /// The counts of the old cgroup would decrease, which a scraper takes for a restart.
+    #[test]
+    fn a_process_that_changes_its_cgroup_leaves_its_counts_there() {
+        let id = ProcessId { pid: 7, start_ns: Some(1) };
+        let mut processes = Processes::default();
+        for (cgroup_id, faults) in [(3, 5), (3, 6), (4, 16), (4, 17)] {
+            processes.update([(id, Process { cgroup_id, faults, ..Process::default() })].into());
+        }
+        assert_eq!((processes.cgroups[&3].faults, processes.cgroups[&4].faults), (6, 11));
     }
 
     #[test]

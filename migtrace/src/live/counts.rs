@@ -1,6 +1,9 @@
 //! Reads the programs' counts from their maps.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use aya::{
     Pod,
@@ -65,10 +68,10 @@ impl Reader {
         Ok(&self.counts)
     }
 
-    /// Drops the sums of exited processes for these cgroups: they are in no count from now on.
+    /// Drops the counts of these cgroups, which have no running processes.
     pub fn forget_cgroups(&mut self, ids: &[u64]) {
         for id in ids {
-            self.counts.processes.ended.remove(id);
+            self.counts.processes.cgroups.remove(id);
         }
     }
 
@@ -78,13 +81,14 @@ impl Reader {
         let ended =
             if crowded || self.reads.is_multiple_of(READS_PER_CLEANING) { self.ended() } else { BTreeSet::new() };
         self.reads = self.reads.wrapping_add(1);
-        self.counts.processes.live.clear();
+        let mut read = BTreeMap::new();
         for entry in entries(&self.maps.processes) {
             let (key, cpus) = entry?;
             let mut process = Process::default();
             cpus.iter().for_each(|tally| process += tally);
-            self.counts.processes.live.insert(ProcessId::from(&key), process);
+            read.insert(ProcessId::from(&key), process);
         }
+        self.counts.processes.update(read);
         for id in &ended {
             // A missing entry was not counted after the last read.
             let _ = self.maps.processes.remove(&ProcessKey { pid: id.pid, start_ns: id.start_ns.unwrap_or(0), pad: 0 });

@@ -59,9 +59,9 @@ fn machine() -> Machine {
         (moved(1, None), count(1, &[])),
     ];
     let process = Process { cgroup_id: 5, faults: 4, remote_faults: 1, fault_ns: 2_005_400, ..Process::default() };
-    let processes = Processes { ended: [(5, process)].into(), ..Processes::default() };
+    let processes = Processes { cgroups: [(5, process)].into(), ..Processes::default() };
     let mut shown = Shown::new(5);
-    shown.update(&processes.by_cgroup(), &[(5, "/a \"b\"\n".to_owned())].into(), 1.0);
+    shown.update(&processes.cgroups, &[(5, "/a \"b\"\n".to_owned())].into(), 1.0);
     let mut tally = Tally::default();
     let request = |ret| Request {
         name: RequestName::Mbind,

@@ -138,10 +138,10 @@ impl Serving {
         let ran = self.session.ran();
         let measured = self.session.measured();
         let Some(counts) = self.session.counts()? else { return Ok(()) };
-        let by_cgroup = counts.processes.by_cgroup();
+        let by_cgroup = &counts.processes.cgroups;
         by_cgroup.keys().for_each(|id| self.cgroups.see(*id));
         let elapsed_s = elapsed.unwrap_or_default().as_secs_f64();
-        self.shown.update(&by_cgroup, &self.cgroups.paths(), elapsed_s);
+        self.shown.update(by_cgroup, &self.cgroups.paths(), elapsed_s);
         let forgotten = self.shown.forget(&counts.processes.running_in());
         let so_far = Cost {
             started_s: self.started_s,

@@ -118,6 +118,34 @@ fn served_counts_equal_those_of_the_workload() {
     server.end();
 }
 
+/// Container runtimes and systemd start a process in their own cgroup, move it, and execute the program. The process was
+/// counted in the cgroup of its first fault.
+#[test]
+fn a_process_is_counted_in_the_cgroup_that_it_entered() {
+    const PAGES: f64 = 2000.0;
+    let cgroup = Path::new("/sys/fs/cgroup/entered");
+    fs::create_dir(cgroup).unwrap();
+    let server = Server::start();
+    let script = Script::new(&format!("anon seg {PAGES}p\nmap seg\ntouch seg write\n"));
+    let mut entering = Command::new("taskset");
+    entering.args([
+        "--cpu-list",
+        "0",
+        "sh",
+        "-c",
+        "echo $$ > /sys/fs/cgroup/entered/cgroup.procs && exec \"$0\" \"$@\"",
+    ]);
+    let memtoy = script.command();
+    let output = entering.arg(memtoy.get_program()).args(memtoy.get_args()).output().unwrap();
+    assert!(output.status.success(), "{:?}", texts(&output));
+    thread::sleep(Duration::from_millis(1100));
+    let metrics = server.metrics().unwrap();
+    let faults = sum(&metrics, "migtrace_cgroup_faults_total", &["cgroup=\"/entered\""]);
+    assert!((PAGES..2.0 * PAGES).contains(&faults), "{faults} faults\n{metrics}");
+    server.end();
+    wait_for("the cgroup is empty", || fs::remove_dir(cgroup).ok());
+}
+
 /// A Prometheus that scrapes the server every two seconds and has its own data directory.
 struct Prometheus {
     _child: ChildGuard,
