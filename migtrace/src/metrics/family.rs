@@ -57,6 +57,17 @@ impl Families {
         METRICS.iter().filter_map(|metric| Some((*metric, self.by_name.get(metric.name)?)))
     }
 
+    /// Only these metrics, by the name of the metric or of a sample.
+    #[must_use]
+    pub fn only(&self, names: &[String]) -> Self {
+        let is_named = |metric: &Metric| {
+            let samples = metric.samples();
+            names.iter().any(|name| name == metric.name || name == metric.stem() || samples.contains(name))
+        };
+        let named = self.iter().filter(|(metric, _)| is_named(metric));
+        Self { by_name: named.map(|(metric, samples)| (metric.name, samples.clone())).collect() }
+    }
+
     /// Value of one sample.
     #[cfg(test)]
     pub(super) fn get(&self, metric: &Metric, labels: &[(&'static str, &str)]) -> Option<&Value> {

@@ -124,6 +124,24 @@ fn assert_line(text: &str, line: &str) {
     assert!(text.lines().any(|its| its == line), "no line {line} in:\n{text}");
 }
 
+/// A scrape of one metric got all of them.
+#[test]
+fn metrics_are_selected_by_the_name_of_the_metric_or_a_sample() {
+    let all = machine().families();
+    let types = |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let text = encode(&Arc::new(all.only(&names)), Format::OpenMetrics).expect("text");
+        let types: Vec<String> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).map(str::to_owned).collect();
+        assert!(text.ends_with("# EOF\n"), "{text}");
+        types
+    };
+    assert_eq!(types(&["migtrace_faults_total"]), ["migtrace_faults counter"]);
+    assert_eq!(types(&["migtrace_faults", "migtrace_requests_total"]).len(), 2);
+    assert_eq!(types(&["migtrace_fault_latency_seconds_bucket"]), ["migtrace_fault_latency_seconds histogram"]);
+    assert_eq!(types(&["no_such"]), Vec::<String>::new());
+}
+
 #[test]
 fn counts_are_samples_by_what_is_known() {
     let text = machine().text();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::State,
+    extract::{RawQuery, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
@@ -27,7 +27,7 @@ pub fn router(path: &str, asks: mpsc::Sender<Ask>) -> Router {
 }
 
 /// Encodes the metrics in the format that the scraper accepts.
-async fn metrics(State(asks): State<mpsc::Sender<Ask>>, headers: HeaderMap) -> Response {
+async fn metrics(State(asks): State<mpsc::Sender<Ask>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
     let Some(format) = accept::format(&headers) else {
         return (StatusCode::NOT_ACCEPTABLE, NOT_ACCEPTABLE).into_response();
     };
@@ -36,6 +36,8 @@ async fn metrics(State(asks): State<mpsc::Sender<Ask>>, headers: HeaderMap) -> R
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     let Ok(families) = families.await else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let names = names(query.as_deref().unwrap_or_default());
+    let families = if names.is_empty() { families } else { Arc::new(families.only(&names)) };
     match encode(&families, format) {
         Ok(text) => {
             let headers = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "Accept")];
@@ -43,4 +45,11 @@ async fn metrics(State(asks): State<mpsc::Sender<Ask>>, headers: HeaderMap) -> R
         }
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
+}
+
+/// The metrics that a query selects by `name[]`, as with Prometheus' Java and Python libraries. A scraper can have other
+/// parameters; they mean nothing here.
+fn names(query: &str) -> Vec<String> {
+    let parameters = form_urlencoded::parse(query.as_bytes());
+    parameters.filter(|(name, _)| name == "name[]").map(|(_, value)| value.into_owned()).collect()
 }

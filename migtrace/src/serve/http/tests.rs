@@ -119,3 +119,12 @@ async fn a_body_does_not_cost_the_response() {
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{bytes}: {answer}");
     }
 }
+
+#[tokio::test]
+async fn other_parameters_do_not_matter() {
+    let address = server().await;
+    for query in ["?name[]=migtrace_faults_total", "?name%5B%5D=x&format=y", "?", "?%ff=%"] {
+        let answer = said(address, &format!("GET /metrics{query} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{query}: {answer}");
+    }
+}
