@@ -211,3 +211,35 @@ fn a_hangup_ends_neither_a_service_nor_a_recording_under_nohup() {
         assert!(child.wait().unwrap().success(), "{name}: {}", fs::read_to_string(&log).unwrap());
     }
 }
+
+#[test]
+fn a_flight_recording_answers_with_a_whole_trace_and_leaves_no_file() {
+    let test = "a_flight_recording_answers_with_a_whole_trace_and_leaves_no_file";
+    if fault_attach_method().is_none() {
+        return skipped(test, "this process cannot trace faults on this machine");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (log, got) = (dir.path().join("log"), dir.path().join("got.parquet"));
+    let mut record = Command::new(env!("CARGO_BIN_EXE_migtrace"));
+    record.args(["record", "--flight", "1m", "--listen", &address, "-o", "run.parquet"]).current_dir(dir.path());
+    let mut child = record.env_remove("MIGTRACE_LOG").stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
+    assert!(wait_for_text(&log, "recording into"), "{}", fs::read_to_string(&log).unwrap());
+    let fetch = |query: &str| {
+        let url = format!("http://{address}/dump{query}");
+        Command::new("curl").args(["--silent", "--show-error", "--fail", "-o"]).arg(&got).arg(url).status().unwrap()
+    };
+    for query in ["", "?last=30s"] {
+        assert!(fetch(query).success());
+        let trace = Trace::open(&got).unwrap();
+        assert!(!trace.truncated());
+        assert!(trace.read_all().unwrap().iter().any(|event| matches!(event.body, Body::Fault(_))), "curl faults");
+    }
+    assert!(!fetch("?last=soon").success());
+    let left = fs::read_dir(dir.path().join("run.parquet.partial")).unwrap().count();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id().cast_signed()), nix::sys::signal::Signal::SIGINT)
+        .unwrap();
+    assert!(child.wait().unwrap().success(), "{}", fs::read_to_string(&log).unwrap());
+    // The metadata, which every recording has there.
+    assert_eq!(left, 1);
+}
