@@ -115,8 +115,7 @@ impl Session {
             stack_sources(&mut programs)?,
             Arc::clone(&counters),
             names,
-            processes,
-            scope.enrich.then(|| DetailsTable::new(scope.command_lines)),
+            (processes, scope.enrich.then(|| DetailsTable::new(scope.command_lines))),
             scope.filter.clone(),
             programs.sees(Probe::DirectMigrate),
         )

@@ -82,8 +82,7 @@ impl Reader {
         stacks: Option<stacks::Sources>,
         counters: Arc<Counters>,
         names: Names,
-        processes: Processes,
-        details: Option<DetailsTable>,
+        (processes, details): (Processes, Option<DetailsTable>),
         filter: Filter,
         sees_moves: bool,
     ) -> std::io::Result<Self> {
