@@ -92,7 +92,7 @@ fn workload(map: &str) -> ! {
             File::create(&path).unwrap();
             std::os::unix::fs::chown(&path, Some(4711), None).unwrap();
         }
-        "garbage" => fs::write(&path, vec![b'\n', 0xff, 0].repeat(100_000)).unwrap(),
+        "garbage" => fs::write(&path, [b'\n', 0xff, 0].repeat(100_000)).unwrap(),
         _ => {}
     }
     let protection = libc::PROT_READ | libc::PROT_WRITE;

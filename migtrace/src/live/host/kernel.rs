@@ -97,7 +97,7 @@ impl Kernel {
     ///
     /// It reads a copy that the kernel makes for it (struct syscall_tp_t), which BTF does not describe. The copy has the
     /// layout of the event while the common part of trace events has 8 bytes. RHEL 9.3 has 12, and `args` in the copy at 24
-    /// instead of 16 (before "bpf: Change syscall_nr type to int in struct syscall_tp_t", ba8ea72388a1).
+    /// instead of 16 (before "bpf: Change syscall_nr type to int in struct syscall_tp_t").
     #[must_use]
     pub fn describes_syscall_events(&self) -> bool {
         self.struct_size("trace_entry") == Some(8)
