@@ -105,7 +105,7 @@ fn a_cgroup_is_found_by_the_path_in_the_trace() {
     }
     let (status, _, err) = log(dir.path(), &["run.parquet", "--cgroup", "/work"]);
     assert_eq!(status, 2);
-    assert!(err.contains("run.parquet: --cgroup work: the trace has no event"), "{err}");
+    assert!(err.contains("run.parquet: --cgroup /work: the trace has no event"), "{err}");
 }
 
 #[test]

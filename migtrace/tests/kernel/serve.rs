@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -100,9 +100,11 @@ fn served_counts_equal_those_of_the_workload() {
     let before = server.metrics().unwrap();
     run("anon seg 8p\nmap seg\nmbind seg preferred 1\ntouch seg write\nmbind seg bind+move 2\n\
          mbind seg bind+move+lazy 3\ntouch seg write\n");
-    // The server reads new counts only if the last ones are older than one second.
+    // The server reads new counts only if the last ones are older than one second. Syscalls are counted by their events.
+    let requests = |text: &str| sum(text, "migtrace_requests_total", &["name=\"mbind\"", "result=\"ok\""]);
+    let wanted = requests(&before) + 3.0;
     thread::sleep(Duration::from_millis(1100));
-    let after = server.metrics().unwrap();
+    let after = wait_for("the counts of three syscalls", || server.metrics().filter(|text| requests(text) >= wanted));
     let gained = |name: &str, labels: &[&str]| sum(&after, name, labels) - sum(&before, name, labels);
     let (from, to) = ("src_node=\"1\"", "dst_node=\"2\"");
     let moved = "migtrace_migration_pages_total";
@@ -240,27 +242,8 @@ fn expand(query: &str) -> String {
     ["$host", "$node", "$cause"].iter().fold(query, |query, variable| query.replace(variable, ".*"))
 }
 
-#[test]
-fn every_panel_has_data() {
-    needs!(migrate_on_fault, prometheus);
-    let programs = PathBuf::from(std::env::var_os(PROMETHEUS).unwrap());
-    let dir = tempfile::tempdir().unwrap();
-    let server = Server::start();
-    let prometheus = Prometheus::start(&programs, dir.path(), server.address, "");
-    let balancing = Balancing::on();
-    for _ in 0..3 {
-        run(WORKLOAD);
-        run(BALANCED);
-    }
-    drop(balancing);
-    thread::sleep(Duration::from_secs(3));
-
-    let text = dir.path().join("metrics");
-    fs::write(&text, get(server.address, "/metrics", "text/plain").unwrap()).unwrap();
-    let mut check = Command::new(programs.join("promtool"));
-    let checked = check.args(["check", "metrics"]).stdin(fs::File::open(&text).unwrap()).output().unwrap();
-    assert!(checked.status.success(), "promtool check metrics: {:?}", texts(&checked));
-
+/// Returns the queries of all dashboards that give no number.
+fn empty_panels(prometheus: &Prometheus) -> Vec<String> {
     let mut empty = Vec::new();
     for name in ["fleet", "host"] {
         let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../dashboards/grafana/{name}.json"));
@@ -276,6 +259,36 @@ fn every_panel_has_data() {
                 }
             }
         }
+    }
+    empty
+}
+
+#[test]
+fn every_panel_has_data() {
+    needs!(migrate_on_fault, prometheus);
+    let programs = PathBuf::from(std::env::var_os(PROMETHEUS).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start();
+    let prometheus = Prometheus::start(&programs, dir.path(), server.address, "");
+    let balancing = Balancing::on();
+    for _ in 0..3 {
+        run(WORKLOAD);
+        run(BALANCED);
+    }
+    drop(balancing);
+
+    let text = dir.path().join("metrics");
+    fs::write(&text, get(server.address, "/metrics", "text/plain").unwrap()).unwrap();
+    let mut check = Command::new(programs.join("promtool"));
+    let checked = check.args(["check", "metrics"]).stdin(fs::File::open(&text).unwrap()).output().unwrap();
+    assert!(checked.status.success(), "promtool check metrics: {:?}", texts(&checked));
+
+    // A rate needs two scrapes, which come every two seconds.
+    let began = Instant::now();
+    let mut empty = empty_panels(&prometheus);
+    while !empty.is_empty() && began.elapsed() < TIMEOUT {
+        thread::sleep(Duration::from_secs(1));
+        empty = empty_panels(&prometheus);
     }
     assert!(empty.is_empty(), "panels without data: {empty:#?}\n{}", server.metrics().unwrap_or_default());
     server.end();
