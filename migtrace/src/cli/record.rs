@@ -79,8 +79,6 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SIZE", value_parser = ring_bytes)]
     ring_size: Option<u32>,
     #[command(flatten)]
-    files: output::OutputArgs,
-    #[command(flatten)]
     end: EndArgs,
     /// Run the command as this user: a name or UID. HOME, SHELL, USER and LOGNAME become those of the user
     #[arg(short, long, value_name = "USER", requires = "command", value_parser = Identity::named)]
@@ -88,6 +86,8 @@ pub(crate) struct Args {
     /// Print no progress and no summary
     #[arg(short, long)]
     quiet: bool,
+    #[command(flatten)]
+    files: output::OutputArgs,
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]

@@ -6,6 +6,7 @@ use std::{
     path::Path,
 };
 
+use procfs::process::Process;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     process::{Pid, PidfdFlags, pidfd_open},
@@ -38,7 +39,9 @@ impl Roots {
     pub(super) fn follow_descendants(&self, traced: &Traced) {
         loop {
             let mut found = descendants(&self.pids, &parents());
-            found.retain(|pid| !traced.contains(*pid) && traced.add(*pid).is_ok());
+            found.retain(|pid| is_untraced(*pid, traced) && traced.add(*pid).is_ok());
+            // The byte of a process that exited meanwhile would trace the next process with this PID.
+            found.iter().filter(|pid| !has_threads(**pid)).for_each(|pid| traced.remove(*pid));
             if found.is_empty() {
                 return;
             }
@@ -49,7 +52,7 @@ impl Roots {
     pub(super) fn untraced_descendants(&self, traced: &Traced) -> Vec<(u32, usize)> {
         let parents = parents();
         let of = |pid: &u32| {
-            let untraced = descendants(&[*pid], &parents).into_iter().filter(|pid| !traced.contains(*pid)).count();
+            let untraced = descendants(&[*pid], &parents).into_iter().filter(|pid| is_untraced(*pid, traced)).count();
             (untraced > 0).then_some((*pid, untraced))
         };
         self.pids.iter().filter_map(of).collect()
@@ -60,6 +63,17 @@ impl Roots {
 fn is_running(process: &OwnedFd) -> bool {
     let mut polled = [PollFd::new(process, PollFlags::IN)];
     !matches!(poll(&mut polled, Some(&Timespec::default())), Ok(1))
+}
+
+/// Whether a process runs and is not traced. Programs clear the byte of a traced process that exits.
+fn is_untraced(pid: u32, traced: &Traced) -> bool {
+    !traced.contains(pid) && has_threads(pid)
+}
+
+/// Whether a process has not exited: one that its parent has not waited for yet is in /proc, but has exited.
+fn has_threads(pid: u32) -> bool {
+    let stat = i32::try_from(pid).ok().and_then(|pid| Process::new(pid).ok()?.stat().ok());
+    stat.is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
 }
 
 /// The parent of each process.
@@ -106,7 +120,13 @@ mod tests {
         let mut roots = Roots::open(&[child.id()]);
         assert!(is_running(&roots.running[0]));
         assert_eq!(parents().get(&child.id()), Some(&std::process::id()));
+        assert!(has_threads(child.id()));
         child.kill().expect("ended");
+        let began = std::time::Instant::now();
+        while has_threads(child.id()) && began.elapsed().as_secs() < 60 {
+            std::thread::yield_now();
+        }
+        assert!(!has_threads(child.id()), "it has exited, although its parent has not waited for it");
         child.wait().expect("waited");
         roots.running.retain(is_running);
         assert!(roots.running.is_empty());

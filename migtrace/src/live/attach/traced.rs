@@ -52,6 +52,13 @@ impl Traced {
         Ok(())
     }
 
+    /// Stops tracing a process.
+    pub fn remove(&self, pid: u32) {
+        if let Some(byte) = self.bytes().get(pid as usize) {
+            byte.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Whether a process is traced.
     #[must_use]
     pub fn contains(&self, pid: u32) -> bool {
