@@ -12,6 +12,7 @@ pub mod measure;
 pub mod privilege;
 pub mod process_details;
 pub mod process_start;
+mod process_table;
 mod process_tree;
 pub mod ring;
 pub mod scope;

@@ -3,7 +3,7 @@
 //! A command line can hold secrets, so it is only read if the recording is to have it.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     fs::{self, File},
     io::Read as _,
 };
@@ -14,28 +14,23 @@ use migtrace_common::{
 };
 use zerocopy::FromBytes;
 
-use super::process_start;
+use super::{process_start, process_table::Shared};
 use crate::{event::ProcessId, recording::ProcessDetails};
 
 /// Limit of a command line, bytes; a longer one is cut.
 const COMMAND_LINE: usize = 4096;
-/// Limits of the table in the metadata, which a reader of the trace holds in memory: processes and bytes of text.
-const PROCESSES: usize = 1 << 14;
-const BYTES: usize = 4 << 20;
 /// Limit of processes whose details wait for the first event; beyond it all are read again.
 const READ: usize = 1 << 14;
 
-/// Details of the processes with events.
+/// Reads the details of the processes with events, for the table.
 #[derive(Default)]
-pub struct DetailsTable {
+pub struct DetailsReader {
     command_lines: bool,
     /// What was read last, by PID.
     read: HashMap<u32, Read>,
     /// The last record's process and name: most records come in runs of one process.
     last: Option<(u32, [u8; 16])>,
-    table: BTreeMap<ProcessId, ProcessDetails>,
-    bytes: usize,
-    evicted: u64,
+    table: Shared,
 }
 
 struct Read {
@@ -47,10 +42,10 @@ struct Read {
     is_new: bool,
 }
 
-impl DetailsTable {
+impl DetailsReader {
     /// With command lines, or without.
-    pub(super) fn new(command_lines: bool) -> Self {
-        Self { command_lines, ..Self::default() }
+    pub(super) fn new(command_lines: bool, table: Shared) -> Self {
+        Self { command_lines, table, ..Self::default() }
     }
 
     /// Reads the details of a record's process, if it is new or runs another program. Call it as soon as the record is
@@ -94,23 +89,12 @@ impl DetailsTable {
         }
         read.is_new = false;
         let details = ProcessDetails { pid: process.pid, start_ns: process.start_ns, ..read.details.clone() };
-        let earlier = self.table.get(&process).map(ProcessDetails::bytes);
-        // After the exit nothing is read. What was read before remains.
-        if !details.is_known() && earlier.is_some() {
-            return;
-        }
-        let bytes = self.bytes - earlier.unwrap_or(0) + details.bytes();
-        if bytes > BYTES || (earlier.is_none() && self.table.len() == PROCESSES) {
-            self.evicted += 1;
-            return;
-        }
-        self.bytes = bytes;
-        self.table.insert(process, details);
+        self.table.lock().take(process, details);
     }
 
-    /// All processes, and how many were evicted for lack of room.
-    pub(super) fn finish(self) -> (Vec<ProcessDetails>, u64) {
-        (self.table.into_values().collect(), self.evicted)
+    /// All processes so far, and how many were evicted.
+    pub(super) fn all(&self) -> (Vec<ProcessDetails>, u64) {
+        self.table.lock().all()
     }
 }
 
@@ -174,8 +158,8 @@ mod tests {
         child
     }
 
-    fn finish(table: DetailsTable) -> ProcessDetails {
-        let (mut processes, evicted) = table.finish();
+    fn finish(table: &DetailsReader) -> ProcessDetails {
+        let (mut processes, evicted) = table.all();
         assert_eq!((processes.len(), evicted), (1, 0), "{processes:?}");
         processes.remove(0)
     }
@@ -184,7 +168,8 @@ mod tests {
     fn a_process_has_its_command_line_executable_and_parent_also_after_its_exit() {
         let mut child = sleeper("600");
         let pid = child.id();
-        let (mut table, mut without) = (DetailsTable::new(true), DetailsTable::new(false));
+        let (mut table, mut without) =
+            (DetailsReader::new(true, Shared::default()), DetailsReader::new(false, Shared::default()));
         table.see(&record(pid, "sleep", None, 0));
         without.see(&record(pid, "sleep", None, 0));
         child.kill().unwrap();
@@ -194,7 +179,7 @@ mod tests {
         table.see(&record(pid, "renamed", Some(TaskEvent::EXIT), 0));
         table.take(id(pid));
         without.take(id(pid));
-        let (process, without) = (finish(table), finish(without));
+        let (process, without) = (finish(&table), finish(&without));
         assert_eq!(process.parent_pid, Some(std::process::id()));
         assert!(process.executable.as_deref().is_some_and(|path| path.starts_with('/')), "{process:?}");
         assert_eq!(process.command_line, Some(vec!["sleep".to_owned(), "600".to_owned()]));
@@ -204,7 +189,7 @@ mod tests {
     #[test]
     fn an_executed_program_replaces_the_one_before() {
         let mut child = sleeper("600");
-        let mut table = DetailsTable::new(true);
+        let mut table = DetailsReader::new(true, Shared::default());
         table.read.insert(
             child.id(),
             Read {
@@ -219,24 +204,24 @@ mod tests {
         table.take(id(child.id()));
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(finish(table).command_line.map(|words| words.join(" ")).as_deref(), Some("sleep 600"));
+        assert_eq!(finish(&table).command_line.map(|words| words.join(" ")).as_deref(), Some("sleep 600"));
     }
 
     #[test]
     fn what_exited_too_early_is_unknown_and_not_of_the_next_process_with_its_pid() {
         let own = std::process::id();
-        let mut table = DetailsTable::new(true);
+        let mut table = DetailsReader::new(true, Shared::default());
         table.see(&record(u32::MAX, "gone", None, 0));
         table.take(id(u32::MAX));
         // The events are of a process that started long before.
         table.see(&record(own, "earlier", None, 0));
         table.take(ProcessId { pid: own, start_ns: Some(1) });
-        let unknown = finish(table);
+        let unknown = finish(&table);
         assert_eq!((unknown.pid, unknown.is_known()), (u32::MAX, false));
     }
 
     #[test]
-    fn a_command_line_is_cut_and_the_table_is_bounded() {
+    fn a_command_line_is_cut() {
         let long = "9".repeat(COMMAND_LINE);
         let mut child = Command::new("sh").args(["-c", "read line", &long]).stdin(Stdio::piped()).spawn().unwrap();
         let words = loop {
@@ -249,16 +234,6 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(words.iter().map(|word| word.len() + 1).sum::<usize>() - 1, COMMAND_LINE);
-        let mut table = DetailsTable::new(true);
-        let details = ProcessDetails { command_line: Some(words), ..ProcessDetails::default() };
-        for pid in 0..2000 {
-            let read = Read { comm: [0; 16], start_ns: None, details: details.clone(), is_new: true };
-            table.read.insert(pid, read);
-            table.take(id(pid));
-        }
-        assert!(table.bytes <= BYTES);
-        let (processes, evicted) = table.finish();
-        assert_eq!((processes.len() as u64 + evicted, processes.len() < 1100), (2000, true));
     }
 
     #[test]

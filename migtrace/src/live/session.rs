@@ -33,8 +33,9 @@ use super::{
     },
     measure::Measure,
     privilege,
-    process_details::DetailsTable,
+    process_details::DetailsReader,
     process_start::Processes,
+    process_table,
     process_tree::Roots,
     ring::reader::{Closing, Reader},
     scope::Scope,
@@ -46,7 +47,7 @@ use crate::{
     decode::names::Names,
     event::{Event, ProbeField},
     filter::kernel,
-    recording::{Fidelity, Meta, ProbeInfo, ProgramCost, coverage},
+    recording::{Fidelity, Meta, ProbeInfo, ProcessDetails, ProgramCost, coverage},
     text,
     trace::FORMAT_VERSION,
 };
@@ -81,6 +82,8 @@ pub struct Session {
     diagnostics: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
     measure: Measure,
     enrich: Option<Enrich>,
+    /// Details of processes, and the version of the table that was last returned.
+    details: (process_table::Shared, u64),
     /// The processes that the scope lists.
     roots: Option<Roots>,
     untraced_descendants: Vec<(u32, usize)>,
@@ -110,12 +113,13 @@ impl Session {
         let counters = Arc::new(programs.take_counters()?);
         let maps = programs.take_aggregates()?;
         let counts = maps.map(|maps| counts::Reader::new(maps, Arc::clone(&counters), names.clone()));
+        let details = process_table::Shared::default();
         let reader = Reader::start(
             programs.take_rings(),
             stack_sources(&mut programs)?,
             Arc::clone(&counters),
             names,
-            (processes, scope.enrich.then(|| DetailsTable::new(scope.command_lines))),
+            (processes, scope.enrich.then(|| DetailsReader::new(scope.command_lines, details.clone()))),
             scope.filter.clone(),
             programs.sees(Probe::DirectMigrate),
         )
@@ -140,6 +144,7 @@ impl Session {
             diagnostics,
             measure,
             enrich,
+            details: (details, 0),
             roots,
             untraced_descendants: untraced_descendants.unwrap_or_default(),
             online_cpus,
@@ -222,6 +227,14 @@ impl Session {
     #[must_use]
     pub fn cgroup_paths(&self) -> BTreeMap<u64, String> {
         self.enrich.as_ref().map(Enrich::cgroup_paths).unwrap_or_default()
+    }
+
+    /// Command lines, executables and parents of all processes with events so far, and how many processes were evicted;
+    /// `None` if nothing changed since the last call.
+    #[must_use]
+    pub fn processes(&mut self) -> Option<(Vec<ProcessDetails>, u64)> {
+        let (table, version) = &mut self.details;
+        table.changed(version)
     }
 
     /// What was counted since the start; `None` if the scope does not count.

@@ -17,7 +17,7 @@ use crate::{
     clock,
     decode::record::{decode, probe_of},
     live::{
-        process_details::DetailsTable,
+        process_details::DetailsReader,
         process_start::Processes,
         symbols::{
             perf_maps::Rejected,
@@ -82,7 +82,7 @@ impl Reader {
         stacks: Option<stacks::Sources>,
         counters: Arc<Counters>,
         names: Names,
-        (processes, details): (Processes, Option<DetailsTable>),
+        (processes, details): (Processes, Option<DetailsReader>),
         filter: Filter,
         sees_moves: bool,
     ) -> std::io::Result<Self> {
@@ -167,7 +167,7 @@ impl Drain {
         let lost_mappings = self.decoding.stacks.as_mut().map_or(0, Stacks::lost_mappings);
         let rejected_perf_maps = self.decoding.stacks.as_ref().map(Stacks::rejected_perf_maps).unwrap_or_default();
         let (late, cpu_ns) = (self.reorder.late(), clock::thread_cpu_ns());
-        let processes = self.decoding.details.take().map(DetailsTable::finish).unwrap_or_default();
+        let processes = self.decoding.details.as_ref().map(DetailsReader::all).unwrap_or_default();
         Ok(Closing { account, late, lost_mappings, processes, rejected_perf_maps, cpu_ns })
     }
 
@@ -217,7 +217,7 @@ struct Decoding {
     sees_moves: bool,
     processes: Processes,
     /// Set if they are to be recorded.
-    details: Option<DetailsTable>,
+    details: Option<DetailsReader>,
     /// Set if stacks were requested.
     stacks: Option<Stacks>,
     account: Account,
