@@ -6,7 +6,7 @@ use migtrace::{
     counts::{Beside, Counts},
     event::Event,
     live::{host::topology::NodesOfCpus, session::Session},
-    recording::ProgramCost,
+    recording::{ProcessDetails, ProgramCost},
     tui::{
         driver::source::{Control, Controlled, Source},
         state::session::Playing,
@@ -95,5 +95,9 @@ impl Source for LiveSource {
 
     fn cgroups(&self) -> Option<BTreeMap<u64, String>> {
         Some(self.session.cgroup_paths())
+    }
+
+    fn processes(&mut self) -> Option<(Vec<ProcessDetails>, u64)> {
+        self.session.processes()
     }
 }

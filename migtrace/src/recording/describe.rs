@@ -83,15 +83,19 @@ pub fn command(meta: &Meta) -> Line {
     }
 }
 
+/// The command line of a process, or else its executable, without control characters. `None` if neither is known, or if
+/// there is nothing to read in it.
+#[must_use]
+pub fn command_of(details: &ProcessDetails) -> Option<String> {
+    let words = details.command_line.as_ref().map(|words| words.join(" "));
+    let texts = [words, details.executable.clone()];
+    texts.into_iter().flatten().map(|text| escape_control(&text)).find(|text| !text.trim().is_empty())
+}
+
 /// A process with its command line, or else its executable, and its parent. `None` if neither is known.
 #[must_use]
 pub fn process(details: &ProcessDetails) -> Option<String> {
-    let command = match (&details.command_line, &details.executable) {
-        (Some(words), _) => words.join(" "),
-        (None, Some(executable)) => executable.clone(),
-        (None, None) => return None,
-    };
-    let mut command = escape_control(&command);
+    let mut command = command_of(details)?;
     if let Some((end, _)) = command.char_indices().nth(COMMAND_CHARS) {
         command.truncate(end);
         command.push_str("...");
@@ -177,6 +181,11 @@ mod tests {
         assert_eq!(process(&details), None);
         details.executable = Some("/usr/bin/a\nb (deleted)".to_owned());
         assert_eq!(process(&details).as_deref(), Some("7 (parent unknown): /usr/bin/a\\nb (deleted)"));
+        details.command_line = Some(vec![String::new(), " ".to_owned()]);
+        assert!(
+            process(&details).is_some_and(|text| text.ends_with("/usr/bin/a\\nb (deleted)")),
+            "blank is no command"
+        );
         details.parent_pid = Some(1);
         details.command_line = Some(vec!["\u{1b}[2J".to_owned(), "µ".repeat(COMMAND_CHARS)]);
         let text = process(&details).expect("a command line");

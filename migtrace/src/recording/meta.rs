@@ -109,8 +109,7 @@ impl Meta {
     /// What is known of a process, if it was recorded.
     #[must_use]
     pub fn process(&self, process: ProcessId) -> Option<&ProcessDetails> {
-        let is_it = |details: &&ProcessDetails| (details.pid, details.start_ns) == (process.pid, process.start_ns);
-        self.processes.iter().find(is_it)
+        self.processes.iter().find(|details| details.process() == process)
     }
 
     /// Whether the kernel called no programs for a time.
@@ -160,6 +159,12 @@ pub struct ProcessDetails {
 }
 
 impl ProcessDetails {
+    /// The process, as its events name it.
+    #[must_use]
+    pub const fn process(&self) -> ProcessId {
+        ProcessId { pid: self.pid, start_ns: self.start_ns }
+    }
+
     /// Whether anything is known.
     #[must_use]
     pub const fn is_known(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The screen as text, of literal recordings at fixed sizes; and keys.
 
 mod keys;
+mod process_details;
 mod screens;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};

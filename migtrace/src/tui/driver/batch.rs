@@ -69,8 +69,9 @@ async fn live<S: Source>(app: App, source: S, writer: &mut Writer<'_>) -> io::Re
             () = input::any(&mut ends) => break,
             _ = updates.tick() => {
                 feed.tick(TICK);
-                // The counts of this moment, not of up to a second ago.
+                // The counts and names of this moment, not of up to a second ago.
                 feed.read_counts(clock::boot_ns());
+                feed.read_names();
                 writer.write(&mut feed.app)?;
                 if feed.app.have_exited {
                     break;

@@ -70,6 +70,18 @@ impl<S: Source> Feed<S> {
         }
     }
 
+    /// Takes the paths of cgroups and the details of processes that are known now.
+    pub(crate) fn read_names(&mut self) {
+        if let Some(paths) = self.source.cgroups() {
+            self.app.set_cgroups(paths);
+        }
+        if !self.app.is_paused()
+            && let Some((processes, evicted)) = self.source.processes()
+        {
+            self.app.set_processes(&processes, evicted);
+        }
+    }
+
     pub(crate) fn is_live(&self) -> bool {
         self.app.source == session::Source::Live
     }
@@ -124,9 +136,7 @@ impl<S: Source> Feed<S> {
             self.read_counts(now);
             self.seconds += 1;
             self.measure(now);
-            if let Some(paths) = self.source.cgroups() {
-                self.app.set_cgroups(paths);
-            }
+            self.read_names();
         }
         self.app.tick(now);
     }

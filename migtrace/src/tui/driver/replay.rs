@@ -10,7 +10,7 @@ use crate::{
     counts::Counts,
     event::Event,
     filter::Filter,
-    recording::{Meta, ProgramCost},
+    recording::{Meta, ProcessDetails, ProgramCost},
     trace::Trace,
     tui::state::session::Playing,
 };
@@ -208,6 +208,10 @@ impl Source for Replay {
     }
 
     fn cgroups(&self) -> Option<std::collections::BTreeMap<u64, String>> {
+        None
+    }
+
+    fn processes(&mut self) -> Option<(Vec<ProcessDetails>, u64)> {
         None
     }
 }

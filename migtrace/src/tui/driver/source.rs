@@ -2,7 +2,12 @@
 
 use std::{collections::BTreeMap, future::Future};
 
-use crate::{counts::Counts, event::Event, recording::ProgramCost, tui::state::session::Playing};
+use crate::{
+    counts::Counts,
+    event::Event,
+    recording::{ProcessDetails, ProgramCost},
+    tui::state::session::Playing,
+};
 
 /// A command to a recording that is being played.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,4 +60,8 @@ pub trait Source {
 
     /// Paths of the cgroups of events, if the source looks them up.
     fn cgroups(&self) -> Option<BTreeMap<u64, String>>;
+
+    /// Command lines, executables and parents of processes, and how many processes were evicted; `None` if nothing changed
+    /// since the last call, or if the metadata has them.
+    fn processes(&mut self) -> Option<(Vec<ProcessDetails>, u64)>;
 }

@@ -13,10 +13,10 @@ use crate::{
     recording::Coverage,
     recording::describe,
     text::{self, quantity},
-    tui::state::{app::App, selection::RowKey, session::Source},
+    tui::state::{app::App, process_table::ProcessTable, selection::RowKey, session::Source},
 };
 
-const COLUMNS: [Column; 13] = [
+const COLUMNS: [Column; 14] = [
     number("PID", "process ID"),
     text("NAME", "name of the main thread"),
     text("RUNS ON", "nodes whose CPUs its events happened on"),
@@ -30,11 +30,13 @@ const COLUMNS: [Column; 13] = [
     number("FAILED", "pages not migrated although the kernel tried"),
     number("WAITED", "time in page faults and placement syscalls"),
     text("CGROUP", "cgroup: its container or path if known, else its ID"),
+    text("COMMAND", "command line, or else the executable"),
 ];
 
 /// The rows of Processes.
 pub(crate) struct Processes<'a> {
     state: &'a State,
+    details: &'a ProcessTable,
     rows: Vec<(ProcessId, &'a Process, Counts)>,
     /// As a tree: the rows in order, and the depth of each row.
     tree: Option<(Vec<usize>, BTreeMap<usize, usize>)>,
@@ -51,9 +53,9 @@ impl<'a> Processes<'a> {
         };
         let rows: Vec<_> = state.processes.iter().map(|(id, p)| (id, p, rate(p))).collect();
         let tree = as_tree
-            .then(|| tree(&rows))
+            .then(|| tree(&rows, &app.details_of))
             .map(|tree| (tree.iter().map(|(row, _)| *row).collect(), tree.into_iter().collect()));
-        Self { state, rows, tree }
+        Self { state, details: &app.details_of, rows, tree }
     }
 
     pub(crate) fn has_exited(&self, row: usize) -> bool {
@@ -90,11 +92,12 @@ impl<'a> Processes<'a> {
     }
 
     fn words(&self, row: usize, column: usize) -> String {
-        let (_, process, _) = &self.rows[row];
+        let (id, process, _) = &self.rows[row];
         match column {
             1 => process.comm.to_string(),
             2 => shares(&process.runs),
             3 => shares(&process.pages),
+            13 => self.details.get(*id).and_then(|known| known.command.clone()).unwrap_or_default(),
             _ => self.cgroup(process.cgroup_id),
         }
     }
@@ -139,7 +142,7 @@ impl Table for Processes<'_> {
                     let exited = if self.has_exited(row) { " (exited)" } else { "" };
                     format!("{}{text}{exited}", "  ".repeat(self.depth(row)))
                 }
-                2 | 3 if text.is_empty() => UNKNOWN.to_owned(),
+                2 | 3 | 13 if text.is_empty() => UNKNOWN.to_owned(),
                 _ => text,
             };
         }
@@ -166,12 +169,19 @@ impl Table for Processes<'_> {
     }
 }
 
+/// The PID of the process's parent: that which forked it, or if no event shows that, the one that it has in /proc.
+pub(crate) fn parent_of(id: ProcessId, process: &Process, details: &ProcessTable) -> Option<u32> {
+    let parent = process.parent.or_else(|| details.get(id)?.parent_pid);
+    // The parent of PID 1 and of the kernel's first thread is 0, which is no process.
+    parent.filter(|parent| *parent != id.pid && *parent != 0)
+}
+
 /// The rows, each below its parent, with their depths.
-fn tree(rows: &[(ProcessId, &Process, Counts)]) -> Vec<(usize, usize)> {
+fn tree(rows: &[(ProcessId, &Process, Counts)], details: &ProcessTable) -> Vec<(usize, usize)> {
     let by_pid: BTreeMap<u32, usize> = rows.iter().enumerate().map(|(row, (id, ..))| (id.pid, row)).collect();
     let mut children: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
     for (row, (id, process, _)) in rows.iter().enumerate() {
-        let parent = process.parent.filter(|parent| *parent != id.pid).and_then(|parent| by_pid.get(&parent).copied());
+        let parent = parent_of(*id, process, details).and_then(|parent| by_pid.get(&parent).copied());
         children.entry(parent).or_default().push(row);
     }
     children.values_mut().for_each(|rows_of| rows_of.sort_by_key(|row| rows[*row].0));
@@ -192,7 +202,8 @@ fn tree(rows: &[(ProcessId, &Process, Counts)]) -> Vec<(usize, usize)> {
 }
 
 /// Remarks on the rows: what they lack.
-pub(crate) fn notes(state: &State) -> Vec<String> {
+pub(crate) fn notes(app: &App) -> Vec<String> {
+    let state = app.shown();
     let mut notes = Vec::new();
     let (evicted, gone) = state.processes.evicted();
     if evicted > 0 {
@@ -201,6 +212,11 @@ pub(crate) fn notes(state: &State) -> Vec<String> {
             quantity::short_count(evicted),
             quantity::short_count(gone.faults)
         ));
+    }
+    if app.details_of.evicted > 0 {
+        let evicted = quantity::short_count(app.details_of.evicted);
+        notes
+            .push(format!("evicted because there were too many: command lines and executables of {evicted} processes"));
     }
     if let Coverage::Unavailable(why) = &state.fidelity.remote {
         notes.push(format!("? = not known. Nodes of pages: {}", escape_control(&why.to_string())));

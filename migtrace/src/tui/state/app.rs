@@ -9,11 +9,19 @@ use super::{
     keymap::Keymap,
     log_lines::LogLines,
     numa_maps::NumaMaps,
+    process_table::ProcessTable,
     prompt::Prompt,
     selection::Choice,
     session::{NotCounted, Overhead, Recording, Source},
 };
-use crate::{counts::Counts, event::Event, event::ProcessId, filter::Filter, model::live::State, recording::Meta};
+use crate::{
+    counts::Counts,
+    event::Event,
+    event::ProcessId,
+    filter::Filter,
+    model::live::State,
+    recording::{Meta, ProcessDetails},
+};
 
 /// All that a frame is drawn from.
 pub struct App {
@@ -21,6 +29,8 @@ pub struct App {
     pub(crate) state: State,
     /// What is shown instead while the screen is paused.
     paused: Option<Box<State>>,
+    /// Command lines, executables and parents. Not in the metadata of `state`, which views copy often.
+    pub(crate) details_of: ProcessTable,
     pub(crate) keymap: Keymap,
     pub source: Source,
     pub(crate) view: View,
@@ -68,10 +78,12 @@ const MESSAGE_NS: u64 = 6_000_000_000;
 impl App {
     /// A screen of this size before the first event.
     #[must_use]
-    pub fn new(meta: Meta, source: Source, keymap: Keymap, size: (u16, u16)) -> Self {
+    pub fn new(mut meta: Meta, source: Source, keymap: Keymap, size: (u16, u16)) -> Self {
+        let details_of = ProcessTable::of(&std::mem::take(&mut meta.processes), meta.evicted_processes);
         Self {
             state: empty(meta, &source),
             paused: None,
+            details_of,
             keymap,
             source,
             view: View::Overview,
@@ -154,6 +166,11 @@ impl App {
     /// Takes the paths of cgroups that are known now.
     pub fn set_cgroups(&mut self, paths: BTreeMap<u64, String>) {
         self.state.meta.cgroups = paths;
+    }
+
+    /// Takes what processes are, and how many the source evicted. A paused screen keeps what it shows.
+    pub fn set_processes(&mut self, processes: &[ProcessDetails], evicted: u64) {
+        self.details_of = ProcessTable::of(processes, evicted);
     }
 
     /// The metadata of the source.

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-const WIDTHS: [Width; 13] = [
+const WIDTHS: [Width; 14] = [
     width(7, 0),  // PID
     width(15, 0), // NAME
     width(11, 6), // RUNS ON
@@ -30,7 +30,8 @@ const WIDTHS: [Width; 13] = [
     width(6, 7),  // MIGR/s
     width(7, 5),  // FAILED
     width(8, 3),  // WAITED
-    width(12, 8), // CGROUP
+    width(20, 8), // CGROUP
+    width(20, 9), // COMMAND
 ];
 
 impl Cells for Processes<'_> {
@@ -54,8 +55,11 @@ impl Cells for Processes<'_> {
     }
 }
 
+/// Limit of lines below the table.
+const NOTES: usize = 3;
+
 pub(super) fn table_area(app: &App, area: Rect) -> Rect {
-    let notes = notes(app.shown()).len().min(2) as u16;
+    let notes = notes(app).len().min(NOTES) as u16;
     Rect { height: area.height.saturating_sub(notes), ..area }
 }
 
@@ -63,7 +67,7 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let place = table_area(app, area);
     let table = Processes::of(app, app.tree);
     table::draw(canvas, place, &table, &app.choice(View::Processes), &app.search, true);
-    for (row, text) in notes(app.shown()).into_iter().take(2).enumerate() {
+    for (row, text) in notes(app).into_iter().take(NOTES).enumerate() {
         canvas.line(area, place.height + row as u16, &Tone::Dim.paint(text).into());
     }
 }

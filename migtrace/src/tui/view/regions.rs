@@ -16,6 +16,7 @@ use crate::{
     tui::{
         rows::{
             nodes::shares,
+            processes::parent_of,
             regions::{Regions, numa_maps_of, opened},
             table::{UNKNOWN, Value},
             threads::Threads,
@@ -59,7 +60,7 @@ fn parts(app: &App, area: Rect) -> [Rect; 3] {
         Some((_, process)) if process.heat.is_some() => (area.height / 3).clamp(6, 20),
         _ => 0,
     };
-    Layout::vertical([Constraint::Length(3), Constraint::Length(heat), Constraint::Fill(1)]).areas(area)
+    Layout::vertical([Constraint::Length(4), Constraint::Length(heat), Constraint::Fill(1)]).areas(area)
 }
 
 pub(super) fn table_area(app: &App, area: Rect) -> Rect {
@@ -87,8 +88,7 @@ fn about(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         return;
     };
     let exited = if p.exited { ", exited" } else { "" };
-    let parent = p.parent.map(|pid| format!(", child of {pid}")).unwrap_or_default();
-    canvas.heading(area, 0, &format!("{}/{}{parent}{exited}", p.comm, id.pid));
+    canvas.heading(area, 0, &format!("{}/{}{}{exited}", p.comm, id.pid, parent(app, id, p)));
     let others = if p.other_threads > 0 { ", others evicted" } else { "" };
     let cgroup = app.meta().cgroups.get(&p.cgroup_id).map(|path| format!("   cgroup {}", describe::cgroup(path)));
     canvas.line(
@@ -106,7 +106,39 @@ fn about(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
             Tone::Dim.paint(cgroup.unwrap_or_default()),
         ],
     );
-    canvas.line(area, 2, &origin(app, id, p));
+    canvas.line(area, 2, &program(app, id, area.width));
+    canvas.line(area, 3, &origin(app, id, p));
+}
+
+/// `, child of 17 (bash)`; nothing if its parent is unknown.
+fn parent(app: &App, id: ProcessId, process: &Process) -> String {
+    let Some(pid) = parent_of(id, process, &app.details_of) else { return String::new() };
+    // The last process of that PID that began before its child.
+    let parents =
+        app.shown().processes.iter().filter(|(parent, _)| parent.pid == pid && parent.start_ns <= id.start_ns);
+    let name = parents.max_by_key(|(parent, _)| parent.start_ns).map(|(_, parent)| format!(" ({})", parent.comm));
+    format!(", child of {pid}{}", name.unwrap_or_default())
+}
+
+/// Executable and command line. A long executable leaves half of the width to the command line.
+fn program(app: &App, id: ProcessId, width: u16) -> Line {
+    let known = app.details_of.get(id);
+    let executable = known.and_then(|known| known.executable.as_deref()).unwrap_or(UNKNOWN);
+    let command = known.and_then(|known| known.command_line.as_deref()).unwrap_or(UNKNOWN);
+    line![
+        Tone::Dim.paint("executable "),
+        cut(executable, usize::from(width / 2).saturating_sub(11)),
+        Tone::Dim.paint("   command "),
+        command.to_owned(),
+    ]
+}
+
+/// The first characters of a text.
+fn cut(text: &str, chars: usize) -> String {
+    if text.chars().count() <= chars {
+        return text.to_owned();
+    }
+    text.chars().take(chars.saturating_sub(1)).chain(['…']).collect()
 }
 
 fn or_unknown(text: String) -> String {
