@@ -51,12 +51,15 @@ pub(super) fn of_recording(run: &Run, name: &str, options: &Options) -> Vec<Line
 }
 
 /// The processes with events, as far as their command lines or executables are known.
-fn processes(meta: &Meta) -> Vec<Line> {
+pub(super) fn processes(meta: &Meta) -> Vec<Line> {
     let known: Vec<_> = meta.processes.iter().filter_map(describe::process).collect();
     let further = known.len().saturating_sub(PROCESSES);
     let mut lines: Vec<_> = known.into_iter().take(PROCESSES).map(|text| labelled("process", text)).collect();
     if further > 0 {
-        lines.push(labelled("", format!("and {further} more; `migtrace summary --json` lists them with their counts")));
+        lines.push(labelled(
+            "",
+            format!("and {further} more; `migtrace summary --json` of a trace lists them with their counts"),
+        ));
     }
     lines
 }

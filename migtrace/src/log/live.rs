@@ -107,7 +107,7 @@ impl Follower {
         self.emit(events, out)
     }
 
-    /// Writes the rest, the legend and the summary. `meta`: the final metadata.
+    /// Writes the rest, the processes, the legend and the summary. `meta`: the final metadata.
     ///
     /// # Errors
     /// Those of the stream.
@@ -132,6 +132,11 @@ impl Follower {
         if run.segments.unnamed() > 0 {
             let unnamed = text::count(run.segments.unnamed(), "range");
             writeln!(out, "\n   {unnamed} without a letter, as there are too many: their pages are shown by address")?;
+        }
+        let processes = header::processes(&run.meta);
+        if !processes.is_empty() {
+            ansi::write_all(&text::heading("processes"), out)?;
+            ansi::write_all(&processes, out)?;
         }
         ansi::write_all(&legend::lines(&self.totals.occurs), out)?;
         ansi::write_all(&summary::lines(&self.totals, &self.marks, &run.meta, zero_ns), out)

@@ -5,6 +5,7 @@ use anstream::adapter::strip_str;
 use super::*;
 use crate::{
     log,
+    recording::ProcessDetails,
     testkit::{self, PAGES},
 };
 
@@ -62,6 +63,26 @@ fn a_live_log_has_the_lines_legend_and_summary_of_a_file() {
             assert_eq!(after(&live, "== legend"), after(&whole, "== legend"));
         }
     }
+}
+
+#[test]
+fn a_live_log_ends_with_the_processes_that_a_file_begins_with() {
+    let (mut meta, events) = testkit::direct(PAGES);
+    let options = Options::default();
+    assert!(!follow(&meta, &events, 300_000, &options).contains("== processes"), "unknown ones are in no list");
+    let words = vec!["memtoy".to_owned(), "a\u{1b}b".to_owned()];
+    let process = ProcessDetails {
+        pid: testkit::PID,
+        command_line: Some(words),
+        parent_pid: Some(17),
+        ..ProcessDetails::default()
+    };
+    meta.processes = vec![process];
+    let line = "  process  213 (parent 17): memtoy a\\u{1b}b\n";
+    let (live, whole) = (follow(&meta, &events, 300_000, &options), whole(&meta, &events, &options));
+    assert!(whole[..whole.find("==").expect("a part")].contains(line), "{whole}");
+    let end = after(&live, "== processes");
+    assert!(end.contains(line) && end.contains("== legend"), "{live}");
 }
 
 #[test]
