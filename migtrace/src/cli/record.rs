@@ -252,12 +252,18 @@ impl Recording {
                     None => break stop.command_ended().await,
                 },
                 status = stop.wait() => break status,
-                _ = self.dump.recv() => self.write_held()?,
-                client = self.clients.next() => dump_server::answer(client, &mut self.output, clock::boot_ns())
-                    .with_context(|| self.while_writing())?,
+                _ = self.dump.recv() => {
+                    self.output.set_processes(session.processes()).with_context(|| self.while_writing())?;
+                    self.write_held()?;
+                }
+                client = self.clients.next() => {
+                    self.output.set_processes(session.processes()).with_context(|| self.while_writing())?;
+                    dump_server::answer(client, &mut self.output, clock::boot_ns())
+                        .with_context(|| self.while_writing())?;
+                }
                 _ = tick.tick() => {
                     session.tick();
-                    self.output.tick().with_context(|| self.while_writing())?;
+                    self.output.tick(|| session.processes()).with_context(|| self.while_writing())?;
                     self.progress.show(self.output.bytes());
                     if !self.pids.is_empty() && session.processes_have_exited() {
                         self.progress.clear();

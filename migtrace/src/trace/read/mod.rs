@@ -56,7 +56,7 @@ impl Trace {
         for segment in partial_dir::segments(dir)? {
             match open_part(&segment) {
                 Ok((part, its_meta)) => {
-                    meta = Some(its_meta);
+                    meta = Some(later(meta, its_meta));
                     parts.push(part);
                 }
                 Err(e) => left_out.push(e),
@@ -139,6 +139,16 @@ impl Trace {
     #[cfg(any(test, feature = "testkit"))]
     pub fn read_all(&self) -> Result<Vec<crate::event::Event>> {
         self.events().collect()
+    }
+}
+
+/// The metadata up to a segment that has `meta`. The segment without rows alone has the table of processes.
+pub(crate) fn later(earlier: Option<Meta>, meta: Meta) -> Meta {
+    match earlier {
+        Some(Meta { processes, evicted_processes, .. }) if meta.processes.is_empty() => {
+            Meta { processes, evicted_processes, ..meta }
+        }
+        _ => meta,
     }
 }
 

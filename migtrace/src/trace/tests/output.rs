@@ -7,7 +7,7 @@ use std::{
 
 use super::{fault, final_meta, meta};
 use crate::{
-    recording::Meta,
+    recording::{Meta, ProcessDetails},
     trace::{Flight, Output, Plan, Trace, Writer, recover},
 };
 
@@ -35,7 +35,7 @@ fn rotated(path: &Path, files: u64, keep_files: Option<NonZeroUsize>) -> crate::
     for file in 0..files {
         (0..10).for_each(|n| output.push(&fault(2_000 + file * 10 + n, n)).expect("pushed"));
         if file + 1 < files {
-            output.tick().expect("rotated");
+            output.tick(|| None).expect("rotated");
         }
     }
     assert_eq!(output.events(), files * 10);
@@ -76,10 +76,10 @@ fn a_file_is_rotated_by_size() {
     let plan = Plan { rotate_bytes: Some(1), ..Plan::default() };
     let mut output = Output::create(&path, &meta(), plan).expect("begun");
     output.push(&fault(2_000, 1)).expect("pushed");
-    output.tick().expect("nothing is on the disk yet");
+    output.tick(|| None).expect("nothing is on the disk yet");
     assert_eq!(names(dir.path()), ["run.parquet.partial"]);
     output.cpu_ns().expect("flushed");
-    output.tick().expect("rotated");
+    output.tick(|| None).expect("rotated");
     output.push(&fault(2_001, 1)).expect("pushed");
     output.finish(&final_meta()).expect("finished");
     assert_eq!(names(dir.path()), ["run.1.parquet", "run.parquet"]);
@@ -220,4 +220,59 @@ fn what_a_flight_held_when_it_broke_is_recovered() {
     drop(writer);
     assert_eq!(recover(&path, None).expect("recovered").events, 20);
     assert_eq!(times(&path), (0..20).collect::<Vec<_>>());
+}
+
+fn process(pid: u32) -> ProcessDetails {
+    ProcessDetails { pid, command_line: Some(vec!["db".to_owned(), pid.to_string()]), ..ProcessDetails::default() }
+}
+
+/// Only the last file had the table, and a recording that was cut off had none.
+#[test]
+fn each_file_of_a_rotation_has_the_processes_seen_so_far() {
+    let (_dir, path) = temporary();
+    let plan = Plan { rotate_age: Some(Duration::ZERO), ..Plan::default() };
+    let mut output = Output::create(&path, &meta(), plan).expect("begun");
+    for file in 0..3 {
+        (0..10).for_each(|n| output.push(&fault(2_000 + u64::from(file) * 10 + n, n)).expect("pushed"));
+        if file < 2 {
+            output.tick(|| Some(((0..=file).map(process).collect(), 7))).expect("rotated");
+        }
+    }
+    let last = Meta { processes: (0..3).map(process).collect(), evicted_processes: 8, ..final_meta() };
+    let written = output.finish(&last).expect("finished");
+    let tables = written.files.iter().map(|file| Trace::open(file).expect("opened").meta().clone());
+    let tables: Vec<_> = tables.map(|meta| (meta.processes.len(), meta.evicted_processes)).collect();
+    assert_eq!(tables, [(1, 7), (2, 7), (3, 8)]);
+}
+
+#[test]
+fn what_was_cut_off_has_the_processes_of_the_last_segment() {
+    let (_dir, path) = temporary();
+    let mut output = Output::create(&path, &meta(), Plan::default()).expect("begun");
+    output.push(&fault(2_000, 1)).expect("pushed");
+    output.set_processes(Some((vec![process(1)], 0))).expect("taken");
+    output.cpu_ns().expect("flushed");
+    output.set_processes(Some((vec![process(1), process(2)], 7))).expect("taken");
+    output.push(&fault(2_001, 1)).expect("pushed");
+    output.cpu_ns().expect("flushed");
+    output.push(&fault(2_002, 1)).expect("pushed");
+    let running = Trace::open(&path).expect("the segments");
+    assert_eq!((running.meta().processes.clone(), running.event_count()), (vec![process(1), process(2)], 2));
+    drop(output);
+    recover(&path, None).expect("recovered");
+    let trace = Trace::open(&path).expect("opened");
+    let meta = trace.meta();
+    assert_eq!((meta.processes.clone(), meta.evicted_processes), (vec![process(1), process(2)], 7));
+}
+
+#[test]
+fn what_a_flight_recording_writes_has_the_processes() {
+    let (_dir, path) = temporary();
+    let flight = Flight { age: Duration::from_secs(1000), bytes: 1 << 20 };
+    let mut output = Output::create(&path, &meta(), Plan { flight: Some(flight), ..Plan::default() }).expect("begun");
+    output.push(&fault(2_000, 1)).expect("pushed");
+    output.set_processes(Some((vec![process(1)], 0))).expect("taken");
+    let dumped = output.dump(3_000).expect("dumped");
+    output.finish(&final_meta()).expect("finished");
+    assert_eq!(Trace::open(&dumped).expect("opened").meta().processes, [process(1)]);
 }

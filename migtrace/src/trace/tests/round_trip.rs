@@ -34,6 +34,8 @@ fn a_trace_of_format_1_is_read() {
     let trace = Trace::open(&path).expect("opened");
     assert_eq!(trace.read_all().expect("read"), every_kind());
     assert_eq!(*trace.meta(), Meta { format_version: 1, ..final_meta() });
+    // Unknown, and not processes without a command.
+    assert!(trace.meta().processes.is_empty());
 }
 
 /// A recording of format 3, of eight pages that one mbind migrated.
@@ -49,6 +51,7 @@ fn a_trace_of_format_3_is_read() {
     let batches = events.iter().filter_map(|e| if let Body::Batch(batch) = &e.body { Some(batch) } else { None });
     let batches: Vec<_> = batches.map(|b| (b.succeeded, b.unmoved, b.thp_split)).collect();
     assert_eq!((trace.meta().format_version, batches), (3, vec![(8, Some(0), None)]));
+    assert!(trace.meta().processes.is_empty());
 }
 
 #[test]

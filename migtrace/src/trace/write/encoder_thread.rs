@@ -35,6 +35,8 @@ enum Message {
     Hold(SyncSender<Held>),
     /// Metadata, JSON, for segments from now on.
     Meta(String),
+    /// Metadata, JSON, with the table of processes: for the segment without rows alone, as it can be large.
+    Processes(String),
     /// Answer once all earlier messages are processed.
     Answer(SyncSender<()>),
 }
@@ -142,6 +144,14 @@ impl Encoder {
         self.send(Message::Meta(meta))
     }
 
+    /// Writes the segment without rows again, with this metadata.
+    ///
+    /// # Errors
+    /// As [`Encoder::segment`].
+    pub(crate) fn set_processes(&mut self, meta: String) -> Result<()> {
+        self.send(Message::Processes(meta))
+    }
+
     /// Waits until all that was sent is processed.
     ///
     /// # Errors
@@ -206,6 +216,7 @@ impl Worker {
                 Message::Segment(rows, newest_ns) => self.write(*rows, newest_ns)?,
                 Message::Hold(answer) => drop(answer.send(self.held())),
                 Message::Meta(meta) => self.meta = meta,
+                Message::Processes(meta) => segment::write_first(&self.partial, &meta, &self.path)?,
                 // The receiver can be gone: then it needs no answer.
                 Message::Answer(answer) => drop(answer.send(())),
             }

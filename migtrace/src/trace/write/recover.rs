@@ -9,7 +9,7 @@ use crate::{
         error::{Error, Result},
         parquet::container::Container,
         partial_dir::{self, Partial},
-        read::Trace,
+        read::{Trace, later},
         schema::FORMAT_VERSION,
     },
 };
@@ -47,7 +47,7 @@ pub fn recover(path: &Path, out: Option<&Path>) -> Result<Recovered> {
     for segment in partial_dir::segments(&partial.dir)? {
         match check(&segment) {
             Ok((trace, rows)) => {
-                meta = Some(trace.meta().clone());
+                meta = Some(later(meta, trace.meta().clone()));
                 events += rows;
                 whole.push(segment);
             }

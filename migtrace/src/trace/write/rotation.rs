@@ -9,14 +9,14 @@ use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{merge::Summary, snapshot::Snapshot, writer::Writer};
 use crate::{
     clock,
     event::Event,
-    recording::Meta,
+    recording::{Meta, ProcessDetails},
     trace::error::{Error, Result},
 };
 
@@ -61,6 +61,9 @@ pub struct Written {
 /// A smaller change of the wall clock is not reported: NTP slews it by up to 1.8 s in an hour.
 const LEAST_CHANGE_NS: u64 = 2_000_000_000;
 
+/// Time between two reads of the table of processes.
+const PROCESSES_AGE: Duration = Duration::from_secs(1);
+
 /// The clocks are read one after the other, at most this far apart on an idle CPU.
 const READING_NS: u64 = 1_000_000;
 
@@ -81,6 +84,8 @@ pub struct Output {
     closing: Option<JoinHandle<Result<Summary>>>,
     written: Written,
     files: VecDeque<PathBuf>,
+    /// When the table of processes was last read.
+    processes_read: Instant,
     /// Events of the files before.
     events_before: u64,
     /// CPU time of the files before.
@@ -110,6 +115,7 @@ impl Output {
             closing: None,
             written: Written::default(),
             files: VecDeque::new(),
+            processes_read: Instant::now(),
             events_before: 0,
             cpu_before_ns: 0,
         })
@@ -123,19 +129,34 @@ impl Output {
         self.writer.push(event)
     }
 
-    /// As [`Writer::tick`]; also starts the next file if this one is large or old enough.
+    /// Takes the table of processes as it is now, and how many were evicted, for the files from now on. `None`: no change.
+    ///
+    /// # Errors
+    /// As [`Writer::set_processes`].
+    pub fn set_processes(&mut self, changed: Option<(Vec<ProcessDetails>, u64)>) -> Result<()> {
+        let Some(processes) = changed else { return Ok(()) };
+        (self.meta.processes, self.meta.evicted_processes) = processes;
+        self.writer.set_processes(&self.meta)
+    }
+
+    /// As [`Writer::tick`]; also starts the next file if this one is large or old enough. `processes` is called about once a
+    /// second and before a file ends, and returns what [`Output::set_processes`] takes.
     ///
     /// # Errors
     /// As [`Writer::push`], or a file could not be closed or created.
-    pub fn tick(&mut self) -> Result<()> {
-        self.writer.tick()?;
+    pub fn tick(&mut self, processes: impl FnOnce() -> Option<(Vec<ProcessDetails>, u64)>) -> Result<()> {
         if self.closing.as_ref().is_some_and(JoinHandle::is_finished) {
             self.wait()?;
         }
         let is_large = self.plan.rotate_bytes.is_some_and(|limit| self.writer.bytes() >= limit);
         let age = Duration::from_nanos(clock::boot_ns().saturating_sub(self.begun_ns));
         let is_old = self.plan.rotate_age.is_some_and(|limit| age >= limit);
-        if (is_large || is_old) && self.writer.events() > 0 { self.rotate() } else { Ok(()) }
+        let rotates = (is_large || is_old) && self.writer.events() > 0;
+        if rotates || self.processes_read.elapsed() >= PROCESSES_AGE {
+            self.processes_read = Instant::now();
+            self.set_processes(processes())?;
+        }
+        if rotates { self.rotate() } else { self.writer.tick() }
     }
 
     /// The file being written; of a flight recording, the one with the partial directory.
@@ -237,7 +258,11 @@ impl Output {
         }
         self.begun_wall_offset_ns = wall_offset_ns;
         self.meta.part = Some(self.number);
-        let next = Writer::create(&numbered(&self.path, self.number), &self.meta)?;
+        // Each segment has the metadata it begins with, and one has the table.
+        let processes = std::mem::take(&mut self.meta.processes);
+        let mut next = Writer::create(&numbered(&self.path, self.number), &self.meta)?;
+        self.meta.processes = processes;
+        next.set_processes(&self.meta)?;
         self.events_before += self.writer.events();
         let done = std::mem::replace(&mut self.writer, next);
         self.begun_ns = clock::boot_ns();

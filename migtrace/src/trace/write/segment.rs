@@ -20,6 +20,7 @@ use crate::{
             chunk::Chunks,
             container::GroupBytes,
         },
+        partial_dir::Partial,
         schema::{self, Buffers},
     },
 };
@@ -48,6 +49,14 @@ pub(crate) fn encode(buffers: &mut Buffers, meta: &str, path: &Path) -> Result<V
     let mut bytes = encode().map_err(Error::encode(path))?;
     seal(&mut bytes);
     Ok(bytes)
+}
+
+/// Writes the first segment of a partial directory, which has no rows: its metadata is on the disk from the start.
+///
+/// # Errors
+/// As [`encode`], or an I/O error.
+pub(crate) fn write_first(partial: &Partial, meta: &str, path: &Path) -> Result<()> {
+    partial.write("000000.parquet", &encode(&mut Buffers::default(), meta, path)?)
 }
 
 /// `meta` as the text in a file.

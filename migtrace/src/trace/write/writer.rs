@@ -44,6 +44,8 @@ pub struct Writer {
     partial: Arc<Partial>,
     /// JSON of the segments' metadata, until the encoder has it.
     meta: String,
+    /// The same with the table of processes, if that changed since the last segment.
+    processes: Option<String>,
     /// Rows since the last segment.
     buffers: Box<Buffers>,
     encoder: Option<Encoder>,
@@ -81,11 +83,12 @@ impl Writer {
         let meta = meta_json(meta, path)?;
         let partial = Partial::create(path)?;
         // Without rows: the metadata is on the disk from the start, and a disk that is not writable is found now.
-        partial.write("000000.parquet", &segment::encode(&mut Buffers::default(), &meta, path)?)?;
+        segment::write_first(&partial, &meta, path)?;
         Ok(Self {
             path: path.to_owned(),
             partial: Arc::new(partial),
             meta,
+            processes: None,
             buffers: Box::default(),
             encoder: None,
             keep,
@@ -143,6 +146,18 @@ impl Writer {
     pub fn set_meta(&mut self, meta: &Meta) -> Result<()> {
         self.meta = meta_json(meta, &self.path)?;
         self.encoder.as_mut().map_or(Ok(()), |encoder| encoder.set_meta(self.meta.clone()))
+    }
+
+    /// Sets the metadata that has the table of processes. It is on the disk with the next segment. Of a recording that was cut
+    /// off, a reader takes the table from there.
+    ///
+    /// # Errors
+    /// The metadata cannot be written as JSON.
+    pub fn set_processes(&mut self, meta: &Meta) -> Result<()> {
+        if matches!(self.keep, Keep::All) {
+            self.processes = Some(meta_json(meta, &self.path)?);
+        }
+        Ok(())
     }
 
     /// Events pushed so far.
@@ -238,6 +253,9 @@ impl Writer {
                 self.encoder.insert(encoder)
             }
         };
+        if let Some(meta) = self.processes.take() {
+            encoder.set_processes(meta)?;
+        }
         encoder.segment(rows, self.newest_ns)
     }
 }
