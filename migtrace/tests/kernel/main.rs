@@ -22,6 +22,7 @@ mod live_log;
 mod loss;
 mod offline_and_contiguous;
 mod privilege;
+mod process_details;
 mod recorder;
 mod reliability;
 mod requirements;
