@@ -53,15 +53,20 @@ pub(crate) struct Ended {
 impl Recorder {
     /// Starts `record` with these options and, if `argv` is not empty, with this command.
     pub(crate) fn start<S: AsRef<OsStr>>(options: &[&str], argv: &[S]) -> Self {
-        Self::start_avoiding("", options, argv)
+        Self::start_with(&[], options, argv)
     }
 
     /// The same without BPF programs of these types.
     pub(crate) fn start_avoiding<S: AsRef<OsStr>>(program_types: &str, options: &[&str], argv: &[S]) -> Self {
+        Self::start_with(&[(AVOID, program_types)], options, argv)
+    }
+
+    /// The same with environment variables.
+    pub(crate) fn start_with<S: AsRef<OsStr>>(env: &[(&str, &str)], options: &[&str], argv: &[S]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let trace = dir.path().join("run.parquet");
         let mut command = migtrace();
-        command.env(AVOID, program_types).arg("record").args(options).arg("-o").arg(&trace);
+        command.envs(env.iter().copied()).arg("record").args(options).arg("-o").arg(&trace);
         if !argv.is_empty() {
             command.arg("--").args(argv);
         }

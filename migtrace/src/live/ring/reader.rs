@@ -68,7 +68,7 @@ pub struct Closing {
     pub processes: (Vec<ProcessDetails>, u64),
     /// Perf maps that were not used.
     pub rejected_perf_maps: Rejected,
-    /// CPU time of the reader's thread, ns.
+    /// CPU time of the reader's thread, and of the one that parses symbols for it, ns.
     pub cpu_ns: u64,
 }
 
@@ -166,7 +166,8 @@ impl Drain {
         let account = self.decoding.account.close(&self.counters.read()?);
         let lost_mappings = self.decoding.stacks.as_mut().map_or(0, Stacks::lost_mappings);
         let rejected_perf_maps = self.decoding.stacks.as_ref().map(Stacks::rejected_perf_maps).unwrap_or_default();
-        let (late, cpu_ns) = (self.reorder.late(), clock::thread_cpu_ns());
+        let naming_ns = self.decoding.stacks.as_ref().map_or(0, Stacks::cpu_ns);
+        let (late, cpu_ns) = (self.reorder.late(), clock::thread_cpu_ns() + naming_ns);
         let processes = self.decoding.details.as_ref().map(DetailsReader::all).unwrap_or_default();
         Ok(Closing { account, late, lost_mappings, processes, rejected_perf_maps, cpu_ns })
     }

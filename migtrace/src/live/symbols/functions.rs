@@ -1,7 +1,5 @@
 //! Names of functions at addresses: of the kernel from kallsyms, of processes from the files that they had mapped and from
-//! perf maps. Which addresses belong together is [`super::stacks`]'s.
-//!
-//! ELF symbols, DWARF and kallsyms are read by blazesym, the usual library of BPF tools.
+//! perf maps. Which addresses belong together is [`super::stacks`]'s, and [`super::symbolizing`] parses files.
 
 use std::{
     collections::HashMap,
@@ -9,32 +7,23 @@ use std::{
     sync::Arc,
 };
 
-use blazesym::{
-    Pid,
-    symbolize::{
-        Input, Symbolized, Symbolizer,
-        source::{Elf, Kernel, Process, Source},
-    },
-};
-
 use super::{
+    frame::{Names, nameless},
     mappings::Mappings,
     object_file::MappedFile,
     perf_maps::{PerfMaps, Program, Rejected, Why},
+    symbolizing::{Place, Symbolizing},
 };
-use crate::{clock, event::escape_control};
+use crate::clock;
 
 /// Limit of files that are kept; beyond it all are evicted and looked up again.
 const KEPT: usize = 1 << 16;
 /// Limit of forks between a process and the one whose perf map has its functions.
 const GENERATIONS: usize = 8;
 
-/// Functions at an address, outermost first; `None` if nothing names them.
-pub(super) type Names = Option<Vec<String>>;
-
 /// What names functions.
 pub(super) struct Functions {
-    symbolizer: Symbolizer,
+    symbolizing: Symbolizing,
     mappings: Option<Mappings>,
     perf_maps: PerfMaps,
     /// Paths of mapped files; `None` if missing or replaced.
@@ -44,10 +33,14 @@ pub(super) struct Functions {
 impl Functions {
     /// Reads the kernel's symbols, which takes some time.
     pub(super) fn new(mappings: Option<Mappings>) -> Self {
-        let symbolizer = Symbolizer::new();
+        let symbolizing = Symbolizing::start().unwrap_or_else(|error| {
+            log::warn!("stacks have no names: cannot start a thread: {error}");
+            Symbolizing::none()
+        });
+        let mut functions = Self { symbolizing, mappings, perf_maps: PerfMaps::new(), files: HashMap::new() };
         // Any address loads the symbols.
-        let _ = symbolizer.symbolize(&Source::Kernel(Kernel::default()), Input::AbsAddr(&[u64::MAX]));
-        Self { symbolizer, mappings, perf_maps: PerfMaps::new(), files: HashMap::new() }
+        functions.of_kernel(&[u64::MAX]);
+        functions
     }
 
     /// Reads mapping events.
@@ -84,12 +77,22 @@ impl Functions {
     pub(super) fn look(&mut self, program: Program, why: Why) -> u64 {
         let now_ns = clock::boot_ns();
         let programs = self.with_ancestors(program);
-        programs.into_iter().map(|program| self.perf_maps.look(program, now_ns, why)).sum()
+        let Self { mappings, perf_maps, .. } = self;
+        let look = |program| match runs(mappings.as_ref(), program, now_ns) {
+            true => perf_maps.look(program, now_ns, why),
+            false => perf_maps.version(program),
+        };
+        programs.into_iter().map(look).sum()
     }
 
     /// Names in the kernel.
-    pub(super) fn of_kernel(&self, addresses: &[u64]) -> Vec<Names> {
-        self.symbolize(&Source::Kernel(Kernel::default()), addresses)
+    pub(super) fn of_kernel(&mut self, addresses: &[u64]) -> Vec<Names> {
+        self.symbolize(Place::Kernel, addresses).unwrap_or_else(|| vec![None; addresses.len()])
+    }
+
+    /// CPU time of the thread that parses symbols.
+    pub(super) const fn cpu_ns(&self) -> u64 {
+        self.symbolizing.cpu_ns()
     }
 
     /// Names in a process at a time, by the boot clock.
@@ -97,9 +100,8 @@ impl Functions {
         let mut named: Vec<_> = addresses.iter().map(|&address| self.of_address(pid, at_ns, address)).collect();
         // As long as it runs that program, its mapped files can be opened through it, in any container.
         if named.contains(&None) && self.is_current(pid, at_ns) {
-            let mut process = Process::new(Pid::from(pid));
-            process.perf_map = false;
-            for (names, symbol) in named.iter_mut().zip(self.symbolize(&Source::Process(process), addresses)) {
+            let symbols = self.symbolize(Place::Process(pid), addresses).unwrap_or_default();
+            for (names, symbol) in named.iter_mut().zip(symbols) {
                 *names = names.take().or(symbol);
             }
         }
@@ -112,15 +114,16 @@ impl Functions {
         found.is_none_or(|(file, _)| file.is_memory())
     }
 
-    /// After an error there are no names.
-    fn symbolize(&self, source: &Source, addresses: &[u64]) -> Vec<Names> {
-        match self.symbolizer.symbolize(source, Input::AbsAddr(addresses)) {
-            Ok(symbols) => symbols.iter().map(names_of).collect(),
-            Err(error) => {
-                log::debug!("no names by {source:?}: {error:#}");
-                vec![None; addresses.len()]
+    /// Parsing symbols can take longer than processes run: meanwhile it reads what is gone after their exit.
+    fn symbolize(&mut self, place: Place, addresses: &[u64]) -> Option<Vec<Names>> {
+        let Self { symbolizing, mappings, perf_maps, .. } = self;
+        symbolizing.names(place, addresses, || {
+            if let Some(mappings) = mappings {
+                mappings.drain();
             }
-        }
+            let now_ns = clock::boot_ns();
+            perf_maps.look_at_all(now_ns, |program| runs(mappings.as_ref(), program, now_ns));
+        })
     }
 
     fn of_address(&mut self, pid: u32, at_ns: u64, address: u64) -> Names {
@@ -151,29 +154,13 @@ impl Functions {
             self.files.clear();
         }
         let path = self.files.entry(Arc::clone(file)).or_insert_with(|| file.path().map(Path::to_path_buf)).clone()?;
-        match self.symbolizer.symbolize_single(&Source::Elf(Elf::new(path)), Input::FileOffset(offset)) {
-            Ok(symbol) => Some(names_of(&symbol).unwrap_or_else(|| vec![nameless(address)])),
-            Err(error) => {
-                log::debug!("no names of {file:?}: {error:#}");
-                None
-            }
-        }
+        let file = Arc::clone(file);
+        let name = self.symbolize(Place::File(file, path), &[offset])?.pop()?;
+        Some(name.unwrap_or_else(|| vec![nameless(address)]))
     }
 }
 
-/// A frame without a name.
-pub(super) fn nameless(address: u64) -> String {
-    format!("{address:#x}")
-}
-
-/// A function with the functions inlined into it, outermost first.
-fn names_of(symbol: &Symbolized<'_>) -> Names {
-    let symbol = symbol.as_sym()?;
-    let names = std::iter::once(&symbol.name).chain(symbol.inlined.iter().map(|function| &function.name));
-    Some(names.map(|name| in_frame(name)).collect())
-}
-
-/// A separator in a name would split the frame.
-fn in_frame(name: &str) -> String {
-    escape_control(name).replace(';', ":")
+/// Whether no other program was executed in the process since: the perf map of that one has the same path.
+fn runs(mappings: Option<&Mappings>, program: Program, now_ns: u64) -> bool {
+    mappings.is_none_or(|mappings| mappings.program(program.0, now_ns) == program)
 }

@@ -1,5 +1,6 @@
 //! Function names for stacks: which file was mapped where, and its symbols.
 
+mod frame;
 mod functions;
 mod mapping_history;
 pub mod mappings;
@@ -7,3 +8,4 @@ pub mod object_file;
 mod perf_map;
 pub mod perf_maps;
 pub mod stacks;
+mod symbolizing;

@@ -141,13 +141,32 @@ impl PerfMaps {
         self.rejected.functions += followed.map.evicted - before.1;
         let version = followed.version;
         match seen {
-            Ok(bytes) => self.window.1 += bytes,
+            Ok(bytes) => {
+                self.window.1 += bytes;
+                if bytes > 0 {
+                    log::debug!("read {bytes} bytes of the perf map of process {}", program.0);
+                }
+            }
             Err(reason) => self.reject(program.0, &reason),
         }
         if self.maps.iter().map(|(_, followed)| followed.map.bytes()).sum::<usize>() > BYTES {
             self.maps = Lru::new(PROCESSES);
         }
         version
+    }
+
+    /// The version of a program's map, as far as it was read.
+    pub(super) fn version(&self, program: Program) -> u64 {
+        self.maps.get(&program).map_or(0, |followed| followed.version)
+    }
+
+    /// Looks at the maps of those programs that were seen and still run, if it is time to: the thread that has their stacks
+    /// waits.
+    pub(super) fn look_at_all(&mut self, now_ns: u64, runs: impl Fn(Program) -> bool) {
+        let programs: Vec<_> = self.maps.iter().map(|(program, _)| *program).filter(|program| runs(*program)).collect();
+        for program in programs {
+            self.look(program, now_ns, Why::NewStack);
+        }
     }
 
     /// The function at an address of a process, as far as its map was read.

@@ -14,7 +14,8 @@ use migtrace_common::record::{Header, SECOND_TABLE, STACK_NOT_KEPT};
 use zerocopy::FromBytes;
 
 use super::{
-    functions::{Functions, Names, nameless},
+    frame::{Names, nameless},
+    functions::Functions,
     mappings::Mappings,
     perf_maps::{Program, Rejected, Why},
 };
@@ -71,6 +72,12 @@ impl Stacks {
     #[must_use]
     pub fn lost_mappings(&mut self) -> u64 {
         self.functions.lost_mappings()
+    }
+
+    /// CPU time of the thread that parses symbols.
+    #[must_use]
+    pub const fn cpu_ns(&self) -> u64 {
+        self.functions.cpu_ns()
     }
 
     /// What was not used of perf maps.

@@ -75,6 +75,21 @@ fn a_map_that_grows_is_read_on_also_after_the_exit() {
     assert_eq!(maps.rejected(), &Rejected::default());
 }
 
+/// A program that executed another has the same PID, so that both have the same path.
+#[test]
+fn the_map_of_a_later_program_is_not_that_of_an_earlier() {
+    let traced = Traced::start();
+    let mut maps = PerfMaps::new();
+    let (earlier, later) = (traced.program(), (traced.program().0, 5));
+    for program in [earlier, later] {
+        maps.look(program, 1, Why::NewStack);
+    }
+    fs::write(traced.path(), "1000 10 later\n").unwrap();
+    maps.look_at_all(1 + LOOK_NS, |program| program == later);
+    assert_eq!([earlier, later].map(|program| maps.version(program)), [0, 1]);
+    assert_eq!((maps.find(earlier, 0x1000), maps.find(later, 0x1000)), (None, Some("later".into())));
+}
+
 #[test]
 fn a_map_that_is_written_anew_replaces_the_earlier() {
     let traced = Traced::start();
