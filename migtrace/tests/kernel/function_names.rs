@@ -30,16 +30,18 @@ const CODE: [u8; 9] = [0x55, 0x48, 0x89, 0xe5, 0xc6, 0x07, 0x01, 0x5d, 0xc3];
 const FAULTS: usize = 8;
 const ROUND: Duration = Duration::from_millis(20);
 
-/// Records a workload that runs until the recorder has logged a message.
-fn record(map: &str, until: &str) -> Run {
+/// Records a workload. If there is a message to wait for, the workload runs until the recorder has logged it.
+fn record(map: &str, test: &str, until: Option<&str>) -> Run {
     let dir = tempfile::tempdir().unwrap();
     let go = dir.path().join("go");
     let env = ["env".into(), format!("{MAP}={map}").into(), format!("{GO}={}", go.display()).into()];
-    let argv: Vec<OsString> = env.into_iter().chain(workload_argv(TEST)).collect();
+    let argv: Vec<OsString> = env.into_iter().chain(workload_argv(test)).collect();
     let log = [("MIGTRACE_LOG", "warn,migtrace::live::symbols=debug")];
     let recorder = Recorder::start_with(&log, &["--stacks"], &argv);
-    recorder.wait_for_message(until);
-    File::create(&go).unwrap();
+    if let Some(message) = until {
+        recorder.wait_for_message(message);
+        File::create(&go).unwrap();
+    }
     let run = recorder.finish();
     run.assert_lossless();
     run
@@ -63,7 +65,7 @@ fn generated_code_is_named_by_its_perf_map() {
     if let Some(map) = env::var_os(MAP) {
         workload(map.to_str().unwrap());
     }
-    let run = record("grows", "bytes of the perf map of process");
+    let run = record("grows", TEST, Some("bytes of the perf map of process"));
     // The second function is listed when the first line was already read, just before the exit.
     let counts = ["LazyCompile:~touch it.js:1", "second"].map(|function| faults_in(&run, function));
     let seen = innermost_of(&run);
@@ -78,13 +80,31 @@ fn a_perf_map_that_cannot_be_trusted_is_reported_and_not_used() {
         ("foreign", "perf map ignored", "owned by user 4711"),
         ("garbage", "bytes of the perf map of process", "lines of perf maps ignored"),
     ] {
-        let run = record(kind, logged);
+        let run = record(kind, TEST, Some(logged));
         let stderr = &run.ended.stderr;
         assert!(stderr.contains(reason), "{kind}: {stderr}");
         let faults = run.faults();
         let unnamed = faults.iter().filter(|(e, _)| innermost(&e.user_stack).is_some_and(|f| f.starts_with("0x")));
         assert!(unnamed.count() >= 2 * FAULTS, "{kind}");
     }
+}
+
+/// The vDSO writes into new pages. The process has exited when its frames are looked up: it runs for a few milliseconds,
+/// and the recorder parses the symbols of the program meanwhile.
+#[test]
+fn functions_of_the_vdso_are_named() {
+    if env::var_os(MAP).is_some() {
+        let memory = anonymous(FAULTS * PAGE as usize, libc::PROT_READ | libc::PROT_WRITE);
+        for page in 0..FAULTS {
+            // SAFETY: within the mapping.
+            let now =
+                unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, memory.add(page * PAGE as usize).cast()) };
+            assert_eq!(now, 0);
+        }
+        exit(0);
+    }
+    let run = record("vdso", "function_names::functions_of_the_vdso_are_named", None);
+    assert!(faults_in(&run, "__vdso_clock_gettime") >= FAULTS, "{:#?}", innermost_of(&run));
 }
 
 /// Generates two functions, and calls the first to touch pages until it may end. Then it lists and calls the second, too.

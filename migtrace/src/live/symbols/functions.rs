@@ -8,11 +8,12 @@ use std::{
 };
 
 use super::{
-    frame::{Names, nameless},
+    frame::{Names, in_frame, nameless},
     mappings::Mappings,
-    object_file::MappedFile,
+    object_file::{Identity, MappedFile},
     perf_maps::{PerfMaps, Program, Rejected, Why},
     symbolizing::{Place, Symbolizing},
+    vdso,
 };
 use crate::clock;
 
@@ -150,6 +151,9 @@ impl Functions {
     /// file has no name for it. `None` if the file is unknown or missing.
     fn in_file(&mut self, pid: u32, at_ns: u64, address: u64) -> Names {
         let (file, offset) = self.mappings.as_ref()?.find(pid, at_ns, address)?;
+        if file.identity == Identity::Vdso {
+            return Some(vec![vdso::function(offset).map_or_else(|| nameless(address), |name| in_frame(&name))]);
+        }
         if self.files.len() == KEPT {
             self.files.clear();
         }

@@ -19,6 +19,7 @@ use procfs::process::{MMPermissions, MMapPath, MemoryMap, Process};
 use super::{
     mapping_history::{Began, MappingChange, MappingHistory},
     object_file::{Identity, MappedFile},
+    vdso,
 };
 
 /// Size of a CPU's ring, bytes: the limit of the kernel for processes without CAP_IPC_LOCK. A record has about 150
@@ -168,6 +169,7 @@ impl Events {
                 let identity = Identity::Inode { major, minor, number: map.inode };
                 Some(self.history.once(MappedFile { path: path.clone(), identity }))
             }
+            MMapPath::Vdso => self.vdso(map.address.0),
             _ => None,
         };
         self.history.push(
@@ -177,8 +179,17 @@ impl Events {
         );
     }
 
+    /// The vDSO, if its image is known.
+    fn vdso(&mut self, mapped_at: u64) -> Option<Arc<MappedFile>> {
+        let vdso = || MappedFile { path: vdso::NAME.into(), identity: Identity::Vdso };
+        vdso::is_known(mapped_at).then(|| self.history.once(vdso()))
+    }
+
     /// The file that a record's mapping has, if any.
     fn file(&mut self, record: &Mmap2) -> Option<Arc<MappedFile>> {
+        if *record.filename == *vdso::NAME.as_bytes() {
+            return self.vdso(record.addr);
+        }
         let path = OsStr::from_bytes(&record.filename);
         // Other mappings have a name in brackets, or "//anon".
         if !record.filename.starts_with(b"/") || record.filename.starts_with(b"//") {

@@ -1,5 +1,6 @@
 //! Function names for stacks: which file was mapped where, and its symbols.
 
+mod elf_symbols;
 mod frame;
 mod functions;
 mod mapping_history;
@@ -9,3 +10,4 @@ mod perf_map;
 pub mod perf_maps;
 pub mod stacks;
 mod symbolizing;
+mod vdso;

@@ -19,6 +19,8 @@ pub struct MappedFile {
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Identity {
     BuildId(Box<[u8]>),
+    /// No file: the code that the kernel maps into every process.
+    Vdso,
     /// For a file without a build id.
     Inode {
         major: u32,
@@ -39,6 +41,7 @@ impl MappedFile {
         // The process may have replaced it by a file that blocks on open, such as a FIFO.
         let metadata = fs::metadata(&self.path).ok().filter(fs::Metadata::is_file)?;
         let is_same = match &self.identity {
+            Identity::Vdso => false,
             Identity::BuildId(id) => read_elf_build_id(&self.path).is_ok_and(|now| now.is_some_and(|now| *now == **id)),
             Identity::Inode { major, minor, number } => {
                 let device = metadata.dev();

@@ -132,6 +132,8 @@ impl Symbols {
     fn of_process(&self, pid: u32, addresses: &[u64]) -> Vec<Names> {
         let mut process = Process::new(Pid::from(pid));
         process.perf_map = false;
+        // blazesym has the image of 64-bit processes for all, which gives wrong names in others.
+        process.vdso = false;
         let source = Source::Process(process);
         let alone = |address: &u64| self.of(&source, &[*address])?.pop()?;
         self.of(&source, addresses).unwrap_or_else(|| addresses.iter().map(alone).collect())
