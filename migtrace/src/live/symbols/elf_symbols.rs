@@ -1,4 +1,5 @@
-//! Functions by address, from the symbols of an ELF image that is in no file.
+//! Functions by address, from the symbols of an ELF image that blazesym cannot read: the vDSO, which is in no file, and
+//! compressed symbols ([`super::mini_debug_info`]).
 //!
 //! Any user can have a program traced. So symbols are stored as the file has them, and a name is copied only if it is
 //! looked up: otherwise a small file whose symbols all have the same long name would fill the memory.
@@ -60,6 +61,11 @@ impl ElfSymbols {
         let address = address.checked_add(offset - range.start)?;
         self.tables.iter().find_map(|table| table.find(address))
     }
+
+    /// Bytes of memory that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.tables.iter().map(|table| table.names.len() + size_of_val(&*table.functions)).sum()
+    }
 }
 
 impl Table {
@@ -83,6 +89,17 @@ impl<'data, Elf: FileHeader<Endian = Endianness>, R: ReadRef<'data>> Image<'data
         let header = Elf::parse(data)?;
         let endian = header.endian()?;
         Ok(Self { data, header, endian, sections: header.sections(endian, data)? })
+    }
+
+    /// Whether it has a section of this type.
+    pub(super) fn has(&self, sh_type: u32) -> bool {
+        self.sections.iter().any(|section| section.sh_type(self.endian) == sh_type)
+    }
+
+    /// A section's contents.
+    pub(super) fn section(&self, name: &str) -> Option<Result<&'data [u8], Error>> {
+        let (_, section) = self.sections.section_by_name(self.endian, name.as_bytes())?;
+        Some(section.data(self.endian, self.data))
     }
 
     /// The mapped parts: their offsets, and their address.

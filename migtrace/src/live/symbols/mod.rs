@@ -5,6 +5,7 @@ mod frame;
 mod functions;
 mod mapping_history;
 pub mod mappings;
+mod mini_debug_info;
 pub mod object_file;
 mod perf_map;
 pub mod perf_maps;

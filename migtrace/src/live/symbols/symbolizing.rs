@@ -24,6 +24,7 @@ use blazesym::{
 
 use super::{
     frame::{Names, in_frame},
+    mini_debug_info::MiniDebugInfo,
     object_file::MappedFile,
 };
 use crate::clock;
@@ -101,7 +102,7 @@ impl Symbolizing {
 
 /// Answers until no thread can send another request.
 fn answer(requests: &Receiver<Request>) {
-    let symbols = Symbols { symbolizer: Symbolizer::new() };
+    let mut symbols = Symbols { symbolizer: Symbolizer::new(), mini: MiniDebugInfo::default() };
     for Request { place, addresses, answer } in requests {
         let names = symbols.names(&place, &addresses);
         // The waiting thread has ended.
@@ -111,10 +112,11 @@ fn answer(requests: &Receiver<Request>) {
 
 struct Symbols {
     symbolizer: Symbolizer,
+    mini: MiniDebugInfo,
 }
 
 impl Symbols {
-    fn names(&self, place: &Place, addresses: &[u64]) -> Option<Vec<Names>> {
+    fn names(&mut self, place: &Place, addresses: &[u64]) -> Option<Vec<Names>> {
         match place {
             Place::Kernel => self.of(&Source::Kernel(Kernel::default()), addresses),
             Place::Process(pid) => Some(self.of_process(*pid, addresses)),
@@ -139,9 +141,17 @@ impl Symbols {
         self.of(&source, addresses).unwrap_or_else(|| addresses.iter().map(alone).collect())
     }
 
-    fn in_file(&self, file: &Arc<MappedFile>, path: &Path, offset: u64) -> Option<Names> {
+    fn in_file(&mut self, file: &Arc<MappedFile>, path: &Path, offset: u64) -> Option<Names> {
         let symbol = self.symbolizer.symbolize_single(&Source::Elf(Elf::new(path)), Input::FileOffset(offset));
-        symbol.inspect_err(|error| log::debug!("no names of {file:?}: {error:#}")).ok().map(|symbol| names_of(&symbol))
+        if let Ok(symbol) = &symbol
+            && symbol.as_sym().is_some()
+        {
+            return Some(names_of(symbol));
+        }
+        if let Some(mini) = self.mini.of(file, path) {
+            return Some(mini.at_offset(offset).map(|name| vec![in_frame(&name)]));
+        }
+        symbol.inspect_err(|error| log::debug!("no names of {file:?}: {error:#}")).ok().map(|_| None)
     }
 }
 
