@@ -17,6 +17,7 @@ mod output;
 mod page;
 mod progress;
 mod record;
+mod record_messages;
 mod recover;
 mod serve;
 mod stop;

@@ -1,7 +1,6 @@
 //! `migtrace record`: the running kernel into a trace.
 
 use std::{
-    io,
     num::NonZeroU32,
     path::{Path, PathBuf},
     process::{ExitCode, ExitStatus},
@@ -11,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use migtrace::{
     clock,
-    event::{Event, Kind, Probe},
+    event::{Event, Kind},
     filter::{Filter, kernel::KernelScope},
     live::{
         host::requirements,
@@ -20,11 +19,8 @@ use migtrace::{
         session::{Session, SessionError},
         workload::{Identity, Workload, shell_status},
     },
-    output_file,
-    recording::{Meta, ProbeInfo, Why},
-    summary::Summary,
-    text,
-    trace::{Output, Trace},
+    recording::{Meta, Why},
+    trace::Output,
     units::{self, PAGE_BYTES},
 };
 use tokio::{
@@ -38,6 +34,7 @@ use super::{
     follow::{self, TreeArgs},
     output::{self, Trigger},
     progress::Progress,
+    record_messages,
     stop::{EndArgs, Stop},
     streams::say,
 };
@@ -207,23 +204,6 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
     recording.finish(args, &mut meta, status, &stop)
 }
 
-/// `run.parquet`, or for several files the last one and the number of others.
-fn names(files: &[PathBuf]) -> String {
-    match files {
-        [] => "no file".to_owned(),
-        [one] => one.display().to_string(),
-        [others @ .., last] => {
-            format!("{} and {} before it", last.display(), text::count(others.len() as u64, "file"))
-        }
-    }
-}
-
-/// Prints a short summary of the trace.
-fn summarize(path: &Path) -> Result<()> {
-    let summary = Summary::of(&Trace::open(path)?)?;
-    Ok(summary.write_short(&mut io::stderr())?)
-}
-
 struct Recording {
     output: Output,
     /// The signal that requests a flight recording to be written.
@@ -328,50 +308,9 @@ impl Recording {
         self.progress.clear();
         // If the command could not be executed, print only that.
         if !args.quiet && status.is_ok() {
-            if let Some(filter) = &meta.filter {
-                let filtered: u64 = meta.account.iter().map(|a| a.filtered).sum();
-                say!("filter: {filter}; {filtered} events of traced probes filtered");
-            }
-            if let Some(sample) = meta.sample {
-                let out: u64 = meta.account.iter().map(|a| a.sampled_out).sum();
-                say!("sample: one of {sample}; {out} events sampled out");
-            }
-            let owner = written.files.last().and_then(|file| output_file::other_owner(file));
-            say!(
-                "recorded {} events ({} lost) in {:.1} s to {} ({} bytes{})",
-                written.events,
-                meta.lost(),
-                meta.end_ns.unwrap_or(meta.start_ns).saturating_sub(meta.start_ns) as f64 / 1e9,
-                names(&written.files),
-                written.bytes,
-                owner.map(|owner| format!(", owner {owner}")).unwrap_or_default()
-            );
-            written
-                .files
-                .last()
-                .map_or(Ok(()), |last| summarize(last))
-                .unwrap_or_else(|error| log::warn!("no summary: {error:#}"));
+            record_messages::written(meta, &written);
         }
-        for account in meta.account.iter().filter(|account| account.lost() > 0) {
-            let causes: Vec<_> = account.lost.iter().map(|(cause, count)| format!("{cause} {count}")).collect();
-            log::warn!(
-                "lost of probe {}: {} of {} ({})",
-                account.probe,
-                account.lost(),
-                account.seen,
-                causes.join(", ")
-            );
-        }
-        for account in meta.account.iter() {
-            if let Some(missed) = account.missed.filter(|n| *n > 0) {
-                // Reading a broken user stack raises exceptions, which are not page faults of the program.
-                let of_exceptions =
-                    |p: &ProbeInfo| p.attached.as_ref().is_some_and(|by| by.contains("page_fault_kernel"));
-                let raised = args.stacks && account.probe == Probe::Fault && meta.probes.iter().any(of_exceptions);
-                let raised = if raised { "; these include exceptions raised by reading stacks" } else { "" };
-                log::warn!("probe {}: {}{raised}", account.probe, text::missed(missed));
-            }
-        }
+        record_messages::losses(meta, args.stacks);
         let code = status?.map_or(0, |status| stop.exit_status(status));
         Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
     }
