@@ -87,12 +87,26 @@ impl<'a> ReadRef<'a> for Parts<'a> {
     }
 }
 
-/// The functions of a file that has compressed symbols only.
-fn read(path: &Path) -> Result<Option<ElfSymbols>> {
+fn open(path: &Path) -> Result<ReadCache<File>> {
     // Opening a FIFO blocks.
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path)?;
     ensure!(file.metadata()?.is_file(), "not a regular file");
-    let cache = ReadCache::new(file);
+    Ok(ReadCache::new(file))
+}
+
+/// The mapped parts of a file: their offsets, and their address.
+pub(super) fn segments(path: &Path) -> Result<Vec<(Range<u64>, u64)>> {
+    let cache = open(path)?;
+    let segments = match FileKind::parse(&cache)? {
+        FileKind::Elf32 => Image::<FileHeader32<Endianness>, _>::parse(Parts(&cache))?.segments(),
+        _ => Image::<FileHeader64<Endianness>, _>::parse(Parts(&cache))?.segments(),
+    };
+    Ok(segments?)
+}
+
+/// The functions of a file that has compressed symbols only.
+fn read(path: &Path) -> Result<Option<ElfSymbols>> {
+    let cache = open(path)?;
     match FileKind::parse(&cache)? {
         FileKind::Elf32 => of_class::<FileHeader32<Endianness>>(Parts(&cache)),
         FileKind::Elf64 => of_class::<FileHeader64<Endianness>>(Parts(&cache)),

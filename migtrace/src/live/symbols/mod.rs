@@ -1,5 +1,6 @@
 //! Function names for stacks: which file was mapped where, and its symbols.
 
+mod debug_files;
 mod elf_symbols;
 mod frame;
 mod functions;

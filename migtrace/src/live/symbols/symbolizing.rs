@@ -23,6 +23,7 @@ use blazesym::{
 };
 
 use super::{
+    debug_files::DebugFiles,
     frame::{Names, in_frame},
     mini_debug_info::MiniDebugInfo,
     object_file::MappedFile,
@@ -102,7 +103,7 @@ impl Symbolizing {
 
 /// Answers until no thread can send another request.
 fn answer(requests: &Receiver<Request>) {
-    let mut symbols = Symbols { symbolizer: Symbolizer::new(), mini: MiniDebugInfo::default() };
+    let mut symbols = Symbols::with_debug_files(DebugFiles::default());
     for Request { place, addresses, answer } in requests {
         let names = symbols.names(&place, &addresses);
         // The waiting thread has ended.
@@ -110,12 +111,18 @@ fn answer(requests: &Receiver<Request>) {
     }
 }
 
-struct Symbols {
+/// What has names, and what was parsed of it.
+pub(super) struct Symbols {
     symbolizer: Symbolizer,
     mini: MiniDebugInfo,
+    debug: DebugFiles,
 }
 
 impl Symbols {
+    pub(super) fn with_debug_files(debug: DebugFiles) -> Self {
+        Self { symbolizer: Symbolizer::new(), mini: MiniDebugInfo::default(), debug }
+    }
+
     fn names(&mut self, place: &Place, addresses: &[u64]) -> Option<Vec<Names>> {
         match place {
             Place::Kernel => self.of(&Source::Kernel(Kernel::default()), addresses),
@@ -141,7 +148,16 @@ impl Symbols {
         self.of(&source, addresses).unwrap_or_else(|| addresses.iter().map(alone).collect())
     }
 
-    fn in_file(&mut self, file: &Arc<MappedFile>, path: &Path, offset: u64) -> Option<Names> {
+    /// The functions at an offset of a file at a path; `None` after an error.
+    pub(super) fn in_file(&mut self, file: &Arc<MappedFile>, path: &Path, offset: u64) -> Option<Names> {
+        if let Some(debug) = self.debug.of(file, path)
+            && let Some(address) = debug.address(offset)
+            && let Ok(symbol) =
+                self.symbolizer.symbolize_single(&Source::Elf(Elf::new(&debug.path)), Input::VirtOffset(address))
+            && symbol.as_sym().is_some()
+        {
+            return Some(names_of(&symbol));
+        }
         let symbol = self.symbolizer.symbolize_single(&Source::Elf(Elf::new(path)), Input::FileOffset(offset));
         if let Ok(symbol) = &symbol
             && symbol.as_sym().is_some()
