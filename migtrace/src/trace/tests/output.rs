@@ -265,6 +265,26 @@ fn what_was_cut_off_has_the_processes_of_the_last_segment() {
     assert_eq!((meta.processes.clone(), meta.evicted_processes), (vec![process(1), process(2)], 7));
 }
 
+/// The first segment had no processes: they were read a second after the start.
+#[test]
+fn a_segment_that_ends_has_the_processes_of_its_events() {
+    let (_dir, path) = temporary();
+    let mut output = Output::create(&path, &meta(), Plan::default()).expect("begun");
+    output.push(&fault(2_000, 1)).expect("pushed");
+    let mut read_after = Vec::new();
+    while Trace::open(&path).expect("the segments").event_count() == 0 {
+        std::thread::sleep(Duration::from_millis(50));
+        output
+            .tick(|| {
+                read_after.push(1);
+                Some((vec![process(1)], 0))
+            })
+            .expect("a tick");
+    }
+    assert_eq!(Trace::open(&path).expect("the segments").meta().processes, [process(1)]);
+    assert!(read_after.len() < 5, "not at each tick");
+}
+
 #[test]
 fn what_a_flight_recording_writes_has_the_processes() {
     let (_dir, path) = temporary();

@@ -61,8 +61,8 @@ pub struct Written {
 /// A smaller change of the wall clock is not reported: NTP slews it by up to 1.8 s in an hour.
 const LEAST_CHANGE_NS: u64 = 2_000_000_000;
 
-/// Time between two reads of the table of processes.
-const PROCESSES_AGE: Duration = Duration::from_secs(1);
+/// Time between two reads of the table of processes, if segments are closed because they are large.
+const PROCESSES_AGE: Duration = Duration::from_millis(700);
 
 /// The clocks are read one after the other, at most this far apart on an idle CPU.
 const READING_NS: u64 = 1_000_000;
@@ -140,7 +140,7 @@ impl Output {
     }
 
     /// As [`Writer::tick`]; also starts the next file if this one is large or old enough. `processes` is called about once a
-    /// second and before a file ends, and returns what [`Output::set_processes`] takes.
+    /// second, before a segment or a file ends, and returns what [`Output::set_processes`] takes.
     ///
     /// # Errors
     /// As [`Writer::push`], or a file could not be closed or created.
@@ -152,7 +152,7 @@ impl Output {
         let age = Duration::from_nanos(clock::boot_ns().saturating_sub(self.begun_ns));
         let is_old = self.plan.rotate_age.is_some_and(|limit| age >= limit);
         let rotates = (is_large || is_old) && self.writer.events() > 0;
-        if rotates || self.processes_read.elapsed() >= PROCESSES_AGE {
+        if rotates || self.writer.is_due() || self.processes_read.elapsed() >= PROCESSES_AGE {
             self.processes_read = Instant::now();
             self.set_processes(processes())?;
         }

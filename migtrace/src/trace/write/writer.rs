@@ -123,11 +123,14 @@ impl Writer {
     /// # Errors
     /// As [`Writer::push`].
     pub fn tick(&mut self) -> Result<()> {
+        if self.is_due() { self.close() } else { Ok(()) }
+    }
+
+    /// Whether the next tick closes the segment.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
         let is_large = self.buffers.rows() >= SEGMENT_ROWS || self.buffers.text_bytes() >= SEGMENT_TEXT_BYTES;
-        if is_large || self.oldest.is_some_and(|t| t.elapsed() >= self.segment_age) {
-            self.close()?;
-        }
-        Ok(())
+        is_large || self.oldest.is_some_and(|t| t.elapsed() >= self.segment_age)
     }
 
     /// Closes the segment now. When this returns, every event pushed so far is on the disk.
