@@ -193,8 +193,11 @@ impl Session {
         let online = topology::online_cpus();
         if online != self.online_cpus {
             self.online_cpus = online;
-            if let Err(error) = self.programs.set_nodes(&topology::NodesOfCpus::read()) {
-                log::warn!("CPUs came online or went offline, and their nodes cannot be stored: {error}");
+            match self.programs.set_nodes(&topology::NodesOfCpus::read()) {
+                Ok(()) => log::info!("CPUs {} are online, and their nodes are stored", self.online_cpus),
+                Err(error) => {
+                    log::warn!("CPUs came online or went offline, and their nodes cannot be stored: {error}");
+                }
             }
         }
     }

@@ -1,11 +1,14 @@
-//! Changes of the machine during a recording: CPUs that come online, a wall clock that is set.
+//! Changes of the machine during a recording: CPUs and memory that come online, a wall clock that is set.
 
 use std::{fs, path::Path, process::Command, thread, time::Duration};
 
+use migtrace::event::RequestName;
+
 use crate::{
+    offline_and_contiguous::Blocks,
     recorder::{Recorder, wait_for},
     requirements::needs,
-    support::{Script, WRITTEN_ON_1, migtrace, texts},
+    support::{PAGE, Script, WRITTEN_ON_1, migtrace, texts},
 };
 
 /// The CPU of node 3.
@@ -34,10 +37,10 @@ impl Drop for OfflineCpu {
 fn a_cpu_that_comes_online_is_recorded_with_its_node() {
     needs!(cpu_hotplug);
     let offline = OfflineCpu::new();
-    let recorder = Recorder::attached(&["--comm", "migtrace"]);
+    let recorder = Recorder::start_with::<&str>(&[("MIGTRACE_LOG", "info")], &["--comm", "migtrace"], &[]);
+    recorder.wait_for_message("recording into");
     offline.bring_online();
-    // The recorder looks four times per second.
-    thread::sleep(Duration::from_secs(2));
+    recorder.wait_for_message("are online, and their nodes are stored");
     let script = Script::new(WRITTEN_ON_1);
     let mut pinned = Command::new("taskset");
     let status = pinned.args(["-c", &CPU.to_string()]).args(script.argv()).status().unwrap();
@@ -50,6 +53,37 @@ fn a_cpu_that_comes_online_is_recorded_with_its_node() {
     assert!(on_cpu.iter().all(|(event, _)| event.cpu_node == Some(3)), "{on_cpu:?}");
     let node = run.meta.topology.nodes.iter().find(|node| node.nid == 3).unwrap();
     assert_eq!(node.cpus, [CPU], "the CPU is in the metadata although it was offline at the start");
+}
+
+/// Returns the memory of a node as the kernel reports it, bytes.
+fn memory_of(nid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/sys/devices/system/node/node{nid}/meminfo")).unwrap();
+    let total = text.lines().find_map(|line| line.split_once("MemTotal:")).unwrap().1;
+    total.split_whitespace().next().unwrap().parse::<u64>().unwrap() << 10
+}
+
+#[test]
+fn memory_that_comes_online_is_recorded_with_its_node() {
+    needs!(memory_blocks);
+    let blocks = Blocks::of_node(3);
+    blocks.set("offline");
+    let recorder = Recorder::attached(&["--comm", "migtrace"]);
+    let before = memory_of(3);
+    blocks.set("online_movable");
+    let after = memory_of(3);
+    assert!(after > before, "{before} bytes, then {after}");
+    let script = Script::new("anon seg 1000p\nmap seg\nmbind seg bind 3\ntouch seg write\n");
+    assert!(script.command().status().unwrap().success());
+    recorder.signal(libc::SIGINT);
+    let run = recorder.finish();
+    run.assert_lossless();
+    let bind = run.requests().into_iter().find(|(_, request)| request.name == RequestName::Mbind).unwrap().1;
+    let segment = bind.addr.unwrap()..bind.addr.unwrap() + 1000 * PAGE;
+    let nodes: Vec<_> =
+        run.faults().into_iter().filter(|(_, f)| segment.contains(&f.addr)).map(|(_, f)| f.nid).collect();
+    assert_eq!(nodes, [Some(3); 1000], "the kernel takes movable memory first, which was offline before");
+    let node = run.meta.topology.nodes.iter().find(|node| node.nid == 3).unwrap();
+    assert_eq!(node.mem_bytes, after);
 }
 
 /// Sets the wall clock forward until drop.

@@ -190,12 +190,12 @@ impl Holder {
 }
 
 /// Blocks of a node's memory in which all pages must stay movable. On drop they become blocks for any page.
-struct Blocks(Vec<PathBuf>);
+pub(crate) struct Blocks(Vec<PathBuf>);
 
 impl Blocks {
     const COUNT: usize = 2;
 
-    fn of_node(node: i32) -> Self {
+    pub(crate) fn of_node(node: i32) -> Self {
         let mut all: Vec<_> = fs::read_dir(format!("/sys/devices/system/node/node{node}")).unwrap().flatten().collect();
         all.retain(|entry| {
             entry.file_name().to_string_lossy().strip_prefix("memory").is_some_and(|n| n.parse::<u32>().is_ok())
@@ -210,6 +210,10 @@ impl Blocks {
         }
         assert_eq!(blocks.0.len(), Self::COUNT, "blocks of node {node} that can go offline");
         blocks
+    }
+
+    pub(crate) fn set(&self, state: &str) {
+        self.0.iter().for_each(|block| set(block, state).unwrap());
     }
 }
 
