@@ -1,9 +1,9 @@
 //! The perf maps of processes: finds, checks and reads /tmp/perf-PID.map. The traced process controls the file, and this
 //! process may be root, so [`open`] trusts neither path nor contents. What lines mean is [`super::perf_map`]'s.
 //!
-//! blazesym reads perf maps, too, but not these: it opens the path of any owner (a FIFO blocks it, a symbolic link is
-//! followed), maps the file into memory (the process can truncate it, which ends this process by SIGBUS), rejects the whole
-//! file for one malformed line, and lets the first of two overlapping lines win.
+//! blazesym's own reader of perf maps is switched off. It opens the path of any owner: a FIFO blocks it, and it follows
+//! a symbolic link. It maps the file into memory; the process can truncate the file, which ends this process by SIGBUS.
+//! It rejects the whole file for one malformed line. Of two overlapping lines, the first wins.
 
 use std::{
     fmt, fs,
