@@ -4,15 +4,21 @@ use std::{
     collections::{BTreeSet, HashMap},
     os::fd::OwnedFd,
     path::Path,
+    thread::sleep,
+    time::Duration,
 };
 
-use procfs::process::Process;
+use procfs::process::{Process, StatFlags, Task};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     process::{Pid, PidfdFlags, pidfd_open},
 };
 
 use super::attach::traced::Traced;
+
+/// How long a new child can be in /proc before the program at its fork has traced it. On a busy machine its parent waits
+/// for a CPU meanwhile.
+const FORK_TIME: Duration = Duration::from_millis(50);
 
 /// The requested processes.
 pub(super) struct Roots {
@@ -41,7 +47,7 @@ impl Roots {
             let mut found = descendants(&self.pids, &parents());
             found.retain(|pid| is_untraced(*pid, traced) && traced.add(*pid).is_ok());
             // The byte of a process that exited meanwhile would trace the next process with this PID.
-            found.iter().filter(|pid| !has_threads(**pid)).for_each(|pid| traced.remove(*pid));
+            found.iter().filter(|pid| !runs(**pid)).for_each(|pid| traced.remove(*pid));
             if found.is_empty() {
                 return;
             }
@@ -51,11 +57,17 @@ impl Roots {
     /// Number of descendants that exist and are not traced, by process; only processes that have some.
     pub(super) fn untraced_descendants(&self, traced: &Traced) -> Vec<(u32, usize)> {
         let parents = parents();
-        let of = |pid: &u32| {
-            let untraced = descendants(&[*pid], &parents).into_iter().filter(|pid| is_untraced(*pid, traced)).count();
-            (untraced > 0).then_some((*pid, untraced))
+        let untraced = |pid: &u32| -> Vec<u32> {
+            let found = descendants(&[*pid], &parents);
+            found.into_iter().filter(|pid| is_untraced(*pid, traced)).collect()
         };
-        self.pids.iter().filter_map(of).collect()
+        let mut found: Vec<(u32, Vec<u32>)> = self.pids.iter().map(|pid| (*pid, untraced(pid))).collect();
+        if found.iter().any(|(_, untraced)| !untraced.is_empty()) {
+            sleep(FORK_TIME);
+        }
+        found.iter_mut().for_each(|(_, untraced)| untraced.retain(|pid| is_untraced(*pid, traced)));
+        found.retain(|(_, untraced)| !untraced.is_empty());
+        found.into_iter().map(|(pid, untraced)| (pid, untraced.len())).collect()
     }
 }
 
@@ -67,13 +79,15 @@ fn is_running(process: &OwnedFd) -> bool {
 
 /// Whether a process runs and is not traced. Programs clear the byte of a traced process that exits.
 fn is_untraced(pid: u32, traced: &Traced) -> bool {
-    !traced.contains(pid) && has_threads(pid)
+    !traced.contains(pid) && runs(pid)
 }
 
-/// Whether a process has not exited: one that its parent has not waited for yet is in /proc, but has exited.
-fn has_threads(pid: u32) -> bool {
-    let stat = i32::try_from(pid).ok().and_then(|pid| Process::new(pid).ok()?.stat().ok());
-    stat.is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
+/// Whether a thread of a process is not exiting. The others are in /proc until their parent has waited for them.
+fn runs(pid: u32) -> bool {
+    let is_exiting = |thread: Task| Some(thread.stat().ok()?.flags & StatFlags::PF_EXITING.bits() != 0);
+    let process = i32::try_from(pid).ok().and_then(|pid| Process::new(pid).ok());
+    let threads = process.and_then(|process| process.tasks().ok()).into_iter().flatten().flatten();
+    threads.filter_map(is_exiting).any(|exiting| !exiting)
 }
 
 /// The parent of each process.
@@ -120,13 +134,13 @@ mod tests {
         let mut roots = Roots::open(&[child.id()]);
         assert!(is_running(&roots.running[0]));
         assert_eq!(parents().get(&child.id()), Some(&std::process::id()));
-        assert!(has_threads(child.id()));
+        assert!(runs(child.id()));
         child.kill().expect("ended");
         let began = std::time::Instant::now();
-        while has_threads(child.id()) && began.elapsed().as_secs() < 60 {
+        while runs(child.id()) && began.elapsed().as_secs() < 60 {
             std::thread::yield_now();
         }
-        assert!(!has_threads(child.id()), "it has exited, although its parent has not waited for it");
+        assert!(!runs(child.id()), "it has exited, although its parent has not waited for it");
         child.wait().expect("waited");
         roots.running.retain(is_running);
         assert!(roots.running.is_empty());

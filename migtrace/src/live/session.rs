@@ -124,12 +124,14 @@ impl Session {
             programs.sees(Probe::DirectMigrate),
         )
         .map_err(SessionError::Reader)?;
-        let untraced_descendants = roots.as_ref().map(|roots| {
-            if scope.tree {
+        let untraced_descendants = match &roots {
+            Some(roots) if scope.tree => {
                 roots.follow_descendants(&programs.traced);
+                Vec::new()
             }
-            roots.untraced_descendants(&programs.traced)
-        });
+            Some(roots) => roots.untraced_descendants(&programs.traced),
+            None => Vec::new(),
+        };
         measure.attached();
         let meta = meta(scope, &kernel, &programs);
         privilege::keep(scope.keep);
@@ -146,7 +148,7 @@ impl Session {
             enrich,
             details: (details, 0),
             roots,
-            untraced_descendants: untraced_descendants.unwrap_or_default(),
+            untraced_descendants,
             online_cpus,
             vmstat,
         })
