@@ -65,6 +65,13 @@ kinds! {
         HINTING = 5,
         COW = 6,
         HUGE = 7,
+        /// The page was being migrated: the fault waited for the end of it.
+        MIGRATION_WAIT = 8,
+        /// A userfaultfd handled it.
+        USERFAULT = 9,
+        HUGETLB = 10,
+        /// The page was in the memory of a device.
+        DEVICE = 11,
     }
 
     /// The kernel's code that migrated a folio.
@@ -83,6 +90,9 @@ kinds! {
         MOVE_PAGES = 4,
         MIGRATE_PAGES = 5,
         SET_MEMPOLICY_HOME_NODE = 6,
+        /// No syscall: a worker thread migrates the pages of a process whose cpuset's memory nodes changed. It makes no
+        /// record of its own.
+        CPUSET = 7,
     }
 
     /// What happened to a task.

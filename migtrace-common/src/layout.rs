@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Version of this wire. The programs write it into every record, and the collector rejects any other.
-pub const ABI_VERSION: u8 = 7;
+pub const ABI_VERSION: u8 = 8;
 
 const _: () = assert!(size_of::<Header>() == 64 && align_of::<Header>() == 8);
 const _: () = assert!(offset_of!(Header, kind) == 32 && offset_of!(Header, comm) == 48);

@@ -125,7 +125,9 @@ records! {
         pub class: u8,
         /// [`crate::kinds::FaultHook`].
         pub hook: u8,
-        pub pad: [u8; 2],
+        /// The page-table entry behind the address maps `1 << map_shift` bytes; 0 if `nid` is unknown.
+        pub map_shift: u8,
+        pub pad: u8,
     }
 
     /// A folio was checked against policy in the fault path.

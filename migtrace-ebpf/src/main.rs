@@ -66,12 +66,19 @@ at_entry! {
     do_wp_page do_wp_page_kprobe(_ctx) => fault::classify(FaultClass::COW);
     task_numa_fault task_numa_fault_kprobe(_ctx) => fault::classify(FaultClass::HINTING);
     do_huge_pmd_anonymous_page do_huge_pmd_anonymous_page_kprobe(_ctx) => fault::classify(FaultClass::HUGE);
+    hugetlb_fault hugetlb_fault_kprobe(_ctx) => fault::classify(FaultClass::HUGETLB);
+    handle_userfault handle_userfault_kprobe(_ctx) => fault::classify(FaultClass::USERFAULT);
+    migration_entry_wait migration_entry_wait_kprobe(_ctx) => fault::classify(FaultClass::MIGRATION_WAIT);
+    pmd_migration_entry_wait pmd_migration_entry_wait_kprobe(_ctx) => fault::classify(FaultClass::MIGRATION_WAIT);
+    migration_entry_wait_huge migration_entry_wait_huge_kprobe(_ctx) => fault::classify(FaultClass::MIGRATION_WAIT);
+    migrate_vma_setup migrate_vma_setup_kprobe(_ctx) => fault::classify(FaultClass::DEVICE);
     mpol_misplaced_entry mpol_misplaced_kprobe(ctx) => hinting_check::begin(&ctx);
     try_to_unmap_one try_to_unmap_one_kprobe(ctx) => lazy_mark::begin(&ctx);
     migrate_pages_entry migrate_pages_kprobe(ctx) => batch::begin(&ctx);
     try_to_migrate try_to_migrate_kprobe(ctx) => folio_migrate::unmap_begin(&ctx);
     move_to_new_folio move_to_new_folio_kprobe(ctx) => folio_migrate::copy_begin(&ctx);
     folio_migrate_flags folio_migrate_flags_kprobe(ctx) => folio_migrate::migrated(&ctx);
+    cpuset_migrate_entry cpuset_migrate_kprobe(_ctx) => request::begin_cpuset();
     prctl prctl_kprobe(ctx) => phase::phase(&ctx, args::of_syscall(&ctx));
 }
 
@@ -96,6 +103,7 @@ at_exit! {
     handle_mm_fault_exit handle_mm_fault_kretprobe(ctx) => fault::end(&ctx);
     mpol_misplaced_exit mpol_misplaced_kretprobe(ctx) => hinting_check::end(&ctx);
     migrate_pages_exit migrate_pages_kretprobe(ctx) => batch::end(&ctx);
+    cpuset_migrate_exit cpuset_migrate_kretprobe(_ctx) => request::end_cpuset();
 }
 
 /// Programs at the end of functions that also read the arguments, which a `kretprobe` cannot.

@@ -104,6 +104,7 @@ fn record(program: Program, ctx: &impl StackIdContext, thread: Thread, exception
         nid: NO_NODE,
         class: FaultClass::OTHER.0,
         hook: FaultHook::EXCEPTION.0,
-        pad: [0; 2],
+        map_shift: 0,
+        pad: 0,
     });
 }

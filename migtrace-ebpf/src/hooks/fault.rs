@@ -73,7 +73,8 @@ pub fn end(ctx: &impl Returned) {
         return;
     }
     let result = ctx.ret(4) as u32;
-    let nid = page_table::nid_mapped(start.pgd, start.addr);
+    let entry = page_table::entry(start.pgd, start.addr);
+    let nid = entry.nid(start.addr);
     if !event.passes(filter::wants_page_on(nid)) {
         return;
     }
@@ -91,7 +92,8 @@ pub fn end(ctx: &impl Returned) {
         nid,
         class: start.class as u8,
         hook: FaultHook::HANDLE_MM_FAULT.0,
-        pad: [0; 2],
+        map_shift: entry.shift as u8,
+        pad: 0,
     });
 }
 

@@ -27,6 +27,22 @@ pub fn underway() -> u8 {
     THREADS.of_current().map_or(0, |state| state.request.name as u8)
 }
 
+/// cpuset_migrate_mm_workfn() begins: it migrates as migrate_pages(2) does.
+#[inline(always)]
+pub fn begin_cpuset() {
+    if let Some(state) = THREADS.of_current_or_new() {
+        state.request.name = RequestName::CPUSET.0.into();
+    }
+}
+
+/// cpuset_migrate_mm_workfn() returned.
+#[inline(always)]
+pub fn end_cpuset() {
+    if let Some(state) = THREADS.of_current() {
+        state.request.name = 0;
+    }
+}
+
 /// The syscall returned `ret`.
 #[inline(always)]
 pub fn end(ctx: &impl StackIdContext, ret: i64, name: RequestName) {

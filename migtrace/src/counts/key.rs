@@ -53,7 +53,7 @@ impl Sort {
                 let handled = FaultHook(key.outcome) == FaultHook::HANDLE_MM_FAULT;
                 let bits = key.reason as u32;
                 Self::Fault {
-                    class: handled.then(|| enums::fault_class(ClassNumber(key.class))),
+                    class: handled.then(|| enums::fault_class(ClassNumber(key.class), bits, names)),
                     major: handled.then(|| names.is_major(bits)),
                     result: handled.then(|| names.fault_result(bits)),
                     cpu_nid: from,

@@ -5,8 +5,12 @@ use migtrace_common::kinds::{self, RequestName as RequestKind};
 use super::names::Names;
 use crate::event::{Cause, FaultClass, Outcome, PLACED_OR_DEFERRED, Reason, Verdict};
 
-/// The class of a fault; `Other` for a value that this version does not know.
-pub(crate) fn fault_class(class: kinds::FaultClass) -> FaultClass {
+/// The class of a fault with these VM_FAULT_* bits; `Other` for a value that this version does not know.
+pub(crate) fn fault_class(class: kinds::FaultClass, result: u32, names: &Names) -> FaultClass {
+    // The kernel calls no function of its own for such a fault.
+    if names.is_poisoned(result) {
+        return FaultClass::Hwpoison;
+    }
     match class {
         kinds::FaultClass::ANON => FaultClass::Anon,
         kinds::FaultClass::FILE => FaultClass::File,
@@ -15,6 +19,10 @@ pub(crate) fn fault_class(class: kinds::FaultClass) -> FaultClass {
         kinds::FaultClass::HINTING => FaultClass::Hinting,
         kinds::FaultClass::COW => FaultClass::Cow,
         kinds::FaultClass::HUGE => FaultClass::Huge,
+        kinds::FaultClass::MIGRATION_WAIT => FaultClass::MigrationWait,
+        kinds::FaultClass::USERFAULT => FaultClass::Userfault,
+        kinds::FaultClass::HUGETLB => FaultClass::Hugetlb,
+        kinds::FaultClass::DEVICE => FaultClass::Device,
         _ => FaultClass::Other,
     }
 }
@@ -60,12 +68,13 @@ pub(crate) fn cause(path: kinds::MigratePath, migrate_reason: i32, request: u8, 
     }
 }
 
-/// The cause of migrations inside a placement syscall.
+/// The cause of migrations inside a placement syscall, or in the work of a cpuset.
 pub(crate) fn cause_of_call(request: u8) -> Cause {
     match RequestKind(request) {
         RequestKind::MBIND => Cause::Mbind,
         RequestKind::MOVE_PAGES => Cause::MovePages,
         RequestKind::MIGRATE_PAGES => Cause::MigratePages,
+        RequestKind::CPUSET => Cause::Cpuset,
         _ => Cause::Other,
     }
 }

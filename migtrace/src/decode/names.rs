@@ -22,6 +22,7 @@ struct FaultBits {
     write: u32,
     instruction: u32,
     major: u32,
+    poisoned: u32,
     /// Bits of errors, worst first.
     errors: Vec<(u32, Reason)>,
 }
@@ -34,6 +35,7 @@ impl FaultBits {
             write: bit(fault_flag, "write"),
             instruction: bit(fault_flag, "instruction"),
             major: bit(vm_fault, "major"),
+            poisoned: bit(vm_fault, "hwpoison") | bit(vm_fault, "hwpoison_large"),
             errors: errors.into_iter().map(|word| (bit(vm_fault, word), word.into())).collect(),
         }
     }
@@ -86,6 +88,7 @@ impl Names {
             "contig_range" => Cause::ContigRange,
             "longterm_pin" => Cause::LongtermPin,
             "damon" => Cause::Damon,
+            "memory_failure" => Cause::MemoryFailure,
             _ => Cause::Other,
         }
     }
@@ -101,6 +104,12 @@ impl Names {
     #[must_use]
     pub fn is_major(&self, bits: u32) -> bool {
         bits & self.fault.major != 0
+    }
+
+    /// Whether the VM_FAULT_* bits show that the page's memory is broken.
+    #[must_use]
+    pub fn is_poisoned(&self, bits: u32) -> bool {
+        bits & self.fault.poisoned != 0
     }
 
     /// Whether the FAULT_FLAG_* bits show a write, and an instruction fetch.

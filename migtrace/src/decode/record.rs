@@ -84,6 +84,9 @@ fn read<T: FromBytes + KnownLayout + Immutable>(bytes: &[u8]) -> Result<T, Decod
     T::read_from_prefix(bytes).map(|(record, _)| record).map_err(short)
 }
 
+/// A page has `1 << PAGE_SHIFT` bytes.
+const PAGE_SHIFT: u32 = 12;
+
 /// Bits of the CPU's error code (Intel SDM vol. 3, 4.7).
 const ERROR_WRITE: u32 = 1 << 1;
 const ERROR_FETCH: u32 = 1 << 4;
@@ -110,9 +113,10 @@ fn fault(r: &record::Fault, names: &Names) -> Result<Body, DecodeError> {
         addr: r.addr,
         ip: (r.ip != 0).then_some(r.ip),
         access,
-        class: handled.then(|| fault_class(kinds::FaultClass(r.class))),
+        class: handled.then(|| fault_class(kinds::FaultClass(r.class), r.result, names)),
         major: handled.then(|| names.is_major(r.result)),
         nid: node(r.nid),
+        order: node(r.nid).and_then(|_| u32::from(r.map_shift).checked_sub(PAGE_SHIFT)),
         latency_ns: known(r.latency_ns, NO_TIME),
         result: handled.then(|| names.fault_result(r.result)),
     }))

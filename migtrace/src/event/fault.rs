@@ -15,6 +15,8 @@ pub struct Fault {
     pub major: Option<bool>,
     /// Node of the page that is mapped afterwards.
     pub nid: Option<i32>,
+    /// Order of the page-table entry that maps it: 9 for a huge page of 2 MiB. `None` if `nid` is.
+    pub order: Option<u32>,
     pub latency_ns: Option<u64>,
     /// `ok`, `retry`, or the kernel's error (`oom`, `sigbus`, `sigsegv`, `hwpoison`).
     pub result: Option<Reason>,
@@ -25,5 +27,7 @@ words! {
     Access { Read, Write, Exec }
 
     /// Why a page faulted.
-    FaultClass { Anon, File, Shmem, Swap, Hinting, Cow, Huge, Other }
+    FaultClass {
+        Anon, File, Shmem, Swap, Hinting, Cow, Huge, MigrationWait, Userfault, Hugetlb, Device, Hwpoison, Other,
+    }
 }

@@ -35,6 +35,6 @@ words! {
     /// Why a migration or batch ran.
     Cause {
         Mbind, MovePages, MigratePages, LazyFault, HintingFault, Demotion, Compaction, Hotplug, ContigRange, LongtermPin,
-        Damon, Other,
+        Damon, Cpuset, MemoryFailure, Other,
     }
 }

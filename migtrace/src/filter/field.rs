@@ -39,8 +39,23 @@ pub enum Words {
 }
 
 /// The classes of faults and mappings.
-const CLASSES: &[&str] =
-    &["anon", "file", "shmem", "swap", "hinting", "cow", "huge", "hugetlb", "stack", "heap", "other"];
+const CLASSES: &[&str] = &[
+    "anon",
+    "file",
+    "shmem",
+    "swap",
+    "hinting",
+    "cow",
+    "huge",
+    "migration_wait",
+    "userfault",
+    "hugetlb",
+    "device",
+    "hwpoison",
+    "stack",
+    "heap",
+    "other",
+];
 /// The results of faults, marks and migrations.
 const RESULTS: &[&str] = &["ok", "failed", "retry", "oom", "sigbus", "sigsegv", "hwpoison", "hwpoison_large"];
 /// Modes of migrate_pages(), and of a syscall that marks its pages.

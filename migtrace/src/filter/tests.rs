@@ -25,6 +25,7 @@ fn fault() -> Event {
         class: Some(FaultClass::Anon),
         major: Some(false),
         nid: Some(0),
+        order: Some(0),
         latency_ns: Some(12_000),
         result: Some("ok".into()),
     }))

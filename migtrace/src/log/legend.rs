@@ -9,7 +9,7 @@ use crate::{
 /// A word, its meaning, and whether it occurs.
 type Entry = (&'static str, &'static str, fn(&Run) -> bool);
 
-const ENTRIES: [Entry; 17] = [
+const ENTRIES: [Entry; 18] = [
     ("ms", "when the event began, in milliseconds since the recording began", |_| true),
     ("cpu/node", "the CPU that it ran on, and that CPU's node", |_| true),
     ("task", "name and thread ID of the task that caused the event or waited for it", |_| true),
@@ -48,6 +48,9 @@ const ENTRIES: [Entry; 17] = [
     ),
     ("class cow", "write to a page that is read-only because it may be shared: the writer gets a copy", |run| {
         has(run, |b| matches!(b, Body::Fault(f) if f.class == Some(FaultClass::Cow)))
+    }),
+    ("class migration_wait", "touch of a page that is being migrated: the thread waits for the end of it", |run| {
+        has(run, |b| matches!(b, Body::Fault(f) if f.class == Some(FaultClass::MigrationWait)))
     }),
     (
         "class hinting",

@@ -83,6 +83,8 @@ const fn cause(cause: Cause) -> &'static str {
         Cause::ContigRange => "the memory around it was needed as one contiguous range",
         Cause::LongtermPin => "it was to be pinned long-term, and was in memory that must stay movable",
         Cause::Damon => "DAMON requested it",
+        Cause::Cpuset => "the memory nodes of its process's cpuset changed",
+        Cause::MemoryFailure => "its memory had errors, or was taken out of use (soft offline)",
         Cause::Other => "the kernel requested it for another cause",
     }
 }

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Classes of faults that allocate the page, and so choose its node.
-const FIRST_TOUCH: [FaultClass; 3] = [FaultClass::Anon, FaultClass::Huge, FaultClass::Cow];
+const FIRST_TOUCH: [FaultClass; 4] = [FaultClass::Anon, FaultClass::Huge, FaultClass::Hugetlb, FaultClass::Cow];
 
 impl Summary {
     /// Lost events, as the loss rows count them.

@@ -75,6 +75,7 @@ impl Tape {
             class: Some(class),
             major: Some(false),
             nid,
+            order: nid.map(|_| if class == FaultClass::Huge { 9 } else { 0 }),
             latency_ns: Some(self.now - began),
             result: Some("ok".into()),
         }));

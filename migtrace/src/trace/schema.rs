@@ -223,7 +223,7 @@ columns! {
     latency_ns: u64, optional, delta, [Fault, Migrate, Batch, Request], since 1;
     result: String, optional, words, [Fault, Mark, Migrate], since 1;
     pfn: u64, optional, delta, [Check, Mark], since 1;
-    order: u32, optional, words, [Check, Mark, Migrate], since 1;
+    order: u32, optional, words, [Fault, Check, Mark, Migrate], since 1;
     src_nid: i32, optional, words, [Check, Migrate], since 1;
     dst_nid: i32, optional, words, [Check, Migrate], since 1;
     policy: String, optional, words, [Check, Request, Region], since 1;

@@ -59,7 +59,8 @@ fn poor() -> (Meta, Vec<Event>) {
     events.retain(|e| matches!(e.body, Body::Fault(_) | Body::Task(_)));
     for event in &mut events {
         if let Body::Fault(f) = &mut event.body {
-            *f = Fault { class: None, major: None, nid: None, latency_ns: None, result: None, ..f.clone() };
+            *f =
+                Fault { class: None, major: None, nid: None, order: None, latency_ns: None, result: None, ..f.clone() };
         }
     }
     let fault = meta.probes[0].clone();

@@ -118,6 +118,7 @@ fn body() -> impl Strategy<Value = (Body, Origin)> {
                     class: flag.then_some(FaultClass::Anon),
                     major: dst_nid.map(|_| flag),
                     nid: dst_nid,
+                    order: dst_nid.map(|_| order),
                     latency_ns,
                     result: flag.then(|| "ok".into()),
                 };

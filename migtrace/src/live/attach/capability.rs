@@ -50,6 +50,8 @@ pub enum Provides {
     Records,
     /// A field, by its name in the trace. Used only if the method of the records provides it.
     Field(&'static str),
+    /// Values of a field that only this hook shows. A kernel without it has no events with such values.
+    ValuesOf(&'static str),
     /// Additional records of folios that only their owner's hook shows. A kernel without it has no such folios.
     RecordsOf(&'static str),
 }
@@ -60,7 +62,7 @@ impl Provides {
     pub fn field(self) -> Option<&'static str> {
         match self {
             Self::Records => None,
-            Self::Field(what) | Self::RecordsOf(what) => Some(what),
+            Self::Field(what) | Self::ValuesOf(what) | Self::RecordsOf(what) => Some(what),
         }
     }
 }

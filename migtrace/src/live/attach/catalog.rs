@@ -10,7 +10,7 @@ use super::capability::{
     Capability,
     Hook::{BtfTracepoint, Fentry, Fexit, Kprobe, Kretprobe, Tracepoint},
     Method, Placed,
-    Provides::{Field, Records, RecordsOf},
+    Provides::{Field, Records, RecordsOf, ValuesOf},
 };
 
 /// A method that provides every field.
@@ -148,6 +148,31 @@ pub const CATALOG: &[Capability] = &[
         "do_huge_pmd_anonymous_page_kprobe",
         &["do_huge_pmd_anonymous_page"]
     ),
+    // Before those that hugetlb_fault() calls: the last class that a fault gets is its own.
+    at_start!(Fault, ValuesOf("class"), "hugetlb_fault", "hugetlb_fault_kprobe", &["hugetlb_fault"]),
+    at_start!(Fault, ValuesOf("class"), "handle_userfault", "handle_userfault_kprobe", &["handle_userfault"]),
+    at_start!(
+        Fault,
+        ValuesOf("class"),
+        "migration_entry_wait",
+        "migration_entry_wait_kprobe",
+        &["migration_entry_wait"]
+    ),
+    at_start!(
+        Fault,
+        ValuesOf("class"),
+        "pmd_migration_entry_wait",
+        "pmd_migration_entry_wait_kprobe",
+        &["pmd_migration_entry_wait"]
+    ),
+    at_start!(
+        Fault,
+        ValuesOf("class"),
+        "migration_entry_wait_huge",
+        "migration_entry_wait_huge_kprobe",
+        &["migration_entry_wait_huge"]
+    ),
+    at_start!(Fault, ValuesOf("class"), "migrate_vma_setup", "migrate_vma_setup_kprobe", &["migrate_vma_setup"]),
     mof!(Check, "mof_check"),
     mof!(LazyMigrate, "mof_migrate"),
     mof!(Mark, "mof_unmap"),
@@ -203,6 +228,18 @@ pub const CATALOG: &[Capability] = &[
             ]),
             whole(&[("remove_migration_pte_exit", Fexit(&["remove_migration_pte"]))]),
         ],
+    },
+    // Before batches: it has the cause of those that run in it.
+    Capability {
+        probe: Probe::DirectMigrate,
+        provides: ValuesOf("cause"),
+        methods: from_start_to_end!(
+            "cpuset_migrate_entry",
+            "cpuset_migrate_exit",
+            "cpuset_migrate_kprobe",
+            "cpuset_migrate_kretprobe",
+            &["cpuset_migrate_mm_workfn"]
+        ),
     },
     of_driver!("zsmalloc", "zs_page_migrate", "zs_page_migrate"),
     of_driver!("balloon", "balloon_page_migrate", "balloon_page_migrate"),

@@ -70,13 +70,15 @@ impl Attaching<'_> {
     /// depend on it.
     fn fill(&mut self, capability: &'static Capability) -> Vec<ProbeInfo> {
         let probe = capability.probe.name();
-        if let Provides::Field(field) = capability.provides
+        if let Provides::Field(field) | Provides::ValuesOf(field) = capability.provides
             && self.lacks.get(probe).is_some_and(|lacks| lacks.contains(&field))
         {
             // Reported with the attach method of the records.
             return Vec::new();
         }
-        if matches!(capability.provides, Provides::RecordsOf(_)) && !self.has_a_place(capability) {
+        if matches!(capability.provides, Provides::ValuesOf(_) | Provides::RecordsOf(_))
+            && !self.has_a_place(capability)
+        {
             return Vec::new();
         }
         if !self.is_wanted(capability.probe) {

@@ -23,6 +23,7 @@ fn fault(ts_ns: u64, pid: u32, addr: u64, cpu_node: i32, nid: Option<i32>) -> Ev
         class: Some(FaultClass::Anon),
         major: Some(false),
         nid,
+        order: nid.map(|_| 0),
         latency_ns: Some(1000),
         result: None,
     });

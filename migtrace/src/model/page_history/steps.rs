@@ -89,7 +89,8 @@ impl Step {
 
 /// Order of the folio, as far as a fault shows it.
 pub(crate) fn order_of_fault(fault: &Fault) -> u32 {
-    if fault.class == Some(FaultClass::Huge) { HUGE_ORDER } else { 0 }
+    // Traces of versions before 5 have the class only.
+    fault.order.unwrap_or(if fault.class == Some(FaultClass::Huge) { HUGE_ORDER } else { 0 })
 }
 
 /// Totals of a page, complete even if steps were evicted.

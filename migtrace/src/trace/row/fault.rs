@@ -13,6 +13,7 @@ pub(super) fn put<'e>(to: &mut impl Sink<'e>, e: &'e Fault) {
     to.put_if(column::class, e.class.map(|c| c.word()));
     to.put_if(column::major, e.major);
     to.put_if(column::nid, e.nid);
+    to.put_if(column::order, e.order);
     to.put_if(column::latency_ns, e.latency_ns);
     to.put_if(column::result, e.result.as_deref());
 }
@@ -25,6 +26,7 @@ pub(super) fn get(r: &Fields<'_>, words: &mut Shared) -> Result<Fault, BadRow> {
         class: r.word_if(&r.batch.class)?,
         major: r.batch.major.get(r.row),
         nid: r.batch.nid.get(r.row),
+        order: r.order_if()?,
         latency_ns: r.batch.latency_ns.get(r.row),
         result: r.batch.result.get(r.row).map(|w| words.get(w)),
     })

@@ -62,11 +62,15 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn order(&self) -> Result<u32, BadRow> {
-        let order = self.need(&self.batch.order)?;
-        if order > MAX_ORDER {
-            return Err(BadRow { column: "order", found: Some(order.to_string()) });
+        self.order_if()?.ok_or(BadRow { column: "order", found: None })
+    }
+
+    pub(super) fn order_if(&self) -> Result<Option<u32>, BadRow> {
+        let order = self.batch.order.get(self.row);
+        match order {
+            Some(order) if order > MAX_ORDER => Err(BadRow { column: "order", found: Some(order.to_string()) }),
+            order => Ok(order),
         }
-        Ok(order)
     }
 
     pub(super) fn nodemask(&self) -> Result<Option<NodeMask>, BadRow> {

@@ -53,6 +53,7 @@ fn fault(ts_ns: u64, addr: u64) -> Event {
         class: Some(FaultClass::Anon),
         major: Some(false),
         nid: Some(2),
+        order: None,
         latency_ns: Some(900),
         result: Some("ok".into()),
     };

@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, num::NonZeroU32};
 
 use super::{every_kind, fault, final_meta, migrate, request, write};
 use crate::{
-    event::{Batch, Body, Cause, Comm, Event, Task, TaskEvent, Work},
+    event::{Batch, Body, Cause, Comm, Event, Fault, FaultClass, Task, TaskEvent, Work},
     recording::{Meta, OwnCost, ProgramCost},
     trace::{COLUMNS, FORMAT_VERSION, Trace, Value, Writer, recover},
 };
@@ -70,7 +70,9 @@ fn what_later_formats_added_comes_back() {
         work: Work::Migrate("sync".into()),
         latency_ns: 1,
     };
-    let more = [Body::Task(moved), Body::from(batch)].map(|body| Event::at(1, body));
+    let Body::Fault(touched) = fault(1, 3).body else { panic!("a fault") };
+    let touched = Fault { order: Some(18), class: Some(FaultClass::MigrationWait), ..touched };
+    let more = [Body::Task(moved), Body::from(batch), Body::Fault(touched)].map(|body| Event::at(1, body));
     let events = every_kind().into_iter().chain(more).map(|event| Event {
         process_start_ns: Some(u64::MAX),
         weight: NonZeroU32::new(7),
