@@ -54,6 +54,9 @@ pub struct Config {
     pub folio_flags: u32,
     /// Bit of the page flags that marks a large folio.
     pub pg_head: u32,
+    /// In the struct of a page: the address of its folio's first page plus 1, in all pages but the first. [`ABSENT`] if
+    /// this kernel has no such field.
+    pub page_head: u32,
     /// TTU_SYNC of the kernel's enum ttu_flags: a folio is unmapped to be split. 0 if the kernel has no such flag.
     pub ttu_sync: u32,
     /// Offset, from a large folio's start, of the byte that holds its order.
@@ -62,6 +65,8 @@ pub struct Config {
     pub vma_vm_file: u32,
     pub vma_vm_ops: u32,
     pub mm_pgd: u32,
+    /// In an address space: the task that owns it. [`ABSENT`] without CONFIG_MEMCG.
+    pub mm_owner: u32,
     pub vma_start: u32,
     pub vma_end: u32,
     pub vma_flags: u32,
@@ -90,6 +95,11 @@ pub struct Config {
     /// In a task: its CPU number.
     pub task_cpu: u32,
     pub task_start: u32,
+    /// In a task: its address space.
+    pub task_mm: u32,
+    /// In a task: its credentials. In these: the real user id.
+    pub task_cred: u32,
+    pub cred_uid: u32,
     pub task_group_leader: u32,
     pub task_signal: u32,
     pub signal_live: u32,
@@ -105,6 +115,7 @@ pub struct Config {
     pub syscall_enter: SyscallEnterOffsets,
     pub syscall_exit: SyscallExitOffsets,
     pub page_fault: PageFaultOffsets,
+    pub pad_end: u32,
 }
 
 /// Maximum number of processes, and of cgroups, in a [`Filter`].

@@ -25,6 +25,8 @@ kinds! {
         TASK = 7,
         PHASE = 8,
         REGION = 9,
+        /// A fault with what few faults have.
+        FAULT_DETAILS = 10,
     }
 
     /// The hook that saw a fault. It determines the meaning of `flags`, and which fields are unknown.

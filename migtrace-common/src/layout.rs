@@ -15,9 +15,11 @@ pub const ABI_VERSION: u8 = 8;
 const _: () = assert!(size_of::<Header>() == 64 && align_of::<Header>() == 8);
 const _: () = assert!(offset_of!(Header, kind) == 32 && offset_of!(Header, comm) == 48);
 const _: () = assert!(size_of::<Fault>() == 64 + 40);
-const _: () = assert!(size_of::<Check>() == 64 + 48);
-const _: () = assert!(size_of::<Mark>() == 64 + 32);
-const _: () = assert!(size_of::<Migrate>() == 64 + 80);
+const _: () = assert!(size_of::<Owner>() == 40 && size_of::<Wait>() == 40);
+const _: () = assert!(size_of::<FaultDetails>() == 64 + 40 + 80 && offset_of!(FaultDetails, fault) == 0);
+const _: () = assert!(size_of::<Check>() == 64 + 48 + 40);
+const _: () = assert!(size_of::<Mark>() == 64 + 32 + 40);
+const _: () = assert!(size_of::<Migrate>() == 64 + 88 + 40);
 const _: () = assert!(size_of::<Batch>() == 64 + 56);
 const _: () = assert!(size_of::<Request>() == 64 + 56 + 8 * MASK_WORDS + 8);
 const _: () = assert!(size_of::<Task>() == 64 + 24);
@@ -29,7 +31,8 @@ const _: () = assert!(size_of::<TallyKey>() == 16 && size_of::<Tally>() == (3 + 
 const _: () = assert!(size_of::<ProcessKey>() == 16 && size_of::<ProcessTally>() == 10 * 8);
 // No padding: the collector writes the bytes to the programs' memory unchanged.
 const _: () = assert!(
-    size_of::<Config>() == 7 * 8 + (11 + 31 + 4 + 6 + 10 + 5 + 9 + 4 + 5 + 1 + 1 + 3) * 4 && align_of::<Config>() == 8
+    size_of::<Config>() == 7 * 8 + (11 + 36 + 1 + 4 + 6 + 10 + 5 + 9 + 4 + 5 + 1 + 1 + 3) * 4
+        && align_of::<Config>() == 8
 );
 const _: () = assert!(
     size_of::<Filter>() == 4 * 8 + (CPU_WORDS + 5 * MASK_WORDS) * 8 + FILTER_COMMS * 16 + MIGRATE_REASONS + 4 + 7 * 4

@@ -22,6 +22,8 @@ pub const SECOND_TABLE: i32 = 1 << 24;
 pub const NO_MODE: u16 = u16::MAX;
 /// The time of a stage is unknown.
 pub const NO_TIME: u64 = u64::MAX;
+/// In [`Owner::pid`]: the owner is the process in the record's header.
+pub const OWNER_IS_ACTOR: u32 = u32::MAX;
 /// Longest text of a [`Phase`], in bytes.
 pub const PHASE_TEXT: usize = 232;
 /// Longest name of a [`Region`]'s file, in bytes.
@@ -76,6 +78,7 @@ kinds_of_records! {
     Task TASK
     Phase PHASE
     Region REGION
+    FaultDetails FAULT_DETAILS
 }
 
 records! {
@@ -106,6 +109,42 @@ records! {
         pub user_stack: i32,
         /// Task name, padded with zeroes.
         pub comm: [u8; 16],
+    }
+
+    /// The process in whose page table a page is, or was before its migration.
+    pub struct Owner {
+        /// Its start: CLOCK_BOOTTIME, ns.
+        pub start_ns: u64,
+        pub cgroup_id: u64,
+        /// 0: no process maps the page, or the kernel does not show which. Then, and with [`OWNER_IS_ACTOR`], the other
+        /// fields are 0.
+        pub pid: u32,
+        pub pad: u32,
+        /// Its name, padded with zeroes.
+        pub comm: [u8; 16],
+    }
+
+    /// The migration that a fault waited for.
+    pub struct Wait {
+        /// How long the page had been inaccessible when the fault began to wait for it.
+        pub inaccessible_ns: u64,
+        /// The thread that migrated it, and its process; 0 if no program saw the migration.
+        pub tid: u32,
+        pub pid: u32,
+        /// Name of that thread, padded with zeroes.
+        pub comm: [u8; 16],
+        /// The kernel's enum migrate_reason.
+        pub migrate_reason: i32,
+        /// [`crate::kinds::RequestName`] of the syscall that it is nested in, 0 for none.
+        pub request: u8,
+        pub pad: [u8; 3],
+    }
+
+    /// A page fault in another process's memory, or one that waited for a migration.
+    pub struct FaultDetails {
+        pub fault: Fault,
+        pub owner: Owner,
+        pub wait: Wait,
     }
 
     /// A page fault was handled (handle_mm_fault returned).
@@ -149,6 +188,7 @@ records! {
         /// [`crate::kinds::CheckPath`].
         pub path: u8,
         pub pad: [u8; 7],
+        pub owner: Owner,
     }
 
     /// A folio was unmapped for lazy migration, or could not be.
@@ -161,6 +201,7 @@ records! {
         /// The kernel's enum mof_reason.
         pub reason: i32,
         pub anon: u32,
+        pub owner: Owner,
     }
 
     /// A folio was migrated, or failed to.
@@ -187,6 +228,10 @@ records! {
         /// [`crate::kinds::RequestName`] of the syscall that it is nested in, 0 for none.
         pub request: u8,
         pub pad: u8,
+        /// Address spaces that mapped the folio; 0 if that is unknown or none did.
+        pub mappings: u32,
+        pub pad_mappings: u32,
+        pub owner: Owner,
     }
 
     /// The kernel's migrate_pages() ran once, or a placement syscall marked its pages for lazy migration.

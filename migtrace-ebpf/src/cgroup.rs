@@ -11,7 +11,10 @@ use aya_ebpf::helpers::{
 };
 use migtrace_common::config::{ABSENT, CGROUP_LEVELS, CGROUP_V1};
 
-use crate::config::{config, wanted};
+use crate::{
+    config::{config, wanted},
+    kernel_memory::read_kernel,
+};
 
 /// The word at an offset of a structure.
 #[inline(always)]
@@ -34,6 +37,46 @@ pub fn id_of(task: u64) -> u64 {
     }
     let css = load(load(task, sets), cgroup & !CGROUP_V1);
     id_of_css(css, node, id)
+}
+
+/// The id of the cgroup of `task`, any task; 0 if it is unknown.
+#[inline(always)]
+pub fn id_of_other(task: u64) -> u64 {
+    let css = css_of_other(task);
+    if css == 0 { 0 } else { id_of_other_css(css) }
+}
+
+/// The state (`struct cgroup_subsys_state`) of the cgroup of `task`, any task; 0 if it is unknown. The first field of a
+/// cgroup is a state that is no controller's.
+#[inline(always)]
+fn css_of_other(task: u64) -> u64 {
+    let [sets, cgroup] = [0, 1].map(|n: usize| config!(task_cgroup[n]));
+    if cgroup == ABSENT || config!(css_cgroup) == ABSENT || config!(css_parent) == ABSENT {
+        return 0;
+    }
+    read_kernel(read_kernel(task, sets), cgroup & !CGROUP_V1)
+}
+
+#[inline(always)]
+fn id_of_other_css(css: u64) -> u64 {
+    let cgroup: u64 = read_kernel(css, config!(css_cgroup));
+    read_kernel(read_kernel(cgroup, config!(task_cgroup[2])), config!(task_cgroup[3]))
+}
+
+/// Whether `is_wanted` for the cgroup of `task`, any task, or one above it.
+#[inline(always)]
+pub fn any_level_of_other(task: u64, is_wanted: impl Fn(u64) -> bool) -> bool {
+    let mut css = css_of_other(task);
+    for _ in 0..CGROUP_LEVELS {
+        if css == 0 {
+            break;
+        }
+        if is_wanted(id_of_other_css(css)) {
+            return true;
+        }
+        css = read_kernel(css, config!(css_parent));
+    }
+    false
 }
 
 /// The id of the running task's cgroup.

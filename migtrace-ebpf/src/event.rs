@@ -9,8 +9,8 @@ use migtrace_common::record::{Header, Record};
 use crate::{
     account::Program,
     emit, filter,
-    maps::THREADS,
-    state::{Increment, ThreadState},
+    hooks::fault,
+    state::Increment,
     tally,
     thread::{self, Thread},
 };
@@ -31,28 +31,19 @@ impl Event {
         traced(program).map(|thread| Self { program, thread, ts_ns: thread::now() })
     }
 
-    /// The end of something that began earlier in the running thread: `take` removes its start from the thread's state.
-    ///
-    /// The start is removed on every CPU. If it stayed on a CPU that the filter excludes, the thread would seem to be
-    /// still in that syscall, check or batch. `None`: counted as filtered, or as lost if no program saw the start.
+    /// An event of the running thread that ends now, traced or not.
     #[inline(always)]
-    pub fn ending<S>(
-        program: Program,
-        take: impl FnOnce(Thread, &'static mut ThreadState) -> Option<S>,
-    ) -> Option<(Self, S)> {
-        let Some(thread) = filter::traced() else {
-            program.filtered();
-            return None;
-        };
-        let event = Self { program, thread, ts_ns: thread::now() };
-        let start = THREADS.of_current().and_then(|state| take(thread, state));
-        if !event.passes(filter::wants_here()) {
-            return None;
-        }
-        if start.is_none() {
-            program.lost_start();
-        }
-        start.map(|start| (event, start))
+    pub fn of_any(program: Program) -> Self {
+        Self { program, thread: thread::current(), ts_ns: thread::now() }
+    }
+
+    /// An event of the running thread's page fault that ends now. `None`, and counted as filtered, unless the filter
+    /// wants the thread or the owner of the memory.
+    #[inline(always)]
+    pub fn in_fault(program: Program) -> Option<Self> {
+        let event = Self::of_any(program);
+        let wanted = filter::wants_here() && (filter::wants_thread(event.thread) || fault::is_for_owner());
+        event.passes(wanted).then_some(event)
     }
 
     /// Counts the event as filtered unless it is `wanted`, which it returns.

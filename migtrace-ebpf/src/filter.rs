@@ -4,10 +4,7 @@
 //! The collector sets the part of its filter that can be decided here ([`migtrace_common::config::Filter`]). All of it
 //! is constant after load, so the verifier removes the tests that do not apply.
 
-use aya_ebpf::helpers::{
-    bpf_get_current_uid_gid,
-    generated::{bpf_get_current_comm, bpf_get_prandom_u32},
-};
+use aya_ebpf::helpers::{bpf_get_current_uid_gid, generated::bpf_get_prandom_u32};
 use aya_ebpf::maps::HashMap;
 use migtrace_common::{
     config::{CPU_WORDS, FILTER_COMMS, MIGRATE_REASONS, term},
@@ -18,6 +15,7 @@ use migtrace_common::{
 use crate::{
     cgroup,
     config::{config, wanted},
+    kernel_memory::read_kernel,
     maps::{PIDS_PER_VALUE, ROOT_CGROUPS, TRACED, WANTED_CGROUPS, WANTED_PIDS},
     thread::{self, Thread},
 };
@@ -39,7 +37,13 @@ macro_rules! has_bit {
 #[inline(always)]
 pub fn traced() -> Option<Thread> {
     let thread = thread::current();
-    (is_traced(thread.pid) && wants_current(thread.pid)).then_some(thread)
+    wants_thread(thread).then_some(thread)
+}
+
+/// Whether the process of `thread`, the running one, is traced and the filter wants the thread's records.
+#[inline(always)]
+pub fn wants_thread(thread: Thread) -> bool {
+    unmet(thread) == 0
 }
 
 /// Whether a process is traced: never the collector itself.
@@ -74,33 +78,59 @@ fn applies(term: u32) -> bool {
     wanted!(terms) & term != 0
 }
 
-/// Whether records of the running thread, which is of process `pid`, can be wanted.
+/// In a set of terms: the process is traced.
+const IS_TRACED: u32 = 1 << 31;
+
+/// The terms about processes that the running thread does not meet. The record can be wanted if the owner of the page
+/// meets these, see [`owner_meets`].
 #[inline(always)]
-pub fn wants_current(pid: u32) -> bool {
+pub fn unmet(thread: Thread) -> u32 {
+    let traced = if is_traced(thread.pid) { 0 } else { IS_TRACED };
     // One test for all: each test loads the terms again, and the verifier leaves the load in the program although it
     // knows the value.
     if !applies(term::UID | term::CGROUP | term::UNDER_CGROUP | term::COMM | term::PID) {
-        return true;
+        return traced;
     }
-    if !wants_pid(pid) {
-        return false;
+    let mut unmet = traced;
+    if !wants_pid(thread.pid) {
+        unmet |= term::PID;
     }
     if applies(term::UID) && bpf_get_current_uid_gid() as u32 != wanted!(uid) {
-        return false;
+        unmet |= term::UID;
     }
     if applies(term::CGROUP) && !is_in(&WANTED_CGROUPS, cgroup::current_id()) {
-        return false;
+        unmet |= term::CGROUP;
     }
     if applies(term::UNDER_CGROUP) && !cgroup::any_level(|id| is_in(&ROOT_CGROUPS, id)) {
+        unmet |= term::UNDER_CGROUP;
+    }
+    if applies(term::COMM) && !wants_comm(thread::comm()) {
+        unmet |= term::COMM;
+    }
+    unmet
+}
+
+/// Whether the process `pid`, to which `task` belongs, meets all of these terms. A filter by process and name holds if
+/// one of actor and owner is the process, and one has the name.
+#[inline(always)]
+pub fn owner_meets(unmet: u32, task: u64, pid: u32) -> bool {
+    if unmet & IS_TRACED != 0 && !is_traced(pid) {
         return false;
     }
-    if !applies(term::COMM) {
+    if !applies(term::UID | term::CGROUP | term::UNDER_CGROUP | term::COMM | term::PID) {
         return true;
     }
-    let mut comm = [0u64; 2];
-    // SAFETY: 16 bytes of our own.
-    unsafe { bpf_get_current_comm((&raw mut comm).cast(), size_of_val(&comm) as u32) };
-    wants_comm(comm)
+    let uid = || read_kernel::<u32>(read_kernel(task, config!(task_cred)), config!(cred_uid));
+    let comm = || {
+        let leader: u64 = read_kernel(task, config!(task_group_leader));
+        [0, 8].map(|n| read_kernel(leader, config!(task_comm) + n))
+    };
+    let is_met = |term: u32| !applies(term) || unmet & term == 0;
+    (is_met(term::PID) || wants_pid(pid))
+        && (is_met(term::UID) || uid() == wanted!(uid))
+        && (is_met(term::CGROUP) || is_in(&WANTED_CGROUPS, cgroup::id_of_other(task)))
+        && (is_met(term::UNDER_CGROUP) || cgroup::any_level_of_other(task, |id| is_in(&ROOT_CGROUPS, id)))
+        && (is_met(term::COMM) || wants_comm(comm()))
 }
 
 /// Whether records of a thread that is not the running one can be wanted. Its user and cgroup are unknown here: a
@@ -236,5 +266,8 @@ pub fn weight(kind: RecordKind) -> u32 {
 /// Kinds with one record for each page. The others are rare, and the sampled ones are understood by them.
 #[inline(always)]
 fn is_sampled(kind: RecordKind) -> bool {
-    matches!(kind, RecordKind::FAULT | RecordKind::CHECK | RecordKind::MARK | RecordKind::MIGRATE)
+    matches!(
+        kind,
+        RecordKind::FAULT | RecordKind::FAULT_DETAILS | RecordKind::CHECK | RecordKind::MARK | RecordKind::MIGRATE
+    )
 }

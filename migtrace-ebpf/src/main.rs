@@ -13,6 +13,7 @@
 //! | [`maps`] | the BPF maps |
 //! | [`task_storage`] | the type of a map that belongs to threads |
 //! | [`config`] | the collector's settings |
+//! | [`kernel_memory`] | reads at any address of the kernel |
 //! | [`kfunc`] | the kernel function that programs call |
 //!
 //! Each program that makes a record filters first, fills one record of fixed size, and commits it through [`emit`].
@@ -26,6 +27,7 @@ mod emit;
 mod event;
 mod filter;
 mod hooks;
+mod kernel_memory;
 mod kfunc;
 mod maps;
 mod state;
@@ -68,14 +70,15 @@ at_entry! {
     do_huge_pmd_anonymous_page do_huge_pmd_anonymous_page_kprobe(_ctx) => fault::classify(FaultClass::HUGE);
     hugetlb_fault hugetlb_fault_kprobe(_ctx) => fault::classify(FaultClass::HUGETLB);
     handle_userfault handle_userfault_kprobe(_ctx) => fault::classify(FaultClass::USERFAULT);
-    migration_entry_wait migration_entry_wait_kprobe(_ctx) => fault::classify(FaultClass::MIGRATION_WAIT);
-    pmd_migration_entry_wait pmd_migration_entry_wait_kprobe(_ctx) => fault::classify(FaultClass::MIGRATION_WAIT);
-    migration_entry_wait_huge migration_entry_wait_huge_kprobe(_ctx) => fault::classify(FaultClass::MIGRATION_WAIT);
+    migration_entry_wait migration_entry_wait_kprobe(_ctx) => fault::wait();
+    pmd_migration_entry_wait pmd_migration_entry_wait_kprobe(_ctx) => fault::wait();
+    migration_entry_wait_huge migration_entry_wait_huge_kprobe(_ctx) => fault::wait();
     migrate_vma_setup migrate_vma_setup_kprobe(_ctx) => fault::classify(FaultClass::DEVICE);
     mpol_misplaced_entry mpol_misplaced_kprobe(ctx) => hinting_check::begin(&ctx);
     try_to_unmap_one try_to_unmap_one_kprobe(ctx) => lazy_mark::begin(&ctx);
     migrate_pages_entry migrate_pages_kprobe(ctx) => batch::begin(&ctx);
     try_to_migrate try_to_migrate_kprobe(ctx) => folio_migrate::unmap_begin(&ctx);
+    try_to_migrate_one_entry try_to_migrate_one_kprobe(ctx) => folio_migrate::mapping_begin(&ctx);
     move_to_new_folio move_to_new_folio_kprobe(ctx) => folio_migrate::copy_begin(&ctx);
     folio_migrate_flags folio_migrate_flags_kprobe(ctx) => folio_migrate::migrated(&ctx);
     cpuset_migrate_entry cpuset_migrate_kprobe(_ctx) => request::begin_cpuset();

@@ -103,6 +103,10 @@ pub static MORE_STACKS: StackTrace = StackTrace::with_max_entries(1, 0);
 #[unsafe(export_name = "THREADS")]
 pub static THREADS: TaskStorage<ThreadState> = TaskStorage::new();
 
+/// One number, nonzero once a fault began that is recorded for the owner of the memory, and not for the thread.
+#[map]
+pub static UNTRACED_FAULTS: Array<u64> = Array::with_max_entries(1, 0);
+
 /// By address of the old folio's struct.
 #[map]
 pub static FOLIOS_UNDERWAY: LruHashMap<u64, FolioUnderway> = LruHashMap::with_max_entries(FOLIOS, 0);

@@ -2,12 +2,21 @@
 //!
 //! All of it is zero in a new thread. Where it is kept is in [`crate::maps`].
 
-use migtrace_common::tally::TallyKey;
+use migtrace_common::{
+    record::{Owner, Wait},
+    tally::TallyKey,
+};
+
+use crate::thread::{self, Thread};
 
 /// All that is under way in one thread.
 #[repr(C)]
 pub struct ThreadState {
     pub fault: FaultStart,
+    /// The owner of the memory that the fault is in, if [`FOREIGN`] is set.
+    pub fault_owner: Owner,
+    /// The migration that the fault waits for, if [`WAITS`] is set.
+    pub fault_wait: Wait,
     pub request: RequestStart,
     pub mark: MarkStart,
     pub batch: BatchStart,
@@ -33,8 +42,17 @@ pub struct FaultStart {
     pub pgd: u64,
     pub flags: u32,
     /// [`migtrace_common::kinds::FaultClass`].
-    pub class: u32,
+    pub class: u16,
+    /// Bits: [`FOREIGN`], [`UNTRACED`], [`WAITS`].
+    pub details: u16,
 }
+
+/// The fault is in the memory of another process.
+pub const FOREIGN: u16 = 1;
+/// The fault is recorded for the process that owns the memory: the filter does not want the thread.
+pub const UNTRACED: u16 = 2;
+/// The fault waits for a migration that a program saw.
+pub const WAITS: u16 = 4;
 
 /// A placement syscall.
 #[repr(C)]
@@ -53,6 +71,9 @@ pub struct MarkStart {
     /// 0: none.
     pub folio: u64,
     pub addr: u64,
+    pub owner: Owner,
+    /// Nonzero if the filter wants the thread or the owner.
+    pub wanted: u64,
 }
 
 /// A check against policy in mpol_misplaced().
@@ -77,9 +98,16 @@ pub struct BatchStart {
     pub thp_split: u64,
     /// Pages that the programs saw migrate so far.
     pub migrated_pages: u64,
-    /// The folio that try_to_migrate() unmaps now, and since when; 0 for none.
+    /// The folio that try_to_migrate() unmaps now; 0 for none.
     pub unmapping: u64,
-    pub unmap_start_ns: u64,
+    /// The address space whose mapping of it is being removed, 0 if that is unknown.
+    pub mm: u64,
+    /// Nonzero once an entry of that mapping is removed.
+    pub has_mapping: u64,
+    /// That folio. Between folios, it has what all of the batch share.
+    pub underway: FolioUnderway,
+    /// The folio whose migration ended last: a copy, because the map may give its entry to another folio.
+    pub ended: FolioUnderway,
     /// The start of the copy of the folio that migrates now, 0 for none.
     pub copy_start_ns: u64,
     /// The folio that migrated last and has no record yet, the folio that replaced it, and the time; 0 for none.
@@ -97,8 +125,11 @@ pub struct BatchStart {
     pub increment: Increment,
     /// Nonzero once the kernel reported its counts.
     pub has_counts: u32,
+    /// The terms of the filter that the thread does not meet: see [`crate::filter::unmet`].
+    pub unmet: u32,
     /// [`migtrace_common::kinds::RequestName`] of the placement syscall around it, 0 for none.
     pub request: u32,
+    pub pad: u32,
 }
 
 /// What one event adds to the tallies.
@@ -111,11 +142,46 @@ pub struct Increment {
     pub latency_ns: u64,
 }
 
-/// A folio between unmapping and remapping.
+/// A folio between unmapping and remapping, and the thread that migrates it.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct FolioUnderway {
     pub addr: u64,
     pub start_ns: u64,
     pub unmapped_ns: u64,
+    pub owner: Owner,
+    pub comm: [u64; 2],
+    pub pid: u32,
+    pub tid: u32,
+    /// The kernel's enum migrate_reason.
+    pub reason: i32,
+    /// [`migtrace_common::kinds::RequestName`] of the placement syscall around it, 0 for none.
+    pub request: u32,
+    /// Address spaces that mapped it.
+    pub mappings: u32,
+    /// Nonzero if the filter wants the owner.
+    pub wanted: u32,
+}
+
+impl FolioUnderway {
+    /// No folio.
+    pub const EMPTY: Self = Self {
+        addr: 0,
+        start_ns: 0,
+        unmapped_ns: 0,
+        owner: Owner { start_ns: 0, cgroup_id: 0, pid: 0, pad: 0, comm: [0; 16] },
+        comm: [0; 2],
+        pid: 0,
+        tid: 0,
+        reason: 0,
+        request: 0,
+        mappings: 0,
+        wanted: 0,
+    };
+
+    /// What the folios of a batch share.
+    #[inline(always)]
+    pub fn of_batch(thread: Thread, reason: i32, request: u32) -> Self {
+        Self { pid: thread.pid, tid: thread.tid, comm: thread::comm(), reason, request, ..Self::EMPTY }
+    }
 }

@@ -37,6 +37,18 @@ pub fn process_start_ns() -> u64 {
     }
 }
 
+/// The running thread's name, padded with zeroes, as words.
+#[inline(always)]
+pub fn comm() -> [u64; 2] {
+    let comm = u64::from(config!(task_comm));
+    // SAFETY: the running task exists; the verifier knows its type and accepts only fields of it. The name is at a
+    // multiple of 8.
+    unsafe {
+        let name = bpf_get_current_task_btf() as u64 + comm;
+        [ptr::read_volatile(name as *const u64), ptr::read_volatile((name + 8) as *const u64)]
+    }
+}
+
 /// The CPU that the thread runs on.
 #[inline(always)]
 pub fn cpu() -> u32 {

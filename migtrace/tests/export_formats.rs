@@ -37,6 +37,7 @@ fn events() -> Vec<Event> {
         unmap_ns: None,
         copy_ns: None,
         remap_ns: None,
+        mappings: None,
     };
     let region = Region { addr: 1, len: 2, class: RegionClass::File, name: "a\nb \"c\"".into(), policy: None };
     vec![event(1, Body::Phase(Phase { text: "x".into() })), event(2, migrate.into()), event(3, Body::Region(region))]

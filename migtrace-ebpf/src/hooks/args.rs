@@ -8,8 +8,7 @@ use aya_ebpf::{
     },
 };
 
-use super::kernel_memory::read_kernel;
-use crate::config::config;
+use crate::{config::config, kernel_memory::read_kernel};
 
 /// Arguments of a traced function or tracepoint.
 pub trait Args: StackIdContext {

@@ -18,7 +18,7 @@ use crate::{
     event::Event,
     filter,
     maps::THREADS,
-    state::{BatchStart, Increment},
+    state::{BatchStart, FolioUnderway, Increment},
     thread,
 };
 
@@ -40,29 +40,33 @@ pub fn begin_event(ctx: &impl Args) {
 
 #[inline(always)]
 fn store_start(mode: i32, reason: i32) {
-    if filter::traced().is_none() {
-        return;
-    }
+    // Traced or not: the owner of each folio decides as well.
     let Some(state) = THREADS.of_current_or_new() else { return };
+    let (thread, request) = (thread::current(), state.request.name as u32);
     state.batch = BatchStart {
         start_ns: thread::now(),
+        unmet: filter::unmet(thread),
         succeeded: 0,
         failed: 0,
         thp_split: 0,
         migrated_pages: 0,
         unmapping: 0,
-        unmap_start_ns: 0,
+        mm: 0,
+        has_mapping: 0,
+        underway: FolioUnderway::of_batch(thread, reason, request),
         copy_start_ns: 0,
         migrated_old: 0,
         migrated_new: 0,
         migrated_ns: 0,
+        ended: FolioUnderway::EMPTY,
         copy_ns: NO_TIME,
         remapped_ns: 0,
         mode,
         reason,
         increment: Increment::default(),
         has_counts: 0,
-        request: state.request.name as u32,
+        request,
+        pad: 0,
     };
 }
 
@@ -92,14 +96,17 @@ pub fn end_event(ctx: &impl Args) {
 /// migrate_pages() returned.
 #[inline(always)]
 pub fn end(ctx: &impl StackIdContext) {
-    let ended = Event::ending(DIRECT, |thread, state| {
-        let batch = (state.batch.start_ns != 0).then_some(&mut state.batch)?;
-        folio_migrate::batch_end(ctx, thread, batch);
-        let start_ns = batch.start_ns;
-        batch.start_ns = 0;
-        Some((batch, start_ns))
-    });
-    let Some((event, (batch, start_ns))) = ended else { return };
+    let event = Event::of_any(DIRECT);
+    let Some(batch) = batch_underway() else {
+        let is_traced = event.passes(filter::wants_thread(event.thread) && filter::wants_here());
+        return if is_traced { DIRECT.lost_start() } else { () };
+    };
+    folio_migrate::batch_end(ctx, event.thread, batch);
+    let start_ns = batch.start_ns;
+    batch.start_ns = 0;
+    if !event.passes(batch.unmet == 0 && filter::wants_here()) {
+        return;
+    }
     if batch.has_counts == 0 {
         return DIRECT.lost_start();
     }

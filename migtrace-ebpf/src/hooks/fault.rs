@@ -3,22 +3,23 @@
 use migtrace_common::{
     counters::Probe,
     kinds::{FaultClass, FaultHook, RecordKind},
-    record::Fault,
+    record::{Fault, FaultDetails, Owner, Wait},
     tally::TallyKey,
 };
 
 use super::{
     args::{Args, Returned},
     mapping::{self, Mapping},
-    page_table,
+    owner, page_table,
 };
 use crate::{
     account::Program,
     config::config,
+    emit,
     event::Event,
     filter,
-    maps::THREADS,
-    state::{FaultStart, Increment},
+    maps::{FOLIOS_UNDERWAY, THREADS, UNTRACED_FAULTS},
+    state::{FOREIGN, FaultStart, Increment, UNTRACED, WAITS},
     thread,
 };
 
@@ -28,13 +29,28 @@ const FAULT: Program = Program::new(Probe::Fault, 0);
 /// handle_mm_fault(vma, address, flags, regs) begins.
 #[inline(always)]
 pub fn begin(ctx: &impl Args) {
-    let Some(thread) = filter::traced() else { return };
+    let thread = thread::current();
+    let unmet = filter::unmet(thread);
+    let vma = ctx.arg(0);
+    let mm = ctx.load::<u64>(vma, config!(vma_mm));
+    let owner = owner::another(ctx, mm, thread);
+    if unmet != 0 && !owner.is_some_and(|owner| owner::meets(unmet, owner)) {
+        return;
+    }
     // If the kernel has no memory for the state, the exit finds none and counts the fault as lost.
     let Some(state) = THREADS.of_current_or_new() else { return };
-    let vma = ctx.arg(0);
     let mapping = Mapping::of(ctx, vma);
-    mapping::see(ctx, thread, state, vma, mapping);
-    let (mm, regs) = (ctx.load::<u64>(vma, config!(vma_mm)), ctx.arg(3));
+    let details = match owner {
+        None => {
+            mapping::see(ctx, thread, state, vma, mapping);
+            0
+        }
+        Some(owner) => {
+            owner::describe(owner, &mut state.fault_owner);
+            if unmet == 0 { FOREIGN } else { untraced_begins() }
+        }
+    };
+    let regs = ctx.arg(3);
     state.fault = FaultStart {
         start_ns: thread::now(),
         addr: ctx.arg(1),
@@ -42,7 +58,38 @@ pub fn begin(ctx: &impl Args) {
         pgd: ctx.load(mm, config!(mm_pgd)),
         flags: ctx.arg(2) as u32,
         class: mapping.fault_class().0.into(),
+        details,
     };
+}
+
+/// A fault begins that is recorded for the owner of the memory only.
+#[inline(always)]
+fn untraced_begins() -> u16 {
+    if let Some(seen) = UNTRACED_FAULTS.get_ptr_mut(0) {
+        // SAFETY: the map's own memory; every program writes the same value.
+        unsafe { core::ptr::write_volatile(seen, 1) };
+    }
+    FOREIGN | UNTRACED
+}
+
+/// Whether the fault of the running thread is recorded for the owner of the memory only. The lookup of the thread's
+/// state costs more than all else that a fault pays that is not recorded. So it is done only after the first such fault.
+#[inline(always)]
+pub fn is_for_owner() -> bool {
+    // SAFETY: as above.
+    let is_any = UNTRACED_FAULTS.get_ptr_mut(0).is_some_and(|seen| unsafe { core::ptr::read_volatile(seen) } != 0);
+    is_any && THREADS.of_current().is_some_and(|state| state.fault.start_ns != 0 && state.fault.details & UNTRACED != 0)
+}
+
+/// The owner of the memory that the fault of the running thread is in; unknown if no fault is under way.
+#[inline(always)]
+pub fn owner() -> Owner {
+    match THREADS.of_current() {
+        Some(state) if state.fault.start_ns == 0 => owner::UNKNOWN,
+        Some(state) if state.fault.details & FOREIGN != 0 => state.fault_owner,
+        Some(_) => owner::ACTOR,
+        None => owner::UNKNOWN,
+    }
 }
 
 /// A function that handle_mm_fault() calls shows the class of the fault under way in this thread.
@@ -53,12 +100,41 @@ pub fn classify(class: FaultClass) {
     }
 }
 
+/// The fault under way in this thread waits for the end of a migration.
+#[inline(always)]
+pub fn wait() {
+    let Some(state) = THREADS.of_current() else { return };
+    state.fault.class = FaultClass::MIGRATION_WAIT.0.into();
+    if state.fault.start_ns == 0 {
+        return;
+    }
+    let Some(folio) = page_table::entry(state.fault.pgd, state.fault.addr).migrating() else { return };
+    let Some(underway) = FOLIOS_UNDERWAY.get_ptr(folio.0) else { return };
+    // SAFETY: the map's own memory. The folio stays in it while its page-table entries are migration entries.
+    let underway = unsafe { &*underway };
+    state.fault_wait = Wait {
+        inaccessible_ns: thread::now() - underway.start_ns,
+        tid: underway.tid,
+        pid: underway.pid,
+        comm: [0; 16],
+        migrate_reason: underway.reason,
+        request: underway.request as u8,
+        pad: [0; 3],
+    };
+    owner::put_comm(&mut state.fault_wait.comm, underway.comm);
+    state.fault.details |= WAITS;
+}
+
 /// handle_mm_fault() returned.
 #[inline(always)]
 pub fn end(ctx: &impl Returned) {
-    // Not Event::ending(), which takes 14 instructions more. A start that stays on an excluded CPU does no harm: the next
-    // fault overwrites it.
-    let Some(event) = Event::ending_now(FAULT) else { return };
+    let thread = thread::current();
+    let is_traced = filter::wants_thread(thread);
+    // A start that stays on an excluded CPU does no harm: the next fault overwrites it.
+    if !filter::wants_here() || (!is_traced && !is_for_owner()) {
+        return FAULT.filtered();
+    }
+    let event = Event { program: FAULT, thread, ts_ns: thread::now() };
     let Some(state) = THREADS.of_current() else { return FAULT.lost_start() };
     let start = state.fault;
     state.fault.start_ns = 0;
@@ -82,7 +158,7 @@ pub fn end(ctx: &impl Returned) {
     if !event.admit(|| Increment { key: key(), pages: 1, latency_ns }) {
         return;
     }
-    event.record(ctx, move |header| Fault {
+    let fault = move |header| Fault {
         header,
         addr: start.addr,
         ip: start.ip,
@@ -94,8 +170,24 @@ pub fn end(ctx: &impl Returned) {
         hook: FaultHook::HANDLE_MM_FAULT.0,
         map_shift: entry.shift as u8,
         pad: 0,
+    };
+    if start.details & (FOREIGN | WAITS) == 0 {
+        return event.record(ctx, fault);
+    }
+    emit::commit_on_stack(FAULT, ctx, |record| {
+        let record: *mut FaultDetails = record.as_mut_ptr();
+        // SAFETY: in bounds of the reserved record, every byte of which is written.
+        unsafe {
+            (&raw mut (*record).fault).write(fault(event.header::<FaultDetails>()));
+            (*record).owner = if start.details & FOREIGN != 0 { state.fault_owner } else { owner::ACTOR };
+            (*record).wait = if start.details & WAITS != 0 { state.fault_wait } else { NO_WAIT };
+        }
     });
 }
+
+/// No migration.
+const NO_WAIT: Wait =
+    Wait { inaccessible_ns: 0, tid: 0, pid: 0, comm: [0; 16], migrate_reason: -1, request: 0, pad: [0; 3] };
 
 /// What a fault on this CPU is counted by.
 #[inline(always)]

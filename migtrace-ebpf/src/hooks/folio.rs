@@ -5,8 +5,10 @@ use migtrace_common::{
     record::{NO_NODE, NO_PFN},
 };
 
-use super::kernel_memory::{read_kernel, try_read_kernel, variable};
-use crate::config::config;
+use crate::{
+    config::config,
+    kernel_memory::{read_kernel, try_read_kernel, variable},
+};
 
 /// A folio by the address of its struct.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -18,6 +20,13 @@ impl Folio {
     #[inline(always)]
     pub fn of_pfn(pfn: u64) -> Option<Self> {
         Some(Self(vmemmap()? + pfn * u64::from(config!(sizeof_page))))
+    }
+
+    /// The folio of a page by the address of its struct.
+    #[inline(always)]
+    pub fn head(self) -> Self {
+        let head: u64 = if config!(page_head) == ABSENT { 0 } else { read_kernel(self.0, config!(page_head)) };
+        if head & 1 == 1 { Self(head - 1) } else { self }
     }
 
     /// Its first page frame.

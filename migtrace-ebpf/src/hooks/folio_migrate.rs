@@ -21,7 +21,7 @@ use migtrace_common::{
 use super::{
     args::{Args, Returned},
     folio::Folio,
-    page_table,
+    owner, page_table,
 };
 use crate::{
     account::Program,
@@ -56,7 +56,19 @@ pub fn unmap_begin(ctx: &impl Args) {
     if let Some(batch) = batch_underway() {
         let is_split = ctx.arg(1) as u32 & config!(ttu_sync) != 0;
         batch.unmapping = if is_split { 0 } else { ctx.number(0) };
-        batch.unmap_start_ns = thread::now();
+        batch.mm = 0;
+        batch.has_mapping = 0;
+        batch.underway.start_ns = thread::now();
+        batch.underway.mappings = 0;
+    }
+}
+
+/// try_to_migrate_one(folio, vma, address, arg) begins: the entries that are set next belong to this mapping.
+#[inline(always)]
+pub fn mapping_begin(ctx: &impl Args) {
+    if let Some(batch) = batch_underway() {
+        batch.mm = ctx.load(ctx.arg(1), config!(vma_mm));
+        batch.has_mapping = 0;
     }
 }
 
@@ -76,17 +88,43 @@ pub fn mapping_removed(ctx: &(impl Args + Returned)) {
     if ctx.ret(4) as u8 != 0
         && let Some(batch) = batch_underway()
     {
+        batch.mm = ctx.load(ctx.arg(1), config!(vma_mm));
+        batch.has_mapping = 0;
         unmapped(batch, ctx.arg(2));
     }
 }
 
+/// An entry of the mapping at `addr` is removed. The folio's address is that of its first entry in the first mapping,
+/// or in the first one that the filter wants.
 #[inline(always)]
-fn unmapped(batch: &BatchStart, addr: u64) {
+fn unmapped(batch: &mut BatchStart, addr: u64) {
     if batch.unmapping == 0 {
         return;
     }
-    let folio = FolioUnderway { addr, start_ns: batch.unmap_start_ns, unmapped_ns: thread::now() };
-    let _ = FOLIOS_UNDERWAY.insert(batch.unmapping, folio, 0);
+    let now = thread::now();
+    if batch.has_mapping != 0 {
+        // Another page of a large folio.
+        if let Some(underway) = FOLIOS_UNDERWAY.get_ptr_mut(batch.unmapping) {
+            // SAFETY: the map's own memory; the folio is locked, so one thread at a time migrates it.
+            unsafe { (*underway).unmapped_ns = now };
+        }
+        return;
+    }
+    batch.has_mapping = 1;
+    let (underway, unmet) = (&mut batch.underway, batch.unmet);
+    let is_first = underway.mappings == 0;
+    underway.unmapped_ns = now;
+    underway.mappings += 1;
+    if is_first || underway.wanted == 0 {
+        let owner = owner::task_of(batch.mm);
+        let is_wanted = unmet == 0 || owner::meets(unmet, owner);
+        if is_first || is_wanted {
+            underway.addr = addr;
+            underway.wanted = is_wanted.into();
+            owner::describe(owner, &mut underway.owner);
+        }
+    }
+    let _ = FOLIOS_UNDERWAY.insert(batch.unmapping, *underway, 0);
 }
 
 /// move_to_new_folio() begins: the copy, and the replacement in the page cache or swap cache.
@@ -178,9 +216,9 @@ pub fn batch_end(ctx: &impl StackIdContext, thread: Thread, batch: &mut BatchSta
 fn not_migrated(event: Event, ctx: &impl StackIdContext, batch: &mut BatchStart, old: Folio) {
     let Some(underway) = FOLIOS_UNDERWAY.get_ptr(old.0) else { return };
     // SAFETY: the map's own memory; a folio is locked, so one thread at a time migrates it.
-    let underway = unsafe { *underway };
+    batch.ended = unsafe { *underway };
     let _ = FOLIOS_UNDERWAY.remove(old.0);
-    let unmapping = Some(&underway);
+    let unmapping = true;
     let migration = Migration { old, new: None, order: old.order(), unmapping, copy_ns: NO_TIME, remap_ns: NO_TIME };
     record(event, ctx, batch, &migration);
 }
@@ -199,38 +237,44 @@ fn flush_migrated(program: Program, ctx: &impl StackIdContext, thread: Thread, b
     let is_mapped = batch.remapped_ns != 0;
     let ts_ns = if is_mapped { batch.remapped_ns } else { batch.migrated_ns };
     let remap_ns = if is_mapped { batch.remapped_ns - batch.migrated_ns } else { NO_TIME };
-    // SAFETY: as in not_migrated().
-    let underway = FOLIOS_UNDERWAY.get_ptr(old.0).map(|underway| unsafe { *underway });
-    if underway.is_some() {
+    let underway = FOLIOS_UNDERWAY.get_ptr(old.0);
+    let unmapping = underway.is_some();
+    if let Some(underway) = underway {
+        // SAFETY: as in not_migrated().
+        batch.ended = unsafe { *underway };
         let _ = FOLIOS_UNDERWAY.remove(old.0);
     }
-    let (unmapping, copy_ns) = (underway.as_ref(), batch.copy_ns);
+    let copy_ns = batch.copy_ns;
     let migration = Migration { old, new: Some(new), order, unmapping, copy_ns, remap_ns };
     record(Event { program, thread, ts_ns }, ctx, batch, &migration);
 }
 
 /// A folio's migration that ended.
-struct Migration<'a> {
+struct Migration {
     old: Folio,
     /// `None` if the folio was not migrated.
     new: Option<Folio>,
     order: u32,
-    /// `None` if nothing mapped the folio.
-    unmapping: Option<&'a FolioUnderway>,
+    /// Whether the batch's `ended` is the folio's: not if nothing mapped it.
+    unmapping: bool,
     copy_ns: u64,
     remap_ns: u64,
 }
 
 #[inline(always)]
-fn record(event: Event, ctx: &impl StackIdContext, batch: &mut BatchStart, migration: &Migration<'_>) {
+fn record(event: Event, ctx: &impl StackIdContext, batch: &mut BatchStart, migration: &Migration) {
     let &Migration { old, new, order, unmapping, copy_ns, remap_ns } = migration;
+    let BatchStart { ended, increment: place, unmet, reason, request, .. } = batch;
+    let (ended, unmet, reason, request): (&FolioUnderway, _, _, _) = (ended, *unmet, *reason, *request as u8);
+    let unmapping = unmapping.then_some(ended);
     let addr = unmapping.map_or(NO_ADDR, |u| u.addr);
     // From the start of unmapping to the end of remapping; other folios of the batch may come in between.
     let latency_ns = unmapping.map_or(NO_TIME, |u| event.ts_ns - u.start_ns);
     let (src_nid, dst_nid) = (old.nid(), new.map_or(NO_NODE, Folio::nid));
-    let wanted = filter::wants(RecordKind::MIGRATE)
+    let wanted = (unmet == 0 || unmapping.is_some_and(|u| u.wanted != 0))
+        && filter::wants(RecordKind::MIGRATE)
         && filter::wants_here()
-        && filter::wants_direct_cause(batch.reason, batch.request as u8)
+        && filter::wants_direct_cause(reason, request)
         && filter::wants_addr(addr)
         && filter::wants_latency(latency_ns)
         && filter::wants_between(src_nid, dst_nid);
@@ -241,12 +285,11 @@ fn record(event: Event, ctx: &impl StackIdContext, batch: &mut BatchStart, migra
         kind: RecordKind::MIGRATE.0,
         class: MigratePath::DIRECT.0,
         outcome: new.is_some().into(),
-        request: batch.request as u8,
-        reason: batch.reason,
+        request,
+        reason,
         from_nid: src_nid,
         to_nid: dst_nid,
     };
-    let place = &mut batch.increment;
     let increment = move || {
         // There, because the stack has no room for it.
         *place = Increment { key, pages: 1 << (order & 63), latency_ns };
@@ -267,11 +310,14 @@ fn record(event: Event, ctx: &impl StackIdContext, batch: &mut BatchStart, migra
         src_nid,
         dst_nid,
         order,
-        migrate_reason: batch.reason,
+        migrate_reason: reason,
         mof_reason: -1,
         migrated: new.is_some().into(),
         path: MigratePath::DIRECT.0,
-        request: batch.request as u8,
+        request,
         pad: 0,
+        mappings: unmapping.filter(|u| u.owner.pid != 0).map_or(0, |u| u.mappings),
+        pad_mappings: 0,
+        owner: unmapping.map_or(owner::UNKNOWN, |u| u.owner),
     });
 }

@@ -8,7 +8,7 @@ use migtrace_common::{
 
 use super::{
     args::{Args, Returned},
-    check,
+    check, fault,
     folio::Folio,
 };
 use crate::{account::Program, event::Event, filter, maps::THREADS, state::CheckStart};
@@ -19,7 +19,7 @@ const CHECK: Program = Program::new(Probe::HintingCheck, 0);
 /// mpol_misplaced(page or folio, vma or fault, address) begins.
 #[inline(always)]
 pub fn begin(ctx: &impl Args) {
-    if filter::traced().is_none() {
+    if filter::traced().is_none() && !fault::is_for_owner() {
         return;
     }
     // If the kernel has no memory for the state, the exit finds none and counts the check as lost.
@@ -31,12 +31,14 @@ pub fn begin(ctx: &impl Args) {
 /// mpol_misplaced() returned the node that the page should be on, or NUMA_NO_NODE.
 #[inline(always)]
 pub fn end(ctx: &impl Returned) {
-    let ended = Event::ending(CHECK, |_, state| {
-        let start = state.check;
-        state.check.page = 0;
-        (start.page != 0).then_some((start, state.fault.flags))
-    });
-    let Some((event, (start, flags))) = ended else { return };
+    let Some(event) = Event::in_fault(CHECK) else { return };
+    let Some(state) = THREADS.of_current() else { return CHECK.lost_start() };
+    let (start, flags) = (state.check, state.fault.flags);
+    // A start that stays on an excluded CPU does no harm, as with faults.
+    state.check.page = 0;
+    if start.page == 0 {
+        return CHECK.lost_start();
+    }
     let folio = Folio(start.page);
     let (src_nid, dst_nid) = (folio.nid(), ctx.ret(3) as i32);
     if !event.passes(check::wants(start.addr, src_nid, dst_nid)) {
@@ -60,5 +62,6 @@ pub fn end(ctx: &impl Returned) {
         lazy: 0,
         path: CheckPath::HINTING.0,
         pad: [0; 7],
+        owner: fault::owner(),
     });
 }

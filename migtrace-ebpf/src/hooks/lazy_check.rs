@@ -3,7 +3,7 @@
 use aya_ebpf::programs::TracePointContext;
 use migtrace_common::{counters::Probe, kinds::CheckPath, record::Check};
 
-use super::{args::field, check};
+use super::{args::field, check, fault};
 use crate::{account::Program, config::config, event::Event};
 
 /// The program that counts these checks.
@@ -12,7 +12,7 @@ const CHECK: Program = Program::new(Probe::Check, 0);
 /// mof:mof_check.
 #[inline(always)]
 pub fn check(ctx: &TracePointContext) {
-    let Some(event) = Event::ending_now(CHECK) else { return };
+    let Some(event) = Event::in_fault(CHECK) else { return };
     let addr = field(ctx, config!(mof_check.address));
     let (src_nid, dst_nid) = (field(ctx, config!(mof_check.src_nid)), field(ctx, config!(mof_check.dst_nid)));
     if !event.passes(check::wants(addr, src_nid, dst_nid)) {
@@ -36,5 +36,6 @@ pub fn check(ctx: &TracePointContext) {
         lazy: field(ctx, config!(mof_check.lazy)),
         path: CheckPath::LAZY_FAULT.0,
         pad: [0; 7],
+        owner: fault::owner(),
     });
 }

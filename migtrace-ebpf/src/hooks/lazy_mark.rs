@@ -12,16 +12,9 @@ use migtrace_common::{
 use super::{
     args::{Args, field},
     folio::Folio,
-    request,
+    owner, request,
 };
-use crate::{
-    account::Program,
-    config::config,
-    event::Event,
-    filter,
-    maps::THREADS,
-    state::{Increment, MarkStart},
-};
+use crate::{account::Program, config::config, event::Event, filter, maps::THREADS, state::Increment, thread};
 
 /// The program that counts marks.
 const MARK: Program = Program::new(Probe::Mark, 0);
@@ -32,24 +25,32 @@ pub fn begin(ctx: &impl Args) {
     if let Some(state) = THREADS.of_current()
         && state.request.name != 0
     {
-        state.mark = MarkStart { folio: ctx.number(0), addr: ctx.arg(2) };
+        state.mark.folio = ctx.number(0);
+        state.mark.addr = ctx.arg(2);
+        let owner = owner::task_of(ctx.load(ctx.arg(1), config!(vma_mm)));
+        owner::describe(owner, &mut state.mark.owner);
+        let unmet = filter::unmet(thread::current());
+        state.mark.wanted = (unmet == 0 || owner::meets(unmet, owner)).into();
     }
 }
 
 /// mof:mof_unmap.
 #[inline(always)]
 pub fn mark(ctx: &TracePointContext) {
-    let Some(event) = Event::ending_now(MARK) else { return };
+    let event = Event::of_any(MARK);
     let pfn: u64 = field(ctx, config!(mof_unmap.pfn));
-    let addr = match THREADS.of_current() {
-        Some(state) if state.mark.folio != 0 && Folio(state.mark.folio).pfn() == pfn => state.mark.addr,
-        _ => {
-            debug!(ctx, "lazy mark of page frame {} without an address", pfn);
-            NO_ADDR
-        }
-    };
+    let state = THREADS.of_current().filter(|state| state.mark.folio != 0 && Folio(state.mark.folio).pfn() == pfn);
+    let unmapped = state.map(|state| &state.mark);
+    if unmapped.is_none() {
+        debug!(ctx, "lazy mark of page frame {} without an address", pfn);
+    }
+    let addr = unmapped.map_or(NO_ADDR, |mark| mark.addr);
     let nid = field(ctx, config!(mof_unmap.nid));
-    let wanted = filter::wants(RecordKind::MARK) && filter::wants_addr(addr) && filter::wants_page_on(nid);
+    let wanted = unmapped.map_or_else(|| filter::wants_thread(event.thread), |mark| mark.wanted != 0)
+        && filter::wants_here()
+        && filter::wants(RecordKind::MARK)
+        && filter::wants_addr(addr)
+        && filter::wants_page_on(nid);
     if !event.passes(wanted) {
         return;
     }
@@ -74,5 +75,6 @@ pub fn mark(ctx: &TracePointContext) {
         order,
         reason,
         anon: u32::from(field::<u8>(ctx, config!(mof_unmap.anon))),
+        owner: unmapped.map_or(owner::UNKNOWN, |mark| mark.owner),
     });
 }

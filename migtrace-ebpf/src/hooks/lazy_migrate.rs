@@ -8,7 +8,7 @@ use migtrace_common::{
     tally::TallyKey,
 };
 
-use super::{args::field, request};
+use super::{args::field, fault, request};
 use crate::{account::Program, config::config, event::Event, filter, state::Increment};
 
 /// The program that counts these migrations.
@@ -17,7 +17,7 @@ const MIGRATE: Program = Program::new(Probe::LazyMigrate, 0);
 /// mof:mof_migrate.
 #[inline(always)]
 pub fn migrate(ctx: &TracePointContext) {
-    let Some(event) = Event::ending_now(MIGRATE) else { return };
+    let Some(event) = Event::in_fault(MIGRATE) else { return };
     let addr = field(ctx, config!(mof_migrate.address));
     let latency_ns: u64 = field(ctx, config!(mof_migrate.latency_ns));
     // The kernel reports 0 if the event was enabled in the middle of the migration.
@@ -64,5 +64,8 @@ pub fn migrate(ctx: &TracePointContext) {
         path: MigratePath::LAZY_FAULT.0,
         request: request::underway(),
         pad: 0,
+        mappings: 0,
+        pad_mappings: 0,
+        owner: fault::owner(),
     });
 }

@@ -7,11 +7,12 @@ use migtrace_common::{
     record::{NO_MODE, REGION_NAME, Region},
 };
 
-use super::{args::Args, kernel_memory::read_kernel};
+use super::args::Args;
 use crate::{
     account::Program,
     config::config,
     emit, filter,
+    kernel_memory::read_kernel,
     maps::{MAPPINGS_SEEN, MappingKey},
     state::ThreadState,
     thread::{self, Thread},

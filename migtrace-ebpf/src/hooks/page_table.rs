@@ -2,11 +2,12 @@
 
 use migtrace_common::record::NO_NODE;
 
-use super::{
-    folio::Folio,
+use super::folio::Folio;
+use crate::{
+    config::config,
     kernel_memory::{read_by_helper, variable},
+    kfunc,
 };
-use crate::{config::config, kfunc};
 
 const PRESENT: u64 = 1;
 const HUGE: u64 = 1 << 7;
@@ -33,6 +34,20 @@ impl Entry {
         let within = (1u64 << self.shift) - 1;
         let pfn = ((self.value & FRAME & !within) | (addr & within)) >> 12;
         Folio::of_pfn(pfn).map_or(NO_NODE, Folio::nid)
+    }
+
+    /// The folio that is being migrated, if this is a migration entry.
+    ///
+    /// The offset in a swap entry of x86 is inverted, and has 9 bits below and 5 bits above it
+    /// (arch/x86/include/asm/pgtable_64.h). For a migration entry it is a page frame, and since 5.19 flags above that.
+    #[inline(always)]
+    pub fn migrating(self) -> Option<Folio> {
+        if self.value == 0 || self.value & PRESENT != 0 {
+            return None;
+        }
+        let frame_bits = if config!(page_table_levels) == 5 { 52 - 12 } else { 46 - 12 };
+        let offset = (!self.value << 5) >> 14;
+        Folio::of_pfn(offset & ((1 << frame_bits) - 1)).map(Folio::head)
     }
 }
 

@@ -12,9 +12,8 @@ use crate::{account::Program, config::config, emit, event::Event, filter, maps::
 /// A placement syscall begins.
 #[inline(always)]
 pub fn begin(args: [u64; 6], name: RequestName) {
-    if filter::traced().is_none() {
-        return;
-    }
+    // Traced or not: another process's pages may migrate in it.
+    //
     // If the kernel has no memory for the state, the end finds none and counts the syscall as lost.
     if let Some(state) = THREADS.of_current_or_new() {
         state.request = RequestStart { start_ns: thread::now(), args, name: name.0.into() };
@@ -47,12 +46,16 @@ pub fn end_cpuset() {
 #[inline(always)]
 pub fn end(ctx: &impl StackIdContext, ret: i64, name: RequestName) {
     let program = Program::new(Probe::Request, u32::from(name.0) - 1);
-    let ended = Event::ending(program, |_, state| {
+    let event = Event::of_any(program);
+    let start = THREADS.of_current().and_then(|state| {
         let start = state.request;
         state.request.name = 0;
         (start.name == u64::from(name.0)).then_some(start)
     });
-    let Some((event, start)) = ended else { return };
+    if !event.passes(filter::wants_thread(event.thread) && filter::wants_here()) {
+        return;
+    }
+    let Some(start) = start else { return program.lost_start() };
     let call = Call::of(name, &start.args);
     let latency_ns = event.ts_ns - start.start_ns;
     let wanted = filter::wants(RecordKind::REQUEST)

@@ -7,11 +7,12 @@ use migtrace_common::{
     record::{Header, NO_NODE, Task},
 };
 
-use super::{args::Args, kernel_memory::read_kernel};
+use super::args::Args;
 use crate::{
     account::Program,
     config::config,
     emit, filter,
+    kernel_memory::read_kernel,
     maps::CPU_NODES,
     tally,
     thread::{self, Thread},
@@ -120,7 +121,7 @@ fn node_of(cpu: u32) -> Option<i32> {
 #[inline(always)]
 fn record(program: Program, thread: Thread, what: TaskEvent, child_pid: u32, child_start_ns: u64) {
     let here = filter::wants_here() && filter::wants_without_page();
-    if !filter::wants(RecordKind::TASK) || !filter::wants_current(thread.pid) || !here {
+    if !filter::wants(RecordKind::TASK) || !filter::wants_thread(thread) || !here {
         return program.filtered();
     }
     let ts_ns = thread::now();

@@ -27,16 +27,17 @@ pub(crate) const HEADING: &str = "Filters (different options: AND; one option re
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = HEADING)]
 pub(crate) struct FilterArgs {
-    /// Only events of this process, and when tracing live, of children that it forks from then on; repeatable
+    /// Only events of this process and of its pages, and when tracing live, of children that it forks from then on; repeatable
     #[arg(short, long, value_name = "PID")]
     pub(crate) pid: Vec<u32>,
-    /// Only events of tasks with this name, as the kernel stores it (at most 15 bytes); repeatable
+    /// Only events of tasks with this name, as the kernel stores it (at most 15 bytes), and of their pages; repeatable
     #[arg(long, value_name = "NAME", value_parser = comm)]
     comm: Vec<Filter>,
-    /// Only events of tasks in this cgroup; a path includes all cgroups below it; repeatable
+    /// Only events of tasks in this cgroup and of their pages; a path includes all cgroups below it; repeatable
     #[arg(long, value_name = "PATH|ID")]
     pub(crate) cgroup: Vec<Cgroup>,
-    /// Only events of tasks in this container, by name or by the start of its ID; repeatable, combined with --cgroup by OR
+    /// Only events of tasks in this container and of their pages, by name or by the start of its ID; repeatable, combined with
+    /// --cgroup by OR
     #[arg(long, value_name = "ID")]
     pub(crate) container: Vec<String>,
     /// Only events on these CPUs, such as 0-3,8
@@ -76,7 +77,7 @@ impl FilterArgs {
     /// The filter that the options mean. `cgroups`: paths by id.
     pub(crate) fn filter(&self, cgroups: &BTreeMap<u64, String>) -> Result<Filter> {
         let pids = Ranges::points(self.pid.iter().map(|pid| i128::from(*pid)));
-        let pids = (!self.pid.is_empty()).then(|| Predicate::number("pid", pids).into());
+        let pids = (!self.pid.is_empty()).then(|| of_actor_or_owner("pid", &pids).into());
         Ok(Filter::both(pids.into_iter().chain(self.cgroups(cgroups)?).chain([self.but_scope()])))
     }
 
@@ -195,8 +196,13 @@ impl FilterArgs {
             }
         }
         let within = Ranges::points(ids.iter().map(|id| i128::from(*id)));
-        Ok((!ids.is_empty()).then(|| Predicate::number("cgroup_id", within).into()))
+        Ok((!ids.is_empty()).then(|| of_actor_or_owner("cgroup_id", &within).into()))
     }
+}
+
+/// A test of the number in this column, or of the same of the page's owner.
+fn of_actor_or_owner(column: &str, within: &Ranges) -> Predicate {
+    Predicate::any([column.to_owned(), format!("owner_{column}")].map(|name| Predicate::number(&name, within.clone())))
 }
 
 fn words<T: FromStr + Clone + Send + Sync + 'static>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
@@ -215,7 +221,7 @@ fn comm(name: &str) -> Result<Filter, String> {
         let cut: String = name.char_indices().take_while(|(i, c)| i + c.len_utf8() <= 15).map(|(_, c)| c).collect();
         return Err(format!("the kernel stores only 15 bytes of a task's name: write {cut}"));
     }
-    Ok(Predicate::one_of("comm", [name]).into())
+    Ok(Predicate::any(["comm", "owner_comm"].map(|column| Predicate::one_of(column, [name]))).into())
 }
 
 /// A cgroup as given on the command line.

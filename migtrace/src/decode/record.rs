@@ -7,7 +7,7 @@ use migtrace_common::{
     ABI_VERSION,
     counters::Probe,
     kinds::{self, RecordKind, RequestName as RequestKind},
-    record::{self, Header, NO_ADDR, NO_MODE, NO_NODE, NO_PFN, NO_TIME},
+    record::{self, FaultDetails, Header, NO_ADDR, NO_MODE, NO_NODE, NO_PFN, NO_TIME, OWNER_IS_ACTOR},
 };
 use thiserror::Error;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
@@ -18,8 +18,9 @@ use super::{
     names::Names,
 };
 use crate::event::{
-    Access, Batch, Body, Cause, Check, CheckPath, Comm, Event, Fault, Mark, Migrate, NodeMask, Outcome, Phase, Region,
-    RegionClass, Request, RequestName, Task, TaskEvent, Verdict, Work, escape_control,
+    Access, Batch, Body, Cause, Check, CheckPath, Comm, Event, Fault, Mark, Migrate, NodeMask, Outcome, Owner,
+    OwnerProcess, Phase, ProcessId, Region, RegionClass, Request, RequestName, Task, TaskEvent, Verdict, Wait, Work,
+    escape_control,
 };
 
 /// Why a record could not be decoded.
@@ -51,11 +52,29 @@ pub fn decode(bytes: &[u8], names: &Names) -> Result<Event, DecodeError> {
     if header.abi != ABI_VERSION {
         return Err(DecodeError::Abi { found: header.abi });
     }
+    let mut page_owner = Owner::Actor;
     let body = match RecordKind(header.kind) {
-        RecordKind::FAULT => fault(&read(bytes)?, names)?,
-        RecordKind::CHECK => check(&read(bytes)?, names, node(header.cpu_node))?,
-        RecordKind::MARK => mark(&read(bytes)?, names),
-        RecordKind::MIGRATE => migrate(&read(bytes)?, names)?,
+        RecordKind::FAULT => Body::Fault(fault(&read(bytes)?, names)?),
+        RecordKind::FAULT_DETAILS => {
+            let details: FaultDetails = read(bytes)?;
+            page_owner = owner(&details.owner);
+            Body::Fault(Fault { wait: wait(&details.wait, names), ..fault(&details.fault, names)? })
+        }
+        RecordKind::CHECK => {
+            let record: record::Check = read(bytes)?;
+            page_owner = owner(&record.owner);
+            check(&record, names, node(header.cpu_node))?
+        }
+        RecordKind::MARK => {
+            let record: record::Mark = read(bytes)?;
+            page_owner = owner(&record.owner);
+            mark(&record, names)
+        }
+        RecordKind::MIGRATE => {
+            let record: record::Migrate = read(bytes)?;
+            page_owner = owner(&record.owner);
+            migrate(&record, names)?
+        }
         RecordKind::BATCH => batch(&read(bytes)?, names),
         RecordKind::REQUEST => request(&read(bytes)?)?,
         RecordKind::TASK => task(&read(bytes)?)?,
@@ -72,6 +91,7 @@ pub fn decode(bytes: &[u8], names: &Names) -> Result<Event, DecodeError> {
         comm: Comm::from_bytes(header.comm),
         cgroup_id: header.cgroup_id,
         process_start_ns: None,
+        owner: if page_owner_is(&page_owner, header.pid) { Owner::Actor } else { page_owner },
         weight: NonZeroU32::new(header.weight),
         kernel_stack: None,
         user_stack: None,
@@ -84,6 +104,35 @@ fn read<T: FromBytes + KnownLayout + Immutable>(bytes: &[u8]) -> Result<T, Decod
     T::read_from_prefix(bytes).map(|(record, _)| record).map_err(short)
 }
 
+fn owner(r: &record::Owner) -> Owner {
+    match r.pid {
+        0 => Owner::Unknown,
+        OWNER_IS_ACTOR => Owner::Actor,
+        pid => Owner::Other(Box::new(OwnerProcess {
+            process: ProcessId { pid, start_ns: Some(r.start_ns) },
+            comm: Comm::from_bytes(r.comm),
+            cgroup_id: r.cgroup_id,
+        })),
+    }
+}
+
+/// Whether the owner is the process `pid`, which acts.
+fn page_owner_is(owner: &Owner, pid: u32) -> bool {
+    matches!(owner, Owner::Other(owner) if owner.process.pid == pid)
+}
+
+fn wait(r: &record::Wait, names: &Names) -> Option<Box<Wait>> {
+    (r.tid != 0).then(|| {
+        Box::new(Wait {
+            cause: names.cause(r.migrate_reason, cause_of_call(r.request)),
+            pid: r.pid,
+            tid: r.tid,
+            comm: Comm::from_bytes(r.comm),
+            inaccessible_ns: r.inaccessible_ns,
+        })
+    })
+}
+
 /// A page has `1 << PAGE_SHIFT` bytes.
 const PAGE_SHIFT: u32 = 12;
 
@@ -91,7 +140,7 @@ const PAGE_SHIFT: u32 = 12;
 const ERROR_WRITE: u32 = 1 << 1;
 const ERROR_FETCH: u32 = 1 << 4;
 
-fn fault(r: &record::Fault, names: &Names) -> Result<Body, DecodeError> {
+fn fault(r: &record::Fault, names: &Names) -> Result<Fault, DecodeError> {
     let (write, exec, handled) = match kinds::FaultHook(r.hook) {
         kinds::FaultHook::HANDLE_MM_FAULT => {
             let (write, exec) = names.access(r.flags);
@@ -109,7 +158,7 @@ fn fault(r: &record::Fault, names: &Names) -> Result<Body, DecodeError> {
     } else {
         Access::Read
     };
-    Ok(Body::Fault(Fault {
+    Ok(Fault {
         addr: r.addr,
         ip: (r.ip != 0).then_some(r.ip),
         access,
@@ -119,7 +168,8 @@ fn fault(r: &record::Fault, names: &Names) -> Result<Body, DecodeError> {
         order: node(r.nid).and_then(|_| u32::from(r.map_shift).checked_sub(PAGE_SHIFT)),
         latency_ns: known(r.latency_ns, NO_TIME),
         result: handled.then(|| names.fault_result(r.result)),
-    }))
+        wait: None,
+    })
 }
 
 fn check(r: &record::Check, names: &Names, cpu_node: Option<i32>) -> Result<Body, DecodeError> {
@@ -168,6 +218,7 @@ fn migrate(r: &record::Migrate, names: &Names) -> Result<Body, DecodeError> {
         unmap_ns: known(r.unmap_ns, NO_TIME),
         copy_ns: known(r.copy_ns, NO_TIME),
         remap_ns: known(r.remap_ns, NO_TIME),
+        mappings: (r.mappings != 0).then_some(r.mappings),
     }))
 }
 

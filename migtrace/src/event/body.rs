@@ -36,6 +36,12 @@ impl Body {
     pub fn kind(&self) -> &'static str {
         self.into()
     }
+
+    /// Whether it is about a page, which has an owner.
+    #[must_use]
+    pub const fn has_page(&self) -> bool {
+        matches!(self, Self::Fault(_) | Self::Check(_) | Self::Mark(_) | Self::Migrate(_))
+    }
 }
 
 impl From<Migrate> for Body {

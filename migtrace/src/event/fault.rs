@@ -1,6 +1,6 @@
 //! Page faults.
 
-use super::{outcome::Reason, words::words};
+use super::{comm::Comm, migrate::Cause, outcome::Reason, words::words};
 
 /// A page fault of user memory that was handled.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +20,21 @@ pub struct Fault {
     pub latency_ns: Option<u64>,
     /// `ok`, `retry`, or the kernel's error (`oom`, `sigbus`, `sigsegv`, `hwpoison`).
     pub result: Option<Reason>,
+    /// The migration that it waited for. `None` if it waited for none, or no program saw the migration.
+    pub wait: Option<Box<Wait>>,
+}
+
+/// The migration that a fault waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    pub cause: Cause,
+    /// The process and thread that migrated the page.
+    pub pid: u32,
+    pub tid: u32,
+    /// Name of that thread.
+    pub comm: Comm,
+    /// How long the page had been inaccessible when the fault began to wait.
+    pub inaccessible_ns: u64,
 }
 
 words! {

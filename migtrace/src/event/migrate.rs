@@ -21,6 +21,8 @@ pub struct Migrate {
     pub unmap_ns: Option<u64>,
     pub copy_ns: Option<u64>,
     pub remap_ns: Option<u64>,
+    /// Address spaces that mapped the folio; `None` if that is unknown, or none did.
+    pub mappings: Option<u32>,
 }
 
 impl Migrate {

@@ -16,6 +16,7 @@ mod mark;
 mod migrate;
 mod name;
 mod outcome;
+mod owner;
 mod phase;
 mod policy;
 mod probe;
@@ -31,7 +32,7 @@ pub use batch::{Batch, Work};
 pub use body::{Body, Kind};
 pub use check::{Check, CheckPath, PLACED_OR_DEFERRED, Verdict};
 pub use comm::Comm;
-pub use fault::{Access, Fault, FaultClass};
+pub use fault::{Access, Fault, FaultClass, Wait};
 pub use kind_set::KindSet;
 pub use loss::{Loss, LossCause, LossName};
 pub use mark::Mark;
@@ -39,6 +40,7 @@ pub use migrate::{Cause, Migrate};
 pub use migtrace_common::node_mask::NodeMask;
 pub use name::{Name, Word};
 pub use outcome::{Outcome, Reason};
+pub use owner::{Owner, OwnerProcess};
 pub use phase::Phase;
 pub use policy::Policy;
 pub use probe::{FieldName, Probe, ProbeField, ProbeName};
@@ -64,6 +66,8 @@ pub struct Event {
     pub cgroup_id: u64,
     /// CLOCK_BOOTTIME, ns, when the process started. With `pid` it names the process for good: PIDs are reused.
     pub process_start_ns: Option<u64>,
+    /// The process whose page a fault, check, mark or migration is about.
+    pub owner: Owner,
     /// Events that this one represents if a sample was recorded; see [`Event::weight`].
     pub weight: Option<NonZeroU32>,
     /// Symbols joined by `;`, outermost first.
@@ -86,6 +90,7 @@ impl Event {
             comm: Comm::default(),
             cgroup_id: 0,
             process_start_ns: None,
+            owner: Owner::Actor,
             weight: None,
             kernel_stack: None,
             user_stack: None,
@@ -97,6 +102,19 @@ impl Event {
     #[must_use]
     pub const fn process(&self) -> ProcessId {
         ProcessId { pid: self.pid, start_ns: self.process_start_ns }
+    }
+
+    /// The process that owns its page; `None` if it has no page, or the owner is unknown.
+    #[must_use]
+    pub fn owner(&self) -> Option<OwnerProcess> {
+        if !self.body.has_page() {
+            return None;
+        }
+        match &self.owner {
+            Owner::Actor => Some(OwnerProcess { process: self.process(), comm: self.comm, cgroup_id: self.cgroup_id }),
+            Owner::Other(owner) => Some((**owner).clone()),
+            Owner::Unknown => None,
+        }
     }
 
     /// Events that this one represents: 1, or more if a sample was recorded.

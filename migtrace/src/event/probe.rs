@@ -26,7 +26,8 @@ words! {
     /// What a hook of its own can provide for a probe's events: a field, or the events of some folios (`zsmalloc`,
     /// `balloon`).
     ProbeField {
-        Class, Major, Nid, LatencyNs, Result, Region, Addr, CopyNs, RemapNs, ToNode, Pages, Zsmalloc, Balloon,
+        Class, Major, Nid, LatencyNs, Result, Region, Addr, OwnerPid, Cause, CopyNs, RemapNs, ToNode, Pages, Zsmalloc,
+        Balloon,
     }
 }
 

@@ -18,6 +18,11 @@ use crate::event::{Cause, Kind, KindSet};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Bounds {
     numbers: BTreeMap<Field, Ranges>,
+    /// `pid` or `owner_pid` is in this set.
+    pub(super) pids: Option<Ranges>,
+    /// `cgroup_id` or `owner_cgroup_id` is in this set.
+    pub(super) cgroups: Option<Ranges>,
+    /// `comm` or `owner_comm` is one of these.
     pub(super) comms: Option<BTreeSet<String>>,
     pub(super) causes: Option<BTreeSet<Cause>>,
     /// At least one of [`NODES`] is in this set.
@@ -44,13 +49,14 @@ impl Bounds {
             }
             self.numbers.insert(field, both);
         }
-        self.comms = cut(self.comms, other.comms, |a, b| a & b);
         self.causes = cut(self.causes, other.causes, |a, b| a & b);
         // Different columns can satisfy the two, so they cannot be intersected. Either alone is a bound.
         self.touched = self.touched.or(other.touched);
+        self.pids = self.pids.or(other.pids);
+        self.cgroups = self.cgroups.or(other.cgroups);
+        self.comms = self.comms.or(other.comms);
         self.is_remote |= other.is_remote;
-        let nothing =
-            self.comms.as_ref().is_some_and(BTreeSet::is_empty) || self.causes.as_ref().is_some_and(BTreeSet::is_empty);
+        let nothing = self.causes.as_ref().is_some_and(BTreeSet::is_empty);
         (!nothing).then_some(self)
     }
 
@@ -63,7 +69,10 @@ impl Bounds {
             .collect();
         self.comms = self.comms.zip(other.comms.as_ref()).map(|(a, b)| &a | b);
         self.causes = self.causes.zip(other.causes.as_ref()).map(|(a, b)| &a | b);
-        self.touched = self.touched.zip(other.touched.as_ref()).map(|(a, b)| a.or(b));
+        let union = |a: Option<Ranges>, b: &Option<Ranges>| a.zip(b.as_ref()).map(|(a, b)| a.or(b));
+        self.touched = union(self.touched, &other.touched);
+        self.pids = union(self.pids, &other.pids);
+        self.cgroups = union(self.cgroups, &other.cgroups);
         self.is_remote &= other.is_remote;
         self
     }
@@ -108,8 +117,11 @@ fn of_kind(predicate: &Predicate, kind: Kind) -> Option<Bounds> {
 }
 
 fn of_number(field: Field, within: &Ranges) -> Bounds {
+    let among = |names: &[&str]| names.contains(&field.name()).then(|| within.clone());
     Bounds {
-        touched: NODES.contains(&field.name()).then(|| within.clone()),
+        touched: among(&NODES),
+        pids: among(&["pid", "owner_pid"]),
+        cgroups: among(&["cgroup_id", "owner_cgroup_id"]),
         numbers: BTreeMap::from([(field, within.clone())]),
         ..Bounds::default()
     }
@@ -118,7 +130,9 @@ fn of_number(field: Field, within: &Ranges) -> Bounds {
 fn of_text(field: Field, test: &TextTest, holds: bool) -> Option<Bounds> {
     let mut bounds = Bounds::default();
     match (field.name(), test) {
-        ("comm", TextTest::OneOf(names)) if holds => bounds.comms = Some(names.iter().cloned().collect()),
+        ("comm" | "owner_comm", TextTest::OneOf(names)) if holds => {
+            bounds.comms = Some(names.iter().cloned().collect())
+        }
         ("cause", test) => {
             let wanted = |c: &&Cause| test.holds(c.word()) == holds;
             let causes: BTreeSet<Cause> = Cause::VARIANTS.iter().filter(wanted).copied().collect();

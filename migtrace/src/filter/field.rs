@@ -134,7 +134,7 @@ impl Field {
             "policy" => Words::Only(Policy::VARIANTS),
             "verdict" => Words::Only(Verdict::VARIANTS),
             // Loss has its own causes, but no filter is applied to loss.
-            "cause" => Words::Only(Cause::VARIANTS),
+            "cause" | "wait_cause" => Words::Only(Cause::VARIANTS),
             "what" => Words::Only(TaskEvent::VARIANTS),
             "result" => Words::Only(RESULTS),
             "mode" => Words::Among(MODES),

@@ -95,11 +95,11 @@ pub fn lower(filter: &Filter, cause: &dyn Fn(i32, Cause) -> Cause) -> KernelFilt
     if bounds.is_remote {
         settings.terms |= term::REMOTE;
     }
-    if let Some(pids) = ids(&bounds, "pid") {
+    if let Some(pids) = ids(bounds.pids.as_ref()) {
         lowered.pids = pids.into_iter().filter_map(|pid| pid.try_into().ok()).collect();
         lowered.settings.terms |= term::PID;
     }
-    if let Some(cgroups) = ids(&bounds, "cgroup_id") {
+    if let Some(cgroups) = ids(bounds.cgroups.as_ref()) {
         lowered.cgroups = cgroups.into_iter().filter_map(|id| id.try_into().ok()).collect();
         lowered.settings.terms |= term::CGROUP;
     }
@@ -203,8 +203,8 @@ fn causes(settings: &mut config::Filter, bounds: &Bounds, cause: &dyn Fn(i32, Ca
     settings.terms |= term::CAUSE;
 }
 
-fn ids(bounds: &Bounds, name: &str) -> Option<Vec<i128>> {
-    bounds.number(name)?.list(FILTER_IDS as usize)
+fn ids(within: Option<&Ranges>) -> Option<Vec<i128>> {
+    within?.list(FILTER_IDS as usize)
 }
 
 /// Whether records of this kind can become events that pass; true for unknown kinds.

@@ -28,6 +28,7 @@ fn fault() -> Event {
         order: Some(0),
         latency_ns: Some(12_000),
         result: Some("ok".into()),
+        wait: None,
     }))
 }
 
@@ -46,6 +47,7 @@ fn migrate() -> Event {
         unmap_ns: Some(1),
         copy_ns: Some(2),
         remap_ns: None,
+        mappings: None,
     }))
 }
 

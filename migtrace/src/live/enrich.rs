@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::host::{cgroups::Cgroups, stranded_pages::StrandedPages};
-use crate::event::Event;
+use crate::event::{Event, Owner};
 
 /// Completes events.
 #[derive(Debug)]
@@ -25,6 +25,9 @@ impl Enrich {
     pub fn complete(&mut self, events: &mut [Event]) {
         for event in events {
             self.cgroups.see(event.cgroup_id);
+            if let Owner::Other(owner) = &event.owner {
+                self.cgroups.see(owner.cgroup_id);
+            }
             self.stranded_pages.fill(event);
         }
     }

@@ -78,6 +78,7 @@ impl Tape {
             order: nid.map(|_| if class == FaultClass::Huge { 9 } else { 0 }),
             latency_ns: Some(self.now - began),
             result: Some("ok".into()),
+            wait: None,
         }));
     }
 
@@ -217,6 +218,7 @@ pub fn moved(page: u64, cause: Cause) -> Migrate {
         unmap_ns: Some(12_100),
         copy_ns: Some(3_300),
         remap_ns: Some(8_900),
+        mappings: None,
     }
 }
 

@@ -30,7 +30,7 @@ use crate::event::Kind;
 pub(crate) const TABLE: &str = "events";
 
 /// Version of the format. Readers reject files of later versions.
-pub const FORMAT_VERSION: u32 = 4;
+pub const FORMAT_VERSION: u32 = 5;
 
 const _: () = {
     let mut place = 0;
@@ -260,6 +260,16 @@ columns! {
     user_stack: String, optional, words, all, since 2;
     unmoved: u64, optional, words, [Batch], since 3;
     thp_split: u32, optional, words, [Batch], since 4;
+    owner_pid: u32, optional, words, [Fault, Check, Mark, Migrate], since 5;
+    owner_start_ns: u64, optional, words, [Fault, Check, Mark, Migrate], since 5;
+    owner_comm: String, optional, words, [Fault, Check, Mark, Migrate], since 5;
+    owner_cgroup_id: u64, optional, words, [Fault, Check, Mark, Migrate], since 5;
+    mappings: u32, optional, words, [Migrate], since 5;
+    wait_cause: String, optional, words, [Fault], since 5;
+    wait_pid: u32, optional, words, [Fault], since 5;
+    wait_tid: u32, optional, words, [Fault], since 5;
+    wait_comm: String, optional, words, [Fault], since 5;
+    inaccessible_ns: u64, optional, words, [Fault], since 5;
 }
 
 impl Buffers {

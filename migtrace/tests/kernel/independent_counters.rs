@@ -75,7 +75,7 @@ impl TraceEvent {
 pub(crate) fn reason_of(cause: Cause) -> &'static str {
     match cause {
         Cause::Mbind => "mempolicy_mbind",
-        Cause::MovePages | Cause::MigratePages => "syscall_or_cpuset",
+        Cause::MovePages | Cause::MigratePages | Cause::Cpuset => "syscall_or_cpuset",
         Cause::HintingFault => "numa_misplaced",
         Cause::Demotion => "demotion",
         Cause::Compaction => "compaction",
@@ -83,6 +83,7 @@ pub(crate) fn reason_of(cause: Cause) -> &'static str {
         Cause::ContigRange => "contig_range",
         Cause::LongtermPin => "longterm_pin",
         Cause::Damon => "damon",
+        Cause::MemoryFailure => "memory_failure",
         Cause::LazyFault | Cause::Other => "none of its own",
     }
 }

@@ -121,6 +121,7 @@ fn body() -> impl Strategy<Value = (Body, Origin)> {
                     order: dst_nid.map(|_| order),
                     latency_ns,
                     result: flag.then(|| "ok".into()),
+                    wait: None,
                 };
                 (Body::Fault(fault), Origin::None)
             }
@@ -163,6 +164,7 @@ fn body() -> impl Strategy<Value = (Body, Origin)> {
                     unmap_ns: None,
                     copy_ns: None,
                     remap_ns: None,
+                    mappings: None,
                 };
                 (migrate.into(), origin)
             }

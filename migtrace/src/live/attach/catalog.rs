@@ -213,6 +213,13 @@ pub const CATALOG: &[Capability] = &[
     },
     at_start!(
         DirectMigrate,
+        Field("owner_pid"),
+        "try_to_migrate_one_entry",
+        "try_to_migrate_one_kprobe",
+        &["try_to_migrate_one"]
+    ),
+    at_start!(
+        DirectMigrate,
         Field("copy_ns"),
         "move_to_new_folio",
         "move_to_new_folio_kprobe",

@@ -27,7 +27,7 @@ use crate::{
 };
 use crate::{
     decode::names::Names,
-    event::{Body, Event},
+    event::{Body, Event, Owner},
     filter::Filter,
     live::{counters::Counters, privilege},
     recording::{Account, ProbeAccount, ProcessDetails},
@@ -237,6 +237,11 @@ impl Decoding {
                     batch.unmoved = None;
                 }
                 event.process_start_ns = self.processes.started_ns(event.pid);
+                if let Owner::Other(owner) = &mut event.owner {
+                    // The same as in its own events, also if that is of a lower resolution than the record's.
+                    let start_ns = self.processes.started_ns(owner.process.pid);
+                    owner.process.start_ns = start_ns.or(owner.process.start_ns);
+                }
                 self.processes.learn(record);
                 let probe = probe_of(record);
                 if !self.filter.wants(&event) {
@@ -248,6 +253,9 @@ impl Decoding {
                 }
                 if let Some(details) = &mut self.details {
                     details.take(event.process());
+                    if let Owner::Other(owner) = &event.owner {
+                        details.take(owner.process);
+                    }
                 }
                 self.account.decoded(probe);
                 self.out.push(event);

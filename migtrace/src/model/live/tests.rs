@@ -26,6 +26,7 @@ fn fault(ts_ns: u64, pid: u32, addr: u64, cpu_node: i32, nid: Option<i32>) -> Ev
         order: nid.map(|_| 0),
         latency_ns: Some(1000),
         result: None,
+        wait: None,
     });
     Event { pid, tid: pid, cpu_node: Some(cpu_node), comm: Comm::from("x"), ..Event::at(ts_ns, body) }
 }

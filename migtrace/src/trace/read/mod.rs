@@ -129,7 +129,7 @@ impl Trace {
     /// The events, one by one, with memory for one row group. An error is the last item.
     #[must_use]
     pub fn events(&self) -> Events<'_> {
-        Events::new(self.rows())
+        Events::new(self.rows(), self.meta.format_version)
     }
 
     /// All events.

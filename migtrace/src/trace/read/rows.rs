@@ -141,8 +141,9 @@ pub struct Events<'a> {
 }
 
 impl<'a> Events<'a> {
-    pub(crate) fn new(rows: Rows<'a>) -> Self {
-        Self { rows, decoder: RowReader::default(), batch: None, next_row: 0 }
+    /// The events in rows of this version of the format.
+    pub(crate) fn new(rows: Rows<'a>, format_version: u32) -> Self {
+        Self { rows, decoder: RowReader::new(format_version), batch: None, next_row: 0 }
     }
 }
 

@@ -6,7 +6,7 @@
 use std::{collections::HashSet, fmt, num::NonZeroU32, str::FromStr, sync::Arc};
 
 use crate::{
-    event::NodeMask,
+    event::{Comm, NodeMask, Owner, OwnerProcess, ProcessId},
     trace::{
         column::types::{Cell, Cells},
         schema::RowBatch,
@@ -59,6 +59,24 @@ impl<'a> Fields<'a> {
         let Some(weight) = self.batch.weight.get(self.row) else { return Ok(None) };
         let none = || BadRow { column: "weight", found: Some(weight.to_string()) };
         NonZeroU32::new(weight).map(Some).ok_or_else(none)
+    }
+
+    /// The owner of the row's page.
+    pub(super) fn owner(&self) -> Result<Owner, BadRow> {
+        let batch = self.batch;
+        let Some(pid) = batch.owner_pid.get(self.row) else {
+            // A kind without pages has no owner, and events of it compare equal.
+            let has_page = matches!(batch.kind.get(self.row), Some("fault" | "check" | "mark" | "migrate"));
+            return Ok(if has_page { Owner::Unknown } else { Owner::Actor });
+        };
+        if pid == self.need(&batch.pid)? {
+            return Ok(Owner::Actor);
+        }
+        Ok(Owner::Other(Box::new(OwnerProcess {
+            process: ProcessId { pid, start_ns: batch.owner_start_ns.get(self.row) },
+            comm: Comm::from(self.need(&batch.owner_comm)?),
+            cgroup_id: self.need(&batch.owner_cgroup_id)?,
+        })))
     }
 
     pub(super) fn order(&self) -> Result<u32, BadRow> {

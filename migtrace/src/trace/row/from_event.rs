@@ -2,9 +2,13 @@
 
 use std::{borrow::Cow, num::NonZeroU32};
 
-use super::{batch, check, fault, loss, mark, migrate, region, request, sink::Sink, task};
+use super::{
+    batch, check, fault, loss, mark, migrate, region, request,
+    sink::{Sink, put_comm},
+    task,
+};
 use crate::{
-    event::{Body, Event},
+    event::{Body, Event, Owner},
     trace::{
         column::types::Cell,
         schema::{Buffers, Named, column},
@@ -42,18 +46,16 @@ pub(crate) fn put_event<'e>(to: &mut impl Sink<'e>, event: &'e Event) {
     to.put_if(column::cpu_node, event.cpu_node);
     to.put(column::pid, event.pid);
     to.put(column::tid, event.tid);
-    let comm = event.comm.as_bytes();
-    // Nearly all names are UTF-8, and this check is fast.
-    match str::from_utf8(comm) {
-        Ok(comm) => to.put(column::comm, comm),
-        Err(_) => to.put_made(column::comm, || Some(String::from_utf8_lossy(comm))),
-    }
+    put_comm(to, column::comm, Some(&event.comm));
     to.put(column::cgroup_id, event.cgroup_id);
     to.put(column::kind, event.body.kind());
     to.put_if(column::process_start_ns, event.process_start_ns);
     to.put_if(column::weight, event.weight.map(NonZeroU32::get));
     to.put_if(column::kernel_stack, event.kernel_stack.as_deref());
     to.put_if(column::user_stack, event.user_stack.as_deref());
+    if event.body.has_page() {
+        put_owner(to, event);
+    }
     match &event.body {
         Body::Fault(e) => fault::put(to, e),
         Body::Check(e) => check::put(to, e),
@@ -66,4 +68,16 @@ pub(crate) fn put_event<'e>(to: &mut impl Sink<'e>, event: &'e Event) {
         Body::Phase(e) => to.put(column::text, &e.text),
         Body::Loss(e) => loss::put(to, e),
     }
+}
+
+fn put_owner<'e>(to: &mut impl Sink<'e>, event: &'e Event) {
+    let owner = match &event.owner {
+        Owner::Actor => Some((event.process(), &event.comm, event.cgroup_id)),
+        Owner::Other(owner) => Some((owner.process, &owner.comm, owner.cgroup_id)),
+        Owner::Unknown => None,
+    };
+    to.put_if(column::owner_pid, owner.map(|(process, ..)| process.pid));
+    to.put_if(column::owner_start_ns, owner.and_then(|(process, ..)| process.start_ns));
+    put_comm(to, column::owner_comm, owner.map(|(_, comm, _)| comm));
+    to.put_if(column::owner_cgroup_id, owner.map(|(.., cgroup_id)| cgroup_id));
 }

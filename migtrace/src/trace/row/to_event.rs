@@ -6,19 +6,28 @@ use super::{
     loss, mark, migrate, region, request, task,
 };
 use crate::{
-    event::{Body, Comm, Event, Phase},
+    event::{Body, Comm, Event, Owner, Phase},
     trace::schema::RowBatch,
 };
 
+/// The first version of the format that has the owners of pages.
+const OWNERS_SINCE: u32 = 5;
+
 /// Makes events from rows.
-#[derive(Default)]
 pub(crate) struct RowReader {
+    /// Whether the format has owners of pages.
+    has_owners: bool,
     /// Words read so far, which events share.
     words: Shared,
     stacks: Shared,
 }
 
 impl RowReader {
+    /// For rows of this version of the format.
+    pub(crate) fn new(format_version: u32) -> Self {
+        Self { has_owners: format_version >= OWNERS_SINCE, words: Shared::default(), stacks: Shared::default() }
+    }
+
     /// The event in row `row` of `batch`, which must have that row.
     ///
     /// # Errors
@@ -34,6 +43,8 @@ impl RowReader {
             comm: Comm::from(r.need(&batch.comm)?),
             cgroup_id: r.need(&batch.cgroup_id)?,
             process_start_ns: batch.process_start_ns.get(row),
+            // Before, the process of the task was taken for the owner.
+            owner: if self.has_owners { r.owner()? } else { Owner::Actor },
             weight: r.weight()?,
             kernel_stack: batch.kernel_stack.get(row).map(|s| self.stacks.get(s)),
             user_stack: batch.user_stack.get(row).map(|s| self.stacks.get(s)),

@@ -56,6 +56,7 @@ fn fault(ts_ns: u64, addr: u64) -> Event {
         order: None,
         latency_ns: Some(900),
         result: Some("ok".into()),
+        wait: None,
     };
     event(ts_ns, Body::Fault(body))
 }
@@ -75,6 +76,7 @@ fn migrate(ts_ns: u64) -> Event {
         unmap_ns: Some(100),
         copy_ns: Some(3_000),
         remap_ns: Some(200),
+        mappings: None,
     };
     event(ts_ns, body.into())
 }
