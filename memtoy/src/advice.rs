@@ -12,6 +12,7 @@ pub enum Advice {
     PageOut,
     WillNeed,
     DontNeed,
+    SoftOffline,
 }
 
 impl Advice {
@@ -22,7 +23,7 @@ impl Advice {
 }
 
 /// Names in scripts, and numbers in the kernel's ABI. An abbreviation of several names means the first.
-const TABLE: [(&str, Advice, libc::c_int); 7] = [
+const TABLE: [(&str, Advice, libc::c_int); 8] = [
     ("huge", Advice::Huge, libc::MADV_HUGEPAGE),
     ("nohuge", Advice::NoHuge, libc::MADV_NOHUGEPAGE),
     ("collapse", Advice::Collapse, libc::MADV_COLLAPSE),
@@ -30,11 +31,12 @@ const TABLE: [(&str, Advice, libc::c_int); 7] = [
     ("pageout", Advice::PageOut, libc::MADV_PAGEOUT),
     ("willneed", Advice::WillNeed, libc::MADV_WILLNEED),
     ("dontneed", Advice::DontNeed, libc::MADV_DONTNEED),
+    ("soft_offline", Advice::SoftOffline, libc::MADV_SOFT_OFFLINE),
 ];
 
 impl Advice {
     /// Its text in `help`.
-    pub(crate) const USAGE: &str = "advise huge, nohuge, collapse, cold, pageout, willneed or dontneed, by madvise(2)";
+    pub(crate) const USAGE: &str = "advise huge, nohuge, collapse, cold, pageout, willneed, dontneed or soft_offline";
 
     /// Parses a name, which may be abbreviated.
     ///

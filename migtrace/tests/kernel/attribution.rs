@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Set in the environment of the recorded process.
-const WORKLOAD: &str = "MIGTRACE_TEST_WORKLOAD";
+pub(crate) const WORKLOAD: &str = "MIGTRACE_TEST_WORKLOAD";
 const TEST: &str = "attribution::every_kind_of_memory_has_its_class_name_and_policy";
 /// 2 MiB.
 const HUGE: usize = 512 * PAGE as usize;
@@ -41,11 +41,12 @@ fn every_kind_of_memory_has_its_class_name_and_policy() {
 
     let faults = run.faults();
     for line in stdout.lines().filter_map(|line| line.strip_prefix("fault ")) {
-        let [class, addr] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let [class, addr, order] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
         let addr = u64::from_str_radix(addr, 16).unwrap();
         let last = faults.iter().rfind(|(_, f)| f.addr & !(PAGE - 1) == addr).map(|(_, f)| *f);
         let fault = last.unwrap_or_else(|| panic!("no fault of {line}"));
-        assert_eq!(fault.class.map(FaultClass::word), Some(class), "{line}: {fault:?}");
+        let found = (fault.class.map(FaultClass::word), fault.order.map(|order| order.to_string()));
+        assert_eq!(found, (Some(class), (order != "-").then(|| order.to_owned())), "{line}: {fault:?}");
     }
     let regions: BTreeMap<_, _> = run.regions().into_iter().map(|(_, r)| (r.addr, r)).collect();
     let mut seen = BTreeSet::new();
@@ -79,7 +80,7 @@ fn workload() -> ! {
     let page = PAGE as usize;
     let private = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     println!();
-    let fault = |class: &str, addr: usize| println!("fault {class} {addr:x}");
+    let fault = |class: &str, addr: usize| println!("fault {class} {addr:x} 0");
     let region = |class: &str, addr: usize, len: usize, name: &str, policy: &str| {
         println!("region {class} {addr:x} {len:x} {name} {policy}");
     };
@@ -119,13 +120,14 @@ fn workload() -> ! {
 
     let hugetlb = map(HUGE, private | libc::MAP_HUGETLB, -1);
     write(hugetlb);
+    println!("fault hugetlb {hugetlb:x} 9");
     region("hugetlb", hugetlb, HUGE, "anon_hugepage", "-");
 
     let huge = map(2 * HUGE, private, -1).next_multiple_of(HUGE);
     advise(huge, HUGE, libc::MADV_HUGEPAGE);
     if fs::exists("/sys/kernel/mm/transparent_hugepage").unwrap() {
         write(huge);
-        fault("huge", huge);
+        println!("fault huge {huge:x} 9");
     }
 
     if fs::read_to_string("/proc/swaps").unwrap().lines().count() > 1 {
@@ -134,6 +136,24 @@ fn workload() -> ! {
         advise(swapped, page, libc::MADV_PAGEOUT);
         read(swapped);
         fault("swap", swapped);
+    }
+
+    if fs::exists("/proc/sys/vm/memory_failure_recovery").unwrap() {
+        let broken = map(page, private, -1);
+        write(broken);
+        advise(broken, page, libc::MADV_HWPOISON);
+        // A read by a syscall gets an error and no signal.
+        let mut byte = 0_u8;
+        let to = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
+        let from = libc::iovec { iov_base: broken as *mut libc::c_void, iov_len: 1 };
+        // SAFETY: the kernel writes at most one byte, to `byte`.
+        let read = unsafe { libc::process_vm_readv(libc::getpid(), &raw const to, 1, &raw const from, 1, 0) };
+        assert_eq!(read, -1);
+        println!("fault hwpoison {broken:x} -");
+    }
+
+    if let Some(delayed) = userfault() {
+        fault("userfault", delayed);
     }
 
     // SAFETY: no other thread changes the program break.
@@ -146,6 +166,39 @@ fn workload() -> ! {
     exit(0);
 }
 
+/// Touches a page whose missing content a thread provides by userfaultfd(2). `None` if the kernel does not have it.
+fn userfault() -> Option<usize> {
+    // ioctls and structures of linux/userfaultfd.h.
+    const UFFDIO_API: libc::Ioctl = 0xc018_aa3f_u32 as libc::Ioctl;
+    const UFFDIO_REGISTER: libc::Ioctl = 0xc020_aa00_u32 as libc::Ioctl;
+    const UFFDIO_ZEROPAGE: libc::Ioctl = 0xc020_aa04_u32 as libc::Ioctl;
+    const MISSING: u64 = 1;
+    // SAFETY: no preconditions.
+    let fd = unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC) } as i32;
+    if fd < 0 {
+        return None;
+    }
+    let addr = map(PAGE as usize, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1);
+    let mut api = [0xaa_u64, 0, 0];
+    let mut register = [addr as u64, PAGE, MISSING, 0];
+    // SAFETY: structures of the size that each ioctl names.
+    unsafe {
+        assert_eq!(libc::ioctl(fd, UFFDIO_API, api.as_mut_ptr()), 0);
+        assert_eq!(libc::ioctl(fd, UFFDIO_REGISTER, register.as_mut_ptr()), 0);
+    }
+    let provides = std::thread::spawn(move || {
+        let mut message = [0_u8; 32];
+        // SAFETY: the kernel writes one message of 32 bytes.
+        assert_eq!(unsafe { libc::read(fd, message.as_mut_ptr().cast(), message.len()) }, 32);
+        let mut zero = [addr as u64, PAGE, 0, 0];
+        // SAFETY: as above.
+        assert_eq!(unsafe { libc::ioctl(fd, UFFDIO_ZEROPAGE, zero.as_mut_ptr()) }, 0);
+    });
+    read(addr);
+    provides.join().unwrap();
+    Some(addr)
+}
+
 /// Maximum length of a mapping's name in a record, bytes.
 const NAME_BYTES: usize = migtrace_common::record::REGION_NAME - 1;
 
@@ -155,7 +208,7 @@ fn env_address() -> usize {
     (unsafe { libc::getenv(name.as_ptr()) }) as usize & !(PAGE as usize - 1)
 }
 
-fn map(len: usize, flags: i32, fd: i32) -> usize {
+pub(crate) fn map(len: usize, flags: i32, fd: i32) -> usize {
     let rights = libc::PROT_READ | libc::PROT_WRITE;
     // A page without rights before and after the mapping prevents the kernel from merging it with a neighbour.
     let guard = PAGE as usize;
@@ -183,7 +236,7 @@ fn map(len: usize, flags: i32, fd: i32) -> usize {
     at
 }
 
-fn advise(addr: usize, len: usize, advice: i32) {
+pub(crate) fn advise(addr: usize, len: usize, advice: i32) {
     // SAFETY: the range is mapped, and no reference to its contents exists.
     unsafe { libc::madvise(addr as *mut libc::c_void, len, advice) };
 }

@@ -3,8 +3,6 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
-    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -12,9 +10,10 @@ use std::{
 use migtrace::event::{Cause, Outcome};
 
 use crate::{
-    recorder::{ChildGuard, Recorder},
+    holder::Holder,
+    recorder::Recorder,
     requirements::{self, needs},
-    support::{PAGE, PAGES, Run, Script, record},
+    support::{PAGES, Run, record},
     workloads::{CallCounter, assert_reconciled, assert_reconciled_with_freed, pages},
 };
 
@@ -129,64 +128,6 @@ fn count_folio_migrations() -> CallCounter {
     let symbols = fs::read_to_string("/proc/kallsyms").unwrap();
     let exists = |name: &&str| symbols.contains(&format!(" {name}\n"));
     CallCounter::start(["folio_migrate_flags", "migrate_page_states"].into_iter().find(exists).unwrap())
-}
-
-/// A process that has pages on a node. It is killed on drop.
-struct Holder {
-    process: ChildGuard,
-    start: u64,
-    count: usize,
-    node: i32,
-}
-
-impl Holder {
-    fn of(count: usize, node: i32) -> Self {
-        let text =
-            format!("anon seg {count}p\nmap seg\nmbind seg preferred {node}\ntouch seg write\nshow seg\nsnooze 600\n");
-        let script = Script::new(&text);
-        let (read, write) = std::io::pipe().unwrap();
-        let process = ChildGuard::start(script.command().stdout(write));
-        // For example `a 0x00007f... 0x000000008000        8 pages rw- private seg`.
-        let shown = BufReader::new(read).lines().map(Result::unwrap).find(|line| line.starts_with("a 0x"));
-        let shown = shown.expect("memtoy shows its segment");
-        let start = shown.split_whitespace().nth(1).and_then(|word| word.strip_prefix("0x")).unwrap();
-        let holder = Self { process, start: u64::from_str_radix(start, 16).unwrap(), count, node };
-        assert_eq!(holder.nodes(), vec![node; count]);
-        holder
-    }
-
-    fn pages(&self) -> impl Iterator<Item = u64> {
-        (self.start..).step_by(PAGE as usize).take(self.count)
-    }
-
-    /// Returns the frame number of each page, from pagemap.
-    fn frames(&self) -> Vec<u64> {
-        const PRESENT: u64 = 1 << 63;
-        const FRAME: u64 = (1 << 55) - 1;
-        let pagemap = fs::File::open(format!("/proc/{}/pagemap", self.process.0.id())).unwrap();
-        let frame = |page: u64| {
-            let mut entry = [0; 8];
-            pagemap.read_exact_at(&mut entry, page / PAGE * 8).unwrap();
-            let entry = u64::from_ne_bytes(entry);
-            assert_ne!(entry & PRESENT, 0, "{page:#x}");
-            entry & FRAME
-        };
-        self.pages().map(frame).collect()
-    }
-
-    /// Returns the node of each page, from move_pages(2).
-    fn nodes(&self) -> Vec<i32> {
-        let addresses: Vec<_> = self.pages().collect();
-        let mut nodes = vec![i32::MIN; self.count];
-        let (pid, none) = (self.process.0.id(), std::ptr::null::<i32>());
-        // SAFETY: the kernel reads and writes `count` entries, the length of both; without destination nodes it
-        // migrates nothing.
-        let ret = unsafe {
-            libc::syscall(libc::SYS_move_pages, pid, self.count, addresses.as_ptr(), none, nodes.as_mut_ptr(), 0)
-        };
-        assert_eq!(ret, 0, "move_pages: {}", std::io::Error::last_os_error());
-        nodes
-    }
 }
 
 /// Blocks of a node's memory in which all pages must stay movable. On drop they become blocks for any page.

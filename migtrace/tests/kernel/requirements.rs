@@ -80,6 +80,11 @@ pub(crate) fn kprobes_that_allocate() -> Option<&'static str> {
     lacks("kprobes that may allocate memory", is_met)
 }
 
+/// Pages whose memory is taken out of use (CONFIG_MEMORY_FAILURE).
+pub(crate) fn memory_failure() -> Option<&'static str> {
+    lacks("soft offline of pages", Path::new("/proc/sys/vm/memory_failure_recovery").exists())
+}
+
 /// A kernel on which the next PID can be chosen, by /proc.
 pub(crate) fn choosable_pids() -> Option<&'static str> {
     lacks("CONFIG_CHECKPOINT_RESTORE", Path::new("/proc/sys/kernel/ns_last_pid").exists())
