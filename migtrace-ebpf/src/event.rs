@@ -4,7 +4,7 @@
 use core::{borrow::Borrow, mem::MaybeUninit};
 
 use aya_ebpf::programs::tracing::StackIdContext;
-use migtrace_common::record::{Header, Record};
+use migtrace_common::record::{Header, Owner, Record};
 
 use crate::{
     account::Program,
@@ -58,8 +58,19 @@ impl Event {
     /// Adds an event that passes the filter to the tallies; returns whether it gets a record as well.
     #[inline(always)]
     pub fn admit<I: Borrow<Increment>>(&self, increment: impl FnOnce() -> I) -> bool {
+        self.admit_by(|| tally::add(increment().borrow(), self.thread.pid, self.ts_ns))
+    }
+
+    /// As [`Event::admit`], counted for the process that owns the page.
+    #[inline(always)]
+    pub fn admit_for_owner(&self, increment: &Increment, owner: &Owner) -> bool {
+        self.admit_by(|| tally::add_to_owner(increment, owner, self.ts_ns))
+    }
+
+    #[inline(always)]
+    fn admit_by(&self, add: impl FnOnce() -> u32) -> bool {
         if tally::is_on() {
-            let outcome = tally::add(increment().borrow(), self.thread.pid, self.ts_ns);
+            let outcome = add();
             if outcome & tally::ADDED == 0 {
                 self.program.table_full();
             }

@@ -7,7 +7,7 @@ use core::ptr;
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_get_current_comm};
 use migtrace_common::{
     kinds::RecordKind,
-    record::{NO_NODE, NO_TIME},
+    record::{NO_NODE, NO_TIME, Owner},
     tally::{ProcessKey, ProcessTally, SHORTEST_NS, TIME_BUCKETS, Tally, TallyKey, WINDOW_NS},
 };
 
@@ -36,7 +36,35 @@ pub const RECORD: u32 = 2;
 /// 3 calls is 544. Too large").
 #[inline(never)]
 pub fn add(increment: &Increment, pid: u32, ts_ns: u64) -> u32 {
-    let added = add_by_key(increment) & add_to_process(pid, ts_ns, increment);
+    let key = ProcessKey { start_ns: thread::process_start_ns(), pid, pad: 0 };
+    let added = add_by_key(increment) & add_to_process(key, ts_ns, increment);
+    outcome(added, increment, ts_ns)
+}
+
+/// As [`add`], for the process that owns a page; for none if `owner` is unknown.
+#[inline(never)]
+pub fn add_to_owner(increment: &Increment, owner: &Owner, ts_ns: u64) -> u32 {
+    let mut added = add_by_key(increment);
+    if owner.pid != 0 {
+        let key = ProcessKey { start_ns: owner.start_ns, pid: owner.pid, pad: 0 };
+        let tally = tally_of(&key);
+        if let Some(tally) = tally {
+            if tally.named_ns == 0 {
+                tally.named_ns = ts_ns;
+                tally.cgroup_id = owner.cgroup_id;
+                // SAFETY: the 16 bytes of the name, at a multiple of 8.
+                tally.comm = unsafe { ptr::read(owner.comm.as_ptr().cast()) };
+            }
+            count(tally, increment);
+        } else {
+            added = false;
+        }
+    }
+    outcome(added, increment, ts_ns)
+}
+
+#[inline(always)]
+fn outcome(added: bool, increment: &Increment, ts_ns: u64) -> u32 {
     u32::from(added) * ADDED | u32::from(may_record(increment.key.kind, ts_ns)) * RECORD
 }
 
@@ -103,20 +131,30 @@ fn bucket(ns: u64) -> usize {
     if bits < TIME_BUCKETS { bits } else { TIME_BUCKETS - 1 }
 }
 
+/// The totals of a process on this CPU; `None` if the table is full.
 #[inline(always)]
-fn add_to_process(pid: u32, ts_ns: u64, increment: &Increment) -> bool {
-    let key = ProcessKey { start_ns: thread::process_start_ns(), pid, pad: 0 };
-    let found = PROCESS_TALLIES.get_ptr_mut(&key).or_else(|| {
-        let _ = PROCESS_TALLIES.insert(&key, &EMPTY_PROCESS, BPF_NOEXIST.into());
-        PROCESS_TALLIES.get_ptr_mut(&key)
+fn tally_of(key: &ProcessKey) -> Option<&'static mut ProcessTally> {
+    let found = PROCESS_TALLIES.get_ptr_mut(key).or_else(|| {
+        let _ = PROCESS_TALLIES.insert(key, &EMPTY_PROCESS, BPF_NOEXIST.into());
+        PROCESS_TALLIES.get_ptr_mut(key)
     });
-    let Some(tally) = found else { return false };
     // SAFETY: as in add_by_key(); the collector removes only entries of processes that have ended.
-    let tally = unsafe { &mut *tally };
+    found.map(|tally| unsafe { &mut *tally })
+}
+
+#[inline(always)]
+fn add_to_process(key: ProcessKey, ts_ns: u64, increment: &Increment) -> bool {
+    let Some(tally) = tally_of(&key) else { return false };
     // A container's first process, and a service's, counts its first faults in the cgroup of the program that starts it.
     if tally.named_ns == 0 || tally.cgroup_id != cgroup::current_id() {
         identify(tally, ts_ns);
     }
+    count(tally, increment);
+    true
+}
+
+#[inline(always)]
+fn count(tally: &mut ProcessTally, increment: &Increment) {
     let key = &increment.key;
     match RecordKind(key.kind) {
         RecordKind::FAULT => {
@@ -129,7 +167,6 @@ fn add_to_process(pid: u32, ts_ns: u64, increment: &Increment) -> bool {
         RecordKind::MIGRATE => tally.failed_pages += increment.pages,
         _ => {}
     }
-    true
 }
 
 /// Whether the page of a fault is on another node than the CPU, or that of a check on another node than it should be.

@@ -30,6 +30,7 @@ use crate::{
     filter,
     maps::{FOLIOS_UNDERWAY, THREADS},
     state::{BatchStart, FolioUnderway, Increment},
+    tally,
     thread::{self, Thread},
 };
 
@@ -290,12 +291,11 @@ fn record(event: Event, ctx: &impl StackIdContext, batch: &mut BatchStart, migra
         from_nid: src_nid,
         to_nid: dst_nid,
     };
-    let increment = move || {
+    if tally::is_on() {
         // There, because the stack has no room for it.
         *place = Increment { key, pages: 1 << (order & 63), latency_ns };
-        place
-    };
-    if !event.admit(increment) {
+    }
+    if !event.admit_for_owner(place, unmapping.map_or(&owner::UNKNOWN, |u| &u.owner)) {
         return;
     }
     event.record(ctx, move |header| Migrate {

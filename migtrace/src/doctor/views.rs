@@ -42,7 +42,7 @@ const QUESTIONS: &[Needs] = &[
         question: "first touches of a page on a remote node",
         all: &[(Probe::Fault, None), (Probe::Fault, Some(ProbeField::Nid)), (Probe::Fault, Some(ProbeField::Class))],
         estimate: Some(
-            "counted from faults of class anon, huge and cow; no policy is checked, and it may want the page there",
+            "counted from faults of class anon, huge, hugetlb and cow; no policy is checked, and it may want the page there",
         ),
     },
     Needs {

@@ -15,10 +15,13 @@ use crate::{
 /// The event, as one sentence.
 pub(crate) fn of_event(run: &Run, index: usize) -> Line {
     match &run.events[index].body {
-        Body::Fault(f) => fault(&page::of_event(run, index), f),
+        Body::Fault(f) => line![fault(&page::of_event(run, index), f), owner(&run.events[index])],
         Body::Check(c) => check(&named_unless_obvious(run, index), c),
         Body::Mark(m) => mark(&page::of_event(run, index), m),
-        Body::Migrate(m) => migrate(&named_unless_obvious(run, index), m, run.nest.parent(index).is_none()),
+        Body::Migrate(m) => {
+            let sentence = migrate(&named_unless_obvious(run, index), m, run.nest.parent(index).is_none());
+            line![sentence, owner(&run.events[index])]
+        }
         Body::Batch(b) => batch(b),
         Body::Request(r) => request::sentence(run, index, r),
         Body::Task(t) => task(t).into(),
@@ -52,7 +55,22 @@ pub(super) fn fault(page: &str, f: &Fault) -> Line {
         other => Tone::Bad.paint(format!(", ended with {}", escape_control(other))),
     };
     let fault = format!("{page} touched ({}){who}: page fault, class {class}, {major}{node}", f.access);
-    line![fault, result, took]
+    line![fault, result, took, wait(f)]
+}
+
+/// The migration that a fault waited for.
+fn wait(f: &Fault) -> String {
+    let Some(wait) = &f.wait else { return String::new() };
+    let since = text::duration(wait.inaccessible_ns);
+    format!(", waited for a migration by {}/{} (cause {}), {since} after it began", wait.comm, wait.tid, wait.cause)
+}
+
+/// Whose page it is, if that is another process.
+fn owner(event: &Event) -> String {
+    match &event.owner {
+        Owner::Other(owner) => format!(", page of {}/{}", owner.comm, owner.process.pid),
+        Owner::Actor | Owner::Unknown => String::new(),
+    }
 }
 
 /// A check. `page`: the page's name and a space; empty if the line above names it.

@@ -15,8 +15,9 @@ use crate::{
     model::{
         latency::Latencies,
         measure::{Locality, folio_pages},
+        totals::migration_waits::{Migration, MigrationWaits, WaitPair},
     },
-    trace::{BadRow, RowBatch},
+    trace::{BadRow, OWNERS_SINCE, RowBatch},
 };
 
 /// Causes and node pairs that are counted separately: 11 causes between 64 nodes.
@@ -48,12 +49,21 @@ pub(super) struct Counts {
     /// Lost events by probe and cause, from the loss rows.
     pub(super) lost: BTreeMap<String, Tally>,
     pub(super) processes: Processes,
+    /// Faults that waited for migrations.
+    pub(super) waits: MigrationWaits,
+    /// Whether rows have owners of pages.
+    has_owners: bool,
 }
 
 /// Cause, source node and destination node.
 pub(super) type Pair = (Cause, i32, Option<i32>);
 
 impl Counts {
+    /// For rows of this version of the format.
+    pub(super) fn new(format_version: u32) -> Self {
+        Self { has_owners: format_version >= OWNERS_SINCE, ..Self::default() }
+    }
+
     /// Counts the rows that a filter selects of a batch.
     ///
     /// # Errors
@@ -92,6 +102,9 @@ impl Counts {
         process.events = process.events.saturating_add(weight);
         match kind {
             Kind::Fault => {
+                if c.class.get(row)? == Some(FaultClass::MigrationWait) {
+                    self.waits.add(wait_pair(id, c, row)?, b.latency_ns.get(row).unwrap_or(0), weight);
+                }
                 add_fault(self.faults.entry(c.class.get(row)?).or_default(), process, b, row, weight);
                 if let Some(result) = b.result.get(row) {
                     self.fault_results.add(result, weight);
@@ -100,8 +113,16 @@ impl Counts {
             Kind::Migrate => {
                 let pages = pages(b, row)?.saturating_mul(weight);
                 let outcome = c.outcome.need(row)?;
-                if outcome == Outcome::Ok {
-                    process.moved_pages = process.moved_pages.saturating_add(pages);
+                let owner = match b.owner_pid.get(row) {
+                    Some(pid) => {
+                        let id = ProcessId { pid, start_ns: b.owner_start_ns.get(row) };
+                        Some(self.processes.owner(id, b, row))
+                    }
+                    // Formats before 5 have no owners: the pages count for the task that migrated them.
+                    None => (!self.has_owners).then_some(process),
+                };
+                if let Some(owner) = owner.filter(|_| outcome == Outcome::Ok) {
+                    owner.moved_pages = owner.moved_pages.saturating_add(pages);
                 }
                 self.add_migrate(c, row, outcome, pages, weight)?;
             }
@@ -206,7 +227,20 @@ impl Counts {
         other.tasks.into_iter().for_each(|(what, count)| *self.tasks.entry(what).or_default() += count);
         other.lost.into_iter().for_each(|(probe, tally)| self.lost.entry(probe).or_default().merge(tally));
         self.processes.merge(other.processes);
+        self.waits.merge(other.waits);
     }
+}
+
+/// A fault that waited for a migration.
+fn wait_pair(waiter: ProcessId, c: &Columns<'_>, row: usize) -> Result<WaitPair, BadRow> {
+    let b = c.batch;
+    let migration = match c.wait_cause.get(row)? {
+        None => None,
+        Some(cause) => {
+            Some(Migration { cause, pid: need(&b.wait_pid, row)?, comm: need(&b.wait_comm, row)?.to_owned() })
+        }
+    };
+    Ok(WaitPair { waiter, migration })
 }
 
 fn add_fault(fault: &mut FaultCount, process: &mut Process, b: &RowBatch, row: usize, weight: u64) {
@@ -246,6 +280,7 @@ struct Columns<'a> {
     request: Codes<'a, RequestName>,
     verdict: Codes<'a, Verdict>,
     task: Codes<'a, TaskEvent>,
+    wait_cause: Codes<'a, Cause>,
 }
 
 impl<'a> Columns<'a> {
@@ -259,6 +294,7 @@ impl<'a> Columns<'a> {
             request: Codes::of(&batch.name),
             verdict: Codes::of(&batch.verdict),
             task: Codes::of(&batch.what),
+            wait_cause: Codes::of(&batch.wait_cause),
         }
     }
 }

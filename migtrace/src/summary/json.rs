@@ -72,6 +72,17 @@ impl Summary {
             "requests": counts.requests.iter().map(|(name, r)| json!({
                 "name": name.word(), "calls": r.times.count(), "failed": r.failed, "latency": times(&r.times),
             })).collect::<Vec<_>>(),
+            "migration_waits": counts.waits.longest().into_iter().take(top).map(|(pair, count)| json!({
+                "pid": pair.waiter.pid,
+                "process_start_ns": pair.waiter.start_ns,
+                "migrated_by_pid": pair.migration.as_ref().map(|m| m.pid),
+                "migrated_by_comm": pair.migration.as_ref().map(|m| &m.comm),
+                "cause": pair.migration.as_ref().map(|m| m.cause.word()),
+                "faults": count.faults,
+                "total_ns": count.total_ns,
+                "max_ns": count.max_ns,
+            })).collect::<Vec<_>>(),
+            "migration_wait_count": counts.waits.longest().len(),
             "batches": counts.batches.iter().flat_map(|(cause, modes)| modes.iter().map(|(mode, b)| json!({
                 "cause": cause.word(),
                 "mode": mode,

@@ -66,6 +66,13 @@ const COLUMNS: &[&str] = &[
     "count",
     "process_start_ns",
     "weight",
+    "owner_pid",
+    "owner_start_ns",
+    "owner_comm",
+    "owner_cgroup_id",
+    "wait_cause",
+    "wait_pid",
+    "wait_comm",
 ];
 
 /// A trace's counts and metadata.
@@ -107,7 +114,7 @@ impl Summary {
             let join = |worker: thread::ScopedJoinHandle<'_, _>| worker.join().expect("counting does not panic");
             workers.into_iter().map(join).collect::<Vec<_>>()
         });
-        let mut counts = Counts::default();
+        let mut counts = Counts::new(trace.meta().format_version);
         for part in counted {
             counts.merge(part?);
         }
@@ -127,7 +134,7 @@ impl Summary {
 
 /// Counts row groups until none remains.
 fn count_groups(trace: &Trace, filter: &Filter, columns: &[&str], next: &AtomicUsize) -> Result<Counts, Error> {
-    let mut counts = Counts::default();
+    let mut counts = Counts::new(trace.meta().format_version);
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         if number >= trace.group_count() {

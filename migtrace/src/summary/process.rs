@@ -89,6 +89,18 @@ impl Processes {
         &mut self.list[at]
     }
 
+    /// The process that owns the page of a row. Its name and cgroup are those of the owner's columns until a row of its
+    /// own tasks names it.
+    pub(super) fn owner(&mut self, identity: ProcessId, batch: &RowBatch, row: usize) -> &mut Process {
+        let Some(at) = self.find(identity) else { return &mut self.others };
+        let process = &mut self.list[at];
+        if process.comm.is_empty() {
+            process.comm.push_str(batch.owner_comm.get(row).unwrap_or_default());
+            process.cgroup_id = batch.owner_cgroup_id.get(row).unwrap_or(0);
+        }
+        process
+    }
+
     /// Takes names and cgroups from a counted batch.
     pub(super) fn end_batch(&mut self, batch: &RowBatch) {
         for at in self.touched.drain(..) {

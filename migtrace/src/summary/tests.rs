@@ -5,7 +5,7 @@ use bench_synth::{Shape, Synth};
 use super::Summary;
 use crate::{
     decode::{names::Names, record::decode},
-    event::{Body, Event, Loss, Probe},
+    event::{Body, Cause, Comm, Event, FaultClass, Loss, Owner, OwnerProcess, Probe, ProcessId, Wait},
     recording::{Meta, ProbeInfo},
     testkit,
     trace::{Trace, Writer},
@@ -40,17 +40,84 @@ fn a_lazy_run() {
 #[test]
 fn the_document_lists_the_fields() {
     let document = include_str!("../../../docs/summary.md");
-    let (meta, events) = testkit::direct(1);
+    let (meta, mut events) = testkit::direct(1);
+    events.push(waited(&events));
     let json = summary(&meta, &events).to_json("x", 1);
     let fields = |json: &serde_json::Value| json.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
-    let places =
-        ["", "/faults/0", "/faults/0/latency", "/moves/0", "/requests/0", "/batches/0", "/processes/0", "/loss"];
+    let places = [
+        "",
+        "/faults/0",
+        "/faults/0/latency",
+        "/moves/0",
+        "/requests/0",
+        "/batches/0",
+        "/migration_waits/0",
+        "/processes/0",
+        "/loss",
+    ];
     for place in places {
         let object = json.pointer(place).unwrap_or_else(|| panic!("no {place}"));
         for field in fields(object) {
             assert!(document.contains(&format!("`{field}")), "{place}/{field}");
         }
     }
+}
+
+/// A fault that waited for 70 us until kcompactd0 had migrated its page.
+fn waited(events: &[Event]) -> Event {
+    let is_fault = |event: &&Event| matches!(event.body, Body::Fault(_));
+    let mut event = events.iter().find(is_fault).expect("a fault").clone();
+    let Body::Fault(fault) = &mut event.body else { unreachable!("as found") };
+    (fault.class, fault.latency_ns) = (Some(FaultClass::MigrationWait), Some(70_000));
+    fault.wait = Some(Box::new(Wait {
+        cause: Cause::Compaction,
+        pid: 40,
+        tid: 40,
+        comm: Comm::from("kcompactd0"),
+        inaccessible_ns: 5_000,
+    }));
+    event
+}
+
+#[test]
+fn waits_for_migrations_name_both_sides() {
+    let (meta, mut events) = testkit::direct(1);
+    let waited = waited(&events);
+    events.extend([waited.clone(), waited]);
+    let summary = summary(&meta, &events);
+    let text = text(&summary);
+    let lines: Vec<_> = text.lines().skip_while(|line| !line.contains("waits for pages")).take(3).collect();
+    assert!(lines[0].ends_with("waits for pages that were being migrated (1 of 1)"), "{text}");
+    let words: Vec<_> = lines[2].split_whitespace().collect();
+    let expected = ["memtoy", "213", "kcompactd0", "40", "compaction", "2", "140", "\u{b5}s", "70.0", "\u{b5}s"];
+    assert_eq!(words, expected, "{text}");
+    let json = summary.to_json("x", 1);
+    assert_eq!(json["migration_waits"][0]["migrated_by_comm"], "kcompactd0");
+    assert_eq!(json["migration_waits"][0]["total_ns"], 140_000);
+}
+
+#[test]
+fn migrated_pages_count_for_the_process_that_owns_them() {
+    let (meta, mut events) = testkit::direct(4);
+    for event in events.iter_mut().filter(|event| matches!(event.body, Body::Migrate(_))) {
+        event.owner = Owner::Other(Box::new(OwnerProcess {
+            process: ProcessId { pid: 77, start_ns: Some(9) },
+            comm: Comm::from("postgres"),
+            cgroup_id: 3,
+        }));
+    }
+    // Nothing maps this one.
+    events.iter_mut().rfind(|event| matches!(event.body, Body::Migrate(_))).expect("a migration").owner =
+        Owner::Unknown;
+    let json = summary(&meta, &events).to_json("x", 10);
+    let of = |pid: u32| {
+        let processes = json["processes"].as_array().expect("a list");
+        let process = processes.iter().find(|p| p["pid"] == pid).unwrap_or_else(|| panic!("no {pid}: {processes:#?}"));
+        (process["comm"].as_str().expect("a name").to_owned(), process["moved_pages"].as_u64().expect("a number"))
+    };
+    assert_eq!(of(77), ("postgres".to_owned(), 3));
+    assert_eq!(of(213), ("memtoy".to_owned(), 0));
+    assert_eq!(json["moved_pages"], 4);
 }
 
 #[test]

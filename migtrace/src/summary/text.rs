@@ -10,7 +10,7 @@ use super::{
     text_cost,
 };
 use crate::{
-    event::{Kind, Probe},
+    event::{Kind, Probe, ProcessId},
     model::latency::Latencies,
     recording::{Meta, describe},
     text::{self, Line, Tone, ansi, escape_control, line},
@@ -31,6 +31,7 @@ impl Summary {
             self.migrations(),
             self.checks(),
             self.wait_times(),
+            self.migration_waits(top),
             self.batches(),
             self.processes(top),
             describe::loss(&self.meta, self.lost_by_events()),
@@ -149,7 +150,7 @@ impl Summary {
         let (first, remote, unknown) = self.first_touches();
         let remote = if first == 0 { "unknown".into() } else { format!("{remote} of {first}") };
         let text = format!(
-            "   first touches of a remote page: {remote} (estimated: faults of class anon, huge and cow; \
+            "   first touches of a remote page: {remote} (estimated: faults of class anon, huge, hugetlb and cow; \
              {unknown} more with an unknown node)"
         );
         lines.push(text.into());
@@ -226,6 +227,37 @@ impl Summary {
         }
         if faults.count() > 0 || !self.counts.requests.is_empty() {
             lines.extend(table::lines(table, 1));
+        }
+        lines
+    }
+
+    /// Who waited for migrations, and who migrated.
+    fn migration_waits(&self, top: usize) -> Vec<Line> {
+        let all = self.counts.waits.longest();
+        if all.is_empty() {
+            return Vec::new();
+        }
+        let name = |id: ProcessId| {
+            let known = self.counts.processes.list().iter().find(|p| p.identity == id);
+            format!("{} {}", known.map_or_else(unknown, |p| escape_control(&p.comm)), id.pid)
+        };
+        let mut table = table::new(&["waited", "for migrations by", "cause", "faults", "total", "max"]);
+        for (pair, count) in all.iter().take(top) {
+            let (by, cause) = pair.migration.as_ref().map_or_else(
+                || (unknown(), unknown()),
+                |m| (format!("{} {}", escape_control(&m.comm), m.pid), m.cause.to_string()),
+            );
+            let times = [count.total_ns, count.max_ns].map(text::duration);
+            let cells = [name(pair.waiter), by, cause, count.faults.to_string()];
+            table.add_row(cells.into_iter().chain(times));
+        }
+        let title = format!("waits for pages that were being migrated ({} of {})", all.len().min(top), all.len());
+        let mut lines = vec![text::part(&title)];
+        lines.extend(table::lines(table, 3));
+        let others = self.counts.waits.others();
+        if others.faults > 0 {
+            let (faults, total) = (text::count(others.faults, "fault"), text::duration(others.total_ns));
+            lines.push(format!("   further waits, counted together: {faults}, {total}").into());
         }
         lines
     }

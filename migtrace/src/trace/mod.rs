@@ -37,4 +37,5 @@ pub use self::{
 pub(crate) use self::{
     column::types::{Cell, Cells},
     row::fields::BadRow,
+    schema::OWNERS_SINCE,
 };

@@ -32,6 +32,9 @@ pub(crate) const TABLE: &str = "events";
 /// Version of the format. Readers reject files of later versions.
 pub const FORMAT_VERSION: u32 = 5;
 
+/// The first version of the format that has the owners of pages.
+pub(crate) const OWNERS_SINCE: u32 = 5;
+
 const _: () = {
     let mut place = 0;
     while place < COLUMNS.len() {

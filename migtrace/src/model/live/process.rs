@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     counts,
-    event::{Body, Comm, Event, TaskEvent},
+    event::{Body, Comm, Event, Owner, OwnerProcess, TaskEvent},
 };
 
 /// Limit of threads of one process.
@@ -82,7 +82,9 @@ impl Process {
             self.runs.add(node, event.weight());
         }
         self.thread(event, shown);
-        place(&mut self.pages, event);
+        if event.owner == Owner::Actor {
+            place(&mut self.pages, event);
+        }
         self.regions.feed(event, shown);
         match &event.body {
             Body::Fault(f) => {
@@ -93,6 +95,17 @@ impl Process {
             Body::Task(t) if t.what == TaskEvent::Exit && is_main => self.exited = true,
             _ => {}
         }
+    }
+
+    /// Adds what another task did to one of its pages.
+    pub(super) fn feed_page(&mut self, owner: &OwnerProcess, event: &Event, counts: &Counts) {
+        self.roll(event.ts_ns);
+        self.counts.add(counts);
+        self.last_ns = self.last_ns.max(event.ts_ns);
+        if !self.named_by_main {
+            (self.comm, self.cgroup_id) = (owner.comm, owner.cgroup_id);
+        }
+        place(&mut self.pages, event);
     }
 
     /// Adds counts that the kernel made since the last call.

@@ -4,7 +4,7 @@ use super::{counts::Counts, heat::Heat, process::Process};
 use crate::model::bounded::lru::Lru;
 use crate::{
     counts,
-    event::{Body, Event, ProcessId, TaskEvent},
+    event::{Body, Event, Owner, OwnerProcess, ProcessId, TaskEvent},
 };
 
 /// Limit of processes.
@@ -42,7 +42,32 @@ impl Default for Processes {
 
 impl Processes {
     /// See [`Process::feed`].
+    ///
+    /// Pages count for their owner, and time for the process that waits.
     pub(super) fn feed(&mut self, event: &Event, counts: &Counts, shown: &Counts) {
+        match &event.owner {
+            Owner::Other(owner) if event.body.has_page() => {
+                self.feed_page(owner, event, &counts.of_pages());
+                self.feed_actor(event, &counts.but_pages(), &shown.but_pages());
+            }
+            // Page cache that no process maps.
+            Owner::Unknown if matches!(event.body, Body::Migrate(_)) => {
+                self.feed_actor(event, &counts.but_pages(), &shown.but_pages());
+            }
+            _ => self.feed_actor(event, counts, shown),
+        }
+    }
+
+    /// Adds what happened to a page of a process that did not act.
+    fn feed_page(&mut self, owner: &OwnerProcess, event: &Event, counts: &Counts) {
+        self.make_room(owner.process);
+        if let Some(process) = self.all.get_mut(&owner.process) {
+            process.feed_page(owner, event, counts);
+        }
+    }
+
+    /// Adds an event of a process's own tasks.
+    fn feed_actor(&mut self, event: &Event, counts: &Counts, shown: &Counts) {
         let id = event.process();
         self.make_room(id);
         let (heats, regions) = (&mut self.heats, &mut self.regions);

@@ -51,6 +51,23 @@ fn a_direct_move_is_counted_by_page_and_by_batch() {
 }
 
 #[test]
+fn pages_count_for_their_owner_and_time_for_the_task_that_acts() {
+    let (meta, mut events) = testkit::direct(8);
+    let owner = ProcessId { pid: 77, start_ns: Some(9) };
+    for event in events.iter_mut().filter(|event| matches!(event.body, Body::Migrate(_))) {
+        event.owner = Owner::Other(Box::new(OwnerProcess { process: owner, comm: Comm::from("redis"), cgroup_id: 3 }));
+    }
+    let state = fed((meta, events));
+    let actor = state.processes.get(ProcessId { pid: PID, start_ns: None }).expect("it is there");
+    assert_eq!((actor.counts.moved_pages, actor.counts.batch_moved_pages), (0, 8));
+    assert!(actor.counts.stalled_ns > 0);
+    let owner = state.processes.get(owner).expect("it is there");
+    assert_eq!((owner.comm, owner.cgroup_id, owner.counts.moved_pages), (Comm::from("redis"), 3, 8));
+    assert_eq!((owner.counts.events, owner.counts.stalled_ns), (0, 0));
+    assert_eq!(state.totals.moved_pages, 8);
+}
+
+#[test]
 fn a_lazy_touch_moves_a_page_and_does_not_add_one() {
     let state = fed(testkit::lazy(8, [1, 4]));
     assert_eq!((state.totals.marked_pages, state.totals.moved_pages, state.totals.misplaced), (8, 2, 2));

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 
 use super::steps::{Mapped, PlacementSyscall};
-use crate::event::{Comm, Event, ProcessId, Request};
+use crate::event::{Comm, Event, Owner, ProcessId, Request};
 use crate::model::bounded::two_generations::TwoGenerations;
 
 /// The events of one process that affect its pages.
@@ -93,6 +93,14 @@ impl ProcessHistories {
         self.starts.insert(event.pid, event.process_start_ns);
         self.last = Some(known);
         known
+    }
+
+    /// The process that owns the page of an event.
+    pub(crate) fn of_page(&mut self, event: &Event) -> ProcessId {
+        match &event.owner {
+            Owner::Other(owner) => owner.process,
+            Owner::Actor | Owner::Unknown => self.of_event(event),
+        }
     }
 
     /// The process that has this PID now, as far as known.

@@ -1,9 +1,9 @@
 //! Builds the history of every page from events, one by one, in bounded memory.
 //!
-//! Events identify pages by address, some only by page frame. The address belongs to the task's own process for faults,
-//! checks, marks, and migrations in its own faults or syscalls. Migrations with other causes run in an unrelated task.
-//! They belong to the page that was last seen in their frame, if the address agrees. Events that cannot be attributed
-//! are counted. Queries are in `query.rs`.
+//! Events identify pages by owner and address, some only by page frame. Traces before format 5 do not name owners. There the
+//! address belongs to the task's own process for faults, checks, marks, and migrations in its own faults or syscalls.
+//! Migrations with other causes run in an unrelated task. They belong to the page that was last seen in their frame, if
+//! the address agrees. Events that cannot be attributed are counted. Queries are in `query.rs`.
 
 use std::collections::VecDeque;
 
@@ -14,7 +14,7 @@ use super::{
     process::ProcessHistories,
     steps::{Mapped, PageId, Step, What, order_of_fault},
 };
-use crate::event::{Body, Cause, Event, Migrate, ProcessId, Region, Request, RequestName, Task, TaskEvent};
+use crate::event::{Body, Cause, Event, Migrate, Owner, ProcessId, Region, Request, RequestName, Task, TaskEvent};
 use crate::model::{
     address::folio_start,
     address::{PAGE_BYTES, page_start},
@@ -122,17 +122,17 @@ impl PageTracker {
     pub fn take(&mut self, event: &Event) {
         match &event.body {
             Body::Fault(f) => {
-                let process = self.processes.of_event(event);
+                let process = self.processes.of_page(event);
                 let what = || What::Fault(f.clone());
                 self.step(process, f.addr, order_of_fault(f), event, false, what);
             }
             Body::Check(c) => {
-                let process = self.processes.of_event(event);
+                let process = self.processes.of_page(event);
                 self.locate(c.pfn, process.pid, c.addr, c.order);
                 self.step(process, c.addr, c.order, event, false, || What::Check(c.clone()));
             }
             Body::Mark(m) => {
-                let process = self.processes.of_event(event);
+                let process = self.processes.of_page(event);
                 let Some((addr, by_frame)) = self.addr(process.pid, m.addr, m.pfn) else {
                     self.gaps.nameless_events += 1;
                     return;
@@ -153,6 +153,12 @@ impl PageTracker {
         if m.addr.is_some_and(|addr| !self.wants(addr, m.order)) {
             return;
         }
+        if let Owner::Other(owner) = &event.owner
+            && let Some(addr) = m.addr
+        {
+            return self.migrate_at(event, m, owner.process, addr, false);
+        }
+        // The task's own page, or one whose owner was not recorded.
         match m.cause {
             Cause::LazyFault | Cause::HintingFault | Cause::Mbind | Cause::LongtermPin => {
                 let process = self.processes.of_event(event);

@@ -7,11 +7,8 @@ use super::{
 };
 use crate::{
     event::{Body, Comm, Event, Owner, Phase},
-    trace::schema::RowBatch,
+    trace::schema::{OWNERS_SINCE, RowBatch},
 };
-
-/// The first version of the format that has the owners of pages.
-const OWNERS_SINCE: u32 = 5;
 
 /// Makes events from rows.
 pub(crate) struct RowReader {
