@@ -104,5 +104,7 @@ kinds! {
         EXIT = 3,
         /// It now runs on a CPU of another node.
         CHANGED_NODE = 4,
+        /// NUMA balancing made a part of its memory inaccessible, to see by hinting faults where it is used.
+        SCANNED = 5,
     }
 }

@@ -22,7 +22,7 @@ const _: () = assert!(size_of::<Mark>() == 64 + 32 + 40);
 const _: () = assert!(size_of::<Migrate>() == 64 + 88 + 40);
 const _: () = assert!(size_of::<Batch>() == 64 + 56);
 const _: () = assert!(size_of::<Request>() == 64 + 56 + 8 * MASK_WORDS + 8);
-const _: () = assert!(size_of::<Task>() == 64 + 24);
+const _: () = assert!(size_of::<Task>() == 64 + 32);
 const _: () = assert!(size_of::<Region>() == 64 + 40 + REGION_NAME);
 const _: () = assert!(offset_of!(Region, name) % 8 == 0 && REGION_NAME.is_multiple_of(8));
 const _: () = assert!(size_of::<Phase>() == 64 + 8 + PHASE_TEXT);

@@ -290,6 +290,8 @@ records! {
         pub child_pid: u32,
         pub from_node: i32,
         pub to_node: i32,
+        /// Duration of a scan, else 0.
+        pub latency_ns: u64,
     }
 
     /// A mapping (VMA), at the first fault seen in it.

@@ -1,4 +1,4 @@
-//! Reads of kernel memory at addresses that the verifier knows nothing about.
+//! Reads of kernel memory at addresses that the verifier knows nothing about, and copies of structures.
 
 use aya_ebpf::helpers::bpf_probe_read_kernel;
 
@@ -39,4 +39,19 @@ pub fn read_by_helper<T>(addr: u64) -> Option<T> {
 pub fn variable(addr: u64, constant: u64) -> Option<u64> {
     let value = if addr == 0 { constant } else { read_kernel(addr, 0) };
     (value != 0).then_some(value)
+}
+
+/// Copies a structure word by word. The compiler would call a function that copies byte by byte, or copy through the
+/// stack.
+#[inline(always)]
+pub fn copy_words<T: Copy>(to: &mut T, from: &T) {
+    let words = const {
+        assert!(size_of::<T>().is_multiple_of(8) && align_of::<T>() == 8);
+        size_of::<T>() / 8
+    };
+    let (to, from): (*mut u64, *const u64) = (core::ptr::from_mut(to).cast(), core::ptr::from_ref(from).cast());
+    for word in 0..words {
+        // SAFETY: within both structures, which consist of aligned words.
+        unsafe { to.add(word).write_volatile(from.add(word).read_volatile()) };
+    }
 }

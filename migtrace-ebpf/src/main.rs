@@ -82,6 +82,7 @@ at_entry! {
     move_to_new_folio move_to_new_folio_kprobe(ctx) => folio_migrate::copy_begin(&ctx);
     folio_migrate_flags folio_migrate_flags_kprobe(ctx) => folio_migrate::migrated(&ctx);
     cpuset_migrate_entry cpuset_migrate_kprobe(_ctx) => request::begin_cpuset();
+    task_numa_work_entry task_numa_work_kprobe(_ctx) => task::begin_scan();
     prctl prctl_kprobe(ctx) => phase::phase(&ctx, args::of_syscall(&ctx));
 }
 
@@ -107,6 +108,7 @@ at_exit! {
     mpol_misplaced_exit mpol_misplaced_kretprobe(ctx) => hinting_check::end(&ctx);
     migrate_pages_exit migrate_pages_kretprobe(ctx) => batch::end(&ctx);
     cpuset_migrate_exit cpuset_migrate_kretprobe(_ctx) => request::end_cpuset();
+    task_numa_work_exit task_numa_work_kretprobe(_ctx) => task::end_scan();
 }
 
 /// Programs at the end of functions that also read the arguments, which a `kretprobe` cannot.

@@ -27,6 +27,8 @@ pub struct ThreadState {
     /// The mapping of the thread's last fault.
     pub mapping_start: u64,
     pub mapping_end: u64,
+    /// Start of task_numa_work(), 0 if the thread is not in it.
+    pub scan_start_ns: u64,
 }
 
 /// A page fault.

@@ -18,6 +18,7 @@ use crate::{
     emit,
     event::Event,
     filter,
+    kernel_memory::copy_words,
     maps::{FOLIOS_UNDERWAY, THREADS, UNTRACED_FAULTS},
     state::{FOREIGN, FaultStart, Increment, UNTRACED, WAITS},
     thread,
@@ -179,8 +180,9 @@ pub fn end(ctx: &impl Returned) {
         // SAFETY: in bounds of the reserved record, every byte of which is written.
         unsafe {
             (&raw mut (*record).fault).write(fault(event.header::<FaultDetails>()));
-            (*record).owner = if start.details & FOREIGN != 0 { state.fault_owner } else { owner::ACTOR };
-            (*record).wait = if start.details & WAITS != 0 { state.fault_wait } else { NO_WAIT };
+            let owner = if start.details & FOREIGN != 0 { &state.fault_owner } else { &owner::ACTOR };
+            copy_words(&mut (*record).owner, owner);
+            copy_words(&mut (*record).wait, if start.details & WAITS != 0 { &state.fault_wait } else { &NO_WAIT });
         }
     });
 }

@@ -26,8 +26,10 @@ use super::{
 use crate::{
     account::Program,
     config::config,
+    emit,
     event::Event,
     filter,
+    kernel_memory::copy_words,
     maps::{FOLIOS_UNDERWAY, THREADS},
     state::{BatchStart, FolioUnderway, Increment},
     tally,
@@ -125,7 +127,7 @@ fn unmapped(batch: &mut BatchStart, addr: u64) {
             owner::describe(owner, &mut underway.owner);
         }
     }
-    let _ = FOLIOS_UNDERWAY.insert(batch.unmapping, *underway, 0);
+    let _ = FOLIOS_UNDERWAY.insert(&batch.unmapping, &*underway, 0);
 }
 
 /// move_to_new_folio() begins: the copy, and the replacement in the page cache or swap cache.
@@ -217,7 +219,7 @@ pub fn batch_end(ctx: &impl StackIdContext, thread: Thread, batch: &mut BatchSta
 fn not_migrated(event: Event, ctx: &impl StackIdContext, batch: &mut BatchStart, old: Folio) {
     let Some(underway) = FOLIOS_UNDERWAY.get_ptr(old.0) else { return };
     // SAFETY: the map's own memory; a folio is locked, so one thread at a time migrates it.
-    batch.ended = unsafe { *underway };
+    copy_words(&mut batch.ended, unsafe { &*underway });
     let _ = FOLIOS_UNDERWAY.remove(old.0);
     let unmapping = true;
     let migration = Migration { old, new: None, order: old.order(), unmapping, copy_ns: NO_TIME, remap_ns: NO_TIME };
@@ -242,7 +244,7 @@ fn flush_migrated(program: Program, ctx: &impl StackIdContext, thread: Thread, b
     let unmapping = underway.is_some();
     if let Some(underway) = underway {
         // SAFETY: as in not_migrated().
-        batch.ended = unsafe { *underway };
+        copy_words(&mut batch.ended, unsafe { &*underway });
         let _ = FOLIOS_UNDERWAY.remove(old.0);
     }
     let copy_ns = batch.copy_ns;
@@ -298,26 +300,31 @@ fn record(event: Event, ctx: &impl StackIdContext, batch: &mut BatchStart, migra
     if !event.admit_for_owner(place, unmapping.map_or(&owner::UNKNOWN, |u| &u.owner)) {
         return;
     }
-    event.record(ctx, move |header| Migrate {
-        header,
-        addr,
-        old_pfn: old.pfn(),
-        new_pfn: new.map_or(NO_PFN, Folio::pfn),
-        latency_ns,
-        unmap_ns: unmapping.map_or(NO_TIME, |u| u.unmapped_ns - u.start_ns),
-        copy_ns,
-        remap_ns,
-        src_nid,
-        dst_nid,
-        order,
-        migrate_reason: reason,
-        mof_reason: -1,
-        migrated: new.is_some().into(),
-        path: MigratePath::DIRECT.0,
-        request,
-        pad: 0,
-        mappings: unmapping.filter(|u| u.owner.pid != 0).map_or(0, |u| u.mappings),
-        pad_mappings: 0,
-        owner: unmapping.map_or(owner::UNKNOWN, |u| u.owner),
+    emit::commit_on_stack(event.program, ctx, |record| {
+        let record: *mut Migrate = record.as_mut_ptr();
+        // SAFETY: in bounds of the reserved record, every byte of which is written. By fields, because the stack has no
+        // room for the whole.
+        unsafe {
+            (*record).header = event.header::<Migrate>();
+            (*record).addr = addr;
+            (*record).old_pfn = old.pfn();
+            (*record).new_pfn = new.map_or(NO_PFN, Folio::pfn);
+            (*record).latency_ns = latency_ns;
+            (*record).unmap_ns = unmapping.map_or(NO_TIME, |u| u.unmapped_ns - u.start_ns);
+            (*record).copy_ns = copy_ns;
+            (*record).remap_ns = remap_ns;
+            (*record).src_nid = src_nid;
+            (*record).dst_nid = dst_nid;
+            (*record).order = order;
+            (*record).migrate_reason = reason;
+            (*record).mof_reason = -1;
+            (*record).migrated = new.is_some().into();
+            (*record).path = MigratePath::DIRECT.0;
+            (*record).request = request;
+            (*record).pad = 0;
+            (*record).mappings = unmapping.filter(|u| u.owner.pid != 0).map_or(0, |u| u.mappings);
+            (*record).pad_mappings = 0;
+            copy_words(&mut (*record).owner, unmapping.map_or(&owner::UNKNOWN, |u| &u.owner));
+        }
     });
 }

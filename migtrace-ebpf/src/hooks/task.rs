@@ -13,7 +13,7 @@ use crate::{
     config::config,
     emit, filter,
     kernel_memory::read_kernel,
-    maps::CPU_NODES,
+    maps::{CPU_NODES, THREADS},
     tally,
     thread::{self, Thread},
 };
@@ -23,6 +23,10 @@ const FORK: Program = Program::new(Probe::Task, 0);
 const EXEC: Program = Program::new(Probe::Task, 1);
 const EXIT: Program = Program::new(Probe::Task, 2);
 const CHANGED_NODE: Program = Program::new(Probe::Task, 3);
+const SCANNED: Program = Program::new(Probe::Task, 4);
+
+/// PID and start of no process.
+const NO_CHILD: (u32, u64) = (0, 0);
 
 /// sched_process_fork(parent, child), in the parent.
 #[inline(always)]
@@ -38,7 +42,7 @@ pub fn fork(ctx: &impl Args) {
     if config!(only_traced) != 0 {
         filter::set_traced(child_pid, true);
     }
-    record(FORK, thread, TaskEvent::FORK, child_pid, read_kernel(child, config!(task_start)));
+    record(FORK, thread, TaskEvent::FORK, (child_pid, read_kernel(child, config!(task_start))), 0);
 }
 
 /// sched_process_exec, in the task.
@@ -46,7 +50,7 @@ pub fn fork(ctx: &impl Args) {
 pub fn exec() {
     if let Some(thread) = traced(EXEC) {
         tally::rename(thread);
-        record(EXEC, thread, TaskEvent::EXEC, 0, 0);
+        record(EXEC, thread, TaskEvent::EXEC, NO_CHILD, 0);
     }
 }
 
@@ -58,10 +62,35 @@ pub fn exit(ctx: &impl Args) {
     if read_kernel::<i32>(signal, config!(signal_live)) > 0 {
         return;
     }
-    record(EXIT, thread, TaskEvent::EXIT, 0, 0);
+    record(EXIT, thread, TaskEvent::EXIT, NO_CHILD, 0);
     if config!(only_traced) != 0 {
         filter::set_traced(thread.pid, false);
     }
+}
+
+/// task_numa_work() begins, before a thread returns to user space.
+#[inline(always)]
+pub fn begin_scan() {
+    if filter::traced().is_some()
+        && let Some(state) = THREADS.of_current_or_new()
+    {
+        state.scan_start_ns = thread::now();
+    }
+}
+
+/// task_numa_work() returned.
+#[inline(always)]
+pub fn end_scan() {
+    let Some(thread) = traced(SCANNED) else { return };
+    let start_ns = THREADS.of_current().map_or(0, |state| core::mem::take(&mut state.scan_start_ns));
+    if start_ns == 0 {
+        return SCANNED.lost_start();
+    }
+    let latency_ns = thread::now() - start_ns;
+    if !filter::wants_latency(latency_ns) {
+        return SCANNED.filtered();
+    }
+    record(SCANNED, thread, TaskEvent::SCANNED, NO_CHILD, latency_ns);
 }
 
 /// sched_migrate_task(task, cpu), in the thread that moves the task: recorded if the CPU belongs to another node.
@@ -96,6 +125,7 @@ pub fn change_cpu(ctx: &impl Args) {
             child_pid: 0,
             from_node,
             to_node,
+            latency_ns: 0,
         });
     });
 }
@@ -119,7 +149,7 @@ fn node_of(cpu: u32) -> Option<i32> {
 }
 
 #[inline(always)]
-fn record(program: Program, thread: Thread, what: TaskEvent, child_pid: u32, child_start_ns: u64) {
+fn record(program: Program, thread: Thread, what: TaskEvent, (child_pid, child_start_ns): (u32, u64), latency_ns: u64) {
     let here = filter::wants_here() && filter::wants_without_page();
     if !filter::wants(RecordKind::TASK) || !filter::wants_thread(thread) || !here {
         return program.filtered();
@@ -134,6 +164,7 @@ fn record(program: Program, thread: Thread, what: TaskEvent, child_pid: u32, chi
             child_pid,
             from_node: NO_NODE,
             to_node: NO_NODE,
+            latency_ns,
         });
     });
 }

@@ -271,6 +271,7 @@ fn task(r: &record::Task) -> Result<Body, DecodeError> {
         kinds::TaskEvent::EXEC => TaskEvent::Exec,
         kinds::TaskEvent::EXIT => TaskEvent::Exit,
         kinds::TaskEvent::CHANGED_NODE => TaskEvent::Moved,
+        kinds::TaskEvent::SCANNED => TaskEvent::Scanned,
         kinds::TaskEvent(what) => return Err(DecodeError::Value { what: "task event", value: what.into() }),
     };
     Ok(Body::Task(Task {
@@ -279,6 +280,7 @@ fn task(r: &record::Task) -> Result<Body, DecodeError> {
         to_node: node(r.to_node),
         target_pid: (r.child_pid != 0).then_some(r.child_pid),
         pages: None,
+        latency_ns: (what == TaskEvent::Scanned).then_some(r.latency_ns),
     }))
 }
 

@@ -131,7 +131,8 @@ impl Event {
             Body::Migrate(m) => m.latency_ns,
             Body::Batch(b) => Some(b.latency_ns),
             Body::Request(r) => Some(r.latency_ns),
-            Body::Check(_) | Body::Mark(_) | Body::Task(_) | Body::Region(_) | Body::Phase(_) | Body::Loss(_) => None,
+            Body::Task(t) => t.latency_ns,
+            Body::Check(_) | Body::Mark(_) | Body::Region(_) | Body::Phase(_) | Body::Loss(_) => None,
         }
     }
 

@@ -12,9 +12,12 @@ pub struct Task {
     pub target_pid: Option<u32>,
     /// Pages of the process that remain on `from_node` after one of its threads changed nodes.
     pub pages: Option<u64>,
+    /// Duration of a scan.
+    pub latency_ns: Option<u64>,
 }
 
 words! {
-    /// The kinds of task events. `Moved`: the thread now runs on another node.
-    TaskEvent { Fork, Exec, Exit, Moved }
+    /// The kinds of task events. `Moved`: the thread now runs on another node. `Scanned`: NUMA balancing made a part of its
+    /// process's memory inaccessible, in the thread.
+    TaskEvent { Fork, Exec, Exit, Moved, Scanned }
 }

@@ -170,6 +170,10 @@ fn task(t: &Task) -> String {
         }
         TaskEvent::Exec => "executes a program (exec)".into(),
         TaskEvent::Exit => "exits".into(),
+        TaskEvent::Scanned => {
+            let took = t.latency_ns.map(|ns| format!(", {}", text::duration(ns))).unwrap_or_default();
+            format!("scans memory for NUMA balancing{took}")
+        }
         TaskEvent::Moved => {
             let node = |nid: Option<i32>| nid.map_or_else(|| "an unknown node".into(), |nid| format!("node {nid}"));
             let left =

@@ -54,13 +54,14 @@ pub fn batch_migrated_pages(event: &Event, want: Outcome) -> Option<u64> {
     }
 }
 
-/// Time that a thread waited in a page fault or placement syscall, ns, times the event's weight; `None` for other events,
+/// Time that a thread waited in a page fault, a placement syscall or a scan for NUMA balancing, ns, times the event's weight; `None` for other events,
 /// and for faults without a latency.
 #[must_use]
 pub fn waited_ns(event: &Event) -> Option<u64> {
     let ns = match &event.body {
         Body::Fault(f) => f.latency_ns?,
         Body::Request(r) => r.latency_ns,
+        Body::Task(t) => t.latency_ns?,
         _ => return None,
     };
     Some(ns.saturating_mul(event.weight()))

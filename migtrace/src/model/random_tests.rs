@@ -40,7 +40,7 @@ fn event(n: usize, draw: [u8; 6]) -> Event {
         5 => {
             let what = [TaskEvent::Exit, TaskEvent::Exec, TaskEvent::Fork][usize::from(choice % 3)];
             let target_pid = Some(PID + u32::from(frame % 3));
-            Body::Task(Task { what, from_node: None, to_node: None, target_pid, pages: None })
+            Body::Task(Task { what, from_node: None, to_node: None, target_pid, pages: None, latency_ns: None })
         }
         6 => Body::Loss(Loss { probe: "check".into(), cause: "ring_full".into(), count: 1 }),
         _ => {

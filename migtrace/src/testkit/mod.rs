@@ -49,7 +49,14 @@ impl Tape {
     }
 
     pub fn task(&mut self, what: TaskEvent) {
-        self.push(Body::Task(Task { what, from_node: None, to_node: None, target_pid: None, pages: None }));
+        self.push(Body::Task(Task {
+            what,
+            from_node: None,
+            to_node: None,
+            target_pid: None,
+            pages: None,
+            latency_ns: None,
+        }));
         self.wait(1_000);
     }
 

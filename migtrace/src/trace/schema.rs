@@ -223,7 +223,7 @@ columns! {
     class: String, optional, words, [Fault, Region], since 1;
     major: bool, optional, words, [Fault], since 1;
     nid: i32, optional, words, [Fault, Mark], since 1;
-    latency_ns: u64, optional, delta, [Fault, Migrate, Batch, Request], since 1;
+    latency_ns: u64, optional, delta, [Fault, Migrate, Batch, Request, Task], since 1;
     result: String, optional, words, [Fault, Mark, Migrate], since 1;
     pfn: u64, optional, delta, [Check, Mark], since 1;
     order: u32, optional, words, [Fault, Check, Mark, Migrate], since 1;

@@ -202,8 +202,14 @@ fn body() -> impl Strategy<Value = (Body, Origin)> {
                 (request.into(), Origin::None)
             }
             6 => {
-                let task =
-                    Task { what: TaskEvent::Exec, from_node: dst_nid, to_node: None, target_pid: None, pages: None };
+                let task = Task {
+                    what: TaskEvent::Exec,
+                    from_node: dst_nid,
+                    to_node: None,
+                    target_pid: None,
+                    pages: None,
+                    latency_ns: None,
+                };
                 (Body::Task(task), Origin::None)
             }
             _ => (Body::Phase(Phase { text: "a".into() }), Origin::None),

@@ -338,6 +338,17 @@ pub const CATALOG: &[Capability] = &[
     tracepoint!(Task, Records, "sched_process_exec"),
     tracepoint!(Task, Records, "sched_process_exit"),
     tracepoint!(Task, Field("to_node"), "sched_migrate_task"),
+    Capability {
+        probe: Probe::Task,
+        provides: ValuesOf("latency_ns"),
+        methods: from_start_to_end!(
+            "task_numa_work_entry",
+            "task_numa_work_exit",
+            "task_numa_work_kprobe",
+            "task_numa_work_kretprobe",
+            &["task_numa_work"]
+        ),
+    },
 ];
 
 const MIGRATE_FLAGS: &[&str] = &["folio_migrate_flags", "migrate_page_states"];

@@ -251,7 +251,7 @@ impl LazyTracker {
                     self.estimate_gone(pid);
                 }
             }
-            TaskEvent::Moved => {}
+            TaskEvent::Moved | TaskEvent::Scanned => {}
         }
     }
 

@@ -245,7 +245,7 @@ impl PageTracker {
                 self.frames.end(event.pid);
                 self.processes.end(process, event.ts_ns);
             }
-            TaskEvent::Moved => {}
+            TaskEvent::Moved | TaskEvent::Scanned => {}
         }
     }
 

@@ -12,6 +12,7 @@ pub(super) fn put<'e>(to: &mut impl Sink<'e>, e: &'e Task) {
     to.put_if(column::to_node, e.to_node);
     to.put_if(column::target_pid, e.target_pid);
     to.put_if(column::pages, e.pages);
+    to.put_if(column::latency_ns, e.latency_ns);
 }
 
 pub(super) fn get(r: &Fields<'_>) -> Result<Task, BadRow> {
@@ -21,5 +22,6 @@ pub(super) fn get(r: &Fields<'_>) -> Result<Task, BadRow> {
         to_node: r.batch.to_node.get(r.row),
         target_pid: r.batch.target_pid.get(r.row),
         pages: r.batch.pages.get(r.row),
+        latency_ns: r.batch.latency_ns.get(r.row),
     })
 }

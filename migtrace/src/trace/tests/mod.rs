@@ -163,8 +163,22 @@ fn others() -> Vec<Event> {
         latency_ns: u64::MAX,
     };
     let uncounted = Batch { asked: None, ..batch.clone() };
-    let task = Task { what: TaskEvent::Fork, from_node: None, to_node: None, target_pid: Some(12), pages: None };
-    let moved = Task { what: TaskEvent::Moved, from_node: Some(0), to_node: Some(3), target_pid: None, pages: None };
+    let task = Task {
+        what: TaskEvent::Fork,
+        from_node: None,
+        to_node: None,
+        target_pid: Some(12),
+        pages: None,
+        latency_ns: None,
+    };
+    let moved = Task {
+        what: TaskEvent::Moved,
+        from_node: Some(0),
+        to_node: Some(3),
+        target_pid: None,
+        pages: None,
+        latency_ns: None,
+    };
     let region = Region {
         addr: 0x1000,
         len: 0x2000,

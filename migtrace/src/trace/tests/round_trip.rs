@@ -61,8 +61,14 @@ fn a_trace_of_format_3_is_read() {
 fn what_later_formats_added_comes_back() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("run.parquet");
-    let moved =
-        Task { what: TaskEvent::Moved, from_node: Some(0), to_node: Some(1), target_pid: None, pages: Some(12) };
+    let moved = Task {
+        what: TaskEvent::Moved,
+        from_node: Some(0),
+        to_node: Some(1),
+        target_pid: None,
+        pages: Some(12),
+        latency_ns: None,
+    };
     let batch = Batch {
         asked: None,
         succeeded: 9,
