@@ -4,6 +4,8 @@ use std::io::{self, ErrorKind, Read, Write};
 
 /// Name of the virtio-serial port that carries the frames.
 pub const PORT: &str = "migtrace.job";
+/// Name of the port through which the guest can request that memory or a CPU is plugged: one line each.
+pub const PLUG_PORT: &str = "migtrace.plug";
 /// Maximum length of a payload. A longer one means that the stream is out of step.
 pub const MAX_PAYLOAD: usize = 1 << 16;
 /// Bytes of standard input that the host may send before the guest confirms any with [`Frame::StdinTaken`].

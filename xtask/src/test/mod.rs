@@ -42,6 +42,8 @@ const KERNEL_INDEPENDENT: [&str; 6] =
 const PACKAGES: [&str; 3] = ["--workspace", "--exclude", "*-ebpf"];
 /// Memory of the test machine's slow node.
 const SLOW: u64 = 256 << 20;
+/// Memory that a test plugs into another node.
+const HOT_ADD: u64 = 256 << 20;
 /// Free memory that two test machines together need, including the page cache of the host's files that they read.
 const ROOM_FOR_TWO: u64 = 8 << 30;
 
@@ -230,7 +232,7 @@ impl Options {
             paths,
             Request {
                 image,
-                machine: &Machine { slow: Some(SLOW), ..Machine::default() },
+                machine: &Machine { slow: Some(SLOW), hot_add: Some(HOT_ADD), ..Machine::default() },
                 argv,
                 env: prometheus(paths)?.into_iter().collect(),
                 collector: Some(paths.target.join("debug/migtrace")),

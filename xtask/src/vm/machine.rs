@@ -6,6 +6,8 @@ use anyhow::Result;
 use clap::Args;
 use xtask_common::exit::Failure;
 
+use super::plug;
+
 const MIB: u64 = 1 << 20;
 /// Linux manages memory in sections of 128 MiB, so a node's size is a multiple of that.
 const SECTION: u64 = 128 * MIB;
@@ -26,6 +28,10 @@ pub(crate) struct Machine {
     /// Linux 6.12 puts it into a lower tier
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) slow: Option<u64>,
+    /// Memory that can be plugged into an additional last node, which has neither memory nor CPUs at boot: 256M. A line
+    /// "memory" or "cpu" to the port migtrace.plug in the guest plugs it, or a CPU
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) hot_add: Option<u64>,
     /// Number of possible CPUs, if more than --cpus. The others are empty sockets of the last node with CPUs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=255))]
     pub(crate) possible_cpus: Option<u32>,
@@ -49,6 +55,7 @@ impl Default for Machine {
             cpus: 4,
             mem: 4 << 30,
             slow: None,
+            hot_add: None,
             possible_cpus: None,
             no_cpus: Vec::new(),
             no_mem: Vec::new(),
@@ -78,7 +85,10 @@ impl Machine {
         let node_bytes = self.node_bytes()?;
         let slow_bytes = self.slow.map_or(0, |bytes| bytes.next_multiple_of(SECTION));
         let all_bytes = node_bytes * self.memory_nodes().count() as u64 + slow_bytes;
-        let mut arguments = vec!["-m".to_owned(), format!("{}M", all_bytes / MIB)];
+        let hot_node = self.hot_node();
+        let pluggable =
+            hot_node.map_or(String::new(), |node| format!(",slots=1,maxmem={}M", (all_bytes + node.bytes) / MIB));
+        let mut arguments = vec!["-m".to_owned(), format!("{}M{pluggable}", all_bytes / MIB)];
         arguments.extend(["-smp".to_owned(), self.topology()]);
         for (node, cpus) in (0..).zip(self.cpus_of_nodes()?) {
             let mut numa = format!("node,nodeid={node}");
@@ -92,7 +102,24 @@ impl Machine {
         if slow_bytes > 0 {
             arguments.extend(self.slow_node(slow_bytes));
         }
+        if let Some(node) = hot_node {
+            // Linux can only bring a node online that the firmware's tables have. QEMU lists the address range for plugged
+            // memory there, with the last node.
+            let numa = format!("node,nodeid={},cpus={}", node.nid, self.sockets_at_boot());
+            arguments.extend(["-numa".to_owned(), numa]);
+        }
         Ok(arguments)
+    }
+
+    /// Returns the node that has neither memory nor CPUs at boot, if there is one.
+    pub(super) fn hot_node(&self) -> Option<plug::Node> {
+        let nid = self.nodes + u32::from(self.slow.is_some());
+        self.hot_add.map(|bytes| plug::Node { nid, bytes: bytes.next_multiple_of(SECTION) })
+    }
+
+    /// Returns the number of sockets without the one of the node that is plugged later.
+    fn sockets_at_boot(&self) -> u32 {
+        self.possible_cpus.unwrap_or(self.cpus).max(self.cpus)
     }
 
     /// Returns the words for the kernel's command line that keep nodes offline.
@@ -132,8 +159,11 @@ impl Machine {
     /// Returns the sockets: one per node, or one per CPU if the CPUs cannot be divided equally. The kernel warns about
     /// other topologies.
     fn topology(&self) -> String {
-        let plain = self.no_cpus.is_empty() && self.offline.is_empty() && self.possible_cpus.is_none();
-        let possible = self.possible_cpus.unwrap_or(self.cpus).max(self.cpus);
+        let plain = self.no_cpus.is_empty()
+            && self.offline.is_empty()
+            && self.possible_cpus.is_none()
+            && self.hot_add.is_none();
+        let possible = self.sockets_at_boot() + u32::from(self.hot_add.is_some());
         let sockets = if plain && self.cpus.is_multiple_of(self.nodes) { self.nodes } else { possible };
         let maximum = if possible > self.cpus { format!(",maxcpus={possible}") } else { String::new() };
         format!("{},sockets={sockets},cores={},threads=1{maximum}", self.cpus, possible / sockets)
@@ -208,7 +238,8 @@ mod tests {
         let default = Machine::default();
         let shape = |machine: Machine| {
             let odd = [machine.no_cpus, machine.no_mem, machine.offline];
-            (machine.nodes, machine.cpus, machine.mem, machine.slow, machine.possible_cpus, odd)
+            let later = (machine.hot_add, machine.possible_cpus);
+            (machine.nodes, machine.cpus, machine.mem, machine.slow, later, odd)
         };
         assert_eq!(shape(parsed), shape(default));
     }

@@ -8,6 +8,7 @@ mod end;
 pub(crate) mod guest;
 pub(crate) mod initramfs;
 pub(crate) mod machine;
+mod plug;
 pub(crate) mod qemu;
 mod session;
 mod share;

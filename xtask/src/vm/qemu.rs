@@ -18,7 +18,7 @@ use xtask_guest::{
     job::{ROOT_TAG, Share},
 };
 
-use super::{accel::Accelerator, machine::Machine};
+use super::{accel::Accelerator, machine::Machine, plug::Plugs};
 use crate::{paths::Paths, setup::emulator};
 
 /// Returns the path of QEMU: the installed one, or the private one that setup unpacked.
@@ -53,6 +53,10 @@ impl Qemu {
         let guest_end = OwnedFd::from(guest_end);
         let mut command = Command::new(boot.program);
         command.args(arguments(boot, guest_end.as_raw_fd())?);
+        let plugs = boot.machine.hot_node().map(Plugs::new).transpose()?;
+        if let Some(plugs) = &plugs {
+            plugs.add_to(&mut command);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         // In a separate process group, so that Ctrl-C does not end QEMU: the session passes it to the job in the guest.
         command.process_group(0);
@@ -62,6 +66,7 @@ impl Qemu {
             let what = format!("cannot start {}: {error}; `cargo xtask setup` installs it", emulator::PROGRAM);
             Failure::Environment(what)
         })?;
+        plugs.into_iter().for_each(Plugs::serve);
         Ok(Qemu { child, port })
     }
 
@@ -85,7 +90,7 @@ impl Drop for Qemu {
 }
 
 /// Keeps one descriptor open in the child.
-fn inherit(command: &mut Command, fd: i32) {
+pub(super) fn inherit(command: &mut Command, fd: i32) {
     // SAFETY: fcntl is async-signal-safe; the descriptor is open until after the spawn.
     unsafe {
         command.pre_exec(move || match libc::fcntl(fd, libc::F_SETFD, 0) {

@@ -33,7 +33,9 @@ use crate::{
   cargo xtask vm --kernel stock-6.12 -- migtrace doctor
   cargo xtask vm --nodes 2 --mem 2G -- numactl --hardware
   cargo xtask vm --no-cpus 2 --offline 1                a node without CPUs, and a gap in the numbers of nodes
-  cargo xtask vm --possible-cpus 128 --append maxcpus=2  128 possible CPUs, 4 present, 2 online
+  cargo xtask vm --kernel stock-6.1 --possible-cpus 128 --append maxcpus=2
+                                                        128 possible CPUs, 4 present, 2 online
+  cargo xtask vm --kernel stock-6.1 --hot-add 256M      a node that the guest can plug in
   cargo xtask vm --cgroups hybrid --no-tracefs -- migtrace doctor")]
 pub(crate) struct Options {
     /// Kernel to boot
