@@ -13,7 +13,7 @@ use migtrace::{
     event::{Event, Kind},
     filter::{Filter, kernel::KernelScope},
     live::{
-        host::requirements,
+        host::{requirements, topology::topology},
         privilege,
         scope::Scope,
         session::{Session, SessionError},
@@ -225,6 +225,7 @@ impl Recording {
     /// it could not be executed, the recording is still closed as any other.
     async fn run(&mut self, mut session: Session, stop: &mut Stop) -> Result<(Meta, Result<Option<ExitStatus>>)> {
         let mut tick = interval(Duration::from_millis(250));
+        let mut second = interval(Duration::from_secs(1));
         let status = loop {
             tokio::select! {
                 events = session.next() => match events {
@@ -241,6 +242,7 @@ impl Recording {
                     dump_server::answer(client, &mut self.output, clock::boot_ns())
                         .with_context(|| self.while_writing())?;
                 }
+                _ = second.tick() => self.output.add_topology(&topology()).with_context(|| self.while_writing())?,
                 _ = tick.tick() => {
                     session.tick();
                     self.output.tick(|| session.processes()).with_context(|| self.while_writing())?;

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use migtrace::{
     counts::{Beside, Counts},
     event::Event,
-    live::{host::topology::NodesOfCpus, session::Session},
-    recording::{ProcessDetails, ProgramCost},
+    live::{
+        host::topology::{NodesOfCpus, topology},
+        session::Session,
+    },
+    recording::{ProcessDetails, ProgramCost, Topology},
     tui::{
         driver::source::{Control, Controlled, Source},
         state::session::Playing,
@@ -95,6 +98,10 @@ impl Source for LiveSource {
 
     fn cgroups(&self) -> Option<BTreeMap<u64, String>> {
         Some(self.session.cgroup_paths())
+    }
+
+    fn topology(&self) -> Option<Topology> {
+        Some(topology())
     }
 
     fn processes(&mut self) -> Option<(Vec<ProcessDetails>, u64)> {

@@ -18,7 +18,7 @@ use crate::{
     event::{Kind, escape_control},
     filter::{Filter, predicate::Predicate},
     live::{
-        host::cgroups::Cgroups,
+        host::{cgroups::Cgroups, topology::topology},
         privilege,
         scope::Scope,
         session::{Session, SessionError},
@@ -134,6 +134,8 @@ impl Serving {
         if elapsed.is_some_and(|elapsed| elapsed < age) {
             return Ok(());
         }
+        // Nodes and memory come online and go offline.
+        self.meta.topology = topology();
         let counters = self.session.counters()?;
         let ran = self.session.ran();
         let measured = self.session.measured();

@@ -56,7 +56,7 @@ fn a_cpu_that_comes_online_is_recorded_with_its_node() {
 }
 
 /// Returns the memory of a node as the kernel reports it, bytes.
-fn memory_of(nid: u32) -> u64 {
+pub(crate) fn memory_of(nid: u32) -> u64 {
     let text = fs::read_to_string(format!("/sys/devices/system/node/node{nid}/meminfo")).unwrap();
     let total = text.lines().find_map(|line| line.split_once("MemTotal:")).unwrap().1;
     total.split_whitespace().next().unwrap().parse::<u64>().unwrap() << 10

@@ -35,4 +35,5 @@ mod top;
 mod waits;
 mod workloads;
 mod zz_cgroup_v1;
+mod zz_hot_node;
 mod zz_lockdown;

@@ -103,6 +103,21 @@ pub(crate) fn cpu_hotplug() -> Option<&'static str> {
     lacks("CPUs that go offline", Path::new(crate::hotplug::ONLINE).exists())
 }
 
+/// A machine into which memory can be plugged (CONFIG_ACPI_HOTPLUG_MEMORY).
+pub(crate) fn pluggable_memory() -> Option<&'static str> {
+    let symbols = fs::read_to_string("/proc/kallsyms").unwrap();
+    let is_met = crate::zz_hot_node::port().is_some() && symbols.contains(" acpi_memory_device_add\n");
+    lacks("memory that can be plugged", is_met)
+}
+
+/// A machine into which a CPU can be plugged. Linux 6.12 and later ignore, in an emulated machine, CPUs that are not present at
+/// boot.
+pub(crate) fn pluggable_cpu() -> Option<&'static str> {
+    let possible = fs::read_to_string("/sys/devices/system/cpu/possible").unwrap();
+    let possible: migtrace::event::NodeMask = possible.trim().parse().unwrap();
+    lacks("a CPU that can be plugged", possible.nodes().contains(&crate::zz_hot_node::CPU))
+}
+
 /// A kernel with lockdown. It has a file in securityfs.
 pub(crate) fn lockdown() -> Option<&'static str> {
     lacks("lockdown", Path::new(LOCKDOWN).exists())

@@ -80,7 +80,7 @@ impl Server {
 }
 
 /// Returns the sum of a metric's samples that have all of these labels.
-fn sum(text: &str, name: &str, labels: &[&str]) -> f64 {
+pub(crate) fn sum(text: &str, name: &str, labels: &[&str]) -> f64 {
     let of = |line: &&str| {
         line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
             && labels.iter().all(|l| line.contains(l))

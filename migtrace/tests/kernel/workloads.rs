@@ -301,12 +301,14 @@ impl Drop for CallCounter {
     }
 }
 
+/// The slow node. Linux numbers nodes that have a CPU or can have one first, and node 4 can have one.
+const SLOW: i32 = 5;
+
 #[test]
 fn demotion_migrates_cold_pages_to_the_slow_tier() {
     needs!(two_tiers);
     let _demotion = Setting::set(Path::new("/sys/kernel/mm/numa/demotion_enabled"), "1");
     let group = Group::new("demoted");
-    let slow = 4;
     let script = Script::new("anon a 512p\nmap a\nmbind a preferred 1\ntouch a write\npid\nsnooze 600\n");
     let (read, write) = std::io::pipe().unwrap();
     let holder = ChildGuard::start(group.start(&script.argv()).stdout(write));
@@ -319,7 +321,7 @@ fn demotion_migrates_cold_pages_to_the_slow_tier() {
     let demoted: u64 = counts.values().sum();
     assert!(demoted >= 64, "{counts:?}");
     for (cause, _, to) in counts.keys() {
-        assert_eq!((cause, to), (&Cause::Demotion, &Some(slow)), "{counts:?}");
+        assert_eq!((cause, to), (&Cause::Demotion, &Some(SLOW)), "{counts:?}");
     }
     let counters = run.ended.vmstat.iter().filter(|(name, _)| name.starts_with("pgdemote_"));
     assert_eq!(counters.map(|(_, n)| n).sum::<i64>(), demoted as i64);
@@ -330,22 +332,21 @@ fn demotion_migrates_cold_pages_to_the_slow_tier() {
 fn promotion_migrates_used_pages_out_of_the_slow_tier() {
     needs!(two_tiers);
     let balancing = Balancing::of(MEMORY_TIERING);
-    let slow = 4;
     let run = record(&format!(
-        "mpol default\nanon seg 64p\nmap seg\nmbind seg preferred {slow}\ntouch seg write\nwhere seg\nmbind seg default\n\
+        "mpol default\nanon seg 64p\nmap seg\nmbind seg preferred {SLOW}\ntouch seg write\nwhere seg\nmbind seg default\n\
          cpu 2\nloop 2000 seg\nwhere seg\n"
     ));
     drop(balancing);
-    assert!(run.ended.stdout.contains(&format!("64 pages: node {slow}: 64")), "{}", run.ended.stdout);
+    assert!(run.ended.stdout.contains(&format!("64 pages: node {SLOW}: 64")), "{}", run.ended.stdout);
     let promoted = run.migrated_pages();
     let count = promoted.values().sum::<u64>();
     assert!(count > 32, "{promoted:?}");
-    assert_eq!(promoted, pages([(Cause::HintingFault, slow, 2, count)]));
+    assert_eq!(promoted, pages([(Cause::HintingFault, SLOW, 2, count)]));
     assert!(run.ended.stdout.contains(&format!("node 2: {count}")), "{count} migrated: {}", run.ended.stdout);
     assert_eq!(run.ended.vmstat["pgpromote_success"], count as i64);
     assert_eq!(run.meta.vmstat_delta["pgpromote_success"], count as i64);
     let checks = run.checks();
-    let misplaced = checks.iter().filter(|(_, c)| c.src_nid == slow && c.verdict == Verdict::Misplaced).count() as u64;
+    let misplaced = checks.iter().filter(|(_, c)| c.src_nid == SLOW && c.verdict == Verdict::Misplaced).count() as u64;
     assert!(misplaced >= count, "{misplaced} checks");
     run.assert_lossless();
     run.assert_counters();

@@ -142,14 +142,16 @@ impl Trace {
     }
 }
 
-/// The metadata up to a segment that has `meta`. The segment without rows alone has the table of processes.
-pub(crate) fn later(earlier: Option<Meta>, meta: Meta) -> Meta {
-    match earlier {
-        Some(Meta { processes, evicted_processes, .. }) if meta.processes.is_empty() => {
-            Meta { processes, evicted_processes, ..meta }
-        }
-        _ => meta,
+/// The metadata up to a segment that has `meta`. The segment without rows alone has the table of processes, and the nodes that
+/// came online.
+pub(crate) fn later(earlier: Option<Meta>, mut meta: Meta) -> Meta {
+    let Some(earlier) = earlier else { return meta };
+    if meta.processes.is_empty() {
+        (meta.processes, meta.evicted_processes) = (earlier.processes, earlier.evicted_processes);
     }
+    let its = std::mem::replace(&mut meta.topology, earlier.topology);
+    meta.topology.add(&its);
+    meta
 }
 
 /// Opens a file and checks that it holds a trace.

@@ -7,7 +7,7 @@ use std::{
 
 use super::{fault, final_meta, meta};
 use crate::{
-    recording::{Meta, ProcessDetails},
+    recording::{Meta, Node, ProcessDetails},
     trace::{Flight, Output, Plan, Trace, Writer, recover},
 };
 
@@ -295,4 +295,24 @@ fn what_a_flight_recording_writes_has_the_processes() {
     let dumped = output.dump(3_000).expect("dumped");
     output.finish(&final_meta()).expect("finished");
     assert_eq!(Trace::open(&dumped).expect("opened").meta().processes, [process(1)]);
+}
+
+#[test]
+fn a_node_that_comes_online_is_in_the_files_from_then_on() {
+    let (_dir, path) = temporary();
+    let plan = Plan { rotate_age: Some(Duration::ZERO), ..Plan::default() };
+    let mut output = Output::create(&path, &meta(), plan).expect("begun");
+    output.push(&fault(2_000, 1)).expect("pushed");
+    output.tick(|| None).expect("rotated");
+    let mut later = meta().topology;
+    later.nodes.push(Node { nid: 9, mem_bytes: 1 << 28, ..Node::default() });
+    output.add_topology(&later).expect("added");
+    for ts_ns in [2_001, 2_002] {
+        output.push(&fault(ts_ns, 1)).expect("pushed");
+        output.cpu_ns().expect("flushed");
+    }
+    drop(output);
+    let cut_off = path.with_file_name("run.1.parquet");
+    let nodes = |path: &Path| Trace::open(path).expect("opened").meta().topology.nodes.iter().map(|n| n.nid).max();
+    assert_eq!((nodes(&path), nodes(&cut_off)), (None, Some(9)));
 }

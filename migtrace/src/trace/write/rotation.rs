@@ -16,7 +16,7 @@ use super::{merge::Summary, snapshot::Snapshot, writer::Writer};
 use crate::{
     clock,
     event::Event,
-    recording::{Meta, ProcessDetails},
+    recording::{Meta, ProcessDetails, Topology},
     trace::error::{Error, Result},
 };
 
@@ -136,6 +136,20 @@ impl Output {
     pub fn set_processes(&mut self, changed: Option<(Vec<ProcessDetails>, u64)>) -> Result<()> {
         let Some(processes) = changed else { return Ok(()) };
         (self.meta.processes, self.meta.evicted_processes) = processes;
+        self.writer.set_processes(&self.meta)
+    }
+
+    /// Adds the nodes, CPUs and memory that are online now, for the files from now on.
+    ///
+    /// # Errors
+    /// As [`Writer::set_processes`].
+    pub fn add_topology(&mut self, now: &Topology) -> Result<()> {
+        let mut known = self.meta.topology.clone();
+        known.add(now);
+        if known == self.meta.topology {
+            return Ok(());
+        }
+        self.meta.topology = known;
         self.writer.set_processes(&self.meta)
     }
 

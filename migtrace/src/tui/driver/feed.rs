@@ -70,8 +70,11 @@ impl<S: Source> Feed<S> {
         }
     }
 
-    /// Takes the paths of cgroups and the details of processes that are known now.
+    /// Takes the nodes, the paths of cgroups and the details of processes that are known now.
     pub(crate) fn read_names(&mut self) {
+        if let Some(topology) = self.source.topology() {
+            self.app.add_topology(&topology);
+        }
         if let Some(paths) = self.source.cgroups() {
             self.app.set_cgroups(paths);
         }

@@ -10,7 +10,7 @@ use crate::{
     counts::Counts,
     event::Event,
     filter::Filter,
-    recording::{Meta, ProcessDetails, ProgramCost},
+    recording::{Meta, ProcessDetails, ProgramCost, Topology},
     trace::Trace,
     tui::state::session::Playing,
 };
@@ -208,6 +208,10 @@ impl Source for Replay {
     }
 
     fn cgroups(&self) -> Option<std::collections::BTreeMap<u64, String>> {
+        None
+    }
+
+    fn topology(&self) -> Option<Topology> {
         None
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, future::Future};
 use crate::{
     counts::Counts,
     event::Event,
-    recording::{ProcessDetails, ProgramCost},
+    recording::{ProcessDetails, ProgramCost, Topology},
     tui::state::session::Playing,
 };
 
@@ -60,6 +60,9 @@ pub trait Source {
 
     /// Paths of the cgroups of events, if the source looks them up.
     fn cgroups(&self) -> Option<BTreeMap<u64, String>>;
+
+    /// The nodes that are online; `None` for a recording, whose metadata has them.
+    fn topology(&self) -> Option<Topology>;
 
     /// Command lines, executables and parents of processes, and how many processes were evicted; `None` if nothing changed
     /// since the last call, or if the metadata has them.

@@ -20,7 +20,7 @@ use crate::{
     event::ProcessId,
     filter::Filter,
     model::live::State,
-    recording::{Meta, ProcessDetails},
+    recording::{Meta, ProcessDetails, Topology},
 };
 
 /// All that a frame is drawn from.
@@ -166,6 +166,11 @@ impl App {
     /// Takes the paths of cgroups that are known now.
     pub fn set_cgroups(&mut self, paths: BTreeMap<u64, String>) {
         self.state.meta.cgroups = paths;
+    }
+
+    /// Takes the nodes that are online now. Those that went offline stay: events refer to them.
+    pub fn add_topology(&mut self, topology: &Topology) {
+        self.state.meta.topology.add(topology);
     }
 
     /// Takes what processes are, and how many the source evicted. A paused screen keeps what it shows.
