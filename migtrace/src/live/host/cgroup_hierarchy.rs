@@ -4,6 +4,7 @@
 //! often not in a version 2 beside them. The cgroup of the memory controller is the one that a page is charged to.
 
 use std::{
+    cmp::Reverse,
     fmt, fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -143,8 +144,13 @@ impl Mount {
     }
 
     fn among(mounts: &[MountInfo], hierarchy: Hierarchy) -> Option<Self> {
-        // The shortest root is the highest cgroup.
-        let found = mounts.iter().filter(|mount| hierarchy.is_at(mount)).min_by_key(|mount| mount.root.len())?;
+        // The shortest root is the highest cgroup. In a private cgroup namespace, roots above its own are `/..`, `/../..`.
+        let levels_above = |root: &str| {
+            let names = root.split('/').filter(|name| !name.is_empty());
+            if names.clone().all(|name| name == "..") { names.count() } else { 0 }
+        };
+        let found = mounts.iter().filter(|mount| hierarchy.is_at(mount));
+        let found = found.min_by_key(|mount| (Reverse(levels_above(&mount.root)), mount.root.len()))?;
         Some(Self { point: found.mount_point.clone(), root: found.root.clone() })
     }
 
@@ -200,6 +206,19 @@ mod tests {
         is(&["cpu", "cpuset"], v2(""), Some(Hierarchy::V1("cpuset")));
         is(&["net_cls"], v2(""), Some(Hierarchy::V2));
         is(&["name=systemd"], None, None);
+    }
+
+    #[test]
+    fn the_hosts_mount_comes_before_that_of_a_private_namespace() {
+        let text = "25 1 0:24 / /mnt/own rw - cgroup2 none rw\n\
+                    26 1 0:24 /../.. /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n\
+                    27 1 0:24 /../web /mnt/web rw - cgroup2 cgroup2 rw\n";
+        let mounts = MountInfos::from_read(text.as_bytes()).expect("mounts").0;
+        let mut points = |count| {
+            let mount = Mount::among(&mounts[..count], Hierarchy::V2).expect("a mount");
+            mount.point.display().to_string()
+        };
+        assert_eq!([1, 2, 3].map(&mut points), ["/mnt/own", "/sys/fs/cgroup", "/sys/fs/cgroup"]);
     }
 
     #[test]
