@@ -32,7 +32,12 @@ impl Enrich {
         }
     }
 
-    /// Paths of the cgroups of all events so far, by cgroup id.
+    /// Looks up the path of a cgroup that was counted.
+    pub fn see_cgroup(&mut self, id: u64) {
+        self.cgroups.see(id);
+    }
+
+    /// Paths of the cgroups so far, by cgroup id.
     #[must_use]
     pub fn cgroup_paths(&self) -> BTreeMap<u64, String> {
         self.cgroups.paths()

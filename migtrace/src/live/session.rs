@@ -228,7 +228,7 @@ impl Session {
         self.programs.ran()
     }
 
-    /// Paths of the cgroups of all events so far, by cgroup id; empty if the scope does not enrich.
+    /// Paths of the cgroups of all events and counts so far, by cgroup id; empty if the scope does not enrich.
     #[must_use]
     pub fn cgroup_paths(&self) -> BTreeMap<u64, String> {
         self.enrich.as_ref().map(Enrich::cgroup_paths).unwrap_or_default()
@@ -247,7 +247,12 @@ impl Session {
     /// # Errors
     /// [`SessionError::Counters`].
     pub fn counts(&mut self) -> Result<Option<&Counts>, SessionError> {
-        self.counts.as_mut().map(counts::Reader::read).transpose().map_err(SessionError::Counters)
+        let counts = self.counts.as_mut().map(counts::Reader::read).transpose().map_err(SessionError::Counters)?;
+        // Counts are of this moment, and events later; a process may have no event that is listed.
+        if let Some((counts, enrich)) = counts.zip(self.enrich.as_mut()) {
+            counts.processes.running_in().into_iter().for_each(|id| enrich.see_cgroup(id));
+        }
+        Ok(counts)
     }
 
     /// As [`counts::Reader::forget_cgroups`].

@@ -99,6 +99,7 @@ impl Counts {
         let is_main = b.tid.get(row) == Some(pid);
         let id = ProcessId { pid, start_ns: b.process_start_ns.get(row) };
         let process = self.processes.of_row(id, row, is_main);
+        process.enter(b.cgroup_id.get(row).unwrap_or(0));
         process.events = process.events.saturating_add(weight);
         match kind {
             Kind::Fault => {

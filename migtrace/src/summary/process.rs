@@ -17,7 +17,7 @@ pub(super) struct Process {
     pub(super) comm: String,
     /// Whether `comm` is the main thread's, and the time of that row.
     named: (bool, u64),
-    /// Its cgroup at that time.
+    /// The cgroup of its last row that has one; 0 if none has.
     pub(super) cgroup_id: u64,
     pub(super) events: u64,
     pub(super) faults: u64,
@@ -36,7 +36,17 @@ impl Process {
         self.moved_pages += other.moved_pages;
         self.stalled_ns = self.stalled_ns.saturating_add(other.stalled_ns);
         if other.named > self.named || self.comm.is_empty() {
-            (self.comm, self.named, self.cgroup_id) = (other.comm, other.named, other.cgroup_id);
+            (self.comm, self.named) = (other.comm, other.named);
+            self.enter(other.cgroup_id);
+        } else if self.cgroup_id == 0 {
+            self.enter(other.cgroup_id);
+        }
+    }
+
+    /// Takes the cgroup of a later row, unless the row has none: 0 is unknown, as for a task that another one moved to a node.
+    pub(super) const fn enter(&mut self, cgroup_id: u64) {
+        if cgroup_id != 0 {
+            self.cgroup_id = cgroup_id;
         }
     }
 }
@@ -101,7 +111,7 @@ impl Processes {
         process
     }
 
-    /// Takes names and cgroups from a counted batch.
+    /// Takes names from a counted batch.
     pub(super) fn end_batch(&mut self, batch: &RowBatch) {
         for at in self.touched.drain(..) {
             let Some((is_main, row)) = self.last_rows[at].take() else { continue };
@@ -111,7 +121,6 @@ impl Processes {
                 process.named = named;
                 process.comm.clear();
                 process.comm.push_str(batch.comm.get(row).unwrap_or_default());
-                process.cgroup_id = batch.cgroup_id.get(row).unwrap_or(0);
             }
         }
     }

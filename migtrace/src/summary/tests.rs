@@ -200,6 +200,18 @@ fn many_row_groups_count_as_their_events_do() {
 }
 
 #[test]
+fn a_process_whose_last_row_has_no_cgroup_has_that_of_the_rows_before() {
+    let (mut meta, mut events) = testkit::direct(4);
+    events.iter_mut().for_each(|event| event.cgroup_id = 7);
+    let last = events.iter().rfind(|event| event.tid == event.pid).expect("an event of a main thread").clone();
+    events.push(testkit::changed_node(last));
+    meta.cgroups = [(7, "/db".to_owned())].into();
+    let (_dir, path) = write(&meta, &events);
+    let json = Summary::of(&Trace::open(&path).expect("opened")).expect("counted").to_json("x", 10);
+    assert_eq!(json["processes"][0]["cgroup"], "/db", "{}", json["processes"]);
+}
+
+#[test]
 fn a_filter_counts_less_and_makes_no_zero_of_what_it_filters() {
     let (meta, events) = testkit::lazy(8, 0..8);
     let (_dir, path) = write(&meta, &events);

@@ -3,13 +3,21 @@
 //! Among the last tests: the kernel gives the memory controller back to cgroup v2 only when no page is charged to the
 //! cgroups of v1. libtest runs tests in the order of their names, therefore the `zz_`.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::Value;
 
 use tempfile::TempDir;
 
 use crate::{
-    recorder::{Recorder, wait_for},
+    recorder::{ChildGuard, Recorder, TIMEOUT, wait_for},
     requirements::needs,
+    serve::{Server, sum},
     support::{Script, migtrace, texts},
 };
 
@@ -63,6 +71,7 @@ fn events_have_the_cgroup_of_the_memory_controller() {
         assert!(filter.is_empty() || elsewhere == 0, "{filter:?}: {elsewhere} faults of other cgroups");
     }
 
+    live_views_have_it(&mounted);
     let output = migtrace().args(["record", "--cgroup", "/sys/fs/cgroup", "--", "true"]).output().unwrap();
     assert!(texts(&output).1.contains("another cgroup hierarchy"), "{}", texts(&output).1);
     let (doctor, _) = texts(&migtrace().arg("doctor").output().unwrap());
@@ -71,4 +80,78 @@ fn events_have_the_cgroup_of_the_memory_controller() {
     for dir in [container.join("app"), container.clone(), container.parent().unwrap().to_owned()] {
         wait_for("the end of the last task", || fs::remove_dir(&dir).ok());
     }
+}
+
+/// `top --batch` with the processes, from its first update on, when the probes are attached.
+struct Top {
+    _child: ChildGuard,
+    updates: Box<dyn Iterator<Item = Value>>,
+}
+
+impl Top {
+    fn start(filter: &[&str]) -> Self {
+        let mut command = migtrace();
+        command.args(["top", "--batch", "--json", "--view", "processes", "-d", "0.5"]).args(filter);
+        let mut child = ChildGuard::start(command.stdin(Stdio::null()).stdout(Stdio::piped()));
+        let lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
+        let mut updates = lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap());
+        updates.next().unwrap();
+        Self { _child: child, updates: Box::new(updates) }
+    }
+
+    /// Returns the processes of the first update in which this one has so many faults, by PID and cgroup.
+    fn cgroups_once(&mut self, pid: u32, faults: u64) -> Vec<(u64, String)> {
+        let began = std::time::Instant::now();
+        loop {
+            let update = self.updates.next().unwrap();
+            let rows = update["rows"].as_array().unwrap();
+            let is_done = |row: &Value| row["PID"] == pid && row["FAULTS"].as_u64() >= Some(faults);
+            if rows.iter().any(is_done) {
+                let cgroup = |row: &Value| row["CGROUP"].as_str().unwrap_or_default().to_owned();
+                return rows.iter().map(|row| (row["PID"].as_u64().unwrap(), cgroup(row))).collect();
+            }
+            assert!(began.elapsed() < TIMEOUT, "{update}");
+        }
+    }
+}
+
+/// Two processes in two cgroups: `top` names both, with `--cgroup` and `--container` only the one in it, and `serve` counts
+/// their faults in these cgroups.
+fn live_views_have_it(mounted: &MemoryV1) {
+    const PAGES: u64 = 2000;
+    let containers = mounted.0.path().join("docker");
+    let paths = [format!("/docker/{ID}/app"), "/web".to_owned()];
+    let web = mounted.0.path().join("web");
+    fs::create_dir(&web).unwrap();
+    let server = Server::start();
+    let mut tops = [&[][..], &["--cgroup", "/docker"], &["--container", &ID[..8]]].map(Top::start);
+    let script = Script::new(&format!("anon seg {PAGES}p\nmap seg\ntouch seg write\npid\nsnooze 600\n"));
+    let start = |cgroup: &Path| -> Child {
+        let argv = run_in(cgroup, &script);
+        Command::new(&argv[0]).args(&argv[1..]).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
+    };
+    let processes = [start(&containers.join(ID).join("app")), start(&web)].map(ChildGuard);
+    let [inside, outside] = [0, 1].map(|n: usize| processes[n].0.id());
+
+    let all = tops[0].cgroups_once(outside, PAGES);
+    assert!(all.contains(&(outside.into(), "/web".to_owned())), "{all:?}");
+    let all = tops[0].cgroups_once(inside, PAGES);
+    let (_, container) = all.iter().find(|(pid, _)| *pid == u64::from(inside)).unwrap();
+    assert!(container.contains("docker") && container.contains(&ID[..12]), "{container}");
+    for filtered in &mut tops[1..] {
+        let cgroups = filtered.cgroups_once(inside, PAGES);
+        assert!(cgroups.contains(&(inside.into(), container.clone())), "{cgroups:?}");
+        assert!(cgroups.iter().all(|(pid, _)| *pid != u64::from(outside)), "{cgroups:?}");
+    }
+    for path in paths {
+        let labels = [&*format!("cgroup=\"{path}\"")];
+        let faults = |text: &String| sum(text, "migtrace_cgroup_faults_total", &labels);
+        let counted = wait_for("the faults of the cgroup", || {
+            server.metrics().map(|text| faults(&text)).filter(|faults| *faults >= PAGES as f64)
+        });
+        assert!(counted < 2.0 * PAGES as f64, "{path}: {counted}");
+    }
+    server.end();
+    drop((tops, processes));
+    wait_for("the end of the last task", || fs::remove_dir(&web).ok());
 }

@@ -72,7 +72,10 @@ impl Process {
         self.roll(event.ts_ns);
         self.counts.add(counts);
         self.last_ns = self.last_ns.max(event.ts_ns);
-        self.cgroup_id = event.cgroup_id;
+        // 0 is unknown, as for a task that another task moves to a node.
+        if event.cgroup_id != 0 {
+            self.cgroup_id = event.cgroup_id;
+        }
         let is_main = event.tid == event.pid;
         if is_main || !self.named_by_main {
             self.comm = event.comm;
@@ -121,6 +124,9 @@ impl Process {
         if named.named_ns > self.named_ns {
             self.named_ns = named.named_ns;
             self.comm = named.comm;
+            if named.cgroup_id != 0 {
+                self.cgroup_id = named.cgroup_id;
+            }
         }
     }
 

@@ -203,3 +203,14 @@ fn what_a_source_cannot_show_is_not_zero() {
     let fidelity = State::new(meta).fidelity;
     assert_eq!(fidelity.moved, Coverage::Unavailable(Why::Rejected("no fentry".into())));
 }
+
+/// A task that another one moves to a node: who moves it knows its cgroup only.
+#[test]
+fn an_event_without_a_cgroup_leaves_the_process_its_cgroup() {
+    let mut state = State::new(Meta::default());
+    let touched = Event { cgroup_id: 7, ..fault(1, 5, 0x1000, 0, Some(0)) };
+    let moved = testkit::changed_node(touched.clone());
+    [&touched, &moved].into_iter().for_each(|event| state.feed(event));
+    let cgroups: Vec<_> = state.processes.iter().map(|(_, process)| process.cgroup_id).collect();
+    assert_eq!((moved.cgroup_id, cgroups), (0, vec![7]));
+}
