@@ -90,9 +90,9 @@ fn without_tracefs_it_names_what_is_lost() {
     assert_eq!(check["state"], "limits");
     assert!(check["found"].as_str().unwrap().contains("tracefs is not mounted"), "{check}");
     assert!(check["remedy"].as_str().unwrap().contains("mount -t tracefs"), "{check}");
-    // Lazy migration has trace events only.
-    let marks = with(&report, "probes", "probe", "mark");
-    assert!(marks.iter().any(|mark| mark["error"] == "tracepoint mof:mof_unmap: tracefs is not mounted"), "{marks:?}");
+    // Lazy migration has trace events only. Batches of marks are not counted: before 6.1, that is why a mark is unavailable.
+    let batches = with(&report, "probes", "probe", "lazy_batch");
+    assert_eq!(batches[0]["error"], "tracepoint mof:mof_lazy: tracefs is not mounted", "{batches:?}");
     let exact = with(&report, "views", "fidelity", "exact");
     assert!(exact.iter().any(|view| view["question"] == "page migrations: source, target and cause"), "{report}");
 }
