@@ -307,6 +307,16 @@ mod tests {
     }
 
     #[test]
+    fn a_node_to_plug_in_comes_last_and_has_an_empty_socket() {
+        let machine = Machine { slow: Some(128 << 20), hot_add: Some(200 << 20), ..machine(4, 4, 4 << 30) };
+        let arguments = machine.arguments().expect("fits").join(" ");
+        let sizes = "-m 4224M,slots=1,maxmem=4480M -smp 4,sockets=5,cores=1,threads=1,maxcpus=5 ";
+        assert!(arguments.starts_with(sizes), "{arguments}");
+        assert!(arguments.ends_with(" -numa node,nodeid=5,cpus=4"), "{arguments}");
+        assert_eq!(machine.hot_node().map(|node| (node.nid, node.bytes)), Some((5, 256 << 20)));
+    }
+
+    #[test]
     fn memory_is_divided_into_whole_sections() {
         assert!(machine(4, 4, 256 << 20).arguments().is_err());
         let arguments = machine(3, 3, 1 << 30).arguments().expect("fits");
