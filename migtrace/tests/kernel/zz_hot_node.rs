@@ -55,12 +55,12 @@ fn bring_memory_online() {
         let entries = fs::read_dir(node_dir()).into_iter().flatten().flatten().map(|entry| entry.path().join("state"));
         entries.filter(|state| state.exists()).collect::<Vec<_>>()
     };
-    wait_for("memory blocks of the node", || (blocks().len() > 1).then_some(()));
-    for state in blocks() {
-        if fs::read_to_string(&state).unwrap().trim() == "offline" {
-            fs::write(&state, "online_movable").unwrap();
-        }
-    }
+    let is_online = |state: &PathBuf| fs::read_to_string(state).unwrap().trim() == "online";
+    wait_for("the memory blocks of the node", || {
+        // Fails for a block that the kernel brings online at this moment.
+        blocks().iter().filter(|state| !is_online(state)).for_each(|state| drop(fs::write(state, "online_movable")));
+        (blocks().len() > 1 && blocks().iter().all(is_online)).then_some(())
+    });
 }
 
 /// A `migtrace top --batch` that writes the overview as text.
