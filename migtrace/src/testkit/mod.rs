@@ -18,7 +18,7 @@ pub const START_NS: u64 = 5_000_000_000;
 /// The event of a task that another task moves to node 1, after `last`. Its cgroup is unknown.
 pub fn changed_node(last: Event) -> Event {
     let (what, from_node, to_node) = (TaskEvent::Moved, last.cpu_node, Some(1));
-    let body = Body::Task(Task { what, from_node, to_node, target_pid: None, pages: None });
+    let body = Body::Task(Task { what, from_node, to_node, target_pid: None, pages: None, latency_ns: None });
     Event { ts_ns: last.ts_ns + 1, cpu_node: to_node, cgroup_id: 0, body, ..last }
 }
 
