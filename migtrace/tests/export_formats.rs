@@ -1,4 +1,4 @@
-//! `migtrace export` of a small trace; `recover` and `completions`.
+//! `migtrace export` of a small trace; `recover`, `convert` and `completions`.
 
 use std::{
     fs,
@@ -168,6 +168,46 @@ fn an_unfinished_recording_is_exported_with_a_warning_and_recovered() {
     assert_eq!(Trace::open(&path).and_then(|t| t.read_all()).expect("read"), events());
     assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 1);
     recover().assert().code(2).stderr(predicate::str::contains("nothing to recover"));
+}
+
+/// A trace of format 4, with unsigned columns and the address 2^64 - 1.
+const FORMAT_4: &[u8] = include_bytes!("../src/trace/tests/format-4.parquet");
+
+fn convert(from: &Path, to: &Path) -> Command {
+    let mut command = migtrace();
+    command.arg("convert").arg(from).arg(to);
+    command
+}
+
+#[test]
+fn a_converted_trace_is_exported_as_the_old_one() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (old, new) = (dir.path().join("old.parquet"), dir.path().join("new.parquet"));
+    fs::write(&old, FORMAT_4).expect("written");
+    let message = predicate::str::starts_with(format!("migtrace: {}: 20 events, ", new.display()));
+    let message = message.and(predicate::str::ends_with(format!(" bytes, format 4 to {FORMAT_VERSION}\n")));
+    convert(&old, &new).assert().success().stdout("").stderr(message);
+    for format in ["csv", "jsonl"] {
+        for filter in ["true", "addr == 0xffffffffffffffff", "addr >= 0x8000000000000000 && weight == 7"] {
+            let [before, after] = [&old, &new].map(|path| {
+                let assert = export(path, format).args(["--filter", filter]).assert().success();
+                String::from_utf8(assert.get_output().stdout.clone()).expect("text")
+            });
+            assert!(after.contains("18446744073709551615"), "{after}");
+            assert_eq!(before, after);
+        }
+    }
+}
+
+#[test]
+fn a_trace_is_not_converted_onto_itself_or_to_standard_output() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let old = dir.path().join("old.parquet");
+    fs::write(&old, FORMAT_4).expect("written");
+    convert(&old, &old).assert().code(2).stderr(predicate::str::contains("are the same file: use another name"));
+    convert(&old, Path::new("-")).assert().code(2).stderr(predicate::str::contains("cannot write a trace to standard"));
+    assert_eq!(fs::read(&old).expect("read"), FORMAT_4);
+    assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 1);
 }
 
 #[test]

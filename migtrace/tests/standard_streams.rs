@@ -133,6 +133,7 @@ fn a_message_that_cannot_be_written_changes_no_status() {
         ("compare run.parquet --vs run.parquet --gate ratio.total_ns<=0.5", 1),
         ("memtoy missing.memtoy", 2),
         ("recover missing.parquet", 2),
+        ("convert missing.parquet new.parquet", 2),
         ("top run.parquet", 2),
     ];
     for (line, status) in cases {

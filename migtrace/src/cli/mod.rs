@@ -4,6 +4,7 @@
 mod color;
 mod compare;
 mod completions;
+mod convert;
 mod doctor;
 mod dump_server;
 mod export;
@@ -55,6 +56,7 @@ struct Cli {
 enum Command {
     Compare(compare::Args),
     Completions(completions::Args),
+    Convert(convert::Args),
     Doctor(doctor::Args),
     Export(export::Args),
     Log(log::Args),
@@ -83,6 +85,7 @@ pub(crate) fn main() -> ExitCode {
     let result = match cli.command {
         Command::Compare(args) => compare::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
+        Command::Convert(args) => convert::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Log(args) => log::run(&args, cli.verbose),

@@ -108,12 +108,13 @@ impl Field {
     #[must_use]
     pub fn holds(self) -> Type {
         let number = |domain| Type::Number { domain, unit: self.unit() };
-        match COLUMNS[self.0].data_type {
-            DataType::Boolean => Type::Flag,
-            DataType::Int32 => number(i32::MIN.into()..=i32::MAX.into()),
-            DataType::Int64 => number(i64::MIN.into()..=i64::MAX.into()),
-            DataType::UInt32 => number(0..=u32::MAX.into()),
-            DataType::UInt64 => number(0..=u64::MAX.into()),
+        let column = &COLUMNS[self.0];
+        match (&column.data_type, column.unsigned) {
+            (DataType::Boolean, _) => Type::Flag,
+            (DataType::Int32, false) => number(i32::MIN.into()..=i32::MAX.into()),
+            (DataType::Int64, false) => number(i64::MIN.into()..=i64::MAX.into()),
+            (DataType::Int32, true) => number(0..=u32::MAX.into()),
+            (DataType::Int64, true) => number(0..=u64::MAX.into()),
             _ => Type::Text(self.words()),
         }
     }

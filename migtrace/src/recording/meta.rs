@@ -17,6 +17,9 @@ pub const META_KEY: &str = "migtrace";
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Meta {
     pub format_version: u32,
+    /// The version in which it was recorded, if it was written anew in this one: what later versions added is unknown.
+    #[serde(default)]
+    pub converted_from: Option<u32>,
     /// Version of the migtrace that recorded.
     pub migtrace_version: String,
     /// `uname -r`.
@@ -83,6 +86,19 @@ pub struct Meta {
 }
 
 impl Meta {
+    /// The version of the format in which the trace was recorded.
+    #[must_use]
+    pub fn recorded_version(&self) -> u32 {
+        self.converted_from.unwrap_or(self.format_version)
+    }
+
+    /// The same in format `version`.
+    #[must_use]
+    pub fn in_version(self, version: u32) -> Self {
+        let recorded = self.recorded_version();
+        Self { format_version: version, converted_from: (recorded != version).then_some(recorded), ..self }
+    }
+
     /// Events that probes saw and the trace does not hold.
     #[must_use]
     pub fn lost(&self) -> u64 {

@@ -82,7 +82,7 @@ impl Counts {
         let ts_ns = need(&b.ts_ns, row)?;
         self.first_ns = Some(self.first_ns.map_or(ts_ns, |first| first.min(ts_ns)));
         self.last_ns = self.last_ns.max(Some(ts_ns));
-        let weight = b.weight.get(row).map_or(1, u64::from);
+        let weight = b.weight.get(row).unwrap_or(1);
         let kind = c.kind.need(row)?;
         let count = self.kinds.entry(kind).or_default();
         count.rows += 1;

@@ -49,6 +49,16 @@ pub enum Error {
     #[error("{}: damaged at {place}: {why}", path.display())]
     Damaged { path: PathBuf, place: String, why: String },
 
+    /// `program`: what the file names as its writer. `place` as in [`Error::Damaged`].
+    #[error("{}: {program} wrote this file, and {place} is not as in a trace: {why}", path.display())]
+    Foreign { path: PathBuf, program: String, place: String, why: String },
+
+    #[error("{}: encrypted, which migtrace does not read: write it without encryption", path.display())]
+    Encrypted { path: PathBuf },
+
+    #[error("{} and {} are the same file: use another name", path.display(), other.display())]
+    SameFile { path: PathBuf, other: PathBuf },
+
     #[error(
         "{} has a recording that was cut off: make a trace from it with `migtrace recover {}`, or remove it",
         partial.display(),

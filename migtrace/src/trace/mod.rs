@@ -2,7 +2,7 @@
 //!
 //! This module owns the file format (docs/trace-format.md). It turns [`crate::event::Event`]s into rows and back, and knows
 //! neither rings nor views. A [`Writer`] writes a trace, [`recover()`] makes one from a recording that did not end, a
-//! [`Trace`] reads either.
+//! [`Trace`] reads either. [`convert()`] writes a trace of an older version anew.
 
 mod column;
 mod error;
@@ -26,6 +26,7 @@ pub use self::{
     row::value::{Picked, pick},
     schema::{COLUMNS, Column, FORMAT_VERSION, RowBatch},
     write::{
+        convert::{Converted, convert},
         dump::Dump,
         merge::Summary,
         recover::{Recovered, recover},

@@ -9,7 +9,6 @@ use std::sync::{Arc, LazyLock};
 use arrow::{
     array::{RecordBatch, new_null_array},
     datatypes::{DataType, Field, Schema, SchemaRef},
-    error::ArrowError,
 };
 use parquet::{
     arrow::ArrowSchemaConverter,
@@ -22,6 +21,7 @@ use strum::VariantArray;
 
 use super::column::{
     buffer::Buffer,
+    convert::{self, Unfit},
     types::{Cell, Cells, Value},
 };
 use crate::event::Kind;
@@ -43,6 +43,9 @@ const _: () = {
     }
 };
 
+/// Maximum number of rows in a row group.
+pub(crate) const MAX_GROUP_ROWS: usize = 1 << 18;
+
 /// Prefix of `created_by` in files that migtrace wrote.
 pub(crate) const CREATED_BY_PREFIX: &str = "migtrace ";
 
@@ -50,7 +53,10 @@ pub(crate) const CREATED_BY_PREFIX: &str = "migtrace ";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
     pub name: &'static str,
+    /// How it is stored. Numbers are signed.
     pub data_type: DataType,
+    /// Whether its values are unsigned numbers, stored in two's complement.
+    pub unsigned: bool,
     /// Whether it can be null.
     pub optional: bool,
     /// Encoded as DELTA_BINARY_PACKED; otherwise with a dictionary (booleans: run lengths).
@@ -114,6 +120,7 @@ macro_rules! columns {
         pub const COLUMNS: &[Column] = &[$(Column {
             name: stringify!($name),
             data_type: <$cell as Cell>::TYPE,
+            unsigned: <$cell as Cell>::IS_UNSIGNED,
             optional: is_optional!($presence),
             delta: is_delta!($encoding),
             kinds: kinds!($kinds),
@@ -180,9 +187,12 @@ macro_rules! columns {
         }
 
         impl RowBatch {
-            /// The columns of a batch with a checked schema. A column that is not in it reads as null.
-            pub(crate) fn new(batch: &RecordBatch) -> Self {
-                Self { rows: batch.num_rows(), $($name: Cells::of(batch, stringify!($name)),)* }
+            /// The columns of a batch. A column that is not in it reads as null.
+            ///
+            /// # Errors
+            /// A column has values that are not its own.
+            pub(crate) fn new(batch: &RecordBatch) -> Result<Self, Unfit> {
+                Ok(Self { rows: batch.num_rows(), $($name: Cells::of(batch, stringify!($name))?,)* })
             }
 
             /// The value of row `row` in column number `column` of [`COLUMNS`].
@@ -258,16 +268,16 @@ columns! {
     probe: String, optional, words, [Loss], since 1;
     count: u64, optional, words, [Loss], since 1;
     process_start_ns: u64, optional, words, all, since 2;
-    weight: u32, optional, words, all, since 2;
+    weight: u64, optional, words, all, since 2;
     kernel_stack: String, optional, words, all, since 2;
     user_stack: String, optional, words, all, since 2;
     unmoved: u64, optional, words, [Batch], since 3;
-    thp_split: u32, optional, words, [Batch], since 4;
+    thp_split: u64, optional, words, [Batch], since 4;
     owner_pid: u32, optional, words, [Fault, Check, Mark, Migrate], since 5;
     owner_start_ns: u64, optional, words, [Fault, Check, Mark, Migrate], since 5;
     owner_comm: String, optional, words, [Fault, Check, Mark, Migrate], since 5;
     owner_cgroup_id: u64, optional, words, [Fault, Check, Mark, Migrate], since 5;
-    mappings: u32, optional, words, [Migrate], since 5;
+    mappings: u64, optional, words, [Migrate], since 5;
     wait_cause: String, optional, words, [Fault], since 5;
     wait_pid: u32, optional, words, [Fault], since 5;
     wait_tid: u32, optional, words, [Fault], since 5;
@@ -313,15 +323,20 @@ pub(crate) fn parquet_schema() -> Result<TypePtr, ParquetError> {
     Ok(ArrowSchemaConverter::new().schema_root(TABLE).convert(&schema())?.root_schema_ptr())
 }
 
-/// The rows of an older file with all columns of this version. The columns that it lacks are null.
+/// The rows of a file of another version or program, with all columns of this version. The columns that it lacks are null.
 ///
 /// # Errors
-/// A column is missing that every version has.
-pub(crate) fn widen(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+/// A column has values that are not its own, or a required one lacks values.
+pub(crate) fn conform(batch: &RecordBatch) -> Result<RecordBatch, String> {
     let rows = batch.num_rows();
-    let column =
-        |c: &Column| batch.column_by_name(c.name).cloned().unwrap_or_else(|| new_null_array(&c.data_type, rows));
-    RecordBatch::try_new(schema(), COLUMNS.iter().map(column).collect())
+    let column = |c: &Column| match batch.column_by_name(c.name) {
+        Some(found) => {
+            convert::to_stored(found, &c.data_type, c.unsigned).map_err(|unfit| unfit.in_column(c.name).to_string())
+        }
+        None => Ok(new_null_array(&c.data_type, rows)),
+    };
+    let columns = COLUMNS.iter().map(column).collect::<Result<_, _>>()?;
+    RecordBatch::try_new(schema(), columns).map_err(|error| error.to_string())
 }
 
 /// How files are written: encodings from [`COLUMNS`], zstd, statistics per row group, no page index. With the statistics, a
@@ -331,6 +346,7 @@ pub(crate) fn properties() -> WriterPropertiesBuilder {
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true)
+        .set_max_row_group_row_count(Some(MAX_GROUP_ROWS))
         .set_created_by(format!("{CREATED_BY_PREFIX}{}", env!("CARGO_PKG_VERSION")));
     for column in COLUMNS.iter().filter(|c| c.delta) {
         builder = builder

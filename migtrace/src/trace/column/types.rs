@@ -1,22 +1,27 @@
 //! Types of columns: how a writer stores a value, how a reader gets it, and how an exporter sees it.
 //!
+//! Stored numbers are signed, because Iceberg, Delta Lake and Spark have no unsigned types. An unsigned number is stored in
+//! two's complement: a kernel address is negative in the file, and itself again in a [`Value`].
+//!
 //! Text is read as the dictionaries of the file. A fast reader looks at each word once per batch, and no word is copied row
 //! by row.
 //!
-//! The columns themselves are in schema.rs.
+//! The columns themselves are in schema.rs. Reading other stored types, of older formats and other programs, is convert.rs'.
+
+use std::convert::identity;
 
 use arrow::{
     array::{
-        Array, ArrayRef, BooleanArray, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array,
-        UInt64Array,
+        Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray,
     },
-    datatypes::{DataType, Int32Type as DictionaryKey},
+    datatypes::{DataType, Int32Type as Key, Int64Type as Long},
 };
 use parquet::{
     data_type::{AsBytes, BoolType, ByteArray, ByteArrayType, Int32Type, Int64Type},
     file::statistics::Statistics,
 };
 
+use super::convert::{self, Unfit};
 use super::hash::{hash_of_number, hash_of_text};
 
 /// One value of one row, for exporters.
@@ -36,10 +41,16 @@ pub(crate) trait Cell {
     type Values;
     /// A value as a writer stores it.
     type Owned: Owned;
+    /// How it is stored.
     const TYPE: DataType;
+    /// Whether the values are unsigned numbers, stored in two's complement.
+    const IS_UNSIGNED: bool = false;
 
-    /// The values of `array`; `None` if it has another type.
-    fn values(array: &ArrayRef) -> Option<Self::Values>;
+    /// The values of `array`.
+    ///
+    /// # Errors
+    /// It has a type that is not converted, or a number that does not fit.
+    fn values(array: &ArrayRef) -> Result<Self::Values, Unfit>;
     /// The value of row `row`, which must be in the array; `None` if it is null.
     fn get(values: &Self::Values, row: usize) -> Option<Self::Native<'_>>;
     fn value(native: Self::Native<'_>) -> Value<'_>;
@@ -66,67 +77,78 @@ pub(crate) trait Owned: Ord + Send + 'static {
 }
 
 macro_rules! cells {
-    ($($type:ty, $values:ty, $data_type:ident, $physical:ty as $bits:ty, $statistics:ident, $value:expr;)*) => {$(
+    ($($type:ty as $owned:ty, $values:ty, $data_type:ident, $unsigned:literal, $array:expr, $store:expr, $load:expr, $value:expr;)*) => {$(
         impl Cell for $type {
             type Native<'a> = $type;
             type Values = $values;
-            type Owned = $type;
+            type Owned = $owned;
             const TYPE: DataType = DataType::$data_type;
+            const IS_UNSIGNED: bool = $unsigned;
 
-            fn values(array: &ArrayRef) -> Option<$values> {
-                array.as_any().downcast_ref::<$values>().cloned()
+            fn values(array: &ArrayRef) -> Result<$values, Unfit> {
+                $array(array)
             }
 
             fn get(values: &$values, row: usize) -> Option<Self::Native<'_>> {
-                values.is_valid(row).then(|| values.value(row))
+                values.is_valid(row).then(|| $load(values.value(row)))
             }
 
             fn value(native: Self::Native<'_>) -> Value<'_> {
                 $value(native)
             }
 
-            fn own(native: Self::Native<'_>) -> $type {
-                native
+            fn own(native: Self::Native<'_>) -> $owned {
+                $store(native)
             }
 
-            fn lend(owned: &$type) -> Self::Native<'_> {
-                *owned
+            fn lend(owned: &$owned) -> Self::Native<'_> {
+                $load(*owned)
             }
 
-            fn is(owned: &$type, native: Self::Native<'_>) -> bool {
-                *owned == native
+            fn is(owned: &$owned, native: Self::Native<'_>) -> bool {
+                *owned == $store(native)
             }
 
             fn hash(native: Self::Native<'_>) -> u64 {
                 hash_of_number(native as u64)
             }
         }
+    )*};
+}
 
+cells! {
+    bool as bool, BooleanArray, Boolean, false, convert::flags, identity, identity, Value::Bool;
+    i32 as i32, Int32Array, Int32, false, convert::signed::<Key>, identity, identity, |v| Value::Signed(i64::from(v));
+    i64 as i64, Int64Array, Int64, false, convert::signed::<Long>, identity, identity, Value::Signed;
+    u32 as i32, Int32Array, Int32, true, convert::unsigned::<Key>, u32::cast_signed, i32::cast_unsigned,
+        |v| Value::Unsigned(u64::from(v));
+    u64 as i64, Int64Array, Int64, true, convert::unsigned::<Long>, u64::cast_signed, i64::cast_unsigned, Value::Unsigned;
+}
+
+macro_rules! owned {
+    ($($type:ty, $physical:ty, $statistics:ident;)*) => {$(
         impl Owned for $type {
             type Physical = $physical;
 
-            fn physical(&self) -> $bits {
-                *self as $bits
+            fn physical(&self) -> $type {
+                *self
             }
 
             fn plain(&self, out: &mut Vec<u8>) {
-                out.extend_from_slice(self.physical().as_bytes());
+                out.extend_from_slice(self.as_bytes());
             }
 
             fn statistics(range: Option<(&Self, &Self)>, nulls: u64) -> Statistics {
-                let range = range.map(|(min, max)| (min.physical(), max.physical()));
-                Statistics::$statistics(range.map(|r| r.0), range.map(|r| r.1), None, Some(nulls), false)
+                Statistics::$statistics(range.map(|r| *r.0), range.map(|r| *r.1), None, Some(nulls), false)
             }
         }
     )*};
 }
 
-cells! {
-    bool, BooleanArray, Boolean, BoolType as bool, boolean, Value::Bool;
-    i32, Int32Array, Int32, Int32Type as i32, int32, |v| Value::Signed(i64::from(v));
-    i64, Int64Array, Int64, Int64Type as i64, int64, Value::Signed;
-    u32, UInt32Array, UInt32, Int32Type as i32, int32, |v| Value::Unsigned(u64::from(v));
-    u64, UInt64Array, UInt64, Int64Type as i64, int64, Value::Unsigned;
+owned! {
+    bool, BoolType, boolean;
+    i32, Int32Type, int32;
+    i64, Int64Type, int64;
 }
 
 impl Cell for String {
@@ -135,10 +157,11 @@ impl Cell for String {
     type Owned = Self;
     const TYPE: DataType = DataType::Utf8;
 
-    fn values(array: &ArrayRef) -> Option<Texts> {
-        let array = array.as_any().downcast_ref::<DictionaryArray<DictionaryKey>>()?;
-        let words = array.values().as_any().downcast_ref::<StringArray>()?;
-        Some(Texts { keys: array.keys().clone(), words: words.clone() })
+    fn values(array: &ArrayRef) -> Result<Texts, Unfit> {
+        let unfit = || Unfit::of_type(array.data_type());
+        let array = array.as_any().downcast_ref::<DictionaryArray<Key>>().ok_or_else(unfit)?;
+        let words = convert::utf8(array.values())?;
+        Ok(Texts { keys: array.keys().clone(), words: words.as_string().clone() })
     }
 
     fn get(values: &Texts, row: usize) -> Option<Self::Native<'_>> {
@@ -205,15 +228,20 @@ impl Texts {
     }
 }
 
-/// One column of a batch. Without values, all rows are null.
+/// One column of a batch.
 pub(crate) struct Cells<C: Cell> {
     pub(crate) name: &'static str,
     values: Option<C::Values>,
 }
 
 impl<C: Cell> Cells<C> {
-    pub(crate) fn of(batch: &RecordBatch, name: &'static str) -> Self {
-        Self { name, values: batch.column_by_name(name).and_then(C::values) }
+    /// The column `name` of `batch`; without it, all rows are null.
+    ///
+    /// # Errors
+    /// Its values are not this column's.
+    pub(crate) fn of(batch: &RecordBatch, name: &'static str) -> Result<Self, Unfit> {
+        let values = batch.column_by_name(name).map(C::values).transpose().map_err(|unfit| unfit.in_column(name))?;
+        Ok(Self { name, values })
     }
 
     /// The value of row `row`, which must be in the batch; `None` if it is null.

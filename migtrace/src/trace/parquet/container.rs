@@ -27,9 +27,10 @@ use super::{
     checksum::{self, TAIL},
     source::{Open, Source},
 };
+use crate::event::escape_control;
 use crate::trace::{
     error::{Error, Result},
-    schema::{COLUMNS, CREATED_BY_PREFIX},
+    schema::{self, COLUMNS, CREATED_BY_PREFIX},
 };
 
 /// Number of rows that are decoded at once.
@@ -44,6 +45,8 @@ pub(crate) struct Container {
     metadata: ArrowReaderMetadata,
     /// The same, with text read as dictionaries.
     dictionaries: ArrowReaderMetadata,
+    /// The program that wrote it, as the file names it.
+    created_by: Option<String>,
     /// Checksums of the row groups; `None` in a file that another program rewrote.
     checksums: Option<Vec<u32>>,
     /// What is wrong with a footer that could be read.
@@ -69,18 +72,20 @@ impl Container {
 
     fn of(source: Source, path: &Path) -> Result<Self> {
         let footer = read_footer(&source.open().map_err(Error::read(path))?, path)?;
+        let metadata = guarded(|| ParquetMetaDataReader::decode_metadata(&footer).map(Arc::new))
+            .map_err(|why| Error::damaged(path, "its footer", why))?;
+        let created_by = metadata.file_metadata().created_by().map(escape_control);
         let (metadata, dictionaries) = guarded(|| {
-            let metadata = Arc::new(ParquetMetaDataReader::decode_metadata(&footer)?);
             let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
             let plain = ArrowReaderMetadata::try_new(metadata.clone(), options.clone())?;
             let with_dictionaries = options.with_schema(with_dictionaries(plain.schema()));
             let dictionaries = ArrowReaderMetadata::try_new(metadata, with_dictionaries)?;
             Ok::<_, ParquetError>((plain, dictionaries))
         })
-        .map_err(|why| Error::damaged(path, "its footer", why))?;
-        let mut container = Self { path: path.to_owned(), source, metadata, dictionaries, checksums: None, flaw: None };
-        let created_by = container.metadata.metadata().file_metadata().created_by();
-        if created_by.is_some_and(|c| c.starts_with(CREATED_BY_PREFIX)) {
+        .map_err(|why| wrong(path, created_by.as_deref(), "its footer", why))?;
+        let mut container =
+            Self { path: path.to_owned(), source, metadata, dictionaries, created_by, checksums: None, flaw: None };
+        if is_own(container.created_by.as_deref()) {
             let checksums = container.value(checksum::KEY).and_then(checksum::groups);
             container.checksums = checksums.filter(|c| c.len() == container.groups().len());
             container.flaw = match &container.checksums {
@@ -99,6 +104,18 @@ impl Container {
     /// The footer is damaged.
     pub(crate) fn check_footer(&self) -> Result<()> {
         self.flaw.map_or(Ok(()), |flaw| Err(Error::damaged(&self.path, "its footer", flaw)))
+    }
+
+    /// The error for contents that are not a trace's: damage, unless another program wrote the file.
+    pub(crate) fn wrong(&self, place: impl Into<String>, why: impl ToString) -> Error {
+        wrong(&self.path, self.created_by.as_deref(), place, why)
+    }
+
+    /// Whether migtrace wrote the file with the columns of this version, so that row groups can be copied as they are.
+    pub(crate) fn has_this_layout(&self) -> bool {
+        let this = schema::parquet_schema();
+        is_own(self.created_by.as_deref())
+            && this.is_ok_and(|this| *self.metadata.parquet_schema().root_schema() == *this)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -124,7 +141,7 @@ impl Container {
     /// # Errors
     /// They cannot be read, are outside of the file, or do not match their checksum.
     pub(crate) fn group(&self, number: usize) -> Result<GroupBytes> {
-        let damaged = |why: &str| Error::damaged(&self.path, format!("row group {number}"), why);
+        let damaged = |why: &str| self.wrong(format!("row group {number}"), why);
         let group = &self.groups()[number];
         let file = self.source.open().map_err(Error::read(&self.path))?;
         let file_bytes = file.size().map_err(Error::read(&self.path))?;
@@ -153,16 +170,18 @@ impl Container {
         };
         let columns = self.metadata.parquet_schema();
         let is_wanted = |name: &str| wanted(name) && COLUMNS.iter().any(|c| c.name == name);
-        let wanted = (0..columns.num_columns()).filter(|i| is_wanted(columns.column(*i).name()));
+        // By path: a column of another program can have parts with the names of ours.
+        let wanted = (0..columns.num_columns()).filter(|i| is_wanted(&columns.column(*i).path().string()));
         self.reader_of(number, &self.dictionaries, ProjectionMask::leaves(columns, wanted.filter(holds_values)))
     }
 
-    /// Reads row group `number` with all columns, as written.
+    /// Reads row group `number` with all columns of a trace, as written.
     ///
     /// # Errors
     /// As [`Container::reader`].
     pub(crate) fn full_reader(&self, number: usize) -> Result<ParquetRecordBatchReader> {
-        self.reader_of(number, &self.metadata, ProjectionMask::all())
+        let columns = ProjectionMask::columns(self.metadata.parquet_schema(), COLUMNS.iter().map(|c| c.name));
+        self.reader_of(number, &self.metadata, columns)
     }
 
     fn reader_of(
@@ -179,13 +198,28 @@ impl Container {
                 .with_batch_size(BATCH_ROWS)
                 .build()
         })
-        .map_err(|why| Error::damaged(&self.path, format!("row group {number}"), why))
+        .map_err(|why| self.wrong(format!("row group {number}"), why))
     }
 }
 
-/// The schema with a dictionary for each text column of a trace.
+fn is_own(created_by: Option<&str>) -> bool {
+    created_by.is_some_and(|program| program.starts_with(CREATED_BY_PREFIX))
+}
+
+fn wrong(path: &Path, created_by: Option<&str>, place: impl Into<String>, why: impl ToString) -> Error {
+    if is_own(created_by) {
+        return Error::damaged(path, place, why);
+    }
+    let program = created_by.unwrap_or("another program").to_owned();
+    Error::Foreign { path: path.to_owned(), program, place: place.into(), why: why.to_string() }
+}
+
+/// The schema with a dictionary for each text column of a trace. Some programs do not mark text as such.
 fn with_dictionaries(schema: &Schema) -> SchemaRef {
-    let is_text = |f: &Field| *f.data_type() == DataType::Utf8 && COLUMNS.iter().any(|c| c.name == f.name());
+    let is_text = |f: &Field| {
+        let holds_text = matches!(f.data_type(), DataType::Utf8 | DataType::Binary);
+        holds_text && COLUMNS.iter().any(|c| c.name == f.name() && c.data_type == DataType::Utf8)
+    };
     let dictionary = || DataType::Dictionary(DataType::Int32.into(), DataType::Utf8.into());
     let fields = schema.fields().iter().map(|f| match is_text(f) {
         true => Arc::new(f.as_ref().clone().with_data_type(dictionary())),
@@ -216,6 +250,7 @@ fn read_footer(file: &Open<'_>, path: &Path) -> Result<Vec<u8>> {
     let mut magic = [0; 4];
     match file.read_exact_at(&mut magic, 0) {
         Ok(()) if &magic == b"PAR1" => {}
+        Ok(()) if &magic == b"PARE" => return Err(Error::Encrypted { path: path.to_owned() }),
         Err(e) if e.kind() != io::ErrorKind::UnexpectedEof => return Err(Error::read(path)(e)),
         _ => return Err(no_parquet()),
     }

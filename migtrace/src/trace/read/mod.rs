@@ -4,12 +4,14 @@ pub(crate) mod rows;
 
 use std::path::Path;
 
+use parquet::basic::Compression;
 use serde::Deserialize;
 
 use self::rows::{Events, GroupRows, Rows};
 use crate::{
     recording::{META_KEY, Meta},
     trace::{
+        column::convert::refuses,
         error::{Error, Result},
         parquet::container::{Container, rows_of},
         partial_dir,
@@ -44,7 +46,11 @@ impl Trace {
         }
     }
 
-    fn open_file(path: &Path) -> Result<Self> {
+    /// Opens a finished trace.
+    ///
+    /// # Errors
+    /// As [`Trace::open`].
+    pub(crate) fn open_file(path: &Path) -> Result<Self> {
         let (part, meta) = open_part(path)?;
         Ok(Self { truncated: meta.end_ns.is_none(), meta, parts: vec![part], left_out: Vec::new() })
     }
@@ -67,6 +73,11 @@ impl Trace {
             (None, false) => Err(left_out.swap_remove(0)),
             (None, true) => Err(Error::NothingToRecover { path: dir.to_owned() }),
         }
+    }
+
+    /// The Parquet files of the trace.
+    pub(crate) fn parts(&self) -> &[Container] {
+        &self.parts
     }
 
     /// The metadata; of a recording that was cut off, that of its last segment.
@@ -129,7 +140,7 @@ impl Trace {
     /// The events, one by one, with memory for one row group. An error is the last item.
     #[must_use]
     pub fn events(&self) -> Events<'_> {
-        Events::new(self.rows(), self.meta.format_version)
+        Events::new(self.rows(), self.meta.recorded_version())
     }
 
     /// All events.
@@ -171,27 +182,48 @@ fn read_meta(container: &Container) -> Result<Meta> {
     }
     let path = container.path();
     let Some(text) = container.value(META_KEY) else {
-        let why = format!("its metadata has no key {META_KEY}");
+        let why = format!("its metadata has no key {META_KEY}: a program that rewrites a trace must keep it");
         return Err(Error::NotTrace { path: path.to_owned(), why });
     };
-    let damaged = |e| Error::damaged(path, "its metadata", e);
-    let Version { format_version } = serde_json::from_str(text).map_err(damaged)?;
+    let wrong = |e| container.wrong("its metadata", e);
+    let Version { format_version } = serde_json::from_str(text).map_err(wrong)?;
     if format_version > FORMAT_VERSION {
         return Err(Error::Newer { path: path.to_owned(), found: format_version });
     }
-    serde_json::from_str(text).map_err(damaged)
+    serde_json::from_str(text).map_err(wrong)
 }
 
-/// Checks that a file of format `version` has the columns of that version, and that all columns have their type.
+/// Checks that a file of format `version` has the columns of that version, that their types can be read, and their codecs.
 fn check_schema(container: &Container, version: u32) -> Result<()> {
+    let fields = container.metadata().schema().fields();
     for column in COLUMNS {
-        let why = match container.metadata().schema().field_with_name(column.name) {
-            Ok(found) if *found.data_type() == column.data_type => continue,
-            Ok(found) => format!("column {} holds {}, not {}", column.name, found.data_type(), column.data_type),
-            Err(_) if column.since > version => continue,
-            Err(_) => format!("column {} is missing", column.name),
+        let mut found = fields.iter().filter(|field| field.name() == column.name);
+        let why = match (found.next(), found.next()) {
+            (Some(_), Some(_)) => format!("there are two columns {}", column.name),
+            (Some(field), None) => match refuses(&column.data_type, field.data_type()) {
+                Some(takes) => format!("column {} holds {}, not {takes}", column.name, field.data_type()),
+                None => continue,
+            },
+            (None, _) if column.since > version => continue,
+            (None, _) => format!("column {} is missing", column.name),
         };
-        return Err(Error::damaged(container.path(), "its schema", why));
+        return Err(container.wrong("its schema", why));
+    }
+    check_codecs(container)
+}
+
+/// Checks that the library can decompress the columns.
+fn check_codecs(container: &Container) -> Result<()> {
+    for (number, group) in container.groups().iter().enumerate() {
+        for chunk in group.columns().iter().filter(|chunk| chunk.column_path().parts().len() == 1) {
+            let (name, codec) = (chunk.column_path().string(), chunk.compression());
+            if matches!(codec, Compression::BROTLI(_) | Compression::LZO) && COLUMNS.iter().any(|c| c.name == name) {
+                let codec = codec.to_string();
+                let codec = codec.split('(').next().unwrap_or_default();
+                let why = format!("column {name} is compressed with {codec}: use zstd, snappy, gzip or LZ4");
+                return Err(container.wrong(format!("row group {number}"), why));
+            }
+        }
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
 use crate::event::Event;
 use crate::trace::{
+    column::convert::Unfit,
     error::{Error, Result},
     parquet::{
         catch_panic::guarded,
@@ -101,12 +102,11 @@ impl Group {
     /// The error for row `row` of the last batch, which has `batch_rows` rows.
     fn damaged(&self, part: &Container, row: usize, batch_rows: usize, why: impl ToString) -> Error {
         let place = format!("row group {}, row {}", self.number, self.rows - batch_rows + row);
-        Error::damaged(part.path(), place, why)
+        part.wrong(place, why)
     }
 
     fn next_batch(&mut self, part: &Container) -> Result<Option<RowBatch>> {
-        let damaged =
-            |rows, why| Error::damaged(part.path(), format!("row group {}, near row {rows}", self.number), why);
+        let damaged = |rows, why| part.wrong(format!("row group {}, near row {rows}", self.number), why);
         let batch = guarded(|| self.reader.next().transpose()).map_err(|why| damaged(self.rows, why))?;
         let Some(batch) = batch else {
             let promised = rows_of(&part.groups()[self.number]);
@@ -116,7 +116,8 @@ impl Group {
             return Ok(None);
         };
         self.rows += batch.num_rows();
-        Ok(Some(RowBatch::new(&batch)))
+        let unfit = |unfit: Unfit| self.damaged(part, unfit.row.unwrap_or(0), batch.num_rows(), unfit);
+        RowBatch::new(&batch).map(Some).map_err(unfit)
     }
 }
 
@@ -141,7 +142,7 @@ pub struct Events<'a> {
 }
 
 impl<'a> Events<'a> {
-    /// The events in rows of this version of the format.
+    /// The events in rows that were recorded in this version of the format.
     pub(crate) fn new(rows: Rows<'a>, format_version: u32) -> Self {
         Self { rows, decoder: RowReader::new(format_version), batch: None, next_row: 0 }
     }

@@ -57,8 +57,14 @@ impl<'a> Fields<'a> {
 
     pub(super) fn weight(&self) -> Result<Option<NonZeroU32>, BadRow> {
         let Some(weight) = self.batch.weight.get(self.row) else { return Ok(None) };
-        let none = || BadRow { column: "weight", found: Some(weight.to_string()) };
-        NonZeroU32::new(weight).map(Some).ok_or_else(none)
+        let bad = || BadRow { column: "weight", found: Some(weight.to_string()) };
+        u32::try_from(weight).ok().and_then(NonZeroU32::new).map(Some).ok_or_else(bad)
+    }
+
+    /// A 32-bit number in a 64-bit column.
+    pub(super) fn narrow(&self, cells: &Cells<u64>) -> Result<Option<u32>, BadRow> {
+        let narrow = |n: u64| u32::try_from(n).map_err(|_| BadRow { column: cells.name, found: Some(n.to_string()) });
+        cells.get(self.row).map(narrow).transpose()
     }
 
     /// The owner of the row's page.

@@ -1,6 +1,6 @@
 //! Turns events into rows.
 
-use std::{borrow::Cow, num::NonZeroU32};
+use std::borrow::Cow;
 
 use super::{
     batch, check, fault, loss, mark, migrate, region, request,
@@ -50,7 +50,7 @@ pub(crate) fn put_event<'e>(to: &mut impl Sink<'e>, event: &'e Event) {
     to.put(column::cgroup_id, event.cgroup_id);
     to.put(column::kind, event.body.kind());
     to.put_if(column::process_start_ns, event.process_start_ns);
-    to.put_if(column::weight, event.weight.map(NonZeroU32::get));
+    to.put_if(column::weight, event.weight.map(|weight| u64::from(weight.get())));
     to.put_if(column::kernel_stack, event.kernel_stack.as_deref());
     to.put_if(column::user_stack, event.user_stack.as_deref());
     if event.body.has_page() {

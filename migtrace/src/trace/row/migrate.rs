@@ -21,7 +21,7 @@ pub(super) fn put<'e>(to: &mut impl Sink<'e>, e: &'e Migrate) {
     to.put_if(column::unmap_ns, e.unmap_ns);
     to.put_if(column::copy_ns, e.copy_ns);
     to.put_if(column::remap_ns, e.remap_ns);
-    to.put_if(column::mappings, e.mappings);
+    to.put_if(column::mappings, e.mappings.map(u64::from));
 }
 
 pub(super) fn get(r: &Fields<'_>, words: &mut Shared) -> Result<Migrate, BadRow> {
@@ -39,6 +39,6 @@ pub(super) fn get(r: &Fields<'_>, words: &mut Shared) -> Result<Migrate, BadRow>
         unmap_ns: r.batch.unmap_ns.get(r.row),
         copy_ns: r.batch.copy_ns.get(r.row),
         remap_ns: r.batch.remap_ns.get(r.row),
-        mappings: r.batch.mappings.get(r.row),
+        mappings: r.narrow(&r.batch.mappings)?,
     })
 }

@@ -131,7 +131,12 @@ fn foreign(meta: Option<&str>) -> Vec<u8> {
 fn a_parquet_file_of_another_program_is_called_so() {
     let error = error(&foreign(None));
     assert!(matches!(error, Error::NotTrace { .. }), "{error}");
-    assert!(error.to_string().ends_with("but not a migtrace trace (its metadata has no key migtrace)"), "{error}");
+    assert!(
+        error.to_string().ends_with(
+            "but not a migtrace trace (its metadata has no key migtrace: a program that rewrites a trace must keep it)"
+        ),
+        "{error}"
+    );
 }
 
 #[test]
@@ -147,9 +152,9 @@ fn a_newer_format_is_refused_before_anything_else_is_looked_at() {
 }
 
 #[test]
-fn metadata_that_cannot_be_read_and_columns_that_lack_are_damage() {
+fn metadata_that_cannot_be_read_and_columns_that_lack_are_named() {
     let place = |meta: &str| match error(&foreign(Some(meta))) {
-        Error::Damaged { place, why, .. } => format!("{place}: {why}"),
+        Error::Foreign { place, why, .. } => format!("{place}: {why}"),
         other => panic!("{other}"),
     };
     assert!(place("{").starts_with("its metadata: "), "{}", place("{"));
@@ -158,7 +163,7 @@ fn metadata_that_cannot_be_read_and_columns_that_lack_are_damage() {
 }
 
 #[test]
-fn a_column_that_an_older_version_lacks_is_damage_in_this_one() {
+fn a_column_that_an_older_version_lacks_must_be_in_this_one() {
     let (_dir, path) = file(include_bytes!("format-1.parquet"));
     let mut writer =
         ArrowWriter::try_new(Vec::new(), Container::open(&path).expect("opened").metadata().schema().clone(), None)
@@ -166,7 +171,7 @@ fn a_column_that_an_older_version_lacks_is_damage_in_this_one() {
     let meta = serde_json::to_string(&final_meta()).expect("JSON");
     writer.append_key_value_metadata(KeyValue::new(META_KEY.to_owned(), meta));
     let error = error(&writer.into_inner().expect("a file")).to_string();
-    assert!(error.ends_with("damaged at its schema: column process_start_ns is missing"), "{error}");
+    assert!(error.ends_with("its schema is not as in a trace: column process_start_ns is missing"), "{error}");
 }
 
 #[test]

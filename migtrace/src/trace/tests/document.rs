@@ -21,8 +21,6 @@ fn the_document_lists_the_columns_with_type_and_kinds() {
         DataType::Boolean => "bool",
         DataType::Int32 => "i32",
         DataType::Int64 => "i64",
-        DataType::UInt32 => "u32",
-        DataType::UInt64 => "u64",
         DataType::Utf8 => "text",
         other => panic!("{other}"),
     };

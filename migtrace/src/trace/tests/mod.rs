@@ -1,20 +1,24 @@
 //! Tests of the format: round trips, files and directories, damage.
 
 mod columns;
+mod convert;
 mod damage;
 mod document;
 mod files;
+mod foreign;
+mod older;
 mod output;
 mod round_trip;
 
-use std::path::Path;
+use std::{num::NonZeroU32, path::Path};
 
 use super::Writer;
 use crate::event::{
-    Access, Batch, Body, Cause, Check, CheckPath, Comm, Event, Fault, FaultClass, Loss, Mark, Migrate, Outcome, Phase,
-    Policy, Region, RegionClass, Request, RequestName, Task, TaskEvent, Verdict, Work,
+    Access, Batch, Body, Cause, Check, CheckPath, Comm, Event, Fault, FaultClass, Loss, Mark, Migrate, Outcome, Owner,
+    OwnerProcess, Phase, Policy, ProcessId, Region, RegionClass, Request, RequestName, Task, TaskEvent, Verdict, Wait,
+    Work,
 };
-use crate::recording::Meta;
+use crate::recording::{Meta, OwnCost, ProbeAccount, ProgramCost};
 
 /// Metadata as a recording would have it.
 fn meta() -> Meta {
@@ -201,6 +205,63 @@ fn others() -> Vec<Event> {
         Body::Loss(Loss { probe: "fault".into(), cause: "ring_full".into(), count: 5 }),
     ];
     bodies.into_iter().zip(100..).map(|(body, ts_ns)| event(ts_ns, body)).collect()
+}
+
+/// Every kind, with what format `version` added to format 1.
+fn with_later_columns(version: u32) -> Vec<Event> {
+    let moved =
+        Task { what: TaskEvent::Moved, from_node: Some(0), to_node: Some(1), target_pid: None, pages: Some(12) };
+    let batch = Batch {
+        asked: None,
+        succeeded: 9,
+        failed: 0,
+        unmoved: (version >= 3).then_some(4),
+        thp_split: (version >= 4).then_some(2),
+        cause: Cause::Hotplug,
+        work: Work::Migrate("sync".into()),
+        latency_ns: 1,
+    };
+    let more = [Body::Task(moved), Body::from(batch)].map(|body| Event::at(1, body));
+    let owners = if version >= 5 { with_owners() } else { Vec::new() };
+    let events = every_kind().into_iter().chain(more).chain(owners).map(|event| Event {
+        process_start_ns: Some(u64::MAX),
+        weight: NonZeroU32::new(7),
+        kernel_stack: Some("entry;asm_exc_page_fault;handle_mm_fault".into()),
+        user_stack: Some("main;touch \u{e9}".into()),
+        ..event
+    });
+    events.collect()
+}
+
+/// Events with what format 5 added.
+fn with_owners() -> Vec<Event> {
+    let Body::Fault(touched) = fault(1, 3).body else { panic!("a fault") };
+    let wait = Wait { cause: Cause::Cpuset, pid: 2, tid: 3, comm: Comm::from("kworker"), inaccessible_ns: 4 };
+    let wait = Some(Box::new(wait));
+    let touched = Fault { order: Some(18), class: Some(FaultClass::MigrationWait), wait, ..touched };
+    let Body::Migrate(shared) = migrate(1).body else { panic!("a migration") };
+    let shared = Event::at(1, Body::from(Migrate { mappings: Some(2), ..*shared }));
+    let owner = OwnerProcess {
+        process: ProcessId { pid: 77, start_ns: Some(5) },
+        comm: Comm::from("redis-server"),
+        cgroup_id: 6,
+    };
+    let owners = [Owner::Other(Box::new(owner)), Owner::Unknown].map(|owner| Event { owner, ..shared.clone() });
+    [Event::at(1, Body::Fault(touched))].into_iter().chain(owners).collect()
+}
+
+/// The metadata of a recording of [`with_later_columns`].
+fn later_meta() -> Meta {
+    let program = ProgramCost { name: "fault".into(), run_ns: Some(1), run_count: None, missed: Some(2) };
+    let lost = [("ring_full".into(), 5)].into();
+    Meta {
+        own_cost: Some(OwnCost { programs: vec![program], max_rss_bytes: Some(3), ..OwnCost::default() }),
+        cgroups: [(1 << 40, "/user.slice".to_owned())].into(),
+        filter: Some("pid == 7".into()),
+        sample: NonZeroU32::new(7),
+        account: vec![ProbeAccount { seen: 8, stored: 3, lost, ..ProbeAccount::empty("fault".into()) }],
+        ..final_meta()
+    }
 }
 
 /// Writes `events` as a finished trace.

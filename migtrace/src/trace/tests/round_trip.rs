@@ -1,13 +1,9 @@
-use std::{collections::BTreeSet, num::NonZeroU32};
+use std::collections::BTreeSet;
 
-use super::{every_kind, fault, final_meta, migrate, request, write};
+use super::{every_kind, fault, final_meta, later_meta, migrate, request, with_later_columns, write};
 use crate::{
-    event::{
-        Batch, Body, Cause, Comm, Event, Fault, FaultClass, Migrate, Owner, OwnerProcess, ProcessId, Task, TaskEvent,
-        Wait, Work,
-    },
-    recording::{Meta, OwnCost, ProgramCost},
-    trace::{COLUMNS, FORMAT_VERSION, Trace, Value, Writer, recover},
+    event::{Body, Comm, Event},
+    trace::{COLUMNS, FORMAT_VERSION, Trace, Value, Writer},
 };
 
 #[test]
@@ -26,89 +22,11 @@ fn events_of_every_kind_come_back_as_they_were() {
     assert_eq!(kinds.len(), 10, "every kind is tested");
 }
 
-/// A trace of format 1 with every kind of event, as `write` of that version made it.
-const FORMAT_1: &[u8] = include_bytes!("format-1.parquet");
-
-#[test]
-fn a_trace_of_format_1_is_read() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let path = dir.path().join("run.parquet");
-    std::fs::write(&path, FORMAT_1).expect("written");
-    let trace = Trace::open(&path).expect("opened");
-    assert_eq!(trace.read_all().expect("read"), every_kind());
-    assert_eq!(*trace.meta(), Meta { format_version: 1, ..final_meta() });
-    // Unknown, and not processes without a command.
-    assert!(trace.meta().processes.is_empty());
-}
-
-/// A recording of format 3, of eight pages that one mbind migrated.
-const FORMAT_3: &[u8] = include_bytes!("format-3.parquet");
-
-#[test]
-fn a_trace_of_format_3_is_read() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let path = dir.path().join("run.parquet");
-    std::fs::write(&path, FORMAT_3).expect("written");
-    let trace = Trace::open(&path).expect("opened");
-    let events = trace.read_all().expect("read");
-    let batches = events.iter().filter_map(|e| if let Body::Batch(batch) = &e.body { Some(batch) } else { None });
-    let batches: Vec<_> = batches.map(|b| (b.succeeded, b.unmoved, b.thp_split)).collect();
-    assert_eq!((trace.meta().format_version, batches), (3, vec![(8, Some(0), None)]));
-    assert!(trace.meta().processes.is_empty());
-}
-
 #[test]
 fn what_later_formats_added_comes_back() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("run.parquet");
-    let moved = Task {
-        what: TaskEvent::Moved,
-        from_node: Some(0),
-        to_node: Some(1),
-        target_pid: None,
-        pages: Some(12),
-        latency_ns: None,
-    };
-    let batch = Batch {
-        asked: None,
-        succeeded: 9,
-        failed: 0,
-        unmoved: Some(4),
-        thp_split: Some(2),
-        cause: Cause::Hotplug,
-        work: Work::Migrate("sync".into()),
-        latency_ns: 1,
-    };
-    let Body::Fault(touched) = fault(1, 3).body else { panic!("a fault") };
-    let wait = Wait { cause: Cause::Cpuset, pid: 2, tid: 3, comm: Comm::from("kworker"), inaccessible_ns: 4 };
-    let wait = Some(Box::new(wait));
-    let touched = Fault { order: Some(18), class: Some(FaultClass::MigrationWait), wait, ..touched };
-    let more = [Body::Task(moved), Body::from(batch), Body::Fault(touched)].map(|body| Event::at(1, body));
-    let Body::Migrate(shared) = migrate(1).body else { panic!("a migration") };
-    let shared = Event::at(1, Body::from(Migrate { mappings: Some(2), ..*shared }));
-    let owner = OwnerProcess {
-        process: ProcessId { pid: 77, start_ns: Some(5) },
-        comm: Comm::from("redis-server"),
-        cgroup_id: 6,
-    };
-    let owners = [Owner::Other(Box::new(owner)), Owner::Unknown].map(|owner| Event { owner, ..shared.clone() });
-    let more = more.into_iter().chain(owners);
-    let events = every_kind().into_iter().chain(more).map(|event| Event {
-        process_start_ns: Some(u64::MAX),
-        weight: NonZeroU32::new(7),
-        kernel_stack: Some("entry;asm_exc_page_fault;handle_mm_fault".into()),
-        user_stack: Some("main;touch \u{e9}".into()),
-        ..event
-    });
-    let events = events.collect::<Vec<_>>();
-    let program = ProgramCost { name: "fault".into(), run_ns: Some(1), run_count: None, missed: Some(2) };
-    let meta = Meta {
-        own_cost: Some(OwnCost { programs: vec![program], max_rss_bytes: Some(3), ..OwnCost::default() }),
-        cgroups: [(1 << 40, "/user.slice".to_owned())].into(),
-        filter: Some("pid == 7".into()),
-        sample: NonZeroU32::new(7),
-        ..final_meta()
-    };
+    let (events, meta) = (with_later_columns(FORMAT_VERSION), later_meta());
     let mut writer = Writer::create(&path, &meta).expect("a writer");
     events.iter().for_each(|e| writer.push(e).expect("pushed"));
     writer.finish(&meta).expect("finished");
@@ -116,25 +34,6 @@ fn what_later_formats_added_comes_back() {
     let trace = Trace::open(&path).expect("opened");
     assert_eq!(trace.read_all().expect("read"), events);
     assert_eq!(*trace.meta(), meta);
-}
-
-#[test]
-fn a_recording_of_format_1_is_recovered_in_this_version() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let path = dir.path().join("run.parquet");
-    let partial = dir.path().join("run.parquet.partial");
-    std::fs::create_dir(&partial).expect("made");
-    std::fs::write(partial.join("000001.parquet"), FORMAT_1).expect("written");
-    recover(&path, None).expect("recovered");
-    let trace = Trace::open(&path).expect("opened");
-    // Nothing is known of owners, because that format does not have them.
-    let without_owner = |event: Event| {
-        let owner = if event.body.has_page() { Owner::Unknown } else { Owner::Actor };
-        Event { owner, ..event }
-    };
-    let expected: Vec<_> = every_kind().into_iter().map(without_owner).collect();
-    assert_eq!(trace.read_all().expect("read"), expected);
-    assert_eq!(trace.meta().format_version, FORMAT_VERSION);
 }
 
 #[test]

@@ -2,13 +2,13 @@
 //!
 //! Row groups are copied without encoding them again. Only small ones are encoded together. A quiet recording has a
 //! segment every second, and each row group costs a footer entry per column. Parquet allows 32767 row groups, which are
-//! nine hours. Row groups of an older version of the format are encoded again, too, because columns are added; and those of
-//! which only some rows are recent enough.
+//! nine hours. Row groups of an older version of the format, or of another program, are encoded again, too, because columns are
+//! added or converted; and those of which only some rows are recent enough.
 
 use std::{io::Write, path::Path};
 
 use arrow::{
-    array::{BooleanArray, RecordBatch, UInt64Array},
+    array::{BooleanArray, Int64Array, RecordBatch},
     compute::filter_record_batch,
     error::ArrowError,
 };
@@ -28,7 +28,7 @@ use crate::{
             checksum,
             container::{Container, GroupBytes, rows_of},
         },
-        schema::{self, COLUMNS},
+        schema,
     },
 };
 
@@ -45,7 +45,7 @@ pub(super) struct Join<'a, W: Write + Send> {
     path: &'a Path,
     out: SerializedFileWriter<W>,
     checksums: Vec<u32>,
-    /// Row groups that are small or lack columns of this version, and wait for more: segment and number in it.
+    /// Row groups that are small or have not the layout of this version, and wait for more: segment and number in it.
     small: Vec<(Container, usize)>,
     small_rows: usize,
     /// Rows before this time are left out, ns.
@@ -65,10 +65,11 @@ impl<'a, W: Write + Send> Join<'a, W> {
     /// Adds the rows of a segment.
     pub(super) fn add(&mut self, segment: &Container) -> Result<()> {
         segment.check_footer()?;
+        let has_this_layout = segment.has_this_layout();
         for (number, group) in segment.groups().iter().enumerate() {
             let rows = rows_of(group);
             let is_whole = self.from_ns == 0 || first_ns(group).is_some_and(|first| first >= self.from_ns);
-            if rows >= SMALL_ROWS && group.num_columns() == COLUMNS.len() && is_whole {
+            if rows >= SMALL_ROWS && has_this_layout && is_whole {
                 self.add_small()?;
                 self.take_over(segment, number)?;
                 continue;
@@ -97,18 +98,18 @@ impl<'a, W: Write + Send> Join<'a, W> {
         self.small_rows = 0;
         let small = std::mem::take(&mut self.small);
         if let [(segment, number)] = small.as_slice()
-            && segment.groups()[*number].num_columns() == COLUMNS.len()
+            && segment.has_this_layout()
             && self.from_ns == 0
         {
             return self.take_over(segment, *number);
         }
         let mut together = Segment::new(self.path)?;
         for (segment, number) in &small {
-            let damaged = |why: String| Error::damaged(segment.path(), format!("row group {number}"), why);
+            let wrong = |why: String| segment.wrong(format!("row group {number}"), why);
             let mut reader = segment.full_reader(*number)?;
-            while let Some(batch) = guarded(|| reader.next().transpose()).map_err(damaged)? {
-                let batch = self.from(&batch).and_then(|batch| schema::widen(&batch));
-                together.write(&batch.map_err(|e| damaged(e.to_string()))?)?;
+            while let Some(batch) = guarded(|| reader.next().transpose()).map_err(wrong)? {
+                let batch = schema::conform(&batch).map_err(wrong)?;
+                together.write(&self.from(&batch).map_err(|e| wrong(e.to_string()))?)?;
             }
         }
         let (bytes, groups) = together.into_groups()?;
@@ -125,9 +126,10 @@ impl<'a, W: Write + Send> Join<'a, W> {
 
     /// The rows of `batch` that are not too old.
     fn from(&mut self, batch: &RecordBatch) -> std::result::Result<RecordBatch, ArrowError> {
-        let times = batch.column_by_name(TIME).and_then(|times| times.as_any().downcast_ref::<UInt64Array>());
+        let times = batch.column_by_name(TIME).and_then(|times| times.as_any().downcast_ref::<Int64Array>());
         let Some(times) = times.filter(|_| self.from_ns > 0) else { return Ok(batch.clone()) };
-        let kept: BooleanArray = times.iter().map(|time| Some(time.is_none_or(|time| time >= self.from_ns))).collect();
+        let kept: BooleanArray =
+            times.iter().map(|time| Some(time.is_none_or(|time| time.cast_unsigned() >= self.from_ns))).collect();
         self.left_out += (kept.len() - kept.true_count()) as u64;
         filter_record_batch(batch, &kept)
     }

@@ -1,5 +1,6 @@
 //! Writing a trace: while it is recorded, and from a recording that was cut off.
 
+pub(crate) mod convert;
 pub(crate) mod dump;
 mod encoder_thread;
 mod join;

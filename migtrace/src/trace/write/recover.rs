@@ -55,7 +55,7 @@ pub fn recover(path: &Path, out: Option<&Path>) -> Result<Recovered> {
         }
     }
     // The joined file has this version's columns.
-    let meta = meta.map(|meta| Meta { format_version: FORMAT_VERSION, ..meta });
+    let meta = meta.map(|meta: Meta| meta.in_version(FORMAT_VERSION));
     let Some(meta) = meta else { return Err(Error::NothingToRecover { path: partial.dir }) };
     // Another name can be on another disk: the usual reason for it is that this disk is full.
     let temporary = if out == trace { partial.temporary() } else { partial_dir::with_suffix(out, ".joining") };
