@@ -309,7 +309,7 @@ mod tests {
             ("move a to x", "invalid nodes \"x\": use numbers below 1024 like 0,2-3, or * for all"),
             (
                 "madvise a large",
-                "unknown advice \"large\": use huge, nohuge, collapse, cold, pageout, willneed, dontneed",
+                "unknown advice \"large\": use huge, nohuge, collapse, cold, pageout, willneed, dontneed, soft_offline",
             ),
             ("cpu x", "invalid CPUs \"x\": use numbers below 1024 like 0,2-3, or * for all"),
             ("sleep x", "invalid number of milliseconds \"x\"; usage: sleep <ms>"),

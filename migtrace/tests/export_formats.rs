@@ -73,7 +73,7 @@ fn json_lines_are_flat_objects_without_nulls() {
     let expected = [
         format!(r#"{{"ts_ns":1,{common},"kind":"phase","text":"x"}}"#),
         format!(
-            r#"{{"ts_ns":2,{common},"kind":"migrate","addr":140737488351232,"result":"failed","order":2,"src_nid":0,"dst_nid":1,"reason":"busy","old_pfn":3,"pages":4,"cause":"mbind"}}"#
+            r#"{{"ts_ns":2,{common},"kind":"migrate","addr":140737488351232,"result":"failed","order":2,"src_nid":0,"dst_nid":1,"reason":"busy","old_pfn":3,"pages":4,"cause":"mbind","owner_pid":7,"owner_comm":"a,\u001bb","owner_cgroup_id":9}}"#
         ),
         format!(r#"{{"ts_ns":3,{common},"kind":"region","addr":1,"class":"file","name":"a\nb \"c\"","len":2}}"#),
     ];

@@ -97,8 +97,10 @@ fn process(pid: u32) -> impl Iterator<Item = Event> {
             class,
             major: Some(false),
             nid,
+            order: None,
             latency_ns,
             result: None,
+            wait: None,
         })
     };
     let regions = (0..REGIONS).map(move |n| event(n, region(n)));
