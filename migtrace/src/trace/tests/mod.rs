@@ -209,8 +209,14 @@ fn others() -> Vec<Event> {
 
 /// Every kind, with what format `version` added to format 1.
 fn with_later_columns(version: u32) -> Vec<Event> {
-    let moved =
-        Task { what: TaskEvent::Moved, from_node: Some(0), to_node: Some(1), target_pid: None, pages: Some(12) };
+    let moved = Task {
+        what: TaskEvent::Moved,
+        from_node: Some(0),
+        to_node: Some(1),
+        target_pid: None,
+        pages: Some(12),
+        latency_ns: None,
+    };
     let batch = Batch {
         asked: None,
         succeeded: 9,
@@ -247,7 +253,15 @@ fn with_owners() -> Vec<Event> {
         cgroup_id: 6,
     };
     let owners = [Owner::Other(Box::new(owner)), Owner::Unknown].map(|owner| Event { owner, ..shared.clone() });
-    [Event::at(1, Body::Fault(touched))].into_iter().chain(owners).collect()
+    let scanned = Task {
+        what: TaskEvent::Scanned,
+        from_node: None,
+        to_node: None,
+        target_pid: None,
+        pages: None,
+        latency_ns: Some(6),
+    };
+    [Body::Fault(touched), Body::Task(scanned)].map(|body| Event::at(1, body)).into_iter().chain(owners).collect()
 }
 
 /// The metadata of a recording of [`with_later_columns`].
