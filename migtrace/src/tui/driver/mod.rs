@@ -5,7 +5,6 @@ pub mod config;
 pub(crate) mod feed;
 pub mod input;
 pub(crate) mod job_control;
-pub(crate) mod numa_maps;
 pub(crate) mod output;
 pub mod recorder;
 pub mod replay;

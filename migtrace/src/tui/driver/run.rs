@@ -16,15 +16,17 @@ use super::{
     feed::Feed,
     input,
     job_control::Who,
-    numa_maps,
     recorder::Recorder,
     save,
     source::{Control, Controlled, Source},
     term::{Term, is_gone},
 };
-use crate::tui::{
-    state::{app::App, effect::Effect, numa_maps::NumaMaps, session},
-    view::theme::Theme,
+use crate::{
+    live::host::numa_maps::{self, NumaMaps},
+    tui::{
+        state::{app::App, effect::Effect, session},
+        view::theme::Theme,
+    },
 };
 
 /// Time between two frames. A key is answered by a frame at once.

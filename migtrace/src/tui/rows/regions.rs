@@ -7,14 +7,10 @@ use super::{
 use crate::{
     event::ProcessId,
     event::escape_control,
+    live::host::numa_maps::{Mapping, NumaMaps},
     model::live::{State, counts::Counts, nodes::Nodes, process::Process},
     text::quantity,
-    tui::state::{
-        app::App,
-        numa_maps::{Mapping, NumaMaps},
-        selection::RowKey,
-        session::Source,
-    },
+    tui::state::{app::App, selection::RowKey, session::Source},
     units::PAGE_BYTES,
 };
 

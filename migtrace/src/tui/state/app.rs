@@ -8,7 +8,6 @@ use super::{
     details::Details,
     keymap::Keymap,
     log_lines::LogLines,
-    numa_maps::NumaMaps,
     process_table::ProcessTable,
     prompt::Prompt,
     selection::Choice,
@@ -19,6 +18,7 @@ use crate::{
     event::Event,
     event::ProcessId,
     filter::Filter,
+    live::host::numa_maps::NumaMaps,
     model::live::State,
     recording::{Meta, ProcessDetails, Topology},
 };

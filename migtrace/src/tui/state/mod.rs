@@ -8,7 +8,6 @@ pub mod effect;
 pub mod key;
 pub mod keymap;
 pub(crate) mod log_lines;
-pub(crate) mod numa_maps;
 pub(crate) mod process_table;
 pub(crate) mod prompt;
 pub(crate) mod selection;
