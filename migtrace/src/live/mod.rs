@@ -18,4 +18,5 @@ pub mod ring;
 pub mod scope;
 pub mod session;
 pub mod symbols;
+pub mod traced_command;
 pub mod workload;

@@ -8,7 +8,7 @@ use std::{
         unix::process::{CommandExt, ExitStatusExt},
     },
     path::Path,
-    process::{Command, ExitStatus},
+    process::{Child, Command, ExitStatus},
     thread,
 };
 
@@ -104,7 +104,7 @@ pub struct Workload {
     pub pid: u32,
     command: String,
     go: io::PipeWriter,
-    thread: thread::JoinHandle<io::Result<ExitStatus>>,
+    thread: thread::JoinHandle<io::Result<Child>>,
 }
 
 impl Workload {
@@ -129,9 +129,7 @@ impl Workload {
         let thread = thread::Builder::new().name("migtrace-workload".to_owned()).spawn(move || {
             let child = command.spawn();
             drop((pid_writer, go_reader));
-            // Waiting needs no capabilities.
-            privilege::keep(CapabilitySet::empty());
-            child?.wait()
+            child
         })?;
         let mut pid = [0; 4];
         pid_reader.read_exact(&mut pid)?;
@@ -151,8 +149,24 @@ impl Workload {
     /// # Errors
     /// If the command could not be executed.
     pub fn wait(self) -> Result<ExitStatus, NotStarted> {
-        let waited = self.thread.join().expect("the waiting thread does not panic");
-        waited.map_err(|error| NotStarted::new(&self.command, &error))
+        let command = self.command.clone();
+        let mut child = self.started()?;
+        // Waiting needs no capabilities.
+        let waiting = thread::spawn(move || {
+            privilege::keep(CapabilitySet::empty());
+            child.wait()
+        });
+        let waited = waiting.join().expect("the waiting thread does not panic");
+        waited.map_err(|error| NotStarted::new(&command, &error))
+    }
+
+    /// Waits until it has been executed, and leaves it to the caller to wait for its exit.
+    ///
+    /// # Errors
+    /// If the command could not be executed. It has been waited for then.
+    pub fn started(self) -> Result<Child, NotStarted> {
+        let started = self.thread.join().expect("the forking thread does not panic");
+        started.map_err(|error| NotStarted::new(&self.command, &error))
     }
 }
 
@@ -209,7 +223,8 @@ mod tests {
     fn a_command_that_is_not_started_exits_silently() {
         let Workload { go, thread, .. } = Workload::hold(&argv(&["sh", "-c", "exit 3"]), None).expect("a process");
         drop(go);
-        assert_eq!(shell_status(thread.join().expect("no panic").expect("exited")), NOT_STARTED);
+        let mut child = thread.join().expect("no panic").expect("forked");
+        assert_eq!(shell_status(child.wait().expect("exited")), NOT_STARTED);
     }
 
     #[test]
