@@ -12,6 +12,7 @@ pub mod export;
 pub mod filter;
 pub mod live;
 pub mod log;
+pub mod map;
 pub mod metrics;
 pub mod model;
 pub mod output_file;

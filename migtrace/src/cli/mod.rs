@@ -13,6 +13,9 @@ mod follow;
 mod load;
 mod log;
 mod log_live;
+mod map;
+mod map_output;
+mod map_progress;
 mod memtoy;
 mod output;
 mod page;
@@ -37,6 +40,7 @@ use std::{
 use clap::{CommandFactory, Parser, Subcommand};
 use migtrace::{
     live::{session::SessionError, workload::NotStarted},
+    map::ReadError,
     serve::http::ListenError,
 };
 use streams::say;
@@ -60,6 +64,7 @@ enum Command {
     Doctor(doctor::Args),
     Export(export::Args),
     Log(log::Args),
+    Map(map::Args),
     Memtoy(memtoy::Args),
     Page(page::Args),
     Record(Box<record::Args>),
@@ -69,6 +74,8 @@ enum Command {
     Top(top::Args),
 }
 
+/// Exit status for a partial failure.
+pub(crate) const EXIT_PARTIAL: u8 = 1;
 /// Exit status for wrong usage or bad input.
 pub(crate) const EXIT_USAGE: u8 = 2;
 /// Exit status if the machine lacks something (EX_UNAVAILABLE in sysexits.h).
@@ -89,6 +96,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Log(args) => log::run(&args, cli.verbose),
+        Command::Map(args) => map::run(&args),
         Command::Memtoy(args) => memtoy::run(&args),
         Command::Page(args) => page::run(&args),
         Command::Record(args) => record::run(&args, cli.verbose),
@@ -137,6 +145,11 @@ fn exit_status(error: &anyhow::Error) -> u8 {
     }
     if error.chain().any(|e| e.is::<SessionError>() || e.is::<ListenError>()) {
         return EXIT_UNAVAILABLE;
+    }
+    match error.downcast_ref::<ReadError>() {
+        Some(ReadError::Gone(_)) => return EXIT_PARTIAL,
+        Some(ReadError::Denied(_) | ReadError::NoPagemap) => return EXIT_UNAVAILABLE,
+        _ => {}
     }
     EXIT_USAGE
 }

@@ -98,7 +98,7 @@ pub fn is_running(pid: u32, started_at_ns: u64) -> bool {
 }
 
 /// Resolution of times in /proc, ns.
-pub(super) const TICK_NS: u64 = 10_000_000;
+pub const TICK_NS: u64 = 10_000_000;
 
 fn look_up(pid: u32) -> Option<u64> {
     started_ns(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)

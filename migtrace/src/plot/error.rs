@@ -11,6 +11,9 @@ pub enum PlotError {
     /// This run has nothing to draw.
     #[error("{0} has no syscall that migrates a range of pages: nothing to draw")]
     Nothing(String),
+    /// The process has no pages.
+    #[error("the process has no pages: nothing to draw")]
+    NoPages,
     /// The built-in font could not be read.
     #[error("the built-in font is damaged")]
     Font,

@@ -1,4 +1,4 @@
-//! Plots for talks and reports: timelines of a range of pages. The file's ending selects SVG or PNG.
+//! Plots for talks and reports: timelines of a range of pages, and maps of a process. The file's ending selects SVG or PNG.
 //!
 //! This module owns content and look of a plot. It uses the model, and writes one file. The font is built in, so that a host
 //! without fonts draws the same.
@@ -8,19 +8,23 @@ mod canvas;
 mod color;
 mod draw;
 mod error;
+mod file;
 mod legend;
+mod map;
 mod panel;
 mod timeline;
 
 use std::path::Path;
 
-use plotters::{backend::SVGBackend, prelude::*, style::register_font};
+use plotters::prelude::*;
 
 pub use color::PALETTE;
 pub use error::PlotError;
+pub use file::check_name;
 
-use crate::{model::Run, output_file, text};
-use canvas::FONT;
+use crate::{map::Map, model::Run, text};
+use canvas::Area;
+use file::Drawing;
 use timeline::Timeline;
 
 /// Width of every plot, pixels.
@@ -32,25 +36,33 @@ const HEIGHTS: [u32; 2] = [420, 700];
 /// # Errors
 /// If the ending is neither `.svg` nor `.png`, a run has nothing to show, or the file cannot be written.
 pub fn timeline(runs: &[(&str, &Run)], path: &Path) -> Result<(), PlotError> {
-    let ending = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+    file::check_name(path)?;
     let panels = runs
         .iter()
         .map(|(name, run)| Timeline::new(run, name).ok_or_else(|| PlotError::Nothing((*name).to_string())))
         .collect::<Result<Vec<_>, _>>()?;
-    register_font(FONT, FontStyle::Normal, dejavu::sans::regular()).map_err(|_| PlotError::Font)?;
-    register_font(FONT, FontStyle::Bold, dejavu::sans::bold()).map_err(|_| PlotError::Font)?;
-    let note = note(runs);
     let size = (WIDTH, HEIGHTS[usize::from(panels.len() > 1)]);
-    // The library would give a new file the umask's mode; it keeps owner and mode of one that exists.
-    let create = || output_file::create(path).map_err(PlotError::Create);
-    match ending.as_deref() {
-        Some("svg") => {
-            create().and_then(|_| draw::all(&SVGBackend::new(path, size).into_drawing_area(), &panels, &note))
-        }
-        Some("png") => {
-            create().and_then(|_| draw::all(&BitMapBackend::new(path, size).into_drawing_area(), &panels, &note))
-        }
-        _ => Err(PlotError::Ending),
+    file::write(&Timelines { panels: &panels, note: &note(runs) }, size, path)
+}
+
+/// Draws where the pages of a process are: a lane for each node, addresses from left to right.
+///
+/// # Errors
+/// If the ending is neither `.svg` nor `.png`, the process has no pages, or the file cannot be written.
+pub fn map(map: &Map, path: &Path) -> Result<(), PlotError> {
+    file::check_name(path)?;
+    let picture = map::Picture::new(map).ok_or(PlotError::NoPages)?;
+    file::write(&picture, (WIDTH, picture.height()), path)
+}
+
+struct Timelines<'a> {
+    panels: &'a [Timeline],
+    note: &'a str,
+}
+
+impl Drawing for Timelines<'_> {
+    fn draw<DB: DrawingBackend>(&self, area: &Area<DB>) -> Result<(), PlotError> {
+        draw::all(area, self.panels, self.note)
     }
 }
 

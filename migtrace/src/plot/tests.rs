@@ -54,3 +54,20 @@ fn a_plot_without_content_or_format_is_an_error() {
     let error = timeline(&[("empty", &empty)], "x.svg".as_ref()).expect_err("nothing to draw");
     assert_eq!(error.to_string(), "empty has no syscall that migrates a range of pages: nothing to draw");
 }
+
+#[test]
+fn a_map_is_drawn_with_a_lane_for_each_place() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let svg = dir.path().join("map.svg");
+    super::map(&crate::map::tests::two_nodes(), &svg).expect("drawn");
+    let text = fs::read_to_string(&svg).expect("written");
+    for word in
+        ["node 0", "node 1", "swap", "zero", "redis (process 4711): 1615 pages, 520 remote", "519 off", "anon, bind:0"]
+    {
+        assert!(text.contains(word), "{word}");
+    }
+    let mut empty = crate::map::tests::two_nodes();
+    empty.regions.clear();
+    let error = super::map(&empty, &svg).expect_err("nothing to draw");
+    assert!(matches!(error, PlotError::NoPages), "{error}");
+}

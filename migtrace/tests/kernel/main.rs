@@ -22,6 +22,7 @@ mod independent_counters;
 mod lazy;
 mod live_log;
 mod loss;
+mod map;
 mod offline_and_contiguous;
 mod owners;
 mod privilege;
