@@ -26,6 +26,7 @@ pub struct Tools {
     /// The floor's BPF programs.
     pub floor_object: PathBuf,
     pub refault: PathBuf,
+    pub holder: PathBuf,
     pub migtrace: PathBuf,
     /// `bench-replay`, which runs migtrace's library on records from memory.
     pub replay: PathBuf,

@@ -7,6 +7,7 @@
 mod kernel;
 pub mod lab;
 mod load;
+mod map;
 mod overhead;
 pub mod place;
 mod replay;
@@ -46,6 +47,8 @@ pub enum Bench {
     Size,
     /// Time and memory to summarize a large recording
     Load,
+    /// Pages per second that `migtrace map` reads
+    Map,
     /// CPU time of `migtrace top`, and how fast it redraws
     Top,
     /// Instructions per fault: patched kernel with lazy migration off, and unpatched kernel
@@ -95,6 +98,7 @@ impl Bench {
             Bench::Throughput => throughput::run(lab, scale),
             Bench::Size => size::run(lab, scale),
             Bench::Load => load::run(lab, scale),
+            Bench::Map => map::run(lab, scale),
             Bench::Top => top::run(lab, scale),
             Bench::KernelOff => kernel::off(machine, &lab.tools, scale),
             Bench::KernelLazy => kernel::lazy(machine, &lab.tools, scale),

@@ -19,9 +19,10 @@ pub(super) fn build(paths: &Paths) -> Result<Tools> {
     };
     let workload = |name| program("bench-workloads", name);
     let build = || {
-        Ok([workload("toucher")?, workload("floor")?, workload("refault")?, program("bench-replay", "bench-replay")?])
+        let workloads = [workload("toucher")?, workload("floor")?, workload("refault")?, workload("holder")?];
+        Ok((workloads, program("bench-replay", "bench-replay")?))
     };
-    let [toucher, floor, refault, replay] = step("building the benches' programs", build)?;
+    let ([toucher, floor, refault, holder], replay) = step("building the benches' programs", build)?;
     let directory = paths.target.join("bench");
-    Ok(Tools { toucher, floor, floor_object, refault, migtrace, replay, directory })
+    Ok(Tools { toucher, floor, floor_object, refault, holder, migtrace, replay, directory })
 }
