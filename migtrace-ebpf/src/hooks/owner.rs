@@ -1,4 +1,4 @@
-//! The process that owns an address space: whose page tables a page is mapped in, whoever touches or migrates it.
+//! The process that owns an address space: whose page tables a page is mapped in, whichever task touches or migrates it.
 
 use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
 use migtrace_common::{

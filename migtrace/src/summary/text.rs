@@ -231,7 +231,7 @@ impl Summary {
         lines
     }
 
-    /// Who waited for migrations, and who migrated.
+    /// Which processes waited for migrations, and by which threads.
     fn migration_waits(&self, top: usize) -> Vec<Line> {
         let all = self.counts.waits.longest();
         if all.is_empty() {

@@ -1,4 +1,4 @@
-//! Who waits for a page that is being migrated, and for whom. A child process has threads that read pages, and one that
+//! Threads that wait for a page that is being migrated. A child process has threads that read pages, and one that
 //! migrates them; getrusage(2) of the readers is the witness.
 
 use std::{

@@ -1,4 +1,4 @@
-//! Who waited for pages that were being migrated, and who migrated them.
+//! Which processes waited for pages that were being migrated, and which threads migrated them.
 
 use std::{cmp::Reverse, collections::HashMap};
 
