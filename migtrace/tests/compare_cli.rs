@@ -71,7 +71,7 @@ fn a_filter_is_shown_and_metrics_of_excluded_events_are_null() {
     let with = |filter: &[&str]| compare(&dir, &[&files[..], filter].concat());
     let (status, out, err) = with(&["--pid", "213"]);
     assert_eq!((status, err.as_str()), (0, ""));
-    assert!(out.contains("Filter: pid == 213. Only these events were used: "), "{out}");
+    assert!(out.contains("Filter: pid == 213 || owner_pid == 213. Only these events were used: "), "{out}");
     let json = |filter: &[&str]| {
         let (_, out, _) = with(&[filter, &["--json"]].concat());
         serde_json::from_str::<serde_json::Value>(&out).expect("JSON")

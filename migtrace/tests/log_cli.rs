@@ -77,8 +77,8 @@ fn a_filter_hides_lines_and_is_shown_with_its_effect() {
         assert!(out.contains("8 marked = 8 migrated"), "the summary covers all events: {out}");
     }
     let (_, out, _) = log(dir.path(), &["run.parquet", "--pid", "1", "--kind", "migrate"]);
-    assert!(out.contains("filter   pid == 1 && kind == migrate"), "{out}");
-    assert!(out.contains("phase results and summary cover the 0 with pid == 1"), "{out}");
+    assert!(out.contains("filter   (pid == 1 || owner_pid == 1) && kind == migrate"), "{out}");
+    assert!(out.contains("phase results and summary cover the 0 with pid == 1 || owner_pid == 1"), "{out}");
     assert!(!out.contains("8 marked"), "{out}");
 }
 

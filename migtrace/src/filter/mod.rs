@@ -36,8 +36,18 @@ pub struct Filter {
     predicate: Predicate,
 }
 
-/// Columns that identify the task of an event.
-const OF_TASKS: &[&str] = &["pid", "tid", "comm", "cgroup_id", "process_start_ns"];
+/// Columns that identify the task of an event, or the owner of its page.
+const OF_TASKS: &[&str] = &[
+    "pid",
+    "tid",
+    "comm",
+    "cgroup_id",
+    "process_start_ns",
+    "owner_pid",
+    "owner_comm",
+    "owner_cgroup_id",
+    "owner_start_ns",
+];
 
 impl Filter {
     /// Passes all events.

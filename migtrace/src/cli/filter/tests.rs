@@ -36,13 +36,16 @@ fn a_thread_is_no_process() {
 fn options_are_expressions() {
     let is = |options: &[&str], expected: &str| assert_eq!(filter(options), expected);
     is(&[], "true");
-    is(&["--pid", "1", "--pid", "7"], "pid in [1, 7]");
-    is(&["--comm", "a\"b", "--comm", "c"], r#"comm == "a\"b" || comm == "c""#);
-    is(&["--cgroup", "7"], "cgroup_id == 7");
-    is(&["--cgroup", "/sys/fs/cgroup/a/"], "cgroup_id in [7, 8]");
-    is(&["--cgroup", "/"], "cgroup_id in [7, 8, 9]");
-    is(&["--cgroup", "/sys/fs/cgroup"], "cgroup_id in [7, 8, 9]");
-    is(&["--cgroup", "/sys/fs/cgroup/memory/a"], "cgroup_id in [7, 8]");
+    is(&["--pid", "1", "--pid", "7"], "pid in [1, 7] || owner_pid in [1, 7]");
+    is(
+        &["--comm", "a\"b", "--comm", "c"],
+        r#"comm == "a\"b" || owner_comm == "a\"b" || comm == "c" || owner_comm == "c""#,
+    );
+    is(&["--cgroup", "7"], "cgroup_id == 7 || owner_cgroup_id == 7");
+    is(&["--cgroup", "/sys/fs/cgroup/a/"], "cgroup_id in [7, 8] || owner_cgroup_id in [7, 8]");
+    is(&["--cgroup", "/"], "cgroup_id in [7, 8, 9] || owner_cgroup_id in [7, 8, 9]");
+    is(&["--cgroup", "/sys/fs/cgroup"], "cgroup_id in [7, 8, 9] || owner_cgroup_id in [7, 8, 9]");
+    is(&["--cgroup", "/sys/fs/cgroup/memory/a"], "cgroup_id in [7, 8] || owner_cgroup_id in [7, 8]");
     is(&["--cpu", "0-3"], "cpu <= 3");
     is(&["--cpu", "2-30,80"], "(cpu >= 2 && cpu <= 30) || cpu == 80");
     is(&["--cpu", "2-3,8"], "cpu in [2, 3, 8]");
@@ -55,7 +58,7 @@ fn options_are_expressions() {
     is(&["--kind", "fault", "-k", "check", "--cause", "mbind"], "kind in [fault, check] && cause == mbind");
     is(&["--addr", "0x1000-0x3000"], "addr >= 0x1000 && addr <= 0x2fff");
     is(&["--addr", "0x1000+8k", "--min-latency", "10us"], "addr >= 0x1000 && addr <= 0x2fff && latency_ns >= 10us");
-    is(&["--pid", "1", "--filter", "major || nid == 2"], "pid == 1 && (major || nid == 2)");
+    is(&["--pid", "1", "--filter", "major || nid == 2"], "(pid == 1 || owner_pid == 1) && (major || nid == 2)");
 }
 
 #[test]
@@ -72,9 +75,12 @@ fn containers_are_their_cgroups() {
         command.args.filter(&paths.clone().into()).map(|filter| filter.to_string())
     };
     let is = |options: &[&str], expected: &str| assert_eq!(filter(options).expect("a filter"), expected);
-    is(&["--container", "ab1"], "cgroup_id in [7, 8]");
-    is(&["--container", "ab2", "--container", "web"], "cgroup_id in [9, 10]");
-    is(&["--container", "web", "--cgroup", "/system.slice/web.service"], "cgroup_id in [10, 11]");
+    is(&["--container", "ab1"], "cgroup_id in [7, 8] || owner_cgroup_id in [7, 8]");
+    is(&["--container", "ab2", "--container", "web"], "cgroup_id in [9, 10] || owner_cgroup_id in [9, 10]");
+    is(
+        &["--container", "web", "--cgroup", "/system.slice/web.service"],
+        "cgroup_id in [10, 11] || owner_cgroup_id in [10, 11]",
+    );
     assert!(filter(&["--container", "ab"]).expect_err("two").to_string().contains("2 containers"));
     assert!(filter(&["--container", "ac"]).expect_err("none").to_string().contains("no event of this container"));
 }
