@@ -150,6 +150,13 @@ fn numa_balancing_migrates_pages_to_the_new_node_of_their_task() {
         assert_eq!((check.verdict, check.src_nid, check.dst_nid), (Verdict::Misplaced, 1, Some(2)));
         assert_nested(check_event, fault_event);
     }
+    let tasks = run.tasks();
+    let scans: Vec<_> = tasks.iter().filter(|(_, t)| t.what == TaskEvent::Scanned).collect();
+    let first_hint = run.faults().iter().find(|(_, f)| f.class == Some(FaultClass::Hinting)).unwrap().0.ts_ns;
+    assert!(scans.iter().any(|(event, _)| event.ts_ns < first_hint), "a scan comes before hinting faults: {scans:#?}");
+    for (event, scan) in scans {
+        assert!(scan.latency_ns.is_some_and(|ns| ns > 0), "{event:?}");
+    }
     let hinting = run.faults().iter().filter(|(_, f)| f.class == Some(FaultClass::Hinting)).count() as i64;
     // These counters are system-wide, and processes that are not recorded, such as PID 1, also take hinting faults.
     // Only the comparison with move_pages(2) above is exact.
