@@ -98,8 +98,10 @@ pub fn end_event(ctx: &impl Args) {
 pub fn end(ctx: &impl StackIdContext) {
     let event = Event::of_any(DIRECT);
     let Some(batch) = batch_underway() else {
-        let is_traced = event.passes(filter::wants_thread(event.thread) && filter::wants_here());
-        return if is_traced { DIRECT.lost_start() } else { () };
+        if event.passes(filter::wants_thread(event.thread) && filter::wants_here()) {
+            DIRECT.lost_start();
+        }
+        return;
     };
     folio_migrate::batch_end(ctx, event.thread, batch);
     let start_ns = batch.start_ns;

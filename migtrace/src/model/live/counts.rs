@@ -31,23 +31,6 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// No counts.
-    const ZERO: Self = Self {
-        events: 0,
-        faults: 0,
-        placed_faults: 0,
-        remote_faults: 0,
-        misplaced: 0,
-        checks: 0,
-        marked_pages: 0,
-        moved_pages: 0,
-        failed_pages: 0,
-        batch_moved_pages: 0,
-        batch_failed_pages: 0,
-        requests: 0,
-        stalled_ns: 0,
-    };
-
     /// The counts of one event.
     #[must_use]
     pub fn of(event: &Event) -> Self {
@@ -82,13 +65,13 @@ impl Counts {
 
     /// Those of pages.
     #[must_use]
-    pub const fn of_pages(&self) -> Self {
+    pub fn of_pages(&self) -> Self {
         Self {
             marked_pages: self.marked_pages,
             moved_pages: self.moved_pages,
             failed_pages: self.failed_pages,
             misplaced: self.misplaced,
-            ..Self::ZERO
+            ..Self::default()
         }
     }
 
