@@ -18,6 +18,8 @@ pub(crate) struct FtraceInstance(PathBuf);
 /// A trace event as ftrace printed it.
 #[derive(Clone, Debug)]
 pub(crate) struct TraceEvent {
+    /// The thread in which the event happened.
+    pub(crate) tid: u32,
     pub(crate) event: String,
     pub(crate) fields: BTreeMap<String, String>,
 }
@@ -57,12 +59,13 @@ impl Drop for FtraceInstance {
 /// Parses a line such as
 /// `        migtrace-195     [002] .....    16.458803: mm_migrate_pages: nr_succeeded=512 nr_failed=0 ...`.
 fn parse(line: &str) -> Option<TraceEvent> {
-    let (_, rest) = line.split_once(" [")?;
+    let (task, rest) = line.split_once(" [")?;
+    let (_, tid) = task.trim_end().rsplit_once('-')?;
     let (_, rest) = rest.split_once(": ")?;
     let (event, fields) = rest.split_once(": ")?;
     let fields = fields.split(' ').filter_map(|field| field.split_once('='));
     let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    Some(TraceEvent { event: event.trim().to_owned(), fields })
+    Some(TraceEvent { tid: tid.parse().ok()?, event: event.trim().to_owned(), fields })
 }
 
 impl TraceEvent {

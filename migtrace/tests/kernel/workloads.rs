@@ -282,8 +282,13 @@ impl CallCounter {
     pub(crate) fn start(function: &str) -> Self {
         let calls = Self(format!("migtrace_test_{function}"));
         Self::write("kprobe_events", &format!("p:{} {function}", calls.0));
-        Self::write(&format!("events/kprobes/{}/enable", calls.0), "1");
+        Self::write(&format!("events/{}/enable", calls.event()), "1");
         calls
+    }
+
+    /// The name of its trace event.
+    pub(crate) fn event(&self) -> String {
+        format!("kprobes/{}", self.0)
     }
 
     pub(crate) fn so_far(&self) -> u64 {
@@ -303,7 +308,7 @@ impl CallCounter {
 
 impl Drop for CallCounter {
     fn drop(&mut self) {
-        Self::write(&format!("events/kprobes/{}/enable", self.0), "0");
+        Self::write(&format!("events/{}/enable", self.event()), "0");
         Self::write("kprobe_events", &format!("-:{}", self.0));
     }
 }
