@@ -48,6 +48,7 @@ impl Progress {
         for event in batch {
             match &event.body {
                 Body::Loss(loss) => self.lost += loss.count,
+                Body::Node(_) => {}
                 _ => self.events += 1,
             }
         }

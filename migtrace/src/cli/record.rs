@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use migtrace::{
     clock,
-    event::{Event, Kind},
+    event::Event,
     filter::{Filter, kernel::KernelScope},
     live::{
         host::{requirements, topology::topology},
@@ -149,7 +149,7 @@ fn ring_bytes(text: &str) -> Result<u32, String> {
 /// Runs the subcommand.
 pub(crate) fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
     let filter = args.filter.but_scope();
-    if !filter.kinds().iter().any(|kind| kind != Kind::Loss) {
+    if !filter.kinds().iter().any(|kind| !kind.is_of_recorder()) {
         bail!("the filter {filter} accepts no events");
     }
     if !args.filter.pid.is_empty() && !args.command.is_empty() {

@@ -3,8 +3,8 @@
 use strum::{AsRefStr, Display, EnumDiscriminants, EnumString, IntoStaticStr, VariantArray, VariantNames};
 
 use super::{
-    batch::Batch, check::Check, fault::Fault, loss::Loss, mark::Mark, migrate::Migrate, phase::Phase, region::Region,
-    request::Request, task::Task,
+    batch::Batch, check::Check, fault::Fault, loss::Loss, mark::Mark, migrate::Migrate, node::NodeFacts, phase::Phase,
+    region::Region, request::Request, task::Task,
 };
 
 /// What happened, by kind.
@@ -27,6 +27,7 @@ pub enum Body {
     Task(Task),
     Region(Region),
     Phase(Phase),
+    Node(Box<NodeFacts>),
     Loss(Loss),
 }
 
@@ -41,6 +42,14 @@ impl Body {
     #[must_use]
     pub const fn has_page(&self) -> bool {
         matches!(self, Self::Fault(_) | Self::Check(_) | Self::Mark(_) | Self::Migrate(_))
+    }
+}
+
+impl Kind {
+    /// Whether the recorder makes such events, and not a probe: about itself, or about the machine.
+    #[must_use]
+    pub const fn is_of_recorder(self) -> bool {
+        matches!(self, Self::Node | Self::Loss)
     }
 }
 

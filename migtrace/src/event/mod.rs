@@ -15,6 +15,7 @@ mod loss;
 mod mark;
 mod migrate;
 mod name;
+mod node;
 mod outcome;
 mod owner;
 mod phase;
@@ -39,6 +40,7 @@ pub use mark::Mark;
 pub use migrate::{Cause, Migrate};
 pub use migtrace_common::node_mask::NodeMask;
 pub use name::{Name, Word};
+pub use node::{NodeChange, NodeFacts, NumaPages};
 pub use outcome::{Outcome, Reason};
 pub use owner::{Owner, OwnerProcess};
 pub use phase::Phase;
@@ -132,7 +134,7 @@ impl Event {
             Body::Batch(b) => Some(b.latency_ns),
             Body::Request(r) => Some(r.latency_ns),
             Body::Task(t) => t.latency_ns,
-            Body::Check(_) | Body::Mark(_) | Body::Region(_) | Body::Phase(_) | Body::Loss(_) => None,
+            Body::Check(_) | Body::Mark(_) | Body::Region(_) | Body::Phase(_) | Body::Node(_) | Body::Loss(_) => None,
         }
     }
 
@@ -152,7 +154,7 @@ impl Event {
             Body::Migrate(m) => m.addr,
             Body::Request(r) => r.addr,
             Body::Region(r) => Some(r.addr),
-            Body::Batch(_) | Body::Task(_) | Body::Phase(_) | Body::Loss(_) => None,
+            Body::Batch(_) | Body::Task(_) | Body::Phase(_) | Body::Node(_) | Body::Loss(_) => None,
         }
     }
 }

@@ -23,7 +23,7 @@ pub const fn kind_of(probe: Probe) -> Kind {
 }
 
 impl Body {
-    /// The probe that makes such events; `None` for losses, which no probe makes.
+    /// The probe that makes such events; `None` for those that the recorder makes.
     #[must_use]
     pub const fn probe(&self) -> Option<Probe> {
         Some(match self {
@@ -38,7 +38,7 @@ impl Body {
             Self::Task(_) => Probe::Task,
             Self::Region(_) => Probe::Region,
             Self::Phase(_) => Probe::Phase,
-            Self::Loss(_) => return None,
+            Self::Node(_) | Self::Loss(_) => return None,
         })
     }
 }

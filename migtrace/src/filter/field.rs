@@ -6,7 +6,7 @@ use arrow::datatypes::DataType;
 use strum::VariantNames;
 
 use crate::{
-    event::{Access, Cause, Kind, Policy, RequestName, TaskEvent, Verdict},
+    event::{Access, Cause, Kind, NodeChange, Policy, RequestName, TaskEvent, Verdict},
     trace::COLUMNS,
     units::Unit,
 };
@@ -121,7 +121,7 @@ impl Field {
 
     fn unit(self) -> Unit {
         match self.name() {
-            "len" => Unit::Size,
+            "len" | "mem_bytes" | "free_bytes" => Unit::Size,
             name if name.ends_with("_ns") => Unit::Time,
             _ => Unit::None,
         }
@@ -137,6 +137,7 @@ impl Field {
             // Loss has its own causes, but no filter is applied to loss.
             "cause" | "wait_cause" => Words::Only(Cause::VARIANTS),
             "what" => Words::Only(TaskEvent::VARIANTS),
+            "change" => Words::Only(NodeChange::VARIANTS),
             "result" => Words::Only(RESULTS),
             "mode" => Words::Among(MODES),
             "name" => Words::Among(RequestName::VARIANTS),

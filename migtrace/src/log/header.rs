@@ -2,6 +2,7 @@
 
 use super::options::Options;
 use crate::{
+    event::Body,
     model::Run,
     recording::{
         Meta,
@@ -101,5 +102,6 @@ fn recorded(run: &Run) -> String {
         Some(end) => text::duration(end.saturating_sub(run.zero_ns())),
         None => "did not end".into(),
     };
-    format!("{}, {}, {length}", when_and_where(&run.meta), text::count(run.events.len() as u64, "event"))
+    let events = run.events.iter().filter(|event| !matches!(event.body, Body::Node(_))).count() as u64;
+    format!("{}, {}, {length}", when_and_where(&run.meta), text::count(events, "event"))
 }

@@ -39,11 +39,12 @@ pub(super) fn title(run: &Run, section: &Section) -> String {
 }
 
 /// Whether to count an event instead of showing it. True for a fault outside all requested ranges in which no page was
-/// misplaced or migrated, and for a mapping without requested pages.
+/// misplaced or migrated, for a mapping without requested pages, and for a node on which nothing changed.
 fn is_irrelevant(run: &Run, index: usize) -> bool {
     let event = &run.events[index];
     let fault = match &event.body {
         Body::Fault(fault) => fault,
+        Body::Node(n) => return n.change.is_none(),
         Body::Region(r) => return !run.segments.names_any(event.pid, r.addr, r.len),
         _ => return false,
     };
@@ -75,9 +76,14 @@ impl Beside {
         let (beside, shown): (Vec<usize>, Vec<usize>) =
             section.roots.iter().partition(|&&i| !options.all && is_irrelevant(run, i));
         for event in beside.into_iter().map(|i| &run.events[i]).filter(|e| options.filter.wants(*e)) {
-            let Body::Fault(f) = &event.body else {
-                self.mappings += 1;
-                continue;
+            let f = match &event.body {
+                Body::Fault(f) => f,
+                // Every second has one for each node.
+                Body::Node(_) => continue,
+                _ => {
+                    self.mappings += 1;
+                    continue;
+                }
             };
             self.faults += event.weight();
             *self.classes.entry(f.class).or_default() += event.weight();

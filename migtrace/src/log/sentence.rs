@@ -9,7 +9,7 @@ use crate::{
         page_history::steps::What,
         totals::move_requests,
     },
-    text::{self, Line, Span, Tone, escape_control, line},
+    text::{self, Line, Span, Tone, escape_control, line, quantity},
 };
 
 /// The event, as one sentence.
@@ -27,12 +27,39 @@ pub(crate) fn of_event(run: &Run, index: usize) -> Line {
         Body::Task(t) => task(t).into(),
         Body::Region(r) => region(r).into(),
         Body::Phase(p) => format!("phase: {}", escape_control(&p.text)).into(),
+        Body::Node(n) => node(n),
         Body::Loss(l) => {
             let (probe, cause) = (escape_control(l.probe.as_str()), escape_control(l.cause.as_str()));
             let lost = text::count(l.count, "event");
             Tone::Bad.paint(format!("LOST: {lost} of probe {probe} ({cause})")).into()
         }
     }
+}
+
+/// A node, and what changed on it.
+fn node(n: &NodeFacts) -> Line {
+    let memory = n.mem_bytes.map_or_else(|| "unknown memory".into(), quantity::bytes);
+    let cpus = n.cpus.as_deref().map_or_else(|| "unknown".into(), escape_control);
+    let has = match (n.lacks(), n.cpus.as_deref()) {
+        (Some(lacks @ "no memory"), _) => format!("CPUs {cpus}, {lacks}"),
+        (Some(lacks @ "no CPUs"), _) => format!("{lacks}, {memory}"),
+        (Some(lacks), _) => lacks.to_owned(),
+        (None, _) => format!("CPUs {cpus}, {memory}"),
+    };
+    let nid = n.nid;
+    let tier = n.tier.map_or_else(|| "unknown".into(), |tier| tier.to_string());
+    let text = match n.change {
+        Some(NodeChange::Online) => format!("node {nid} came online: {has}"),
+        Some(NodeChange::Offline) => format!("node {nid} went offline"),
+        Some(NodeChange::Cpus) => format!("CPUs of node {nid} changed, now online: {has}"),
+        Some(NodeChange::Memory) => format!("memory of node {nid} changed: {has}"),
+        Some(NodeChange::Tier) => format!("node {nid} is now in memory tier {tier}"),
+        None => {
+            let free = n.free_bytes.map_or_else(|| "unknown".into(), quantity::bytes);
+            return format!("node {nid}: {has}, {free} free").into();
+        }
+    };
+    Tone::Warn.paint(text).into()
 }
 
 /// A page fault. `page`: the page's name.

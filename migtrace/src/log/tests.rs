@@ -4,7 +4,7 @@ use anstream::adapter::strip_str;
 
 use super::{Options, write};
 use crate::{
-    event::{Body, Event, Probe},
+    event::{Body, Event, NodeChange, NodeFacts, Probe},
     model::Run,
     recording::Meta,
     testkit,
@@ -53,6 +53,30 @@ fn loss() {
 #[test]
 fn long_runs_are_folded() {
     insta::assert_snapshot!(log(testkit::lazy(512, 0..512)));
+}
+
+#[test]
+fn a_node_is_shown_when_something_changed() {
+    let (meta, mut events) = testkit::direct(1);
+    let cpus = Some("0-3".to_owned());
+    let steady = NodeFacts { nid: 1, cpus, mem_bytes: Some(1 << 30), ..NodeFacts::default() };
+    let bare = NodeFacts { change: Some(NodeChange::Cpus), cpus: Some(String::new()), ..steady.clone() };
+    let gone = NodeFacts { nid: 2, change: Some(NodeChange::Offline), ..NodeFacts::default() };
+    let came = NodeFacts { nid: 3, change: Some(NodeChange::Online), mem_bytes: Some(0), ..bare.clone() };
+    let last_ns = events.last().expect("an event").ts_ns;
+    let nodes = [steady, bare, gone, came].map(|node| Event::at(last_ns + 1, Body::Node(Box::new(node))));
+    events.extend(nodes);
+    let text = log((meta.clone(), events.clone()));
+    for line in [
+        "CPUs of node 1 changed, now online: no CPUs, 1 GiB",
+        "node 2 went offline",
+        "node 3 came online: neither CPUs nor memory",
+    ] {
+        assert!(text.contains(line), "no {line} in:\n{text}");
+    }
+    assert!(!text.contains("node 1: CPUs") && !text.contains("mapping"), "{text}");
+    let all = log_with((meta, events), &Options { all: true, ..Options::default() });
+    assert!(all.contains("node 1: CPUs 0-3, 1 GiB, unknown free"), "{all}");
 }
 
 #[test]

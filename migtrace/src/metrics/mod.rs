@@ -9,6 +9,7 @@ mod counts;
 mod events;
 mod family;
 mod health;
+mod nodes;
 mod snapshot;
 mod table;
 mod text;
@@ -33,6 +34,7 @@ impl Snapshot<'_> {
         cgroups::fill(&mut families, self.cgroups, self.meta);
         health::fill(&mut families, self);
         cost::fill(&mut families, self.cost, self.meta);
+        nodes::fill(&mut families, self.nodes);
         families
     }
 }

@@ -5,7 +5,12 @@ use std::collections::HashMap;
 use migtrace_common::counters::ProbeCounters;
 
 use super::{cgroups::Shown, cost::Cost, events::Tally};
-use crate::{counts::Counts, doctor::View, event::Probe, recording::Meta};
+use crate::{
+    counts::Counts,
+    doctor::View,
+    event::{NodeFacts, Probe},
+    recording::Meta,
+};
 
 /// The input of all metrics at one moment.
 pub struct Snapshot<'a> {
@@ -18,4 +23,5 @@ pub struct Snapshot<'a> {
     pub counters: &'a HashMap<Probe, ProbeCounters>,
     pub views: &'a [View],
     pub cost: &'a Cost,
+    pub nodes: &'a [NodeFacts],
 }

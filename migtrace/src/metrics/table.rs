@@ -135,6 +135,24 @@ metrics! {
         "Time spent reading all counts from the kernel";
     NODE_MEMORY: Gauge "migtrace_node_memory" ["bytes"] ("node")
         "Total memory of the node";
+    NODE_FREE: Gauge "migtrace_node_memory_free" ["bytes"] ("node")
+        "Free memory of the node";
+    NODE_CPUS: Gauge "migtrace_node_cpus" [] ("node")
+        "CPUs of the node that are online; 0 for a node with memory only";
+    NODE_TIER: Gauge "migtrace_node_memory_tier" [] ("node")
+        "Memory tier of the node; a lower one is faster";
+    NUMA_HIT: Counter "migtrace_node_numa_hit" ["pages"] ("node")
+        "Pages allocated on the node as wanted, since boot (numastat)";
+    NUMA_MISS: Counter "migtrace_node_numa_miss" ["pages"] ("node")
+        "Pages allocated on the node and wanted on another, since boot (numastat)";
+    NUMA_FOREIGN: Counter "migtrace_node_numa_foreign" ["pages"] ("node")
+        "Pages wanted on the node and allocated on another, since boot (numastat)";
+    INTERLEAVE_HIT: Counter "migtrace_node_interleave_hit" ["pages"] ("node")
+        "Pages wanted on the node by interleaving and allocated on it, since boot (numastat)";
+    LOCAL_NODE: Counter "migtrace_node_local_node" ["pages"] ("node")
+        "Pages allocated on the node by one of its CPUs, since boot (numastat)";
+    OTHER_NODE: Counter "migtrace_node_other_node" ["pages"] ("node")
+        "Pages allocated on the node by a CPU of another, since boot (numastat)";
     BUILD: Info "migtrace_build" [] ("version")
         "Version of migtrace";
     HOST: Info "migtrace_host" [] ("kernel", "migrate_on_fault", "machine")

@@ -9,7 +9,10 @@ use crate::{
     counts::Counts,
     counts::{Count, Process, Processes, Sort, Times},
     doctor,
-    event::{Batch, Body, Cause, Event, FaultClass, Loss, Outcome, Probe, Request, RequestName, Verdict, Work},
+    event::{
+        Batch, Body, Cause, Event, FaultClass, Loss, NodeFacts, NumaPages, Outcome, Probe, Request, RequestName,
+        Verdict, Work,
+    },
     recording::Meta,
     recording::ProbeInfo,
     testkit,
@@ -23,6 +26,7 @@ struct Machine {
     counters: HashMap<Probe, ProbeCounters>,
     shown: Shown,
     cost: Cost,
+    nodes: Vec<NodeFacts>,
 }
 
 fn count(events: u64, ns: &[u64]) -> Count {
@@ -97,6 +101,7 @@ fn machine() -> Machine {
         counters: HashMap::from([(Probe::Fault, counted), (Probe::Mark, ProbeCounters::default())]),
         shown,
         cost: Cost::default(),
+        nodes: Vec::new(),
     }
 }
 
@@ -111,6 +116,7 @@ impl Machine {
             counters: &self.counters,
             views: &views,
             cost: &self.cost,
+            nodes: &self.nodes,
         };
         snapshot.families()
     }
@@ -122,6 +128,28 @@ impl Machine {
 
 fn assert_line(text: &str, line: &str) {
     assert!(text.lines().any(|its| its == line), "no line {line} in:\n{text}");
+}
+
+#[test]
+fn nodes_have_the_values_that_the_kernel_shows() {
+    let pages = NumaPages { hit: Some(7), miss: Some(0), ..NumaPages::default() };
+    let (cpus, free_bytes) = (Some("0-3,8".into()), Some(4096));
+    let first = NodeFacts { nid: 0, cpus, free_bytes, tier: Some(4), pages, ..NodeFacts::default() };
+    let second = NodeFacts { nid: 1, cpus: Some(String::new()), ..NodeFacts::default() };
+    let text = Machine { nodes: vec![first, second], ..machine() }.text();
+    for line in [
+        "migtrace_node_cpus{node=\"0\"} 5",
+        "migtrace_node_cpus{node=\"1\"} 0",
+        "migtrace_node_memory_free_bytes{node=\"0\"} 4096",
+        "migtrace_node_memory_tier{node=\"0\"} 4",
+        "migtrace_node_numa_hit_pages_total{node=\"0\"} 7",
+        "migtrace_node_numa_miss_pages_total{node=\"0\"} 0",
+    ] {
+        assert_line(&text, line);
+    }
+    assert!(
+        !text.contains("numa_hit_pages_total{node=\"1\"}") && !text.contains("migtrace_node_local_node_pages_total{")
+    );
 }
 
 /// A scrape of one metric got all of them.

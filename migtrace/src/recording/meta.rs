@@ -48,6 +48,9 @@ pub struct Meta {
     /// less than two seconds.
     #[serde(default)]
     pub wall_change_ns: Option<i64>,
+    /// When the wall clock was set, and the offset from then on. Each file has its own.
+    #[serde(default)]
+    pub wall_steps: Vec<WallStep>,
     /// The account by probe; final only where `end_ns` is there.
     pub account: Vec<ProbeAccount>,
     /// What /proc/vmstat gained from start to end, system-wide, for the counters of migration and migrate-on-fault.
@@ -154,6 +157,15 @@ impl Meta {
     pub fn missed(&self) -> u64 {
         self.account.iter().filter_map(|account| account.missed).sum()
     }
+}
+
+/// A moment at which the wall clock was set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WallStep {
+    /// CLOCK_BOOTTIME, ns: at most a second after it was set.
+    pub ts_ns: u64,
+    /// CLOCK_REALTIME minus CLOCK_BOOTTIME from then on, ns.
+    pub wall_offset_ns: i64,
 }
 
 /// What a process is beside its name of 15 bytes, when it was last seen. What is `None` was not readable any more, or was

@@ -8,5 +8,5 @@ mod meta;
 pub use self::{
     account::{Account, ProbeAccount},
     coverage::{Coverage, Fidelity, ProbeInfo, Why},
-    meta::{META_KEY, Meta, Node, OwnCost, ProcessDetails, ProgramCost, Topology},
+    meta::{META_KEY, Meta, Node, OwnCost, ProcessDetails, ProgramCost, Topology, WallStep},
 };

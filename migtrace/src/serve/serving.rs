@@ -18,7 +18,7 @@ use crate::{
     event::{Kind, escape_control},
     filter::{Filter, predicate::Predicate},
     live::{
-        host::{cgroups::Cgroups, topology::topology},
+        host::{cgroups::Cgroups, nodes::NodeWatch, topology::topology},
         privilege,
         scope::Scope,
         session::{Session, SessionError},
@@ -159,6 +159,7 @@ impl Serving {
             counters: &counters,
             views: &self.views,
             cost: &so_far,
+            nodes: &NodeWatch::running().now().into_values().collect::<Vec<_>>(),
         };
         self.families = Arc::new(snapshot.families());
         self.session.forget_cgroups(&forgotten);

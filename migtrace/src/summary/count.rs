@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{
     codes::{Codes, need},
+    nodes::Nodes,
     process::{Process, Processes},
     tally::{BatchCount, FaultCount, KindCount, MoveCount, RequestCount, Tally, WORDS},
 };
@@ -17,7 +18,7 @@ use crate::{
         measure::{Locality, folio_pages},
         totals::migration_waits::{Migration, MigrationWaits, WaitPair},
     },
-    trace::{BadRow, OWNERS_SINCE, RowBatch},
+    trace::{BadRow, OWNERS_SINCE, RowBatch, node_of_row},
 };
 
 /// Causes and node pairs that are counted separately: 11 causes between 64 nodes.
@@ -49,6 +50,7 @@ pub(super) struct Counts {
     /// Lost events by probe and cause, from the loss rows.
     pub(super) lost: BTreeMap<String, Tally>,
     pub(super) processes: Processes,
+    pub(super) nodes: Nodes,
     /// Faults that waited for migrations.
     pub(super) waits: MigrationWaits,
     /// Whether rows have owners of pages.
@@ -93,6 +95,10 @@ impl Counts {
             let probe = if self.lost.len() < WORDS || self.lost.contains_key(probe) { probe } else { "..." };
             let by_cause = self.lost.entry(probe.to_owned()).or_default();
             by_cause.add(need(&b.cause, row)?, need(&b.count, row)?);
+            return Ok(());
+        }
+        if kind == Kind::Node {
+            self.nodes.add(ts_ns, node_of_row(b, row)?);
             return Ok(());
         }
         let pid = need(&b.pid, row)?;
@@ -145,7 +151,7 @@ impl Counts {
                 self.checks.add(b.reason.get(row).unwrap_or(verdict.word()), weight);
             }
             Kind::Task => *self.tasks.entry(c.task.need(row)?).or_default() += weight,
-            Kind::Region | Kind::Phase | Kind::Loss => {}
+            Kind::Region | Kind::Phase | Kind::Node | Kind::Loss => {}
         }
         Ok(())
     }
@@ -228,6 +234,7 @@ impl Counts {
         other.tasks.into_iter().for_each(|(what, count)| *self.tasks.entry(what).or_default() += count);
         other.lost.into_iter().for_each(|(probe, tally)| self.lost.entry(probe).or_default().merge(tally));
         self.processes.merge(other.processes);
+        self.nodes.merge(other.nodes);
         self.waits.merge(other.waits);
     }
 }

@@ -7,7 +7,7 @@ use super::{
     process::Process,
     tally::{MoveCount, Tally},
 };
-use crate::{container::Container, event::Kind, model::latency::Latencies, trace::FORMAT_VERSION};
+use crate::{container::Container, model::latency::Latencies, trace::FORMAT_VERSION};
 
 impl Summary {
     /// The counts as JSON, with the `top` processes. docs/summary.md lists the fields.
@@ -17,7 +17,7 @@ impl Summary {
         let (known, remote, unknown) = self.first_touches();
         let (moved_pages, failed_pages) = self.moved_pages();
         let rows: u64 = counts.kinds.values().map(|k| k.rows).sum();
-        let kinds = counts.kinds.iter().filter(|(kind, _)| **kind != Kind::Loss);
+        let kinds = counts.kinds.iter().filter(|(kind, _)| !kind.is_of_recorder());
         json!({
             "trace": name,
             "reads_format": FORMAT_VERSION,
@@ -34,6 +34,7 @@ impl Summary {
                 "start_ns": meta.start_ns,
                 "end_ns": meta.end_ns,
                 "wall_offset_ns": meta.wall_offset_ns,
+                "wall_steps": meta.wall_steps,
                 "filter": meta.filter,
                 "sample": meta.sample,
             },
@@ -97,6 +98,7 @@ impl Summary {
                 .collect::<serde_json::Map<_, _>>(),
             "processes": self.top_processes(top).into_iter().map(|p| process(self, p)).collect::<Vec<_>>(),
             "process_count": counts.processes.list().len(),
+            "nodes": counts.nodes.json(),
             "loss": {
                 "final": meta.end_ns.is_some(),
                 "account": meta.account,

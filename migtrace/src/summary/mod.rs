@@ -7,6 +7,7 @@ mod codes;
 mod count;
 mod json;
 mod measures;
+mod nodes;
 mod process;
 mod table;
 mod tally;
@@ -24,7 +25,6 @@ use std::{
 
 use self::count::Counts;
 use crate::{
-    event::Kind,
     filter::Filter,
     recording::{Meta, coverage},
     trace::{Error, Trace},
@@ -66,6 +66,17 @@ const COLUMNS: &[&str] = &[
     "count",
     "process_start_ns",
     "weight",
+    "change",
+    "cpus",
+    "mem_bytes",
+    "free_bytes",
+    "tier",
+    "numa_hit",
+    "numa_miss",
+    "numa_foreign",
+    "interleave_hit",
+    "local_node",
+    "other_node",
     "owner_pid",
     "owner_start_ns",
     "owner_comm",
@@ -114,7 +125,7 @@ impl Summary {
             let join = |worker: thread::ScopedJoinHandle<'_, _>| worker.join().expect("counting does not panic");
             workers.into_iter().map(join).collect::<Vec<_>>()
         });
-        let mut counts = Counts::new(trace.meta().format_version);
+        let mut counts = Counts::new(trace.meta().recorded_version());
         for part in counted {
             counts.merge(part?);
         }
@@ -124,17 +135,17 @@ impl Summary {
         Ok(Self { meta, truncated: trace.truncated(), counts, filtered: (!filter.is_all()).then_some(filtered) })
     }
 
-    /// Events that the rows represent, without `loss` rows.
+    /// Events that the rows represent, without rows of the recorder.
     #[must_use]
     pub fn events(&self) -> u64 {
-        let kinds = self.counts.kinds.iter().filter(|(kind, _)| **kind != Kind::Loss);
+        let kinds = self.counts.kinds.iter().filter(|(kind, _)| !kind.is_of_recorder());
         kinds.map(|(_, k)| k.events).fold(0, u64::saturating_add)
     }
 }
 
 /// Counts row groups until none remains.
 fn count_groups(trace: &Trace, filter: &Filter, columns: &[&str], next: &AtomicUsize) -> Result<Counts, Error> {
-    let mut counts = Counts::new(trace.meta().format_version);
+    let mut counts = Counts::new(trace.meta().recorded_version());
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         if number >= trace.group_count() {

@@ -5,7 +5,10 @@ use bench_synth::{Shape, Synth};
 use super::Summary;
 use crate::{
     decode::{names::Names, record::decode},
-    event::{Body, Cause, Comm, Event, FaultClass, Loss, Owner, OwnerProcess, Probe, ProcessId, Wait},
+    event::{
+        Body, Cause, Comm, Event, FaultClass, Loss, NodeChange, NodeFacts, NumaPages, Owner, OwnerProcess, Probe,
+        ProcessId, Wait,
+    },
     recording::{Meta, ProbeInfo},
     testkit,
     trace::{Trace, Writer},
@@ -42,6 +45,7 @@ fn the_document_lists_the_fields() {
     let document = include_str!("../../../docs/summary.md");
     let (meta, mut events) = testkit::direct(1);
     events.push(waited(&events));
+    events.push(node(7, 1, 5));
     let json = summary(&meta, &events).to_json("x", 1);
     let fields = |json: &serde_json::Value| json.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
     let places = [
@@ -52,6 +56,8 @@ fn the_document_lists_the_fields() {
         "/requests/0",
         "/batches/0",
         "/migration_waits/0",
+        "/nodes/0",
+        "/nodes/0/first",
         "/processes/0",
         "/loss",
     ];
@@ -61,6 +67,41 @@ fn the_document_lists_the_fields() {
             assert!(document.contains(&format!("`{field}")), "{place}/{field}");
         }
     }
+}
+
+/// Node 2, which has memory only, with this many hits.
+fn node(ts_ns: u64, free_bytes: u64, hit: u64) -> Event {
+    let pages = NumaPages { hit: Some(hit), foreign: Some(3), ..NumaPages::default() };
+    let (cpus, mem_bytes, free_bytes) = (Some(String::new()), Some(1 << 30), Some(free_bytes));
+    let facts = NodeFacts { nid: 2, change: None, cpus, mem_bytes, free_bytes, tier: None, pages };
+    Event::at(ts_ns, Body::Node(Box::new(facts)))
+}
+
+#[test]
+fn nodes_have_their_first_and_last_values_and_the_difference() {
+    let (meta, mut events) = testkit::direct(1);
+    let before = summary(&meta, &events).events();
+    // More than one row group, whose parts are counted in any order.
+    events.extend((0..300_000).map(|n| node(n + 1, (1 << 29) - n, 100 + n)));
+    let mut gone = node(400_000, 0, 0);
+    let Body::Node(facts) = &mut gone.body else { unreachable!("as made") };
+    **facts = NodeFacts { nid: 3, change: Some(NodeChange::Offline), ..NodeFacts::default() };
+    events.push(gone);
+    let summary = summary(&meta, &events);
+    assert_eq!(summary.events(), before, "nodes are not events of the workload");
+    let text = text(&summary);
+    let row = |nid: &str| {
+        let (_, part) = text.split_once("numastat").expect("a part on nodes");
+        let row = part.lines().find(|line| line.split_whitespace().next() == Some(nid)).expect("a row");
+        row.split_whitespace().skip(1).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(row("2"), "none - 1 GiB 512 MiB 512 MiB 299999 ? 0 ? ? ?", "{text}");
+    assert_eq!(row("3"), "? - ? ? ? ? ? ? ? ? ?", "{text}");
+    assert!(text.contains("node 3: 1 change of CPUs, memory or tier, now offline"), "{text}");
+    let json = summary.to_json("x", 1);
+    let hits = ["first", "last"].map(|which| json["nodes"][0][which]["numa_hit"].as_u64());
+    assert_eq!(hits, [Some(100), Some(300_099)]);
+    assert!(json["kinds"].get("node").is_none() && json["nodes"][0]["last"]["numa_miss"].is_null());
 }
 
 /// A fault that waited for 70 us until kcompactd0 had migrated its page.

@@ -10,7 +10,7 @@ use super::{
     text_cost,
 };
 use crate::{
-    event::{Kind, Probe, ProcessId},
+    event::{Probe, ProcessId},
     model::latency::Latencies,
     recording::{Meta, describe},
     text::{self, Line, Tone, ansi, escape_control, line},
@@ -33,6 +33,7 @@ impl Summary {
             self.wait_times(),
             self.migration_waits(top),
             self.batches(),
+            self.counts.nodes.lines(),
             self.processes(top),
             describe::loss(&self.meta, self.lost_by_events()),
             describe::fidelity(&self.meta),
@@ -103,7 +104,7 @@ impl Summary {
             let text = format!("1 of {sample} events: all counts and times below are estimated");
             add("sample", text.into());
         }
-        let kinds = self.counts.kinds.iter().filter(|(kind, _)| **kind != Kind::Loss);
+        let kinds = self.counts.kinds.iter().filter(|(kind, _)| !kind.is_of_recorder());
         let kinds = kinds.map(|(kind, count)| format!("{kind} {}", count.events)).collect::<Vec<_>>();
         let kinds = if kinds.is_empty() { "none".into() } else { kinds.join(", ") };
         add("events", format!("{}: {kinds}", self.events()).into());

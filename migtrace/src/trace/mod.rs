@@ -37,6 +37,6 @@ pub use self::{
 };
 pub(crate) use self::{
     column::types::{Cell, Cells},
-    row::fields::BadRow,
+    row::{fields::BadRow, node::node_of_row},
     schema::OWNERS_SINCE,
 };

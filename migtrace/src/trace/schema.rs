@@ -232,7 +232,7 @@ columns! {
     access: String, optional, words, [Fault], since 1;
     class: String, optional, words, [Fault, Region], since 1;
     major: bool, optional, words, [Fault], since 1;
-    nid: i32, optional, words, [Fault, Mark], since 1;
+    nid: i32, optional, words, [Fault, Mark, Node], since 1;
     latency_ns: u64, optional, delta, [Fault, Migrate, Batch, Request, Task], since 1;
     result: String, optional, words, [Fault, Mark, Migrate], since 1;
     pfn: u64, optional, delta, [Check, Mark], since 1;
@@ -283,6 +283,17 @@ columns! {
     wait_tid: u32, optional, words, [Fault], since 5;
     wait_comm: String, optional, words, [Fault], since 5;
     inaccessible_ns: u64, optional, words, [Fault], since 5;
+    change: String, optional, words, [Node], since 5;
+    cpus: String, optional, words, [Node], since 5;
+    mem_bytes: u64, optional, words, [Node], since 5;
+    free_bytes: u64, optional, words, [Node], since 5;
+    tier: u32, optional, words, [Node], since 5;
+    numa_hit: u64, optional, words, [Node], since 5;
+    numa_miss: u64, optional, words, [Node], since 5;
+    numa_foreign: u64, optional, words, [Node], since 5;
+    interleave_hit: u64, optional, words, [Node], since 5;
+    local_node: u64, optional, words, [Node], since 5;
+    other_node: u64, optional, words, [Node], since 5;
 }
 
 impl Buffers {

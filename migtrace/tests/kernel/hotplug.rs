@@ -16,15 +16,15 @@ const CPU: u32 = 3;
 pub(crate) const ONLINE: &str = "/sys/devices/system/cpu/cpu3/online";
 
 /// A CPU that is offline until [`OfflineCpu::bring_online`] or drop.
-struct OfflineCpu;
+pub(crate) struct OfflineCpu;
 
 impl OfflineCpu {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         fs::write(ONLINE, "0").unwrap();
         Self
     }
 
-    fn bring_online(self) {}
+    pub(crate) fn bring_online(self) {}
 }
 
 impl Drop for OfflineCpu {
@@ -120,6 +120,10 @@ fn a_wall_clock_that_is_set_is_reported_and_does_not_rotate() {
     drop(later);
     let change_s = run.meta.wall_change_ns.unwrap() / 1_000_000_000;
     assert!((3598..=3602).contains(&change_s), "{change_s}");
+    let [step] = run.meta.wall_steps[..] else { panic!("{:?}", run.meta.wall_steps) };
+    let by_s = (step.wall_offset_ns - run.meta.wall_offset_ns) / 1_000_000_000;
+    assert!((3598..=3602).contains(&by_s), "{by_s}");
+    assert!((run.meta.start_ns..run.meta.end_ns.unwrap()).contains(&step.ts_ns), "{step:?}");
     assert_eq!(run.meta.part, Some(0), "an hour of wall time begins no file");
     assert!(run.log().contains("the wall clock was set forward by"), "{}", run.log());
 }

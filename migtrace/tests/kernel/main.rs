@@ -23,6 +23,7 @@ mod lazy;
 mod live_log;
 mod loss;
 mod map;
+mod nodes;
 mod offline_and_contiguous;
 mod owners;
 mod privilege;

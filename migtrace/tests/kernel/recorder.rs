@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use migtrace::{live::host::requirements::AVOID, trace::Trace};
+use migtrace::{event::Body, live::host::requirements::AVOID, trace::Trace};
 use tempfile::TempDir;
 
 use crate::{
@@ -137,7 +137,8 @@ impl Ended {
     /// Reads the trace.
     pub(crate) fn run(self) -> Run {
         let opened = Trace::open(&self.trace).unwrap_or_else(|error| panic!("{error}\n{}", self.stderr));
-        Run { meta: opened.meta().clone(), events: opened.read_all().unwrap(), ended: self }
+        let (nodes, events) = opened.read_all().unwrap().into_iter().partition(|e| matches!(e.body, Body::Node(_)));
+        Run { meta: opened.meta().clone(), events, nodes, ended: self }
     }
 
     /// Returns the exit status as a shell does: 128 plus the number of the signal that killed the recorder.

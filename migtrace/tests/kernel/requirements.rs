@@ -36,6 +36,22 @@ pub(crate) fn kernel() -> (u32, u32) {
     (numbers.next().unwrap(), numbers.next().unwrap())
 }
 
+/// Returns an online node that has memory and no CPU.
+pub(crate) fn memory_only() -> Option<i32> {
+    let nodes = fs::read_dir("/sys/devices/system/node").ok()?.flatten();
+    let read = |path: &Path, name: &str| fs::read_to_string(path.join(name)).unwrap_or_default();
+    let has_memory = |path: &Path| !read(path, "meminfo").contains("MemTotal:              0 kB");
+    let found = nodes.filter_map(|entry| {
+        let nid = entry.file_name().to_str()?.strip_prefix("node")?.parse().ok()?;
+        (read(&entry.path(), "cpulist").trim().is_empty() && has_memory(&entry.path())).then_some(nid)
+    });
+    found.max()
+}
+
+pub(crate) fn memory_only_node() -> Option<&'static str> {
+    lacks("a node with memory only", memory_only().is_some())
+}
+
 pub(crate) fn migrate_on_fault() -> Option<&'static str> {
     lacks("migrate-on-fault", Path::new("/proc/sys/vm/migrate_on_fault").exists())
 }

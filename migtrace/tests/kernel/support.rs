@@ -45,7 +45,9 @@ pub(crate) fn migtrace() -> Command {
 /// A finished recording.
 pub(crate) struct Run {
     pub(crate) meta: Meta,
+    /// Without those of nodes, which every recording has.
     pub(crate) events: Vec<Event>,
+    pub(crate) nodes: Vec<Event>,
     pub(crate) ended: Ended,
 }
 

@@ -4,6 +4,7 @@ pub mod cgroup_hierarchy;
 pub mod cgroups;
 pub mod hypervisor;
 pub mod kernel;
+pub mod nodes;
 pub mod numa_maps;
 pub mod requirements;
 pub mod stranded_pages;

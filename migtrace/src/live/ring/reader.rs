@@ -17,6 +17,7 @@ use crate::{
     clock,
     decode::record::{decode, probe_of},
     live::{
+        host::nodes::NodeWatch,
         process_details::DetailsReader,
         process_start::Processes,
         symbols::{
@@ -37,6 +38,8 @@ use crate::{
 const PERIOD: Duration = Duration::from_millis(5);
 /// Drains between two reads of the loss counters: about a second.
 const DRAINS_PER_LOSS: u32 = 200;
+/// Time between two readings of the nodes, ns.
+const NODES_NS: u64 = 1_000_000_000;
 /// Limit of batches that wait for the consumer. If it is reached, the reader waits, the rings fill, and the programs
 /// count what does not fit. So loss has one place, and its count is exact.
 const QUEUE: usize = 64;
@@ -92,7 +95,7 @@ impl Reader {
         let (ready, started) = std::sync::mpsc::channel();
         let run = move || {
             privilege::keep(if stacks.is_some() { privilege::NAMING } else { privilege::READING });
-            let decoding = Decoding {
+            let mut decoding = Decoding {
                 names,
                 filter,
                 sees_moves,
@@ -100,9 +103,13 @@ impl Reader {
                 details,
                 stacks: stacks.map(Stacks::new),
                 account: Account::default(),
-                losses: Vec::new(),
+                nodes: NodeWatch::running(),
+                nodes_read_ns: 0,
+                unsorted: Vec::new(),
                 out: Vec::new(),
             };
+            // Before the workload starts: its allocations are in the difference to the last reading.
+            decoding.read_nodes(clock::boot_ns());
             // The receiver is gone if the start failed.
             let _ = ready.send(());
             Drain { rings, counters, sender, reorder: Reorder::default(), decoding }.run(&stopping)
@@ -150,6 +157,10 @@ impl Drain {
             }
             if drains % DRAINS_PER_LOSS == 0 && !self.decoding.filter.is_all() {
                 self.decoding.processes.forget();
+            }
+            let now_ns = clock::boot_ns();
+            if ends || now_ns >= self.decoding.nodes_read_ns + NODES_NS {
+                self.decoding.read_nodes(now_ns);
             }
             let out = self.decoding.take_out(until_ns);
             if !out.is_empty() && self.sender.blocking_send(out).is_err() {
@@ -222,8 +233,10 @@ struct Decoding {
     /// Set if stacks were requested.
     stacks: Option<Stacks>,
     account: Account,
-    /// Not sorted yet.
-    losses: Vec<Event>,
+    nodes: NodeWatch,
+    nodes_read_ns: u64,
+    /// Losses and nodes, not sorted yet.
+    unsorted: Vec<Event>,
     out: Vec<Event>,
 }
 
@@ -268,17 +281,23 @@ impl Decoding {
     }
 
     fn report_losses(&mut self, counters: &Counters) -> Result<(), MapError> {
-        self.losses.extend(self.account.new_losses(clock::boot_ns(), &counters.read()?));
+        self.unsorted.extend(self.account.new_losses(clock::boot_ns(), &counters.read()?));
         Ok(())
     }
 
-    /// The events so far, in order, with the losses reported up to `until_ns`.
+    /// No filter excludes nodes: they are of the machine, and not of a task.
+    fn read_nodes(&mut self, now_ns: u64) {
+        self.nodes_read_ns = now_ns;
+        self.unsorted.extend(self.nodes.read(now_ns));
+    }
+
+    /// The events so far, in order, with the losses and nodes read up to `until_ns`.
     fn take_out(&mut self, until_ns: u64) -> Vec<Event> {
         // The next batch has about the same size, so its capacity is reserved at once.
         let next = Vec::with_capacity(self.out.len());
         let mut out = std::mem::replace(&mut self.out, next);
-        if self.losses.iter().any(|loss| loss.ts_ns <= until_ns) {
-            out.extend(self.losses.extract_if(.., |loss| loss.ts_ns <= until_ns));
+        if self.unsorted.iter().any(|event| event.ts_ns <= until_ns) {
+            out.extend(self.unsorted.extract_if(.., |event| event.ts_ns <= until_ns));
             out.sort_by_key(|event| event.ts_ns);
         }
         out

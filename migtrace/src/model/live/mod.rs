@@ -28,7 +28,7 @@ use self::{
     recent::Recent, timeline::Timeline,
 };
 use crate::{
-    event::{Body, Event, LossName, Outcome, Probe, ProbeName},
+    event::{Body, Event, Kind, LossName, Outcome, Probe, ProbeName},
     model::measure::migrated_pages,
     recording::Meta,
 };
@@ -125,7 +125,7 @@ impl State {
                 *seen = seen.saturating_add(event.weight());
             }
             self.latencies.feed(event);
-            if !matches!(event.body, Body::Loss(_)) {
+            if !Kind::from(&event.body).is_of_recorder() {
                 self.processes.feed(event, &shown, &shown);
             }
             self.feed_matrices(event);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    batch, check, fault, loss, mark, migrate, region, request,
+    batch, check, fault, loss, mark, migrate, node, region, request,
     sink::{Sink, put_comm},
     task,
 };
@@ -66,6 +66,7 @@ pub(crate) fn put_event<'e>(to: &mut impl Sink<'e>, event: &'e Event) {
         Body::Task(e) => task::put(to, e),
         Body::Region(e) => region::put(to, e),
         Body::Phase(e) => to.put(column::text, &e.text),
+        Body::Node(e) => node::put(to, e),
         Body::Loss(e) => loss::put(to, e),
     }
 }

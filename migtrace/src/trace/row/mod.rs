@@ -10,6 +10,7 @@ pub(crate) mod from_event;
 mod loss;
 mod mark;
 mod migrate;
+pub(crate) mod node;
 mod region;
 mod request;
 pub(crate) mod sink;

@@ -3,7 +3,7 @@
 use super::{
     batch, check, fault,
     fields::{BadRow, Fields, Shared},
-    loss, mark, migrate, region, request, task,
+    loss, mark, migrate, node, region, request, task,
 };
 use crate::{
     event::{Body, Comm, Event, Owner, Phase},
@@ -60,6 +60,7 @@ impl RowReader {
             "task" => Body::Task(task::get(r)?),
             "region" => Body::Region(region::get(r)?),
             "phase" => Body::Phase(Phase { text: r.need(&r.batch.text)?.to_owned() }),
+            "node" => Body::Node(Box::new(node::get(r)?)),
             "loss" => Body::Loss(loss::get(r)?),
             unknown => return Err(BadRow { column: "kind", found: Some(unknown.to_owned()) }),
         })

@@ -14,9 +14,9 @@ use std::{num::NonZeroU32, path::Path};
 
 use super::Writer;
 use crate::event::{
-    Access, Batch, Body, Cause, Check, CheckPath, Comm, Event, Fault, FaultClass, Loss, Mark, Migrate, Outcome, Owner,
-    OwnerProcess, Phase, Policy, ProcessId, Region, RegionClass, Request, RequestName, Task, TaskEvent, Verdict, Wait,
-    Work,
+    Access, Batch, Body, Cause, Check, CheckPath, Comm, Event, Fault, FaultClass, Loss, Mark, Migrate, NodeChange,
+    NodeFacts, NumaPages, Outcome, Owner, OwnerProcess, Phase, Policy, ProcessId, Region, RegionClass, Request,
+    RequestName, Task, TaskEvent, Verdict, Wait, Work,
 };
 use crate::recording::{Meta, OwnCost, ProbeAccount, ProgramCost};
 
@@ -261,7 +261,31 @@ fn with_owners() -> Vec<Event> {
         pages: None,
         latency_ns: Some(6),
     };
-    [Body::Fault(touched), Body::Task(scanned)].map(|body| Event::at(1, body)).into_iter().chain(owners).collect()
+    let others = [Body::Fault(touched), Body::Task(scanned)].map(|body| Event::at(1, body));
+    others.into_iter().chain(owners).chain(nodes()).collect()
+}
+
+/// A node with all that it can have, and one that went offline.
+fn nodes() -> [Event; 2] {
+    let pages = NumaPages {
+        hit: Some(1),
+        miss: Some(2),
+        foreign: Some(3),
+        interleave_hit: Some(4),
+        local: Some(5),
+        other: Some(u64::MAX),
+    };
+    let facts = NodeFacts {
+        nid: 1,
+        change: Some(NodeChange::Cpus),
+        cpus: Some(String::new()),
+        mem_bytes: Some(1 << 40),
+        free_bytes: Some(0),
+        tier: Some(4),
+        pages,
+    };
+    let gone = NodeFacts { nid: 2, change: Some(NodeChange::Offline), ..NodeFacts::default() };
+    [facts, gone].map(|node| Event::at(200, Body::Node(Box::new(node))))
 }
 
 /// The metadata of a recording of [`with_later_columns`].

@@ -9,4 +9,5 @@ pub(crate) mod recover;
 pub(crate) mod rotation;
 pub(super) mod segment;
 pub(crate) mod snapshot;
+mod wall_clock;
 pub(crate) mod writer;

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{merge::Summary, snapshot::Snapshot, writer::Writer};
+use super::{merge::Summary, snapshot::Snapshot, wall_clock::WallClock, writer::Writer};
 use crate::{
     clock,
     event::Event,
@@ -58,14 +58,8 @@ pub struct Written {
     pub files: Vec<PathBuf>,
 }
 
-/// A smaller change of the wall clock is not reported: NTP slews it by up to 1.8 s in an hour.
-const LEAST_CHANGE_NS: u64 = 2_000_000_000;
-
 /// Time between two reads of the table of processes, if segments are closed because they are large.
 const PROCESSES_AGE: Duration = Duration::from_millis(700);
-
-/// The clocks are read one after the other, at most this far apart on an idle CPU.
-const READING_NS: u64 = 1_000_000;
 
 /// A running recording.
 pub struct Output {
@@ -78,8 +72,7 @@ pub struct Output {
     number: u32,
     /// When this file started, CLOCK_BOOTTIME. The time of events includes suspend, and so does the age of a file.
     begun_ns: u64,
-    /// CLOCK_REALTIME minus CLOCK_BOOTTIME then, ns.
-    begun_wall_offset_ns: i64,
+    wall_clock: WallClock,
     /// The thread that closes a file.
     closing: Option<JoinHandle<Result<Summary>>>,
     written: Written,
@@ -111,7 +104,7 @@ impl Output {
             writer,
             number: 0,
             begun_ns: clock::boot_ns(),
-            begun_wall_offset_ns: clock::wall_offset_ns(),
+            wall_clock: WallClock::start(),
             closing: None,
             written: Written::default(),
             files: VecDeque::new(),
@@ -161,6 +154,10 @@ impl Output {
     pub fn tick(&mut self, processes: impl FnOnce() -> Option<(Vec<ProcessDetails>, u64)>) -> Result<()> {
         if self.closing.as_ref().is_some_and(JoinHandle::is_finished) {
             self.wait()?;
+        }
+        if self.wall_clock.tick() {
+            self.meta.wall_steps = self.wall_clock.steps(self.meta.wall_offset_ns);
+            self.writer.set_processes(&self.meta)?;
         }
         let is_large = self.plan.rotate_bytes.is_some_and(|limit| self.writer.bytes() >= limit);
         let age = Duration::from_nanos(clock::boot_ns().saturating_sub(self.begun_ns));
@@ -213,7 +210,7 @@ impl Output {
         let path = numbered(&self.path, self.number);
         self.number += 1;
         let held = self.writer.held()?;
-        let meta = Meta { end_ns: Some(end_ns), wall_change_ns: self.wall_change_ns(), ..self.meta.clone() };
+        let meta = self.ended(end_ns);
         self.close(path.clone(), move |path| held.write(path, &meta))?;
         Ok(path)
     }
@@ -223,7 +220,7 @@ impl Output {
     /// # Errors
     /// As [`Writer::push`].
     pub fn snapshot(&mut self, end_ns: u64) -> Result<Snapshot> {
-        self.writer.snapshot(Meta { end_ns: Some(end_ns), ..self.meta.clone() })
+        self.writer.snapshot(self.ended(end_ns))
     }
 
     /// Ends the recording; its last file carries `meta`.
@@ -233,8 +230,8 @@ impl Output {
     pub fn finish(mut self, meta: &Meta) -> Result<Written> {
         self.wait()?;
         let path = numbered(&self.path, self.number);
-        let Meta { start_ns, part, wall_offset_ns, .. } = self.meta;
-        let meta = Meta { start_ns, part, wall_offset_ns, wall_change_ns: self.wall_change_ns(), ..meta.clone() };
+        let Meta { start_ns, part, wall_offset_ns, wall_change_ns, wall_steps, .. } = self.ended(0);
+        let meta = Meta { start_ns, part, wall_offset_ns, wall_change_ns, wall_steps, ..meta.clone() };
         let summary = match self.plan.flight {
             None => self.writer.finish(&meta)?,
             Some(_) => {
@@ -251,26 +248,21 @@ impl Output {
         })
     }
 
-    /// By how much the wall clock was set since this file began.
-    fn wall_change_ns(&self) -> Option<i64> {
-        let change_ns = clock::wall_offset_ns().saturating_sub(self.begun_wall_offset_ns);
-        (change_ns.unsigned_abs() >= LEAST_CHANGE_NS).then_some(change_ns)
+    /// The metadata of a file that ends now.
+    fn ended(&self, end_ns: u64) -> Meta {
+        let wall_steps = self.wall_clock.steps(self.meta.wall_offset_ns);
+        Meta { end_ns: Some(end_ns), wall_change_ns: self.wall_clock.change_ns(), wall_steps, ..self.meta.clone() }
     }
 
     fn rotate(&mut self) -> Result<()> {
         self.wait()?;
         let end_ns = self.writer.newest_ns();
-        let meta = Meta { end_ns: Some(end_ns), wall_change_ns: self.wall_change_ns(), ..self.meta.clone() };
+        let meta = self.ended(end_ns);
         let path = numbered(&self.path, self.number);
         self.number += 1;
         self.meta.start_ns = end_ns;
-        // A smaller change is how far apart the two clocks are read.
-        let wall_offset_ns = clock::wall_offset_ns();
-        let change_ns = wall_offset_ns.saturating_sub(self.begun_wall_offset_ns);
-        if change_ns.unsigned_abs() >= READING_NS {
-            self.meta.wall_offset_ns += change_ns;
-        }
-        self.begun_wall_offset_ns = wall_offset_ns;
+        self.meta.wall_offset_ns += self.wall_clock.next_file();
+        self.meta.wall_steps.clear();
         self.meta.part = Some(self.number);
         // Each segment has the metadata it begins with, and one has the table.
         let processes = std::mem::take(&mut self.meta.processes);
