@@ -10,6 +10,7 @@ pub mod heat;
 mod kernel_counts;
 pub mod latencies;
 pub mod matrix;
+pub mod node_readings;
 pub mod nodes;
 pub mod process;
 pub mod processes;
@@ -24,8 +25,8 @@ mod tests;
 use std::collections::BTreeMap;
 
 use self::{
-    counts::Counts, fidelity::Coverages, latencies::ByKind, matrix::Matrix, processes::Processes, rates::Rates,
-    recent::Recent, timeline::Timeline,
+    counts::Counts, fidelity::Coverages, latencies::ByKind, matrix::Matrix, node_readings::NodeReadings,
+    processes::Processes, rates::Rates, recent::Recent, timeline::Timeline,
 };
 use crate::{
     event::{Body, Event, Kind, LossName, Outcome, Probe, ProbeName},
@@ -55,6 +56,7 @@ pub struct State {
     pub latencies: ByKind,
     pub processes: Processes,
     pub recent: Recent,
+    pub nodes: NodeReadings,
     /// Lost events by probe and cause, from loss events.
     pub losses: BTreeMap<(ProbeName, LossName), u64>,
     /// Events by probe.
@@ -86,6 +88,7 @@ impl State {
             latencies: ByKind::default(),
             processes: Processes::default(),
             recent: Recent::default(),
+            nodes: NodeReadings::default(),
             losses: BTreeMap::new(),
             probes: BTreeMap::new(),
             counted_events: 0,
@@ -129,6 +132,13 @@ impl State {
                 self.processes.feed(event, &shown, &shown);
             }
             self.feed_matrices(event);
+        }
+        if let Body::Node(facts) = &event.body {
+            self.nodes.take(event.ts_ns, facts);
+            if facts.change.is_none() {
+                // Every second has one for each node.
+                return;
+            }
         }
         self.recent.push(event);
     }

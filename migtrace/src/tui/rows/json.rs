@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     event::escape_control,
+    model::live::node_readings::Reading,
     tui::state::{action::View, app::App, session::Source},
 };
 
@@ -31,8 +32,27 @@ pub(crate) fn of(app: &App, update: u64) -> Json {
         "interrupted": app.is_silenced(),
         "fidelity": fidelity(app),
         "rates": rates_of(app),
+        "nodes": state.nodes.iter().map(node_of).collect::<Vec<_>>(),
         "findings": findings::of(state).iter().map(|finding| finding.text.clone()).collect::<Vec<_>>(),
         "rows": of_view::Rows::of(app, app.view).map(|rows| rows_of(app, rows.table(), app.view)),
+    })
+}
+
+/// null is what the kernel does not show.
+fn node_of(reading: &Reading) -> Json {
+    let facts = &reading.facts;
+    json!({
+        "nid": facts.nid,
+        "cpus": facts.cpus.as_deref().map(escape_control),
+        "mem_bytes": facts.mem_bytes,
+        "free_bytes": facts.free_bytes,
+        "tier": facts.tier,
+        "numa_hit": facts.pages.hit,
+        "numa_miss": facts.pages.miss,
+        "numa_foreign": facts.pages.foreign,
+        "interleave_hit": facts.pages.interleave_hit,
+        "local_node": facts.pages.local,
+        "other_node": facts.pages.other,
     })
 }
 

@@ -3,7 +3,7 @@
 use super::{App, START_NS, View, live, poor, press, screen, testkit, themed, whole};
 use crate::{
     counts::{Count, Counts, Sort},
-    event::{Body, Comm, Outcome, Probe},
+    event::{Body, Comm, Event, NodeFacts, NumaPages, Outcome, Probe},
     recording::{Meta, coverage},
     tui::view::theme::{Palette, Theme},
 };
@@ -46,6 +46,30 @@ fn a_lazy_run() {
 #[test]
 fn a_direct_run_live() {
     all("a_direct_run_live", || live(testkit::direct(8)));
+}
+
+#[test]
+fn nodes_are_shown_with_what_they_lack() {
+    let (meta, mut events) = testkit::direct(8);
+    let facts = |nid, cpus: &str, mem_bytes, miss| NodeFacts {
+        nid,
+        cpus: Some(cpus.into()),
+        mem_bytes: Some(mem_bytes),
+        free_bytes: Some(mem_bytes / 2),
+        pages: NumaPages { miss: Some(miss), ..NumaPages::default() },
+        ..NodeFacts::default()
+    };
+    let last_ns = events.last().expect("an event").ts_ns;
+    for (second, miss) in [(1, 0), (2, 500)] {
+        let nodes = [facts(1, "1", 1 << 30, 0), facts(2, "", 1 << 30, miss), facts(3, "", 0, 0)];
+        let event = |facts| Event::at(last_ns + second * 1_000_000_000, Body::Node(Box::new(facts)));
+        events.extend(nodes.map(event));
+    }
+    let screen = screen(&mut live((meta, events)), View::Overview, (120, 40));
+    let line = "nodes     n1 512 MiB free  n2 512 MiB free, no CPUs, misses 500/s  n3 neither CPUs nor memory";
+    assert!(screen.contains(line), "{screen}");
+    let has = |label: &str| screen.lines().any(|line| line.starts_with(label));
+    assert!(has("n1 ") && !has("n1 mem") && has("n2 mem") && has("n3 -"), "{screen}");
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, matrix: &
         if y >= area.bottom() {
             break;
         }
-        canvas.put(area.x, y, LABEL - 1, &format!("n{from}"), dim);
+        canvas.put(area.x, y, LABEL - 1, &format!("n{from}{}", lacks(state, *from)), dim);
         for (column, to) in nodes.iter().take(columns).enumerate() {
             cell(canvas, (area.x + LABEL + column as u16 * CELL, y), state, (*from, *to), matrix.get(*from, *to), max);
         }
@@ -62,6 +62,17 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, matrix: &
             &format!(" {} more ", text::count(hidden as u64, "node")),
             canvas.theme.style(Tone::Warn),
         );
+    }
+}
+
+/// What a node without CPUs or without memory has, as far as it was read.
+fn lacks(state: &State, nid: i32) -> &'static str {
+    let Some(facts) = state.nodes.get(nid) else { return "" };
+    match (facts.cpus.as_deref() == Some(""), facts.mem_bytes == Some(0)) {
+        (true, true) => " -",
+        (true, false) => " mem",
+        (false, true) => " cpu",
+        (false, false) => "",
     }
 }
 

@@ -51,7 +51,7 @@ fn parts(app: &App, area: Rect) -> Parts {
         Constraint::Length(6),
         Constraint::Length(middle),
         Constraint::Fill(1),
-        Constraint::Length(3),
+        Constraint::Length(3 + u16::from(overview::nodes(app).is_some())),
     ])
     .areas(area);
     Parts { findings, rates, middle, table, foot }
@@ -76,8 +76,10 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     canvas.heading(parts.table, 0, &format!("processes: {listed}, enter opens one"));
     let table = Processes::of(app, false);
     table::draw(canvas, table_area(app, area), &table, &app.choice(View::Overview), &app.search, true);
-    for (row, line) in [overview::loss(app), overview::overhead(app), overview::fidelity(app)].iter().enumerate() {
-        canvas.line(parts.foot, row as u16, line);
+    let foot = overview::nodes(app).into_iter();
+    let foot = foot.chain([overview::loss(app), overview::overhead(app), overview::fidelity(app)]);
+    for (row, line) in foot.enumerate() {
+        canvas.line(parts.foot, row as u16, &line);
     }
 }
 
