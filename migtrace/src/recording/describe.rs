@@ -55,7 +55,8 @@ pub fn nodes(meta: &Meta) -> String {
     }
     let describe = |n: &Node| {
         let cpus = if n.cpus.is_empty() { "no CPU".into() } else { format!("CPU {}", ranges(&n.cpus)) };
-        format!("{} ({cpus}, {} MiB)", n.nid, n.mem_bytes >> 20)
+        let memory = if n.mem_bytes == 0 { "no memory".into() } else { format!("{} MiB", n.mem_bytes >> 20) };
+        format!("{} ({cpus}, {memory})", n.nid)
     };
     nodes.iter().map(describe).collect::<Vec<_>>().join(", ")
 }
