@@ -69,7 +69,7 @@ fn a_rotated_recording_is_complete() {
         let is_last = number + 1 == parts.len();
         assert_eq!(meta.account.is_empty(), !is_last);
         for event in trace.read_all().unwrap() {
-            events += u64::from(!matches!(event.body, Body::Loss(_)));
+            events += u64::from(!matches!(event.body, Body::Node(_) | Body::Loss(_)));
             if let Body::Phase(phase) = event.body {
                 phases.push(phase.text);
             }
