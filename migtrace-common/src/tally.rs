@@ -22,6 +22,31 @@ pub const fn bucket_end_ns(bucket: usize) -> Option<u64> {
     if bucket + 1 < TIME_BUCKETS { Some(SHORTEST_NS << bucket) } else { None }
 }
 
+/// What a fault waited for, as [`TallyKey::request`]: the migration's migrate_reason, plus 1, in the low bits, and the
+/// [`crate::kinds::RequestName`] around it above them. 0 is a migration that no program saw, or a number too large.
+#[must_use]
+#[inline(always)]
+pub const fn wait_code(migrate_reason: i32, request: u8) -> u8 {
+    if migrate_reason < 0 || migrate_reason >= WAIT_REASONS || request >= 8 {
+        return 0;
+    }
+    (migrate_reason as u8 + 1) | (request << WAIT_REASON_BITS)
+}
+
+/// The migrate_reason and the [`crate::kinds::RequestName`] of a code; `None` for 0.
+#[must_use]
+pub const fn waited_for(code: u8) -> Option<(i32, u8)> {
+    match code & ((1 << WAIT_REASON_BITS) - 1) {
+        0 => None,
+        reason => Some((reason as i32 - 1, code >> WAIT_REASON_BITS)),
+    }
+}
+
+/// Bits of a migrate_reason in a code. Linux 6.18 has 10 reasons.
+const WAIT_REASON_BITS: u32 = 5;
+/// Reasons that fit, since one more value is for none.
+const WAIT_REASONS: i32 = (1 << WAIT_REASON_BITS) - 1;
+
 macro_rules! wire {
     ($($(#[$meta:meta])* pub struct $name:ident { $($body:tt)* })*) => {$(
         $(#[$meta])*
@@ -46,7 +71,7 @@ wire! {
         /// [`crate::kinds::FaultHook`] of a fault; of a migration, 1 if it succeeded; of a check, 1 if it ran on the
         /// page's node.
         pub outcome: u8,
-        /// [`crate::kinds::RequestName`] that a migration or mark is nested in.
+        /// [`crate::kinds::RequestName`] that a migration or mark is nested in; of a fault, [`wait_code`].
         pub request: u8,
         /// VM_FAULT_* bits of a fault; mof_reason of a check, a mark or a lazy migration; migrate_reason of a direct
         /// migration.
@@ -88,8 +113,28 @@ wire! {
         pub remote_faults: u64,
         /// Time in faults with a known latency, ns.
         pub fault_ns: u64,
+        /// Faults that waited for a migration, and the time in them, ns.
+        pub migration_waits: u64,
+        pub migration_wait_ns: u64,
         pub misplaced: u64,
         pub migrated_pages: u64,
         pub failed_pages: u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_code_holds_reason_and_syscall() {
+        for reason in 0..WAIT_REASONS {
+            for request in 0..8 {
+                assert_eq!(waited_for(wait_code(reason, request)), Some((reason, request)));
+            }
+        }
+        for unknown in [wait_code(-1, 0), wait_code(WAIT_REASONS, 0), wait_code(0, 8)] {
+            assert_eq!(waited_for(unknown), None);
+        }
     }
 }

@@ -6,7 +6,7 @@ use core::ptr;
 
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_get_current_comm};
 use migtrace_common::{
-    kinds::RecordKind,
+    kinds::{FaultClass, RecordKind},
     record::{NO_NODE, NO_TIME, Owner},
     tally::{ProcessKey, ProcessTally, SHORTEST_NS, TIME_BUCKETS, Tally, TallyKey, WINDOW_NS},
 };
@@ -65,7 +65,7 @@ pub fn add_to_owner(increment: &Increment, owner: &Owner, ts_ns: u64) -> u32 {
 
 #[inline(always)]
 fn outcome(added: bool, increment: &Increment, ts_ns: u64) -> u32 {
-    u32::from(added) * ADDED | u32::from(may_record(increment.key.kind, ts_ns)) * RECORD
+    u32::from(added) * ADDED | u32::from(may_record(window_of(&increment.key), ts_ns)) * RECORD
 }
 
 /// The first values of entries. They are not on the stack, since a program and all that it calls have 512 bytes of it.
@@ -77,6 +77,8 @@ static EMPTY_PROCESS: ProcessTally = ProcessTally {
     faults: 0,
     remote_faults: 0,
     fault_ns: 0,
+    migration_waits: 0,
+    migration_wait_ns: 0,
     misplaced: 0,
     migrated_pages: 0,
     failed_pages: 0,
@@ -160,7 +162,12 @@ fn count(tally: &mut ProcessTally, increment: &Increment) {
         RecordKind::FAULT => {
             tally.faults += 1;
             tally.remote_faults += u64::from(is_remote(key));
-            tally.fault_ns += if increment.latency_ns == NO_TIME { 0 } else { increment.latency_ns };
+            let ns = if increment.latency_ns == NO_TIME { 0 } else { increment.latency_ns };
+            tally.fault_ns += ns;
+            if is_wait(key) {
+                tally.migration_waits += 1;
+                tally.migration_wait_ns += ns;
+            }
         }
         RecordKind::CHECK => tally.misplaced += u64::from(is_remote(key)),
         RecordKind::MIGRATE if key.outcome != 0 => tally.migrated_pages += increment.pages,
@@ -195,6 +202,19 @@ fn identify(tally: &mut ProcessTally, ts_ns: u64) {
     tally.cgroup_id = cgroup::current_id();
     // SAFETY: the helper has no preconditions; the name's 16 bytes are the map's own.
     unsafe { bpf_get_current_comm(ptr::from_mut(&mut tally.comm).cast(), size_of_val(&tally.comm) as u32) };
+}
+
+/// Whether an event is a fault that waited for a migration.
+#[inline(always)]
+fn is_wait(key: &TallyKey) -> bool {
+    RecordKind(key.kind) == RecordKind::FAULT && key.class == FaultClass::MIGRATION_WAIT.0
+}
+
+/// The kind whose window limits the records of an event. Faults that waited for a migration are few and name both
+/// sides: other faults must not take their place.
+#[inline(always)]
+fn window_of(key: &TallyKey) -> u8 {
+    if is_wait(key) { RecordKind::FAULT_DETAILS.0 } else { key.kind }
 }
 
 /// Whether this CPU may make one more record of a kind.

@@ -4,7 +4,7 @@ use migtrace_common::{
     counters::Probe,
     kinds::{FaultClass, FaultHook, RecordKind},
     record::{Fault, FaultDetails, Owner, Wait},
-    tally::TallyKey,
+    tally::{TallyKey, wait_code},
 };
 
 use super::{
@@ -155,7 +155,13 @@ pub fn end(ctx: &impl Returned) {
     if !event.passes(filter::wants_page_on(nid)) {
         return;
     }
-    let key = || tally_key(start.class as u8, FaultHook::HANDLE_MM_FAULT, result, nid);
+    let waited_for = if start.details & WAITS == 0 {
+        0
+    } else {
+        wait_code(state.fault_wait.migrate_reason, state.fault_wait.request)
+    };
+    let key =
+        || TallyKey { request: waited_for, ..tally_key(start.class as u8, FaultHook::HANDLE_MM_FAULT, result, nid) };
     if !event.admit(|| Increment { key: key(), pages: 1, latency_ns }) {
         return;
     }

@@ -3,7 +3,7 @@
 use migtrace_common::{
     kinds::{CheckPath, FaultClass as ClassNumber, FaultHook, MigratePath, RecordKind},
     record::NO_NODE,
-    tally::TallyKey,
+    tally::{TallyKey, waited_for},
 };
 use thiserror::Error;
 
@@ -24,6 +24,8 @@ pub enum Sort {
         cpu_nid: Option<i32>,
         /// Node of the page after the fault.
         nid: Option<i32>,
+        /// Class `migration_wait`: cause of the migration that it waited for; `None` if no program saw that.
+        wait_cause: Option<Cause>,
     },
     /// A folio was checked against policy.
     Check { verdict: Verdict, reason: Option<Reason>, src_nid: Option<i32>, dst_nid: Option<i32> },
@@ -52,12 +54,15 @@ impl Sort {
             RecordKind::FAULT => {
                 let handled = FaultHook(key.outcome) == FaultHook::HANDLE_MM_FAULT;
                 let bits = key.reason as u32;
+                let class = handled.then(|| enums::fault_class(ClassNumber(key.class), bits, names));
+                let waited_for = waited_for(key.request).filter(|_| class == Some(FaultClass::MigrationWait));
                 Self::Fault {
-                    class: handled.then(|| enums::fault_class(ClassNumber(key.class), bits, names)),
+                    class,
                     major: handled.then(|| names.is_major(bits)),
                     result: handled.then(|| names.fault_result(bits)),
                     cpu_nid: from,
                     nid: to,
+                    wait_cause: waited_for.map(|(reason, request)| names.cause(reason, enums::cause_of_call(request))),
                 }
             }
             RecordKind::CHECK => {
@@ -89,7 +94,10 @@ impl Sort {
 
 #[cfg(test)]
 mod tests {
+    use migtrace_common::{kinds::RequestName, tally::wait_code};
+
     use super::*;
+    use crate::decode::names;
 
     #[test]
     fn a_sort_reads_as_its_records_would() {
@@ -101,7 +109,31 @@ mod tests {
             ..TallyKey::default()
         };
         let sort = Sort::of(&exception, &names).expect("a fault");
-        assert_eq!(sort, Sort::Fault { class: None, major: None, result: None, cpu_nid: Some(0), nid: None });
+        let unseen =
+            Sort::Fault { class: None, major: None, result: None, cpu_nid: Some(0), nid: None, wait_cause: None };
+        assert_eq!(sort, unseen);
+        let of_6_12 = names::tests::linux_6_12();
+        let wait = |class: ClassNumber, request| {
+            let handled = FaultHook::HANDLE_MM_FAULT.0;
+            let key = TallyKey {
+                kind: RecordKind::FAULT.0,
+                class: class.0,
+                outcome: handled,
+                request,
+                to_nid: NO_NODE,
+                ..TallyKey::default()
+            };
+            match Sort::of(&key, &of_6_12).expect("a fault") {
+                Sort::Fault { class, wait_cause, .. } => (class, wait_cause),
+                other => panic!("{other:?}"),
+            }
+        };
+        // MR_SYSCALL is 3.
+        let in_move_pages = wait_code(3, RequestName::MOVE_PAGES.0);
+        let migration_wait = Some(FaultClass::MigrationWait);
+        assert_eq!(wait(ClassNumber::MIGRATION_WAIT, in_move_pages), (migration_wait, Some(Cause::MovePages)));
+        assert_eq!(wait(ClassNumber::MIGRATION_WAIT, 0), (migration_wait, None));
+        assert_eq!(wait(ClassNumber::ANON, in_move_pages), (Some(FaultClass::Anon), None));
         let checked_elsewhere = TallyKey {
             kind: RecordKind::CHECK.0,
             class: CheckPath::HINTING.0,

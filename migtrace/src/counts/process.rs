@@ -28,6 +28,9 @@ pub struct Process {
     pub remote_faults: u64,
     /// Time in page faults, as far as known, ns.
     pub fault_ns: u64,
+    /// Faults that waited for a migration, and the time in them, ns.
+    pub migration_waits: u64,
+    pub migration_wait_ns: u64,
     /// Checks with verdict `misplaced`.
     pub misplaced: u64,
     pub moved_pages: u64,
@@ -48,6 +51,8 @@ impl AddAssign<&ProcessTally> for Process {
         self.faults += tally.faults;
         self.remote_faults += tally.remote_faults;
         self.fault_ns += tally.fault_ns;
+        self.migration_waits += tally.migration_waits;
+        self.migration_wait_ns += tally.migration_wait_ns;
         self.misplaced += tally.misplaced;
         self.moved_pages += tally.migrated_pages;
         self.failed_pages += tally.failed_pages;
@@ -62,6 +67,8 @@ impl Process {
             faults: self.faults.saturating_sub(earlier.faults),
             remote_faults: self.remote_faults.saturating_sub(earlier.remote_faults),
             fault_ns: self.fault_ns.saturating_sub(earlier.fault_ns),
+            migration_waits: self.migration_waits.saturating_sub(earlier.migration_waits),
+            migration_wait_ns: self.migration_wait_ns.saturating_sub(earlier.migration_wait_ns),
             misplaced: self.misplaced.saturating_sub(earlier.misplaced),
             moved_pages: self.moved_pages.saturating_sub(earlier.moved_pages),
             failed_pages: self.failed_pages.saturating_sub(earlier.failed_pages),
@@ -74,6 +81,8 @@ impl Process {
         self.faults += other.faults;
         self.remote_faults += other.remote_faults;
         self.fault_ns += other.fault_ns;
+        self.migration_waits += other.migration_waits;
+        self.migration_wait_ns += other.migration_wait_ns;
         self.misplaced += other.misplaced;
         self.moved_pages += other.moved_pages;
         self.failed_pages += other.failed_pages;

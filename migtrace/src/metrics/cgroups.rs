@@ -136,21 +136,17 @@ fn events(process: &Process) -> f64 {
 pub(super) fn fill(families: &mut Families, shown: &Shown, meta: &Meta) {
     let any = |probes: [Probe; 2]| meta.best_coverage(&probes).is_available();
     let (faults, checks) = (meta.coverage(Probe::Fault, None).is_available(), any([Probe::Check, Probe::HintingCheck]));
+    let fault_field = |field| meta.coverage(Probe::Fault, field).is_available();
+    let (times, waits) = (fault_field(ProbeField::LatencyNs), fault_field(ProbeField::Class));
     let moves = any([Probe::DirectMigrate, Probe::LazyMigrate]);
     for (cgroup, process) in shown.all() {
         let whole = |count| Value::Whole(count);
         let known = [
             (&table::CGROUP_FAULTS, faults, whole(process.faults)),
-            (
-                &table::CGROUP_REMOTE,
-                meta.coverage(Probe::Fault, ProbeField::Nid).is_available(),
-                whole(process.remote_faults),
-            ),
-            (
-                &table::CGROUP_SECONDS,
-                meta.coverage(Probe::Fault, ProbeField::LatencyNs).is_available(),
-                Value::Fraction(seconds(process.fault_ns)),
-            ),
+            (&table::CGROUP_REMOTE, fault_field(ProbeField::Nid), whole(process.remote_faults)),
+            (&table::CGROUP_SECONDS, times, Value::Fraction(seconds(process.fault_ns))),
+            (&table::CGROUP_WAITS, waits, whole(process.migration_waits)),
+            (&table::CGROUP_WAIT_SECONDS, waits && times, Value::Fraction(seconds(process.migration_wait_ns))),
             (&table::CGROUP_MISPLACED, checks, whole(process.misplaced)),
             (&table::CGROUP_MOVED, moves, whole(process.moved_pages)),
             (&table::CGROUP_FAILED, moves, whole(process.failed_pages)),

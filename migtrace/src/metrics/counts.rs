@@ -1,13 +1,16 @@
 //! Counts made in the kernel, as metrics.
 
+use std::collections::BTreeMap;
+
 use super::{
-    family::{Families, labels, node},
+    family::{Families, Value, labels, node},
     snapshot::Snapshot,
     table,
+    text::seconds,
 };
 use crate::{
     counts::{Count, Sort},
-    event::{Outcome, Reason},
+    event::{Cause, FaultClass, Outcome, Reason},
     model::measure::Locality,
 };
 
@@ -15,12 +18,13 @@ pub(super) fn fill(families: &mut Families, snapshot: &Snapshot<'_>) {
     for (sort, count) in &snapshot.counts.sorts {
         add(families, sort, count);
     }
+    add_waits(families, snapshot);
 }
 
 fn add(families: &mut Families, sort: &Sort, count: &Count) {
     let text = |reason: &Option<Reason>| reason.as_ref().map(ToString::to_string);
     match sort {
-        Sort::Fault { class, major, result, cpu_nid, nid } => {
+        Sort::Fault { class, major, result, cpu_nid, nid, wait_cause: _ } => {
             let class = class.map(|class| class.word().to_owned());
             let by = labels([
                 ("class", class.clone()),
@@ -68,6 +72,23 @@ fn add(families: &mut Families, sort: &Sort, count: &Count) {
             ]);
             families.add_times(&table::MIGRATION_LATENCY, by, &count.times);
         }
+    }
+}
+
+/// Times are summed in ns: a sum of seconds could fall by rounding, which a scraper takes for a restart.
+fn add_waits(families: &mut Families, snapshot: &Snapshot<'_>) {
+    let mut by_cause: BTreeMap<Option<Cause>, (u64, u64)> = BTreeMap::new();
+    for (sort, count) in &snapshot.counts.sorts {
+        if let Sort::Fault { class: Some(FaultClass::MigrationWait), wait_cause, .. } = sort {
+            let (faults, ns) = by_cause.entry(*wait_cause).or_default();
+            *faults += count.events;
+            *ns += count.times.total_ns;
+        }
+    }
+    for (cause, (faults, ns)) in by_cause {
+        let by = labels([("cause", cause.map(|cause| cause.word().to_owned()))]);
+        families.set(&table::WAITS, by.clone(), Value::Whole(faults));
+        families.set(&table::WAIT_SECONDS, by, Value::Fraction(seconds(ns)));
     }
 }
 

@@ -65,6 +65,10 @@ metrics! {
         "User page faults, by node of the CPU and node of the page after the fault";
     FAULT_LATENCY: Histogram "migtrace_fault_latency" ["seconds"] ("class", "place")
         "Duration of user page faults; place: the page is on the node of the CPU (local) or on another (remote)";
+    WAITS: Counter "migtrace_migration_waits" [] ("cause")
+        "User page faults that waited for a page that was being migrated, by cause of the migration";
+    WAIT_SECONDS: Counter "migtrace_migration_wait" ["seconds"] ("cause")
+        "Time in user page faults that waited for a page that was being migrated";
     CHECKS: Counter "migtrace_checks" [] ("verdict", "reason", "src_node", "dst_node")
         "Folios checked against memory policy, in NUMA hinting faults and by migrate-on-fault";
     CHECKED_PAGES: Counter "migtrace_checked" ["pages"] ("verdict", "reason", "src_node", "dst_node")
@@ -95,6 +99,10 @@ metrics! {
         "User page faults of the cgroup whose page is on another node than the CPU";
     CGROUP_SECONDS: Counter "migtrace_cgroup_fault" ["seconds"] ("cgroup")
         "Time of the cgroup in user page faults";
+    CGROUP_WAITS: Counter "migtrace_cgroup_migration_waits" [] ("cgroup")
+        "User page faults of the cgroup that waited for a page that was being migrated";
+    CGROUP_WAIT_SECONDS: Counter "migtrace_cgroup_migration_wait" ["seconds"] ("cgroup")
+        "Time of the cgroup in user page faults that waited for a page that was being migrated";
     CGROUP_MISPLACED: Counter "migtrace_cgroup_misplaced_checks" [] ("cgroup")
         "Checks of the cgroup that found a misplaced folio";
     CGROUP_MOVED: Counter "migtrace_cgroup_moved" ["pages"] ("cgroup")

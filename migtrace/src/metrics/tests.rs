@@ -44,6 +44,15 @@ fn machine() -> Machine {
         result: Some("ok".into()),
         cpu_nid: Some(0),
         nid: Some(nid),
+        wait_cause: None,
+    };
+    let waited = |wait_cause, cpu_nid| Sort::Fault {
+        class: Some(FaultClass::MigrationWait),
+        major: Some(false),
+        result: Some("retry".into()),
+        cpu_nid: Some(cpu_nid),
+        nid: None,
+        wait_cause,
     };
     let moved = |src_nid, dst_nid| Sort::Migrate {
         cause: Cause::LazyFault,
@@ -53,16 +62,27 @@ fn machine() -> Machine {
         dst_nid,
     };
     let misplaced = Sort::Check { verdict: Verdict::Misplaced, reason: None, src_nid: Some(1), dst_nid: Some(2) };
-    let unseen = Sort::Fault { class: None, major: None, result: None, cpu_nid: Some(0), nid: None };
+    let unseen = Sort::Fault { class: None, major: None, result: None, cpu_nid: Some(0), nid: None, wait_cause: None };
     let sorts = [
         (fault(FaultClass::Anon, 0), count(3, &[100, 300, 5_000])),
         (fault(FaultClass::Anon, 1), count(1, &[2_000_000])),
         (unseen, count(7, &[])),
+        (waited(Some(Cause::Compaction), 0), count(2, &[1_000_000, 2_000_000])),
+        (waited(Some(Cause::Compaction), 1), count(1, &[500_000])),
+        (waited(None, 1), count(1, &[250_000])),
         (misplaced, count(2, &[])),
         (moved(1, Some(2)), count(2, &[700, 800])),
         (moved(1, None), count(1, &[])),
     ];
-    let process = Process { cgroup_id: 5, faults: 4, remote_faults: 1, fault_ns: 2_005_400, ..Process::default() };
+    let process = Process {
+        cgroup_id: 5,
+        faults: 4,
+        remote_faults: 1,
+        fault_ns: 2_005_400,
+        migration_waits: 4,
+        migration_wait_ns: 3_750_000,
+        ..Process::default()
+    };
     let processes = Processes { cgroups: [(5, process)].into(), ..Processes::default() };
     let mut shown = Shown::new(5);
     shown.update(&processes.cgroups, &[(5, "/a \"b\"\n".to_owned())].into(), 1.0);
@@ -193,6 +213,25 @@ fn counts_are_samples_by_what_is_known() {
         assert_line(&text, line);
     }
     assert!(text.ends_with("# EOF\n"));
+}
+
+/// Causes and cgroups label the waits: both are bounded, and the processes that wait are not.
+#[test]
+fn waits_for_migrations_are_by_cause_and_by_waiting_cgroup() {
+    let text = machine().text();
+    for line in [
+        r#"migtrace_migration_waits_total{cause="compaction"} 3"#,
+        r#"migtrace_migration_wait_seconds_total{cause="compaction"} 0.0035"#,
+        // No program saw that migration.
+        "migtrace_migration_waits_total 1",
+        "migtrace_migration_wait_seconds_total 0.00025",
+        r#"migtrace_cgroup_migration_waits_total{cgroup="/a \"b\"\\n"} 4"#,
+        r#"migtrace_cgroup_migration_wait_seconds_total{cgroup="/a \"b\"\\n"} 0.00375"#,
+        // Faults are not split by what they waited for.
+        r#"migtrace_faults_total{class="migration_wait",major="false",result="retry",cpu_node="1"} 2"#,
+    ] {
+        assert_line(&text, line);
+    }
 }
 
 #[test]
