@@ -12,7 +12,7 @@ use migtrace::{
     testkit::{self, START_NS},
     trace::Writer,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 fn written((meta, events): (Meta, Vec<Event>)) -> TempDir {
@@ -86,6 +86,32 @@ fn the_json_has_the_counts_of_the_events() {
     let fidelity = document["fidelity"].as_object().expect("an object");
     let rates = document["rates"].as_object().expect("an object");
     assert!(fidelity.keys().chain(rates.keys()).all(|key| docs.contains(&format!("`{key}`"))));
+}
+
+#[test]
+fn the_latency_view_lists_waits_for_migrations() {
+    let dir = written(testkit::waits());
+    let [document] = &documents(&top(&dir, &["--batch", "--json", "--view", "latency"]))[..] else { panic!("one") };
+    let waits = document["migration_waits"].as_array().expect("a list");
+    let row = |wait: &Value| {
+        let keys = ["migrated_by_comm", "cause", "faults", "total_ns", "max_ns"];
+        keys.map(|key| wait[key].clone())
+    };
+    let expected = [
+        json!(["numad-worker", "move_pages", 2, 5_500_000, 3_000_000]),
+        json!(["kcompactd0", "compaction", 3, 210_000, 70_000]),
+        json!([null, null, 1, 9_000, 9_000]),
+    ];
+    assert_eq!(waits.iter().map(|wait| json!(row(wait))).collect::<Vec<_>>(), expected);
+    assert!(waits.iter().all(|wait| wait["comm"] == "memtoy" && wait["pid"] == testkit::PID), "{waits:?}");
+    assert_eq!(document["further_migration_waits"], 0);
+    // Every key of a row is in the documentation.
+    let docs = include_str!("../../docs/top.md");
+    assert!(waits[0].as_object().expect("a row").keys().all(|key| docs.contains(&format!("`{key}`"))));
+    let [overview] = &documents(&top(&dir, &["--batch", "--json"]))[..] else { panic!("one") };
+    assert_eq!(overview["migration_waits"], Value::Null);
+    let text = text(&top(&dir, &["--batch", "--view", "latency"]));
+    assert!(text.contains("waits for pages that were being migrated (3 of 3)"), "{text}");
 }
 
 /// A fault each 100 ms, 3.05 s long.

@@ -5,10 +5,7 @@ use bench_synth::{Shape, Synth};
 use super::Summary;
 use crate::{
     decode::{names::Names, record::decode},
-    event::{
-        Body, Cause, Comm, Event, FaultClass, Loss, NodeChange, NodeFacts, NumaPages, Owner, OwnerProcess, Probe,
-        ProcessId, Wait,
-    },
+    event::{Body, Comm, Event, Loss, NodeChange, NodeFacts, NumaPages, Owner, OwnerProcess, Probe, ProcessId},
     recording::{Meta, ProbeInfo},
     testkit,
     trace::{Trace, Writer},
@@ -44,7 +41,7 @@ fn a_lazy_run() {
 fn the_document_lists_the_fields() {
     let document = include_str!("../../../docs/summary.md");
     let (meta, mut events) = testkit::direct(1);
-    events.push(waited(&events));
+    events.push(testkit::waited(&events));
     events.push(node(7, 1, 5));
     let json = summary(&meta, &events).to_json("x", 1);
     let fields = |json: &serde_json::Value| json.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
@@ -104,26 +101,10 @@ fn nodes_have_their_first_and_last_values_and_the_difference() {
     assert!(json["kinds"].get("node").is_none() && json["nodes"][0]["last"]["numa_miss"].is_null());
 }
 
-/// A fault that waited for 70 us until kcompactd0 had migrated its page.
-fn waited(events: &[Event]) -> Event {
-    let is_fault = |event: &&Event| matches!(event.body, Body::Fault(_));
-    let mut event = events.iter().find(is_fault).expect("a fault").clone();
-    let Body::Fault(fault) = &mut event.body else { unreachable!("as found") };
-    (fault.class, fault.latency_ns) = (Some(FaultClass::MigrationWait), Some(70_000));
-    fault.wait = Some(Box::new(Wait {
-        cause: Cause::Compaction,
-        pid: 40,
-        tid: 40,
-        comm: Comm::from("kcompactd0"),
-        inaccessible_ns: 5_000,
-    }));
-    event
-}
-
 #[test]
 fn waits_for_migrations_name_both_sides() {
     let (meta, mut events) = testkit::direct(1);
-    let waited = waited(&events);
+    let waited = testkit::waited(&events);
     events.extend([waited.clone(), waited]);
     let summary = summary(&meta, &events);
     let text = text(&summary);

@@ -7,6 +7,9 @@ use crate::recording::Meta;
 use self::meta::meta;
 
 mod meta;
+mod waits;
+
+pub use self::waits::{waited, waits};
 
 pub const SEGMENT: u64 = 0x7f12_a400_0000;
 pub const PAGES: u64 = 8;

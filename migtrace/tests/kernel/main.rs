@@ -36,6 +36,7 @@ mod support;
 mod task_events;
 mod top;
 mod waits;
+mod waits_beside;
 mod workloads;
 mod zz_cgroup_v1;
 mod zz_hot_node;

@@ -106,7 +106,7 @@ fn waits(run: &Run, segment: u64, writer: u32) -> Vec<Wait> {
     faults.map(|(event, fault)| (event.tid, fault.class, fault.wait.as_ref().map(|w| (w.cause, w.tid)))).collect()
 }
 
-fn workload(advice: i32) -> ! {
+pub(crate) fn workload(advice: i32) -> ! {
     let len = PAGES * PAGE as usize;
     let segment = attribution::map(2 * len, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1).next_multiple_of(len);
     attribution::advise(segment, len, advice);

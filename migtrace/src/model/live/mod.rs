@@ -30,7 +30,7 @@ use self::{
 };
 use crate::{
     event::{Body, Event, Kind, LossName, Outcome, Probe, ProbeName},
-    model::measure::migrated_pages,
+    model::{measure::migrated_pages, totals::migration_waits::MigrationWaits},
     recording::Meta,
 };
 
@@ -54,6 +54,8 @@ pub struct State {
     /// Faults by node of the CPU and node of the page.
     pub faults: Matrix,
     pub latencies: ByKind,
+    /// Faults that waited for migrations, from single events.
+    pub waits: MigrationWaits,
     pub processes: Processes,
     pub recent: Recent,
     pub nodes: NodeReadings,
@@ -86,6 +88,7 @@ impl State {
             moves: Matrix::default(),
             faults: Matrix::default(),
             latencies: ByKind::default(),
+            waits: MigrationWaits::default(),
             processes: Processes::default(),
             recent: Recent::default(),
             nodes: NodeReadings::default(),
@@ -110,6 +113,7 @@ impl State {
         self.first_ns.get_or_insert_with(|| event.start_ns());
         self.now_ns = self.now_ns.max(event.ts_ns);
         let shown = Counts::of(event);
+        self.waits.feed(event);
         if let Body::Loss(loss) = &event.body {
             self.lose(&loss.probe, &loss.cause, loss.count);
         }

@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::HashMap};
 
-use crate::event::{Cause, ProcessId};
+use crate::event::{Body, Cause, Event, FaultClass, ProcessId};
 
 /// Pairs that are counted separately. Waits of more are counted together.
 const PAIRS: usize = 4096;
@@ -55,6 +55,15 @@ impl MigrationWaits {
         self.add_count(pair, WaitCount { faults: weight, total_ns, max_ns: latency_ns });
     }
 
+    /// Adds an event, if it is a fault that waited for a migration.
+    pub fn feed(&mut self, event: &Event) {
+        let Body::Fault(fault) = &event.body else { return };
+        let (Some(FaultClass::MigrationWait), Some(latency_ns)) = (fault.class, fault.latency_ns) else { return };
+        let migration =
+            fault.wait.as_ref().map(|wait| Migration { cause: wait.cause, pid: wait.pid, comm: wait.comm.to_string() });
+        self.add(WaitPair { waiter: event.process(), migration }, latency_ns, event.weight());
+    }
+
     /// Adds the waits of another part.
     pub fn merge(&mut self, other: Self) {
         other.pairs.into_iter().for_each(|(pair, count)| self.add_count(pair, count));
@@ -75,6 +84,14 @@ impl MigrationWaits {
         let mut all: Vec<_> = self.pairs.iter().map(|(pair, count)| (pair, *count)).collect();
         all.sort_by_key(|(pair, count)| (Reverse(count.total_ns), *pair));
         all
+    }
+
+    /// All waits.
+    #[must_use]
+    pub fn total(&self) -> WaitCount {
+        let mut total = self.others;
+        self.pairs.values().for_each(|count| total.add(*count));
+        total
     }
 
     /// Waits beyond the limit of pairs.

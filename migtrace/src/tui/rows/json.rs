@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     findings, of_view, rates,
     table::{self, Table, Value},
+    waits::Waits,
 };
 use crate::{
     event::escape_control,
@@ -19,6 +20,7 @@ pub(crate) fn of(app: &App, update: u64) -> Json {
         Source::Live => (Json::Null, Json::Null),
         Source::Recording(playing) => (json!(escape_control(&playing.name)), json!(playing.ended)),
     };
+    let waits = (app.view == View::Latency).then(|| Waits::of(state));
     json!({
         "update": update,
         "view": app.view_name(),
@@ -34,6 +36,8 @@ pub(crate) fn of(app: &App, update: u64) -> Json {
         "rates": rates_of(app),
         "nodes": state.nodes.iter().map(node_of).collect::<Vec<_>>(),
         "findings": findings::of(state).iter().map(|finding| finding.text.clone()).collect::<Vec<_>>(),
+        "migration_waits": waits.as_ref().map(Waits::json),
+        "further_migration_waits": waits.as_ref().map(Waits::further),
         "rows": of_view::Rows::of(app, app.view).map(|rows| rows_of(app, rows.table(), app.view)),
     })
 }

@@ -16,3 +16,4 @@ pub(crate) mod rates;
 pub(crate) mod regions;
 pub(crate) mod table;
 pub(crate) mod threads;
+pub(crate) mod waits;

@@ -3,7 +3,7 @@
 use super::{App, START_NS, View, live, poor, press, screen, testkit, themed, whole};
 use crate::{
     counts::{Count, Counts, Sort},
-    event::{Body, Comm, Event, NodeFacts, NumaPages, Outcome, Probe},
+    event::{Body, Cause, Comm, Event, FaultClass, NodeFacts, NumaPages, Outcome, Probe},
     recording::{Meta, coverage},
     tui::view::theme::{Palette, Theme},
 };
@@ -70,6 +70,33 @@ fn nodes_are_shown_with_what_they_lack() {
     assert!(screen.contains(line), "{screen}");
     let has = |label: &str| screen.lines().any(|line| line.starts_with(label));
     assert!(has("n1 ") && !has("n1 mem") && has("n2 mem") && has("n3 -"), "{screen}");
+}
+
+#[test]
+fn latency_shows_who_waited_for_whose_migrations() {
+    let make = || whole(testkit::waits());
+    for (columns, rows) in SIZES {
+        let screen = screen(&mut make(), View::Latency, (columns, rows));
+        insta::assert_snapshot!(format!("waits_{columns}x{rows}"), screen);
+    }
+    // Both sides of one wait are known, and the kernel counted three more.
+    let (meta, events) = testkit::waits();
+    let mut app = live((meta, Vec::new()));
+    app.count(Counts::default(), START_NS);
+    app.feed(&testkit::waited(&events));
+    let wait = Sort::Fault {
+        class: Some(FaultClass::MigrationWait),
+        major: Some(false),
+        result: Some("retry".into()),
+        cpu_nid: Some(1),
+        nid: None,
+        wait_cause: Some(Cause::Compaction),
+    };
+    let mut count = Count { events: 4, pages: 4, ..Count::default() };
+    (0..4).for_each(|_| count.times.count(70_000));
+    app.count(Counts { sorts: [(wait, count)].into(), ..Counts::default() }, START_NS + 1);
+    let text = screen(&mut app, View::Latency, (80, 24));
+    assert!(text.contains("3 further waits are in no row") && text.contains("kcompactd0 40"), "{text}");
 }
 
 #[test]

@@ -64,7 +64,7 @@ pub(super) fn table_area(app: &App, body: Rect) -> Rect {
         View::Overview => overview::table_area(app, body),
         View::Processes => processes::table_area(app, body),
         View::Regions => regions::table_area(app, body),
-        View::Latency => latency::table_area(body),
+        View::Latency => latency::table_area(app, body),
         View::Log => log::table_area(body),
         View::Probes => probes::table_area(body),
         View::Page => page::table_area(body),

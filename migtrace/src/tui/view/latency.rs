@@ -15,6 +15,7 @@ use crate::{
             self,
             latency::{Latencies, words},
             table::Value,
+            waits::{self, Waits},
         },
         state::{action::View, app::App},
     },
@@ -31,6 +32,8 @@ const WIDTHS: [Width; 9] = [
     width(8, 2),  // MAX
     width(8, 5),  // SUM
 ];
+/// Rows of waits for which there is always room, which the histogram gives up.
+const MIN_WAITS: u16 = 3;
 /// Steps of the histogram in a factor of ten, and its range, as powers of ten of ns.
 const STEPS: usize = 4;
 const DECADES: (u32, u32) = (2, 10);
@@ -52,20 +55,27 @@ impl Cells for Latencies<'_> {
     }
 }
 
-fn parts(area: Rect) -> [Rect; 2] {
+/// The table of durations, the waits for migrations, and the histogram. The second is empty if no thread waited.
+fn parts(app: &App, area: Rect) -> [Rect; 3] {
     let histogram = if area.height >= 26 { 14 } else { 9 };
-    Layout::vertical([Constraint::Fill(1), Constraint::Length(histogram)]).areas(area)
+    let waits = Waits::of(app.shown());
+    let (waits, histogram) = match waits.len() as u16 + u16::from(waits.further() > 0) {
+        0 => (0, histogram),
+        rows => (2 + rows.min((area.height / 8).max(MIN_WAITS)), histogram - MIN_WAITS),
+    };
+    Layout::vertical([Constraint::Fill(1), Constraint::Length(waits), Constraint::Length(histogram)]).areas(area)
 }
 
-pub(super) fn table_area(area: Rect) -> Rect {
-    parts(area)[0]
+pub(super) fn table_area(app: &App, area: Rect) -> Rect {
+    parts(app, area)[0]
 }
 
 pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
-    let [rows, below] = parts(area);
+    let [rows, waits, below] = parts(app, area);
     let table = Latencies::of(app);
     let choice = app.choice(View::Latency);
     table::draw(canvas, rows, &table, &choice, &app.search, true);
+    draw_waits(canvas, waits, &Waits::of(app.shown()));
     let order = rows::table::order(&table, &choice, &app.search);
     let selected = order.get(rows::table::position(&table, &order, &choice)).map(|row| table.row(*row));
     match selected {
@@ -75,6 +85,47 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         }
         None => canvas.heading(below, 0, "histogram of the selected row"),
     }
+}
+
+/// A heading, the columns, and as many rows as fit; the last one counts all that are not shown.
+fn draw_waits(canvas: &mut Canvas<'_>, area: Rect, waits: &Waits<'_>) {
+    let Some(room) = area.height.checked_sub(2) else { return };
+    let shown = if waits.len() > room.into() || waits.further() > 0 { usize::from(room) - 1 } else { waits.len() };
+    let shown = shown.min(waits.len());
+    let title = format!("waits for pages that were being migrated ({shown} of {})", waits.len());
+    canvas.heading(area, 0, &title);
+    let row = |canvas: &mut Canvas<'_>, row, cells: &[String; 6], tone: Tone| {
+        let mut x = 0;
+        for (n, (cell, width)) in cells.iter().zip(wait_widths(area.width)).enumerate() {
+            let place = Rect { x: area.x + x, width, ..area };
+            let text = tone.paint(cell.as_str()).into();
+            if n < 3 {
+                canvas.line(place, row, &text)
+            } else {
+                canvas.line_right(place, row, &text)
+            }
+            x += width + 1;
+        }
+    };
+    row(canvas, 1, &waits::TITLES.map(str::to_owned), Tone::Dim);
+    for n in 0..shown {
+        row(canvas, n as u16 + 2, &waits.cells(n), Tone::Plain);
+    }
+    if waits.len() > shown || waits.further() > 0 {
+        let more = waits.len() - shown;
+        let mut text = if more > 0 { format!("{} more", quantity::short_count(more as u64)) } else { String::new() };
+        if waits.further() > 0 {
+            let and = if more > 0 { "; " } else { "" };
+            text += &format!("{and}{} further waits are in no row", quantity::short_count(waits.further()));
+        }
+        canvas.line(area, shown as u16 + 2, &Tone::Dim.paint(text).into());
+    }
+}
+
+/// The widths of the columns of waits. Both sides share what the numbers leave.
+fn wait_widths(width: u16) -> [u16; 6] {
+    let side = (width.saturating_sub(14 + 6 + 8 + 8 + 5) / 2).clamp(12, 40);
+    [side, side, 14, 6, 8, 8]
 }
 
 fn parts_of_decades() -> Vec<u64> {
