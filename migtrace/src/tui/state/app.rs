@@ -133,9 +133,12 @@ impl App {
     }
 
     /// Notes an event that came too fast to be counted. If the kernel has counted it, it is only missing from the lists.
+    /// Waits for migrations are few and cheap to count, and the kernel's counts do not have both sides of them.
     pub fn lose(&mut self, event: &Event) {
         if !self.state.is_counted_in_kernel(event) {
             self.not_counted.lost = self.not_counted.lost.saturating_add(event.weight());
+        } else if self.filter.wants(event) {
+            self.state.waits.feed(event);
         }
     }
 
