@@ -8,6 +8,7 @@ use super::{
     codes::{Codes, need},
     nodes::Nodes,
     process::{Process, Processes},
+    scans::Scans,
     tally::{BatchCount, FaultCount, KindCount, MoveCount, RequestCount, Tally, WORDS},
 };
 use crate::{
@@ -53,6 +54,7 @@ pub(super) struct Counts {
     pub(super) nodes: Nodes,
     /// Faults that waited for migrations.
     pub(super) waits: MigrationWaits,
+    pub(super) scans: Scans,
     /// Whether rows have owners of pages.
     has_owners: bool,
 }
@@ -109,10 +111,15 @@ impl Counts {
         process.events = process.events.saturating_add(weight);
         match kind {
             Kind::Fault => {
-                if c.class.get(row)? == Some(FaultClass::MigrationWait) {
-                    self.waits.add(wait_pair(id, c, row)?, b.latency_ns.get(row).unwrap_or(0), weight);
+                let class = c.class.get(row)?;
+                match class {
+                    Some(FaultClass::MigrationWait) => {
+                        self.waits.add(wait_pair(id, c, row)?, b.latency_ns.get(row).unwrap_or(0), weight);
+                    }
+                    Some(FaultClass::Hinting) => self.scans.hint(id, b.latency_ns.get(row), weight),
+                    _ => {}
                 }
-                add_fault(self.faults.entry(c.class.get(row)?).or_default(), process, b, row, weight);
+                add_fault(self.faults.entry(class).or_default(), process, b, row, weight);
                 if let Some(result) = b.result.get(row) {
                     self.fault_results.add(result, weight);
                 }
@@ -130,6 +137,9 @@ impl Counts {
                 };
                 if let Some(owner) = owner.filter(|_| outcome == Outcome::Ok) {
                     owner.moved_pages = owner.moved_pages.saturating_add(pages);
+                }
+                if outcome == Outcome::Ok && c.cause.need(row)? == Cause::HintingFault {
+                    self.scans.migrate(id, pages);
                 }
                 self.add_migrate(c, row, outcome, pages, weight)?;
             }
@@ -150,7 +160,13 @@ impl Counts {
                 let verdict = c.verdict.need(row)?;
                 self.checks.add(b.reason.get(row).unwrap_or(verdict.word()), weight);
             }
-            Kind::Task => *self.tasks.entry(c.task.need(row)?).or_default() += weight,
+            Kind::Task => {
+                let what = c.task.need(row)?;
+                *self.tasks.entry(what).or_default() += weight;
+                if what == TaskEvent::Scanned {
+                    self.scans.scan(id, need(&b.tid, row)?, b.latency_ns.get(row), weight);
+                }
+            }
             Kind::Region | Kind::Phase | Kind::Node | Kind::Loss => {}
         }
         Ok(())
@@ -236,6 +252,7 @@ impl Counts {
         self.processes.merge(other.processes);
         self.nodes.merge(other.nodes);
         self.waits.merge(other.waits);
+        self.scans.merge(other.scans);
     }
 }
 

@@ -84,6 +84,8 @@ impl Summary {
                 "max_ns": count.max_ns,
             })).collect::<Vec<_>>(),
             "migration_wait_count": counts.waits.longest().len(),
+            "numa_balancing": counts.scans.json(top, self.sees_balancing()),
+            "numa_balancing_count": counts.scans.len(),
             "batches": counts.batches.iter().flat_map(|(cause, modes)| modes.iter().map(|(mode, b)| json!({
                 "cause": cause.word(),
                 "mode": mode,

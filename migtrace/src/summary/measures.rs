@@ -1,10 +1,10 @@
 //! Numbers that both forms of the summary show.
 
-use super::{Summary, process::Process, tally::Tally};
+use super::{Summary, process::Process, scans::Seen, tally::Tally};
 
 use crate::{
-    event::{FaultClass, Probe, ProbeField},
-    recording::ProcessDetails,
+    event::{FaultClass, Probe, ProbeField, TaskEvent},
+    recording::{ProbeInfo, ProcessDetails},
 };
 
 /// Classes of faults that allocate the page, and so choose its node.
@@ -61,6 +61,20 @@ impl Summary {
     pub(super) fn sees_moves(&self) -> bool {
         !self.counts.moves.is_empty()
             || self.meta.best_coverage(&[Probe::DirectMigrate, Probe::LazyMigrate]).is_available()
+    }
+
+    /// What of NUMA balancing was recorded. Traces before scans were events have no hook for them.
+    pub(super) fn sees_balancing(&self) -> Seen {
+        let has_hook = |p: &ProbeInfo| {
+            p.probe == Probe::Task && p.field.as_ref().is_some_and(|field| *field == ProbeField::LatencyNs)
+        };
+        let is_scan_seen = self.meta.probes.iter().any(|p| has_hook(p) && p.attached.is_some());
+        Seen {
+            scans: self.counts.tasks.contains_key(&TaskEvent::Scanned)
+                || (is_scan_seen && self.meta.coverage(Probe::Task, None).is_available()),
+            hints: self.meta.coverage(Probe::Fault, ProbeField::Class).is_available(),
+            moves: self.sees_moves(),
+        }
     }
 
     /// The processes with the most remote faults and migrated pages, then with the longest wait time.

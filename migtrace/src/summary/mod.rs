@@ -9,6 +9,7 @@ mod json;
 mod measures;
 mod nodes;
 mod process;
+mod scans;
 mod table;
 mod tally;
 mod text;

@@ -5,7 +5,10 @@ use bench_synth::{Shape, Synth};
 use super::Summary;
 use crate::{
     decode::{names::Names, record::decode},
-    event::{Body, Comm, Event, Loss, NodeChange, NodeFacts, NumaPages, Owner, OwnerProcess, Probe, ProcessId},
+    event::{
+        Body, Cause, Comm, Event, FaultClass, Loss, NodeChange, NodeFacts, NumaPages, Owner, OwnerProcess, Probe,
+        ProcessId, Task, TaskEvent,
+    },
     recording::{Meta, ProbeInfo},
     testkit,
     trace::{Trace, Writer},
@@ -43,6 +46,11 @@ fn the_document_lists_the_fields() {
     let (meta, mut events) = testkit::direct(1);
     events.push(testkit::waited(&events));
     events.push(node(7, 1, 5));
+    let mut hint = testkit::waited(&events);
+    if let Body::Fault(fault) = &mut hint.body {
+        (fault.class, fault.wait) = (Some(FaultClass::Hinting), None);
+    }
+    events.push(hint);
     let json = summary(&meta, &events).to_json("x", 1);
     let fields = |json: &serde_json::Value| json.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
     let places = [
@@ -53,6 +61,7 @@ fn the_document_lists_the_fields() {
         "/requests/0",
         "/batches/0",
         "/migration_waits/0",
+        "/numa_balancing/0",
         "/nodes/0",
         "/nodes/0/first",
         "/processes/0",
@@ -116,6 +125,42 @@ fn waits_for_migrations_name_both_sides() {
     let json = summary.to_json("x", 1);
     assert_eq!(json["migration_waits"][0]["migrated_by_comm"], "kcompactd0");
     assert_eq!(json["migration_waits"][0]["total_ns"], 140_000);
+}
+
+/// A scan of 31 us in another thread than the main one, and two hinting faults, in one of which two pages migrated.
+#[test]
+fn numa_balancing_shows_scans_and_what_they_caused() {
+    let (meta, mut events) = testkit::direct(1);
+    let fault = |e: &&Event| matches!(e.body, Body::Fault(_));
+    let mut hint = events.iter().find(fault).expect("a fault").clone();
+    if let Body::Fault(fault) = &mut hint.body {
+        (fault.class, fault.latency_ns) = (Some(FaultClass::Hinting), Some(6_000));
+    }
+    let mut moved = events.iter().find(|e| matches!(e.body, Body::Migrate(_))).expect("a migration").clone();
+    if let Body::Migrate(migrate) = &mut moved.body {
+        (migrate.cause, migrate.order) = (Cause::HintingFault, 1);
+    }
+    let task = Task {
+        what: TaskEvent::Scanned,
+        from_node: None,
+        to_node: None,
+        target_pid: None,
+        pages: None,
+        latency_ns: Some(31_000),
+    };
+    let scan = Event { tid: hint.tid + 1, body: Body::Task(task), ..hint.clone() };
+    events.extend([hint.clone(), moved, hint, scan]);
+    let summary = summary(&meta, &events);
+    let text = text(&summary);
+    let lines: Vec<_> = text.lines().skip_while(|line| !line.contains("NUMA balancing, by process")).take(3).collect();
+    assert!(lines[0].ends_with("NUMA balancing, by process (1 of 1)"), "{text}");
+    let words: Vec<_> = lines[2].split_whitespace().collect();
+    let expected = ["memtoy", "213", "1", "31.0", "\u{b5}s", "1", "2", "12.0", "\u{b5}s", "2"];
+    assert_eq!(words, expected, "{text}");
+    let json = summary.to_json("x", 1);
+    assert_eq!((&json["numa_balancing"][0]["scan_ns"], &json["numa_balancing_count"]), (&31_000.into(), &1.into()));
+    let (meta, events) = testkit::direct(1);
+    assert!(!self::text(&self::summary(&meta, &events)).contains("NUMA balancing, by"));
 }
 
 #[test]

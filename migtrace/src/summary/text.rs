@@ -32,6 +32,7 @@ impl Summary {
             self.checks(),
             self.wait_times(),
             self.migration_waits(top),
+            self.counts.scans.lines(top, self.sees_balancing(), |id| self.name(id)),
             self.batches(),
             self.counts.nodes.lines(),
             self.processes(top),
@@ -232,16 +233,19 @@ impl Summary {
         lines
     }
 
+    /// The name of a process.
+    fn name(&self, id: ProcessId) -> Option<String> {
+        self.counts.processes.list().iter().find(|p| p.identity == id).map(|p| p.comm.clone())
+    }
+
     /// Which processes waited for migrations, and by which threads.
     fn migration_waits(&self, top: usize) -> Vec<Line> {
         let all = self.counts.waits.longest();
         if all.is_empty() {
             return Vec::new();
         }
-        let name = |id: ProcessId| {
-            let known = self.counts.processes.list().iter().find(|p| p.identity == id);
-            format!("{} {}", known.map_or_else(unknown, |p| escape_control(&p.comm)), id.pid)
-        };
+        let name =
+            |id: ProcessId| format!("{} {}", self.name(id).map_or_else(unknown, |name| escape_control(&name)), id.pid);
         let mut table = table::new(&["waited", "for migrations by", "cause", "faults", "total", "max"]);
         for (pair, count) in all.iter().take(top) {
             let (by, cause) = pair.migration.as_ref().map_or_else(
