@@ -21,6 +21,7 @@ pub(super) fn lines(totals: &Totals, marks: &LazyTracker, meta: &Meta, zero_ns: 
     lines.extend(migrated(totals, meta));
     lines.extend(funnels(marks, meta, zero_ns));
     lines.extend(times(&totals.waits, meta));
+    lines.extend(migration_waits(totals));
     lines.extend(describe::loss(meta, totals.lost));
     lines.extend(describe::fidelity(meta));
     lines.extend(counters::lines(&totals.traced, meta));
@@ -186,6 +187,37 @@ fn times(waits: &Waits, meta: &Meta) -> Vec<Line> {
         if let Some(ns) = waits.moving_ns.filter(|ns| *ns > 0) {
             lines.push(format!("   {:<38} {:>9}", "   of this, migrating pages", text::duration(ns)).into());
         }
+    }
+    lines
+}
+
+/// Pairs of processes that waited and threads that migrated; of more than this, only the sum is shown.
+const MOST_WAITS: usize = 8;
+
+fn migration_waits(totals: &Totals) -> Vec<Line> {
+    let all = totals.migration_waits.longest();
+    if all.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![text::part("waits for pages that were being migrated")];
+    let mut rest = totals.migration_waits.total();
+    for (pair, count) in all.iter().take(MOST_WAITS) {
+        let name =
+            totals.waiters.get(&pair.waiter).map_or_else(|| "?".into(), |comm| escape_control(&comm.to_string()));
+        let by = pair.migration.as_ref().map_or_else(
+            || "a migration that was not seen".to_owned(),
+            |m| format!("{} by {} {}", m.cause.word(), escape_control(&m.comm), m.pid),
+        );
+        let (total, faults) = (text::duration(count.total_ns), text::count(count.faults, "fault"));
+        let longest =
+            if count.faults > 1 { format!("; longest {}", text::duration(count.max_ns)) } else { String::new() };
+        lines.push(format!("   {name} {} waited {total} for {by}  {faults}{longest}", pair.waiter.pid).into());
+        rest.faults -= count.faults;
+        rest.total_ns = rest.total_ns.saturating_sub(count.total_ns);
+    }
+    if rest.faults > 0 {
+        let (total, faults) = (text::duration(rest.total_ns), text::count(rest.faults, "further fault"));
+        lines.push(format!("   others waited {total}  {faults}").into());
     }
     lines
 }

@@ -51,6 +51,20 @@ fn loss() {
 }
 
 #[test]
+fn the_summary_names_who_waited_for_whose_migrations() {
+    let text = log(testkit::waits());
+    let part: Vec<_> = text.lines().skip_while(|line| !line.contains("waits for pages")).skip(1).take(4).collect();
+    let expected = [
+        "   memtoy 213 waited 5.50 ms for move_pages by numad-worker 300  2 faults; longest 3.00 ms",
+        "   memtoy 213 waited 210 µs for compaction by kcompactd0 40  3 faults; longest 70.0 µs",
+        "   memtoy 213 waited 9.00 µs for a migration that was not seen  1 fault",
+    ];
+    assert_eq!(part[..3], expected, "{text}");
+    assert!(!part[3].contains("others"), "{text}");
+    assert!(!log(testkit::direct(8)).contains("waits for pages"));
+}
+
+#[test]
 fn long_runs_are_folded() {
     insta::assert_snapshot!(log(testkit::lazy(512, 0..512)));
 }

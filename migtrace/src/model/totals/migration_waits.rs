@@ -55,13 +55,14 @@ impl MigrationWaits {
         self.add_count(pair, WaitCount { faults: weight, total_ns, max_ns: latency_ns });
     }
 
-    /// Adds an event, if it is a fault that waited for a migration.
-    pub fn feed(&mut self, event: &Event) {
-        let Body::Fault(fault) = &event.body else { return };
-        let (Some(FaultClass::MigrationWait), Some(latency_ns)) = (fault.class, fault.latency_ns) else { return };
+    /// Adds an event, if it is a fault that waited for a migration. Returns whether it is.
+    pub fn feed(&mut self, event: &Event) -> bool {
+        let Body::Fault(fault) = &event.body else { return false };
+        let (Some(FaultClass::MigrationWait), Some(latency_ns)) = (fault.class, fault.latency_ns) else { return false };
         let migration =
             fault.wait.as_ref().map(|wait| Migration { cause: wait.cause, pid: wait.pid, comm: wait.comm.to_string() });
         self.add(WaitPair { waiter: event.process(), migration }, latency_ns, event.weight());
+        true
     }
 
     /// Adds the waits of another part.
