@@ -26,6 +26,7 @@ mod map;
 mod nodes;
 mod offline_and_contiguous;
 mod owners;
+mod owners_by_kernel;
 mod privilege;
 mod process_details;
 mod recorder;

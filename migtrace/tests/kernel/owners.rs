@@ -16,7 +16,7 @@ use crate::{
 const PAGES: usize = 64;
 
 /// Records a process while `act` migrates its pages.
-fn record_owner(holder: &Holder, act: impl FnOnce()) -> Run {
+pub(crate) fn record_owner(holder: &Holder, act: impl FnOnce()) -> Run {
     let recorder = Recorder::attached(&["--pid", &holder.pid().to_string()]);
     act();
     recorder.signal(libc::SIGINT);

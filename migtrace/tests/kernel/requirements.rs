@@ -69,6 +69,12 @@ pub(crate) fn two_tiers() -> Option<&'static str> {
     lacks("two memory tiers", tiers > 1 && Path::new("/sys/kernel/mm/numa/demotion_enabled").exists())
 }
 
+/// DAMON that migrates pages (DAMOS actions migrate_hot and migrate_cold, since Linux 6.11), set up by sysfs.
+pub(crate) fn damon_migrations() -> Option<&'static str> {
+    let has_sysfs = Path::new("/sys/kernel/mm/damon/admin/kdamonds").exists();
+    lacks("DAMON that migrates pages", has_sysfs && kernel() >= (6, 11))
+}
+
 /// Swap on zram. The virtual machine has it if both are built into the kernel.
 pub(crate) fn zsmalloc() -> Option<&'static str> {
     let swaps = fs::read_to_string("/proc/swaps").unwrap_or_default();

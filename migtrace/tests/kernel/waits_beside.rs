@@ -58,7 +58,8 @@ fn top_and_serve_have_the_waits_of_the_trace() {
         of(update, known, "faults") + of(update, unknown, "faults") == count
     });
     let shown = shown.unwrap();
-    assert_eq!((&shown["lost"], &shown["further_migration_waits"]), (&0.into(), &0.into()), "{first} {shown}");
+    // Other events may be lost for the screen, since an unoptimized build is slow on an emulated CPU.
+    assert_eq!(shown["further_migration_waits"], 0, "{first} {shown}");
     // A wait that begins in the moment in which the migration ends may name it in the one and not in the other.
     assert!(of(&shown, known, "faults") > 0 && of(&shown, unknown, "faults") + named <= count + count / 10, "{shown}");
     for wait in shown["migration_waits"].as_array().unwrap().iter().filter(|wait| wait["pid"] == pid && known(wait)) {

@@ -17,7 +17,7 @@ use migtrace::event::{Body, Cause, FaultClass, Outcome, ProbeField, RequestName,
 use crate::{
     recorder::{ChildGuard, Recorder, TIMEOUT},
     requirements::needs,
-    support::{PAGE, PAGES, Run, Script, WRITTEN_ON_1, assert_nested, record},
+    support::{PAGE, PAGES, Run, Script, WRITTEN_ON_1, assert_nested, migtrace, record},
 };
 
 /// Builds expected counts of migrated pages, by cause and nodes.
@@ -158,6 +158,7 @@ fn numa_balancing_migrates_pages_to_the_new_node_of_their_task() {
         assert!(scan.latency_ns.is_some_and(|ns| ns > 0), "{event:?}");
     }
     let hinting = run.faults().iter().filter(|(_, f)| f.class == Some(FaultClass::Hinting)).count() as i64;
+    assert_summary_shows_balancing(&run, hinting as u64);
     // These counters are system-wide, and processes that are not recorded, such as PID 1, also take hinting faults.
     // Only the comparison with move_pages(2) above is exact.
     assert!(run.ended.vmstat["numa_hint_faults"] >= hinting, "{hinting} traced");
@@ -166,6 +167,25 @@ fn numa_balancing_migrates_pages_to_the_new_node_of_their_task() {
     assert!(run.ended.vmstat["numa_pages_migrated"] >= moved as i64, "{moved} traced");
     run.assert_lossless();
     run.assert_account();
+}
+
+/// Asserts that the summary's row of the only process has the events of the trace, and the time in them.
+fn assert_summary_shows_balancing(run: &Run, hinting: u64) {
+    let output = migtrace().args(["summary", "--json"]).arg(&run.ended.trace).output().unwrap();
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = summary["numa_balancing"].as_array().unwrap();
+    let tasks = run.tasks();
+    let scans: Vec<_> = tasks.iter().filter(|(_, t)| t.what == TaskEvent::Scanned).collect();
+    let scan_ns: u64 = scans.iter().filter_map(|(_, scan)| scan.latency_ns).sum();
+    let faults = run.faults();
+    let hints = faults.iter().filter(|(_, fault)| fault.class == Some(FaultClass::Hinting));
+    let hinting_ns: u64 = hints.filter_map(|(_, fault)| fault.latency_ns).sum();
+    let moved: u64 =
+        run.migrated_pages().iter().filter(|((cause, ..), _)| *cause == Cause::HintingFault).map(|(_, n)| n).sum();
+    let sum = |key: &str| rows.iter().map(|row| row[key].as_u64().unwrap()).sum::<u64>();
+    let keys = ["scans", "scan_ns", "hinting_faults", "hinting_fault_ns", "moved_pages"];
+    assert_eq!(keys.map(sum), [scans.len() as u64, scan_ns, hinting, hinting_ns, moved], "{rows:?}");
+    assert_eq!(rows[0]["scanning_threads"], 1, "{rows:?}");
 }
 
 #[test]
@@ -314,7 +334,7 @@ impl Drop for CallCounter {
 }
 
 /// The slow node. Linux numbers nodes that have a CPU or can have one first, and node 4 can have one.
-const SLOW: i32 = 5;
+pub(crate) const SLOW: i32 = 5;
 
 #[test]
 fn demotion_migrates_cold_pages_to_the_slow_tier() {
@@ -365,13 +385,13 @@ fn promotion_migrates_used_pages_out_of_the_slow_tier() {
 }
 
 /// A changed kernel setting. Its previous value is restored on drop.
-struct Setting {
+pub(crate) struct Setting {
     file: PathBuf,
     before: String,
 }
 
 impl Setting {
-    fn set(file: &Path, value: &str) -> Self {
+    pub(crate) fn set(file: &Path, value: &str) -> Self {
         let before = fs::read_to_string(file).unwrap();
         fs::write(file, value).unwrap();
         Self { file: file.to_owned(), before }
@@ -420,7 +440,7 @@ impl Drop for Balancing {
     }
 }
 
-fn set_mempolicy(mode: i32, nodes: Option<&u64>) {
+pub(crate) fn set_mempolicy(mode: i32, nodes: Option<&u64>) {
     // maxnode is one more than the number of bits that the kernel reads.
     let (nodes, bits) = nodes.map_or((std::ptr::null(), 0), |nodes| (std::ptr::from_ref(nodes), 65_u64));
     // SAFETY: the kernel reads 64 bits, the size of `nodes`, or none.
