@@ -17,6 +17,7 @@ use crate::{
     recorder::{ChildGuard, TIMEOUT, send, wait_for},
     requirements::{PROMETHEUS, needs},
     support::{Script, migtrace, texts},
+    waits,
     workloads::Balancing,
 };
 
@@ -276,6 +277,8 @@ fn every_panel_has_data() {
         run(BALANCED);
     }
     drop(balancing);
+    let argv = waits::argv("waits::faults_wait_for_pages_that_another_thread_moves");
+    assert!(Command::new(&argv[0]).args(&argv[1..]).stdout(Stdio::null()).status().unwrap().success());
 
     let text = dir.path().join("metrics");
     fs::write(&text, get(server.address, "/metrics", "text/plain").unwrap()).unwrap();

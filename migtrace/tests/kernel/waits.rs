@@ -3,6 +3,7 @@
 
 use std::{
     env,
+    ffi::OsString,
     process::exit,
     ptr,
     sync::{
@@ -46,10 +47,13 @@ fn faults_wait_for_a_huge_page_that_another_thread_moves() {
     assert_waits("waits::faults_wait_for_a_huge_page_that_another_thread_moves");
 }
 
+/// Returns the command that runs the workload of a test on all CPUs.
+pub(crate) fn argv(test: &str) -> Vec<OsString> {
+    workload_argv(test).split_off(3)
+}
+
 fn assert_waits(test: &str) {
-    let mut argv = workload_argv(test);
-    // On all CPUs.
-    argv.drain(..3);
+    let argv = argv(test);
     // Of a base page, and of a huge page.
     let calls = ["migration_entry_wait", "pmd_migration_entry_wait"].map(CallCounter::start);
     let events = calls.each_ref().map(CallCounter::event);

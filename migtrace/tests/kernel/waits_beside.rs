@@ -11,7 +11,7 @@ use migtrace::event::{Cause, FaultClass};
 use serde_json::Value;
 
 use crate::{
-    attribution::{WORKLOAD, workload_argv},
+    attribution::WORKLOAD,
     recorder::{ChildGuard, Recorder, TIMEOUT, send, wait_for},
     serve::{Server, sum},
     support::migtrace,
@@ -33,9 +33,7 @@ fn top_and_serve_have_the_waits_of_the_trace() {
     // The first update comes once the probes are attached.
     let first = updates.next().unwrap();
     let before = server.metrics().unwrap();
-    let mut argv = workload_argv("waits_beside::top_and_serve_have_the_waits_of_the_trace");
-    // On all CPUs.
-    argv.drain(..3);
+    let argv = waits::argv("waits_beside::top_and_serve_have_the_waits_of_the_trace");
     let run = Recorder::start(&[], &argv).finish();
     run.assert_lossless();
 
