@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, with its clap struct and its `run`. This file dispatches, and turns an error
 //! into one message and an exit status.
 
+mod census;
 mod color;
 mod compare;
 mod completions;

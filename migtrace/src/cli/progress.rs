@@ -48,7 +48,7 @@ impl Progress {
         for event in batch {
             match &event.body {
                 Body::Loss(loss) => self.lost += loss.count,
-                Body::Node(_) => {}
+                Body::Node(_) | Body::Census(_) => {}
                 _ => self.events += 1,
             }
         }

@@ -29,6 +29,7 @@ use tokio::{
 };
 
 use super::{
+    census::{CensusArgs, Censuses},
     dump_server::{self, DumpServer},
     filter::{self, FilterArgs},
     follow::{self, TreeArgs},
@@ -58,6 +59,8 @@ use super::{
   migtrace record --flight 30        (kill -USR1 writes the last 30 seconds)
   migtrace record --flight 5m --listen 127.0.0.1:9436
   curl -OJ 'http://127.0.0.1:9436/dump?last=1m'
+  migtrace record --census --pid 4711 --duration 1m
+  migtrace record --census-every 5s -- ./stream
   migtrace record --rotate-size 1g --rotate-keep 8
 
 {}", filter::EXAMPLES))]
@@ -83,6 +86,8 @@ pub(crate) struct Args {
     /// Print no progress and no summary
     #[arg(short, long)]
     quiet: bool,
+    #[command(flatten)]
+    census: CensusArgs,
     #[command(flatten)]
     files: output::OutputArgs,
     #[command(flatten)]
@@ -178,6 +183,13 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
     session.log_unattached();
     let output = Output::create(&args.output, session.meta(), plan)
         .with_context(|| format!("creating the trace {}", args.output.display()))?;
+    let mut censuses = Censuses::start(args.census, session.inbox())?;
+    if let Some(censuses) = &mut censuses {
+        match &workload {
+            Some(workload) => censuses.take_after_exec(workload.pid),
+            None => censuses.take(session.traced_processes()),
+        }
+    }
     if let Some(mut workload) = workload {
         workload.go().context("starting the command")?;
         stop.follow(workload);
@@ -199,6 +211,7 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
         progress: Progress::new(args.quiet),
         quiet: args.quiet,
         filling_cpu_ns: 0,
+        censuses,
     };
     let (mut meta, status) = recording.run(session, &mut stop).await?;
     recording.finish(args, &mut meta, status, &stop)
@@ -217,6 +230,7 @@ struct Recording {
     progress: Progress,
     /// CPU time that this thread spent filling rows. Another thread encodes them.
     filling_cpu_ns: u64,
+    censuses: Option<Censuses>,
     quiet: bool,
 }
 
@@ -245,6 +259,11 @@ impl Recording {
                 _ = second.tick() => self.output.add_topology(&topology()).with_context(|| self.while_writing())?,
                 _ = tick.tick() => {
                     session.tick();
+                    if let Some(censuses) = &mut self.censuses
+                        && censuses.is_due()
+                    {
+                        censuses.take(session.traced_processes());
+                    }
                     self.output.tick(|| session.processes()).with_context(|| self.while_writing())?;
                     self.progress.show(self.output.bytes());
                     if !self.pids.is_empty() && session.processes_have_exited() {
@@ -257,6 +276,7 @@ impl Recording {
                 }
             }
         };
+        self.last_census(&mut session).await?;
         let interrupted = session.interrupted();
         let mut meta = session.stop(|events| self.write(events)).await?;
         if meta.late_events > 0 {
@@ -268,6 +288,21 @@ impl Recording {
         let writer_cpu_ns = self.filling_cpu_ns + self.output.cpu_ns().with_context(|| self.while_writing())?;
         meta.own_cost.get_or_insert_default().writer_cpu_ns = Some(writer_cpu_ns);
         Ok((meta, status))
+    }
+
+    /// Reads the processes that still run, and takes events meanwhile.
+    async fn last_census(&mut self, session: &mut Session) -> Result<()> {
+        let Some(mut censuses) = self.censuses.take() else { return Ok(()) };
+        censuses.take(session.traced_processes());
+        loop {
+            tokio::select! {
+                () = censuses.done() => return Ok(()),
+                events = session.next() => match events {
+                    Some(events) => self.write(events)?,
+                    None => return Ok(()),
+                },
+            }
+        }
     }
 
     fn write(&mut self, events: Vec<Event>) -> Result<()> {

@@ -3,8 +3,8 @@
 use strum::{AsRefStr, Display, EnumDiscriminants, EnumString, IntoStaticStr, VariantArray, VariantNames};
 
 use super::{
-    batch::Batch, check::Check, fault::Fault, loss::Loss, mark::Mark, migrate::Migrate, node::NodeFacts, phase::Phase,
-    region::Region, request::Request, task::Task,
+    batch::Batch, census::Census, check::Check, fault::Fault, loss::Loss, mark::Mark, migrate::Migrate,
+    node::NodeFacts, phase::Phase, region::Region, request::Request, task::Task,
 };
 
 /// What happened, by kind.
@@ -28,6 +28,7 @@ pub enum Body {
     Region(Region),
     Phase(Phase),
     Node(Box<NodeFacts>),
+    Census(Box<Census>),
     Loss(Loss),
 }
 
@@ -41,15 +42,16 @@ impl Body {
     /// Whether it is about a page, which has an owner.
     #[must_use]
     pub const fn has_page(&self) -> bool {
-        matches!(self, Self::Fault(_) | Self::Check(_) | Self::Mark(_) | Self::Migrate(_))
+        matches!(self, Self::Fault(_) | Self::Check(_) | Self::Mark(_) | Self::Migrate(_) | Self::Census(_))
     }
 }
 
 impl Kind {
-    /// Whether the recorder makes such events, and not a probe: about itself, or about the machine.
+    /// Whether the recorder makes such events, and not a probe: about itself, the machine, or
+    /// where the pages of a process are.
     #[must_use]
     pub const fn is_of_recorder(self) -> bool {
-        matches!(self, Self::Node | Self::Loss)
+        matches!(self, Self::Node | Self::Census | Self::Loss)
     }
 }
 

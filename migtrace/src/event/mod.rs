@@ -7,6 +7,7 @@ use std::{num::NonZeroU32, sync::Arc};
 
 mod batch;
 mod body;
+mod census;
 mod check;
 mod comm;
 mod fault;
@@ -31,6 +32,7 @@ mod words;
 pub use crate::text::escape_control;
 pub use batch::{Batch, Work};
 pub use body::{Body, Kind};
+pub use census::{Census, PagePlace, PlaceWord};
 pub use check::{Check, CheckPath, PLACED_OR_DEFERRED, Verdict};
 pub use comm::Comm;
 pub use fault::{Access, Fault, FaultClass, Wait};
@@ -134,6 +136,7 @@ impl Event {
             Body::Batch(b) => Some(b.latency_ns),
             Body::Request(r) => Some(r.latency_ns),
             Body::Task(t) => t.latency_ns,
+            Body::Census(c) => Some(c.reading_ns),
             Body::Check(_) | Body::Mark(_) | Body::Region(_) | Body::Phase(_) | Body::Node(_) | Body::Loss(_) => None,
         }
     }
@@ -154,6 +157,7 @@ impl Event {
             Body::Migrate(m) => m.addr,
             Body::Request(r) => r.addr,
             Body::Region(r) => Some(r.addr),
+            Body::Census(c) => Some(c.addr),
             Body::Batch(_) | Body::Task(_) | Body::Phase(_) | Body::Node(_) | Body::Loss(_) => None,
         }
     }

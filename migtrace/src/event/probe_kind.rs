@@ -38,7 +38,7 @@ impl Body {
             Self::Task(_) => Probe::Task,
             Self::Region(_) => Probe::Region,
             Self::Phase(_) => Probe::Phase,
-            Self::Node(_) | Self::Loss(_) => return None,
+            Self::Node(_) | Self::Census(_) | Self::Loss(_) => return None,
         })
     }
 }

@@ -6,7 +6,7 @@ use arrow::datatypes::DataType;
 use strum::VariantNames;
 
 use crate::{
-    event::{Access, Cause, Kind, NodeChange, Policy, RequestName, TaskEvent, Verdict},
+    event::{Access, Cause, Kind, NodeChange, PlaceWord, Policy, RequestName, TaskEvent, Verdict},
     trace::COLUMNS,
     units::Unit,
 };
@@ -137,6 +137,7 @@ impl Field {
             // Loss has its own causes, but no filter is applied to loss.
             "cause" | "wait_cause" => Words::Only(Cause::VARIANTS),
             "what" => Words::Only(TaskEvent::VARIANTS),
+            "place" => Words::Only(PlaceWord::VARIANTS),
             "change" => Words::Only(NodeChange::VARIANTS),
             "result" => Words::Only(RESULTS),
             "mode" => Words::Among(MODES),

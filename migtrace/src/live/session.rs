@@ -173,6 +173,18 @@ impl Session {
         self.roots.as_mut().is_some_and(|roots| roots.have_exited(&self.programs.traced))
     }
 
+    /// The processes that the scope lists, with the children that are traced with them; `None`: the whole system.
+    #[must_use]
+    pub fn traced_processes(&self) -> Option<Vec<u32>> {
+        self.roots.as_ref().map(|_| self.programs.traced.pids().collect())
+    }
+
+    /// Takes events of other threads for the recording, such as those of a census. See [`Reader::inbox`].
+    #[must_use]
+    pub fn inbox(&self) -> std::sync::mpsc::Sender<Vec<Event>> {
+        self.reader.inbox()
+    }
+
     /// Reports at level info which hooks this kernel does not have, or rejected.
     pub fn log_unattached(&self) {
         for error in self.meta.probes.iter().filter(|p| p.attached.is_none()).filter_map(|p| p.error.as_ref()) {

@@ -102,6 +102,7 @@ fn recorded(run: &Run) -> String {
         Some(end) => text::duration(end.saturating_sub(run.zero_ns())),
         None => "did not end".into(),
     };
-    let events = run.events.iter().filter(|event| !matches!(event.body, Body::Node(_))).count() as u64;
+    let events =
+        run.events.iter().filter(|event| !matches!(event.body, Body::Node(_) | Body::Census(_))).count() as u64;
     format!("{}, {}, {length}", when_and_where(&run.meta), text::count(events, "event"))
 }

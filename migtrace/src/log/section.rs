@@ -39,12 +39,14 @@ pub(super) fn title(run: &Run, section: &Section) -> String {
 }
 
 /// Whether to count an event instead of showing it. True for a fault outside all requested ranges in which no page was
-/// misplaced or migrated, for a mapping without requested pages, and for a node on which nothing changed.
+/// misplaced or migrated, for a mapping without requested pages, for a node on which nothing changed, and
+/// for a run of a census.
 fn is_irrelevant(run: &Run, index: usize) -> bool {
     let event = &run.events[index];
     let fault = match &event.body {
         Body::Fault(fault) => fault,
         Body::Node(n) => return n.change.is_none(),
+        Body::Census(_) => return true,
         Body::Region(r) => return !run.segments.names_any(event.pid, r.addr, r.len),
         _ => return false,
     };
@@ -78,8 +80,8 @@ impl Beside {
         for event in beside.into_iter().map(|i| &run.events[i]).filter(|e| options.filter.wants(*e)) {
             let f = match &event.body {
                 Body::Fault(f) => f,
-                // Every second has one for each node.
-                Body::Node(_) => continue,
+                // Every second has one for each node, and each census one for each run of pages.
+                Body::Node(_) | Body::Census(_) => continue,
                 _ => {
                     self.mappings += 1;
                     continue;

@@ -28,6 +28,7 @@ pub(crate) fn of_event(run: &Run, index: usize) -> Line {
         Body::Region(r) => region(r).into(),
         Body::Phase(p) => format!("phase: {}", escape_control(&p.text)).into(),
         Body::Node(n) => node(n),
+        Body::Census(c) => census(c).into(),
         Body::Loss(l) => {
             let (probe, cause) = (escape_control(l.probe.as_str()), escape_control(l.cause.as_str()));
             let lost = text::count(l.count, "event");
@@ -60,6 +61,20 @@ fn node(n: &NodeFacts) -> Line {
         }
     };
     Tone::Warn.paint(text).into()
+}
+
+/// A run of a census.
+fn census(c: &Census) -> String {
+    let at = match c.place {
+        Some(PagePlace::Node(nid)) => format!("on node {nid}"),
+        Some(PagePlace::UnknownNode) => "on an unknown node".into(),
+        Some(PagePlace::Zero) => "the page of zeros".into(),
+        Some(PagePlace::Swap) => "in swap".into(),
+        Some(PagePlace::Special) => "special entries".into(),
+        None => "not present".into(),
+    };
+    let name = if c.name.is_empty() { c.class.word().to_owned() } else { escape_control(&c.name) };
+    format!("census: {} at {:#x} of {name}: {at}", text::count(c.pages, "page"), c.addr)
 }
 
 /// A page fault. `page`: the page's name.

@@ -3,6 +3,7 @@
 //! It owns places, runs and regions, and their text, JSON and CSV. `plot/` draws it to files.
 
 pub mod cells;
+pub mod census;
 pub mod change;
 pub mod data;
 pub mod model;

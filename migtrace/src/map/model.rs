@@ -68,6 +68,8 @@ pub enum RangesFrom {
     Zoneinfo,
     /// Neither could be read: no frame has a known node.
     Nothing,
+    /// A census of a trace, which does not have it.
+    Census,
 }
 
 /// What shows huge pages.
@@ -78,6 +80,8 @@ pub enum HugeFrom {
     Smaps,
     /// Neither: huge pages are unknown.
     Nothing,
+    /// A census of a trace, which does not have them.
+    Census,
 }
 
 impl Region {

@@ -4,42 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+pub use crate::event::PagePlace as Place;
 use crate::units::PAGE_BYTES;
-
-/// Where a page of a process is. Pages that are not present have none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
-    /// In memory on this node.
-    Node(i32),
-    /// In memory on a node that the kernel does not show.
-    UnknownNode,
-    /// The kernel's shared page of zeros: the page was only read.
-    Zero,
-    /// In swap, also if its contents are still in the swap cache.
-    Swap,
-    /// An entry of the page table that is neither: a page that is being migrated, in device memory, or with a memory error.
-    Special,
-}
-
-impl Place {
-    /// Its node.
-    #[must_use]
-    pub const fn nid(self) -> Option<i32> {
-        if let Self::Node(nid) = self { Some(nid) } else { None }
-    }
-
-    /// In one word.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Node(_) => "node",
-            Self::UnknownNode => "unknown_node",
-            Self::Zero => "zero",
-            Self::Swap => "swap",
-            Self::Special => "special",
-        }
-    }
-}
 
 /// Consecutive pages in the same place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -68,6 +68,7 @@ fn huge(map: &Map) -> String {
         HugeFrom::PagemapScan => "by PAGEMAP_SCAN",
         HugeFrom::Smaps => "by /proc/PID/smaps",
         HugeFrom::Nothing => "neither PAGEMAP_SCAN nor /proc/PID/smaps can be read",
+        HugeFrom::Census => "a census has no huge pages",
     };
     let pages = map.huge().map(|pages| format!("{} mapped by huge pages", text::count(pages, "page")));
     format!("{} ({from})", pages.unwrap_or_else(|| "unknown".to_owned()))
@@ -75,7 +76,9 @@ fn huge(map: &Map) -> String {
 
 fn sources(map: &Map) -> String {
     let sources = &map.sources;
+    let took = text::duration(map.end_ns - map.begin_ns);
     let ranges = match sources.ranges {
+        RangesFrom::Census => return format!("from the census of a trace; took {took}"),
         RangesFrom::MemoryBlocks => "memory blocks",
         RangesFrom::Zoneinfo => "/proc/zoneinfo",
         RangesFrom::Nothing => "no ranges of nodes",
@@ -90,7 +93,7 @@ fn sources(map: &Map) -> String {
     if let Some(why) = &sources.refused {
         words.push(format!("move_pages(2) failed: {why}"));
     }
-    format!("{}; took {}", words.join(", "), text::duration(map.end_ns - map.begin_ns))
+    format!("{}; took {took}", words.join(", "))
 }
 
 /// The regions with most pages in memory, `limit` of them, in the order of addresses.

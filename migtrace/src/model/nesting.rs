@@ -105,7 +105,9 @@ const fn is_container(body: &Body) -> bool {
 /// Which kinds can be nested in which. Pages of one batch overlap in time and contain nothing.
 const fn may_hold(outer: &Body, inner: &Body) -> bool {
     match outer {
-        Body::Request(_) => !matches!(inner, Body::Request(_) | Body::Phase(_) | Body::Node(_) | Body::Loss(_)),
+        Body::Request(_) => {
+            !matches!(inner, Body::Request(_) | Body::Phase(_) | Body::Node(_) | Body::Census(_) | Body::Loss(_))
+        }
         Body::Fault(_) => matches!(inner, Body::Check(_) | Body::Migrate(_) | Body::Batch(_) | Body::Region(_)),
         Body::Batch(_) => matches!(inner, Body::Migrate(_) | Body::Mark(_)),
         _ => false,

@@ -103,6 +103,9 @@ impl Counts {
             self.nodes.add(ts_ns, node_of_row(b, row)?);
             return Ok(());
         }
+        if kind == Kind::Census {
+            return Ok(());
+        }
         let pid = need(&b.pid, row)?;
         let is_main = b.tid.get(row) == Some(pid);
         let id = ProcessId { pid, start_ns: b.process_start_ns.get(row) };
@@ -167,7 +170,7 @@ impl Counts {
                     self.scans.scan(id, need(&b.tid, row)?, b.latency_ns.get(row), weight);
                 }
             }
-            Kind::Region | Kind::Phase | Kind::Node | Kind::Loss => {}
+            Kind::Region | Kind::Phase | Kind::Node | Kind::Census | Kind::Loss => {}
         }
         Ok(())
     }

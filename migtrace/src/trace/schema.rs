@@ -227,26 +227,26 @@ columns! {
     comm: String, required, words, all, since 1;
     cgroup_id: u64, required, words, all, since 1;
     kind: String, required, words, all, since 1;
-    addr: u64, optional, delta, [Fault, Check, Mark, Migrate, Request, Region], since 1;
+    addr: u64, optional, delta, [Fault, Check, Mark, Migrate, Request, Region, Census], since 1;
     ip: u64, optional, delta, [Fault], since 1;
     access: String, optional, words, [Fault], since 1;
-    class: String, optional, words, [Fault, Region], since 1;
+    class: String, optional, words, [Fault, Region, Census], since 1;
     major: bool, optional, words, [Fault], since 1;
-    nid: i32, optional, words, [Fault, Mark, Node], since 1;
-    latency_ns: u64, optional, delta, [Fault, Migrate, Batch, Request, Task], since 1;
+    nid: i32, optional, words, [Fault, Mark, Node, Census], since 1;
+    latency_ns: u64, optional, delta, [Fault, Migrate, Batch, Request, Task, Census], since 1;
     result: String, optional, words, [Fault, Mark, Migrate], since 1;
     pfn: u64, optional, delta, [Check, Mark], since 1;
     order: u32, optional, words, [Fault, Check, Mark, Migrate], since 1;
     src_nid: i32, optional, words, [Check, Migrate], since 1;
     dst_nid: i32, optional, words, [Check, Migrate], since 1;
-    policy: String, optional, words, [Check, Request, Region], since 1;
+    policy: String, optional, words, [Check, Request, Region, Census], since 1;
     interleaved: bool, optional, words, [Check], since 1;
     lazy: bool, optional, words, [Check], since 1;
     verdict: String, optional, words, [Check], since 1;
     reason: String, optional, words, [Check, Mark, Migrate], since 1;
     old_pfn: u64, optional, delta, [Migrate], since 1;
     new_pfn: u64, optional, delta, [Migrate], since 1;
-    pages: u64, optional, words, [Migrate, Task], since 1;
+    pages: u64, optional, words, [Migrate, Task, Census], since 1;
     cause: String, optional, words, [Migrate, Batch, Loss], since 1;
     unmap_ns: u64, optional, delta, [Migrate], since 1;
     copy_ns: u64, optional, delta, [Migrate], since 1;
@@ -255,10 +255,10 @@ columns! {
     succeeded: u64, optional, words, [Batch], since 1;
     failed: u64, optional, words, [Batch], since 1;
     mode: String, optional, words, [Batch], since 1;
-    name: String, optional, words, [Request, Region], since 1;
-    len: u64, optional, words, [Request, Region], since 1;
+    name: String, optional, words, [Request, Region, Census], since 1;
+    len: u64, optional, words, [Request, Region, Census], since 1;
     flags: String, optional, words, [Request], since 1;
-    nodemask: String, optional, words, [Request], since 1;
+    nodemask: String, optional, words, [Request, Census], since 1;
     target_pid: u32, optional, words, [Request, Task], since 1;
     ret: i64, optional, words, [Request], since 1;
     what: String, optional, words, [Task], since 1;
@@ -273,10 +273,10 @@ columns! {
     user_stack: String, optional, words, all, since 2;
     unmoved: u64, optional, words, [Batch], since 3;
     thp_split: u64, optional, words, [Batch], since 4;
-    owner_pid: u32, optional, words, [Fault, Check, Mark, Migrate], since 5;
-    owner_start_ns: u64, optional, words, [Fault, Check, Mark, Migrate], since 5;
-    owner_comm: String, optional, words, [Fault, Check, Mark, Migrate], since 5;
-    owner_cgroup_id: u64, optional, words, [Fault, Check, Mark, Migrate], since 5;
+    owner_pid: u32, optional, words, [Fault, Check, Mark, Migrate, Census], since 5;
+    owner_start_ns: u64, optional, words, [Fault, Check, Mark, Migrate, Census], since 5;
+    owner_comm: String, optional, words, [Fault, Check, Mark, Migrate, Census], since 5;
+    owner_cgroup_id: u64, optional, words, [Fault, Check, Mark, Migrate, Census], since 5;
     mappings: u64, optional, words, [Migrate], since 5;
     wait_cause: String, optional, words, [Fault], since 5;
     wait_pid: u32, optional, words, [Fault], since 5;
@@ -294,6 +294,8 @@ columns! {
     interleave_hit: u64, optional, words, [Node], since 5;
     local_node: u64, optional, words, [Node], since 5;
     other_node: u64, optional, words, [Node], since 5;
+    place: String, optional, words, [Census], since 5;
+    permissions: String, optional, words, [Census], since 5;
 }
 
 impl Buffers {

@@ -19,7 +19,7 @@ use crate::{
     live::{
         host::nodes::NodeWatch,
         process_details::DetailsReader,
-        process_start::Processes,
+        process_start::{Processes, TICK_NS},
         symbols::{
             perf_maps::Rejected,
             stacks::{self, Stacks},
@@ -55,6 +55,7 @@ pub struct Reader {
     /// Events in order of time, in batches; ends after [`Reader::stop`] and the last event.
     pub events: mpsc::Receiver<Vec<Event>>,
     stop: Arc<AtomicBool>,
+    inbox: std::sync::mpsc::Sender<Vec<Event>>,
     thread: thread::JoinHandle<Result<Closing, MapError>>,
 }
 
@@ -92,6 +93,7 @@ impl Reader {
         let (sender, events) = mpsc::channel(QUEUE);
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
+        let (inbox, taken) = std::sync::mpsc::channel();
         let (ready, started) = std::sync::mpsc::channel();
         let run = move || {
             privilege::keep(if stacks.is_some() { privilege::NAMING } else { privilege::READING });
@@ -105,6 +107,7 @@ impl Reader {
                 account: Account::default(),
                 nodes: NodeWatch::running(),
                 nodes_read_ns: 0,
+                inbox: taken,
                 unsorted: Vec::new(),
                 out: Vec::new(),
             };
@@ -117,7 +120,13 @@ impl Reader {
         let thread = thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(run)?;
         // The workload can exit immediately, so the reader must be running first.
         let _ = started.recv();
-        Ok(Self { events, stop, thread })
+        Ok(Self { events, stop, inbox, thread })
+    }
+
+    /// Takes events that another thread made, in order of time: send them within 50 ms after that time.
+    #[must_use]
+    pub fn inbox(&self) -> std::sync::mpsc::Sender<Vec<Event>> {
+        self.inbox.clone()
     }
 
     /// Requests the last drain. Detach the programs first: records committed later are not read.
@@ -162,6 +171,7 @@ impl Drain {
             if ends || now_ns >= self.decoding.nodes_read_ns + NODES_NS {
                 self.decoding.read_nodes(now_ns);
             }
+            self.decoding.read_inbox();
             let out = self.decoding.take_out(until_ns);
             if !out.is_empty() && self.sender.blocking_send(out).is_err() {
                 // The consumer is gone.
@@ -235,7 +245,9 @@ struct Decoding {
     account: Account,
     nodes: NodeWatch,
     nodes_read_ns: u64,
-    /// Losses and nodes, not sorted yet.
+    /// Events of other threads.
+    inbox: std::sync::mpsc::Receiver<Vec<Event>>,
+    /// Losses, nodes and those of other threads, not sorted yet.
     unsorted: Vec<Event>,
     out: Vec<Event>,
 }
@@ -289,6 +301,16 @@ impl Decoding {
     fn read_nodes(&mut self, now_ns: u64) {
         self.nodes_read_ns = now_ns;
         self.unsorted.extend(self.nodes.read(now_ns));
+    }
+
+    /// Their processes started when their other events say so: /proc has a resolution of 10 ms.
+    fn read_inbox(&mut self) {
+        for mut event in self.inbox.try_iter().flatten() {
+            let known = self.processes.started_ns(event.pid);
+            let is_same = |known: u64| event.process_start_ns.is_some_and(|own| own / TICK_NS == known / TICK_NS);
+            event.process_start_ns = known.filter(|known| is_same(*known)).or(event.process_start_ns);
+            self.unsorted.push(event);
+        }
     }
 
     /// The events so far, in order, with the losses and nodes read up to `until_ns`.

@@ -205,7 +205,7 @@ fn region(mapping: Mapping, huge: HugeFrom, smaps: &HashMap<u64, u64>) -> Region
         huge: match huge {
             HugeFrom::PagemapScan => Some(0),
             HugeFrom::Smaps => Some(smaps.get(&start).copied().unwrap_or(0)),
-            HugeFrom::Nothing => None,
+            HugeFrom::Nothing | HugeFrom::Census => None,
         },
         ..Region::default()
     }

@@ -57,7 +57,7 @@ impl Counts {
                 counts.batch_failed_pages = batch_migrated_pages(event, Outcome::Failed).unwrap_or(0);
             }
             Body::Request(_) => counts.requests = n,
-            Body::Node(_) | Body::Loss(_) => counts.events = 0,
+            Body::Node(_) | Body::Census(_) | Body::Loss(_) => counts.events = 0,
             Body::Mark(_) | Body::Task(_) | Body::Region(_) | Body::Phase(_) => {}
         }
         counts

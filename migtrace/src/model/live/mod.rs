@@ -137,6 +137,9 @@ impl State {
             }
             self.feed_matrices(event);
         }
+        if let Body::Census(_) = &event.body {
+            return;
+        }
         if let Body::Node(facts) = &event.body {
             self.nodes.take(event.ts_ns, facts);
             if facts.change.is_none() {

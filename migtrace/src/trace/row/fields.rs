@@ -72,7 +72,7 @@ impl<'a> Fields<'a> {
         let batch = self.batch;
         let Some(pid) = batch.owner_pid.get(self.row) else {
             // A kind without pages has no owner, and events of it compare equal.
-            let has_page = matches!(batch.kind.get(self.row), Some("fault" | "check" | "mark" | "migrate"));
+            let has_page = matches!(batch.kind.get(self.row), Some("fault" | "check" | "mark" | "migrate" | "census"));
             return Ok(if has_page { Owner::Unknown } else { Owner::Actor });
         };
         if pid == self.need(&batch.pid)? {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    batch, check, fault, loss, mark, migrate, node, region, request,
+    batch, census, check, fault, loss, mark, migrate, node, region, request,
     sink::{Sink, put_comm},
     task,
 };
@@ -67,6 +67,7 @@ pub(crate) fn put_event<'e>(to: &mut impl Sink<'e>, event: &'e Event) {
         Body::Region(e) => region::put(to, e),
         Body::Phase(e) => to.put(column::text, &e.text),
         Body::Node(e) => node::put(to, e),
+        Body::Census(e) => census::put(to, e),
         Body::Loss(e) => loss::put(to, e),
     }
 }

@@ -3,6 +3,7 @@
 //! Each kind has a file, with both directions side by side.
 
 mod batch;
+mod census;
 mod check;
 mod fault;
 pub(crate) mod fields;

@@ -1,7 +1,7 @@
 //! Turns rows into events.
 
 use super::{
-    batch, check, fault,
+    batch, census, check, fault,
     fields::{BadRow, Fields, Shared},
     loss, mark, migrate, node, region, request, task,
 };
@@ -61,6 +61,7 @@ impl RowReader {
             "region" => Body::Region(region::get(r)?),
             "phase" => Body::Phase(Phase { text: r.need(&r.batch.text)?.to_owned() }),
             "node" => Body::Node(Box::new(node::get(r)?)),
+            "census" => Body::Census(Box::new(census::get(r)?)),
             "loss" => Body::Loss(loss::get(r)?),
             unknown => return Err(BadRow { column: "kind", found: Some(unknown.to_owned()) }),
         })

@@ -14,9 +14,9 @@ use std::{num::NonZeroU32, path::Path};
 
 use super::Writer;
 use crate::event::{
-    Access, Batch, Body, Cause, Check, CheckPath, Comm, Event, Fault, FaultClass, Loss, Mark, Migrate, NodeChange,
-    NodeFacts, NumaPages, Outcome, Owner, OwnerProcess, Phase, Policy, ProcessId, Region, RegionClass, Request,
-    RequestName, Task, TaskEvent, Verdict, Wait, Work,
+    Access, Batch, Body, Cause, Census, Check, CheckPath, Comm, Event, Fault, FaultClass, Loss, Mark, Migrate,
+    NodeChange, NodeFacts, NumaPages, Outcome, Owner, OwnerProcess, PagePlace, Phase, Policy, ProcessId, Region,
+    RegionClass, Request, RequestName, Task, TaskEvent, Verdict, Wait, Work,
 };
 use crate::recording::{Meta, OwnCost, ProbeAccount, ProgramCost};
 
@@ -262,7 +262,7 @@ fn with_owners() -> Vec<Event> {
         latency_ns: Some(6),
     };
     let others = [Body::Fault(touched), Body::Task(scanned)].map(|body| Event::at(1, body));
-    others.into_iter().chain(owners).chain(nodes()).collect()
+    others.into_iter().chain(owners).chain(nodes()).chain(census()).collect()
 }
 
 /// A node with all that it can have, and one that went offline.
@@ -286,6 +286,26 @@ fn nodes() -> [Event; 2] {
     };
     let gone = NodeFacts { nid: 2, change: Some(NodeChange::Offline), ..NodeFacts::default() };
     [facts, gone].map(|node| Event::at(200, Body::Node(Box::new(node))))
+}
+
+/// Runs of a census: in each place, with all that a mapping can have and with as little.
+fn census() -> Vec<Event> {
+    let run = Census {
+        addr: 0x7f00_0000_0000,
+        pages: 1 << 20,
+        place: Some(PagePlace::Node(3)),
+        reading_ns: 5_000,
+        len: 1 << 40,
+        class: RegionClass::Heap,
+        permissions: "rw-p".into(),
+        name: "[heap] \u{e9}".into(),
+        policy: Some(Policy::PreferredMany),
+        nodes: Some("0,2-3".parse().expect("nodes")),
+    };
+    let bare = Census { policy: None, nodes: None, name: String::new(), pages: 1, ..run.clone() };
+    let places = [Some(PagePlace::UnknownNode), Some(PagePlace::Zero), Some(PagePlace::Swap), None];
+    let others = places.into_iter().chain([Some(PagePlace::Special)]).map(|place| Census { place, ..bare.clone() });
+    [run].into_iter().chain(others).map(|run| event(300, Body::Census(Box::new(run)))).collect()
 }
 
 /// The metadata of a recording of [`with_later_columns`].
