@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod bounded;
+pub mod census;
 pub(crate) mod frame_index;
 pub mod latency;
 pub mod lazy;

@@ -15,6 +15,7 @@ use crate::{
     event::{Cause, FaultClass, Kind, Outcome, ProcessId, RequestName, TaskEvent, Verdict},
     filter::{Filter, Row},
     model::{
+        census::Windows,
         latency::Latencies,
         measure::{Locality, folio_pages},
         totals::migration_waits::{Migration, MigrationWaits, WaitPair},
@@ -52,6 +53,8 @@ pub(super) struct Counts {
     pub(super) lost: BTreeMap<String, Tally>,
     pub(super) processes: Processes,
     pub(super) nodes: Nodes,
+    /// When processes were read for a census.
+    pub(super) censuses: Windows,
     /// Faults that waited for migrations.
     pub(super) waits: MigrationWaits,
     pub(super) scans: Scans,
@@ -104,6 +107,7 @@ impl Counts {
             return Ok(());
         }
         if kind == Kind::Census {
+            self.censuses.add(need(&b.pid, row)?, ts_ns.saturating_sub(need(&b.latency_ns, row)?), ts_ns);
             return Ok(());
         }
         let pid = need(&b.pid, row)?;
@@ -254,6 +258,7 @@ impl Counts {
         other.lost.into_iter().for_each(|(probe, tally)| self.lost.entry(probe).or_default().merge(tally));
         self.processes.merge(other.processes);
         self.nodes.merge(other.nodes);
+        self.censuses.merge(other.censuses);
         self.waits.merge(other.waits);
         self.scans.merge(other.scans);
     }

@@ -101,6 +101,7 @@ impl Summary {
             "processes": self.top_processes(top).into_iter().map(|p| process(self, p)).collect::<Vec<_>>(),
             "process_count": counts.processes.list().len(),
             "nodes": counts.nodes.json(),
+            "census": self.census_json(),
             "loss": {
                 "final": meta.end_ns.is_some(),
                 "account": meta.account,

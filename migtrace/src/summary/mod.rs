@@ -3,6 +3,7 @@
 //! This module owns the counting and both output formats. Relations between events (nesting, page histories) are the
 //! model's, which needs the whole trace.
 
+mod census;
 mod codes;
 mod count;
 mod json;
@@ -13,6 +14,7 @@ mod scans;
 mod table;
 mod tally;
 mod text;
+mod text_census;
 mod text_cost;
 
 #[cfg(test)]
@@ -27,6 +29,7 @@ use std::{
 use self::count::Counts;
 use crate::{
     filter::Filter,
+    model::census::Report,
     recording::{Meta, coverage},
     trace::{Error, Trace},
 };
@@ -93,6 +96,8 @@ pub struct Summary {
     truncated: bool,
     counts: Counts,
     filtered: Option<Filtered>,
+    /// `None`: the trace has no census.
+    census: Option<Report>,
 }
 
 /// What was filtered before counting.
@@ -130,10 +135,17 @@ impl Summary {
         for part in counted {
             counts.merge(part?);
         }
+        let census = census::compare(trace, filter, std::mem::take(&mut counts.censuses))?;
         let mut meta = trace.meta().clone();
         coverage::exclude(&mut meta.probes, filter.kinds().complement());
         let filtered = Filtered { filter: filter.to_string(), of_rows: trace.event_count() };
-        Ok(Self { meta, truncated: trace.truncated(), counts, filtered: (!filter.is_all()).then_some(filtered) })
+        Ok(Self {
+            meta,
+            truncated: trace.truncated(),
+            counts,
+            filtered: (!filter.is_all()).then_some(filtered),
+            census,
+        })
     }
 
     /// Events that the rows represent, without rows of the recorder.

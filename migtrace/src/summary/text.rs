@@ -35,6 +35,7 @@ impl Summary {
             self.counts.scans.lines(top, self.sees_balancing(), |id| self.name(id)),
             self.batches(),
             self.counts.nodes.lines(),
+            self.census(top),
             self.processes(top),
             describe::loss(&self.meta, self.lost_by_events()),
             describe::fidelity(&self.meta),

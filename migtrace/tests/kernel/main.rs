@@ -6,6 +6,7 @@
 
 mod attach_methods;
 mod attribution;
+mod census;
 mod cgroup_namespace;
 mod counts;
 mod direct;
