@@ -1,4 +1,4 @@
-//! `migtrace map` of processes of this host: formats, errors and exit statuses.
+//! `migtrace map` of processes of this host and of traces: formats, errors and exit statuses.
 
 use std::{
     fs,
@@ -6,6 +6,11 @@ use std::{
 };
 
 use assert_cmd::cargo::CommandCargoExt;
+use migtrace::{
+    event::{Body, Census, Event, PagePlace, Policy, RegionClass},
+    recording::Meta,
+    trace::{FORMAT_VERSION, Writer},
+};
 use serde_json::Value as Json;
 
 fn migtrace(arguments: &[&str]) -> Command {
@@ -124,6 +129,67 @@ fn a_command_keeps_its_output_and_status_and_is_mapped_at_its_end() {
     assert!(stdout.contains("(sh)"), "{stdout}");
 }
 
+/// A run of pages of a mapping of 8 pages at this time.
+fn census(pid: u32, ts_ns: u64, nid: i32) -> Event {
+    let run = Census {
+        addr: 0x7f00_0000_0000,
+        pages: 8,
+        place: Some(PagePlace::Node(nid)),
+        reading_ns: 1_000,
+        len: 8 * 4096,
+        class: RegionClass::Anon,
+        permissions: "rw-p".into(),
+        name: String::new(),
+        policy: Some(Policy::Bind),
+        nodes: Some("0".parse().expect("a node")),
+    };
+    Event { pid, tid: pid, comm: "db".into(), ..Event::at(ts_ns, Body::Census(Box::new(run))) }
+}
+
+#[test]
+fn a_trace_shows_its_last_census_and_what_changed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("run.parquet");
+    let trace = path.to_str().expect("a path");
+    let write = |events: &[Event]| {
+        let meta = Meta {
+            format_version: FORMAT_VERSION,
+            start_ns: 1_000_000_000,
+            end_ns: Some(9_000_000_000),
+            ..Meta::default()
+        };
+        let _ = fs::remove_file(&path);
+        let mut writer = Writer::create(&path, &meta).expect("a writer");
+        events.iter().for_each(|event| writer.push(event).expect("pushed"));
+        writer.finish(&meta).expect("finished");
+    };
+    write(&[census(7, 2_000_000_000, 0), census(7, 3_000_000_000, 1), census(7, 4_000_000_000, 2)]);
+    let (status, text, error) = map(&[trace]);
+    assert_eq!(status, Some(0), "{error}");
+    assert!(text.contains("map of process 7 (db)") && text.contains("node 2 8 (100%)"), "{text}");
+    assert!(text.contains("bind:0") && text.contains("+2.00 s") && text.contains("8 node 0 → node 2"), "{text}");
+    let (_, text, _) = map(&[trace, "--at", "2500ms"]);
+    assert!(text.contains("node 1 8 (100%)") && text.contains("8 node 0 → node 1"), "{text}");
+    let (_, json, _) = map(&[trace, "--at", "1s", "--json", "--runs"]);
+    let json: Json = serde_json::from_str(&json).expect("one map, and no change");
+    assert_eq!(json["regions"][0]["runs"][0]["nid"], 0, "{json}");
+    assert_eq!((&json["off_policy"], &json["huge"], &json["remote"]), (&0.into(), &Json::Null, &Json::Null));
+    let (_, csv, _) = map(&[trace, "--csv", "--runs"]);
+    assert_eq!(csv.lines().count(), 2, "{csv}");
+    let (status, _, error) = map(&[trace, "--at", "10ms"]);
+    assert!(status == Some(2) && error.contains("no census until then"), "{error}");
+    write(&[census(7, 2_000_000_000, 0), census(8, 3_000_000_000, 1)]);
+    let (status, _, error) = map(&[trace]);
+    assert!(status == Some(2) && error.contains("choose one by --process: 7 (db), 8 (db)"), "{error}");
+    let (_, text, _) = map(&[trace, "--process", "8"]);
+    assert!(text.contains("map of process 8 (db)"), "{text}");
+    let (status, _, error) = map(&[trace, "--process", "9"]);
+    assert!(status == Some(2) && error.contains("no census of process 9; it has those of 7 (db), 8 (db)"), "{error}");
+    write(&[]);
+    let (status, _, error) = map(&[trace]);
+    assert!(status == Some(2) && error.contains("has no census: `migtrace record --census` records one"), "{error}");
+}
+
 #[test]
 fn errors_name_the_cause_and_have_a_status() {
     let child = Waiting::start();
@@ -141,7 +207,10 @@ fn errors_name_the_cause_and_have_a_status() {
         (vec!["--csv", "--watch", "1s", &*pid], 2, "not --csv"),
         (vec!["--", "no-such-command"], 127, "no such command in PATH"),
         (vec![], 2, "required arguments"),
-        (vec!["x"], 2, "invalid value 'x'"),
+        (vec!["99999999999"], 2, "invalid value '99999999999'"),
+        (vec!["x"], 2, "x: no such trace"),
+        (vec!["--at", "1s", &*pid], 2, "name the file instead of a PID"),
+        (vec!["--watch", "1s", "x"], 2, "--watch reads a running process, not a trace"),
     ] {
         // Containers do not show the host's threads.
         if arguments == ["2"] && !fs::read_to_string("/proc/2/comm").is_ok_and(|name| name == "kthreadd\n") {

@@ -19,10 +19,11 @@ use super::{
     color::When,
     map_output::{Format, MapOutput},
     map_progress::PageProgress,
+    map_trace::{self, Target, TraceArgs},
     streams::say,
 };
 
-/// Show on which node every page of a process is now, without touching any
+/// Show on which node every page of a process is, now or in a trace, without touching any
 ///
 /// For each region: pages by node, pages off the nodes that its policy names, pages on nodes where no thread of the process
 /// ran last, pages mapped by huge pages, pages in swap, and pages that are not present. Nodes are those of page frames
@@ -30,6 +31,8 @@ use super::{
 ///
 /// With a command, the map is that of its end: the command stops before it gives up its memory, is read, and exits. Children
 /// are not included. The process runs while it is read, so pages can change meanwhile: each page was there at some moment.
+///
+/// With a trace of `record --census`, shows its last census of a process, and what changed since the first.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   migtrace map 4711
@@ -39,13 +42,21 @@ use super::{
   migtrace map 4711 --watch 2s
   migtrace map -- ./stream --threads 8
   migtrace map --after 10s -- ./stream --threads 8
+  migtrace map run.parquet --process 4711 --at 90s
 
 Exit status: 0 ok; 1 if the process exited or executed another program while it was read; 2 if there is no such process; 69 if
 it may not be read. With a command, its own status.")]
 pub(crate) struct Args {
-    /// Process to read
-    #[arg(value_name = "PID", required_unless_present = "command", conflicts_with = "command")]
-    pid: Option<u32>,
+    /// Process to read, or trace with a census; for a file whose name is a number, write ./4711
+    #[arg(
+        value_name = "PID|FILE",
+        required_unless_present = "command",
+        conflicts_with = "command",
+        value_parser = map_trace::target
+    )]
+    target: Option<Target>,
+    #[command(flatten)]
+    trace: TraceArgs,
     #[command(flatten)]
     output: MapOutput,
     /// Read it again and again, and print what changed: with the time between two readings, such as 500ms or 2s
@@ -73,8 +84,19 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         bail!("--watch prints text or --json, not --csv");
     }
     args.output.check()?;
-    match (args.pid, &args.command[..]) {
-        (Some(pid), _) => of_process(args, pid),
+    let is_trace = matches!(args.target, Some(Target::Trace(_)));
+    if is_trace && args.watch.is_some() {
+        bail!("--watch reads a running process, not a trace");
+    }
+    if !is_trace && (args.trace.at.is_some() || args.trace.process.is_some()) {
+        bail!("--at and --process select a census of a trace: name the file instead of a PID");
+    }
+    match (&args.target, &args.command[..]) {
+        (Some(Target::Process(pid)), _) => of_process(args, *pid),
+        (Some(Target::Trace(path)), _) => {
+            map_trace::show(path, &args.trace, &args.output, args.color)?;
+            Ok(ExitCode::SUCCESS)
+        }
         (None, command) => of_command(args, command),
     }
 }

@@ -68,6 +68,11 @@ impl MapOutput {
         self.plot.as_deref().map_or(Ok(()), |path| Ok(plot::check_name(path)?))
     }
 
+    /// Whether changes follow the map.
+    pub(crate) fn shows_changes(&self) -> bool {
+        self.output.is_none() && self.format() != Format::Csv
+    }
+
     /// Whether the place of each page is written.
     pub(crate) fn lists_runs(&self) -> bool {
         self.runs && self.format() != Format::Text

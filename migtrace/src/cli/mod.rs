@@ -17,6 +17,7 @@ mod log_live;
 mod map;
 mod map_output;
 mod map_progress;
+mod map_trace;
 mod memtoy;
 mod output;
 mod page;

@@ -89,6 +89,18 @@ fn pages_that_another_process_moves_are_explained_by_events_and_not_without_them
     let third = PAGES / 3;
     let expected = [[1, 2, (PAGES - third) as u64, first[third]], [1, 3, third as u64, first[0]]];
     assert_eq!(moved, expected);
+    let output = migtrace().args(["map", "--json", "--runs"]).arg(trace).output().unwrap();
+    let (stdout, stderr) = texts(&output);
+    assert!(output.status.success(), "{stderr}");
+    let [map, changes] = [0, 1].map(|n| serde_json::from_str::<Json>(stdout.lines().nth(n).unwrap()).unwrap());
+    let regions = map["regions"].as_array().unwrap();
+    let region = regions.iter().find(|r| r["runs"].as_array().is_some_and(|runs| runs[0]["addr"] == first[0])).unwrap();
+    let runs: Vec<_> = region["runs"].as_array().unwrap().iter().map(|run| (&run["nid"], &run["pages"])).collect();
+    let (three, two) = ((Json::from(3), Json::from(third)), (Json::from(2), Json::from(PAGES - third)));
+    assert_eq!(runs, [(&three.0, &three.1), (&two.0, &two.1)], "{region}");
+    let steps = changes["changes"].as_array().unwrap().iter().filter(|step| step["from_nid"] == 1);
+    let steps: Vec<_> = steps.map(|step| ["to_nid", "pages"].map(|field| number(&step[field]))).collect();
+    assert_eq!(steps, [[2, (PAGES - third) as u64], [3, third as u64]], "{changes}");
     // One migration that no event shows.
     let one = format!("kind != migrate || addr != {:#x} || dst_nid != 3", first[4]);
     let hidden = census(trace, &["--filter", &one]);
