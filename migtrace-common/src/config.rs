@@ -54,6 +54,8 @@ pub struct Config {
     pub folio_flags: u32,
     /// Bit of the page flags that marks a large folio.
     pub pg_head: u32,
+    /// Bit number of PG_reserved in the page's flags.
+    pub pg_reserved: u32,
     /// In the struct of a page: the address of its folio's first page plus 1, in all pages but the first. [`ABSENT`] if
     /// this kernel has no such field.
     pub page_head: u32,
@@ -67,6 +69,20 @@ pub struct Config {
     pub mm_pgd: u32,
     /// In an address space: the task that owns it. [`ABSENT`] without CONFIG_MEMCG.
     pub mm_owner: u32,
+    /// Offset of `mm_users` in `struct mm_struct`: 0 when the process exits.
+    pub mm_users: u32,
+    /// Offset of `orig_pte` in `struct vm_fault`.
+    pub vmf_orig_pte: u32,
+    /// Offsets of `mm` and `address` in KSM's `struct rmap_item`, called ksm_rmap_item since 6.2.
+    pub rmap_item_mm: u32,
+    pub rmap_item_address: u32,
+    /// Offsets in `struct pagetable_move_control`, the argument of move_page_tables() since 6.16.
+    pub pmc_old: u32,
+    pub pmc_old_addr: u32,
+    pub pmc_new_addr: u32,
+    pub pmc_len: u32,
+    /// Nonzero: changes of place that are no migration are recorded.
+    pub places: u32,
     pub vma_start: u32,
     pub vma_end: u32,
     pub vma_flags: u32,

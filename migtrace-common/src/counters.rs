@@ -18,11 +18,12 @@ pub enum Probe {
     Phase = 9,
     HintingCheck = 10,
     Region = 11,
+    Place = 12,
 }
 
 impl Probe {
     /// Every probe, in the order of its index.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Fault,
         Self::Check,
         Self::Mark,
@@ -35,6 +36,7 @@ impl Probe {
         Self::Phase,
         Self::HintingCheck,
         Self::Region,
+        Self::Place,
     ];
 
     /// Its name in traces and views.
@@ -53,6 +55,7 @@ impl Probe {
             Self::Phase => "phase",
             Self::HintingCheck => "hinting_check",
             Self::Region => "region",
+            Self::Place => "place",
         }
     }
 }

@@ -27,6 +27,7 @@ kinds! {
         REGION = 9,
         /// A fault with what few faults have.
         FAULT_DETAILS = 10,
+        PLACE = 11,
     }
 
     /// The hook that saw a fault. It determines the meaning of `flags`, and which fields are unknown.
@@ -95,6 +96,16 @@ kinds! {
         /// No syscall: a worker thread migrates the pages of a process whose cpuset's memory nodes changed. It makes no
         /// record of its own.
         CPUSET = 7,
+    }
+
+    /// How virtual pages changed their place.
+    PlaceChange(u8) {
+        COLLAPSE = 1,
+        COW = 2,
+        SWAP_IN = 3,
+        KSM = 4,
+        REMAP = 5,
+        UNMAP = 6,
     }
 
     /// What happened to a task.

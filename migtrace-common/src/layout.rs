@@ -25,13 +25,14 @@ const _: () = assert!(size_of::<Request>() == 64 + 56 + 8 * MASK_WORDS + 8);
 const _: () = assert!(size_of::<Task>() == 64 + 32);
 const _: () = assert!(size_of::<Region>() == 64 + 40 + REGION_NAME);
 const _: () = assert!(offset_of!(Region, name) % 8 == 0 && REGION_NAME.is_multiple_of(8));
+const _: () = assert!(size_of::<Place>() == 64 + 40 + 40);
 const _: () = assert!(size_of::<Phase>() == 64 + 8 + PHASE_TEXT);
 const _: () = assert!(size_of::<ProbeCounters>() == 64);
 const _: () = assert!(size_of::<TallyKey>() == 16 && size_of::<Tally>() == (3 + TIME_BUCKETS) * 8);
 const _: () = assert!(size_of::<ProcessKey>() == 16 && size_of::<ProcessTally>() == 12 * 8);
 // No padding: the collector writes the bytes to the programs' memory unchanged.
 const _: () = assert!(
-    size_of::<Config>() == 7 * 8 + (11 + 36 + 1 + 4 + 6 + 10 + 5 + 9 + 4 + 5 + 1 + 1 + 3) * 4
+    size_of::<Config>() == 7 * 8 + (11 + 36 + 1 + 4 + 6 + 10 + 5 + 9 + 4 + 5 + 1 + 1 + 3 + 10) * 4
         && align_of::<Config>() == 8
 );
 const _: () = assert!(
@@ -42,4 +43,4 @@ const _: () = assert!(
 macro_rules! open_with_a_header {
     ($($record:ident)*) => { $(const _: () = assert!(offset_of!($record, header) == 0);)* };
 }
-open_with_a_header! { Fault Check Mark Migrate Batch Request Task Region Phase }
+open_with_a_header! { Fault Check Mark Migrate Batch Request Task Region Phase Place }

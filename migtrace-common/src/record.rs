@@ -79,6 +79,7 @@ kinds_of_records! {
     Phase PHASE
     Region REGION
     FaultDetails FAULT_DETAILS
+    Place PLACE
 }
 
 records! {
@@ -309,6 +310,22 @@ records! {
         pub pad: [u8; 5],
         /// Name of the mapped file without its directory, padded with zeroes.
         pub name: [u8; REGION_NAME],
+    }
+
+    /// Virtual pages changed their place, or lost it, without a migration.
+    pub struct Place {
+        pub header: Header,
+        pub addr: u64,
+        /// Bytes.
+        pub len: u64,
+        /// Where the pages were mapped before, [`NO_ADDR`] if at `addr`.
+        pub from_addr: u64,
+        pub src_nid: i32,
+        pub dst_nid: i32,
+        /// [`crate::kinds::PlaceChange`].
+        pub what: u8,
+        pub pad: [u8; 7],
+        pub owner: Owner,
     }
 
     /// The workload named the phase that starts now.

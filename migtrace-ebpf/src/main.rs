@@ -40,8 +40,8 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, FEntryContext, FExitContext, ProbeContext, RetProbeContext, TracePointContext},
 };
 use hooks::{
-    args, batch, exception, fault, folio_migrate, hinting_check, lazy_check, lazy_mark, lazy_migrate, phase, request,
-    task,
+    args, batch, exception, fault, folio_migrate, hinting_check, lazy_check, lazy_mark, lazy_migrate, phase, place,
+    request, task,
 };
 use migtrace_common::kinds::{FaultClass, RequestName};
 
@@ -65,7 +65,7 @@ macro_rules! at_entry {
 at_entry! {
     handle_mm_fault_entry handle_mm_fault_kprobe(ctx) => fault::begin(&ctx);
     do_swap_page do_swap_page_kprobe(_ctx) => fault::classify(FaultClass::SWAP);
-    do_wp_page do_wp_page_kprobe(_ctx) => fault::classify(FaultClass::COW);
+    do_wp_page do_wp_page_kprobe(ctx) => fault::write_protected(&ctx);
     task_numa_fault task_numa_fault_kprobe(_ctx) => fault::classify(FaultClass::HINTING);
     do_huge_pmd_anonymous_page do_huge_pmd_anonymous_page_kprobe(_ctx) => fault::classify(FaultClass::HUGE);
     hugetlb_fault hugetlb_fault_kprobe(_ctx) => fault::classify(FaultClass::HUGETLB);
@@ -83,6 +83,9 @@ at_entry! {
     folio_migrate_flags folio_migrate_flags_kprobe(ctx) => folio_migrate::migrated(&ctx);
     cpuset_migrate_entry cpuset_migrate_kprobe(_ctx) => request::begin_cpuset();
     task_numa_work_entry task_numa_work_kprobe(_ctx) => task::begin_scan();
+    collapse_entry collapse_kprobe(ctx) => place::collapse_begin(&ctx);
+    unmap_single_vma unmap_single_vma_kprobe(ctx) => place::unmap(&ctx);
+    move_page_tables move_page_tables_kprobe(ctx) => place::remap(&ctx);
     prctl prctl_kprobe(ctx) => phase::phase(&ctx, args::of_syscall(&ctx));
 }
 
@@ -109,6 +112,7 @@ at_exit! {
     migrate_pages_exit migrate_pages_kretprobe(ctx) => batch::end(&ctx);
     cpuset_migrate_exit cpuset_migrate_kretprobe(_ctx) => request::end_cpuset();
     task_numa_work_exit task_numa_work_kretprobe(_ctx) => task::end_scan();
+    collapse_exit collapse_kretprobe(_ctx) => place::collapse_end();
 }
 
 /// Programs at the end of functions that also read the arguments, which a `kretprobe` cannot.
@@ -126,6 +130,8 @@ at_exit_with_arguments! {
     zs_page_migrate(ctx) => folio_migrate::driver_migrated(folio_migrate::AT_ZSMALLOC, &ctx);
     balloon_page_migrate(ctx) => folio_migrate::driver_migrated(folio_migrate::AT_BALLOON, &ctx);
     try_to_migrate_one(ctx) => folio_migrate::mapping_removed(&ctx);
+    try_to_unmap_one_exit(ctx) => place::reclaim(&ctx);
+    ksm_merge(ctx) => place::ksm_merge(&ctx);
     remove_migration_pte_exit(ctx) => folio_migrate::mapping_restored(&ctx);
 }
 

@@ -12,6 +12,7 @@ use aya_ebpf::{
 use migtrace_common::{
     config::FILTER_IDS,
     counters::{PROGRAMS_PER_PROBE, Probe, ProbeCounters},
+    record::Owner,
     tally::{MAX_KEYS, MAX_PROCESSES, ProcessKey, ProcessTally, Tally, TallyKey},
 };
 
@@ -106,6 +107,33 @@ pub static THREADS: TaskStorage<ThreadState> = TaskStorage::new();
 /// One number, nonzero once a fault began that is recorded for the owner of the memory, and not for the thread.
 #[map]
 pub static UNTRACED_FAULTS: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Pages of one huge page.
+pub const HUGE_PAGES: usize = 512;
+
+/// A huge page that is being made of pages: on which nodes these are, by runs.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Collapse {
+    pub addr: u64,
+    pub mm: u64,
+    pub pgd: u64,
+    /// Runs in `first` and `nids`.
+    pub runs: u64,
+    pub owner: Owner,
+    /// Number of the first page of each run, and after the last run the number of pages.
+    pub first: [u16; HUGE_PAGES + 4],
+    /// Its node.
+    pub nids: [i16; HUGE_PAGES],
+}
+
+/// By thread that collapses pages.
+#[map]
+pub static COLLAPSES: HashMap<u32, Collapse> = HashMap::with_max_entries(64, 0);
+
+/// What a new entry of [`COLLAPSES`] is copied from: the stack has no room for it.
+#[map]
+pub static NO_COLLAPSE: PerCpuArray<Collapse> = PerCpuArray::with_max_entries(1, 0);
 
 /// By address of the old folio's struct.
 #[map]

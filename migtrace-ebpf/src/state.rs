@@ -29,6 +29,8 @@ pub struct ThreadState {
     pub mapping_end: u64,
     /// Start of task_numa_work(), 0 if the thread is not in it.
     pub scan_start_ns: u64,
+    /// The page-table entry that a write found protected in the fault under way, 0 for none.
+    pub protected_entry: u64,
 }
 
 /// A page fault.
@@ -42,6 +44,8 @@ pub struct FaultStart {
     pub ip: u64,
     /// The top page table of the address space.
     pub pgd: u64,
+    /// The address space.
+    pub mm: u64,
     pub flags: u32,
     /// [`migtrace_common::kinds::FaultClass`].
     pub class: u16,

@@ -1,6 +1,7 @@
 //! Page faults: handle_mm_fault() from entry to exit, classified by what runs inside.
 
 use migtrace_common::{
+    config::ABSENT,
     counters::Probe,
     kinds::{FaultClass, FaultHook, RecordKind},
     record::{Fault, FaultDetails, Owner, Wait},
@@ -10,7 +11,7 @@ use migtrace_common::{
 use super::{
     args::{Args, Returned},
     mapping::{self, Mapping},
-    owner, page_table,
+    owner, page_table, place,
 };
 use crate::{
     account::Program,
@@ -57,6 +58,7 @@ pub fn begin(ctx: &impl Args) {
         addr: ctx.arg(1),
         ip: if regs == 0 { 0 } else { ctx.load(regs, config!(regs_ip)) },
         pgd: ctx.load(mm, config!(mm_pgd)),
+        mm,
         flags: ctx.arg(2) as u32,
         class: mapping.fault_class().0.into(),
         details,
@@ -101,6 +103,17 @@ pub fn classify(class: FaultClass) {
     }
 }
 
+/// do_wp_page(vmf): the fault under way in this thread writes to a page that is mapped read-only.
+#[inline(always)]
+pub fn write_protected(ctx: &impl Args) {
+    if let Some(state) = THREADS.of_current() {
+        state.fault.class = FaultClass::COW.0.into();
+        if config!(places) != 0 && config!(vmf_orig_pte) != ABSENT {
+            state.protected_entry = ctx.load(ctx.arg(0), config!(vmf_orig_pte));
+        }
+    }
+}
+
 /// The fault under way in this thread waits for the end of a migration.
 #[inline(always)]
 pub fn wait() {
@@ -141,6 +154,9 @@ pub fn end(ctx: &impl Returned) {
     state.fault.start_ns = 0;
     if start.start_ns == 0 {
         return FAULT.lost_start();
+    }
+    if config!(places) != 0 {
+        place::after_fault(ctx, state, &start);
     }
     let latency_ns = event.ts_ns - start.start_ns;
     // Before the walk through the page tables, which costs as much as the record.

@@ -50,6 +50,12 @@ impl Folio {
         }
     }
 
+    /// Whether it is reserved, as the page of zeroes is.
+    #[inline(always)]
+    pub fn is_reserved(self) -> bool {
+        self.flags().unwrap_or(0) >> config!(pg_reserved) & 1 != 0
+    }
+
     /// Its order: 0 for one page.
     #[inline(always)]
     pub fn order(self) -> u32 {

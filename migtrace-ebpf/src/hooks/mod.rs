@@ -16,5 +16,6 @@ mod mapping;
 mod owner;
 mod page_table;
 pub mod phase;
+pub mod place;
 pub mod request;
 pub mod task;

@@ -70,7 +70,7 @@ pub fn put_comm(to: &mut [u8; 16], words: [u64; 2]) {
 
 /// Whether the running task uses the address space `mm`.
 #[inline(always)]
-fn is_current(mm: u64) -> bool {
+pub fn is_current(mm: u64) -> bool {
     let offset = u64::from(config!(task_mm));
     // SAFETY: the running task exists; the verifier knows its type.
     let current = unsafe { core::ptr::read_volatile((bpf_get_current_task_btf() as u64 + offset) as *const u64) };

@@ -5,7 +5,7 @@ use migtrace_common::record::NO_NODE;
 use super::folio::Folio;
 use crate::{
     config::config,
-    kernel_memory::{read_by_helper, variable},
+    kernel_memory::{read_by_helper, read_kernel, variable},
     kfunc,
 };
 
@@ -25,15 +25,26 @@ impl Entry {
     /// The entry for an address without any page table.
     const NONE: Self = Self { value: 0, shift: 0 };
 
+    /// Whether it maps a page.
+    #[inline(always)]
+    pub fn is_present(self) -> bool {
+        self.value & PRESENT != 0
+    }
+
     /// The node of the page that it maps at `addr`, [`NO_NODE`] if it maps none.
     #[inline(always)]
     pub fn nid(self, addr: u64) -> i32 {
         if self.value & PRESENT == 0 {
             return NO_NODE;
         }
+        self.page(addr).map_or(NO_NODE, Folio::nid)
+    }
+
+    /// The page that it maps at `addr`, if it is present.
+    #[inline(always)]
+    pub fn page(self, addr: u64) -> Option<Folio> {
         let within = (1u64 << self.shift) - 1;
-        let pfn = ((self.value & FRAME & !within) | (addr & within)) >> 12;
-        Folio::of_pfn(pfn).map_or(NO_NODE, Folio::nid)
+        Folio::of_pfn(((self.value & FRAME & !within) | (addr & within)) >> 12)
     }
 
     /// The folio that is being migrated, if this is a migration entry.
@@ -73,13 +84,40 @@ pub fn entry_pfn(entry: u64) -> u64 {
     (entry & FRAME) >> 12
 }
 
+/// Address of the page table whose entries map single pages around `addr`; `None` if there is none.
+#[inline(always)]
+pub fn table_of_pages(pgd: u64, addr: u64) -> Option<u64> {
+    descend(pgd, addr, read).ok()
+}
+
+/// Entry `number` of such a page table.
+#[inline(always)]
+pub fn entry_in(table: u64, number: usize) -> Entry {
+    Entry { value: read(table + number as u64 * 8), shift: 12 }
+}
+
+/// The word at an address; 0 if it is not mapped.
+#[inline(always)]
+fn read(addr: u64) -> u64 {
+    read_kernel(addr, 0)
+}
+
 /// The entry for `addr`; `read` gives the word at an address. `None` if a table is missing.
 #[inline(always)]
 fn walk(pgd: u64, addr: u64, read: impl Fn(u64) -> u64) -> Option<Entry> {
+    match descend(pgd, addr, &read) {
+        Ok(table) => Some(Entry { value: read(table + ((addr >> 12) & 511) * 8), shift: 12 }),
+        Err(entry) => entry,
+    }
+}
+
+/// Address of the last table for `addr`, or the entry that ends the walk before it; `None` if a table is missing.
+#[inline(always)]
+fn descend(pgd: u64, addr: u64, read: impl Fn(u64) -> u64) -> Result<u64, Option<Entry>> {
     // The entry of a table whose entries map `1 << shift` bytes each.
     let entry = |table: u64, shift: u32| read(table + ((addr >> shift) & 511) * 8);
-    let present = |entry: u64| (entry & PRESENT != 0).then_some(entry & FRAME);
-    let direct = variable(config!(page_offset_base_addr), config!(page_offset_base))?;
+    let present = |entry: u64| if entry & PRESENT != 0 { Ok(entry & FRAME) } else { Err(None) };
+    let direct = variable(config!(page_offset_base_addr), config!(page_offset_base)).ok_or(None)?;
     let mut table = pgd;
     if config!(page_table_levels) == 5 {
         table = direct + present(entry(table, 48))?;
@@ -87,11 +125,11 @@ fn walk(pgd: u64, addr: u64, read: impl Fn(u64) -> u64) -> Option<Entry> {
     table = direct + present(entry(table, 39))?;
     let pud = entry(table, 30);
     if pud & (PRESENT | HUGE) != PRESENT {
-        return Some(Entry { value: pud, shift: 30 });
+        return Err(Some(Entry { value: pud, shift: 30 }));
     }
     let pmd = entry(direct + (pud & FRAME), 21);
     if pmd & (PRESENT | HUGE) != PRESENT {
-        return Some(Entry { value: pmd, shift: 21 });
+        return Err(Some(Entry { value: pmd, shift: 21 }));
     }
-    Some(Entry { value: entry(direct + (pmd & FRAME), 12), shift: 12 })
+    Ok(direct + (pmd & FRAME))
 }

@@ -34,6 +34,12 @@ pub(crate) struct CensusArgs {
     census_every: Option<Duration>,
 }
 
+impl CensusArgs {
+    pub(crate) const fn is_wanted(&self) -> bool {
+        self.census || self.census_every.is_some()
+    }
+}
+
 /// The censuses of a recording.
 pub(crate) struct Censuses {
     requests: Sender<Request>,
@@ -54,7 +60,7 @@ struct Request {
 impl Censuses {
     /// Starts the thread, if a census is wanted.
     pub(crate) fn start(args: CensusArgs, inbox: Sender<Vec<Event>>) -> Result<Option<Self>> {
-        if !args.census && args.census_every.is_none() {
+        if !args.is_wanted() {
             return Ok(None);
         }
         let ((requests, received), (ready, done)) = (channel(), mpsc::unbounded_channel());

@@ -119,6 +119,11 @@ impl FilterArgs {
         Predicate::all(parts.into_iter().flatten()).into()
     }
 
+    /// Whether `--kind` names this kind.
+    pub(crate) fn names_kind(&self, kind: Kind) -> bool {
+        self.kind.contains(&kind)
+    }
+
     /// What is traced, in words: the processes, the filter and the cgroups. `None`: everything.
     pub(crate) fn scope_text(&self, tree: TreeArgs, filter: &Filter) -> Option<String> {
         let cgroups = self.cgroup.iter().map(|cgroup| format!("in cgroup {cgroup}"));

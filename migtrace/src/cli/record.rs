@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use migtrace::{
     clock,
-    event::Event,
+    event::{Event, Kind},
     filter::{Filter, kernel::KernelScope},
     live::{
         host::{requirements, topology::topology},
@@ -71,6 +71,10 @@ pub(crate) struct Args {
     /// Record the kernel and user stack of each event, with function names
     #[arg(long)]
     stacks: bool,
+    /// Record how pages change their place without a migration: collapse into huge pages, copies on write, swap, KSM,
+    /// mremap, unmapping. Also on with `--census` and with `--kind place`
+    #[arg(long)]
+    places: bool,
     /// Leave arguments of commands out of the trace: they can contain passwords. Executables and parents remain
     #[arg(long)]
     no_cmdline: bool,
@@ -118,6 +122,7 @@ impl Args {
             tree: self.tree.tree,
             ring_bytes: self.ring_size,
             stacks: self.stacks,
+            places: self.places || self.census.is_wanted() || self.filter.names_kind(Kind::Place),
             command_lines: !self.no_cmdline,
             diagnostics: verbose,
             kernel: KernelScope { cgroups: self.filter.root_cgroups()?, uid: self.uid, sample: self.sample },

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::event::{
     Access, Batch, Body, Cause, Check, CheckPath, Comm, Event, Fault, Mark, Migrate, NodeMask, Outcome, Owner,
-    OwnerProcess, Phase, ProcessId, Region, RegionClass, Request, RequestName, Task, TaskEvent, Verdict, Wait, Work,
-    escape_control,
+    OwnerProcess, Phase, Place, PlaceChange, ProcessId, Region, RegionClass, Request, RequestName, Task, TaskEvent,
+    Verdict, Wait, Work, escape_control,
 };
 
 /// Why a record could not be decoded.
@@ -80,6 +80,11 @@ pub fn decode(bytes: &[u8], names: &Names) -> Result<Event, DecodeError> {
         RecordKind::TASK => task(&read(bytes)?)?,
         RecordKind::PHASE => phase(&read(bytes)?),
         RecordKind::REGION => region(&read(bytes)?),
+        RecordKind::PLACE => {
+            let record: record::Place = read(bytes)?;
+            page_owner = owner(&record.owner);
+            place(&record)?
+        }
         RecordKind(kind) => return Err(DecodeError::Kind(kind)),
     };
     Ok(Event {
@@ -119,6 +124,27 @@ fn owner(r: &record::Owner) -> Owner {
 /// Whether the owner is the process `pid`, which acts.
 fn page_owner_is(owner: &Owner, pid: u32) -> bool {
     matches!(owner, Owner::Other(owner) if owner.process.pid == pid)
+}
+
+fn place(r: &record::Place) -> Result<Body, DecodeError> {
+    Ok(Body::Place(Box::new(Place {
+        what: match kinds::PlaceChange(r.what) {
+            kinds::PlaceChange::COLLAPSE => PlaceChange::Collapse,
+            kinds::PlaceChange::COW => PlaceChange::Cow,
+            kinds::PlaceChange::SWAP_IN => PlaceChange::SwapIn,
+            kinds::PlaceChange::KSM => PlaceChange::Ksm,
+            kinds::PlaceChange::REMAP => PlaceChange::Remap,
+            kinds::PlaceChange::UNMAP => PlaceChange::Unmap,
+            kinds::PlaceChange(value) => {
+                return Err(DecodeError::Value { what: "change of place", value: value.into() });
+            }
+        },
+        addr: r.addr,
+        len: r.len,
+        from_addr: known(r.from_addr, NO_ADDR),
+        src_nid: node(r.src_nid),
+        dst_nid: node(r.dst_nid),
+    })))
 }
 
 fn wait(r: &record::Wait, names: &Names) -> Option<Box<Wait>> {

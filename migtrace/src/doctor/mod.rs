@@ -57,6 +57,7 @@ pub fn views(probes: &[ProbeInfo]) -> Vec<View> {
 fn try_all(kernel: &Kernel) -> (Vec<ProbeInfo>, Result<(), String>) {
     let loaded = bpf_config::offsets(kernel).map_err(|why| why.to_string()).and_then(|offsets| {
         let options = Options {
+            places: true,
             kernel,
             offsets: &offsets,
             processes: Some(&[]),

@@ -4,7 +4,7 @@ use strum::{AsRefStr, Display, EnumDiscriminants, EnumString, IntoStaticStr, Var
 
 use super::{
     batch::Batch, census::Census, check::Check, fault::Fault, loss::Loss, mark::Mark, migrate::Migrate,
-    node::NodeFacts, phase::Phase, region::Region, request::Request, task::Task,
+    node::NodeFacts, phase::Phase, place::Place, region::Region, request::Request, task::Task,
 };
 
 /// What happened, by kind.
@@ -26,6 +26,7 @@ pub enum Body {
     Request(Box<Request>),
     Task(Task),
     Region(Region),
+    Place(Box<Place>),
     Phase(Phase),
     Node(Box<NodeFacts>),
     Census(Box<Census>),
@@ -42,7 +43,10 @@ impl Body {
     /// Whether it is about a page, which has an owner.
     #[must_use]
     pub const fn has_page(&self) -> bool {
-        matches!(self, Self::Fault(_) | Self::Check(_) | Self::Mark(_) | Self::Migrate(_) | Self::Census(_))
+        matches!(
+            self,
+            Self::Fault(_) | Self::Check(_) | Self::Mark(_) | Self::Migrate(_) | Self::Place(_) | Self::Census(_)
+        )
     }
 }
 

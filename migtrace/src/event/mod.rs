@@ -20,6 +20,7 @@ mod node;
 mod outcome;
 mod owner;
 mod phase;
+mod place;
 mod policy;
 mod probe;
 mod probe_kind;
@@ -46,6 +47,7 @@ pub use node::{NodeChange, NodeFacts, NumaPages};
 pub use outcome::{Outcome, Reason};
 pub use owner::{Owner, OwnerProcess};
 pub use phase::Phase;
+pub use place::{Place, PlaceChange};
 pub use policy::Policy;
 pub use probe::{FieldName, Probe, ProbeField, ProbeName};
 pub use probe_kind::{kind_of, migrate_probe};
@@ -137,7 +139,13 @@ impl Event {
             Body::Request(r) => Some(r.latency_ns),
             Body::Task(t) => t.latency_ns,
             Body::Census(c) => Some(c.reading_ns),
-            Body::Check(_) | Body::Mark(_) | Body::Region(_) | Body::Phase(_) | Body::Node(_) | Body::Loss(_) => None,
+            Body::Check(_)
+            | Body::Mark(_)
+            | Body::Region(_)
+            | Body::Place(_)
+            | Body::Phase(_)
+            | Body::Node(_)
+            | Body::Loss(_) => None,
         }
     }
 
@@ -158,6 +166,7 @@ impl Event {
             Body::Request(r) => r.addr,
             Body::Region(r) => Some(r.addr),
             Body::Census(c) => Some(c.addr),
+            Body::Place(p) => Some(p.addr),
             Body::Batch(_) | Body::Task(_) | Body::Phase(_) | Body::Node(_) | Body::Loss(_) => None,
         }
     }

@@ -19,6 +19,7 @@ pub const fn kind_of(probe: Probe) -> Kind {
         Probe::Task => Kind::Task,
         Probe::Phase => Kind::Phase,
         Probe::Region => Kind::Region,
+        Probe::Place => Kind::Place,
     }
 }
 
@@ -37,6 +38,7 @@ impl Body {
             Self::Request(_) => Probe::Request,
             Self::Task(_) => Probe::Task,
             Self::Region(_) => Probe::Region,
+            Self::Place(_) => Probe::Place,
             Self::Phase(_) => Probe::Phase,
             Self::Node(_) | Self::Census(_) | Self::Loss(_) => return None,
         })

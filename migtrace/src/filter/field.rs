@@ -6,7 +6,7 @@ use arrow::datatypes::DataType;
 use strum::VariantNames;
 
 use crate::{
-    event::{Access, Cause, Kind, NodeChange, PlaceWord, Policy, RequestName, TaskEvent, Verdict},
+    event::{Access, Cause, Kind, NodeChange, PlaceWord, Policy, RequestName, Verdict},
     trace::COLUMNS,
     units::Unit,
 };
@@ -37,6 +37,10 @@ pub enum Words {
     /// Anything.
     Any,
 }
+
+/// Task events and changes of place.
+const WHAT: &[&str] =
+    &["fork", "exec", "exit", "moved", "scanned", "collapse", "cow", "swap_in", "ksm", "remap", "unmap"];
 
 /// The classes of faults and mappings.
 const CLASSES: &[&str] = &[
@@ -136,7 +140,7 @@ impl Field {
             "verdict" => Words::Only(Verdict::VARIANTS),
             // Loss has its own causes, but no filter is applied to loss.
             "cause" | "wait_cause" => Words::Only(Cause::VARIANTS),
-            "what" => Words::Only(TaskEvent::VARIANTS),
+            "what" => Words::Only(WHAT),
             "place" => Words::Only(PlaceWord::VARIANTS),
             "change" => Words::Only(NodeChange::VARIANTS),
             "result" => Words::Only(RESULTS),
@@ -162,6 +166,7 @@ impl Words {
 mod tests {
     use super::*;
     use crate::event::{FaultClass, KindSet, Outcome, RegionClass};
+    use crate::event::{PlaceChange, TaskEvent};
 
     #[test]
     fn a_kind_has_its_columns() {
@@ -176,5 +181,6 @@ mod tests {
         let has = |list: &[&str], words: &[&str]| words.iter().all(|w| list.contains(w));
         assert!(has(CLASSES, FaultClass::VARIANTS) && has(CLASSES, RegionClass::VARIANTS));
         assert!(has(RESULTS, Outcome::VARIANTS));
+        assert!(has(WHAT, TaskEvent::VARIANTS) && has(WHAT, PlaceChange::VARIANTS));
     }
 }

@@ -118,6 +118,7 @@ const fn kind_of_record(kind: Kind) -> Option<RecordKind> {
         Kind::Task => Some(RecordKind::TASK),
         Kind::Phase => Some(RecordKind::PHASE),
         Kind::Region => Some(RecordKind::REGION),
+        Kind::Place => Some(RecordKind::PLACE),
         Kind::Node | Kind::Census | Kind::Loss => None,
     }
 }

@@ -272,7 +272,7 @@ fn the_kinds_of_a_filter_are_known_beforehand() {
     assert_eq!(kinds("major"), set(&[Kind::Fault]));
     assert_eq!(kinds("cause == mbind"), set(&[Kind::Migrate, Kind::Batch]));
     assert_eq!(kinds("nid == 1"), set(&[Kind::Fault, Kind::Mark, Kind::Node, Kind::Census]));
-    assert_eq!(kinds("src_nid != dst_nid"), set(&[Kind::Check, Kind::Migrate]));
+    assert_eq!(kinds("src_nid != dst_nid"), set(&[Kind::Check, Kind::Migrate, Kind::Place]));
     assert_eq!(kinds("kind == fault && kind == check"), set(&[]));
     assert!(kinds("addr == null").contains(Kind::Phase));
 }

@@ -19,6 +19,8 @@ pub struct Scope {
     pub ring_bytes: Option<u32>,
     /// Whether events have the stacks on which they happened.
     pub stacks: bool,
+    /// Whether changes of place are recorded that are no migration. A process that frees memory makes many.
+    pub places: bool,
     /// `Some`: the kernel counts faults, checks, marks and migrations, and makes at most so many records beside the counts.
     /// [`super::session::Session::counts`] returns the counts.
     pub aggregate: Option<Beside>,
@@ -49,6 +51,7 @@ impl Scope {
             tree: false,
             ring_bytes: None,
             stacks: false,
+            places: false,
             aggregate: None,
             enrich: true,
             command_lines: true,

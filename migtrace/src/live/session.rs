@@ -345,6 +345,7 @@ fn load(scope: &Scope, kernel: &Kernel, names: &Names) -> Result<Loaded, Session
         processes: scope.processes.as_deref(),
         ring_bytes: scope.ring_bytes.unwrap_or_else(default_ring_bytes),
         stacks: scope.stacks,
+        places: scope.places,
         aggregate: scope.aggregate,
         diagnostics: scope.diagnostics,
         filter: &filter,

@@ -40,13 +40,14 @@ pub(super) fn title(run: &Run, section: &Section) -> String {
 
 /// Whether to count an event instead of showing it. True for a fault outside all requested ranges in which no page was
 /// misplaced or migrated, for a mapping without requested pages, for a node on which nothing changed, and
-/// for a run of a census.
+/// for a run of a census. Also true for other pages that changed their place and not their node.
 fn is_irrelevant(run: &Run, index: usize) -> bool {
     let event = &run.events[index];
     let fault = match &event.body {
         Body::Fault(fault) => fault,
         Body::Node(n) => return n.change.is_none(),
         Body::Census(_) => return true,
+        Body::Place(p) => return !p.changes_node() && !run.segments.names_any(event.pid, p.addr, p.len),
         Body::Region(r) => return !run.segments.names_any(event.pid, r.addr, r.len),
         _ => return false,
     };
@@ -65,6 +66,7 @@ fn is_irrelevant(run: &Run, index: usize) -> bool {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Beside {
     mappings: u64,
+    places: u64,
     classes: FaultClasses,
     faults: u64,
     /// Some durations are unknown.
@@ -82,6 +84,10 @@ impl Beside {
                 Body::Fault(f) => f,
                 // Every second has one for each node, and each census one for each run of pages.
                 Body::Node(_) | Body::Census(_) => continue,
+                Body::Place(_) => {
+                    self.places += event.weight();
+                    continue;
+                }
                 _ => {
                     self.mappings += 1;
                     continue;
@@ -102,6 +108,9 @@ impl Beside {
             let (many, classes) = (text::count(self.faults, "fault"), classes(&self.classes));
             let took = took((!self.is_partial).then_some(self.total_ns));
             parts.push(format!("{many} ({classes}) on other pages, without a migration, {took} in total"));
+        }
+        if self.places > 0 {
+            parts.push(format!("{} on the same node, of other pages", text::count(self.places, "change of place")));
         }
         if self.mappings > 0 {
             parts.push(format!("{} without requested pages", text::count(self.mappings, "mapping")));

@@ -27,6 +27,7 @@ pub(crate) fn of_event(run: &Run, index: usize) -> Line {
         Body::Task(t) => task(t).into(),
         Body::Region(r) => region(r).into(),
         Body::Phase(p) => format!("phase: {}", escape_control(&p.text)).into(),
+        Body::Place(p) => line![place(p), owner(&run.events[index])],
         Body::Node(n) => node(n),
         Body::Census(c) => census(c).into(),
         Body::Loss(l) => {
@@ -35,6 +36,27 @@ pub(crate) fn of_event(run: &Run, index: usize) -> Line {
             Tone::Bad.paint(format!("LOST: {lost} of probe {probe} ({cause})")).into()
         }
     }
+}
+
+/// A change of place without a migration.
+fn place(p: &Place) -> Line {
+    let (pages, addr) = (text::count(p.len.div_ceil(PAGE_BYTES), "page"), p.addr);
+    let node = |nid: Option<i32>| nid.map_or_else(|| "an unknown node".into(), |nid| format!("node {nid}"));
+    let (from, to) = (node(p.src_nid), node(p.dst_nid));
+    let text = match p.what {
+        PlaceChange::Collapse if p.src_nid.is_none() => format!("{pages} at {addr:#x}, not present, collapsed on {to}"),
+        PlaceChange::Collapse => format!("{pages} at {addr:#x} collapsed into a huge page, from {from} to {to}"),
+        PlaceChange::Cow => format!("page at {addr:#x} copied on write, from {from} to {to}"),
+        PlaceChange::SwapIn => format!("page at {addr:#x} came back from swap, on {to}"),
+        PlaceChange::Ksm => format!("page at {addr:#x} merged with an equal one by KSM, from {from} to {to}"),
+        PlaceChange::Remap => {
+            let old = p.from_addr.map_or_else(|| "an unknown address".into(), |addr| format!("{addr:#x}"));
+            format!("range of {pages} at {old} now mapped at {addr:#x}")
+        }
+        PlaceChange::Unmap if p.src_nid.is_some() => format!("{pages} at {addr:#x} on {from} unmapped by reclaim"),
+        PlaceChange::Unmap => format!("range of {pages} at {addr:#x} unmapped"),
+    };
+    if p.changes_node() { Tone::Remote.paint(text).into() } else { text.into() }
 }
 
 /// A node, and what changed on it.

@@ -124,6 +124,7 @@ fn sign(run: &Run, index: usize, h: &mut DefaultHasher) {
         Body::Request(r) => (r.name, &r.flags, r.policy, r.ret).hash(h),
         Body::Task(t) => t.what.hash(h),
         Body::Region(r) => r.class.hash(h),
+        Body::Place(p) => (p.what, p.src_nid, p.dst_nid).hash(h),
         Body::Phase(_) | Body::Node(_) | Body::Census(_) | Body::Loss(_) => index.hash(h),
     }
     // Batches of thousands already differ by their own counts.

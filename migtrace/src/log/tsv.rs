@@ -125,7 +125,7 @@ fn known<T: ToString>(value: Option<T>) -> String {
 }
 
 const fn has_page(body: &Body) -> bool {
-    matches!(body, Body::Fault(_) | Body::Check(_) | Body::Mark(_) | Body::Migrate(_))
+    body.has_page()
 }
 
 /// Pages of the folio, or those that a batch migrated or marked.
@@ -146,6 +146,7 @@ const fn nodes(body: &Body) -> (Option<i32>, Option<i32>) {
         Body::Check(c) => (Some(c.src_nid), c.dst_nid),
         Body::Mark(m) => (Some(m.nid), None),
         Body::Migrate(m) => (Some(m.src_nid), m.dst_nid),
+        Body::Place(p) => (p.src_nid, p.dst_nid),
         Body::Task(t) => (t.from_node, t.to_node),
         _ => (None, None),
     }

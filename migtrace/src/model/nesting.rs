@@ -108,7 +108,9 @@ const fn may_hold(outer: &Body, inner: &Body) -> bool {
         Body::Request(_) => {
             !matches!(inner, Body::Request(_) | Body::Phase(_) | Body::Node(_) | Body::Census(_) | Body::Loss(_))
         }
-        Body::Fault(_) => matches!(inner, Body::Check(_) | Body::Migrate(_) | Body::Batch(_) | Body::Region(_)),
+        Body::Fault(_) => {
+            matches!(inner, Body::Check(_) | Body::Migrate(_) | Body::Batch(_) | Body::Region(_) | Body::Place(_))
+        }
         Body::Batch(_) => matches!(inner, Body::Migrate(_) | Body::Mark(_)),
         _ => false,
     }

@@ -119,7 +119,11 @@ pub fn loss(meta: &Meta, counted: u64) -> Vec<Line> {
         let counted = text::count(counted, "lost event");
         lines.push(format!("   no account in this trace; its loss events count {counted}").into());
     }
-    lines.extend(meta.account.iter().map(|a| account(meta, a)));
+    // A probe that is off unless an option asks for it has no hooks here.
+    let has_hooks = |a: &&ProbeAccount| {
+        a.seen > 0 || meta.probes.is_empty() || meta.probes.iter().any(|hook| hook.probe == a.probe)
+    };
+    lines.extend(meta.account.iter().filter(has_hooks).map(|a| account(meta, a)));
     if meta.late_events > 0 {
         let late = text::count(meta.late_events, "event");
         lines.push(format!("   {late} read late from the rings: the trace has them after later ones").into());

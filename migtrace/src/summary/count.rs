@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use super::{
     codes::{Codes, need},
     nodes::Nodes,
+    places::Places,
     process::{Process, Processes},
     scans::Scans,
     tally::{BatchCount, FaultCount, KindCount, MoveCount, RequestCount, Tally, WORDS},
 };
 use crate::{
-    event::{Cause, FaultClass, Kind, Outcome, ProcessId, RequestName, TaskEvent, Verdict},
+    event::{Cause, FaultClass, Kind, Outcome, PlaceChange, ProcessId, RequestName, TaskEvent, Verdict},
     filter::{Filter, Row},
     model::{
         census::Windows,
@@ -55,6 +56,7 @@ pub(super) struct Counts {
     pub(super) nodes: Nodes,
     /// When processes were read for a census.
     pub(super) censuses: Windows,
+    pub(super) places: Places,
     /// Faults that waited for migrations.
     pub(super) waits: MigrationWaits,
     pub(super) scans: Scans,
@@ -174,6 +176,10 @@ impl Counts {
                     self.scans.scan(id, need(&b.tid, row)?, b.latency_ns.get(row), weight);
                 }
             }
+            Kind::Place => {
+                let key = (c.place.need(row)?, b.src_nid.get(row), b.dst_nid.get(row));
+                self.places.add(key, need(&b.len, row)?);
+            }
             Kind::Region | Kind::Phase | Kind::Node | Kind::Census | Kind::Loss => {}
         }
         Ok(())
@@ -259,6 +265,7 @@ impl Counts {
         self.processes.merge(other.processes);
         self.nodes.merge(other.nodes);
         self.censuses.merge(other.censuses);
+        self.places.merge(other.places);
         self.waits.merge(other.waits);
         self.scans.merge(other.scans);
     }
@@ -313,6 +320,7 @@ struct Columns<'a> {
     request: Codes<'a, RequestName>,
     verdict: Codes<'a, Verdict>,
     task: Codes<'a, TaskEvent>,
+    place: Codes<'a, PlaceChange>,
     wait_cause: Codes<'a, Cause>,
 }
 
@@ -327,6 +335,7 @@ impl<'a> Columns<'a> {
             request: Codes::of(&batch.name),
             verdict: Codes::of(&batch.verdict),
             task: Codes::of(&batch.what),
+            place: Codes::of(&batch.what),
             wait_cause: Codes::of(&batch.wait_cause),
         }
     }

@@ -100,6 +100,7 @@ impl Summary {
                 .collect::<serde_json::Map<_, _>>(),
             "processes": self.top_processes(top).into_iter().map(|p| process(self, p)).collect::<Vec<_>>(),
             "process_count": counts.processes.list().len(),
+            "places": counts.places.json(),
             "nodes": counts.nodes.json(),
             "census": self.census_json(),
             "loss": {

@@ -9,6 +9,7 @@ mod count;
 mod json;
 mod measures;
 mod nodes;
+mod places;
 mod process;
 mod scans;
 mod table;
@@ -70,6 +71,7 @@ const COLUMNS: &[&str] = &[
     "count",
     "process_start_ns",
     "weight",
+    "len",
     "change",
     "cpus",
     "mem_bytes",

@@ -34,6 +34,7 @@ impl Summary {
             self.migration_waits(top),
             self.counts.scans.lines(top, self.sees_balancing(), |id| self.name(id)),
             self.batches(),
+            self.counts.places.lines(),
             self.counts.nodes.lines(),
             self.census(top),
             self.processes(top),

@@ -12,7 +12,8 @@ use super::START_NS;
 /// Metadata in keeping with `events`: every probe attached, nothing lost.
 pub(super) fn meta(events: &[Event], end_ns: u64) -> Meta {
     let node = |nid: i32| Node { nid, cpus: vec![nid as u32], mem_bytes: 2 << 30, distances: vec![10, 20, 20, 20] };
-    let probes = Probe::ALL.into_iter().filter(|probe| !matches!(probe, Probe::HintingCheck | Probe::Region));
+    let probes =
+        Probe::ALL.into_iter().filter(|probe| !matches!(probe, Probe::HintingCheck | Probe::Region | Probe::Place));
     let stored = |probe: Probe| events.iter().filter(|e| e.body.probe() == Some(probe)).count() as u64;
     Meta {
         format_version: crate::trace::FORMAT_VERSION,

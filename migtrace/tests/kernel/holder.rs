@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     os::unix::fs::FileExt as _,
+    ptr,
 };
 
 use crate::{
@@ -58,18 +59,9 @@ impl Holder {
         self.pages().map(frame).collect()
     }
 
-    /// Returns the node of each page, from move_pages(2).
+    /// Returns the node of each page.
     pub(crate) fn nodes(&self) -> Vec<i32> {
-        let addresses: Vec<_> = self.pages().collect();
-        let mut nodes = vec![i32::MIN; self.count];
-        let (pid, none) = (self.process.0.id(), std::ptr::null::<i32>());
-        // SAFETY: the kernel reads and writes `count` entries, the length of both; without destination nodes it
-        // migrates nothing.
-        let ret = unsafe {
-            libc::syscall(libc::SYS_move_pages, pid, self.count, addresses.as_ptr(), none, nodes.as_mut_ptr(), 0)
-        };
-        assert_eq!(ret, 0, "move_pages: {}", std::io::Error::last_os_error());
-        nodes
+        nodes_of(self.pid(), &self.pages().collect::<Vec<_>>())
     }
 
     /// Migrates all pages to a node by move_pages(2).
@@ -77,6 +69,16 @@ impl Holder {
         let pages: Vec<_> = self.pages().collect();
         assert_eq!(move_pages(self.pid(), &pages, node), vec![node; self.count]);
     }
+}
+
+/// Returns the node of each page of a process, 0 for the caller, or a negative errno: from move_pages(2).
+pub(crate) fn nodes_of(pid: u32, pages: &[u64]) -> Vec<i32> {
+    let mut nodes = vec![i32::MIN; pages.len()];
+    let (addresses, none) = (pages.as_ptr(), ptr::null::<i32>());
+    // SAFETY: the kernel reads and writes as many entries as both have; without destination nodes it migrates nothing.
+    let ret = unsafe { libc::syscall(libc::SYS_move_pages, pid, pages.len(), addresses, none, nodes.as_mut_ptr(), 0) };
+    assert_eq!(ret, 0, "move_pages: {}", std::io::Error::last_os_error());
+    nodes
 }
 
 /// Migrates pages of a process to a node by move_pages(2). Returns the status of each: its node, or a negative errno.

@@ -28,6 +28,7 @@ mod nodes;
 mod offline_and_contiguous;
 mod owners;
 mod owners_by_kernel;
+mod places;
 mod privilege;
 mod process_details;
 mod recorder;

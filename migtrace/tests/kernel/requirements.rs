@@ -61,6 +61,15 @@ pub(crate) fn huge_pages() -> Option<&'static str> {
     lacks("transparent huge pages", enabled.contains("[madvise]") || enabled.contains("[always]"))
 }
 
+/// MADV_COLLAPSE.
+pub(crate) fn collapse() -> Option<&'static str> {
+    lacks("MADV_COLLAPSE", kernel() >= (6, 1))
+}
+
+pub(crate) fn ksm() -> Option<&'static str> {
+    lacks("KSM", Path::new("/sys/kernel/mm/ksm/run").exists())
+}
+
 /// Two memory tiers. With CONFIG_ACPI_HMAT, Linux 6.12 assigns a node that the firmware describes as slow to a lower
 /// tier. 6.8 does so only for hotplugged memory, and earlier versions only for persistent memory.
 pub(crate) fn two_tiers() -> Option<&'static str> {

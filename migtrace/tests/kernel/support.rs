@@ -9,8 +9,8 @@ use std::{
 
 use migtrace::{
     event::{
-        Batch, Body, Cause, Check, Event, Fault, FaultClass, LossCause, Mark, Migrate, Outcome, Probe, ProbeName,
-        Region, Request, RequestName, Task, Verdict,
+        Batch, Body, Cause, Check, Event, Fault, FaultClass, LossCause, Mark, Migrate, Outcome, Place, Probe,
+        ProbeName, Region, Request, RequestName, Task, Verdict,
     },
     model::totals::migrations,
     recording::{Meta, ProbeAccount},
@@ -118,6 +118,7 @@ by_kind! {
     batches: Batch;
     tasks: Task;
     regions: Region;
+    places: Place;
 }
 
 impl Run {

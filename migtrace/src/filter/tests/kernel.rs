@@ -96,6 +96,7 @@ fn passes(l: &KernelFilter, event: &Event, origin: Origin) -> bool {
         Body::Task(_) => RecordKind::TASK,
         Body::Phase(_) => RecordKind::PHASE,
         Body::Region(_) => RecordKind::REGION,
+        Body::Place(_) => RecordKind::PLACE,
         Body::Node(_) | Body::Census(_) | Body::Loss(_) => return true,
     };
     let (nid, src, dst) = match &event.body {

@@ -46,6 +46,10 @@ pub fn offsets(kernel: &Kernel) -> Result<Offsets, Unsupported> {
             .ok_or_else(|| missing(path[0].0, &path.iter().map(|p| p.1).collect::<Vec<_>>().join(".")))
     };
     let optional = |of: &str, field: &str| kernel.offset(of, field).unwrap_or(ABSENT);
+    let rmap_item = |field| {
+        let named = |of| kernel.offset(of, field);
+        named("ksm_rmap_item").or_else(|| named("rmap_item")).unwrap_or(ABSENT)
+    };
     let symbol = |name: &str| kernel.symbol(name).unwrap_or(0);
     let bases = Bases::of(kernel);
     let mut regs_args = [0; 6];
@@ -65,6 +69,7 @@ pub fn offsets(kernel: &Kernel) -> Result<Offsets, Unsupported> {
         // A folio was a page up to 5.15.
         folio_flags: offset("folio", "flags").or_else(|_| offset("page", "flags"))?,
         pg_head: enumerator(kernel, "pageflags", "PG_head")?,
+        pg_reserved: enumerator(kernel, "pageflags", "PG_reserved")?,
         page_head: optional("page", "compound_head"),
         ttu_sync: enumerator(kernel, "ttu_flags", "TTU_SYNC").unwrap_or(0),
         folio_order: folio_order(kernel),
@@ -86,6 +91,14 @@ pub fn offsets(kernel: &Kernel) -> Result<Offsets, Unsupported> {
         dentry_name: nested(&[("dentry", "d_name"), ("qstr", "name")])?,
         mm_pgd: offset("mm_struct", "pgd")?,
         mm_owner: optional("mm_struct", "owner"),
+        mm_users: optional("mm_struct", "mm_users"),
+        vmf_orig_pte: optional("vm_fault", "orig_pte"),
+        rmap_item_mm: rmap_item("mm"),
+        rmap_item_address: rmap_item("address"),
+        pmc_old: optional("pagetable_move_control", "old"),
+        pmc_old_addr: optional("pagetable_move_control", "old_addr"),
+        pmc_new_addr: optional("pagetable_move_control", "new_addr"),
+        pmc_len: optional("pagetable_move_control", "len_in"),
         task_pid: offset("task_struct", "pid")?,
         task_tgid: offset("task_struct", "tgid")?,
         task_comm: offset("task_struct", "comm")?,

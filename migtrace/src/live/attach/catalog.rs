@@ -98,6 +98,13 @@ const EXCEPTIONS: &str = "trace_event_raw_exceptions";
 const BATCH_COUNTS: Placed =
     ("mm_migrate_pages", Tracepoint("migrate", "mm_migrate_pages", "trace_event_raw_mm_migrate_pages"));
 
+/// Changes of place that one kernel function shows.
+macro_rules! places {
+    ($name:literal, $methods:expr) => {
+        Capability { probe: Probe::Place, provides: RecordsOf($name), methods: $methods }
+    };
+}
+
 /// Fields of a fault that an exception does not show.
 const BEFORE_HANDLING: &[&str] = &["class", "major", "nid", "latency_ns", "result", "region"];
 
@@ -349,7 +356,31 @@ pub const CATALOG: &[Capability] = &[
             &["task_numa_work"]
         ),
     },
+    // Copies and pages from swap are recorded with the faults.
+    places!(
+        "unmap",
+        &[whole(&[("unmap_single_vma", Fentry(UNMAP))]), whole(&[("unmap_single_vma_kprobe", Kprobe(UNMAP))])]
+    ),
+    places!("reclaim", &[whole(&[("try_to_unmap_one_exit", Fexit(&["try_to_unmap_one"]))])]),
+    places!(
+        "remap",
+        &[whole(&[("move_page_tables", Fentry(REMAP))]), whole(&[("move_page_tables_kprobe", Kprobe(REMAP))])]
+    ),
+    places!("ksm", &[whole(&[("ksm_merge", Fexit(&["try_to_merge_with_ksm_page"]))])]),
+    places!(
+        "collapse",
+        from_start_to_end!(
+            "collapse_entry",
+            "collapse_exit",
+            "collapse_kprobe",
+            "collapse_kretprobe",
+            &["collapse_huge_page"]
+        )
+    ),
 ];
+
+const UNMAP: &[&str] = &["unmap_single_vma"];
+const REMAP: &[&str] = &["move_page_tables"];
 
 const MIGRATE_FLAGS: &[&str] = &["folio_migrate_flags", "migrate_page_states"];
 
@@ -363,7 +394,7 @@ mod tests {
     fn a_program_has_one_place_in_each_way_and_records_come_before_fields() {
         let mut seen = HashSet::new();
         for capability in CATALOG {
-            let records = matches!(capability.provides, Records);
+            let records = matches!(capability.provides, Records | RecordsOf(_));
             assert!(
                 records || seen.contains(&capability.probe.name()),
                 "{capability:?} comes before the records of its probe"

@@ -86,6 +86,7 @@ impl Loaded {
         config.only_traced = options.processes.is_some().into();
         config.self_pid = std::process::id();
         config.stacks = options.stacks.into();
+        config.places = options.places.into();
         config.tally = options.aggregate.is_some().into();
         let beside = options.aggregate.unwrap_or_default();
         (config.faults_per_window, config.others_per_window) = (beside.faults, beside.others);

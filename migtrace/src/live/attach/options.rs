@@ -14,6 +14,8 @@ pub struct Options<'a> {
     pub ring_bytes: u32,
     /// Whether events have stacks.
     pub stacks: bool,
+    /// Whether changes of place are recorded that are no migration.
+    pub places: bool,
     /// `Some`: the kernel counts faults, checks, marks and folio migrations, and makes at most so many records beside
     /// the counts.
     pub aggregate: Option<Beside>,

@@ -81,6 +81,9 @@ impl Attaching<'_> {
         {
             return Vec::new();
         }
+        if capability.probe == Probe::Place && !self.options.places {
+            return Vec::new();
+        }
         if !self.is_wanted(capability.probe) {
             return vec![info(capability, Err(coverage::FILTERED.to_owned()))];
         }
@@ -121,6 +124,8 @@ impl Attaching<'_> {
     fn is_wanted(&self, probe: Probe) -> bool {
         use RecordKind as Kind;
         let kinds: &[Kind] = match probe {
+            // They show copies of pages, and pages that come back from swap.
+            Probe::Fault if self.options.places => return true,
             Probe::Fault | Probe::Region => &[Kind::FAULT, Kind::REGION],
             Probe::Check | Probe::HintingCheck => &[Kind::CHECK],
             Probe::Mark => &[Kind::MARK],
@@ -133,6 +138,7 @@ impl Attaching<'_> {
             Probe::Task if self.options.processes.is_some() => return true,
             Probe::Task => &[Kind::TASK],
             Probe::Phase => &[Kind::PHASE],
+            Probe::Place => &[Kind::PLACE],
         };
         kinds.iter().any(|kind| kernel::wants_records(&self.options.filter.settings, *kind))
     }

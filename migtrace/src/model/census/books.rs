@@ -11,7 +11,7 @@ use super::{
     report::{Owner, Report},
 };
 use crate::{
-    event::{Body, Census, Event, Fault, Migrate, Outcome, PagePlace, ProcessId, Task, TaskEvent},
+    event::{Body, Census, Event, Fault, Migrate, Outcome, PagePlace, Place, PlaceChange, ProcessId, Task, TaskEvent},
     model::address::folio_start,
     units::PAGE_BYTES,
 };
@@ -114,6 +114,7 @@ impl Books {
         match &event.body {
             Body::Fault(fault) => self.fault(event, fault),
             Body::Migrate(migrate) => self.migrate(event, migrate),
+            Body::Place(place) => self.place(event, place),
             Body::Task(task) => self.task(event, task),
             _ => {}
         }
@@ -143,6 +144,20 @@ impl Books {
         let (Some(addr), Some(to), Outcome::Ok) = (migrate.addr, migrate.dst_nid, migrate.result) else { return };
         let range = folio(addr, migrate.order);
         self.change(event, Change::Migrate { range, from: migrate.src_nid, to });
+    }
+
+    /// Pages changed their place without a migration.
+    fn place(&mut self, event: &Event, place: &Place) {
+        let range = place.addr..place.addr.saturating_add(place.len);
+        let change = match (place.what, place.dst_nid, place.from_addr) {
+            (PlaceChange::Unmap, ..) => Change::Clear(range),
+            (PlaceChange::Remap, _, Some(from)) => {
+                Change::Remap { range: from..from.saturating_add(place.len), to: place.addr }
+            }
+            (_, Some(nid), _) => Change::Set(range, PagePlace::Node(nid)),
+            _ => return,
+        };
+        self.change(event, change);
     }
 
     fn task(&mut self, event: &Event, task: &Task) {

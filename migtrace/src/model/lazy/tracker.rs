@@ -92,7 +92,7 @@ impl LazyTracker {
             Body::Request(request) => self.requests.end(number, event, request, &mut self.marks),
             Body::Task(task) => self.task(event, task),
             Body::Loss(loss) => self.loss(loss),
-            Body::Batch(_) | Body::Region(_) | Body::Phase(_) | Body::Node(_) | Body::Census(_) => {}
+            Body::Batch(_) | Body::Region(_) | Body::Place(_) | Body::Phase(_) | Body::Node(_) | Body::Census(_) => {}
         }
     }
 

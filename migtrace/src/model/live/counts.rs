@@ -58,7 +58,7 @@ impl Counts {
             }
             Body::Request(_) => counts.requests = n,
             Body::Node(_) | Body::Census(_) | Body::Loss(_) => counts.events = 0,
-            Body::Mark(_) | Body::Task(_) | Body::Region(_) | Body::Phase(_) => {}
+            Body::Mark(_) | Body::Task(_) | Body::Region(_) | Body::Place(_) | Body::Phase(_) => {}
         }
         counts
     }

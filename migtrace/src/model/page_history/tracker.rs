@@ -145,7 +145,7 @@ impl PageTracker {
             Body::Region(r) => self.region(event, r),
             Body::Task(t) => self.task(event, t),
             Body::Loss(l) => self.gaps.lost_events += l.count,
-            Body::Batch(_) | Body::Phase(_) | Body::Node(_) | Body::Census(_) => {}
+            Body::Batch(_) | Body::Phase(_) | Body::Place(_) | Body::Node(_) | Body::Census(_) => {}
         }
     }
 

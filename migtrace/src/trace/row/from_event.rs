@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    batch, census, check, fault, loss, mark, migrate, node, region, request,
+    batch, census, check, fault, loss, mark, migrate, node, place, region, request,
     sink::{Sink, put_comm},
     task,
 };
@@ -66,6 +66,7 @@ pub(crate) fn put_event<'e>(to: &mut impl Sink<'e>, event: &'e Event) {
         Body::Task(e) => task::put(to, e),
         Body::Region(e) => region::put(to, e),
         Body::Phase(e) => to.put(column::text, &e.text),
+        Body::Place(e) => place::put(to, e),
         Body::Node(e) => node::put(to, e),
         Body::Census(e) => census::put(to, e),
         Body::Loss(e) => loss::put(to, e),

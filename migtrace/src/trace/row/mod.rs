@@ -12,6 +12,7 @@ mod loss;
 mod mark;
 mod migrate;
 pub(crate) mod node;
+mod place;
 mod region;
 mod request;
 pub(crate) mod sink;

@@ -3,7 +3,7 @@
 use super::{
     batch, census, check, fault,
     fields::{BadRow, Fields, Shared},
-    loss, mark, migrate, node, region, request, task,
+    loss, mark, migrate, node, place, region, request, task,
 };
 use crate::{
     event::{Body, Comm, Event, Owner, Phase},
@@ -60,6 +60,7 @@ impl RowReader {
             "task" => Body::Task(task::get(r)?),
             "region" => Body::Region(region::get(r)?),
             "phase" => Body::Phase(Phase { text: r.need(&r.batch.text)?.to_owned() }),
+            "place" => Body::Place(Box::new(place::get(r)?)),
             "node" => Body::Node(Box::new(node::get(r)?)),
             "census" => Body::Census(Box::new(census::get(r)?)),
             "loss" => Body::Loss(loss::get(r)?),

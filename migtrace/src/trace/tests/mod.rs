@@ -15,8 +15,8 @@ use std::{num::NonZeroU32, path::Path};
 use super::Writer;
 use crate::event::{
     Access, Batch, Body, Cause, Census, Check, CheckPath, Comm, Event, Fault, FaultClass, Loss, Mark, Migrate,
-    NodeChange, NodeFacts, NumaPages, Outcome, Owner, OwnerProcess, PagePlace, Phase, Policy, ProcessId, Region,
-    RegionClass, Request, RequestName, Task, TaskEvent, Verdict, Wait, Work,
+    NodeChange, NodeFacts, NumaPages, Outcome, Owner, OwnerProcess, PagePlace, Phase, Place, PlaceChange, Policy,
+    ProcessId, Region, RegionClass, Request, RequestName, Task, TaskEvent, Verdict, Wait, Work,
 };
 use crate::recording::{Meta, OwnCost, ProbeAccount, ProgramCost};
 
@@ -262,7 +262,24 @@ fn with_owners() -> Vec<Event> {
         latency_ns: Some(6),
     };
     let others = [Body::Fault(touched), Body::Task(scanned)].map(|body| Event::at(1, body));
-    others.into_iter().chain(owners).chain(nodes()).chain(census()).collect()
+    others.into_iter().chain(owners).chain(nodes()).chain(census()).chain(places()).collect()
+}
+
+/// A change of place with all that it can have, and one with as little.
+fn places() -> [Event; 2] {
+    let moved = Place {
+        what: PlaceChange::Remap,
+        addr: 0x7000_0000,
+        len: 1 << 20,
+        from_addr: Some(0x6000_0000),
+        src_nid: Some(0),
+        dst_nid: Some(1),
+    };
+    let gone = Place { what: PlaceChange::Unmap, from_addr: None, src_nid: None, dst_nid: None, ..moved.clone() };
+    let process = ProcessId { pid: 9, start_ns: Some(1) };
+    let owner = Owner::Other(Box::new(OwnerProcess { process, comm: Comm::from("other"), cgroup_id: 3 }));
+    let [moved, gone] = [moved, gone].map(|place| Event::at(1, Body::Place(Box::new(place))));
+    [moved, Event { owner, ..gone }]
 }
 
 /// A node with all that it can have, and one that went offline.

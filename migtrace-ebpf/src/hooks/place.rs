@@ -1,0 +1,262 @@
+//! Changes of a virtual page's place that are no migration: where it is mapped, on which node, or that it is gone.
+//!
+//! Only recorded if the collector wants them: a process that frees memory makes many.
+
+use aya_ebpf::programs::tracing::StackIdContext;
+use migtrace_common::{
+    config::ABSENT,
+    counters::Probe,
+    kinds::{FaultClass, PlaceChange, RecordKind},
+    record::{NO_ADDR, NO_NODE, Owner, Place},
+};
+
+use super::{
+    args::{Args, Returned},
+    folio::Folio,
+    owner, page_table,
+};
+use crate::{
+    account::Program,
+    config::config,
+    emit, filter,
+    kernel_memory::{copy_words, read_kernel},
+    maps::{COLLAPSES, HUGE_PAGES, NO_COLLAPSE},
+    state::{FaultStart, ThreadState},
+    thread,
+};
+
+/// The programs that count these changes.
+const IN_FAULT: Program = Program::new(Probe::Place, 0);
+const AT_UNMAP: Program = Program::new(Probe::Place, 1);
+const AT_RECLAIM: Program = Program::new(Probe::Place, 2);
+const AT_REMAP: Program = Program::new(Probe::Place, 3);
+const AT_MERGE: Program = Program::new(Probe::Place, 4);
+const AT_COLLAPSE: Program = Program::new(Probe::Place, 5);
+
+const PAGE: u64 = 4096;
+
+/// A change of place.
+struct Change {
+    what: PlaceChange,
+    addr: u64,
+    len: u64,
+    from_addr: u64,
+    src_nid: i32,
+    dst_nid: i32,
+}
+
+impl Change {
+    /// A change of one page at `addr`.
+    #[inline(always)]
+    const fn of_page(what: PlaceChange, addr: u64, src_nid: i32, dst_nid: i32) -> Self {
+        Self { what, addr: addr & !(PAGE - 1), len: PAGE, from_addr: NO_ADDR, src_nid, dst_nid }
+    }
+}
+
+/// handle_mm_fault() returned. A write may have copied a page, and a page may have come back from swap.
+#[inline(always)]
+pub fn after_fault(ctx: &impl StackIdContext, state: &mut ThreadState, start: &FaultStart) {
+    let protected = state.protected_entry;
+    state.protected_entry = 0;
+    let class = FaultClass(start.class as u8);
+    if class != FaultClass::COW && class != FaultClass::SWAP {
+        return;
+    }
+    let entry = page_table::entry(start.pgd, start.addr);
+    let (nid, page) = (entry.nid(start.addr), entry.page(start.addr));
+    if nid == NO_NODE {
+        return;
+    }
+    let change = if class == FaultClass::SWAP {
+        Change::of_page(PlaceChange::SWAP_IN, start.addr, NO_NODE, nid)
+    } else {
+        let Some(old) = Folio::of_pfn(page_table::entry_pfn(protected)) else { return };
+        // The write may use the page itself. The page of zeroes is no page of the process.
+        if protected == 0 || page == Some(old) || old.is_reserved() {
+            return;
+        }
+        Change::of_page(PlaceChange::COW, start.addr, old.nid(), nid)
+    };
+    record(IN_FAULT, ctx, start.mm, &change);
+}
+
+/// unmap_single_vma(tlb, vma, start, end, details) begins to remove mappings.
+#[inline(always)]
+pub fn unmap(ctx: &impl Args) {
+    let vma = ctx.arg(1);
+    let (first, last): (u64, u64) = (ctx.load(vma, config!(vma_start)), ctx.load(vma, config!(vma_end)));
+    let (start, end) = (ctx.number(2).max(first), ctx.number(3).min(last));
+    let mm: u64 = ctx.load(vma, config!(vma_mm));
+    // A process that exits, or executes another program, unmaps everything.
+    let exits = config!(mm_users) != ABSENT && ctx.load::<u32>(mm, config!(mm_users)) == 0;
+    if start >= end || exits {
+        return;
+    }
+    let (what, from_addr, len) = (PlaceChange::UNMAP, NO_ADDR, end - start);
+    let change = Change { what, addr: start, len, from_addr, src_nid: NO_NODE, dst_nid: NO_NODE };
+    record(AT_UNMAP, ctx, mm, &change);
+}
+
+/// try_to_unmap_one(folio, vma, address, arg) returned: whether reclaim, or a lazy mark, removed the folio's mapping.
+#[inline(always)]
+pub fn reclaim(ctx: &(impl Args + Returned)) {
+    // A bool: only one byte of the return value is valid.
+    if ctx.ret(4) as u8 == 0 {
+        return;
+    }
+    let folio = Folio(ctx.number(0));
+    let mm: u64 = ctx.load(ctx.arg(1), config!(vma_mm));
+    let len = PAGE << (folio.order() & 31);
+    let change = Change { len, ..Change::of_page(PlaceChange::UNMAP, ctx.number(2), folio.nid(), NO_NODE) };
+    record(AT_RECLAIM, ctx, mm, &change);
+}
+
+/// move_page_tables() begins to move mappings from one address to another.
+#[inline(always)]
+pub fn remap(ctx: &impl Args) {
+    let arg = ctx.arg(0);
+    let (vma, from_addr, addr, len): (u64, u64, u64, u64) = if config!(pmc_old) == ABSENT {
+        // (vma, old_addr, new_vma, new_addr, len, ...)
+        (arg, ctx.number(1), ctx.number(3), ctx.number(4))
+    } else {
+        let field = |offset: u32| ctx.load(arg, offset);
+        (field(config!(pmc_old)), field(config!(pmc_old_addr)), field(config!(pmc_new_addr)), field(config!(pmc_len)))
+    };
+    let mm: u64 = read_kernel(vma, config!(vma_mm));
+    let change = Change { what: PlaceChange::REMAP, addr, len, from_addr, src_nid: NO_NODE, dst_nid: NO_NODE };
+    record(AT_REMAP, ctx, mm, &change);
+}
+
+/// try_to_merge_with_ksm_page(rmap_item, page, kpage) returned: `kpage` may have replaced `page`.
+#[inline(always)]
+pub fn ksm_merge(ctx: &(impl Args + Returned)) {
+    let (item, page, merged) = (ctx.number(0), ctx.number(1), ctx.number(2));
+    // Without `kpage`, `page` itself becomes the one that others can share.
+    if ctx.ret(3) as i32 != 0 || merged == 0 || merged == page || config!(rmap_item_mm) == ABSENT {
+        return;
+    }
+    let mm: u64 = read_kernel(item, config!(rmap_item_mm));
+    // The bits below the page's number are the kernel's own.
+    let addr: u64 = read_kernel(item, config!(rmap_item_address));
+    record(AT_MERGE, ctx, mm, &Change::of_page(PlaceChange::KSM, addr, Folio(page).nid(), Folio(merged).nid()));
+}
+
+/// collapse_huge_page(mm, address, ...) begins: remembers on which nodes the pages are.
+#[inline(always)]
+pub fn collapse_begin(ctx: &impl Args) {
+    let (thread, mm, addr) = (thread::current(), ctx.number(0), ctx.number(1));
+    if !is_wanted(mm, addr) {
+        return;
+    }
+    let Some(empty) = NO_COLLAPSE.get_ptr(0) else { return };
+    // SAFETY: the map's own memory, which is never written.
+    let _ = COLLAPSES.insert(&thread.tid, unsafe { &*empty }, 0);
+    let Some(collapse) = COLLAPSES.get_ptr_mut(thread.tid) else { return AT_COLLAPSE.lost_start() };
+    // SAFETY: the map's own memory; the entry is this thread's.
+    let collapse = unsafe { &mut *collapse };
+    (collapse.addr, collapse.mm) = (addr & !(HUGE_PAGES as u64 * PAGE - 1), mm);
+    collapse.pgd = read_kernel(mm, config!(mm_pgd));
+    let Some(table) = page_table::table_of_pages(collapse.pgd, collapse.addr) else { return };
+    let mut last = i32::MIN;
+    for page in 0..HUGE_PAGES {
+        let nid = page_table::entry_in(table, page).nid(0);
+        if nid != last {
+            last = nid;
+            // Counted in memory: the verifier would follow each possible count of a local variable.
+            // SAFETY: the map's own memory.
+            let runs = unsafe { core::ptr::read_volatile(&raw const collapse.runs) };
+            let run = runs as usize & (HUGE_PAGES - 1);
+            collapse.first[run] = page as u16;
+            collapse.nids[run] = nid as i16;
+            // SAFETY: as above.
+            unsafe { core::ptr::write_volatile(&raw mut collapse.runs, runs + 1) };
+        }
+    }
+    let runs = collapse.runs as usize & (2 * HUGE_PAGES - 1);
+    if runs <= HUGE_PAGES {
+        collapse.first[runs] = HUGE_PAGES as u16;
+    }
+}
+
+/// collapse_huge_page() returned: records each run of pages if they are one huge page now.
+#[inline(always)]
+pub fn collapse_end() {
+    let thread = thread::current();
+    let Some(collapse) = COLLAPSES.get_ptr_mut(thread.tid) else { return };
+    // SAFETY: the map's own memory; the entry is this thread's.
+    let collapse = unsafe { &mut *collapse };
+    let entry = page_table::entry(collapse.pgd, collapse.addr);
+    if entry.is_present() && entry.shift == 21 {
+        let (dst_nid, ts_ns) = (entry.nid(collapse.addr), thread::now());
+        describe_owner(collapse.mm, &mut collapse.owner);
+        // The kernel checks each round of the loop anew, so it is short. That is why these records have no stacks.
+        for run in 0..HUGE_PAGES {
+            if run as u64 >= collapse.runs {
+                break;
+            }
+            let first = u64::from(collapse.first[run]);
+            // One after the last run is the number of pages.
+            let next = u64::from(collapse.first[run + 1]);
+            emit::commit(AT_COLLAPSE, |record| {
+                let record: *mut Place = record.as_mut_ptr();
+                // SAFETY: in bounds of the reserved record, every byte of which is written.
+                unsafe {
+                    (*record).header = emit::header::<Place>(thread, Probe::Place, ts_ns);
+                    (*record).addr = collapse.addr + first * PAGE;
+                    (*record).len = (next - first) * PAGE;
+                    (*record).from_addr = NO_ADDR;
+                    (*record).src_nid = collapse.nids[run].into();
+                    (*record).dst_nid = dst_nid;
+                    (*record).what = PlaceChange::COLLAPSE.0;
+                    (*record).pad = [0; 7];
+                    copy_words(&mut (*record).owner, &collapse.owner);
+                }
+            });
+        }
+    }
+    let _ = COLLAPSES.remove(thread.tid);
+}
+
+/// Whether the filter wants a change at `addr` in the address space `mm`: made by the running thread, or in memory of a
+/// process that it selects.
+#[inline(always)]
+fn is_wanted(mm: u64, addr: u64) -> bool {
+    let unmet = filter::unmet(thread::current());
+    filter::wants(RecordKind::PLACE)
+        && filter::wants_here()
+        && filter::wants_addr(addr)
+        && (unmet == 0 || owner::meets(unmet, owner::task_of(mm)))
+}
+
+#[inline(always)]
+fn record(program: Program, ctx: &impl StackIdContext, mm: u64, change: &Change) {
+    if !is_wanted(mm, change.addr) || !filter::wants_between(change.src_nid, change.dst_nid) {
+        return program.filtered();
+    }
+    let (thread, ts_ns) = (thread::current(), thread::now());
+    emit::commit_on_stack(program, ctx, |record| {
+        let record: *mut Place = record.as_mut_ptr();
+        // SAFETY: in bounds of the reserved record, every byte of which is written.
+        unsafe {
+            (*record).header = emit::header::<Place>(thread, Probe::Place, ts_ns);
+            (*record).addr = change.addr;
+            (*record).len = change.len;
+            (*record).from_addr = change.from_addr;
+            (*record).src_nid = change.src_nid;
+            (*record).dst_nid = change.dst_nid;
+            (*record).what = change.what.0;
+            (*record).pad = [0; 7];
+            describe_owner(mm, &mut (*record).owner);
+        }
+    });
+}
+
+/// Writes the process that owns the address space `mm`.
+#[inline(always)]
+fn describe_owner(mm: u64, to: &mut Owner) {
+    if owner::is_current(mm) {
+        copy_words(to, &owner::ACTOR);
+    } else {
+        owner::describe(owner::task_of(mm), to);
+    }
+}
