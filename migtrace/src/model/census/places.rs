@@ -101,11 +101,11 @@ impl Places {
         moved.into_iter().for_each(|(range, _)| self.set(range, PagePlace::Node(to)));
     }
 
+    /// A page that is not at the old address may be at the new one already, if a census saw it there. What else was at the new
+    /// address was unmapped before, by an event of its own.
     fn remap(&mut self, from: Range<u64>, to: u64) {
         let (moved, start) = (self.pieces(&from), from.start);
-        let len = from.end.saturating_sub(start);
         self.clear(from);
-        self.clear(to..to.saturating_add(len));
         for (range, place) in moved {
             if let Some(place) = place {
                 self.set(to + (range.start - start)..to.saturating_add(range.end - start), place);

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    event::{Body, Cause, Census, Event, Migrate, Outcome, PagePlace, RegionClass, Task, TaskEvent},
+    event::{
+        Body, Cause, Census, Event, Migrate, Outcome, PagePlace, Place, PlaceChange, RegionClass, Task, TaskEvent,
+    },
     testkit,
     units::PAGE_BYTES,
 };
@@ -138,6 +140,35 @@ fn a_child_has_its_parents_pages_and_a_new_program_none() {
     assert_eq!((found.compared, found.first), (0, 2));
 }
 
+fn place(ts_ns: u64, what: PlaceChange, page: u64, pages: u64, place: Place) -> Vec<Event> {
+    let body = Place { what, addr: addr(page), len: pages * PAGE_BYTES, ..place };
+    vec![event(PID, ts_ns, Body::Place(Box::new(body)))]
+}
+
+#[test]
+fn changes_of_place_explain_nodes_and_addresses() {
+    let none = Place { what: PlaceChange::Cow, addr: 0, len: 0, from_addr: None, src_nid: None, dst_nid: None };
+    let on = |nid| Place { src_nid: Some(0), dst_nid: Some(nid), ..none.clone() };
+    let from = |page| Place { from_addr: Some(addr(page)), ..none.clone() };
+    let first = census(PID, 1_000, &[0, 0, 1, 2, -1, -1]);
+    let last = census(PID, 9_000, &[2, 1, -1, -1, -1, 2]);
+    let changes = [
+        place(2_000, PlaceChange::Cow, 0, 1, on(2)),
+        place(2_100, PlaceChange::Collapse, 1, 1, on(1)),
+        place(2_200, PlaceChange::Unmap, 2, 1, none.clone()),
+        place(2_300, PlaceChange::Remap, 5, 1, from(3)),
+    ];
+    let all = [vec![first.clone()], changes.to_vec(), vec![last.clone()]].concat();
+    assert_eq!(counts(&report(&all)), [3, 0, 0, 0]);
+    // Two other nodes; one page at a new address, and two gone.
+    assert_eq!(counts(&report(&[first.clone(), last])), [3, 2, 1, 2]);
+    // The first census has the page at its new address already.
+    let during = place(950, PlaceChange::Remap, 5, 1, from(3));
+    let seen = census(PID, 1_000, &[0, 0, 0, -1, -1, 2]);
+    let after = census(PID, 9_000, &[0, 0, 0, -1, -1, 2]);
+    assert_eq!(counts(&report(&[during, seen, after])), [4, 0, 0, 0]);
+}
+
 #[test]
 fn books_that_are_too_large_are_dropped_and_counted() {
     let mut windows = Windows::default();
@@ -166,7 +197,6 @@ fn apply(naive: &mut Naive, change: &Change) {
         Change::Remap { range, to } => {
             let moved: Vec<_> = pages(range).map(|page| (page - range.start, naive.remove(&page))).collect();
             for (offset, place) in moved {
-                naive.remove(&(to + offset));
                 naive.extend(place.map(|place| (to + offset, place)));
             }
         }
