@@ -4,7 +4,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use anyhow::{Result, bail};
 use migtrace::{
-    event::{Body, Event, ProcessId},
+    event::{Body, Event, Probe, ProcessId},
     log::page_report,
     model::{address::page_start, page_history::tracker::PageTracker},
     text::ansi,
@@ -49,7 +49,7 @@ fn address(text: &str) -> Result<u64, String> {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let trace = Trace::open(&args.file)?;
     load::warn(&trace, &args.file);
-    let mut tracker = PageTracker::only(args.addr);
+    let mut tracker = PageTracker::only_with(args.addr, earlier_addresses(&trace, args.addr)?);
     let mut near = Near { addr: args.addr, ..Near::default() };
     for event in trace.events() {
         let event = event?;
@@ -69,6 +69,31 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The addresses that the page had before mremap(2) moved it to `addr`, each with the time until which it had it.
+fn earlier_addresses(trace: &Trace, addr: u64) -> Result<Vec<(u64, u64)>> {
+    // Reads the whole trace once more, so only if it can have such events.
+    if !trace.meta().coverage(Probe::Place, None).is_available() {
+        return Ok(Vec::new());
+    }
+    let mut moves = Vec::new();
+    for event in trace.events() {
+        let event = event?;
+        if let Body::Place(place) = &event.body
+            && let Some(from) = place.from_addr
+        {
+            moves.push((event.ts_ns, place.addr..place.addr.saturating_add(place.len), from));
+        }
+    }
+    let (mut earlier, mut wanted) = (Vec::new(), page_start(addr));
+    for (ts_ns, to, from) in moves.into_iter().rev() {
+        if to.contains(&wanted) {
+            wanted = from + (wanted - to.start);
+            earlier.push((ts_ns, wanted));
+        }
+    }
+    Ok(earlier)
 }
 
 /// The process of the page; several only if its PID was reused.

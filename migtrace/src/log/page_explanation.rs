@@ -2,7 +2,7 @@
 
 use super::sentence::verdict;
 use crate::{
-    event::{Cause, FaultClass, Migrate, Outcome, Probe, Verdict},
+    event::{Cause, FaultClass, Migrate, Outcome, Place, PlaceChange, Probe, Verdict},
     model::page_history::steps::{HistoryEntry, PageHistory, Step, What},
     recording::Meta,
     text,
@@ -23,6 +23,7 @@ pub(super) fn conclusions(history: &PageHistory<'_>, meta: &Meta) -> Vec<String>
             What::Check(c) if c.verdict != Verdict::Misplaced || !is_followed(&steps, n) => {
                 lines.push(format!("At {} {}.", at(step), verdict(&step.what).unwrap_or_default()));
             }
+            What::Place(p) => lines.push(format!("At {} {}.", at(step), placed(p))),
             What::Fault(f) if n > 0 && is_new(&steps, n) && f.class == Some(FaultClass::Anon) => {
                 lines.push(format!(
                     "At {} another page was at this address: the earlier one was unmapped or discarded.",
@@ -48,6 +49,26 @@ pub(super) fn conclusions(history: &PageHistory<'_>, meta: &Meta) -> Vec<String>
 fn check_before<'a>(steps: &[&'a Step], n: usize) -> Option<&'a What> {
     let before = steps[..n].iter().rev().find(|s| s.tid == steps[n].tid)?;
     matches!(&before.what, What::Check(c) if c.verdict == Verdict::Misplaced).then_some(&before.what)
+}
+
+/// What happened to the page without a migration.
+fn placed(p: &Place) -> String {
+    let node = |nid: Option<i32>| nid.map_or_else(|| "an unknown node".into(), |nid| format!("node {nid}"));
+    let (from, to) = (node(p.src_nid), node(p.dst_nid));
+    match p.what {
+        PlaceChange::Collapse => format!("it became part of a huge page on {to}, and was on {from} before"),
+        PlaceChange::Cow => format!("a write copied it from {from} to {to}"),
+        PlaceChange::SwapIn => format!("it came back from swap, to {to}"),
+        PlaceChange::Ksm => format!("KSM replaced it on {from} by an equal page on {to}"),
+        PlaceChange::Remap => {
+            let old = p.from_addr.map_or_else(|| "an unknown address".into(), |addr| format!("{addr:#x}"));
+            format!("mremap moved the range at {old} to {:#x}", p.addr)
+        }
+        PlaceChange::Unmap if p.src_nid.is_some() => {
+            format!("the kernel unmapped it on {from}, for reclaim or a lazy mark")
+        }
+        PlaceChange::Unmap => "it was unmapped".into(),
+    }
 }
 
 fn is_followed(steps: &[&Step], n: usize) -> bool {
@@ -130,6 +151,7 @@ fn state(history: &PageHistory<'_>, steps: &[&Step]) -> String {
         What::Mark(m) => Some(m.nid),
         What::Migrate(m) if m.result == Outcome::Ok => m.dst_nid,
         What::Migrate(m) => Some(m.src_nid),
+        What::Place(p) => p.dst_nid,
     });
     let node = nid.map_or_else(|| "on an unknown node".into(), |nid| format!("on node {nid}"));
     let last_ns = steps.iter().map(|s| s.ts_ns).max().unwrap_or(0);

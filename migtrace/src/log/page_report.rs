@@ -116,6 +116,7 @@ fn line(history: &PageHistory<'_>, n: usize, zero_ns: u64) -> Line {
                 What::Check(c) => sentence::check("", c),
                 What::Mark(m) => sentence::mark("page", m),
                 What::Migrate(m) => sentence::migrate("", m, depth == 0),
+                What::Place(p) => sentence::place(p),
             };
             let folio = if step.order() > 0 {
                 format!(", with the {} pages of its folio", 1_u64 << step.order())

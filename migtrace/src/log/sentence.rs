@@ -39,7 +39,7 @@ pub(crate) fn of_event(run: &Run, index: usize) -> Line {
 }
 
 /// A change of place without a migration.
-fn place(p: &Place) -> Line {
+pub(super) fn place(p: &Place) -> Line {
     let (pages, addr) = (text::count(p.len.div_ceil(PAGE_BYTES), "page"), p.addr);
     let node = |nid: Option<i32>| nid.map_or_else(|| "an unknown node".into(), |nid| format!("node {nid}"));
     let (from, to) = (node(p.src_nid), node(p.dst_nid));
@@ -53,7 +53,9 @@ fn place(p: &Place) -> Line {
             let old = p.from_addr.map_or_else(|| "an unknown address".into(), |addr| format!("{addr:#x}"));
             format!("range of {pages} at {old} now mapped at {addr:#x}")
         }
-        PlaceChange::Unmap if p.src_nid.is_some() => format!("{pages} at {addr:#x} on {from} unmapped by reclaim"),
+        PlaceChange::Unmap if p.src_nid.is_some() => {
+            format!("{pages} at {addr:#x} on {from} unmapped, for reclaim or a lazy mark")
+        }
         PlaceChange::Unmap => format!("range of {pages} at {addr:#x} unmapped"),
     };
     if p.changes_node() { Tone::Remote.paint(text).into() } else { text.into() }

@@ -160,6 +160,15 @@ fn a_range_that_moves_and_ranges_that_end_are_recorded() {
     let moves = run.changes(PlaceChange::Remap, "new", PAGES);
     let moves: Vec<_> = moves.into_iter().map(|p| (p.from_addr, p.addr, p.len)).collect();
     assert_eq!(moves, [(Some(old), new, PAGES as u64 * PAGE)]);
+    // The history of a page at the new address begins at the old one.
+    let page = format!("{:#x}", new + 5 * PAGE);
+    let output = migtrace().arg("page").arg(&run.0.ended.trace).arg(&page).output().unwrap();
+    let (history, stderr) = texts(&output);
+    let has = |text: &str| history.contains(text);
+    assert!(
+        has("first touch: page") && has("move_pages") && has(&format!("at {old:#x} to {new:#x}")),
+        "{history}{stderr}"
+    );
     let ends = |name| run.changes(PlaceChange::Unmap, name, PAGES).into_iter().map(|p| (p.addr, p.len / PAGE));
     // mmap() unmaps what was reserved at the new address, and mremap() the mapping there.
     let ended: Vec<_> = ends("new").collect();

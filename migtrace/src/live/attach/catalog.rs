@@ -100,8 +100,8 @@ const BATCH_COUNTS: Placed =
 
 /// Changes of place that one kernel function shows.
 macro_rules! places {
-    ($name:literal, $methods:expr) => {
-        Capability { probe: Probe::Place, provides: RecordsOf($name), methods: $methods }
+    ($provides:expr, $methods:expr) => {
+        Capability { probe: Probe::Place, provides: $provides, methods: $methods }
     };
 }
 
@@ -356,19 +356,19 @@ pub const CATALOG: &[Capability] = &[
             &["task_numa_work"]
         ),
     },
-    // Copies and pages from swap are recorded with the faults.
+    // Unmapping. Copies and pages from swap are recorded with the faults.
     places!(
-        "unmap",
+        Records,
         &[whole(&[("unmap_single_vma", Fentry(UNMAP))]), whole(&[("unmap_single_vma_kprobe", Kprobe(UNMAP))])]
     ),
-    places!("reclaim", &[whole(&[("try_to_unmap_one_exit", Fexit(&["try_to_unmap_one"]))])]),
+    places!(RecordsOf("reclaim"), &[whole(&[("try_to_unmap_one_exit", Fexit(&["try_to_unmap_one"]))])]),
     places!(
-        "remap",
+        RecordsOf("remap"),
         &[whole(&[("move_page_tables", Fentry(REMAP))]), whole(&[("move_page_tables_kprobe", Kprobe(REMAP))])]
     ),
-    places!("ksm", &[whole(&[("ksm_merge", Fexit(&["try_to_merge_with_ksm_page"]))])]),
+    places!(RecordsOf("ksm"), &[whole(&[("ksm_merge", Fexit(&["try_to_merge_with_ksm_page"]))])]),
     places!(
-        "collapse",
+        RecordsOf("collapse"),
         from_start_to_end!(
             "collapse_entry",
             "collapse_exit",
@@ -394,7 +394,7 @@ mod tests {
     fn a_program_has_one_place_in_each_way_and_records_come_before_fields() {
         let mut seen = HashSet::new();
         for capability in CATALOG {
-            let records = matches!(capability.provides, Records | RecordsOf(_));
+            let records = matches!(capability.provides, Records);
             assert!(
                 records || seen.contains(&capability.probe.name()),
                 "{capability:?} comes before the records of its probe"

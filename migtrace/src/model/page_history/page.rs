@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::steps::{Counts, PageId, Step, What};
-use crate::event::Outcome;
+use crate::event::{Outcome, PlaceChange};
 
 /// One page, or a folio by its first page, with its totals.
 #[derive(Clone, Debug)]
@@ -40,6 +40,17 @@ impl Page {
         c.moves + c.failed_moves + c.marks + c.checks > 0
     }
 
+    /// The page is at another address now. What was known of an earlier page there comes before its own steps.
+    pub(crate) fn move_to(&mut self, id: PageId, earlier: Option<Self>) {
+        self.id = id;
+        let Some(earlier) = earlier else { return };
+        self.counts.add(earlier.counts);
+        self.evicted_steps += earlier.evicted_steps;
+        self.order = self.order.max(earlier.order);
+        self.steps.extend(earlier.steps);
+        self.steps.make_contiguous().sort_by_key(|step| step.ts_ns);
+    }
+
     pub(crate) fn take(&mut self, step: Step) {
         self.counts.take(&step, &mut self.last_move);
         self.order = self.order.max(step.order());
@@ -49,6 +60,8 @@ impl Page {
             What::Mark(m) => Some(m.nid),
             What::Migrate(m) if m.result == Outcome::Ok => m.dst_nid,
             What::Migrate(m) => Some(m.src_nid),
+            What::Place(p) if p.what == PlaceChange::Remap => self.nid,
+            What::Place(p) => p.dst_nid,
         };
         self.is_in_use = true;
         self.steps.push_back(step);

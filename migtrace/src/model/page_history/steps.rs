@@ -2,7 +2,9 @@
 
 use std::num::NonZeroU32;
 
-use crate::event::{Body, Check, Comm, Event, Fault, FaultClass, Mark, Migrate, Outcome, ProcessId, Region, Request};
+use crate::event::{
+    Body, Check, Comm, Event, Fault, FaultClass, Mark, Migrate, Outcome, Place, ProcessId, Region, Request,
+};
 use crate::model::address::{PAGE_BYTES, page_start};
 
 /// Identifies a page: its process and its address.
@@ -37,6 +39,7 @@ pub enum What {
     Check(Check),
     Mark(Mark),
     Migrate(Box<Migrate>),
+    Place(Box<Place>),
 }
 
 /// Folio order of a page fault of class `huge`: what a PMD maps on x86-64.
@@ -56,6 +59,8 @@ impl Step {
             What::Check(c) => c.order,
             What::Mark(m) => m.order,
             What::Migrate(m) => m.order,
+            // Of a range of pages, each of which has this step.
+            What::Place(_) => 0,
         }
     }
 
@@ -65,7 +70,7 @@ impl Step {
         match &self.what {
             What::Fault(f) => f.latency_ns,
             What::Migrate(m) => m.latency_ns,
-            What::Check(_) | What::Mark(_) => None,
+            What::Check(_) | What::Mark(_) | What::Place(_) => None,
         }
     }
 
@@ -83,6 +88,7 @@ impl Step {
             What::Check(c) => Body::Check(c.clone()),
             What::Mark(m) => Body::Mark(m.clone()),
             What::Migrate(m) => Body::Migrate(m.clone()),
+            What::Place(p) => Body::Place(p.clone()),
         }
     }
 }
@@ -131,7 +137,20 @@ impl Counts {
                 self.bounces += if is_back { weight } else { 0 };
                 *last = Some((m.src_nid, m.dst_nid));
             }
+            What::Place(_) => {}
         }
+    }
+
+    /// Adds those of another page that had this address.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.faults += other.faults;
+        self.checks += other.checks;
+        self.marks += other.marks;
+        self.moves += other.moves;
+        self.failed_moves += other.failed_moves;
+        self.bounces += other.bounces;
+        self.waited_ns = self.waited_ns.saturating_add(other.waited_ns);
+        self.moving_ns = self.moving_ns.saturating_add(other.moving_ns);
     }
 }
 

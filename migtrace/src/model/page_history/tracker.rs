@@ -21,6 +21,8 @@ use crate::model::{
     frame_index::FrameIndex,
 };
 
+mod places;
+
 /// Limits of what is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -73,6 +75,8 @@ pub struct PageTracker {
     limits: Limits,
     /// If set, only pages that contain this address.
     only: Option<u64>,
+    /// And the page that came to it later, at the addresses that it had until these times.
+    earlier: Vec<(u64, u64)>,
     pub(crate) pages: HashMap<PageId, Page>,
     /// Eviction queues: pages that only have faults are evicted first.
     plain: VecDeque<PageId>,
@@ -99,6 +103,7 @@ impl PageTracker {
         Self {
             limits,
             only: None,
+            earlier: Vec::new(),
             pages: HashMap::new(),
             plain: VecDeque::new(),
             notable: VecDeque::new(),
@@ -118,6 +123,13 @@ impl PageTracker {
         Self { only: Some(page_start(addr)), ..Self::new(limits) }
     }
 
+    /// As [`PageTracker::only`], with the life of the page before mremap(2) moved it there: the addresses that it had, each
+    /// until a time (CLOCK_BOOTTIME, ns).
+    #[must_use]
+    pub fn only_with(addr: u64, earlier: Vec<(u64, u64)>) -> Self {
+        Self { earlier, ..Self::only(addr) }
+    }
+
     /// Adds the next event. Events must come in order of their end times.
     pub fn take(&mut self, event: &Event) {
         match &event.body {
@@ -128,7 +140,7 @@ impl PageTracker {
             }
             Body::Check(c) => {
                 let process = self.processes.of_page(event);
-                self.locate(c.pfn, process.pid, c.addr, c.order);
+                self.locate(c.pfn, process.pid, c.addr, c.order, event.ts_ns);
                 self.step(process, c.addr, c.order, event, false, || What::Check(c.clone()));
             }
             Body::Mark(m) => {
@@ -137,7 +149,7 @@ impl PageTracker {
                     self.gaps.nameless_events += 1;
                     return;
                 };
-                self.locate(m.pfn, process.pid, addr, m.order);
+                self.locate(m.pfn, process.pid, addr, m.order, event.ts_ns);
                 self.step(process, addr, m.order, event, by_frame, || What::Mark(m.clone()));
             }
             Body::Migrate(m) => self.migrate(event, m),
@@ -145,12 +157,13 @@ impl PageTracker {
             Body::Region(r) => self.region(event, r),
             Body::Task(t) => self.task(event, t),
             Body::Loss(l) => self.gaps.lost_events += l.count,
-            Body::Batch(_) | Body::Phase(_) | Body::Place(_) | Body::Node(_) | Body::Census(_) => {}
+            Body::Place(p) => self.place(event, p),
+            Body::Batch(_) | Body::Phase(_) | Body::Node(_) | Body::Census(_) => {}
         }
     }
 
     fn migrate(&mut self, event: &Event, m: &Migrate) {
-        if m.addr.is_some_and(|addr| !self.wants(addr, m.order)) {
+        if m.addr.is_some_and(|addr| !self.wants(addr, m.order, event.ts_ns)) {
             return;
         }
         if let Owner::Other(owner) = &event.owner
@@ -182,7 +195,7 @@ impl PageTracker {
     }
 
     fn migrate_at(&mut self, event: &Event, m: &Migrate, process: ProcessId, addr: u64, by_frame: bool) {
-        self.locate(m.old_pfn, process.pid, addr, m.order);
+        self.locate(m.old_pfn, process.pid, addr, m.order, event.ts_ns);
         self.frames.follow(m);
         self.step(process, addr, m.order, event, by_frame, || What::Migrate(Box::new(m.clone())));
     }
@@ -255,15 +268,18 @@ impl PageTracker {
         addr.map(|addr| (addr, false)).or_else(by_frame)
     }
 
-    fn locate(&mut self, pfn: u64, pid: u32, addr: u64, order: u32) {
-        if self.wants(addr, order) {
+    fn locate(&mut self, pfn: u64, pid: u32, addr: u64, order: u32, ts_ns: u64) {
+        if self.wants(addr, order, ts_ns) {
             self.frames.locate(pfn, pid, folio_start(addr, order));
         }
     }
 
-    fn wants(&self, addr: u64, order: u32) -> bool {
+    /// Whether the folio with this address at this time is wanted.
+    fn wants(&self, addr: u64, order: u32, ts_ns: u64) -> bool {
         let start = folio_start(addr, order);
-        self.only.is_none_or(|only| start <= only && only - start < PAGE_BYTES << order)
+        let holds = |wanted: u64| start <= wanted && wanted - start < PAGE_BYTES << order;
+        let is_earlier = || self.earlier.iter().any(|(until_ns, addr)| ts_ns <= *until_ns && holds(*addr));
+        self.only.is_none_or(|only| holds(only) || is_earlier())
     }
 
     fn step(
@@ -275,7 +291,7 @@ impl PageTracker {
         by_frame: bool,
         what: impl FnOnce() -> What,
     ) {
-        if !self.wants(addr, order) {
+        if !self.wants(addr, order, event.ts_ns) {
             return;
         }
         let id = PageId { process, addr: folio_start(addr, order) };

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    event::{Access, Comm, FaultClass, Loss, ProcessId, TaskEvent},
+    event::{Access, Comm, FaultClass, Loss, Place, PlaceChange, ProcessId, TaskEvent},
     model::page_history::{
         page::Rank,
         steps::{HistoryEntry, PageHistory},
@@ -285,4 +285,56 @@ fn a_mapping_that_grows_is_told_once() {
     tape.events.iter().for_each(|e| tracker.take(e));
     let page = tracker.page(PROCESS, SEGMENT).expect("touched");
     assert_eq!(kinds(&page), ["region", "region", "fault"]);
+}
+
+fn place(ts_ns: u64, what: PlaceChange, addr: u64, from_addr: Option<u64>, nodes: [Option<i32>; 2]) -> Event {
+    let [src_nid, dst_nid] = nodes;
+    let place = Place { what, addr, len: 4 * 4096, from_addr, src_nid, dst_nid };
+    let process =
+        Event { pid: PID, tid: PID, comm: Comm::from("memtoy"), ..Event::at(ts_ns, Body::Place(Box::new(place))) };
+    Event { process_start_ns: None, ..process }
+}
+
+#[test]
+fn a_page_keeps_its_history_when_it_moves_to_another_address() {
+    const NEW: u64 = SEGMENT + (1 << 30);
+    let (_, mut events) = testkit::direct(PAGES);
+    let last_ns = events.last().expect("an event").ts_ns;
+    let exits = events.iter().position(|e| matches!(&e.body, Body::Task(t) if t.what == TaskEvent::Exit));
+    events.truncate(exits.unwrap_or(events.len()));
+    let before = tracked(&events);
+    let old = before.page(PROCESS, SEGMENT + 0x1000).expect("it was touched");
+    events.push(place(last_ns + 1, PlaceChange::Remap, NEW, Some(SEGMENT), [None, None]));
+    events.push(place(last_ns + 2, PlaceChange::Collapse, NEW, None, [Some(1), Some(3)]));
+    let tracker = tracked(&events);
+    let new = tracker.page(PROCESS, NEW + 0x1000).expect("it moved there");
+    // Syscalls belong to the addresses that they name.
+    let steps = |kinds: Vec<&'static str>| kinds.into_iter().filter(|kind| *kind != "request").collect::<Vec<_>>();
+    assert_eq!(kinds(&new), [steps(kinds(&old)), vec!["place", "place"]].concat());
+    assert_eq!((new.counts, tracker.page(PROCESS, SEGMENT + 0x1000).is_none()), (old.counts, true));
+    assert!(tracker.pages().any(|page| page.id.addr == NEW + 0x1000 && page.nid == Some(3)));
+    // Beyond the range.
+    assert!(tracker.page(PROCESS, SEGMENT + 0x4000).is_some());
+    // The same for one page, whose earlier address is known beforehand.
+    let mut only = PageTracker::only_with(NEW + 0x1000, vec![(last_ns + 1, SEGMENT + 0x1000)]);
+    events.iter().for_each(|event| only.take(event));
+    let page = only.page(PROCESS, NEW + 0x1000).expect("it moved there");
+    assert_eq!(kinds(&page), kinds(&new));
+}
+
+#[test]
+fn a_page_that_comes_to_the_address_of_an_earlier_one_follows_it() {
+    let (_, mut events) = testkit::direct(PAGES);
+    events.retain(|e| !matches!(&e.body, Body::Task(t) if t.what == TaskEvent::Exit));
+    let last_ns = events.last().expect("an event").ts_ns;
+    let [first, second] = [0, 0x4000].map(|offset| {
+        let page = tracked(&events);
+        page.page(PROCESS, SEGMENT + offset).expect("it was touched").counts.faults
+    });
+    events.push(place(last_ns + 1, PlaceChange::Unmap, SEGMENT, None, [None, None]));
+    events.push(place(last_ns + 2, PlaceChange::Remap, SEGMENT, Some(SEGMENT + 0x4000), [None, None]));
+    let tracker = tracked(&events);
+    let page = tracker.page(PROCESS, SEGMENT).expect("both were touched");
+    assert_eq!(page.counts.faults, first + second);
+    assert_eq!(kinds(&page).iter().filter(|kind| **kind == "place").count(), 2);
 }
