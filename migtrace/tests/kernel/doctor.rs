@@ -37,14 +37,15 @@ fn hooks_in_the_report_attach_in_a_recording() {
     let has_home_node = symbols.contains("__x64_sys_set_mempolicy_home_node");
     let is_of_home_node =
         |capability: &Value| capability["error"].as_str().unwrap().contains("set_mempolicy_home_node");
-    for probe in ["fault", "hinting_check", "batch", "direct_migrate", "request", "phase", "task"] {
+    for probe in ["fault", "hinting_check", "batch", "direct_migrate", "request", "phase", "task", "place"] {
         let capabilities = with(&report, "probes", "probe", probe);
         // A kernel without set_mempolicy_home_node (before 5.17) cannot attach to it.
         let is_expected =
             |capability: &&Value| capability["attached"].is_string() || !has_home_node && is_of_home_node(capability);
         assert!(!capabilities.is_empty() && capabilities.iter().all(is_expected), "{probe}: {capabilities:?}");
     }
-    let run = crate::support::record("numa\n");
+    // doctor tries the hooks for changes of place, too.
+    let run = crate::support::record_with(&["--places"], "numa\n");
     // Estimated capabilities are read from other sources than BPF programs, and have no hook.
     let hooks = run.meta.probes.iter().filter(|p| p.fidelity != Fidelity::Estimated);
     let recorded: Vec<_> = hooks.map(|p| (p.probe.to_string(), p.attached.clone())).collect();
