@@ -83,7 +83,8 @@ at_entry! {
     folio_migrate_flags folio_migrate_flags_kprobe(ctx) => folio_migrate::migrated(&ctx);
     cpuset_migrate_entry cpuset_migrate_kprobe(_ctx) => request::begin_cpuset();
     task_numa_work_entry task_numa_work_kprobe(_ctx) => task::begin_scan();
-    collapse_entry collapse_kprobe(ctx) => place::collapse_begin(&ctx);
+    collapse_entry collapse_kprobe(ctx) => place::collapse_begin(&ctx, 1);
+    collapse_scan_entry collapse_scan_kprobe(ctx) => place::collapse_begin(&ctx, 2);
     unmap_single_vma unmap_single_vma_kprobe(ctx) => place::unmap(&ctx);
     move_page_tables move_page_tables_kprobe(ctx) => place::remap(&ctx);
     prctl prctl_kprobe(ctx) => phase::phase(&ctx, args::of_syscall(&ctx));

@@ -141,10 +141,11 @@ pub fn ksm_merge(ctx: &(impl Args + Returned)) {
     record(AT_MERGE, ctx, mm, &Change::of_page(PlaceChange::KSM, addr, Folio(page).nid(), Folio(merged).nid()));
 }
 
-/// collapse_huge_page(mm, address, ...) begins: remembers on which nodes the pages are.
+/// collapse_huge_page(mm, address, ...) begins, or the scan around it, whose address is another argument: remembers on
+/// which nodes the pages are.
 #[inline(always)]
-pub fn collapse_begin(ctx: &impl Args) {
-    let (thread, mm, addr) = (thread::current(), ctx.number(0), ctx.number(1));
+pub fn collapse_begin(ctx: &impl Args, address: usize) {
+    let (thread, mm, addr) = (thread::current(), ctx.number(0), ctx.number(address));
     if !is_wanted(mm, addr) {
         return;
     }
@@ -178,7 +179,7 @@ pub fn collapse_begin(ctx: &impl Args) {
     }
 }
 
-/// collapse_huge_page() returned: records each run of pages if they are one huge page now.
+/// The function returned: records each run of pages if they are one huge page now.
 #[inline(always)]
 pub fn collapse_end() {
     let thread = thread::current();

@@ -374,11 +374,16 @@ pub const CATALOG: &[Capability] = &[
             "collapse_exit",
             "collapse_kprobe",
             "collapse_kretprobe",
-            &["collapse_huge_page"]
+            &["collapse_huge_page"],
+            // Compilers inline that function in its only caller.
+            whole(&[("collapse_scan_entry", Fentry(COLLAPSE_SCAN)), ("collapse_exit", Fexit(COLLAPSE_SCAN))]),
+            whole(&[("collapse_scan_kprobe", Kprobe(COLLAPSE_SCAN)), ("collapse_kretprobe", Kretprobe(COLLAPSE_SCAN))])
         )
     ),
 ];
 
+/// khugepaged_scan_pmd() up to 6.0.
+const COLLAPSE_SCAN: &[&str] = &["hpage_collapse_scan_pmd", "khugepaged_scan_pmd"];
 const UNMAP: &[&str] = &["unmap_single_vma"];
 const REMAP: &[&str] = &["move_page_tables"];
 
