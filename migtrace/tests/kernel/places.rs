@@ -189,9 +189,10 @@ fn pages_that_become_a_huge_page_change_their_node() {
         write(&pages, 1);
         move_pages(0, &pages[..HUGE / 2], 1);
         move_pages(0, &pages[HUGE / 2..], 2);
-        attribution::advise(start, len, libc::MADV_HUGEPAGE);
         print("huge", [start as i64]);
         print_nodes("before", &pages);
+        // From now on khugepaged can do it, too.
+        attribution::advise(start, len, libc::MADV_HUGEPAGE);
         attribution::advise(start, len, MADV_COLLAPSE);
         print_nodes("after", &pages);
         exit(0);
@@ -303,12 +304,12 @@ fn a_census_finds_all_changes_of_place_explained() {
         write(&pages, 1);
         move_pages(0, &pages[..HUGE / 2], 1);
         move_pages(0, &pages[HUGE / 2..], 2);
-        attribution::advise(start, len, libc::MADV_HUGEPAGE);
         let copied = pages_on(&[(PAGES, 1)]);
         let old = pages_on(&[(PAGES, 3)])[0] as usize;
         let new = attribution::map(PAGES * PAGE as usize, ANON, -1);
         // For a census.
         thread::sleep(Duration::from_secs(6));
+        attribution::advise(start, len, libc::MADV_HUGEPAGE);
         attribution::advise(start, len, MADV_COLLAPSE);
         let fixed = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
         let len = PAGES * PAGE as usize;
