@@ -73,7 +73,7 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with = "host")]
     one_by_one: bool,
     /// Stop a virtual machine if its tests take longer; exit status 69
-    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "45m", value_parser = humantime::parse_duration)]
     timeout: Duration,
 }
 
