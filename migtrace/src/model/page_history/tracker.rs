@@ -123,7 +123,7 @@ impl PageTracker {
         Self { only: Some(page_start(addr)), ..Self::new(limits) }
     }
 
-    /// As [`PageTracker::only`], with the life of the page before mremap(2) moved it there: the addresses that it had, each
+    /// As [`PageTracker::only`], with the history of the page from before mremap(2) moved it there: the addresses that it had, each
     /// until a time (CLOCK_BOOTTIME, ns).
     #[must_use]
     pub fn only_with(addr: u64, earlier: Vec<(u64, u64)>) -> Self {
