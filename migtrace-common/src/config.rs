@@ -76,7 +76,7 @@ pub struct Config {
     /// Offsets of `mm` and `address` in KSM's `struct rmap_item`, called ksm_rmap_item since 6.2.
     pub rmap_item_mm: u32,
     pub rmap_item_address: u32,
-    /// Offsets in `struct pagetable_move_control`, the argument of move_page_tables() since 6.16.
+    /// Offsets in `struct pagetable_move_control`, the argument of move_page_tables() on newer kernels.
     pub pmc_old: u32,
     pub pmc_old_addr: u32,
     pub pmc_new_addr: u32,

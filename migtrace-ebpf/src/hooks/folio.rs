@@ -50,10 +50,11 @@ impl Folio {
         }
     }
 
-    /// Whether it is reserved, as the page of zeroes is.
+    /// Its node if it is a process's own page; [`NO_NODE`] for a reserved one, as the page of zeroes is.
     #[inline(always)]
-    pub fn is_reserved(self) -> bool {
-        self.flags().unwrap_or(0) >> config!(pg_reserved) & 1 != 0
+    pub fn own_nid(self) -> i32 {
+        let is_reserved = self.flags().unwrap_or(0) >> config!(pg_reserved) & 1 != 0;
+        if is_reserved { NO_NODE } else { self.nid() }
     }
 
     /// Its order: 0 for one page.

@@ -71,11 +71,12 @@ pub fn after_fault(ctx: &impl StackIdContext, state: &mut ThreadState, start: &F
         Change::of_page(PlaceChange::SWAP_IN, start.addr, NO_NODE, nid)
     } else {
         let Some(old) = Folio::of_pfn(page_table::entry_pfn(protected)) else { return };
-        // The write may use the page itself. The page of zeroes is no page of the process.
-        if protected == 0 || page == Some(old) || old.is_reserved() {
+        let old_nid = old.own_nid();
+        // The write may use the page itself.
+        if protected == 0 || page == Some(old) || old_nid == NO_NODE {
             return;
         }
-        Change::of_page(PlaceChange::COW, start.addr, old.nid(), nid)
+        Change::of_page(PlaceChange::COW, start.addr, old_nid, nid)
     };
     record(IN_FAULT, ctx, start.mm, &change);
 }
@@ -104,10 +105,11 @@ pub fn reclaim(ctx: &(impl Args + Returned)) {
     if ctx.ret(4) as u8 == 0 {
         return;
     }
-    let folio = Folio(ctx.number(0));
-    let mm: u64 = ctx.load(ctx.arg(1), config!(vma_mm));
-    let len = PAGE << (folio.order() & 31);
-    let change = Change { len, ..Change::of_page(PlaceChange::UNMAP, ctx.number(2), folio.nid(), NO_NODE) };
+    let (folio, vma, addr) = (Folio(ctx.number(0)), ctx.arg(1), ctx.number(2));
+    let (mm, end): (u64, u64) = (ctx.load(vma, config!(vma_mm)), ctx.load(vma, config!(vma_end)));
+    // The mapping can end within a large folio.
+    let len = (PAGE << (folio.order() & 31)).min(end.saturating_sub(addr));
+    let change = Change { len, ..Change::of_page(PlaceChange::UNMAP, addr, folio.nid(), NO_NODE) };
     record(AT_RECLAIM, ctx, mm, &change);
 }
 
@@ -160,7 +162,8 @@ pub fn collapse_begin(ctx: &impl Args, address: usize) {
     let Some(table) = page_table::table_of_pages(collapse.pgd, collapse.addr) else { return };
     let mut last = i32::MIN;
     for page in 0..HUGE_PAGES {
-        let nid = page_table::entry_in(table, page).nid(0);
+        let entry = page_table::entry_in(table, page);
+        let nid = if entry.is_present() { entry.page(0).map_or(NO_NODE, Folio::own_nid) } else { NO_NODE };
         if nid != last {
             last = nid;
             // Counted in memory: the verifier would follow each possible count of a local variable.
