@@ -1,6 +1,6 @@
 //! `migtrace page`: the history of one page.
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{collections::HashMap, io::Write, path::PathBuf, process::ExitCode};
 
 use anyhow::{Result, bail};
 use migtrace::{
@@ -15,8 +15,8 @@ use super::{color::When, load, streams};
 
 /// Show the history of one page: its nodes, its cost, and why it did or did not migrate
 ///
-/// Lists all events of the page at an address in order: page faults, policy checks, marks, migrations, and placement
-/// syscalls on its range. An event with a page frame and no address is included if the frame certainly belongs to this
+/// Lists all events of the page at an address in order: page faults, policy checks, marks, migrations, changes of place, and
+/// placement syscalls on its range. An event with a page frame and no address is included if the frame certainly belongs to this
 /// page; it is marked "by frame".
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -81,16 +81,18 @@ fn earlier_addresses(trace: &Trace, addr: u64) -> Result<Vec<(u64, u64)>> {
     for event in trace.events() {
         let event = event?;
         if let Body::Place(place) = &event.body
-            && let Some(from) = place.from_addr
+            && let (Some(from), Some(owner)) = (place.from_addr, event.owner())
         {
-            moves.push((event.ts_ns, place.addr..place.addr.saturating_add(place.len), from));
+            moves.push((owner.process, event.ts_ns, place.addr..place.addr.saturating_add(place.len), from));
         }
     }
-    let (mut earlier, mut wanted) = (Vec::new(), page_start(addr));
-    for (ts_ns, to, from) in moves.into_iter().rev() {
-        if to.contains(&wanted) {
-            wanted = from + (wanted - to.start);
-            earlier.push((ts_ns, wanted));
+    // Each process can have another page at this address.
+    let (mut earlier, mut wanted) = (Vec::new(), HashMap::new());
+    for (process, ts_ns, to, from) in moves.into_iter().rev() {
+        let wanted = wanted.entry(process).or_insert(page_start(addr));
+        if to.contains(wanted) {
+            *wanted = from + (*wanted - to.start);
+            earlier.push((ts_ns, *wanted));
         }
     }
     Ok(earlier)
