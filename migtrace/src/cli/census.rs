@@ -26,7 +26,7 @@ const LOADING_TIME: Duration = Duration::from_millis(10);
 #[derive(clap::Args, Clone, Copy, Debug, Default)]
 pub(crate) struct CensusArgs {
     /// Record on which node every page of each traced process is, when the recording begins and when it ends. `migtrace map
-    /// FILE` shows it, and `migtrace summary` compares it with the migrations and faults between
+    /// FILE` shows it, and `migtrace summary` compares it with the migrations, faults and changes of place between
     #[arg(long)]
     census: bool,
     /// The same, and again after each TIME, such as 10s: without it, a command that has exited has no census of its end

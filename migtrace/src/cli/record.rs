@@ -102,7 +102,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "UID", help_heading = filter::HEADING)]
     uid: Option<u32>,
     /// Record one in N page faults, checks, marks and folio migrations, selected at random in the kernel. Each sampled
-    /// event carries weight N. Placement syscalls, batches, tasks, phases and mappings are always recorded
+    /// event carries weight N. Placement syscalls, batches, tasks, phases, mappings and changes of place are always recorded
     #[arg(long, value_name = "N", help_heading = filter::HEADING)]
     sample: Option<NonZeroU32>,
     /// Command to record, with its arguments

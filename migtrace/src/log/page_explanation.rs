@@ -1,6 +1,6 @@
 //! Why a page did or did not migrate, derived from the order of its steps.
 
-use super::sentence::verdict;
+use super::sentence::{self, verdict};
 use crate::{
     event::{Cause, FaultClass, Migrate, Outcome, Place, PlaceChange, Probe, Verdict},
     model::page_history::steps::{HistoryEntry, PageHistory, Step, What},
@@ -53,20 +53,14 @@ fn check_before<'a>(steps: &[&'a Step], n: usize) -> Option<&'a What> {
 
 /// What happened to the page without a migration.
 fn placed(p: &Place) -> String {
-    let node = |nid: Option<i32>| nid.map_or_else(|| "an unknown node".into(), |nid| format!("node {nid}"));
-    let (from, to) = (node(p.src_nid), node(p.dst_nid));
+    let nodes = sentence::nodes(p);
     match p.what {
-        PlaceChange::Collapse => format!("it became part of a huge page on {to}, and was on {from} before"),
-        PlaceChange::Cow => format!("a write copied it from {from} to {to}"),
-        PlaceChange::SwapIn => format!("it came back from swap, to {to}"),
-        PlaceChange::Ksm => format!("KSM replaced it on {from} by an equal page on {to}"),
-        PlaceChange::Remap => {
-            let old = p.from_addr.map_or_else(|| "an unknown address".into(), |addr| format!("{addr:#x}"));
-            format!("mremap moved the range at {old} to {:#x}", p.addr)
-        }
-        PlaceChange::Unmap if p.src_nid.is_some() => {
-            format!("the kernel unmapped it on {from}, for reclaim or a lazy mark")
-        }
+        PlaceChange::Collapse => format!("it became part of a huge page, {nodes}"),
+        PlaceChange::Cow => format!("a write copied it, {nodes}"),
+        PlaceChange::SwapIn => format!("it came back from swap, {nodes}"),
+        PlaceChange::Ksm => format!("KSM replaced it by an equal page, {nodes}"),
+        PlaceChange::Remap => format!("mremap moved the range at {} to {:#x}", sentence::old_address(p), p.addr),
+        PlaceChange::Unmap if p.src_nid.is_some() => format!("it was unmapped {nodes}, for reclaim or a lazy mark"),
         PlaceChange::Unmap => "it was unmapped".into(),
     }
 }

@@ -110,7 +110,7 @@ impl Beside {
             parts.push(format!("{many} ({classes}) on other pages, without a migration, {took} in total"));
         }
         if self.places > 0 {
-            parts.push(format!("{} on the same node, of other pages", text::count(self.places, "change of place")));
+            parts.push(format!("changes of place of other pages, to no other node: {}", self.places));
         }
         if self.mappings > 0 {
             parts.push(format!("{} without requested pages", text::count(self.mappings, "mapping")));

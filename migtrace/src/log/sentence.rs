@@ -40,25 +40,34 @@ pub(crate) fn of_event(run: &Run, index: usize) -> Line {
 
 /// A change of place without a migration.
 pub(super) fn place(p: &Place) -> Line {
-    let (pages, addr) = (text::count(p.len.div_ceil(PAGE_BYTES), "page"), p.addr);
-    let node = |nid: Option<i32>| nid.map_or_else(|| "an unknown node".into(), |nid| format!("node {nid}"));
-    let (from, to) = (node(p.src_nid), node(p.dst_nid));
+    let (pages, addr, nodes) = (text::count(p.len.div_ceil(PAGE_BYTES), "page"), p.addr, nodes(p));
     let text = match p.what {
-        PlaceChange::Collapse if p.src_nid.is_none() => format!("{pages} at {addr:#x}, not present, collapsed on {to}"),
-        PlaceChange::Collapse => format!("{pages} at {addr:#x} collapsed into a huge page, from {from} to {to}"),
-        PlaceChange::Cow => format!("page at {addr:#x} copied on write, from {from} to {to}"),
-        PlaceChange::SwapIn => format!("page at {addr:#x} came back from swap, on {to}"),
-        PlaceChange::Ksm => format!("page at {addr:#x} merged with an equal one by KSM, from {from} to {to}"),
-        PlaceChange::Remap => {
-            let old = p.from_addr.map_or_else(|| "an unknown address".into(), |addr| format!("{addr:#x}"));
-            format!("range of {pages} at {old} now mapped at {addr:#x}")
-        }
+        PlaceChange::Collapse => format!("{pages} at {addr:#x} collapsed into a huge page, {nodes}"),
+        PlaceChange::Cow => format!("page at {addr:#x} copied on write, {nodes}"),
+        PlaceChange::SwapIn => format!("page at {addr:#x} came back from swap, {nodes}"),
+        PlaceChange::Ksm => format!("page at {addr:#x} merged with an equal one by KSM, {nodes}"),
+        PlaceChange::Remap => format!("range of {pages} at {} now mapped at {addr:#x}", old_address(p)),
         PlaceChange::Unmap if p.src_nid.is_some() => {
-            format!("{pages} at {addr:#x} on {from} unmapped, for reclaim or a lazy mark")
+            format!("{pages} at {addr:#x} unmapped, {nodes}, for reclaim or a lazy mark")
         }
         PlaceChange::Unmap => format!("range of {pages} at {addr:#x} unmapped"),
     };
     if p.changes_node() { Tone::Remote.paint(text).into() } else { text.into() }
+}
+
+/// Where a page was and is: `from node 1 to node 2`, `on node 1`.
+pub(super) fn nodes(p: &Place) -> String {
+    match (p.src_nid, p.dst_nid) {
+        (Some(from), Some(to)) if from != to => format!("from node {from} to node {to}"),
+        (None, Some(to)) => format!("now on node {to}"),
+        (Some(nid), _) => format!("on node {nid}"),
+        (None, None) => "on an unknown node".into(),
+    }
+}
+
+/// Where a range was before mremap(2).
+pub(super) fn old_address(p: &Place) -> String {
+    p.from_addr.map_or_else(|| "an unknown address".into(), |addr| format!("{addr:#x}"))
 }
 
 /// A node, and what changed on it.
