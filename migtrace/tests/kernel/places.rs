@@ -1,7 +1,7 @@
 //! Changes of place that are no migration: copies on write, mremap(2), unmapping, huge pages by collapse, KSM, swap.
 //! move_pages(2) without destination shows the node of each page before and after.
 
-use std::{env, fs, path::Path, process::exit, ptr, thread, time::Duration};
+use std::{env, path::Path, process::exit, ptr, thread, time::Duration};
 
 use migtrace::event::{Event, Place, PlaceChange, Probe};
 
@@ -94,6 +94,52 @@ fn run_on(cpu: usize) {
     }
 }
 
+/// Pages on two nodes that can become a huge page.
+fn pages_of_a_huge_page() -> Vec<u64> {
+    let len = HUGE * PAGE as usize;
+    let pages = pages_of(attribution::map(2 * len, ANON, -1).next_multiple_of(len), HUGE);
+    write(&pages, 1);
+    move_pages(0, &pages[..HUGE / 2], 1);
+    move_pages(0, &pages[HUGE / 2..], 2);
+    pages
+}
+
+/// Makes pages a huge page. From now on khugepaged can do it, too.
+fn collapse(start: u64) {
+    for advice in [libc::MADV_HUGEPAGE, MADV_COLLAPSE] {
+        attribution::advise(start as usize, HUGE * PAGE as usize, advice);
+    }
+}
+
+fn remap(old: usize, new: usize, len: usize) {
+    let fixed = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+    // SAFETY: both ranges are the test's own, and no reference to them exists.
+    let moved = unsafe { libc::mremap(old as *mut _, len, len, fixed, new as *mut libc::c_void) };
+    assert_eq!(moved as usize, new);
+}
+
+/// A child process, which shares this one's pages. It is killed on drop.
+struct Sleeping(i32);
+
+impl Sleeping {
+    fn start() -> Self {
+        // SAFETY: the child only sleeps until it is killed.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            thread::sleep(Duration::from_secs(60));
+            exit(0);
+        }
+        Self(child)
+    }
+}
+
+impl Drop for Sleeping {
+    fn drop(&mut self) {
+        // SAFETY: the child that was started above, and not waited for.
+        unsafe { libc::kill(self.0, libc::SIGKILL) };
+    }
+}
+
 fn start_workload() {
     println!();
     print("pid", [i64::from(std::process::id())]);
@@ -106,17 +152,11 @@ fn writes_to_shared_pages_copy_them_to_another_node() {
         let pages = pages_on(&[(PAGES, 1)]);
         print("cow", [pages[0] as i64]);
         run_on(2);
-        // SAFETY: the child only sleeps until it is killed.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            thread::sleep(Duration::from_secs(60));
-            exit(0);
-        }
+        let child = Sleeping::start();
         print_nodes("before", &pages);
         write(&pages, 2);
         print_nodes("after", &pages);
-        // SAFETY: the child that was started above.
-        unsafe { libc::kill(child, libc::SIGKILL) };
+        drop(child);
         exit(0);
     }
     let run = Recorded::of("places::writes_to_shared_pages_copy_them_to_another_node");
@@ -134,10 +174,7 @@ fn a_range_that_moves_and_ranges_that_end_are_recorded() {
         start_workload();
         let (old, len) = (pages_on(&[(PAGES, 1)])[0] as usize, PAGES * PAGE as usize);
         let new = attribution::map(len, ANON, -1);
-        let fixed = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
-        // SAFETY: both ranges are the test's own, and no reference to them exists.
-        let moved = unsafe { libc::mremap(old as *mut _, len, len, fixed, new as *mut libc::c_void) };
-        assert_eq!(moved as usize, new);
+        remap(old, new, len);
         print("old", [old as i64]);
         print("new", [new as i64]);
         attribution::advise(new, 4 * PAGE as usize, libc::MADV_DONTNEED);
@@ -183,17 +220,10 @@ fn pages_that_become_a_huge_page_change_their_node() {
     needs!(huge_pages, collapse);
     if env::var_os(WORKLOAD).is_some() {
         start_workload();
-        let len = HUGE * PAGE as usize;
-        let start = attribution::map(2 * len, ANON, -1).next_multiple_of(len);
-        let pages = pages_of(start, HUGE);
-        write(&pages, 1);
-        move_pages(0, &pages[..HUGE / 2], 1);
-        move_pages(0, &pages[HUGE / 2..], 2);
-        print("huge", [start as i64]);
+        let pages = pages_of_a_huge_page();
+        print("huge", [pages[0] as i64]);
         print_nodes("before", &pages);
-        // From now on khugepaged can do it, too.
-        attribution::advise(start, len, libc::MADV_HUGEPAGE);
-        attribution::advise(start, len, MADV_COLLAPSE);
+        collapse(pages[0]);
         print_nodes("after", &pages);
         exit(0);
     }
@@ -290,7 +320,6 @@ fn without_the_option_no_change_of_place_is_recorded() {
     assert!(run.places().is_empty() && run.account(Probe::Place).seen == 0);
     let only = Recorder::start(&["--kind", "place"], &["sh", "-c", "true; true"]).finish();
     assert!(!only.places().is_empty() && only.faults().is_empty());
-    fs::metadata(only.ended.trace).unwrap();
 }
 
 #[test]
@@ -298,34 +327,18 @@ fn a_census_finds_all_changes_of_place_explained() {
     needs!(huge_pages, collapse);
     if env::var_os(WORKLOAD).is_some() {
         start_workload();
-        let len = HUGE * PAGE as usize;
-        let start = attribution::map(2 * len, ANON, -1).next_multiple_of(len);
-        let pages = pages_of(start, HUGE);
-        write(&pages, 1);
-        move_pages(0, &pages[..HUGE / 2], 1);
-        move_pages(0, &pages[HUGE / 2..], 2);
+        let pages = pages_of_a_huge_page();
         let copied = pages_on(&[(PAGES, 1)]);
         let old = pages_on(&[(PAGES, 3)])[0] as usize;
         let new = attribution::map(PAGES * PAGE as usize, ANON, -1);
         // For a census.
         thread::sleep(Duration::from_secs(6));
-        attribution::advise(start, len, libc::MADV_HUGEPAGE);
-        attribution::advise(start, len, MADV_COLLAPSE);
-        let fixed = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
-        let len = PAGES * PAGE as usize;
-        // SAFETY: both ranges are the test's own, and no reference to them exists.
-        let moved = unsafe { libc::mremap(old as *mut _, len, len, fixed, new as *mut libc::c_void) };
-        assert_eq!(moved as usize, new);
+        collapse(pages[0]);
+        remap(old, new, PAGES * PAGE as usize);
         run_on(2);
-        // SAFETY: the child only sleeps until it is killed.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            thread::sleep(Duration::from_secs(60));
-            exit(0);
-        }
+        let child = Sleeping::start();
         write(&copied, 2);
-        // SAFETY: the child that was started above.
-        unsafe { libc::kill(child, libc::SIGKILL) };
+        drop(child);
         // For another census.
         thread::sleep(Duration::from_secs(6));
         exit(0);
