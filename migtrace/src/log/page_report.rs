@@ -211,7 +211,9 @@ fn missing(history: &PageHistory<'_>, gaps: &Gaps, meta: &Meta) -> Vec<Line> {
             add(format!("probe {} was not attached: its events are unknown", probe.name()));
         }
     }
-    add("unmapping is seen only if another page appears at this address, or if its process exits".into());
+    if !meta.coverage(Probe::Place, None).is_available() {
+        add("unmapping is seen only if another page appears at this address, or if its process exits".into());
+    }
     lines
 }
 
