@@ -172,6 +172,8 @@ fn writes_to_shared_pages_copy_them_to_another_node() {
 fn a_range_that_moves_and_ranges_that_end_are_recorded() {
     if env::var_os(WORKLOAD).is_some() {
         start_workload();
+        // So that the pages migrate.
+        run_on(0);
         let (old, len) = (pages_on(&[(PAGES, 1)])[0] as usize, PAGES * PAGE as usize);
         let new = attribution::map(len, ANON, -1);
         remap(old, new, len);
