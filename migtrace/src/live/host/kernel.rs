@@ -147,7 +147,12 @@ impl Kernel {
             if !name.is_empty() {
                 return None;
             }
-            match self.btf.resolve_chained_type(member) {
+            // struct vm_fault has a const one.
+            let inner = match self.btf.resolve_chained_type(member) {
+                Ok(Type::Const(constant)) => self.btf.resolve_chained_type(&constant),
+                inner => inner,
+            };
+            match inner {
                 Ok(Type::Struct(inner) | Type::Union(inner)) => {
                     Some(member.bit_offset() + self.member_bits(&inner, field)?)
                 }

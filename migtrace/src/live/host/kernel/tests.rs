@@ -42,6 +42,10 @@ impl BtfBytes {
         }
     }
 
+    fn constant(&mut self, of_type: u32) {
+        self.types.extend([0, 10 << 24, of_type]);
+    }
+
     fn kernel(self) -> Kernel {
         let types: Vec<u8> = self.types.iter().flat_map(|word| word.to_le_bytes()).collect();
         // The header: magic, version and flags, its own size, and the places of both sections behind it.
@@ -51,6 +55,20 @@ impl BtfBytes {
         let btf = Btf::from_bytes(&bytes).expect("type information");
         Kernel { release: String::new(), btf, symbols: HashMap::new() }
     }
+}
+
+#[test]
+fn fields_of_anonymous_structs_are_found_also_in_constant_ones() {
+    let (long, inner, constant) = (1, 2, 3);
+    let mut btf = BtfBytes::default();
+    btf.int("long unsigned int", 8);
+    btf.structure("", 16, &[("vma", long, 0), ("pgoff", long, 8)]);
+    btf.constant(inner);
+    btf.structure("vm_fault", 40, &[("first", long, 0), ("", constant, 8), ("", inner, 24)]);
+    btf.structure("other", 24, &[("first", long, 0), ("", inner, 8)]);
+    let kernel = btf.kernel();
+    assert_eq!(kernel.offset("vm_fault", "pgoff"), Some(16));
+    assert_eq!(kernel.offset("other", "vma"), Some(8));
 }
 
 /// The kernels of RHEL 8 and 9 have one more field in the common part of trace events, preempt_lazy_count. It moves
