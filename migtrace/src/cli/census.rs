@@ -2,6 +2,7 @@
 //! reads the rings, which puts it in order.
 
 use std::{
+    io,
     sync::mpsc::{Receiver, Sender, channel},
     thread,
     time::{Duration, Instant},
@@ -10,26 +11,21 @@ use std::{
 use anyhow::{Context, Result};
 use migtrace::{
     event::Event,
-    live::privilege,
+    live::{privilege, traced_command::TracedCommand},
     map::{ReadError, Reader, census},
     units,
 };
-use procfs::process::{Process, StatFlags};
 use tokio::sync::mpsc;
-
-/// How long to wait until the command has been executed.
-const EXEC_TIME: Duration = Duration::from_secs(1);
-/// From the moment in which the command has an address space of its own, until its exec has ended.
-const LOADING_TIME: Duration = Duration::from_millis(10);
 
 /// Whether and when the places of pages are recorded.
 #[derive(clap::Args, Clone, Copy, Debug, Default)]
 pub(crate) struct CensusArgs {
-    /// Record on which node every page of each traced process is, when the recording begins and when it ends. `migtrace map
-    /// FILE` shows it, and `migtrace summary` compares it with the migrations, faults and changes of place between
+    /// Record on which node every page of each traced process is, when the recording begins and when it ends; for a command,
+    /// after its exec and before its exit. `migtrace map FILE` shows it, and `migtrace summary` compares it with the
+    /// migrations, faults and changes of place between
     #[arg(long)]
     census: bool,
-    /// The same, and again after each TIME, such as 10s: without it, a command that has exited has no census of its end
+    /// The same, and again after each TIME, such as 10s
     #[arg(long, value_name = "TIME", value_parser = units::seconds)]
     census_every: Option<Duration>,
 }
@@ -48,14 +44,11 @@ pub(crate) struct Censuses {
     open: usize,
     next: Option<Instant>,
     every: Option<Duration>,
+    inbox: Sender<Vec<Event>>,
 }
 
 /// Processes to read; `None`: all but this one.
-struct Request {
-    pids: Option<Vec<u32>>,
-    /// Whether they are to be executed first.
-    after_exec: bool,
-}
+type Request = Option<Vec<u32>>;
 
 impl Censuses {
     /// Starts the thread, if a census is wanted.
@@ -64,9 +57,12 @@ impl Censuses {
             return Ok(None);
         }
         let ((requests, received), (ready, done)) = (channel(), mpsc::unbounded_channel());
-        let run = move || read_all(&received, &inbox, &ready);
+        let run = {
+            let inbox = inbox.clone();
+            move || read_all(&received, &inbox, &ready)
+        };
         thread::Builder::new().name("migtrace-census".to_owned()).spawn(run).context("starting a thread")?;
-        let mut censuses = Self { requests, done, open: 0, next: None, every: args.census_every };
+        let mut censuses = Self { requests, done, open: 0, next: None, every: args.census_every, inbox };
         censuses.plan_next();
         Ok(Some(censuses))
     }
@@ -76,18 +72,26 @@ impl Censuses {
     }
 
     /// Reads these processes; `None`: all.
-    pub(crate) fn take(&mut self, pids: Option<Vec<u32>>) {
-        self.request(Request { pids, after_exec: false });
-    }
-
-    /// Reads the command, once it has been executed.
-    pub(crate) fn take_after_exec(&mut self, pid: u32) {
-        self.request(Request { pids: Some(vec![pid]), after_exec: true });
-    }
-
-    fn request(&mut self, request: Request) {
+    pub(crate) fn take(&mut self, pids: Request) {
         // The thread ends only after this value.
-        self.open += usize::from(self.requests.send(request).is_ok());
+        self.open += usize::from(self.requests.send(pids).is_ok());
+    }
+
+    /// Reads the command each time it has been executed, and before it exits. It has not been executed yet.
+    pub(crate) fn follow(&self, pid: u32) -> Result<()> {
+        let (is_followed, followed) = channel();
+        let inbox = self.inbox.clone();
+        let run = move || {
+            let command = privilege::measuring(|| TracedCommand::follow(pid));
+            let _ = is_followed.send(());
+            if let Err(error) = command.and_then(|command| read_at_stops(&command, &inbox)) {
+                log::warn!("no census of the command when it ends: {error}");
+            }
+        };
+        thread::Builder::new().name("migtrace-command".to_owned()).spawn(run).context("starting a thread")?;
+        // A failure is reported there.
+        let _ = followed.recv();
+        Ok(())
     }
 
     /// Whether the next census of --census-every is due. One that takes longer than that is not begun again meanwhile.
@@ -111,20 +115,26 @@ impl Censuses {
 }
 
 fn read_all(requests: &Receiver<Request>, inbox: &Sender<Vec<Event>>, ready: &mpsc::UnboundedSender<()>) {
-    for Request { pids, after_exec } in requests {
-        let pids = pids.unwrap_or_else(all_processes);
-        if after_exec {
-            pids.iter().for_each(|pid| wait_for_exec(*pid));
-        }
-        for pid in pids {
-            match read(pid) {
-                // If nothing receives it, the recording has ended.
-                Ok(events) => drop(inbox.send(events)),
-                Err(ReadError::NoProcess(_) | ReadError::Zombie(_) | ReadError::NoMemory(_) | ReadError::Gone(_)) => {}
-                Err(error) => log::warn!("no census of process {pid}: {error}"),
-            }
-        }
+    for pids in requests {
+        pids.unwrap_or_else(all_processes).into_iter().for_each(|pid| read_into(inbox, pid));
         let _ = ready.send(());
+    }
+}
+
+fn read_at_stops(command: &TracedCommand, inbox: &Sender<Vec<Event>>) -> io::Result<()> {
+    while command.next_stop()?.is_some() {
+        read_into(inbox, command.pid);
+        command.resume()?;
+    }
+    Ok(())
+}
+
+fn read_into(inbox: &Sender<Vec<Event>>, pid: u32) {
+    match read(pid) {
+        // If nothing receives it, the recording has ended.
+        Ok(events) => drop(inbox.send(events)),
+        Err(ReadError::NoProcess(_) | ReadError::Zombie(_) | ReadError::NoMemory(_) | ReadError::Gone(_)) => {}
+        Err(error) => log::warn!("no census of process {pid}: {error}"),
     }
 }
 
@@ -137,17 +147,4 @@ fn read(pid: u32) -> Result<Vec<Event>, ReadError> {
 fn all_processes() -> Vec<u32> {
     let processes = procfs::process::all_processes().into_iter().flatten().flatten();
     processes.filter_map(|process| u32::try_from(process.pid).ok()).filter(|pid| *pid != std::process::id()).collect()
-}
-
-/// Until then, it has a copy of this process's memory.
-fn wait_for_exec(pid: u32) {
-    let waits = |pid: u32| {
-        let stat = i32::try_from(pid).ok().and_then(|pid| Process::new(pid).ok()?.stat().ok());
-        stat.is_some_and(|stat| stat.flags & StatFlags::PF_FORKNOEXEC.bits() != 0)
-    };
-    let began = Instant::now();
-    while waits(pid) && began.elapsed() < EXEC_TIME {
-        thread::sleep(Duration::from_millis(1));
-    }
-    thread::sleep(LOADING_TIME);
 }

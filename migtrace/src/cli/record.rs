@@ -60,7 +60,7 @@ use super::{
   migtrace record --flight 5m --listen 127.0.0.1:9436
   curl -OJ 'http://127.0.0.1:9436/dump?last=1m'
   migtrace record --census --pid 4711 --duration 1m
-  migtrace record --census-every 5s -- ./stream
+  migtrace record --census -- ./stream
   migtrace record --rotate-size 1g --rotate-keep 8
 
 {}", filter::EXAMPLES))]
@@ -191,7 +191,7 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
     let mut censuses = Censuses::start(args.census, session.inbox())?;
     if let Some(censuses) = &mut censuses {
         match &workload {
-            Some(workload) => censuses.take_after_exec(workload.pid),
+            Some(workload) => censuses.follow(workload.pid)?,
             None => censuses.take(session.traced_processes()),
         }
     }

@@ -1,4 +1,5 @@
-//! A command that stops when it is about to exit, while it still has its memory (ptrace(2), PTRACE_EVENT_EXIT).
+//! A command that stops when it is about to exit, while it still has its memory (ptrace(2), PTRACE_EVENT_EXIT), and if wanted
+//! also when it has been executed.
 //!
 //! Only its first thread is traced, and runs at full speed between signals. All calls must be from the thread that started
 //! it. Its memory is that of the moment in which its first thread ends.
@@ -11,6 +12,11 @@ use std::{
     sync::atomic::{AtomicI32, Ordering},
     thread,
     time::{Duration, Instant},
+};
+
+use rustix::{
+    io::Errno,
+    process::{Pid, WaitId, WaitIdOptions, waitid},
 };
 
 use super::workload::{NotStarted, Workload};
@@ -29,6 +35,15 @@ pub enum Paused {
     BeforeExit,
     /// It ended without a stop.
     Ended(ExitStatus),
+}
+
+/// Where a followed command stops, while it has all of its memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// It has been executed, and has run no instruction.
+    Executed,
+    /// It is about to exit.
+    BeforeExit,
 }
 
 /// Time between two looks at a command that runs for a limited time.
@@ -67,6 +82,53 @@ impl TracedCommand {
         command.ptrace(libc::PTRACE_SETOPTIONS, libc::PTRACE_O_TRACEEXIT as usize)?;
         command.go_on(0)?;
         Ok(command)
+    }
+
+    /// Follows a command that has not been executed yet. Another thread waits for its exit.
+    ///
+    /// # Errors
+    /// Of ptrace(2): another process traces it, or the kernel does not allow it.
+    pub fn follow(pid: u32) -> io::Result<Self> {
+        let command = Self { pid };
+        // See start(): the exit of a command that cannot be executed must be no stop.
+        command.ptrace(libc::PTRACE_SEIZE, libc::PTRACE_O_TRACEEXEC as usize)?;
+        Ok(command)
+    }
+
+    /// Waits for the next stop; `None` after its exit. [`TracedCommand::resume`] ends the stop.
+    ///
+    /// # Errors
+    /// Of waitid(2) and ptrace(2).
+    pub fn next_stop(&self) -> io::Result<Option<Stop>> {
+        let pid = Pid::from_raw(self.pid as i32).ok_or(io::ErrorKind::InvalidInput)?;
+        // Its exit status is left to the thread that waits for that.
+        let changes = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        loop {
+            let changed = match waitid(WaitId::Pid(pid), changes) {
+                Err(Errno::INTR) => continue,
+                Err(Errno::CHILD) => return Ok(None),
+                changed => changed?,
+            };
+            let Some(stopped) = changed.and_then(|status| status.trapping_signal()) else { return Ok(None) };
+            match stopped >> 8 {
+                libc::PTRACE_EVENT_EXEC => {
+                    let events = libc::PTRACE_O_TRACEEXEC | libc::PTRACE_O_TRACEEXIT;
+                    self.ptrace(libc::PTRACE_SETOPTIONS, events as usize)?;
+                    return Ok(Some(Stop::Executed));
+                }
+                libc::PTRACE_EVENT_EXIT => return Ok(Some(Stop::BeforeExit)),
+                // As waitpid(2) shows it.
+                _ => self.handle(stopped << 8 | STOPPED)?,
+            }
+        }
+    }
+
+    /// Ends a stop.
+    ///
+    /// # Errors
+    /// Of ptrace(2).
+    pub fn resume(&self) -> io::Result<()> {
+        self.go_on(0)
     }
 
     /// From now on SIGTERM and SIGHUP are passed on to the command, and SIGINT is left to it: a terminal sends it to both.
@@ -144,6 +206,9 @@ impl TracedCommand {
     }
 }
 
+/// The low byte of a stopped process's status.
+const STOPPED: i32 = 0x7f;
+
 /// The next change of its state. `None`: there is none yet.
 fn wait(pid: u32, flags: libc::c_int) -> io::Result<Option<i32>> {
     let mut status = 0;
@@ -171,7 +236,7 @@ fn ended(status: i32) -> ExitStatus {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, sync::mpsc};
 
     use super::*;
 
@@ -218,6 +283,43 @@ mod tests {
     fn a_command_that_executes_another_program_goes_on() {
         let command = start("exec sh -c 'exit 6'");
         assert_eq!(command.finish(Paused::Time).expect("ended").code(), Some(6));
+    }
+
+    /// What a thread sees that follows a command, and how the command ends for the thread that waits for it.
+    fn followed(argv: &[&str]) -> (Vec<(Stop, bool)>, Option<ExitStatus>) {
+        let argv: Vec<_> = argv.iter().map(|&word| word.to_owned()).collect();
+        let mut workload = Workload::hold(&argv, None).expect("forked");
+        let (pid, (is_followed, ready)) = (workload.pid, mpsc::channel());
+        let follows = thread::spawn(move || {
+            let command = TracedCommand::follow(pid).expect("traced");
+            is_followed.send(()).expect("received");
+            let mut stops = Vec::new();
+            while let Some(stop) = command.next_stop().expect("waited") {
+                stops.push((stop, has_memory(pid)));
+                command.resume().expect("it goes on");
+            }
+            stops
+        });
+        ready.recv().expect("followed");
+        workload.go().expect("it waits");
+        let status = workload.wait().ok();
+        (follows.join().expect("no panic"), status)
+    }
+
+    #[test]
+    fn a_followed_command_stops_after_each_exec_and_before_its_exit() {
+        let outer = "trap : USR1; kill -USR1 $$; exec sh -c \"$1\"";
+        let stops_itself =
+            "(until grep -q 'State:.[tT]' /proc/$$/status; do sleep 0.01; done; sleep 0.1; kill -CONT $$) &
+            kill -STOP $$; exit 7";
+        let (stops, status) = followed(&["sh", "-c", outer, "sh", stops_itself]);
+        let (exec, exit) = ((Stop::Executed, true), (Stop::BeforeExit, true));
+        assert_eq!((stops, status.and_then(|status| status.code())), (vec![exec, exec, exit], Some(7)));
+    }
+
+    #[test]
+    fn a_followed_command_that_cannot_be_executed_does_not_stop() {
+        assert_eq!(followed(&["/nonexistent/command"]), (Vec::new(), None));
     }
 
     #[test]

@@ -13,7 +13,12 @@ use std::{
 };
 
 use nix::unistd::{Gid, Uid, User, getgrouplist};
-use rustix::thread::CapabilitySet;
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+    process::{Pid, PidfdFlags, pidfd_open},
+    thread::CapabilitySet,
+};
 use thiserror::Error;
 
 use super::privilege;
@@ -154,6 +159,7 @@ impl Workload {
         // Waiting needs no capabilities.
         let waiting = thread::spawn(move || {
             privilege::keep(CapabilitySet::empty());
+            until_exit(&child);
             child.wait()
         });
         let waited = waiting.join().expect("the waiting thread does not panic");
@@ -168,6 +174,13 @@ impl Workload {
         let started = self.thread.join().expect("the forking thread does not panic");
         started.map_err(|error| NotStarted::new(&self.command, &error))
     }
+}
+
+/// Blocks until a child has exited. A wait for its status alone would also end where ptrace(2) stops it.
+fn until_exit(child: &Child) {
+    let Some(pid) = Pid::from_raw(child.id() as i32) else { return };
+    let Ok(exits) = pidfd_open(pid, PidfdFlags::empty()) else { return };
+    while let Err(Errno::INTR) = poll(&mut [PollFd::new(&exits, PollFlags::IN)], None) {}
 }
 
 /// Exit status of a child that did not become the command.

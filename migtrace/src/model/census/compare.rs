@@ -54,7 +54,8 @@ pub(super) fn compare(places: &mut Places, ts_ns: u64, census: &[Census], report
     let mut region: Option<(Range<u64>, (u64, String))> = None;
     let mut changes = Vec::new();
     let mut differ = |places: &Places, part: Range<u64>, expected, found, region: Option<&(u64, String)>| {
-        let Some(kind) = Difference::of(expected, found) else {
+        let kind = Difference::of(expected, found).filter(|kind| *kind != Difference::Gone || !is_kernel_data(region));
+        let Some(kind) = kind else {
             // It is still in its place, or on its way.
             if expected.is_none() || !matches!(found, Some(PagePlace::Special | PagePlace::UnknownNode)) {
                 changes.push((part, found));
@@ -98,6 +99,12 @@ pub(super) fn compare(places: &mut Places, ts_ns: u64, census: &[Census], report
         }
     }
     pending
+}
+
+/// Whether a mapping shows data of the kernel, such as `[vvar]` and `[vvar_vclock]`. Its faults have nodes, but the kernel
+/// shows such pages (VM_PFNMAP) as not present.
+fn is_kernel_data(region: Option<&(u64, String)>) -> bool {
+    region.is_some_and(|(_, name)| name.starts_with("[vvar"))
 }
 
 /// The pages that the books have between two mappings.
