@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    env,
     ffi::OsStr,
     fs,
     io::Read,
@@ -17,10 +18,16 @@ use migtrace::{event::Body, live::host::requirements::AVOID, trace::Trace};
 use tempfile::TempDir;
 
 use crate::{
+    census,
     independent_counters::{FtraceInstance, TraceEvent},
     requirements,
     support::{Run, migtrace},
 };
+
+/// The variable that adds a census to every recording: `cargo xtask test --census`.
+const CENSUS: &str = "MIGTRACE_TEST_CENSUS";
+/// Options of tests that are about censuses and changes of place, or that a census contradicts.
+const WITHOUT_CENSUS: &[&str] = &["--census", "--census-every", "--places", "--aggregate-only"];
 
 /// Time after which a test fails because something did not happen. Long enough for an emulated machine on a busy host.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(90);
@@ -35,6 +42,8 @@ pub(crate) struct Recorder {
     ftrace: Option<FtraceInstance>,
     trace: PathBuf,
     dir: TempDir,
+    /// Whether a census was added to what the test wants.
+    has_census: bool,
 }
 
 /// The results of a recorder that ended.
@@ -66,7 +75,9 @@ impl Recorder {
         let dir = tempfile::tempdir().unwrap();
         let trace = dir.path().join("run.parquet");
         let mut command = migtrace();
+        let has_census = env::var_os(CENSUS).is_some() && !options.iter().any(|option| WITHOUT_CENSUS.contains(option));
         command.envs(env.iter().copied()).arg("record").args(options).arg("-o").arg(&trace);
+        command.args(has_census.then_some("--census"));
         if !argv.is_empty() {
             command.arg("--").args(argv);
         }
@@ -75,7 +86,7 @@ impl Recorder {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = CapturedOutput::from(child.stdout.take().unwrap());
         let stderr = CapturedOutput::from(child.stderr.take().unwrap());
-        Self { child: ChildGuard(child), stdout, stderr, vmstat, ftrace, trace, dir }
+        Self { child: ChildGuard(child), stdout, stderr, vmstat, ftrace, trace, dir, has_census }
     }
 
     /// Starts a recording of the whole system, or of the processes that `options` select. Waits until probes are
@@ -127,9 +138,15 @@ impl Recorder {
 
     /// Waits until the recorder ends, asserts its success, and reads the trace.
     pub(crate) fn finish(self) -> Run {
+        let has_census = self.has_census;
         let ended = self.end();
         assert!(ended.status.success(), "record: {}\n{}\n{}", ended.status, ended.stdout, ended.stderr);
-        ended.run()
+        let mut run = ended.run();
+        if has_census {
+            run.events.retain(|event| !matches!(event.body, Body::Census(_) | Body::Place(_)));
+            census::assert_explained(&run.ended.trace);
+        }
+        run
     }
 }
 

@@ -69,6 +69,10 @@ pub(crate) struct Options {
     /// Only the tests inside the virtual machine
     #[arg(long)]
     vm: bool,
+    /// Check every recording in the virtual machine by a census: each page that changed its node must be explained. Takes
+    /// twice as long
+    #[arg(long, conflicts_with = "host")]
+    census: bool,
     /// Boot one virtual machine at a time. Default: two at a time if the host has two CPUs and 8 GiB of free memory
     #[arg(long, conflicts_with = "host")]
     one_by_one: bool,
@@ -225,6 +229,7 @@ impl Options {
         show: Show,
     ) -> Result<(Outcome, TestOutput)> {
         let tee = Tee::start(show)?;
+        let census = self.census.then(|| ("MIGTRACE_TEST_CENSUS".into(), "1".into()));
         let mut argv = vec![program.into(), "--test-threads=1".into()];
         argv.extend(self.filter.iter().map(Into::into));
         argv.extend(skipped.iter().flat_map(|module| ["--skip".into(), module.into()]));
@@ -234,7 +239,7 @@ impl Options {
                 image,
                 machine: &Machine { slow: Some(SLOW), hot_add: Some(HOT_ADD), ..Machine::default() },
                 argv,
-                env: prometheus(paths)?.into_iter().collect(),
+                env: prometheus(paths)?.into_iter().chain(census).collect(),
                 collector: Some(paths.target.join("debug/migtrace")),
                 cwd: paths.checkout.join("migtrace"),
                 interactive: false,
