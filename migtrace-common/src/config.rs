@@ -71,8 +71,9 @@ pub struct Config {
     pub mm_owner: u32,
     /// Offset of `mm_users` in `struct mm_struct`: 0 when the process exits.
     pub mm_users: u32,
-    /// Offset of `orig_pte` in `struct vm_fault`.
+    /// Offsets in `struct vm_fault`.
     pub vmf_orig_pte: u32,
+    pub vmf_vma: u32,
     /// Offsets of `mm` and `address` in KSM's `struct rmap_item`, called ksm_rmap_item since 6.2.
     pub rmap_item_mm: u32,
     pub rmap_item_address: u32,
@@ -83,6 +84,8 @@ pub struct Config {
     pub pmc_len: u32,
     /// Nonzero: changes of place that are no migration are recorded.
     pub places: u32,
+    /// Offset of `mm` in `struct userfaultfd_ctx`.
+    pub userfault_mm: u32,
     pub vma_start: u32,
     pub vma_end: u32,
     pub vma_flags: u32,

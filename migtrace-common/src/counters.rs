@@ -64,7 +64,7 @@ impl Probe {
 ///
 /// Each has its own counters. On one CPU the kernel runs a program once at a time, and counts a second start as missed.
 /// It may preempt it for another program. If both added to one counter, a count could be lost.
-pub const PROGRAMS_PER_PROBE: u32 = 8;
+pub const PROGRAMS_PER_PROBE: u32 = 16;
 
 /// Index of a program's counters; `program` is its number among those of the probe.
 #[must_use]

@@ -106,6 +106,9 @@ kinds! {
         KSM = 4,
         REMAP = 5,
         UNMAP = 6,
+        MIGRATE = 7,
+        MAP_AROUND = 8,
+        UFFD = 9,
     }
 
     /// What happened to a task.

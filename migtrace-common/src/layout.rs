@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Version of this wire. The programs write it into every record, and the collector rejects any other.
-pub const ABI_VERSION: u8 = 9;
+pub const ABI_VERSION: u8 = 10;
 
 const _: () = assert!(size_of::<Header>() == 64 && align_of::<Header>() == 8);
 const _: () = assert!(offset_of!(Header, kind) == 32 && offset_of!(Header, comm) == 48);
@@ -32,7 +32,7 @@ const _: () = assert!(size_of::<TallyKey>() == 16 && size_of::<Tally>() == (3 + 
 const _: () = assert!(size_of::<ProcessKey>() == 16 && size_of::<ProcessTally>() == 12 * 8);
 // No padding: the collector writes the bytes to the programs' memory unchanged.
 const _: () = assert!(
-    size_of::<Config>() == 7 * 8 + (11 + 36 + 1 + 4 + 6 + 10 + 5 + 9 + 4 + 5 + 1 + 1 + 3 + 10) * 4
+    size_of::<Config>() == 7 * 8 + (11 + 36 + 1 + 4 + 6 + 10 + 5 + 9 + 4 + 5 + 1 + 1 + 3 + 12) * 4
         && align_of::<Config>() == 8
 );
 const _: () = assert!(

@@ -85,6 +85,10 @@ at_entry! {
     task_numa_work_entry task_numa_work_kprobe(_ctx) => task::begin_scan();
     collapse_entry collapse_kprobe(ctx) => place::collapse_begin(&ctx, 1);
     collapse_scan_entry collapse_scan_kprobe(ctx) => place::collapse_begin(&ctx, 2);
+    remove_migration_pte_entry remove_migration_pte_kprobe(ctx) => folio_migrate::mapping_begin(&ctx);
+    set_pte_range set_pte_range_kprobe(ctx) => place::mapped_pages(&ctx);
+    do_set_pte do_set_pte_kprobe(ctx) => place::mapped_page(&ctx);
+    mfill_entry mfill_kprobe(ctx) => place::fill_begin(&ctx);
     unmap_single_vma unmap_single_vma_kprobe(ctx) => place::unmap(&ctx);
     move_page_tables move_page_tables_kprobe(ctx) => place::remap(&ctx);
     prctl prctl_kprobe(ctx) => phase::phase(&ctx, args::of_syscall(&ctx));
@@ -133,6 +137,8 @@ at_exit_with_arguments! {
     try_to_migrate_one(ctx) => folio_migrate::mapping_removed(&ctx);
     try_to_unmap_one_exit(ctx) => place::reclaim(&ctx);
     ksm_merge(ctx) => place::ksm_merge(&ctx);
+    mfill_exit(ctx) => place::filled(&ctx);
+    userfault_move(ctx) => place::userfault_moved(&ctx);
     remove_migration_pte_exit(ctx) => folio_migrate::mapping_restored(&ctx);
 }
 

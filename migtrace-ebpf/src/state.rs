@@ -31,6 +31,9 @@ pub struct ThreadState {
     pub scan_start_ns: u64,
     /// The page-table entry that a write found protected in the fault under way, 0 for none.
     pub protected_entry: u64,
+    /// The address space that this thread last faulted in as a thread of its owner, 0 for none. It saves the lookup of
+    /// the owner in most faults.
+    pub own_mm: u64,
 }
 
 /// A page fault.

@@ -35,12 +35,21 @@ pub fn begin(ctx: &impl Args) {
     let unmet = filter::unmet(thread);
     let vma = ctx.arg(0);
     let mm = ctx.load::<u64>(vma, config!(vma_mm));
-    let owner = owner::another(ctx, mm, thread);
-    if unmet != 0 && !owner.is_some_and(|owner| owner::meets(unmet, owner)) {
-        return;
+    let mut owner = None;
+    if unmet != 0 {
+        owner = owner::another(ctx, mm, thread);
+        if !owner.is_some_and(|owner| owner::meets(unmet, owner)) {
+            return;
+        }
     }
     // If the kernel has no memory for the state, the exit finds none and counts the fault as lost.
     let Some(state) = THREADS.of_current_or_new() else { return };
+    if unmet == 0 && state.own_mm != mm {
+        owner = owner::another(ctx, mm, thread);
+        if owner.is_none() {
+            state.own_mm = mm;
+        }
+    }
     let mapping = Mapping::of(ctx, vma);
     let details = match owner {
         None => {

@@ -22,6 +22,7 @@ use super::{
     args::{Args, Returned},
     folio::Folio,
     owner, page_table,
+    place::{self, PAGE},
 };
 use crate::{
     account::Program,
@@ -30,7 +31,7 @@ use crate::{
     event::Event,
     filter,
     kernel_memory::copy_words,
-    maps::{FOLIOS_UNDERWAY, THREADS},
+    maps::{FOLIOS_UNDERWAY, HUGE_PAGES, THREADS},
     state::{BatchStart, FolioUnderway, Increment},
     tally,
     thread::{self, Thread},
@@ -66,7 +67,8 @@ pub fn unmap_begin(ctx: &impl Args) {
     }
 }
 
-/// try_to_migrate_one(folio, vma, address, arg) begins: the entries that are set next belong to this mapping.
+/// try_to_migrate_one(folio, vma, address, arg) or remove_migration_pte(folio, vma, address, ...) begins: the entries
+/// that are set or restored next belong to this mapping.
 #[inline(always)]
 pub fn mapping_begin(ctx: &impl Args) {
     if let Some(batch) = batch_underway() {
@@ -163,6 +165,7 @@ fn store_migrated(program: Program, ctx: &impl Args) {
     // Since 6.12 a driver's page does not pass move_to_new_folio().
     batch.copy_start_ns = 0;
     batch.remapped_ns = 0;
+    batch.mm = 0;
     batch.migrated_new = ctx.number(0);
     batch.migrated_old = ctx.number(1);
 }
@@ -170,18 +173,19 @@ fn store_migrated(program: Program, ctx: &impl Args) {
 /// migrate:remove_migration_pte(address, pte, order).
 #[inline(always)]
 pub fn pte_removed(ctx: &impl Args) {
-    entry_removed(AT_PTE, ctx);
+    entry_removed(AT_PTE, place::AT_PTE, ctx, PAGE);
 }
 
 /// migrate:remove_migration_pmd(address, pmd).
 #[inline(always)]
 pub fn pmd_removed(ctx: &impl Args) {
-    entry_removed(AT_PMD, ctx);
+    entry_removed(AT_PMD, place::AT_PMD, ctx, HUGE_PAGES as u64 * PAGE);
 }
 
-/// A mapping is restored, of the folio that migrated last or of one that could not be migrated.
+/// An entry for `len` bytes is restored, of the folio that migrated last or of one that could not be migrated. `further`
+/// counts mappings after the first.
 #[inline(always)]
-fn entry_removed(program: Program, ctx: &impl Args) {
+fn entry_removed(program: Program, further: Program, ctx: &impl Args, len: u64) {
     let Some(batch) = batch_underway() else { return };
     let thread = thread::current();
     let pfn = page_table::entry_pfn(ctx.arg(1));
@@ -189,6 +193,9 @@ fn entry_removed(program: Program, ctx: &impl Args) {
     let new = Folio(batch.migrated_new);
     if batch.migrated_old != 0 && pfn >= new.pfn() && pfn - new.pfn() < 1 << (new.order() & 31) {
         batch.remapped_ns = ts_ns;
+        if config!(places) != 0 {
+            further_mapping(further, ctx, batch, ctx.arg(0), len);
+        }
         return;
     }
     if let Some(old) = Folio::of_pfn(pfn) {
@@ -205,6 +212,24 @@ pub fn mapping_restored(ctx: &impl Args) {
         batch.remapped_ns = ts_ns;
     } else {
         not_migrated(Event { program: AT_PTE, thread, ts_ns }, ctx, batch, Folio(new));
+    }
+}
+
+/// Records that another mapping of the folio that migrated last is restored at `addr`. The folio's own record has the
+/// address of one mapping.
+#[inline(always)]
+fn further_mapping(program: Program, ctx: &impl StackIdContext, batch: &BatchStart, addr: u64, len: u64) {
+    let Some(underway) = FOLIOS_UNDERWAY.get_ptr(batch.migrated_old) else { return };
+    // SAFETY: the map's own memory; a folio is locked, so one thread at a time migrates it.
+    let folio = unsafe { &*underway };
+    let (old, new) = (Folio(batch.migrated_old), Folio(batch.migrated_new));
+    // Without the program at remove_migration_pte() the address space is unknown.
+    if folio.mappings < 2 || batch.mm == 0 {
+        return;
+    }
+    let is_there = addr >= folio.addr && addr - folio.addr < PAGE << (new.order() & 31);
+    if !is_there || folio.owner.pid != owner::pid_of(batch.mm) {
+        place::migrated(program, ctx, batch.mm, addr, len, [old.nid(), new.nid()]);
     }
 }
 

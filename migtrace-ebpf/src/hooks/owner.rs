@@ -39,6 +39,15 @@ pub fn another(ctx: &impl Args, mm: u64, thread: Thread) -> Option<u64> {
     Some(task_of(mm))
 }
 
+/// The process that owns the address space `mm`; 0 if the kernel does not show it.
+#[inline(always)]
+pub fn pid_of(mm: u64) -> u32 {
+    match task_of(mm) {
+        0 => 0,
+        task => read_kernel(task, config!(task_tgid)),
+    }
+}
+
 /// Whether the process of `task` meets these terms, which the running thread does not; not if it is 0.
 #[inline(always)]
 pub fn meets(unmet: u32, task: u64) -> bool {

@@ -20,7 +20,7 @@ use crate::{
     config::config,
     emit, filter,
     kernel_memory::{copy_words, read_kernel},
-    maps::{COLLAPSES, HUGE_PAGES, NO_COLLAPSE},
+    maps::{COLLAPSES, HUGE_PAGES, NO_COLLAPSE, THREADS},
     state::{FaultStart, ThreadState},
     thread,
 };
@@ -32,8 +32,14 @@ const AT_RECLAIM: Program = Program::new(Probe::Place, 2);
 const AT_REMAP: Program = Program::new(Probe::Place, 3);
 const AT_MERGE: Program = Program::new(Probe::Place, 4);
 const AT_COLLAPSE: Program = Program::new(Probe::Place, 5);
+/// At the end of a migration, see [`migrated`].
+pub const AT_PTE: Program = Program::new(Probe::Place, 6);
+pub const AT_PMD: Program = Program::new(Probe::Place, 7);
+const AT_MAP: Program = Program::new(Probe::Place, 8);
+const AT_FILL: Program = Program::new(Probe::Place, 9);
+const AT_MOVE: Program = Program::new(Probe::Place, 10);
 
-const PAGE: u64 = 4096;
+pub const PAGE: u64 = 4096;
 
 /// A change of place.
 struct Change {
@@ -141,6 +147,84 @@ pub fn ksm_merge(ctx: &(impl Args + Returned)) {
     // The bits below the page's number are the kernel's own.
     let addr: u64 = read_kernel(item, config!(rmap_item_address));
     record(AT_MERGE, ctx, mm, &Change::of_page(PlaceChange::KSM, addr, Folio(page).nid(), Folio(merged).nid()));
+}
+
+/// A folio has migrated. This mapping of it, at `addr`, is not the one in the folio's own record.
+#[inline(always)]
+pub fn migrated(program: Program, ctx: &impl StackIdContext, mm: u64, addr: u64, len: u64, nids: [i32; 2]) {
+    let [src_nid, dst_nid] = nids;
+    record(program, ctx, mm, &Change { len, ..Change::of_page(PlaceChange::MIGRATE, addr, src_nid, dst_nid) });
+}
+
+/// set_pte_range(vmf, folio, page, count, address): a fault maps pages of a file.
+#[inline(always)]
+pub fn mapped_pages(ctx: &impl Args) {
+    mapped_around(ctx, ctx.number(2), u64::from(ctx.number(3) as u32), ctx.number(4));
+}
+
+/// do_set_pte(vmf, page, address), before Linux 6.6.
+#[inline(always)]
+pub fn mapped_page(ctx: &impl Args) {
+    mapped_around(ctx, ctx.number(1), 1, ctx.number(2));
+}
+
+/// The page that was touched is in the fault's own record.
+#[inline(always)]
+fn mapped_around(ctx: &impl Args, page: u64, count: u64, addr: u64) {
+    if config!(vmf_vma) == ABSENT {
+        return;
+    }
+    let touched = THREADS.of_current().map_or(0, |state| state.fault.addr & !(PAGE - 1));
+    if count == 1 && addr == touched {
+        return;
+    }
+    let vma: u64 = ctx.load(ctx.arg(0), config!(vmf_vma));
+    let mm: u64 = ctx.load(vma, config!(vma_mm));
+    let change =
+        Change { len: count * PAGE, ..Change::of_page(PlaceChange::MAP_AROUND, addr, NO_NODE, Folio(page).nid()) };
+    record(AT_MAP, ctx, mm, &change);
+}
+
+/// mfill_atomic_install_pte(dst_pmd, dst_vma, dst_addr, page, newly_allocated, flags) returned: userfaultfd(2) may have
+/// mapped a page.
+#[inline(always)]
+pub fn filled(ctx: &(impl Args + Returned)) {
+    if ctx.ret(6) as i32 == 0 {
+        record_filled(ctx, ctx.number(1), ctx.number(2), ctx.number(3));
+    }
+}
+
+/// mfill_atomic_install_pte(dst_mm, dst_pmd, dst_vma, dst_addr, page, newly_allocated, wp_copy) begins, before Linux 6.4.
+/// It fails if a page is there.
+#[inline(always)]
+pub fn fill_begin(ctx: &impl Args) {
+    let (mm, vma, addr) = (ctx.number(0), ctx.number(2), ctx.number(3));
+    let pgd: u64 = read_kernel(mm, config!(mm_pgd));
+    // A later kernel has other arguments.
+    let is_known = read_kernel::<u64>(vma, config!(vma_mm)) == mm;
+    if is_known && !page_table::entry(pgd, addr).is_present() {
+        record_filled(ctx, vma, addr, ctx.number(4));
+    }
+}
+
+#[inline(always)]
+fn record_filled(ctx: &impl Args, vma: u64, addr: u64, page: u64) {
+    let mm: u64 = read_kernel(vma, config!(vma_mm));
+    record(AT_FILL, ctx, mm, &Change::of_page(PlaceChange::UFFD, addr, NO_NODE, Folio(page).nid()));
+}
+
+/// move_pages(ctx, dst_start, src_start, len, mode) of userfaultfd(2) returned how many bytes it moved.
+#[inline(always)]
+pub fn userfault_moved(ctx: &(impl Args + Returned)) {
+    let len = ctx.ret(5);
+    let mm: u64 = read_kernel(ctx.number(0), config!(userfault_mm));
+    // In Linux 6.8 argument 1 is the address space.
+    if len as i64 <= 0 || config!(userfault_mm) == ABSENT || ctx.number(1) == mm {
+        return;
+    }
+    let (addr, from_addr) = (ctx.number(1), ctx.number(2));
+    let change = Change { what: PlaceChange::UFFD, addr, len, from_addr, src_nid: NO_NODE, dst_nid: NO_NODE };
+    record(AT_MOVE, ctx, mm, &change);
 }
 
 /// collapse_huge_page(mm, address, ...) begins, or the scan around it, whose address is another argument: remembers on

@@ -135,6 +135,9 @@ fn place(r: &record::Place) -> Result<Body, DecodeError> {
             kinds::PlaceChange::KSM => PlaceChange::Ksm,
             kinds::PlaceChange::REMAP => PlaceChange::Remap,
             kinds::PlaceChange::UNMAP => PlaceChange::Unmap,
+            kinds::PlaceChange::MIGRATE => PlaceChange::Migrate,
+            kinds::PlaceChange::MAP_AROUND => PlaceChange::MapAround,
+            kinds::PlaceChange::UFFD => PlaceChange::Uffd,
             kinds::PlaceChange(value) => {
                 return Err(DecodeError::Value { what: "change of place", value: value.into() });
             }

@@ -38,5 +38,12 @@ words! {
         Remap,
         /// munmap(2), madvise(2), truncation, reclaim, or a lazy mark.
         Unmap,
+        /// A migration moved a folio that several processes map. This is another mapping than the one in the migration's
+        /// own row.
+        Migrate,
+        /// A fault mapped neighbours of the page that was touched.
+        MapAround,
+        /// userfaultfd(2): UFFDIO_COPY and UFFDIO_CONTINUE mapped a page, or UFFDIO_MOVE moved a range to another address.
+        Uffd,
     }
 }

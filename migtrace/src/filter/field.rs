@@ -39,8 +39,22 @@ pub enum Words {
 }
 
 /// Task events and changes of place.
-const WHAT: &[&str] =
-    &["fork", "exec", "exit", "moved", "scanned", "collapse", "cow", "swap_in", "ksm", "remap", "unmap"];
+const WHAT: &[&str] = &[
+    "fork",
+    "exec",
+    "exit",
+    "moved",
+    "scanned",
+    "collapse",
+    "cow",
+    "swap_in",
+    "ksm",
+    "remap",
+    "unmap",
+    "migrate",
+    "map_around",
+    "uffd",
+];
 
 /// The classes of faults and mappings.
 const CLASSES: &[&str] = &[

@@ -60,6 +60,12 @@ fn placed(p: &Place) -> String {
         PlaceChange::SwapIn => format!("it came back from swap, {nodes}"),
         PlaceChange::Ksm => format!("KSM replaced it by an equal page, {nodes}"),
         PlaceChange::Remap => format!("mremap moved the range at {} to {:#x}", sentence::old_address(p), p.addr),
+        PlaceChange::Migrate => format!("it migrated with another mapping of it, {nodes}"),
+        PlaceChange::Uffd if p.from_addr.is_some() => {
+            format!("userfaultfd moved the range at {} to {:#x}", sentence::old_address(p), p.addr)
+        }
+        PlaceChange::Uffd => format!("userfaultfd mapped it, {nodes}"),
+        PlaceChange::MapAround => format!("a fault on a neighbour mapped it, {nodes}"),
         PlaceChange::Unmap if p.src_nid.is_some() => format!("it was unmapped {nodes}, for reclaim or a lazy mark"),
         PlaceChange::Unmap => "it was unmapped".into(),
     }

@@ -47,6 +47,12 @@ pub(super) fn place(p: &Place) -> Line {
         PlaceChange::SwapIn => format!("page at {addr:#x} came back from swap, {nodes}"),
         PlaceChange::Ksm => format!("page at {addr:#x} merged with an equal one by KSM, {nodes}"),
         PlaceChange::Remap => format!("range of {pages} at {} now mapped at {addr:#x}", old_address(p)),
+        PlaceChange::Migrate => format!("{pages} at {addr:#x} migrated in this mapping, too, {nodes}"),
+        PlaceChange::Uffd if p.from_addr.is_some() => {
+            format!("userfaultfd moved the range of {pages} at {} to {addr:#x}", old_address(p))
+        }
+        PlaceChange::Uffd => format!("userfaultfd mapped a page at {addr:#x}, {nodes}"),
+        PlaceChange::MapAround => format!("{pages} at {addr:#x} mapped along, {nodes}"),
         PlaceChange::Unmap if p.src_nid.is_some() => {
             format!("{pages} at {addr:#x} unmapped, {nodes}, for reclaim or a lazy mark")
         }

@@ -361,6 +361,32 @@ pub const CATALOG: &[Capability] = &[
         Records,
         &[whole(&[("unmap_single_vma", Fentry(UNMAP))]), whole(&[("unmap_single_vma_kprobe", Kprobe(UNMAP))])]
     ),
+    places!(
+        RecordsOf("migrate"),
+        &[
+            whole(&[("remove_migration_pte_entry", Fentry(RESTORE))]),
+            whole(&[("remove_migration_pte_kprobe", Kprobe(RESTORE))]),
+        ]
+    ),
+    // The function had another name, and other arguments, before 6.6.
+    places!(
+        RecordsOf("map_around"),
+        &[
+            whole(&[("set_pte_range", Fentry(&["set_pte_range"]))]),
+            whole(&[("do_set_pte", Fentry(&["do_set_pte"]))]),
+            whole(&[("set_pte_range_kprobe", Kprobe(&["set_pte_range"]))]),
+            whole(&[("do_set_pte_kprobe", Kprobe(&["do_set_pte"]))]),
+        ]
+    ),
+    // Before 6.4 it has more arguments than a trampoline passes.
+    places!(
+        RecordsOf("uffd"),
+        &[
+            whole(&[("mfill_exit", Fexit(FILL)), ("userfault_move", Fexit(&["move_pages"]))]),
+            whole(&[("mfill_exit", Fexit(FILL))]),
+            whole(&[("mfill_kprobe", Kprobe(FILL))]),
+        ]
+    ),
     places!(RecordsOf("reclaim"), &[whole(&[("try_to_unmap_one_exit", Fexit(&["try_to_unmap_one"]))])]),
     places!(
         RecordsOf("remap"),
@@ -384,6 +410,8 @@ pub const CATALOG: &[Capability] = &[
 
 /// khugepaged_scan_pmd() up to 6.0.
 const COLLAPSE_SCAN: &[&str] = &["hpage_collapse_scan_pmd", "khugepaged_scan_pmd"];
+const FILL: &[&str] = &["mfill_atomic_install_pte"];
+const RESTORE: &[&str] = &["remove_migration_pte"];
 const UNMAP: &[&str] = &["unmap_single_vma"];
 const REMAP: &[&str] = &["move_page_tables"];
 

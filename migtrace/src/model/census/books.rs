@@ -149,13 +149,14 @@ impl Books {
     /// Pages changed their place without a migration.
     fn place(&mut self, event: &Event, place: &Place) {
         let range = place.addr..place.addr.saturating_add(place.len);
-        let change = match (place.what, place.dst_nid, place.from_addr) {
+        let change = match (place.what, place.src_nid, place.dst_nid) {
             (PlaceChange::Unmap, ..) => Change::Clear(range),
-            (PlaceChange::Remap, _, Some(from)) => {
-                Change::Remap { range: from..from.saturating_add(place.len), to: place.addr }
-            }
-            (_, Some(nid), _) => Change::Set(range, PagePlace::Node(nid)),
-            _ => return,
+            (PlaceChange::Migrate, Some(from), Some(to)) => Change::Migrate { range, from, to },
+            (_, _, Some(nid)) => Change::Set(range, PagePlace::Node(nid)),
+            _ => match place.from_addr {
+                Some(from) => Change::Remap { range: from..from.saturating_add(place.len), to: place.addr },
+                None => return,
+            },
         };
         self.change(event, change);
     }

@@ -169,6 +169,43 @@ fn changes_of_place_explain_nodes_and_addresses() {
     assert_eq!(counts(&report(&[during, seen, after])), [4, 0, 0, 0]);
 }
 
+/// userfaultfd moves a range as mremap does, and fills pages. A further mapping of a folio migrates only where the page was.
+#[test]
+fn further_mappings_and_userfaultfd_explain_nodes_and_addresses() {
+    let none = Place { what: PlaceChange::Uffd, addr: 0, len: 0, from_addr: None, src_nid: None, dst_nid: None };
+    let migrated = Place { src_nid: Some(0), dst_nid: Some(3), ..none.clone() };
+    let filled = Place { dst_nid: Some(1), ..none.clone() };
+    let first = census(PID, 1_000, &[0, 1, 2, -1, -1]);
+    let last = census(PID, 9_000, &[3, 1, -1, 1, 2]);
+    let changes = [
+        place(2_000, PlaceChange::Migrate, 0, 2, migrated),
+        place(2_100, PlaceChange::Uffd, 3, 1, filled),
+        place(2_200, PlaceChange::Uffd, 4, 1, Place { from_addr: Some(addr(2)), ..none }),
+    ];
+    let all = [vec![first.clone()], changes.to_vec(), vec![last.clone()]].concat();
+    assert_eq!(counts(&report(&all)), [4, 0, 0, 0]);
+    assert_eq!(counts(&report(&[first, last])), [4, 1, 2, 1]);
+}
+
+/// The kernel shows such pages as not present in pagemap, while their page-table entries have nodes.
+#[test]
+fn data_of_the_kernel_is_not_gone() {
+    let named = |name: &str, events: Vec<Event>| -> Vec<Event> {
+        let name_it = |mut event: Event| {
+            if let Body::Census(census) = &mut event.body {
+                census.name = name.to_owned();
+            }
+            event
+        };
+        events.into_iter().map(name_it).collect()
+    };
+    let gone = |name: &str| {
+        let censuses = [census(PID, 1_000, &[0]), census(PID, 9_000, &[-1])].map(|events| named(name, events));
+        report(&censuses).gone
+    };
+    assert_eq!(["[vvar]", "[vvar_vclock]", "[heap]"].map(gone), [0, 0, 1]);
+}
+
 #[test]
 fn books_that_are_too_large_are_dropped_and_counted() {
     let mut windows = Windows::default();

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::steps::{Counts, PageId, Step, What};
-use crate::event::{Outcome, PlaceChange};
+use crate::event::Outcome;
 
 /// One page, or a folio by its first page, with its totals.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ impl Page {
             What::Mark(m) => Some(m.nid),
             What::Migrate(m) if m.result == Outcome::Ok => m.dst_nid,
             What::Migrate(m) => Some(m.src_nid),
-            What::Place(p) if p.what == PlaceChange::Remap => self.nid,
+            What::Place(p) if p.from_addr.is_some() => self.nid,
             What::Place(p) => p.dst_nid,
         };
         self.is_in_use = true;

@@ -9,12 +9,18 @@ use crate::{
 };
 
 impl PageTracker {
-    /// Each page of the range has a step, if it is known; a page that was copied or came back has one in any case.
+    /// Each page of the range has a step, if it is known; a page that got another frame has one in any case.
     pub(super) fn place(&mut self, event: &Event, p: &Place) {
         let process = self.processes.of_page(event);
         let what = || What::Place(Box::new(p.clone()));
-        if matches!(p.what, PlaceChange::Cow | PlaceChange::SwapIn | PlaceChange::Ksm) {
-            return self.step(process, p.addr, 0, event, false, what);
+        let has_other_frame = match p.what {
+            PlaceChange::Cow | PlaceChange::SwapIn | PlaceChange::Ksm | PlaceChange::Migrate => true,
+            PlaceChange::Uffd => p.from_addr.is_none(),
+            PlaceChange::Collapse | PlaceChange::Remap | PlaceChange::Unmap | PlaceChange::MapAround => false,
+        };
+        if has_other_frame {
+            let order = (p.len / PAGE_BYTES).max(1).ilog2();
+            return self.step(process, p.addr, order, event, false, what);
         }
         let start = p.from_addr.unwrap_or(p.addr);
         for page in self.known(process, &(start..start.saturating_add(p.len))) {
