@@ -120,6 +120,12 @@ pub struct Collapse {
     pub pgd: u64,
     /// Runs in `first` and `nids`.
     pub runs: u64,
+    /// When the function returned.
+    pub ts_ns: u64,
+    /// The node of the last page that was looked at.
+    pub last_nid: i32,
+    /// That of the huge page.
+    pub dst_nid: i32,
     pub owner: Owner,
     /// Number of the first page of each run, and after the last run the number of pages.
     pub first: [u16; HUGE_PAGES + 4],

@@ -34,6 +34,8 @@ pub struct ThreadState {
     /// The address space that this thread last faulted in as a thread of its owner, 0 for none. It saves the lookup of
     /// the owner in most faults.
     pub own_mm: u64,
+    /// The address space of a fault with [`FOREIGN`].
+    pub foreign_mm: u64,
 }
 
 /// A page fault.
@@ -47,8 +49,6 @@ pub struct FaultStart {
     pub ip: u64,
     /// The top page table of the address space.
     pub pgd: u64,
-    /// The address space.
-    pub mm: u64,
     pub flags: u32,
     /// [`migtrace_common::kinds::FaultClass`].
     pub class: u16,

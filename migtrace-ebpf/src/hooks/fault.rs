@@ -58,6 +58,7 @@ pub fn begin(ctx: &impl Args) {
         }
         Some(owner) => {
             owner::describe(owner, &mut state.fault_owner);
+            state.foreign_mm = mm;
             if unmet == 0 { FOREIGN } else { untraced_begins() }
         }
     };
@@ -67,7 +68,6 @@ pub fn begin(ctx: &impl Args) {
         addr: ctx.arg(1),
         ip: if regs == 0 { 0 } else { ctx.load(regs, config!(regs_ip)) },
         pgd: ctx.load(mm, config!(mm_pgd)),
-        mm,
         flags: ctx.arg(2) as u32,
         class: mapping.fault_class().0.into(),
         details,
@@ -180,13 +180,13 @@ pub fn end(ctx: &impl Returned) {
     if !event.passes(filter::wants_page_on(nid)) {
         return;
     }
-    let waited_for = if start.details & WAITS == 0 {
-        0
-    } else {
-        wait_code(state.fault_wait.migrate_reason, state.fault_wait.request)
+    let key = || {
+        let waited_for = match &state.fault_wait {
+            wait if start.details & WAITS != 0 => wait_code(wait.migrate_reason, wait.request),
+            _ => 0,
+        };
+        TallyKey { request: waited_for, ..tally_key(start.class as u8, FaultHook::HANDLE_MM_FAULT, result, nid) }
     };
-    let key =
-        || TallyKey { request: waited_for, ..tally_key(start.class as u8, FaultHook::HANDLE_MM_FAULT, result, nid) };
     if !event.admit(|| Increment { key: key(), pages: 1, latency_ns }) {
         return;
     }

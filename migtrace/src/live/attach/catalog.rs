@@ -400,7 +400,13 @@ pub const CATALOG: &[Capability] = &[
             "collapse_exit",
             "collapse_kprobe",
             "collapse_kretprobe",
-            &["collapse_huge_page"],
+            COLLAPSE,
+            // The helper bpf_loop() came in 5.17.
+            whole(&[("collapse_by_loop_entry", Fentry(COLLAPSE)), ("collapse_by_loop_exit", Fexit(COLLAPSE))]),
+            whole(&[
+                ("collapse_by_loop_kprobe", Kprobe(COLLAPSE)),
+                ("collapse_by_loop_kretprobe", Kretprobe(COLLAPSE))
+            ]),
             // Compilers inline that function in its only caller.
             whole(&[("collapse_scan_entry", Fentry(COLLAPSE_SCAN)), ("collapse_exit", Fexit(COLLAPSE_SCAN))]),
             whole(&[("collapse_scan_kprobe", Kprobe(COLLAPSE_SCAN)), ("collapse_kretprobe", Kretprobe(COLLAPSE_SCAN))])
@@ -408,6 +414,7 @@ pub const CATALOG: &[Capability] = &[
     ),
 ];
 
+const COLLAPSE: &[&str] = &["collapse_huge_page"];
 /// khugepaged_scan_pmd() up to 6.0.
 const COLLAPSE_SCAN: &[&str] = &["hpage_collapse_scan_pmd", "khugepaged_scan_pmd"];
 const FILL: &[&str] = &["mfill_atomic_install_pte"];
