@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    family::{Families, Labels, Value, labels, node},
+    family::{Families, Labels, Value, labels},
     table,
     text::seconds,
 };
@@ -54,9 +54,6 @@ pub(super) fn fill(families: &mut Families, cost: &Cost, meta: &Meta) {
     families.set(&table::REFRESHES, Labels::new(), Value::Whole(cost.refreshes));
     if let Some(bytes) = cost.resident_bytes {
         families.set(&table::MEMORY, Labels::new(), Value::Whole(bytes));
-    }
-    for of in &meta.topology.nodes {
-        families.set(&table::NODE_MEMORY, labels([("node", node(Some(of.nid)))]), Value::Whole(of.mem_bytes));
     }
     families.set(&table::BUILD, labels([("version", Some(meta.migtrace_version.clone()))]), Value::Nothing);
     let host = labels([

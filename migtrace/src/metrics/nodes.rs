@@ -11,6 +11,7 @@ pub(super) fn fill(families: &mut Families, nodes: &[NodeFacts]) {
         let cpus = facts.cpus.as_ref().and_then(|list| list.parse::<NodeMask>().ok());
         let pages = &facts.pages;
         let values = [
+            (&table::NODE_MEMORY, facts.mem_bytes),
             (&table::NODE_FREE, facts.free_bytes),
             (&table::NODE_CPUS, cpus.map(|cpus| cpus.nodes().len() as u64)),
             (&table::NODE_TIER, facts.tier.map(u64::from)),

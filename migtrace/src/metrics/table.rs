@@ -142,11 +142,11 @@ metrics! {
     REFRESH_SECONDS: Counter "migtrace_refresh" ["seconds"] ()
         "Time spent reading all counts from the kernel";
     NODE_MEMORY: Gauge "migtrace_node_memory" ["bytes"] ("node")
-        "Total memory of the node";
+        "Total memory of the node; 0: it has none";
     NODE_FREE: Gauge "migtrace_node_memory_free" ["bytes"] ("node")
         "Free memory of the node";
     NODE_CPUS: Gauge "migtrace_node_cpus" [] ("node")
-        "CPUs of the node that are online; 0 for a node with memory only";
+        "CPUs of the node that are online; 0: it has none";
     NODE_TIER: Gauge "migtrace_node_memory_tier" [] ("node")
         "Memory tier of the node; a lower one is faster";
     NUMA_HIT: Counter "migtrace_node_numa_hit" ["pages"] ("node")

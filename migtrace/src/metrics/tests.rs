@@ -172,6 +172,54 @@ fn nodes_have_the_values_that_the_kernel_shows() {
     );
 }
 
+/// Node numbers can have gaps. A node can have CPUs only, memory only, or neither.
+#[test]
+fn nodes_keep_their_numbers_in_each_metric_and_unknown_memory_is_absent() {
+    let mut machine = machine();
+    let memory = |nid, cpus: &str, mem_bytes| NodeFacts {
+        nid,
+        cpus: Some(cpus.into()),
+        mem_bytes,
+        free_bytes: mem_bytes,
+        ..NodeFacts::default()
+    };
+    machine.nodes = vec![memory(0, "0-3", Some(4096)), memory(2, "", Some(8192)), memory(5, "4-5", Some(0))];
+    machine.nodes.push(memory(9, "", None));
+    // What the topology at the start had is not true for ever: a node can be gone, or its memory unreadable.
+    machine.meta.topology.nodes =
+        [0, 2, 5, 7, 9].map(|nid| crate::recording::Node { nid, ..Default::default() }).to_vec();
+    let (reason, result) = (None, Outcome::Ok);
+    machine.counts.sorts = [
+        Sort::Fault { class: None, major: None, result: None, cpu_nid: Some(5), nid: Some(2), wait_cause: None },
+        Sort::Check { verdict: Verdict::Misplaced, reason: None, src_nid: Some(2), dst_nid: Some(0) },
+        Sort::Mark { result, reason: None, nid: Some(2) },
+        Sort::Migrate { cause: Cause::Demotion, result, reason, src_nid: Some(0), dst_nid: Some(2) },
+    ]
+    .map(|sort| (sort, count(1, &[700])))
+    .into();
+    let text = machine.text();
+    for line in [
+        r#"migtrace_node_memory_bytes{node="2"} 8192"#,
+        r#"migtrace_node_memory_bytes{node="5"} 0"#,
+        r#"migtrace_node_memory_free_bytes{node="5"} 0"#,
+        r#"migtrace_node_cpus{node="2"} 0"#,
+        r#"migtrace_faults_total{cpu_node="5",node="2"} 1"#,
+        r#"migtrace_fault_latency_seconds_count{place="remote"} 1"#,
+        r#"migtrace_checks_total{verdict="misplaced",src_node="2",dst_node="0"} 1"#,
+        r#"migtrace_marked_pages_total{result="ok",node="2"} 2"#,
+        r#"migtrace_migrations_total{cause="demotion",result="ok",src_node="0",dst_node="2"} 1"#,
+        r#"migtrace_migration_latency_seconds_count{cause="demotion",result="ok",src_node="0",dst_node="2"} 1"#,
+    ] {
+        assert_line(&text, line);
+    }
+    let numbers = text.split("node=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    assert!(
+        numbers.clone().count() > 15 && numbers.into_iter().all(|nid| ["0", "2", "5", "9"].contains(&nid)),
+        "{text}"
+    );
+    assert!(!text.contains(r#"migtrace_node_memory_bytes{node="9"}"#), "{text}");
+}
+
 /// A scrape of one metric got all of them.
 #[test]
 fn metrics_are_selected_by_the_name_of_the_metric_or_a_sample() {
