@@ -135,6 +135,82 @@ fn promtool(arguments: &[&str], name: &str) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&text));
 }
 
+/// With a node selected, panels showed only faults and migrations from its memory: nothing of a node with CPUs only, and
+/// nothing that comes to a node.
+#[test]
+fn a_selected_node_is_each_node_of_a_series() {
+    let metrics = exported();
+    let selectors = Regex::new(r"([a-z_]+)\{([^}]*)\}").unwrap();
+    let mut found = 0;
+    for query in queries(&dashboard("host")).iter().filter(|query| query.contains("$node")) {
+        for name in selectors.captures_iter(query).map(|selector| selector[1].to_owned()) {
+            for label in metrics[&name].iter().filter(|label| label.ends_with("node")) {
+                let matcher = Regex::new(&format!(r#"[,{{]{label}=~"\$node""#)).unwrap();
+                assert!(matcher.is_match(query), "{label} is not compared in {query}");
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 10);
+}
+
+/// Node 0 has both, node 2 memory only, node 5 CPUs only.
+const SERIES_OF_NODES: &str = r#"
+      - {series: 'migtrace_faults_total{instance="h",class="anon",cpu_node="5",node="2"}', values: 0+60x10}
+      - {series: 'migtrace_faults_total{instance="h",class="anon",cpu_node="0",node="0"}', values: 0+120x10}
+      - {series: 'migtrace_faults_total{instance="h",cpu_node="0"}', values: 0+180x10}
+      - {series: 'migtrace_checks_total{instance="h",verdict="misplaced",src_node="0",dst_node="2"}', values: 0+60x10}
+      - {series: 'migtrace_migration_pages_total{instance="h",cause="demotion",result="ok",src_node="0",dst_node="2"}', values: 0+60x10}
+      - {series: 'migtrace_migration_pages_total{instance="h",cause="mbind",result="ok",src_node="0",dst_node="0"}', values: 0+120x10}
+      - {series: 'migtrace_migrations_total{instance="h",cause="demotion",result="failed",src_node="0",dst_node="2"}', values: 0+60x10}
+      - {series: 'migtrace_marked_pages_total{instance="h",result="ok",node="2"}', values: 0+60x10}
+"#;
+
+#[test]
+fn panels_show_a_node_without_memory_or_cpus_and_each_series_once() {
+    let faults = [r#"{cpu_node="5",node="2"}"#, r#"{cpu_node="0",node="0"}"#, r#"{cpu_node="0"}"#];
+    let demoted = r#"{cause="demotion",src_node="0",dst_node="2"}"#;
+    let within = r#"{cause="mbind",src_node="0",dst_node="0"}"#;
+    let (check, failed, mark) = (r#"{verdict="misplaced"}"#, r#"{cause="demotion"}"#, r#"{node="2",result="ok"}"#);
+    let expected: [(&str, &[(&str, u64)]); 3] = [
+        (
+            ".*",
+            &[
+                (faults[0], 1),
+                (faults[1], 2),
+                (faults[2], 3),
+                (check, 1),
+                (demoted, 1),
+                (within, 2),
+                (failed, 1),
+                (mark, 1),
+            ],
+        ),
+        ("2", &[(faults[0], 1), (check, 1), (demoted, 1), (failed, 1), (mark, 1)]),
+        ("5", &[(faults[0], 1)]),
+    ];
+    let queries: Vec<String> =
+        queries(&dashboard("host")).into_iter().filter(|query| query.contains("$node")).collect();
+    assert_eq!(queries.len(), 5);
+    let mut tests = String::new();
+    for (nodes, samples) in expected {
+        let of = |query: &String| {
+            let variables = [("$host", ".*"), ("$cause", ".*"), ("$node", nodes), ("$__rate_interval", "5m")];
+            variables.into_iter().fold(query.clone(), |query, (name, value)| query.replace(name, value))
+        };
+        let all = queries.iter().map(|query| format!("({})", of(query))).collect::<Vec<_>>().join(" or ");
+        tests += &format!("      - expr: '{all}'\n        eval_time: 10m\n        exp_samples:\n");
+        for (labels, value) in samples {
+            tests += &format!("          - {{labels: '{labels}', value: {value}}}\n");
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nodes.test.yml");
+    let text = format!("tests:\n  - interval: 1m\n    input_series:{SERIES_OF_NODES}    promql_expr_test:\n{tests}");
+    fs::write(&path, text).unwrap();
+    promtool(&["test", "rules"], path.to_str().unwrap());
+}
+
 #[test]
 fn promtool_accepts_the_rules() {
     promtool(&["check", "rules"], "migtrace.rules.yml");
