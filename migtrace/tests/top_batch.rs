@@ -7,7 +7,7 @@ use std::{
 
 use assert_cmd::cargo::CommandCargoExt;
 use migtrace::{
-    event::{Body, Event, Outcome},
+    event::{Body, Event, NodeFacts, NumaPages, Outcome},
     recording::Meta,
     testkit::{self, START_NS},
     trace::Writer,
@@ -51,7 +51,7 @@ fn the_text_is_the_view_without_the_keys() {
     };
     let overview = without_overhead(text(&top(&dir, &["--batch"])));
     insta::assert_snapshot!("overview", overview);
-    for view in ["processes", "page", "lazy", "latency", "probes"] {
+    for view in ["processes", "page", "lazy", "latency", "probes", "nodes"] {
         insta::assert_snapshot!(view, text(&top(&dir, &["--batch", "--view", view])));
     }
     let ascii = text(&top(&dir, &["--batch", "--ascii"]));
@@ -86,6 +86,29 @@ fn the_json_has_the_counts_of_the_events() {
     let fidelity = document["fidelity"].as_object().expect("an object");
     let rates = document["rates"].as_object().expect("an object");
     assert!(fidelity.keys().chain(rates.keys()).all(|key| docs.contains(&format!("`{key}`"))));
+}
+
+/// Rows of kind `node` come once a second. With `-d`, an update has the means up to its time.
+#[test]
+fn the_nodes_view_has_the_rows_of_a_recording() {
+    let (meta, _) = testkit::direct(8);
+    let read = |second: u64, nid, cpus: &str| {
+        let pages = NumaPages { miss: Some(second * second * 100), ..NumaPages::default() };
+        let (cpus, mem_bytes, free_bytes) = (Some(cpus.to_owned()), Some(1 << 30), Some(1 << 28));
+        let facts = NodeFacts { nid, cpus, mem_bytes, free_bytes, pages, ..NodeFacts::default() };
+        Event::at(START_NS + second * 1_000_000_000, Body::Node(Box::new(facts)))
+    };
+    let events = (0..=3).flat_map(|second| [read(second, 0, "0-3"), read(second, 5, "")]).collect();
+    let dir = written((Meta { start_ns: START_NS, end_ns: Some(START_NS + 3_500_000_000), ..meta }, events));
+    let all = documents(&top(&dir, &["--batch", "--json", "--view", "nodes", "-d", "2.5", "--comm", "other"]));
+    let node = |document: &Value| {
+        let rows = document["rows"].as_array().expect("rows");
+        let row = rows.iter().find(|row| row["NODE"] == 5).expect("node 5").clone();
+        ["HAS", "MEMORY", "USED", "MISS/s", "FOREIGN/s", "TIER"].map(|key| row[key].clone())
+    };
+    let expected =
+        |misses: u64| [json!("memory only"), json!(1 << 30), json!(75), json!(misses), Value::Null, Value::Null];
+    assert_eq!(all.iter().map(node).collect::<Vec<_>>(), [expected(200), expected(300)]);
 }
 
 #[test]

@@ -45,8 +45,8 @@ use super::{
 /// Watch which pages are on the wrong node, which migrate, and which threads wait
 ///
 /// Without FILE, top is live and needs the same privileges as record. With FILE, it reads the recording at full speed.
-/// Then space plays it from the start, + and - change the speed, [ and ] seek. The last line of the screen lists keys; 9
-/// or ? explains all keys and words.
+/// Then space plays it from the start, + and - change the speed, [ and ] seek. The last line of the screen lists keys; ?
+/// explains all keys and words.
 #[derive(clap::Args)]
 #[command(after_help = format!("Examples:
   sudo migtrace top
@@ -115,6 +115,7 @@ enum BatchView {
     Lazy,
     Latency,
     Probes,
+    Nodes,
 }
 
 impl From<BatchView> for View {
@@ -126,6 +127,7 @@ impl From<BatchView> for View {
             BatchView::Lazy => Self::Lazy,
             BatchView::Latency => Self::Latency,
             BatchView::Probes => Self::Probes,
+            BatchView::Nodes => Self::Nodes,
         }
     }
 }

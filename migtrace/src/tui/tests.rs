@@ -1,6 +1,7 @@
 //! The screen as text, of literal recordings at fixed sizes; and keys.
 
 mod keys;
+mod nodes;
 mod process_details;
 mod screens;
 
@@ -112,7 +113,7 @@ fn screen(app: &mut App, view: View, size: (u16, u16)) -> String {
 
 fn themed(app: &mut App, theme: Theme, view: View, (columns, rows): (u16, u16)) -> String {
     app.resize(columns, rows);
-    press(app, &(view as u8 + 1).to_string());
+    press(app, &app.keymap.name_of_view(view).expect("each view has a key"));
     app.tick(app.tick_ns + 2_000_000_000);
     app.refresh();
     save::text_of(app, theme, columns, rows)

@@ -198,7 +198,7 @@ fn a_terminal_that_takes_no_output_does_not_keep_it_from_its_signals() {
     // A terminal that goes on gets all frames that it missed as one.
     let mut top = drawn(&dir, size(100, 30));
     let taken = top.take_no_output();
-    top.press(b"2\x0c3\x0c4\x0c8\x0c9");
+    top.press(b"2\x0c3\x0c4\x0c8\x0c9\x0c?");
     std::thread::sleep(Duration::from_millis(300));
     taken.take_again();
     top.wait_for("What do the keys, words and colours mean?");

@@ -27,6 +27,7 @@ impl State {
     pub fn count(&mut self, counted: &counts::Counts, now_ns: u64) {
         let Some(before) = self.counted.take() else { return };
         let mut news = Counts::default();
+        self.moves_second.roll(&self.moves, now_ns);
         for (sort, count) in &counted.sorts {
             let new = before.sorts.get(sort).map_or_else(|| count.clone(), |earlier| count.since(earlier));
             if new.events > 0 {
@@ -200,6 +201,7 @@ mod tests {
         state.count(&counts(5), 2_000_000_000);
         state.count(&counts(5), 3_000_000_000);
         assert_eq!((state.totals.moved_pages, state.moves.get(1, 2)), (3 * 512, 3 * 512));
+        assert_eq!(state.moves_last_second().get(1, 2), 3 * 512, "counted in the second before this one");
         let moves = state.latencies.get(What::Move(Cause::Mbind)).expect("they took time");
         assert_eq!(moves.count(), 3);
         assert_eq!((state.events_of(Probe::DirectMigrate), state.events_of(Probe::Fault)), (3, 0));

@@ -52,6 +52,18 @@ impl Matrix {
         self.others
     }
 
+    /// The counts to a node from others, and from it to others.
+    #[must_use]
+    pub fn across(&self, nid: i32) -> (u64, u64) {
+        let sum = |(to, from): (u64, u64), (pair, n): ((i32, i32), u64)| match pair {
+            (a, b) if a == b => (to, from),
+            (_, b) if b == nid => (to.saturating_add(n), from),
+            (a, _) if a == nid => (to, from.saturating_add(n)),
+            _ => (to, from),
+        };
+        self.iter().fold((0, 0), sum)
+    }
+
     /// The difference from an earlier state of the same matrix.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {

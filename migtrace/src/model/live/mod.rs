@@ -17,6 +17,7 @@ pub mod processes;
 pub mod rates;
 pub mod recent;
 pub mod regions;
+pub mod second;
 pub mod timeline;
 
 #[cfg(test)]
@@ -26,7 +27,7 @@ use std::collections::BTreeMap;
 
 use self::{
     counts::Counts, fidelity::Coverages, latencies::ByKind, matrix::Matrix, node_readings::NodeReadings,
-    processes::Processes, rates::Rates, recent::Recent, timeline::Timeline,
+    processes::Processes, rates::Rates, recent::Recent, second::Second, timeline::Timeline,
 };
 use crate::{
     event::{Body, Event, Kind, LossName, Outcome, Probe, ProbeName},
@@ -51,6 +52,7 @@ pub struct State {
     pub timeline: Option<Timeline>,
     /// Migrated pages by source and target node.
     pub moves: Matrix,
+    moves_second: Second<Matrix>,
     /// Faults by node of the CPU and node of the page.
     pub faults: Matrix,
     pub latencies: ByKind,
@@ -86,6 +88,7 @@ impl State {
             meta,
             totals: Counts::default(),
             moves: Matrix::default(),
+            moves_second: Second::default(),
             faults: Matrix::default(),
             latencies: ByKind::default(),
             waits: MigrationWaits::default(),
@@ -160,6 +163,7 @@ impl State {
             }
             Body::Migrate(m) => {
                 if let (Some(to), Some(pages)) = (m.dst_nid, migrated_pages(event, Outcome::Ok)) {
+                    self.moves_second.roll(&self.moves, event.ts_ns);
                     self.moves.add(m.src_nid, to, pages);
                 }
             }
@@ -171,6 +175,12 @@ impl State {
     pub fn tick(&mut self, now_ns: u64) {
         self.now_ns = self.now_ns.max(now_ns);
         self.rates.advance(self.now_ns);
+    }
+
+    /// Pages migrated in the last full second, by source and target node.
+    #[must_use]
+    pub fn moves_last_second(&self) -> Matrix {
+        self.moves_second.last(&self.moves, self.now_ns)
     }
 
     /// Current time, ns.

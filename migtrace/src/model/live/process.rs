@@ -7,6 +7,7 @@ use super::{
     heat::Heat,
     nodes::Nodes,
     regions::{Regions, place},
+    second::Second,
 };
 use crate::{
     counts,
@@ -35,7 +36,7 @@ pub struct Process {
     pub cgroup_id: u64,
     pub counts: Counts,
     /// Counts of the last full second, for rates.
-    pub second: Second,
+    pub second: Second<Counts>,
     /// Events by node of their CPU.
     pub runs: Nodes,
     /// Pages by the node where they were last seen: an estimate.
@@ -53,14 +54,6 @@ pub struct Process {
     named_ns: u64,
 }
 
-/// Counts at the start of this second and of the previous one.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Second {
-    number: u64,
-    at_begin: Counts,
-    last: Counts,
-}
-
 impl Process {
     pub(super) fn child_of(parent: Option<u32>) -> Self {
         Self { parent, ..Self::default() }
@@ -69,7 +62,7 @@ impl Process {
     /// Adds an event. `counts` is what it adds; `shown` is what the event contains, which the kernel may have counted
     /// already.
     pub(super) fn feed(&mut self, event: &Event, counts: &Counts, shown: &Counts) {
-        self.roll(event.ts_ns);
+        self.second.roll(&self.counts, event.ts_ns);
         self.counts.add(counts);
         self.last_ns = self.last_ns.max(event.ts_ns);
         // 0 is unknown, as for a task that another task moves to a node.
@@ -102,7 +95,7 @@ impl Process {
 
     /// Adds what another task did to one of its pages.
     pub(super) fn feed_page(&mut self, owner: &OwnerProcess, event: &Event, counts: &Counts) {
-        self.roll(event.ts_ns);
+        self.second.roll(&self.counts, event.ts_ns);
         self.counts.add(counts);
         self.last_ns = self.last_ns.max(event.ts_ns);
         if !self.named_by_main {
@@ -113,7 +106,7 @@ impl Process {
 
     /// Adds counts that the kernel made since the last call.
     pub(super) fn count(&mut self, named: &counts::Process, counts: &Counts, now_ns: u64) {
-        self.roll(now_ns);
+        self.second.roll(&self.counts, now_ns);
         self.counts.add(counts);
         if counts.events > 0 {
             self.last_ns = self.last_ns.max(now_ns);
@@ -144,25 +137,10 @@ impl Process {
         }
     }
 
-    fn roll(&mut self, ts_ns: u64) {
-        let number = ts_ns / super::rates::SECOND_NS;
-        let second = &mut self.second;
-        if number > second.number {
-            let last = self.counts.since(&second.at_begin);
-            second.last = if number == second.number + 1 { last } else { Counts::default() };
-            second.at_begin = self.counts;
-            second.number = number;
-        }
-    }
-
     /// Counts of the last full second before `now_ns`.
     #[must_use]
     pub fn last_second(&self, now_ns: u64) -> Counts {
-        match (now_ns / super::rates::SECOND_NS).saturating_sub(self.second.number) {
-            0 => self.second.last,
-            1 => self.counts.since(&self.second.at_begin),
-            _ => Counts::default(),
-        }
+        self.second.last(&self.counts, now_ns)
     }
 
     /// The node on which its threads ran most.

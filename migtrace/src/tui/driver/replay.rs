@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 use super::source::{Control, Controlled, Source};
 use crate::{
     counts::Counts,
-    event::Event,
+    event::{Body, Event},
     filter::Filter,
     recording::{Meta, ProcessDetails, ProgramCost, Topology},
     trace::Trace,
@@ -231,7 +231,8 @@ fn read(open: impl FnOnce() -> Result<Trace, String> + Send + 'static, filter: F
         let mut parcel = Vec::with_capacity(PARCEL);
         for event in trace.events() {
             match event {
-                Ok(event) if !filter.wants(&event) => {}
+                // No filter excludes nodes: they are of the machine, and not of a task.
+                Ok(event) if !filter.wants(&event) && !matches!(event.body, Body::Node(_)) => {}
                 Ok(event) => parcel.push(event),
                 Err(error) => {
                     let _ = sender.blocking_send(Ok(std::mem::take(&mut parcel)));

@@ -34,7 +34,7 @@ pub(crate) fn of(app: &App, update: u64) -> Json {
         "interrupted": app.is_silenced(),
         "fidelity": fidelity(app),
         "rates": rates_of(app),
-        "nodes": state.nodes.iter().map(node_of).collect::<Vec<_>>(),
+        "nodes": state.nodes.online().map(node_of).collect::<Vec<_>>(),
         "findings": findings::of(state).iter().map(|finding| finding.text.clone()).collect::<Vec<_>>(),
         "migration_waits": waits.as_ref().map(Waits::json),
         "further_migration_waits": waits.as_ref().map(Waits::further),

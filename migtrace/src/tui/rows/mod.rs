@@ -14,6 +14,7 @@ pub(crate) mod probes;
 pub(crate) mod processes;
 pub(crate) mod rates;
 pub(crate) mod regions;
+pub(crate) mod shares;
 pub(crate) mod table;
 pub(crate) mod threads;
 pub(crate) mod waits;

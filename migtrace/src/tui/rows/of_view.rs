@@ -4,6 +4,7 @@ use super::{
     latency::Latencies,
     lazy::Requests,
     log::Lines,
+    nodes::Nodes,
     pages::Pages,
     probes::Probes,
     processes::Processes,
@@ -30,6 +31,7 @@ pub(crate) enum Rows<'a> {
     Latency(Latencies<'a>),
     Log(Lines<'a>),
     Probes(Probes<'a>),
+    Nodes(Nodes<'a>),
 }
 
 impl<'a> Rows<'a> {
@@ -45,6 +47,7 @@ impl<'a> Rows<'a> {
             View::Latency => Self::Latency(Latencies::of(app)),
             View::Log => Self::Log(Lines::of(app)),
             View::Probes => Self::Probes(Probes::of(app)),
+            View::Nodes => Self::Nodes(Nodes::of(app)),
             View::Page | View::Help => return None,
         })
     }
@@ -59,6 +62,7 @@ impl<'a> Rows<'a> {
             Self::Latency(rows) => rows,
             Self::Log(rows) => rows,
             Self::Probes(rows) => rows,
+            Self::Nodes(rows) => rows,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The last lines of Overview: loss, overhead, fidelity.
 
-use super::probes;
+use super::{nodes, probes};
 use crate::{
     event::escape_control,
     recording::{Coverage, ProgramCost, Why},
@@ -77,16 +77,15 @@ pub(crate) fn overhead(app: &App) -> Line {
 /// Free memory of the nodes, what they lack, and pages that were wanted elsewhere; `None` if no node was read.
 pub(crate) fn nodes(app: &App) -> Option<Line> {
     let mut line = line![Tone::Dim.paint("nodes    ")];
-    let readings = app.shown().nodes.iter();
     let mut any = false;
-    for reading in readings {
+    for reading in app.shown().nodes.online() {
         any = true;
         let facts = &reading.facts;
         let free = facts.free_bytes.map_or_else(|| "?".into(), quantity::bytes);
         let free = (facts.mem_bytes != Some(0)).then(|| format!("{free} free"));
         let has = free.into_iter().chain(facts.lacks().map(str::to_owned)).collect::<Vec<_>>().join(", ");
         line.push(format!(" n{} {has}", facts.nid));
-        if let Some(misses) = reading.misses_a_second().filter(|misses| *misses > 0.0) {
+        if let Some(misses) = nodes::rate(app, reading, |pages| pages.miss).filter(|misses| *misses > 0.0) {
             line.push(Tone::Warn.paint(format!(", misses {}", quantity::rate(misses))));
         }
         line.push(" ");

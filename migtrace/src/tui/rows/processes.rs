@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    nodes::shares,
+    shares::shares,
     table::{Column, Table, UNKNOWN, Value, number, text},
 };
 use crate::{

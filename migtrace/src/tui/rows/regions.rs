@@ -1,7 +1,7 @@
 //! Regions of the opened process: which memory it is, on which nodes its pages are, and what happened in it.
 
 use super::{
-    nodes::shares,
+    shares::shares,
     table::{Column, Table, UNKNOWN, Value, number, text},
 };
 use crate::{

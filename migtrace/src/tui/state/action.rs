@@ -14,11 +14,12 @@ pub enum View {
     Latency,
     Log,
     Probes,
+    Nodes,
     Help,
 }
 
 impl View {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Overview,
         Self::Processes,
         Self::Regions,
@@ -27,6 +28,7 @@ impl View {
         Self::Latency,
         Self::Log,
         Self::Probes,
+        Self::Nodes,
         Self::Help,
     ];
 
@@ -47,6 +49,7 @@ impl View {
             Self::Latency => "How long do faults, syscalls and migrations take?",
             Self::Log => "What happened, event by event?",
             Self::Probes => "What is traced, what was lost, what is the overhead?",
+            Self::Nodes => "What has each node, and which pages come and go there?",
             Self::Help => "What do the keys, words and colours mean?",
         }
     }
@@ -66,6 +69,7 @@ pub enum Action {
     Latency,
     Log,
     Probes,
+    Nodes,
     NextView,
     PreviousView,
     Up,
@@ -115,6 +119,7 @@ impl Action {
             Self::Latency => "latencies",
             Self::Log => "log",
             Self::Probes => "probes",
+            Self::Nodes => "nodes",
             Self::NextView => "next view",
             Self::PreviousView => "previous view",
             Self::Up => "up",
@@ -162,6 +167,7 @@ impl Action {
             Self::Latency => View::Latency,
             Self::Log => View::Log,
             Self::Probes => View::Probes,
+            Self::Nodes => View::Nodes,
             Self::Help => View::Help,
             _ => return None,
         })

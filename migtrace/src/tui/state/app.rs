@@ -15,8 +15,7 @@ use super::{
 };
 use crate::{
     counts::Counts,
-    event::Event,
-    event::ProcessId,
+    event::{Body, Event, ProcessId},
     filter::Filter,
     live::host::numa_maps::NumaMaps,
     model::live::State,
@@ -122,9 +121,9 @@ impl App {
         self.paused.as_deref().unwrap_or(&self.state)
     }
 
-    /// Takes an event.
+    /// Takes an event. No filter excludes nodes: they are of the machine, and not of a task.
     pub fn feed(&mut self, event: &Event) {
-        if self.filter.wants(event) {
+        if self.filter.wants(event) || matches!(event.body, Body::Node(_)) {
             self.state.feed(event);
             self.details.take(event);
         } else {

@@ -2,12 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{action::Action, key::Key};
+use strum::IntoEnumIterator;
+
+use super::{
+    action::{Action, View},
+    key::Key,
+};
 
 /// The default keys. The screen shows the first key of an action.
 const DEFAULTS: &[(Action, &[&str])] = &[
     (Action::Quit, &["q", "ctrl-c"]),
-    (Action::Help, &["9", "?", "f1"]),
+    (Action::Help, &["?", "f1"]),
     (Action::Overview, &["1"]),
     (Action::Processes, &["2"]),
     (Action::Regions, &["3"]),
@@ -16,6 +21,7 @@ const DEFAULTS: &[(Action, &[&str])] = &[
     (Action::Latency, &["6"]),
     (Action::Log, &["7"]),
     (Action::Probes, &["8"]),
+    (Action::Nodes, &["9"]),
     (Action::NextView, &["tab", "l", "right"]),
     (Action::PreviousView, &["backtab", "h", "left"]),
     (Action::Up, &["k", "up"]),
@@ -95,12 +101,16 @@ impl Keymap {
     pub fn name(&self, action: Action) -> Option<String> {
         self.keys(action).first().map(Key::to_string)
     }
+
+    /// The key that the screen shows for a view.
+    #[must_use]
+    pub fn name_of_view(&self, view: View) -> Option<String> {
+        Action::iter().find(|action| action.view() == Some(view)).and_then(|action| self.name(action))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use strum::IntoEnumIterator;
-
     use super::*;
 
     #[test]

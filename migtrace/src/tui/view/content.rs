@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 
 use super::{
     canvas::Canvas,
-    help, latency, lazy, log, overview, page, probes, processes, regions, scroll,
+    help, latency, lazy, log, nodes, overview, page, probes, processes, regions, scroll,
     table::{self, Cells},
 };
 use crate::{
@@ -28,6 +28,7 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         View::Latency => latency::draw(app, canvas, area),
         View::Log => log::draw(app, canvas, area),
         View::Probes => probes::draw(app, canvas, area),
+        View::Nodes => nodes::draw(app, canvas, area),
         View::Page => page::draw(app, canvas, area),
         View::Lazy => lazy::draw(app, canvas, area),
         View::Help => scroll::draw(canvas, area, &help::lines(app), app.scrolled()),
@@ -55,6 +56,7 @@ pub(super) fn cells<'a>(rows: &'a Rows<'a>) -> &'a dyn Cells {
         Rows::Latency(rows) => rows,
         Rows::Log(rows) => rows,
         Rows::Probes(rows) => rows,
+        Rows::Nodes(rows) => rows,
     }
 }
 
@@ -67,6 +69,7 @@ pub(super) fn table_area(app: &App, body: Rect) -> Rect {
         View::Latency => latency::table_area(app, body),
         View::Log => log::table_area(body),
         View::Probes => probes::table_area(body),
+        View::Nodes => nodes::table_area(app, body),
         View::Page => page::table_area(body),
         View::Lazy => lazy::table_area(app, body),
         _ => body,
@@ -100,7 +103,7 @@ pub(super) fn hints(app: &App) -> Vec<(Action, &'static str)> {
             vec![(Action::Open, "open"), (Action::OpenPage, "address"), (Action::SortNext, "sort")]
         }
         View::Page => vec![(Action::OpenPage, "address"), (Action::Back, "back")],
-        View::Latency | View::Probes | View::Lazy => vec![(Action::SortNext, "sort")],
+        View::Latency | View::Probes | View::Nodes | View::Lazy => vec![(Action::SortNext, "sort")],
         View::Log => vec![(Action::Open, "page"), (Action::Bottom, "follow")],
         View::Help => vec![(Action::Down, "down"), (Action::Up, "up")],
     }

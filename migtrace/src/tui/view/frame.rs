@@ -134,23 +134,29 @@ fn totals(app: &App) -> Line {
     line
 }
 
-/// The place of each view's name.
-pub(super) fn tab_places(width: u16) -> Vec<(View, u16, String)> {
-    let mut places = Vec::new();
-    let full = View::ALL.iter().map(|v| v.title().len() as u16 + 3).sum::<u16>() <= width + 1;
+/// The place of each view's key and name, as much of them as fits.
+pub(super) fn tab_places(app: &App, width: u16) -> Vec<(View, u16, String)> {
+    let texts = |between: &str, most: usize| {
+        View::ALL.map(|view| {
+            let key = app.keymap.name_of_view(view).map(|key| key + between).unwrap_or_default();
+            let title: String = view.title().chars().take(most).collect();
+            (view, key + &title)
+        })
+    };
+    let columns = |texts: &[(View, String)]| texts.iter().map(|(_, text)| text.chars().count() + 1).sum::<usize>();
+    let lengths = [texts(" ", usize::MAX), texts("", usize::MAX), texts("", 4)];
+    let fits = lengths.iter().position(|texts| columns(texts) <= usize::from(width) + 1);
     let mut x = 0;
-    for (n, view) in View::ALL.into_iter().enumerate() {
-        let title: String = if full { view.title().to_owned() } else { view.title().chars().take(4).collect() };
-        let text = format!("{} {title}", n + 1);
-        let next = x + text.len() as u16 + 1;
-        places.push((view, x, text));
-        x = next;
-    }
-    places
+    let place = |(view, text): &(View, String)| {
+        let start = x;
+        x += text.chars().count() as u16 + 1;
+        (*view, start, text.clone())
+    };
+    lengths[fits.unwrap_or(lengths.len() - 1)].iter().map(place).collect()
 }
 
 fn tabs(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
-    for (view, x, text) in tab_places(area.width) {
+    for (view, x, text) in tab_places(app, area.width) {
         let is_shown = view == app.view;
         let style = canvas.theme.style(if is_shown { Tone::Selected } else { Tone::Dim });
         canvas.put(x, 1, area.width.saturating_sub(x), &text, style);

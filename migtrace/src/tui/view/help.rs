@@ -5,7 +5,7 @@ use strum::IntoEnumIterator;
 use crate::{
     text::{Line, Tone, line},
     tui::{
-        rows::{processes::Processes, regions::Regions, table::Table},
+        rows::{nodes::Nodes, processes::Processes, regions::Regions, table::Table},
         state::{
             action::{Action, View},
             app::App,
@@ -47,7 +47,7 @@ pub(super) const fn of_prompt(purpose: Purpose) -> &'static str {
 pub(super) fn lines(app: &App) -> Vec<Line> {
     let mut lines = vec![heading("views")];
     for view in View::ALL {
-        let number = format!("{:>10}  ", view as u8 + 1);
+        let number = format!("{:>10}  ", app.keymap.name_of_view(view).unwrap_or_default());
         lines.push(line![
             Tone::Key.paint(number),
             Tone::Strong.paint(format!("{:<10} ", view.title())),
@@ -86,6 +86,9 @@ pub(super) fn lines(app: &App) -> Vec<Line> {
     lines.push(Line::new());
     lines.push(heading("columns of Regions"));
     lines.extend(columns(&Regions::of(app)));
+    lines.push(Line::new());
+    lines.push(heading("columns of Nodes"));
+    lines.extend(columns(&Nodes::of(app)));
     lines.push(Line::new());
     let file = "keys, theme and ascii are set in $XDG_CONFIG_HOME/migtrace/config.toml (docs/top.md)";
     lines.push(line![Tone::Dim.paint(file)]);

@@ -31,8 +31,8 @@ pub(crate) fn screen(app: &App) -> Screen {
 pub(crate) fn target(app: &App, x: u16, y: u16) -> Option<Target> {
     let (width, height) = app.size;
     if y == 1 {
-        let at = |(_, start, text): &(View, u16, String)| (*start..*start + text.len() as u16).contains(&x);
-        return frame::tab_places(width).into_iter().find(at).map(|(view, ..)| Target::View(view));
+        let at = |(_, start, text): &(View, u16, String)| (*start..*start + text.chars().count() as u16).contains(&x);
+        return frame::tab_places(app, width).into_iter().find(at).map(|(view, ..)| Target::View(view));
     }
     if y + 1 == height {
         let at = |(_, start, key, says): &(Action, u16, String, &str)| {

@@ -6,21 +6,12 @@ use super::canvas::Canvas;
 use crate::{
     model::live::{State, matrix::Matrix},
     text::{self, Tone, quantity},
+    tui::rows::nodes,
 };
 
 /// Columns of a cell, and of the name of a row.
 const CELL: u16 = 7;
 const LABEL: u16 = 7;
-
-/// The nodes of a matrix: those of the machine, and others that pages were on.
-pub(super) fn nodes(state: &State) -> Vec<i32> {
-    let known = state.meta.topology.nodes.iter().map(|node| node.nid);
-    let seen = state.moves.iter().chain(state.faults.iter()).flat_map(|((from, to), _)| [from, to]);
-    let mut nodes: Vec<i32> = known.chain(seen).filter(|nid| *nid >= 0).collect();
-    nodes.sort_unstable();
-    nodes.dedup();
-    nodes
-}
 
 /// Columns that a matrix of so many nodes takes.
 pub(super) fn width(nodes: usize) -> u16 {
@@ -30,7 +21,7 @@ pub(super) fn width(nodes: usize) -> u16 {
 /// Draws a matrix below its heading. `axes`: what rows and columns are.
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, matrix: &Matrix, title: &str, axes: &str) {
     canvas.heading(area, 0, title);
-    let nodes = nodes(state);
+    let nodes = nodes::numbers(state);
     if nodes.is_empty() {
         canvas.line(area, 1, &Tone::Dim.paint("the nodes of the machine are not known").into());
         return;
@@ -67,7 +58,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, matrix: &
 
 /// What a node without CPUs or without memory has, as far as it was read.
 fn lacks(state: &State, nid: i32) -> &'static str {
-    let Some(facts) = state.nodes.get(nid) else { return "" };
+    let Some(facts) = state.nodes.get(nid).map(|reading| &reading.facts) else { return "" };
     match (facts.cpus.as_deref() == Some(""), facts.mem_bytes == Some(0)) {
         (true, true) => " -",
         (true, false) => " mem",

@@ -11,6 +11,7 @@ mod latency;
 mod lazy;
 mod log;
 mod matrix;
+mod nodes;
 mod overview;
 mod page;
 mod probes;

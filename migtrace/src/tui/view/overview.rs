@@ -11,7 +11,7 @@ use crate::{
         rows::{
             findings,
             latency::Latencies,
-            overview,
+            nodes, overview,
             processes::Processes,
             rates::{self, Rate},
         },
@@ -41,7 +41,7 @@ struct Parts {
 }
 
 fn parts(app: &App, area: Rect) -> Parts {
-    let nodes = matrix::nodes(app.shown()).len() as u16;
+    let nodes = nodes::numbers(app.shown()).len() as u16;
     let tall = area.height >= 30;
     // If there is room, more of the durations.
     let least = if tall { area.height / 4 } else { 4 };
@@ -139,7 +139,7 @@ fn end_ns(app: &App, playing: &Playing) -> u64 {
 /// Draws one matrix, or both if there is room, and how long things took.
 fn middle(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let state = app.shown();
-    let nodes = matrix::nodes(state).len().max(2);
+    let nodes = nodes::numbers(state).len().max(2);
     let wide = area.width >= WIDE && usize::from(area.width / 3) >= usize::from(matrix::width(nodes));
     let most = area.width / if wide { 3 } else { 2 };
     let matrix_width = matrix::width(nodes).max(32).min(most);
@@ -163,7 +163,7 @@ fn middle(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
             canvas.wrapped(
                 Rect { y: area.y + 1, height: area.height - 1, ..area },
                 0,
-                "unavailable: this kernel shows totals of batches, not single pages",
+                &format!("unavailable: {}", nodes::BATCHES_ONLY),
                 Tone::Dim,
             );
         } else {

@@ -15,9 +15,9 @@ use crate::{
     text::{self, Line, Tone, line, quantity},
     tui::{
         rows::{
-            nodes::shares,
             processes::parent_of,
             regions::{Regions, numa_maps_of, opened},
+            shares::shares,
             table::{UNKNOWN, Value},
             threads::Threads,
         },
