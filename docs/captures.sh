@@ -51,9 +51,10 @@ keys g Enter; screen page
 keys 5; screen lazy
 keys 6; screen latency
 keys 8; screen probes
+keys 9; screen nodes
 keys 1 m; sleep 8
 keys m; screen compare
-keys m 9; screen help
+keys m '?'; screen help
 keys q
 kill "$busy"
 
