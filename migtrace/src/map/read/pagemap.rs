@@ -157,10 +157,13 @@ impl Pagemap {
                 addresses: region.start..region.end,
                 is_huge: Some(region.categories & PAGE_IS_HUGE != 0),
             }));
-            if arg.walk_end <= start {
+            // `walk_end` can be before ranges that were returned (seen on 6.18): the kernel fills a buffer of 512 ranges, sets it
+            // when that is full, and leaves it if the rest fits.
+            let next = found.last().map_or(arg.walk_end, |last| last.addresses.end.max(arg.walk_end));
+            if next <= start {
                 break;
             }
-            start = arg.walk_end;
+            start = next;
         }
         Ok(found)
     }
@@ -168,6 +171,10 @@ impl Pagemap {
 
 #[cfg(test)]
 mod tests {
+    use std::ptr;
+
+    use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
+
     use super::*;
 
     #[test]
@@ -194,5 +201,29 @@ mod tests {
         let ranges = map.populated(&region).expect("scanned");
         assert_eq!(ranges.iter().map(|r| r.addresses.end - r.addresses.start).sum::<u64>(), region.end - region.start);
         drop(memory);
+    }
+
+    /// Pages of regions with more than 512 ranges were counted twice.
+    #[test]
+    fn no_range_is_returned_twice() {
+        for pages in [1000, 2000, 9000, 20_000] {
+            let len = pages * PAGE_BYTES as usize;
+            let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | MapFlags::NORESERVE);
+            // SAFETY: a new mapping, at an address that the kernel chooses.
+            let start = unsafe { mmap_anonymous(ptr::null_mut(), len, protection, flags) }.expect("mapped");
+            // SAFETY: the whole of that mapping. Huge pages would fill the gaps.
+            unsafe { madvise(start, len, Advice::LinuxNoHugepage) }.expect("advised");
+            for page in (0..pages).step_by(2) {
+                // SAFETY: within the mapping, which only this thread uses.
+                unsafe { start.cast::<u8>().add(page * PAGE_BYTES as usize).write_volatile(1) };
+            }
+            let addr = start as u64;
+            let map = Pagemap::open("self").expect("this process's own");
+            let found = map.populated(&(addr..addr + len as u64)).expect("scanned");
+            // SAFETY: mapped above, and not used after this.
+            unsafe { munmap(start, len) }.expect("unmapped");
+            assert!(found.windows(2).all(|two| two[0].addresses.end <= two[1].addresses.start), "{pages}");
+            assert_eq!(found.len(), if map.scans() { pages / 2 } else { 1 });
+        }
     }
 }
