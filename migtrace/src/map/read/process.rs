@@ -147,7 +147,7 @@ impl Reader {
             regions: Vec::new(),
             threads: threads::by_node(self.process.pid),
             sources: Sources { by_frame: 0, by_move_pages: 0, refused: None, ranges: self.frames.from, huge },
-            cells: Cells::default(),
+            cells: Cells::for_pages(self.resident_pages),
         }
     }
 
