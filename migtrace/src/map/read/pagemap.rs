@@ -40,11 +40,17 @@ pub(crate) enum Entry {
     Special,
 }
 
+/// The frame of a page in memory, unless the kernel hides it.
+#[inline]
+pub(crate) const fn present_frame(bits: u64) -> Option<u64> {
+    let pfn = bits & FRAME;
+    if bits & PRESENT != 0 && pfn != 0 { Some(pfn) } else { None }
+}
+
 impl Entry {
     pub(crate) const fn of(bits: u64) -> Self {
         if bits & PRESENT != 0 {
-            let pfn = bits & FRAME;
-            return Self::Present { pfn: if pfn == 0 { None } else { Some(pfn) } };
+            return Self::Present { pfn: present_frame(bits) };
         }
         // Without CAP_SYS_ADMIN the number is 0, as that of the first swap area.
         match bits & SWAP_TYPE {
