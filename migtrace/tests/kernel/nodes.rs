@@ -1,12 +1,20 @@
 //! Nodes in a trace: their counts against those of /sys, and what changes on them.
 
-use std::{fs, path::Path, thread, time::Duration};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::Stdio,
+    thread,
+    time::{Duration, Instant},
+};
 
 use migtrace::event::{Body, NodeChange, NodeFacts};
+use serde_json::Value;
 
 use crate::{
     hotplug::OfflineCpu,
-    recorder::Recorder,
+    recorder::{ChildGuard, Recorder, TIMEOUT},
     requirements::{self, needs},
     support::{Run, Script, migtrace, texts},
 };
@@ -61,9 +69,46 @@ fn counts_of_a_node_equal_those_of_sys() {
     let names = |row: &NodeFacts| row.tier.is_some_and(|tier| tiers.join(format!("memory_tier{tier}")).exists());
     assert!(!tiers.exists() || names(first), "{first:?}");
     let summary = migtrace().args(["summary", "--json"]).arg(&run.ended.trace).output().unwrap();
-    let json: serde_json::Value = serde_json::from_str(&texts(&summary).0).unwrap();
+    let json: Value = serde_json::from_str(&texts(&summary).0).unwrap();
     let node = json["nodes"].as_array().unwrap().iter().find(|node| node["nid"] == nid).unwrap();
     assert_eq!(node["last"]["numa_hit"], counts(last)[0]);
+    let top = migtrace().args(["top", "--batch", "--json", "--view", "nodes"]).arg(&run.ended.trace).output().unwrap();
+    let shown = row_of(&serde_json::from_str(&texts(&top).0).unwrap(), nid);
+    assert_eq!((&shown["HAS"], shown["FREE"].as_u64()), (&"memory only".into(), last.free_bytes), "{shown}");
+    assert!(shown["HIT/s"].as_f64().is_some_and(|rate| rate > 0.0), "{shown}");
+}
+
+/// Returns the row of a node in an update of `top --view nodes`.
+fn row_of(update: &Value, nid: i32) -> Value {
+    let rows = update["rows"].as_array().unwrap();
+    rows.iter().find(|row| row["NODE"] == nid).unwrap_or_else(|| panic!("no node {nid}: {update}")).clone()
+}
+
+#[test]
+fn top_shows_live_what_migrates_to_a_node() {
+    needs!(memory_only_node);
+    let nid = requirements::memory_only().unwrap();
+    let mut command = migtrace();
+    command.args(["top", "--batch", "--json", "--view", "nodes", "-d", "0.5"]);
+    let mut top = ChildGuard::start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()));
+    let mut updates = BufReader::new(top.0.stdout.take().unwrap())
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(&line.unwrap()).expect("a document on each line"));
+    // The first update comes once the probes are attached.
+    let first = row_of(&updates.next().unwrap(), nid);
+    let text = format!("anon seg {PAGES}p\nmap seg\nmbind seg bind 0\ntouch seg write\nmbind seg bind+move {nid}\n");
+    let script = Script::new(&text);
+    assert!(script.command().status().unwrap().success());
+    let moved = |row: &Value| row["IN"].as_u64().unwrap() - first["IN"].as_u64().unwrap();
+    let mut has_rate = false;
+    let began = Instant::now();
+    let shown = updates.map(|update| row_of(&update, nid)).find(|row| {
+        assert!(began.elapsed() < TIMEOUT, "{row}");
+        has_rate |= row["IN/s"].as_f64().is_some_and(|rate| rate > 0.0);
+        moved(row) >= PAGES && has_rate
+    });
+    let row = shown.unwrap();
+    assert_eq!((&row["HAS"], &row["CPUS"]), (&"memory only".into(), &"".into()), "{row}");
 }
 
 #[test]
