@@ -21,7 +21,7 @@ use crate::{
     filter,
     kernel_memory::copy_words,
     maps::{FOLIOS_UNDERWAY, THREADS, UNTRACED_FAULTS},
-    state::{FOREIGN, FaultStart, Increment, UNTRACED, WAITS},
+    state::{FOREIGN, FaultStart, Increment, ThreadState, UNTRACED, WAITS},
     thread,
 };
 
@@ -35,33 +35,38 @@ pub fn begin(ctx: &impl Args) {
     let unmet = filter::unmet(thread);
     let vma = ctx.arg(0);
     let mm = ctx.load::<u64>(vma, config!(vma_mm));
-    let mut owner = None;
+    // The three cases share no code: where they meet, the compiler would put all of their values on the stack.
     if unmet != 0 {
-        owner = owner::another(ctx, mm, thread);
-        if !owner.is_some_and(|owner| owner::meets(unmet, owner)) {
-            return;
+        match owner::another(ctx, mm, thread) {
+            Some(owner) if owner::meets(unmet, owner) => begin_in_memory_of(owner, ctx, mm, untraced_begins()),
+            _ => {}
         }
+        return;
     }
     // If the kernel has no memory for the state, the exit finds none and counts the fault as lost.
     let Some(state) = THREADS.of_current_or_new() else { return };
-    if unmet == 0 && state.own_mm != mm {
-        owner = owner::another(ctx, mm, thread);
-        if owner.is_none() {
-            state.own_mm = mm;
+    if state.own_mm != mm {
+        if let Some(owner) = owner::another(ctx, mm, thread) {
+            return begin_in_memory_of(owner, ctx, mm, FOREIGN);
         }
+        state.own_mm = mm;
     }
     let mapping = Mapping::of(ctx, vma);
-    let details = match owner {
-        None => {
-            mapping::see(ctx, thread, state, vma, mapping);
-            0
-        }
-        Some(owner) => {
-            owner::describe(owner, &mut state.fault_owner);
-            state.foreign_mm = mm;
-            if unmet == 0 { FOREIGN } else { untraced_begins() }
-        }
-    };
+    mapping::see(ctx, thread, state, vma, mapping);
+    store_start(ctx, state, mapping, mm, 0);
+}
+
+/// The fault is in the memory of another process.
+#[inline(always)]
+fn begin_in_memory_of(owner: u64, ctx: &impl Args, mm: u64, details: u16) {
+    let Some(state) = THREADS.of_current_or_new() else { return };
+    owner::describe(owner, &mut state.fault_owner);
+    state.foreign_mm = mm;
+    store_start(ctx, state, Mapping::of(ctx, ctx.arg(0)), mm, details);
+}
+
+#[inline(always)]
+fn store_start(ctx: &impl Args, state: &mut ThreadState, mapping: Mapping, mm: u64, details: u16) {
     let regs = ctx.arg(3);
     state.fault = FaultStart {
         start_ns: thread::now(),
