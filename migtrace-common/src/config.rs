@@ -134,7 +134,8 @@ pub struct Config {
     pub syscall_enter: SyscallEnterOffsets,
     pub syscall_exit: SyscallExitOffsets,
     pub page_fault: PageFaultOffsets,
-    pub pad_end: u32,
+    /// MOF_MISPLACED of the kernel's enum mof_reason; [`ABSENT`] without migrate-on-fault.
+    pub mof_misplaced: u32,
 }
 
 /// Maximum number of processes, and of cgroups, in a [`Filter`].

@@ -68,7 +68,7 @@ kinds! {
         HINTING = 5,
         COW = 6,
         HUGE = 7,
-        /// The page was being migrated: the fault waited for the end of it.
+        /// The page was being migrated: the fault waited for the end of it, or for the folio's lock.
         MIGRATION_WAIT = 8,
         /// A userfaultfd handled it.
         USERFAULT = 9,

@@ -22,6 +22,8 @@ pub const SECOND_TABLE: i32 = 1 << 24;
 pub const NO_MODE: u16 = u16::MAX;
 /// The time of a stage is unknown.
 pub const NO_TIME: u64 = u64::MAX;
+/// In [`Wait::migrate_reason`]: migrate-on-fault migrates the page, in the fault of that thread.
+pub const BY_LAZY_FAULT: i32 = -1;
 /// In [`Owner::pid`]: the owner is the process in the record's header.
 pub const OWNER_IS_ACTOR: u32 = u32::MAX;
 /// Longest text of a [`Phase`], in bytes.
@@ -127,14 +129,14 @@ records! {
 
     /// The migration that a fault waited for.
     pub struct Wait {
-        /// How long the page had been inaccessible when the fault began to wait for it.
+        /// How long the page had been inaccessible, or been migrating in a fault, when this fault began to wait for it.
         pub inaccessible_ns: u64,
         /// The thread that migrated it, and its process; 0 if no program saw the migration.
         pub tid: u32,
         pub pid: u32,
         /// Name of that thread, padded with zeroes.
         pub comm: [u8; 16],
-        /// The kernel's enum migrate_reason.
+        /// The kernel's enum migrate_reason, [`BY_LAZY_FAULT`] for migrate-on-fault.
         pub migrate_reason: i32,
         /// [`crate::kinds::RequestName`] of the syscall that it is nested in, 0 for none.
         pub request: u8,

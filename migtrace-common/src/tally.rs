@@ -3,6 +3,8 @@
 //!
 //! A key holds the same numbers as a record of the event, so that the same code decodes both.
 
+use crate::record::BY_LAZY_FAULT;
+
 /// Buckets of a distribution of times. Bucket 0 holds times below [`SHORTEST_NS`]. Each further bucket ends at twice
 /// the end of the one before; the last has no end.
 pub const TIME_BUCKETS: usize = 28;
@@ -23,29 +25,39 @@ pub const fn bucket_end_ns(bucket: usize) -> Option<u64> {
 }
 
 /// What a fault waited for, as [`TallyKey::request`]: the migration's migrate_reason, plus 1, in the low bits, and the
-/// [`crate::kinds::RequestName`] around it above them. 0 is a migration that no program saw, or a number too large.
+/// [`crate::kinds::RequestName`] around it above them. For [`BY_LAZY_FAULT`], all low bits are set. 0 is a migration
+/// that no program saw, or a number too large.
 #[must_use]
 #[inline(always)]
 pub const fn wait_code(migrate_reason: i32, request: u8) -> u8 {
-    if migrate_reason < 0 || migrate_reason >= WAIT_REASONS || request >= 8 {
+    if request >= 8 {
         return 0;
     }
-    (migrate_reason as u8 + 1) | (request << WAIT_REASON_BITS)
+    let reason = match migrate_reason {
+        BY_LAZY_FAULT => LAZY_FAULT_BITS,
+        0..WAIT_REASONS => migrate_reason as u8 + 1,
+        _ => return 0,
+    };
+    reason | (request << WAIT_REASON_BITS)
 }
 
 /// The migrate_reason and the [`crate::kinds::RequestName`] of a code; `None` for 0.
 #[must_use]
 pub const fn waited_for(code: u8) -> Option<(i32, u8)> {
-    match code & ((1 << WAIT_REASON_BITS) - 1) {
+    let request = code >> WAIT_REASON_BITS;
+    match code & LAZY_FAULT_BITS {
         0 => None,
-        reason => Some((reason as i32 - 1, code >> WAIT_REASON_BITS)),
+        LAZY_FAULT_BITS => Some((BY_LAZY_FAULT, request)),
+        reason => Some((reason as i32 - 1, request)),
     }
 }
 
 /// Bits of a migrate_reason in a code. Linux 6.18 has 10 reasons.
 const WAIT_REASON_BITS: u32 = 5;
-/// Reasons that fit, since one more value is for none.
-const WAIT_REASONS: i32 = (1 << WAIT_REASON_BITS) - 1;
+/// Those bits of [`BY_LAZY_FAULT`].
+const LAZY_FAULT_BITS: u8 = (1 << WAIT_REASON_BITS) - 1;
+/// Reasons that fit, since two more values are for none and for [`BY_LAZY_FAULT`].
+const WAIT_REASONS: i32 = (1 << WAIT_REASON_BITS) - 2;
 
 macro_rules! wire {
     ($($(#[$meta:meta])* pub struct $name:ident { $($body:tt)* })*) => {$(
@@ -128,12 +140,12 @@ mod tests {
 
     #[test]
     fn a_wait_code_holds_reason_and_syscall() {
-        for reason in 0..WAIT_REASONS {
+        for reason in BY_LAZY_FAULT..WAIT_REASONS {
             for request in 0..8 {
                 assert_eq!(waited_for(wait_code(reason, request)), Some((reason, request)));
             }
         }
-        for unknown in [wait_code(-1, 0), wait_code(WAIT_REASONS, 0), wait_code(0, 8)] {
+        for unknown in [wait_code(BY_LAZY_FAULT - 1, 0), wait_code(WAIT_REASONS, 0), wait_code(0, 8)] {
             assert_eq!(waited_for(unknown), None);
         }
     }

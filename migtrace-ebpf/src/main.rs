@@ -74,6 +74,9 @@ at_entry! {
     migration_entry_wait migration_entry_wait_kprobe(_ctx) => fault::wait();
     pmd_migration_entry_wait pmd_migration_entry_wait_kprobe(_ctx) => fault::wait();
     migration_entry_wait_huge migration_entry_wait_huge_kprobe(_ctx) => fault::wait();
+    folio_lock folio_lock_kprobe(ctx) => fault::wait_for_lock(&ctx);
+    folio_lock_or_retry folio_lock_or_retry_kprobe(ctx) => fault::wait_for_lock(&ctx);
+    folio_put_wait folio_put_wait_kprobe(ctx) => fault::wait_for_lock(&ctx);
     migrate_vma_setup migrate_vma_setup_kprobe(_ctx) => fault::classify(FaultClass::DEVICE);
     mpol_misplaced_entry mpol_misplaced_kprobe(ctx) => hinting_check::begin(&ctx);
     try_to_unmap_one try_to_unmap_one_kprobe(ctx) => lazy_mark::begin(&ctx);

@@ -29,6 +29,8 @@ pub struct ThreadState {
     pub mapping_end: u64,
     /// Start of task_numa_work(), 0 if the thread is not in it.
     pub scan_start_ns: u64,
+    /// The folio that migrate-on-fault copies to in the fault under way, 0 for none.
+    pub lazy_copy: u64,
     /// The page-table entry that a write found protected in the fault under way, 0 for none.
     pub protected_entry: u64,
     /// The address space that this thread last faulted in as a thread of its owner, 0 for none. It saves the lookup of
@@ -52,7 +54,7 @@ pub struct FaultStart {
     pub flags: u32,
     /// [`migtrace_common::kinds::FaultClass`].
     pub class: u16,
-    /// Bits: [`FOREIGN`], [`UNTRACED`], [`WAITS`].
+    /// Bits: [`FOREIGN`], [`UNTRACED`], [`WAITS`], [`IN_SWAP_CACHE`].
     pub details: u16,
 }
 
@@ -62,6 +64,8 @@ pub const FOREIGN: u16 = 1;
 pub const UNTRACED: u16 = 2;
 /// The fault waits for a migration that a program saw.
 pub const WAITS: u16 = 4;
+/// The folio whose lock the fault waits for is in the swap cache.
+pub const IN_SWAP_CACHE: u16 = 8;
 
 /// A placement syscall.
 #[repr(C)]

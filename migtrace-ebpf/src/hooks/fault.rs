@@ -10,6 +10,8 @@ use migtrace_common::{
 
 use super::{
     args::{Args, Returned},
+    folio::Folio,
+    lazy_migrate,
     mapping::{self, Mapping},
     owner, page_table, place,
 };
@@ -21,7 +23,7 @@ use crate::{
     filter,
     kernel_memory::copy_words,
     maps::{FOLIOS_UNDERWAY, THREADS, UNTRACED_FAULTS},
-    state::{FOREIGN, FaultStart, Increment, ThreadState, UNTRACED, WAITS},
+    state::{FOREIGN, FaultStart, IN_SWAP_CACHE, Increment, ThreadState, UNTRACED, WAITS},
     thread,
 };
 
@@ -136,9 +138,33 @@ pub fn wait() {
     if state.fault.start_ns == 0 {
         return;
     }
-    let Some(folio) = page_table::entry(state.fault.pgd, state.fault.addr).migrating() else { return };
-    let Some(underway) = FOLIOS_UNDERWAY.get_ptr(folio.0) else { return };
-    // SAFETY: the map's own memory. The folio stays in it while its page-table entries are migration entries.
+    if let Some(folio) = page_table::entry(state.fault.pgd, state.fault.addr).migrating() {
+        wait_for(state, folio);
+    }
+}
+
+/// The fault under way in this thread waits for the lock of a folio. It waits for a migration if a program saw one begin:
+/// the thread that migrates the folio has the lock from then on, until the folio is mapped again.
+#[inline(always)]
+pub fn wait_for_lock(ctx: &impl Args) {
+    if let Some(state) = THREADS.of_current()
+        && state.fault.start_ns != 0
+        // Up to 5.15 the argument can be another page than the folio's first one.
+        && wait_for(state, Folio(ctx.number(0)).head())
+    {
+        if FaultClass(state.fault.class as u8) == FaultClass::SWAP {
+            state.fault.details |= IN_SWAP_CACHE;
+        }
+        state.fault.class = FaultClass::MIGRATION_WAIT.0.into();
+    }
+}
+
+/// The fault waits for the migration of this folio. Returns whether a program saw that.
+#[inline(always)]
+fn wait_for(state: &mut ThreadState, folio: Folio) -> bool {
+    let Some(underway) = FOLIOS_UNDERWAY.get_ptr(folio.0) else { return false };
+    // SAFETY: the map's own memory. The folio stays in it while its page-table entries are migration entries, or while
+    // it is locked.
     let underway = unsafe { &*underway };
     state.fault_wait = Wait {
         inaccessible_ns: thread::now() - underway.start_ns,
@@ -151,6 +177,7 @@ pub fn wait() {
     };
     owner::put_comm(&mut state.fault_wait.comm, underway.comm);
     state.fault.details |= WAITS;
+    true
 }
 
 /// handle_mm_fault() returned.
@@ -158,12 +185,19 @@ pub fn wait() {
 pub fn end(ctx: &impl Returned) {
     let thread = thread::current();
     let is_traced = filter::wants_thread(thread);
-    // A start that stays on an excluded CPU does no harm: the next fault overwrites it.
-    if !filter::wants_here() || (!is_traced && !is_for_owner()) {
+    if !is_traced && !is_for_owner() {
         return FAULT.filtered();
     }
+    let is_here = filter::wants_here();
     let event = Event { program: FAULT, thread, ts_ns: thread::now() };
-    let Some(state) = THREADS.of_current() else { return FAULT.lost_start() };
+    let Some(state) = THREADS.of_current() else {
+        return if is_here { FAULT.lost_start() } else { FAULT.filtered() };
+    };
+    lazy_migrate::fault_ends(state);
+    // A start that stays on an excluded CPU does no harm: the next fault overwrites it.
+    if !is_here {
+        return FAULT.filtered();
+    }
     let start = state.fault;
     state.fault.start_ns = 0;
     if start.start_ns == 0 {

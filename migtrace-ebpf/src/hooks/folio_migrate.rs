@@ -21,7 +21,7 @@ use migtrace_common::{
 use super::{
     args::{Args, Returned},
     folio::Folio,
-    owner, page_table,
+    lazy_migrate, owner, page_table,
     place::{self, PAGE},
 };
 use crate::{
@@ -134,8 +134,8 @@ fn unmapped(batch: &mut BatchStart, addr: u64) {
 
 /// move_to_new_folio() begins: the copy, and the replacement in the page cache or swap cache.
 #[inline(always)]
-pub fn copy_begin(ctx: &impl StackIdContext) {
-    let Some(batch) = batch_underway() else { return };
+pub fn copy_begin(ctx: &impl Args) {
+    let Some(batch) = batch_underway() else { return lazy_migrate::copy_begin(ctx) };
     flush_migrated(AT_COPY, ctx, thread::current(), batch);
     batch.copy_start_ns = thread::now();
 }

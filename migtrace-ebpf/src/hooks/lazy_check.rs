@@ -3,7 +3,7 @@
 use aya_ebpf::programs::TracePointContext;
 use migtrace_common::{counters::Probe, kinds::CheckPath, record::Check};
 
-use super::{args::field, check, fault};
+use super::{args::field, check, fault, lazy_migrate};
 use crate::{account::Program, config::config, event::Event};
 
 /// The program that counts these checks.
@@ -12,13 +12,18 @@ const CHECK: Program = Program::new(Probe::Check, 0);
 /// mof:mof_check.
 #[inline(always)]
 pub fn check(ctx: &TracePointContext) {
+    let reason: i32 = field(ctx, config!(mof_check.reason));
+    // Before the filter, which may want those that wait and not this one.
+    if reason as u32 == config!(mof_misplaced) {
+        lazy_migrate::begin(field(ctx, config!(mof_check.pfn)));
+    }
     let Some(event) = Event::in_fault(CHECK) else { return };
     let addr = field(ctx, config!(mof_check.address));
     let (src_nid, dst_nid) = (field(ctx, config!(mof_check.src_nid)), field(ctx, config!(mof_check.dst_nid)));
     if !event.passes(check::wants(addr, src_nid, dst_nid)) {
         return;
     }
-    let (order, reason): (u32, i32) = (field(ctx, config!(mof_check.order)), field(ctx, config!(mof_check.reason)));
+    let order: u32 = field(ctx, config!(mof_check.order));
     if !event.admit(|| check::increment(CheckPath::LAZY_FAULT, reason, src_nid, dst_nid, order)) {
         return;
     }

@@ -1,22 +1,75 @@
 //! Migrations by migrate-on-fault, in the page fault that touched a marked page: mof:mof_migrate.
+//!
+//! The fault has the lock of the folio from before the check, and then that of the copy until it has mapped it. Another
+//! thread that touches the page meanwhile waits for one of these locks. So both folios are known as under way.
 
 use aya_ebpf::programs::TracePointContext;
 use migtrace_common::{
     counters::Probe,
     kinds::{MigratePath, RecordKind},
-    record::{Migrate, NO_TIME},
+    record::{BY_LAZY_FAULT, Migrate, NO_TIME},
     tally::TallyKey,
 };
 
-use super::{args::field, fault, request};
-use crate::{account::Program, config::config, event::Event, filter, state::Increment};
+use super::{
+    args::{Args, field},
+    fault,
+    folio::Folio,
+    request,
+};
+use crate::{
+    account::Program,
+    config::config,
+    event::Event,
+    filter,
+    maps::{FOLIOS_UNDERWAY, THREADS},
+    state::{FolioUnderway, Increment, ThreadState},
+    thread,
+};
 
 /// The program that counts these migrations.
 const MIGRATE: Program = Program::new(Probe::LazyMigrate, 0);
 
+/// mof:mof_check found the folio of this frame misplaced: its migration begins.
+#[inline(always)]
+pub fn begin(pfn: u64) {
+    if let Some(folio) = Folio::of_pfn(pfn) {
+        let underway =
+            FolioUnderway { start_ns: thread::now(), ..FolioUnderway::of_batch(thread::current(), BY_LAZY_FAULT, 0) };
+        let _ = FOLIOS_UNDERWAY.insert(&folio.0, &underway, 0);
+    }
+}
+
+/// move_to_new_folio(new, old, mode) begins outside of batches. The kernel calls it again if the old folio has other
+/// references. The new folio takes the old one's place in the swap cache before it has a record.
+#[inline(always)]
+pub fn copy_begin(ctx: &impl Args) {
+    let Some(state) = THREADS.of_current() else { return };
+    let Some(underway) = FOLIOS_UNDERWAY.get_ptr(ctx.number(1)) else { return };
+    // Only the end of a recorded fault forgets it.
+    if state.fault.start_ns == 0 {
+        return;
+    }
+    state.lazy_copy = ctx.number(0);
+    // SAFETY: the map's own memory; the folio is locked, so one thread at a time migrates it.
+    let _ = FOLIOS_UNDERWAY.insert(&state.lazy_copy, unsafe { &*underway }, 0);
+}
+
+/// The fault in which a folio may have migrated ends: the folio is mapped, and its lock free.
+#[inline(always)]
+pub fn fault_ends(state: &mut ThreadState) {
+    if state.lazy_copy != 0 {
+        let _ = FOLIOS_UNDERWAY.remove(state.lazy_copy);
+        state.lazy_copy = 0;
+    }
+}
+
 /// mof:mof_migrate.
 #[inline(always)]
 pub fn migrate(ctx: &TracePointContext) {
+    if let Some(old) = Folio::of_pfn(field(ctx, config!(mof_migrate.old_pfn))) {
+        let _ = FOLIOS_UNDERWAY.remove(old.0);
+    }
     let Some(event) = Event::in_fault(MIGRATE) else { return };
     let addr = field(ctx, config!(mof_migrate.address));
     let latency_ns: u64 = field(ctx, config!(mof_migrate.latency_ns));

@@ -21,7 +21,7 @@ use crate::{
     emit, filter,
     kernel_memory::{copy_words, read_kernel},
     maps::{COLLAPSES, Collapse, HUGE_PAGES, NO_COLLAPSE, THREADS},
-    state::{FOREIGN, FaultStart, ThreadState},
+    state::{FOREIGN, FaultStart, IN_SWAP_CACHE, ThreadState},
     thread,
 };
 
@@ -64,7 +64,7 @@ impl Change {
 pub fn after_fault(ctx: &impl StackIdContext, state: &mut ThreadState, start: &FaultStart) {
     let protected = state.protected_entry;
     state.protected_entry = 0;
-    let class = FaultClass(start.class as u8);
+    let class = FaultClass(if start.details & IN_SWAP_CACHE == 0 { start.class as u8 } else { FaultClass::SWAP.0 });
     if class != FaultClass::COW && class != FaultClass::SWAP {
         return;
     }

@@ -62,7 +62,7 @@ impl Sort {
                     result: handled.then(|| names.fault_result(bits)),
                     cpu_nid: from,
                     nid: to,
-                    wait_cause: waited_for.map(|(reason, request)| names.cause(reason, enums::cause_of_call(request))),
+                    wait_cause: waited_for.map(|(reason, request)| enums::wait_cause(reason, request, names)),
                 }
             }
             RecordKind::CHECK => {
@@ -94,7 +94,7 @@ impl Sort {
 
 #[cfg(test)]
 mod tests {
-    use migtrace_common::{kinds::RequestName, tally::wait_code};
+    use migtrace_common::{kinds::RequestName, record::BY_LAZY_FAULT, tally::wait_code};
 
     use super::*;
     use crate::decode::names;
@@ -132,6 +132,8 @@ mod tests {
         let in_move_pages = wait_code(3, RequestName::MOVE_PAGES.0);
         let migration_wait = Some(FaultClass::MigrationWait);
         assert_eq!(wait(ClassNumber::MIGRATION_WAIT, in_move_pages), (migration_wait, Some(Cause::MovePages)));
+        let lazily = wait_code(BY_LAZY_FAULT, 0);
+        assert_eq!(wait(ClassNumber::MIGRATION_WAIT, lazily), (migration_wait, Some(Cause::LazyFault)));
         assert_eq!(wait(ClassNumber::MIGRATION_WAIT, 0), (migration_wait, None));
         assert_eq!(wait(ClassNumber::ANON, in_move_pages), (Some(FaultClass::Anon), None));
         let checked_elsewhere = TallyKey {

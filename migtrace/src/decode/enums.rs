@@ -1,6 +1,9 @@
 //! Kernel enum values as enums of [`crate::event`], by one rule for records and counts.
 
-use migtrace_common::kinds::{self, RequestName as RequestKind};
+use migtrace_common::{
+    kinds::{self, RequestName as RequestKind},
+    record::BY_LAZY_FAULT,
+};
 
 use super::names::Names;
 use crate::event::{Cause, FaultClass, Outcome, PLACED_OR_DEFERRED, Reason, Verdict};
@@ -65,6 +68,14 @@ pub(crate) fn cause(path: kinds::MigratePath, migrate_reason: i32, request: u8, 
         kinds::MigratePath::LAZY_FAULT => Some(Cause::LazyFault),
         kinds::MigratePath::DIRECT => Some(names.cause(migrate_reason, cause_of_call(request))),
         kinds::MigratePath(_) => None,
+    }
+}
+
+/// Cause of the migration that a fault waited for.
+pub(crate) fn wait_cause(migrate_reason: i32, request: u8, names: &Names) -> Cause {
+    match migrate_reason {
+        BY_LAZY_FAULT => Cause::LazyFault,
+        reason => names.cause(reason, cause_of_call(request)),
     }
 }
 

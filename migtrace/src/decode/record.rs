@@ -13,7 +13,7 @@ use thiserror::Error;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 use super::{
-    enums::{cause, cause_of_call, fault_class, marked, verdict},
+    enums::{cause, cause_of_call, fault_class, marked, verdict, wait_cause},
     mempolicy,
     names::Names,
 };
@@ -153,7 +153,7 @@ fn place(r: &record::Place) -> Result<Body, DecodeError> {
 fn wait(r: &record::Wait, names: &Names) -> Option<Box<Wait>> {
     (r.tid != 0).then(|| {
         Box::new(Wait {
-            cause: names.cause(r.migrate_reason, cause_of_call(r.request)),
+            cause: wait_cause(r.migrate_reason, r.request, names),
             pid: r.pid,
             tid: r.tid,
             comm: Comm::from_bytes(r.comm),

@@ -33,7 +33,7 @@ pub struct Wait {
     pub tid: u32,
     /// Name of that thread.
     pub comm: Comm,
-    /// How long the page had been inaccessible when the fault began to wait.
+    /// How long the page had been inaccessible when the fault began to wait; of a lazy migration, how long ago it began.
     pub inaccessible_ns: u64,
 }
 

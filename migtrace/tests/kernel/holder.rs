@@ -85,11 +85,21 @@ pub(crate) fn nodes_of(pid: u32, pages: &[u64]) -> Vec<i32> {
 pub(crate) fn move_pages(pid: u32, pages: &[u64], node: i32) -> Vec<i32> {
     /// Of linux/mempolicy.h.
     const MPOL_MF_MOVE: i32 = 1 << 1;
+    move_pages_with(MPOL_MF_MOVE, pid, pages, node)
+}
+
+/// The same, also for pages that several processes or mappings have.
+pub(crate) fn move_shared_pages(pid: u32, pages: &[u64], node: i32) -> Vec<i32> {
+    const MPOL_MF_MOVE_ALL: i32 = 1 << 2;
+    move_pages_with(MPOL_MF_MOVE_ALL, pid, pages, node)
+}
+
+fn move_pages_with(flags: i32, pid: u32, pages: &[u64], node: i32) -> Vec<i32> {
     let (nodes, mut status) = (vec![node; pages.len()], vec![i32::MIN; pages.len()]);
     let (addresses, count) = (pages.as_ptr(), pages.len());
     // SAFETY: the kernel reads and writes `count` entries, the length of all three.
     let ret = unsafe {
-        libc::syscall(libc::SYS_move_pages, pid, count, addresses, nodes.as_ptr(), status.as_mut_ptr(), MPOL_MF_MOVE)
+        libc::syscall(libc::SYS_move_pages, pid, count, addresses, nodes.as_ptr(), status.as_mut_ptr(), flags)
     };
     assert!(ret >= 0, "move_pages: {}", std::io::Error::last_os_error());
     status

@@ -20,6 +20,8 @@ pub(crate) struct FtraceInstance(PathBuf);
 pub(crate) struct TraceEvent {
     /// The thread in which the event happened.
     pub(crate) tid: u32,
+    /// CLOCK_BOOTTIME, in whole microseconds.
+    pub(crate) ts_us: u64,
     pub(crate) event: String,
     pub(crate) fields: BTreeMap<String, String>,
 }
@@ -31,6 +33,7 @@ impl FtraceInstance {
         let name = format!("migtrace-test-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let instance = Self(Path::new(INSTANCES).join(name));
         fs::create_dir(&instance.0).unwrap();
+        fs::write(instance.0.join("trace_clock"), "boot").unwrap();
         for event in events {
             fs::write(instance.0.join("events").join(event).join("enable"), "1").unwrap();
         }
@@ -61,11 +64,13 @@ impl Drop for FtraceInstance {
 fn parse(line: &str) -> Option<TraceEvent> {
     let (task, rest) = line.split_once(" [")?;
     let (_, tid) = task.trim_end().rsplit_once('-')?;
-    let (_, rest) = rest.split_once(": ")?;
+    let (before, rest) = rest.split_once(": ")?;
+    let (seconds, micros) = before.rsplit(' ').next()?.split_once('.')?;
+    let ts_us = seconds.parse::<u64>().ok()? * 1_000_000 + micros.parse::<u64>().ok()?;
     let (event, fields) = rest.split_once(": ")?;
     let fields = fields.split(' ').filter_map(|field| field.split_once('='));
     let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    Some(TraceEvent { tid: tid.parse().ok()?, event: event.trim().to_owned(), fields })
+    Some(TraceEvent { tid: tid.parse().ok()?, ts_us, event: event.trim().to_owned(), fields })
 }
 
 impl TraceEvent {

@@ -61,6 +61,11 @@ pub(crate) fn huge_pages() -> Option<&'static str> {
     lacks("transparent huge pages", enabled.contains("[madvise]") || enabled.contains("[always]"))
 }
 
+/// A function that page faults call to wait for the lock of shared memory. Before Linux 6.4, compilers inline it.
+pub(crate) fn lock_of_shared_memory() -> Option<&'static str> {
+    lacks("a call for the lock of shared memory", kernel() >= (6, 4))
+}
+
 /// MADV_COLLAPSE.
 pub(crate) fn collapse() -> Option<&'static str> {
     lacks("MADV_COLLAPSE", kernel() >= (6, 1))

@@ -166,7 +166,7 @@ pub(crate) fn workload(advice: i32) -> ! {
     exit(0);
 }
 
-fn gettid() -> i32 {
+pub(crate) fn gettid() -> i32 {
     // SAFETY: no preconditions.
     unsafe { libc::gettid() }
 }

@@ -306,7 +306,11 @@ impl CallCounter {
         calls
     }
 
-    /// The name of its trace event.
+    pub(crate) fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// The name of its trace event, with its group.
     pub(crate) fn event(&self) -> String {
         format!("kprobes/{}", self.0)
     }

@@ -122,6 +122,7 @@ pub fn offsets(kernel: &Kernel) -> Result<Offsets, Unsupported> {
         mof_check: events.of("trace_event_raw_mof_check", MofCheckOffsets::resolve),
         mof_unmap: events.of("trace_event_raw_mof_unmap", MofUnmapOffsets::resolve),
         mof_migrate: events.of("trace_event_raw_mof_migrate", MofMigrateOffsets::resolve),
+        mof_misplaced: enumerator(kernel, "mof_reason", "MOF_MISPLACED").unwrap_or(ABSENT),
         mof_lazy: events.of("trace_event_raw_mof_lazy", MofLazyOffsets::resolve),
         mm_migrate_pages: events.of("trace_event_raw_mm_migrate_pages", MigratePagesOffsets::resolve),
         syscall_enter: events.of("syscall_trace_enter", SyscallEnterOffsets::resolve),

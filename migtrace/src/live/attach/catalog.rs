@@ -179,6 +179,9 @@ pub const CATALOG: &[Capability] = &[
         "migration_entry_wait_huge_kprobe",
         &["migration_entry_wait_huge"]
     ),
+    at_start!(Fault, ValuesOf("class"), "folio_lock", "folio_lock_kprobe", FOLIO_LOCK),
+    at_start!(Fault, ValuesOf("class"), "folio_lock_or_retry", "folio_lock_or_retry_kprobe", FOLIO_LOCK_OR_RETRY),
+    at_start!(Fault, ValuesOf("class"), "folio_put_wait", "folio_put_wait_kprobe", &["folio_put_wait_locked"]),
     at_start!(Fault, ValuesOf("class"), "migrate_vma_setup", "migrate_vma_setup_kprobe", &["migrate_vma_setup"]),
     mof!(Check, "mof_check"),
     mof!(LazyMigrate, "mof_migrate"),
@@ -415,6 +418,11 @@ pub const CATALOG: &[Capability] = &[
 ];
 
 const COLLAPSE: &[&str] = &["collapse_huge_page"];
+// Where faults wait for a folio's lock: of shared memory, and in the swap cache. All end in folio_wait_bit_common(), to
+// which the kernel attaches no program: it is inline, and so notrace. filemap_fault(), and up to 6.3 the lookup of shared
+// memory, call it without a function between. The names up to 5.15 come second.
+const FOLIO_LOCK: &[&str] = &["__folio_lock", "__lock_page"];
+const FOLIO_LOCK_OR_RETRY: &[&str] = &["__folio_lock_or_retry", "__lock_page_or_retry"];
 /// khugepaged_scan_pmd() up to 6.0.
 const COLLAPSE_SCAN: &[&str] = &["hpage_collapse_scan_pmd", "khugepaged_scan_pmd"];
 const FILL: &[&str] = &["mfill_atomic_install_pte"];
