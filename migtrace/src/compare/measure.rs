@@ -84,7 +84,7 @@ impl Measure {
             failed_pages: add(work.failed_in_request_pages(run), failed_in_faults)
                 .filter(|_| has_requests)
                 .map(|n| n + refused),
-            gone_pages: seen.map(|f| f.gone_total_pages() - f.gone(Gone::Exited)),
+            gone_pages: seen.map(|f| f.gone(Gone::SwappedOut) + f.gone(Gone::Unmapped)),
             untouched_pages: seen.map(Funnel::never_touched_pages),
             request_ns: has_requests.then(|| work.request_ns(run)),
             longest_request_ns: work.requests.iter().filter_map(|&i| run.events[i].latency_ns()).max(),

@@ -2,16 +2,20 @@
 //! marked = migrated + already placed + failed + gone + untouched.
 
 use std::{
+    env,
     io::{BufRead, BufReader},
-    process::Stdio,
+    process::{Stdio, exit},
+    ptr,
 };
 
 use migtrace::model::lazy::{fate::Gone, funnel::Funnel};
 
 use crate::{
+    attribution::{self, WORKLOAD, workload_argv},
     recorder::{ChildGuard, Recorder},
     requirements::needs,
     support::{PAGES, Run, Script, WRITTEN_ON_1, record},
+    waits_for_locks,
 };
 
 /// Returns the funnel of all marks in a recording. Asserts that nothing is lost and that the funnel balances.
@@ -61,6 +65,58 @@ fn funnel_of_a_range_that_is_unmapped_half_way() {
     needs!(migrate_on_fault);
     assert_eq!(counts(&funnel_after("touch seg 0 4p read\nunmap seg\n")), [4, 0, 0, 4, 0]);
 }
+
+#[test]
+fn funnel_of_an_unmapped_range_whose_process_is_still_running() {
+    needs!(migrate_on_fault);
+    let script = Script::new(&format!(
+        "{WRITTEN_ON_1}mbind seg bind+move+lazy 2\ntouch seg 0 2p read\nunmap seg\npid\nsnooze 600\n"
+    ));
+    let of_recording = |options: &[&str]| {
+        let recorder = Recorder::attached(options);
+        let mut memtoy = ChildGuard::start(script.command().stdout(Stdio::piped()));
+        let lines = BufReader::new(memtoy.0.stdout.take().unwrap()).lines();
+        assert!(lines.map_while(Result::ok).any(|line| line.contains("pid = ")));
+        recorder.signal(libc::SIGINT);
+        recorder.finish()
+    };
+    let run = of_recording(&["--places"]);
+    let f = funnel(&run);
+    assert_eq!((counts(&f), f.gone(Gone::UnmappedRange)), ([2, 0, 0, PAGES - 2, 0], PAGES - 2), "{:#?}", run.places());
+    let log = run.log();
+    assert!(log.contains("6 gone (6 unmapped before any touch) + 0 untouched; the funnel balances"), "{log}");
+    // Without changes of place, no event shows that the range is unmapped.
+    assert_eq!(counts(&funnel(&of_recording(&[]))), [2, 0, 0, 0, PAGES - 2]);
+}
+
+#[test]
+fn funnel_of_marked_pages_that_mremap_moves() {
+    needs!(migrate_on_fault);
+    if env::var_os(WORKLOAD).is_some() {
+        let segment = attribution::map(2 * LEN, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1);
+        let (moved, kept) = (segment, segment + LEN);
+        for page in (segment..segment + 2 * LEN).step_by(4096) {
+            // SAFETY: mapped, and no reference to it exists.
+            unsafe { ptr::write_volatile(page as *mut u8, 1) };
+        }
+        waits_for_locks::mark(segment, 2 * LEN, 2);
+        let to = attribution::map(LEN, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1);
+        let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+        // SAFETY: both ranges are mappings of this workload.
+        assert_eq!(unsafe { libc::mremap(moved as *mut _, LEN, LEN, flags, to) } as usize, to);
+        // SAFETY: mapped by the call before.
+        unsafe { ptr::read_volatile(to as *const u8) };
+        // SAFETY: a mapping of this workload that nothing uses.
+        assert_eq!(unsafe { libc::munmap(kept as *mut _, LEN) }, 0);
+        exit(0);
+    }
+    let argv = workload_argv("funnel::funnel_of_marked_pages_that_mremap_moves");
+    let f = funnel(&Recorder::start(&["--places"], &argv).finish());
+    assert_eq!((counts(&f)[0], f.gone(Gone::UnmappedRange), f.gone(Gone::Exited)), (1, PAGES, PAGES - 1), "{f:?}");
+}
+
+/// Bytes of the range that mremap(2) moves.
+const LEN: usize = PAGES as usize * 4096;
 
 #[test]
 fn funnel_of_a_range_that_is_unmapped_and_mapped_again() {

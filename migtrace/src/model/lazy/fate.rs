@@ -39,6 +39,8 @@ pub enum Gone {
     SwappedOut,
     /// Another page was found at its address: the range was unmapped or its contents were discarded.
     Unmapped,
+    /// Its range was unmapped, by an event of its own (kind `place`).
+    UnmappedRange,
 }
 
 impl Gone {
@@ -49,6 +51,7 @@ impl Gone {
             Self::Exited => "with their process",
             Self::SwappedOut => "swapped out",
             Self::Unmapped => "unmapped",
+            Self::UnmappedRange => "unmapped before any touch",
         }
     }
 }

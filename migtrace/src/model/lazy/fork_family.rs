@@ -32,6 +32,11 @@ impl ForkFamilies {
         }
     }
 
+    /// Whether another process may have the same pages.
+    pub(crate) fn shares(&self, pid: u32) -> bool {
+        self.of.get(&pid).and_then(|root| self.families.get(root)).is_some_and(|family| family.alive > 1)
+    }
+
     /// Records that a process dropped its address space. Returns the processes whose pages are not shared any more.
     pub(crate) fn leave(&mut self, pid: u32, owns: bool) -> Vec<u32> {
         let Some(root) = self.of.remove(&pid) else { return vec![pid] };
@@ -56,6 +61,7 @@ mod tests {
         let mut families = ForkFamilies::default();
         assert_eq!(families.leave(1, true), [1], "without children");
         families.fork(2, 3, true);
+        assert!(families.shares(2) && families.shares(3) && !families.shares(1));
         families.fork(3, 4, false);
         assert_eq!(families.leave(2, true), [] as [u32; 0]);
         assert_eq!(families.leave(3, false), [] as [u32; 0]);

@@ -122,10 +122,10 @@ impl Funnel {
         self.gone_pages.get(&how).copied().unwrap_or(0)
     }
 
-    /// Pages never touched: those still in memory, and those that went away with their process.
+    /// Pages never touched: those still in memory, and those that went away with their process or their range.
     #[must_use]
     pub fn never_touched_pages(&self) -> u64 {
-        self.untouched_pages + self.gone(Gone::Exited)
+        self.untouched_pages + self.gone(Gone::Exited) + self.gone(Gone::UnmappedRange)
     }
 
     /// Pages whose fate is known.

@@ -1,6 +1,9 @@
 //! Marked pages whose fate is open, indexed by frame, address and process.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use hashbrown::HashMap;
 
@@ -77,6 +80,28 @@ impl MarkedPages {
         let (&(_, start), &n) = self.by_addr.range((pid, 0)..=(pid, page_start(addr))).next_back()?;
         let marked = self.list.get(&n)?;
         (addr < start.saturating_add(marked.pages * PAGE_BYTES)).then_some(n)
+    }
+
+    /// The open marks whose folios are in these addresses as a whole, by address.
+    pub(crate) fn in_range(&self, pid: u32, range: &Range<u64>) -> Vec<u64> {
+        let starting = self.by_addr.range((pid, range.start)..(pid, range.end));
+        let ends = |start: u64, n: &u64| Some(start + self.list.get(n)?.pages * PAGE_BYTES);
+        let whole = starting.filter(|&(&(_, start), n)| ends(start, n).is_some_and(|end| end <= range.end));
+        whole.map(|(_, &n)| n).collect()
+    }
+
+    /// Records that open marks are at other addresses now: `marks` were in a range that began at `from` and is at `to`.
+    pub(crate) fn remap(&mut self, marks: &[u64], from: u64, to: u64) {
+        for n in marks {
+            if let Some(marked) = self.list.get_mut(n)
+                && let Some(addr) = marked.addr
+            {
+                self.by_addr.remove(&(marked.pid, page_start(addr)));
+                let addr = addr.wrapping_sub(from).wrapping_add(to);
+                marked.addr = Some(addr);
+                self.by_addr.insert((marked.pid, page_start(addr)), *n);
+            }
+        }
     }
 
     /// All open marks of a process, in the order of marking.

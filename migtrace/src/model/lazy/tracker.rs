@@ -16,6 +16,8 @@ use crate::event::{
 };
 use crate::model::{address::folio_start, frame_index::FrameIndex, measure::folio_pages};
 
+mod places;
+
 /// Limits of what is tracked.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -92,7 +94,8 @@ impl LazyTracker {
             Body::Request(request) => self.requests.end(number, event, request, &mut self.marks),
             Body::Task(task) => self.task(event, task),
             Body::Loss(loss) => self.loss(loss),
-            Body::Batch(_) | Body::Region(_) | Body::Place(_) | Body::Phase(_) | Body::Node(_) | Body::Census(_) => {}
+            Body::Place(place) => self.place(event, place),
+            Body::Batch(_) | Body::Region(_) | Body::Phase(_) | Body::Node(_) | Body::Census(_) => {}
         }
     }
 
