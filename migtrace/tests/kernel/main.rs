@@ -40,6 +40,7 @@ mod task_events;
 mod top;
 mod waits;
 mod waits_beside;
+mod waits_by_clock;
 mod waits_for_locks;
 mod workloads;
 mod zz_cgroup_v1;

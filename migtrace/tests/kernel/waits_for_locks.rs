@@ -205,7 +205,7 @@ fn touch_marked_pages() -> ! {
     exit(0);
 }
 
-/// Moves pages of shared memory to and fro. Each reader has a mapping of its own, which it drops again and again.
+/// Moves pages of shared memory back and forth. Each reader has a mapping of its own, which it drops again and again.
 fn touch_moved_pages() -> ! {
     let len = SHARED_PAGES * PAGE as usize;
     // SAFETY: the name ends with a zero.
