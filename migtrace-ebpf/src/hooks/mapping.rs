@@ -45,9 +45,8 @@ impl Mapping {
         // with a pointer ("bitwise operator |= on pointer prohibited").
         let anon = opaque(ops == 0);
         let file: u64 = if anon { 0 } else { ctx.load(vma, config!(vma_vm_file)) };
-        let is_shmem = || {
-            ops == config!(shmem_vm_ops[0]) || ops == config!(shmem_vm_ops[1]) || ops == config!(shmem_vm_ops[2])
-        };
+        let is_shmem =
+            || ops == config!(shmem_vm_ops[0]) || ops == config!(shmem_vm_ops[1]) || ops == config!(shmem_vm_ops[2]);
         Self { anon, shmem: !anon && is_shmem(), has_file: opaque(file != 0), file }
     }
 
