@@ -84,6 +84,9 @@ pub struct Config {
     pub pmc_len: u32,
     /// Nonzero: changes of place that are no migration are recorded.
     pub places: u32,
+    /// What a collapse returns if it made a huge page.
+    pub collapse_succeeds: u32,
+    pub pad_collapse: u32,
     /// Offset of `mm` in `struct userfaultfd_ctx`.
     pub userfault_mm: u32,
     pub vma_start: u32,

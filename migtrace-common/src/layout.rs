@@ -32,7 +32,7 @@ const _: () = assert!(size_of::<TallyKey>() == 16 && size_of::<Tally>() == (3 + 
 const _: () = assert!(size_of::<ProcessKey>() == 16 && size_of::<ProcessTally>() == 12 * 8);
 // No padding: the collector writes the bytes to the programs' memory unchanged.
 const _: () = assert!(
-    size_of::<Config>() == 7 * 8 + (11 + 36 + 1 + 4 + 6 + 10 + 5 + 9 + 4 + 5 + 1 + 1 + 3 + 12) * 4
+    size_of::<Config>() == 7 * 8 + (11 + 36 + 1 + 4 + 6 + 10 + 5 + 9 + 4 + 5 + 1 + 1 + 3 + 14) * 4
         && align_of::<Config>() == 8
 );
 const _: () = assert!(

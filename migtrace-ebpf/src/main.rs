@@ -122,8 +122,8 @@ at_exit! {
     migrate_pages_exit migrate_pages_kretprobe(ctx) => batch::end(&ctx);
     cpuset_migrate_exit cpuset_migrate_kretprobe(_ctx) => request::end_cpuset();
     task_numa_work_exit task_numa_work_kretprobe(_ctx) => task::end_scan();
-    collapse_exit collapse_kretprobe(_ctx) => place::collapse_end(Walk::Helper);
-    collapse_by_loop_exit collapse_by_loop_kretprobe(_ctx) => place::collapse_end(Walk::Loop);
+    collapse_exit collapse_kretprobe(ctx) => place::collapse_end(&ctx, Walk::Helper);
+    collapse_by_loop_exit collapse_by_loop_kretprobe(ctx) => place::collapse_end(&ctx, Walk::Loop);
 }
 
 /// Programs at the end of functions that also read the arguments, which a `kretprobe` cannot.

@@ -2,6 +2,7 @@
 
 use aya_ebpf::{
     EbpfContext,
+    helpers::generated::bpf_get_func_ret,
     programs::{
         BtfTracePointContext, FEntryContext, FExitContext, ProbeContext, RetProbeContext, TracePointContext,
         tracing::StackIdContext,
@@ -34,6 +35,9 @@ pub trait Args: StackIdContext {
 pub trait Returned: StackIdContext {
     /// What the function, which has `args` arguments, returned.
     fn ret(&self, args: usize) -> u64;
+
+    /// The same of a function whose number of arguments changed. A trampoline shows it since Linux 5.17.
+    fn ret_of_any(&self) -> u64;
 }
 
 macro_rules! typed_args {
@@ -73,11 +77,24 @@ impl Returned for FExitContext {
     fn ret(&self, args: usize) -> u64 {
         self.arg(args)
     }
+
+    #[inline(always)]
+    fn ret_of_any(&self) -> u64 {
+        let mut value = 0;
+        // SAFETY: writes a number, to a variable that lives until the helper returns.
+        unsafe { bpf_get_func_ret(self.as_ptr(), &raw mut value) };
+        value
+    }
 }
 
 impl Returned for RetProbeContext {
     #[inline(always)]
     fn ret(&self, _args: usize) -> u64 {
+        self.ret()
+    }
+
+    #[inline(always)]
+    fn ret_of_any(&self) -> u64 {
         self.ret()
     }
 }

@@ -317,15 +317,19 @@ extern "C" fn see_page(page: u64, rounds: *const Rounds) -> i64 {
     0
 }
 
-/// The function returned: records each run of pages if they are one huge page now.
+/// The function returned: records each run of pages if they are one huge page now, by this collapse. Another one may have
+/// come first while this waited for the mmap lock.
 #[inline(always)]
-pub fn collapse_end(walk: Walk) {
+pub fn collapse_end(ctx: &impl Returned, walk: Walk) {
     let thread = thread::current();
     let Some(entry) = COLLAPSES.get_ptr_mut(thread.tid) else { return };
     // SAFETY: the map's own memory; the entry is this thread's.
     let collapse = unsafe { &mut *entry };
     let huge = page_table::entry(collapse.pgd, collapse.addr);
-    if huge.is_present() && huge.shift == 21 {
+    let succeeds = config!(collapse_succeeds);
+    // Kernels without the helpers return nothing.
+    let has_succeeded = walk == Walk::Loop || succeeds == ABSENT || ctx.ret_of_any() as u32 == succeeds;
+    if has_succeeded && huge.is_present() && huge.shift == 21 {
         collapse.dst_nid = huge.nid(collapse.addr);
         collapse.ts_ns = thread::now();
         describe_owner(collapse.mm, &mut collapse.owner);

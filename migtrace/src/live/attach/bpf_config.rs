@@ -96,6 +96,7 @@ pub fn offsets(kernel: &Kernel) -> Result<Offsets, Unsupported> {
         vmf_vma: optional("vm_fault", "vma"),
         rmap_item_mm: rmap_item("mm"),
         rmap_item_address: rmap_item("address"),
+        collapse_succeeds: collapse_succeeds(kernel),
         userfault_mm: optional("userfaultfd_ctx", "mm"),
         pmc_old: optional("pagetable_move_control", "old"),
         pmc_old_addr: optional("pagetable_move_control", "old_addr"),
@@ -187,6 +188,15 @@ fn task_cgroup(kernel: &Kernel, hierarchy: Option<Hierarchy>) -> Result<[u32; 4]
 fn enumerator(kernel: &Kernel, of: &str, name: &str) -> Result<u32, Unsupported> {
     let found = kernel.enumerators(of).into_iter().find(|(n, _)| n == name);
     found.map(|(_, value)| value as u32).ok_or_else(|| Unsupported::Btf(format!("no {name} in enum {of}")))
+}
+
+/// What a collapse returns if it made a huge page; [`ABSENT`] if it returns nothing, before Linux 6.0.
+fn collapse_succeeds(kernel: &Kernel) -> u32 {
+    let returns = ["collapse_huge_page", "hpage_collapse_scan_pmd"].iter().find_map(|name| kernel.returns_value(name));
+    match returns {
+        Some(true) => enumerator(kernel, "scan_result", "SCAN_SUCCEED").unwrap_or(ABSENT),
+        _ => ABSENT,
+    }
 }
 
 /// Constants used if this kernel has no such variable; 0 if it may have one but hides it.

@@ -362,7 +362,13 @@ pub const CATALOG: &[Capability] = &[
     // Unmapping. Copies and pages from swap are recorded with the faults.
     places!(
         Records,
-        &[whole(&[("unmap_single_vma", Fentry(UNMAP))]), whole(&[("unmap_single_vma_kprobe", Kprobe(UNMAP))])]
+        &[
+            whole(&[("unmap_single_vma", Fentry(UNMAP))]),
+            whole(&[("unmap_single_vma_kprobe", Kprobe(UNMAP))]),
+            // It can be inlined, as in Ubuntu's 6.17. This one has the same arguments, and does not see hugetlb pages.
+            whole(&[("unmap_single_vma", Fentry(UNMAP_PAGES))]),
+            whole(&[("unmap_single_vma_kprobe", Kprobe(UNMAP_PAGES))]),
+        ]
     ),
     places!(
         RecordsOf("migrate"),
@@ -428,6 +434,7 @@ const COLLAPSE_SCAN: &[&str] = &["hpage_collapse_scan_pmd", "khugepaged_scan_pmd
 const FILL: &[&str] = &["mfill_atomic_install_pte"];
 const RESTORE: &[&str] = &["remove_migration_pte"];
 const UNMAP: &[&str] = &["unmap_single_vma"];
+const UNMAP_PAGES: &[&str] = &["unmap_page_range"];
 const REMAP: &[&str] = &["move_page_tables"];
 
 const MIGRATE_FLAGS: &[&str] = &["folio_migrate_flags", "migrate_page_states"];

@@ -86,6 +86,16 @@ impl Kernel {
         self.function_id(name).is_some()
     }
 
+    /// Whether the function `name` returns a value; `None` if BTF does not have it.
+    #[must_use]
+    pub fn returns_value(&self, name: &str) -> Option<bool> {
+        let Ok(Type::Func(function)) = self.btf.resolve_type_by_id(self.function_id(name)?) else { return None };
+        match self.btf.resolve_chained_type(&function) {
+            Ok(Type::FuncProto(signature)) => Some(signature.return_type_id() != 0),
+            _ => None,
+        }
+    }
+
     /// Whether it compiles BPF programs (JIT). Without that they cannot call kernel functions.
     #[must_use]
     pub fn compiles_programs(&self) -> bool {
