@@ -364,7 +364,8 @@ fn a_folio_that_two_processes_map_migrates_in_both() {
     let owners = ["pid", "child"].map(|name| run.printed(name)[0] as u32);
     let mut expected: Vec<_> =
         owners.into_iter().flat_map(|pid| range.clone().step_by(PAGE as usize).map(move |addr| (pid, addr))).collect();
-    (moved.sort_unstable(), expected.sort_unstable());
+    moved.sort_unstable();
+    expected.sort_unstable();
     assert_eq!((moved, run.printed("of_child")), (expected, vec![2; PAGES]));
 }
 

@@ -14,7 +14,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use migtrace::{event::Body, live::host::requirements::AVOID, trace::Trace};
+use migtrace::{
+    event::{Body, Probe},
+    live::host::requirements::AVOID,
+    trace::Trace,
+};
 use tempfile::TempDir;
 
 use crate::{
@@ -144,6 +148,7 @@ impl Recorder {
         let mut run = ended.run();
         if has_census {
             run.events.retain(|event| !matches!(event.body, Body::Census(_) | Body::Place(_)));
+            run.meta.account.retain(|account| account.probe != Probe::Place);
             census::assert_explained(&run.ended.trace);
         }
         run
