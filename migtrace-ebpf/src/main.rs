@@ -40,9 +40,9 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, FEntryContext, FExitContext, ProbeContext, RetProbeContext, TracePointContext},
 };
 use hooks::{
-    args, batch, exception, fault, folio_migrate, hinting_check, lazy_check, lazy_mark, lazy_migrate, phase,
-    place::{self, Walk},
-    request, task,
+    args, batch,
+    collapse::{self, Walk},
+    exception, fault, folio_migrate, hinting_check, lazy_check, lazy_mark, lazy_migrate, phase, place, request, task,
 };
 use migtrace_common::kinds::{FaultClass, RequestName};
 
@@ -87,9 +87,9 @@ at_entry! {
     folio_migrate_flags folio_migrate_flags_kprobe(ctx) => folio_migrate::migrated(&ctx);
     cpuset_migrate_entry cpuset_migrate_kprobe(_ctx) => request::begin_cpuset();
     task_numa_work_entry task_numa_work_kprobe(_ctx) => task::begin_scan();
-    collapse_entry collapse_kprobe(ctx) => place::collapse_begin(&ctx, 1, Walk::Helper);
-    collapse_scan_entry collapse_scan_kprobe(ctx) => place::collapse_begin(&ctx, 2, Walk::Helper);
-    collapse_by_loop_entry collapse_by_loop_kprobe(ctx) => place::collapse_begin(&ctx, 1, Walk::Loop);
+    collapse_entry collapse_kprobe(ctx) => collapse::begin(&ctx, 1, Walk::Helper);
+    collapse_scan_entry collapse_scan_kprobe(ctx) => collapse::begin(&ctx, 2, Walk::Helper);
+    collapse_by_loop_entry collapse_by_loop_kprobe(ctx) => collapse::begin(&ctx, 1, Walk::Loop);
     remove_migration_pte_entry remove_migration_pte_kprobe(ctx) => folio_migrate::mapping_begin(&ctx);
     set_pte_range set_pte_range_kprobe(ctx) => place::mapped_pages(&ctx);
     do_set_pte do_set_pte_kprobe(ctx) => place::mapped_page(&ctx);
@@ -122,8 +122,8 @@ at_exit! {
     migrate_pages_exit migrate_pages_kretprobe(ctx) => batch::end(&ctx);
     cpuset_migrate_exit cpuset_migrate_kretprobe(_ctx) => request::end_cpuset();
     task_numa_work_exit task_numa_work_kretprobe(_ctx) => task::end_scan();
-    collapse_exit collapse_kretprobe(ctx) => place::collapse_end(&ctx, Walk::Helper);
-    collapse_by_loop_exit collapse_by_loop_kretprobe(ctx) => place::collapse_end(&ctx, Walk::Loop);
+    collapse_exit collapse_kretprobe(ctx) => collapse::end(&ctx, Walk::Helper);
+    collapse_by_loop_exit collapse_by_loop_kretprobe(ctx) => collapse::end(&ctx, Walk::Loop);
 }
 
 /// Programs at the end of functions that also read the arguments, which a `kretprobe` cannot.

@@ -4,6 +4,7 @@
 pub mod args;
 pub mod batch;
 mod check;
+pub mod collapse;
 pub mod exception;
 pub mod fault;
 mod folio;
