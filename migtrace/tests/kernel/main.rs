@@ -29,6 +29,7 @@ mod offline_and_contiguous;
 mod owners;
 mod owners_by_kernel;
 mod places;
+mod places_without_touch;
 mod privilege;
 mod process_details;
 mod recorder;

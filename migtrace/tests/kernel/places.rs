@@ -1,39 +1,31 @@
 //! Changes of place that are no migration: copies on write, mremap(2), unmapping, huge pages by collapse, KSM, swap.
 //! move_pages(2) without destination shows the node of each page before and after.
 
-use std::{
-    collections::BTreeMap,
-    env,
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
-    path::Path,
-    process::exit,
-    ptr, thread,
-    time::Duration,
-};
+use std::{env, path::Path, process::exit, ptr, thread, time::Duration};
 
-use migtrace::event::{Body, Event, Place, PlaceChange, Probe};
+use migtrace::event::{Event, Place, PlaceChange, Probe};
 
 use crate::{
     attribution::{self, WORKLOAD, workload_argv},
     holder::{move_pages, nodes_of},
     recorder::Recorder,
-    requirements::{needs, skip},
+    requirements::needs,
     support::{PAGE, Run, migtrace, texts},
     workloads::Setting,
 };
 
-const PAGES: usize = 64;
+pub(crate) const PAGES: usize = 64;
 /// Pages of a huge page.
 const HUGE: usize = 512;
-const ANON: i32 = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+pub(crate) const ANON: i32 = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
 /// Of linux/mman.h.
 const MADV_COLLAPSE: i32 = 25;
 
 /// A finished recording of a workload, and what the workload printed.
-struct Recorded(Run);
+pub(crate) struct Recorded(pub(crate) Run);
 
 impl Recorded {
-    fn of(test: &str) -> Self {
+    pub(crate) fn of(test: &str) -> Self {
         let mut argv = workload_argv(test);
         // On all CPUs.
         argv.drain(..3);
@@ -43,14 +35,14 @@ impl Recorded {
     }
 
     /// The numbers after `name`.
-    fn printed(&self, name: &str) -> Vec<i64> {
+    pub(crate) fn printed(&self, name: &str) -> Vec<i64> {
         let line = self.0.ended.stdout.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         let line = line.unwrap_or_else(|| panic!("{name}: {} {}", self.0.ended.stdout, self.0.ended.stderr));
         line.split_whitespace().map(|number| number.parse().unwrap()).collect()
     }
 
     /// Changes of this kind that begin in `pages` pages at the printed address, all of which the workload owns.
-    fn changes(&self, what: PlaceChange, name: &str, pages: usize) -> Vec<&Place> {
+    pub(crate) fn changes(&self, what: PlaceChange, name: &str, pages: usize) -> Vec<&Place> {
         let start = self.printed(name)[0] as u64;
         let range = start..start + pages as u64 * PAGE;
         let pid = self.printed("pid")[0] as u32;
@@ -61,16 +53,16 @@ impl Recorded {
     }
 }
 
-fn print(name: &str, numbers: impl IntoIterator<Item = i64>) {
+pub(crate) fn print(name: &str, numbers: impl IntoIterator<Item = i64>) {
     println!("{name} {}", numbers.into_iter().map(|n| n.to_string()).collect::<Vec<_>>().join(" "));
 }
 
 /// Prints the node of each page.
-fn print_nodes(name: &str, pages: &[u64]) {
+pub(crate) fn print_nodes(name: &str, pages: &[u64]) {
     print(name, nodes_of(0, pages).into_iter().map(i64::from));
 }
 
-fn pages_of(start: usize, count: usize) -> Vec<u64> {
+pub(crate) fn pages_of(start: usize, count: usize) -> Vec<u64> {
     (0..count as u64).map(|page| start as u64 + page * PAGE).collect()
 }
 
@@ -80,7 +72,7 @@ fn write(pages: &[u64], value: u8) {
 }
 
 /// New pages on these nodes, from one address on.
-fn pages_on(nodes: &[(usize, i32)]) -> Vec<u64> {
+pub(crate) fn pages_on(nodes: &[(usize, i32)]) -> Vec<u64> {
     let count = nodes.iter().map(|(count, _)| count).sum();
     let pages = pages_of(attribution::map(count * PAGE as usize, ANON, -1), count);
     write(&pages, 1);
@@ -93,7 +85,7 @@ fn pages_on(nodes: &[(usize, i32)]) -> Vec<u64> {
 }
 
 /// The workload runs on this CPU from now on. CPU n is on node n.
-fn run_on(cpu: usize) {
+pub(crate) fn run_on(cpu: usize) {
     // SAFETY: a plain set of bits, for which zero is a valid value; the kernel reads it.
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
@@ -127,10 +119,10 @@ fn remap(old: usize, new: usize, len: usize) {
 }
 
 /// A child process, which shares this one's pages. It is killed on drop.
-struct Sleeping(i32);
+pub(crate) struct Sleeping(pub(crate) i32);
 
 impl Sleeping {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         // SAFETY: the child only sleeps until it is killed.
         let child = unsafe { libc::fork() };
         if child == 0 {
@@ -148,7 +140,7 @@ impl Drop for Sleeping {
     }
 }
 
-fn start_workload() {
+pub(crate) fn start_workload() {
     println!();
     print("pid", [i64::from(std::process::id())]);
 }
@@ -322,180 +314,6 @@ fn pages_that_go_to_swap_and_come_back_are_recorded() {
     let came: Vec<_> = run.changes(PlaceChange::SwapIn, "swap", PAGES).into_iter().map(|p| p.dst_nid).collect();
     let expected = out.iter().zip(&back).filter(|(out, _)| **out < 0).map(|(_, node)| Some(*node as i32));
     assert_eq!(came, expected.collect::<Vec<_>>());
-}
-
-#[test]
-fn a_folio_that_two_processes_map_migrates_in_both() {
-    /// Of linux/mempolicy.h.
-    const MPOL_MF_MOVE_ALL: i32 = 1 << 2;
-    if env::var_os(WORKLOAD).is_some() {
-        start_workload();
-        let pages = pages_on(&[(PAGES, 1)]);
-        print("shared", [pages[0] as i64]);
-        let child = Sleeping::start();
-        print("child", [child.0.into()]);
-        let (nodes, mut status) = (vec![2_i32; PAGES], vec![0_i32; PAGES]);
-        let (addresses, count) = (pages.as_ptr(), pages.len());
-        // SAFETY: the kernel reads and writes `count` entries, the length of all three.
-        let ret = unsafe {
-            let (nodes, status) = (nodes.as_ptr(), status.as_mut_ptr());
-            libc::syscall(libc::SYS_move_pages, 0, count, addresses, nodes, status, MPOL_MF_MOVE_ALL)
-        };
-        assert!(ret >= 0, "{}", std::io::Error::last_os_error());
-        print("of_child", nodes_of(child.0 as u32, &pages).into_iter().map(i64::from));
-        drop(child);
-        exit(0);
-    }
-    let run = Recorded::of("places::a_folio_that_two_processes_map_migrates_in_both");
-    let start = run.printed("shared")[0] as u64;
-    let range = start..start + PAGES as u64 * PAGE;
-    let mut moved: Vec<(u32, u64)> = Vec::new();
-    for event in &run.0.events {
-        let nodes = match &event.body {
-            Body::Migrate(m) => (Some(m.src_nid), m.dst_nid),
-            Body::Place(p) if p.what == PlaceChange::Migrate => (p.src_nid, p.dst_nid),
-            _ => continue,
-        };
-        let Some(addr) = event.addr().filter(|addr| range.contains(addr)) else { continue };
-        if nodes == (Some(1), Some(2)) {
-            moved.push((event.owner().unwrap().process.pid, addr));
-        }
-    }
-    let owners = ["pid", "child"].map(|name| run.printed(name)[0] as u32);
-    let mut expected: Vec<_> =
-        owners.into_iter().flat_map(|pid| range.clone().step_by(PAGE as usize).map(move |addr| (pid, addr))).collect();
-    moved.sort_unstable();
-    expected.sort_unstable();
-    assert_eq!((moved, run.printed("of_child")), (expected, vec![2; PAGES]));
-}
-
-/// The pages of a range that changes of this kind put on a node, with the node.
-fn placed(changes: &[&Place], start: u64) -> BTreeMap<usize, i64> {
-    let pages = |p: &Place| (p.addr - start) / PAGE..(p.addr + p.len - start) / PAGE;
-    let nodes = changes.iter().filter_map(|p| Some((p, p.dst_nid?)));
-    nodes.flat_map(|(p, nid)| pages(p).map(move |page| (page as usize, nid.into()))).collect()
-}
-
-/// Those of printed nodes that are nodes: other pages are not mapped.
-fn on_nodes(nodes: &[i64]) -> BTreeMap<usize, i64> {
-    nodes.iter().copied().enumerate().filter(|(_, nid)| *nid >= 0).collect()
-}
-
-#[test]
-fn a_fault_maps_the_neighbours_of_a_files_page() {
-    const TOUCHED: usize = 5;
-    if env::var_os(WORKLOAD).is_some() {
-        start_workload();
-        let path = env::temp_dir().join(format!("migtrace-around-{}", std::process::id()));
-        std::fs::write(&path, vec![1; PAGES * PAGE as usize]).unwrap();
-        let file = std::fs::File::open(&path).unwrap();
-        std::fs::remove_file(&path).unwrap();
-        // SAFETY: a new mapping at an address that the kernel chooses.
-        let start = unsafe {
-            let (len, fd) = (PAGES * PAGE as usize, file.as_raw_fd());
-            libc::mmap(ptr::null_mut(), len, libc::PROT_READ, libc::MAP_SHARED, fd, 0)
-        };
-        assert_ne!(start, libc::MAP_FAILED);
-        let pages = pages_of(start as usize, PAGES);
-        print("file", [pages[0] as i64]);
-        // SAFETY: a mapped page.
-        unsafe { ptr::read_volatile(pages[TOUCHED] as *const u8) };
-        print_nodes("nodes", &pages);
-        exit(0);
-    }
-    let run = Recorded::of("places::a_fault_maps_the_neighbours_of_a_files_page");
-    let mut found = placed(&run.changes(PlaceChange::MapAround, "file", PAGES), run.printed("file")[0] as u64);
-    let expected = on_nodes(&run.printed("nodes"));
-    assert!(expected.len() > 1, "{expected:?}");
-    // It may be in the fault's own row only.
-    found.insert(TOUCHED, expected[&TOUCHED]);
-    assert_eq!(found, expected);
-}
-
-/// userfaultfd(2) for a range, with these features; `None` if this kernel lacks one.
-fn userfaultfd(features: u64, range: (usize, usize)) -> Option<OwnedFd> {
-    // Of linux/userfaultfd.h, as below.
-    const UFFDIO_API: libc::Ioctl = 0xc018_aa3f_u32 as libc::Ioctl;
-    const UFFDIO_REGISTER: libc::Ioctl = 0xc020_aa00_u32 as libc::Ioctl;
-    const MISSING: u64 = 1;
-    // SAFETY: no preconditions; the descriptor is new.
-    let fd = unsafe {
-        let fd = libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC) as i32;
-        (fd >= 0).then(|| OwnedFd::from_raw_fd(fd))?
-    };
-    let mut api = [0xaa_u64, features, 0];
-    let mut register = [range.0 as u64, range.1 as u64, MISSING, 0];
-    // SAFETY: structures of the size that each ioctl names.
-    unsafe {
-        if libc::ioctl(fd.as_raw_fd(), UFFDIO_API, api.as_mut_ptr()) != 0 {
-            return None;
-        }
-        assert_eq!(libc::ioctl(fd.as_raw_fd(), UFFDIO_REGISTER, register.as_mut_ptr()), 0);
-    }
-    Some(fd)
-}
-
-/// UFFDIO_COPY or UFFDIO_MOVE from one range to another.
-fn fill(fd: &OwnedFd, ioctl: u32, to: u64, from: u64) {
-    let mut args = [to, from, PAGES as u64 * PAGE, 0, 0];
-    // SAFETY: a structure of the size that the ioctl names; both ranges are the test's own.
-    let ret = unsafe { libc::ioctl(fd.as_raw_fd(), ioctl as libc::Ioctl, args.as_mut_ptr()) };
-    assert_eq!(ret, 0, "{}", std::io::Error::last_os_error());
-}
-
-#[test]
-fn userfaultfd_fills_pages_on_the_copying_threads_node() {
-    const UFFDIO_COPY: u32 = 0xc028_aa03;
-    if env::var_os(WORKLOAD).is_some() {
-        start_workload();
-        let len = PAGES * PAGE as usize;
-        let (source, target) = (pages_on(&[(PAGES, 1)]), pages_of(attribution::map(len, ANON, -1), PAGES));
-        let Some(fd) = userfaultfd(0, (target[0] as usize, len)) else {
-            print("unsupported", []);
-            exit(0);
-        };
-        run_on(3);
-        print("target", [target[0] as i64]);
-        fill(&fd, UFFDIO_COPY, target[0], source[0]);
-        print_nodes("nodes", &target);
-        exit(0);
-    }
-    let run = Recorded::of("places::userfaultfd_fills_pages_on_the_copying_threads_node");
-    if run.0.ended.stdout.contains("unsupported") {
-        return skip("userfaultfd(2)");
-    }
-    let found = placed(&run.changes(PlaceChange::Uffd, "target", PAGES), run.printed("target")[0] as u64);
-    let expected: BTreeMap<_, _> = (0..PAGES).map(|page| (page, 3)).collect();
-    assert_eq!((&found, on_nodes(&run.printed("nodes"))), (&expected, expected.clone()));
-}
-
-#[test]
-fn userfaultfd_moves_pages_to_another_address() {
-    const UFFDIO_MOVE: u32 = 0xc028_aa05;
-    const UFFD_FEATURE_MOVE: u64 = 1 << 16;
-    if env::var_os(WORKLOAD).is_some() {
-        start_workload();
-        let len = PAGES * PAGE as usize;
-        let (source, target) = (pages_on(&[(PAGES, 1)]), pages_of(attribution::map(len, ANON, -1), PAGES));
-        let Some(fd) = userfaultfd(UFFD_FEATURE_MOVE, (target[0] as usize, len)) else {
-            print("unsupported", []);
-            exit(0);
-        };
-        print("source", [source[0] as i64]);
-        print("target", [target[0] as i64]);
-        fill(&fd, UFFDIO_MOVE, target[0], source[0]);
-        print_nodes("nodes", &target);
-        exit(0);
-    }
-    let run = Recorded::of("places::userfaultfd_moves_pages_to_another_address");
-    if run.0.ended.stdout.contains("unsupported") {
-        return skip("UFFDIO_MOVE");
-    }
-    let moved: Vec<_> =
-        run.changes(PlaceChange::Uffd, "target", PAGES).into_iter().map(|p| (p.from_addr, p.addr, p.len)).collect();
-    let [source, target] = ["source", "target"].map(|name| run.printed(name)[0] as u64);
-    assert_eq!(moved, [(Some(source), target, PAGES as u64 * PAGE)]);
-    assert_eq!(run.printed("nodes"), [1; PAGES]);
 }
 
 #[test]
