@@ -24,6 +24,7 @@ mod page;
 mod progress;
 mod record;
 mod record_messages;
+mod recording;
 mod recover;
 mod serve;
 mod stop;

@@ -3,39 +3,33 @@
 use std::{
     num::NonZeroU32,
     path::{Path, PathBuf},
-    process::{ExitCode, ExitStatus},
-    time::Duration,
+    process::ExitCode,
 };
 
 use anyhow::{Context, Result, bail};
 use migtrace::{
-    clock,
-    event::{Event, Kind},
+    event::Kind,
     filter::{Filter, kernel::KernelScope},
     live::{
-        host::{requirements, topology::topology},
+        host::requirements,
         privilege,
         scope::Scope,
         session::{Session, SessionError},
-        workload::{Identity, Workload, shell_status},
+        workload::{Identity, Workload},
     },
-    recording::{Meta, Why},
     trace::Output,
     units::{self, PAGE_BYTES},
 };
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    time::interval,
-};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
     census::{CensusArgs, Censuses},
-    dump_server::{self, DumpServer},
+    dump_server::DumpServer,
     filter::{self, FilterArgs},
     follow::{self, TreeArgs},
-    output::{self, Trigger},
+    output,
     progress::Progress,
-    record_messages,
+    recording::Recording,
     stop::{EndArgs, Stop},
     streams::say,
 };
@@ -219,143 +213,7 @@ async fn record(args: &Args, verbose: bool) -> Result<ExitCode> {
         censuses,
     };
     let (mut meta, status) = recording.run(session, &mut stop).await?;
-    recording.finish(args, &mut meta, status, &stop)
-}
-
-struct Recording {
-    output: Output,
-    /// The signal that requests a flight recording to be written.
-    dump: Signal,
-    is_flight: bool,
-    /// Clients that request it over HTTP.
-    clients: DumpServer,
-    trigger: Option<Trigger>,
-    /// The processes that --pid lists.
-    pids: Vec<u32>,
-    progress: Progress,
-    /// CPU time that this thread spent filling rows. Another thread encodes them.
-    filling_cpu_ns: u64,
-    censuses: Option<Censuses>,
-    quiet: bool,
-}
-
-impl Recording {
-    /// Records until the command ends or a signal comes; returns the finished metadata. The inner result is the command's: if
-    /// it could not be executed, the recording is still closed as any other.
-    async fn run(&mut self, mut session: Session, stop: &mut Stop) -> Result<(Meta, Result<Option<ExitStatus>>)> {
-        let mut tick = interval(Duration::from_millis(250));
-        let mut second = interval(Duration::from_secs(1));
-        let status = loop {
-            tokio::select! {
-                events = session.next() => match events {
-                    Some(events) => self.write(events)?,
-                    None => break stop.command_ended().await,
-                },
-                status = stop.wait() => break status,
-                _ = self.dump.recv() => {
-                    self.output.set_processes(session.processes()).with_context(|| self.while_writing())?;
-                    self.write_held()?;
-                }
-                client = self.clients.next() => {
-                    self.output.set_processes(session.processes()).with_context(|| self.while_writing())?;
-                    dump_server::answer(client, &mut self.output, clock::boot_ns())
-                        .with_context(|| self.while_writing())?;
-                }
-                _ = second.tick() => self.output.add_topology(&topology()).with_context(|| self.while_writing())?,
-                _ = tick.tick() => {
-                    session.tick();
-                    if let Some(censuses) = &mut self.censuses
-                        && censuses.is_due()
-                    {
-                        censuses.take(session.traced_processes());
-                    }
-                    self.output.tick(|| session.processes()).with_context(|| self.while_writing())?;
-                    self.progress.show(self.output.bytes());
-                    if !self.pids.is_empty() && session.processes_have_exited() {
-                        self.progress.clear();
-                        if !self.quiet {
-                            say!("{}", follow::have_exited(&self.pids));
-                        }
-                        break Ok(None);
-                    }
-                }
-            }
-        };
-        self.last_census(&mut session).await?;
-        let interrupted = session.interrupted();
-        let mut meta = session.stop(|events| self.write(events)).await?;
-        if meta.late_events > 0 {
-            log::warn!("{} events are out of order in the trace", meta.late_events);
-        }
-        if interrupted {
-            log::warn!("{}", Why::Interrupted);
-        }
-        let writer_cpu_ns = self.filling_cpu_ns + self.output.cpu_ns().with_context(|| self.while_writing())?;
-        meta.own_cost.get_or_insert_default().writer_cpu_ns = Some(writer_cpu_ns);
-        Ok((meta, status))
-    }
-
-    /// Reads the processes that still run, and takes events meanwhile.
-    async fn last_census(&mut self, session: &mut Session) -> Result<()> {
-        let Some(mut censuses) = self.censuses.take() else { return Ok(()) };
-        censuses.take(session.traced_processes());
-        loop {
-            tokio::select! {
-                () = censuses.done() => return Ok(()),
-                events = session.next() => match events {
-                    Some(events) => self.write(events)?,
-                    None => return Ok(()),
-                },
-            }
-        }
-    }
-
-    fn write(&mut self, events: Vec<Event>) -> Result<()> {
-        let began_ns = clock::thread_cpu_ns();
-        for event in &events {
-            self.output.push(event).with_context(|| self.while_writing())?;
-            if self.trigger.as_mut().is_some_and(|trigger| trigger.fires(event)) {
-                self.write_held()?;
-            }
-        }
-        self.progress.count(&events);
-        drop(events);
-        self.filling_cpu_ns += clock::thread_cpu_ns() - began_ns;
-        Ok(())
-    }
-
-    /// Writes the events that a flight recording has in memory.
-    fn write_held(&mut self) -> Result<()> {
-        if !self.is_flight {
-            log::warn!("SIGUSR1 writes the events that --flight keeps; this recording writes all of them to its file");
-            return Ok(());
-        }
-        let path = self.output.dump(clock::boot_ns()).with_context(|| self.while_writing())?;
-        self.progress.clear();
-        if !self.quiet {
-            say!("writing the newest events to {}", path.display());
-        }
-        Ok(())
-    }
-
-    fn while_writing(&self) -> String {
-        let path = self.output.current_path().display().to_string();
-        format!("writing the trace; what was written is intact: `migtrace recover {path}` makes a trace of it")
-    }
-
-    /// Closes the trace, prints the account, and returns the command's exit status as that of this program.
-    fn finish(self, args: &Args, meta: &mut Meta, status: Result<Option<ExitStatus>>, stop: &Stop) -> Result<ExitCode> {
-        meta.command_status = status.as_ref().ok().copied().flatten().map(shell_status);
-        let written = self.output.finish(meta).context("closing the trace")?;
-        self.progress.clear();
-        // If the command could not be executed, print only that.
-        if !args.quiet && status.is_ok() {
-            record_messages::written(meta, &written);
-        }
-        record_messages::losses(meta, args.stacks);
-        let code = status?.map_or(0, |status| stop.exit_status(status));
-        Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
-    }
+    recording.finish(args.stacks, &mut meta, status, &stop)
 }
 
 #[cfg(test)]
