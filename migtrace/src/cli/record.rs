@@ -66,7 +66,7 @@ pub(crate) struct Args {
     #[arg(long)]
     stacks: bool,
     /// Record how pages change their place without a migration: collapse into huge pages, copies on write, swap, KSM,
-    /// mremap, unmapping. Also on with `--census` and with `--kind place`
+    /// mremap, unmapping, userfaultfd, neighbours that a fault maps, further mappings of migrated folios. Also on with `--census` and with `--kind place`
     #[arg(long)]
     places: bool,
     /// Leave arguments of commands out of the trace: they can contain passwords. Executables and parents remain
