@@ -55,11 +55,21 @@ pub fn copy_begin(ctx: &impl Args) {
     let _ = FOLIOS_UNDERWAY.insert(&state.lazy_copy, unsafe { &*underway }, 0);
 }
 
+/// This thread no longer migrates a folio. It may have unlocked it already, and another thread may migrate it now.
+#[inline(always)]
+fn forget(folio: u64) {
+    let tid = thread::current().tid;
+    // SAFETY: the map's own memory.
+    if FOLIOS_UNDERWAY.get_ptr(folio).is_some_and(|underway| unsafe { (*underway).tid } == tid) {
+        let _ = FOLIOS_UNDERWAY.remove(folio);
+    }
+}
+
 /// The fault in which a folio may have migrated ends: the folio is mapped, and its lock free.
 #[inline(always)]
 pub fn fault_ends(state: &mut ThreadState) {
     if state.lazy_copy != 0 {
-        let _ = FOLIOS_UNDERWAY.remove(state.lazy_copy);
+        forget(state.lazy_copy);
         state.lazy_copy = 0;
     }
 }
@@ -68,7 +78,7 @@ pub fn fault_ends(state: &mut ThreadState) {
 #[inline(always)]
 pub fn migrate(ctx: &TracePointContext) {
     if let Some(old) = Folio::of_pfn(field(ctx, config!(mof_migrate.old_pfn))) {
-        let _ = FOLIOS_UNDERWAY.remove(old.0);
+        forget(old.0);
     }
     let Some(event) = Event::in_fault(MIGRATE) else { return };
     let addr = field(ctx, config!(mof_migrate.address));
