@@ -126,11 +126,15 @@ fn pages_that_another_process_moves_are_explained_by_events_and_not_without_them
 fn what_a_command_touches_and_migrates_is_explained() {
     let script = Script::new(
         "anon seg 64p\nmap seg\nmbind seg bind 1\ntouch seg write\n\
-         mbind seg bind+move 2\nmove seg 0 16p to 3\nanon more 32p\nmap more\ntouch more write\nsleep 2500\n",
+         mbind seg bind+move 2\nmove seg 0 16p to 3\nanon more 32p\nmap more\ntouch more write\n\
+         anon zeros 8p\nmap zeros\ntouch zeros read\nsleep 2500\n",
     );
     let run = Recorder::start(&["--census-every", "200ms"], &script.argv()).finish();
     run.assert_lossless();
     assert!(run.census_times().len() > 2, "one after its exec, one before its exit, and one between");
+    // The recorder has no right to see frames by then.
+    let zeros = run.censuses().filter(|(_, census)| census.place == Some(PagePlace::Zero));
+    assert!(zeros.map(|(_, census)| census.pages).max() >= Some(8), "pages that were only read");
     let all = census(&run.ended.trace, &[]);
     let [unexplained, dropped, first, compared] =
         ["unexplained", "dropped", "first", "compared"].map(|field| all[field].as_u64().unwrap());

@@ -57,9 +57,8 @@ impl From<io::Error> for Ended {
 }
 
 impl<'a> Pages<'a> {
-    pub(crate) fn new(pid: u32, map: &'a Pagemap, frames: &'a FrameNodes) -> Self {
-        let (zero, buffer) = (ZeroPages::new(), vec![0; ENTRIES]);
-        Self { pid, map, frames, zero, buffer, runs: Vec::new(), found: Found::default() }
+    pub(crate) fn new(pid: u32, map: &'a Pagemap, frames: &'a FrameNodes, zero: ZeroPages) -> Self {
+        Self { pid, map, frames, zero, buffer: vec![0; ENTRIES], runs: Vec::new(), found: Found::default() }
     }
 
     /// Passes the runs of a region to `take`, in order, each with whether huge pages map it.

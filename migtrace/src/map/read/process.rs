@@ -10,6 +10,7 @@ use super::{
     pagemap::Pagemap,
     pages::{Ended, Pages},
     threads,
+    zero::ZeroPages,
 };
 use crate::{
     clock,
@@ -48,6 +49,7 @@ pub struct Reader {
     resident_pages: u64,
     map: Pagemap,
     frames: FrameNodes,
+    zero: ZeroPages,
 }
 
 impl Reader {
@@ -75,6 +77,7 @@ impl Reader {
             resident_pages: process.resident_pages,
             map,
             frames: FrameNodes::read(),
+            zero: ZeroPages::open(),
         })
     }
 
@@ -109,7 +112,7 @@ impl Reader {
             return Err(if self.exists() { ReadError::NoMemory(pid) } else { ReadError::Gone(pid) });
         }
         let (huge, smaps) = self.huge_from();
-        let mut pages = Pages::new(pid, &self.map, &self.frames);
+        let mut pages = Pages::new(pid, &self.map, &self.frames, self.zero.again());
         let mut map = self.empty(huge);
         let mut done = 0;
         for mapping in mappings {

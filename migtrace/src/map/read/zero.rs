@@ -22,8 +22,15 @@ pub(crate) struct ZeroPages {
 }
 
 impl ZeroPages {
-    pub(crate) fn new() -> Self {
+    /// The kernel shows frames only to who has SYS_ADMIN now.
+    pub(crate) fn open() -> Self {
         Self { page: own_zero_page(), flags: File::open("/proc/kpageflags").ok(), huge: HashMap::new() }
+    }
+
+    /// The same for another reading.
+    pub(crate) fn again(&self) -> Self {
+        let flags = self.flags.as_ref().and_then(|file| file.try_clone().ok());
+        Self { page: self.page, flags, huge: HashMap::new() }
     }
 
     /// The frame of the page; x86-64 has only one. `None`: hidden.

@@ -39,7 +39,7 @@ fn a_region_that_becomes_sparse_has_all_its_pages() {
             // SAFETY: within the mapping, which only this thread uses.
             unsafe { start.cast::<u8>().add((page * PAGE_BYTES) as usize).write_volatile(1) };
         }
-        let mut reader = Pages::new(std::process::id(), &map, &frames);
+        let mut reader = Pages::new(std::process::id(), &map, &frames, ZeroPages::open());
         let addr = start as u64;
         let mut found = Vec::new();
         let mut take = |run: Run, _| found.extend((0..run.pages).map(|n| (run.addr - addr) / PAGE_BYTES + n));
