@@ -214,18 +214,20 @@ fn record_filled(ctx: &impl Args, vma: u64, addr: u64, page: u64) {
     record(AT_FILL, ctx, mm, &Change::of_page(PlaceChange::UFFD, addr, NO_NODE, Folio(page).nid()));
 }
 
-/// move_pages(ctx, dst_start, src_start, len, mode) of userfaultfd(2) returned how many bytes it moved.
+/// move_pages(ctx, dst_start, src_start, len, mode) of userfaultfd(2) returned how many bytes it moved. In Linux 6.8 the
+/// address space comes after `ctx`.
 #[inline(always)]
 pub fn userfault_moved(ctx: &(impl Args + Returned)) {
-    let len = ctx.ret(5);
-    let mm: u64 = read_kernel(ctx.number(0), config!(userfault_mm));
-    // In Linux 6.8 argument 1 is the address space.
-    if len as i64 <= 0 || config!(userfault_mm) == ABSENT || ctx.number(1) == mm {
+    if config!(userfault_mm) == ABSENT {
         return;
     }
-    let (addr, from_addr) = (ctx.number(1), ctx.number(2));
-    let change = Change { what: PlaceChange::UFFD, addr, len, from_addr, src_nid: NO_NODE, dst_nid: NO_NODE };
-    record(AT_MOVE, ctx, mm, &change);
+    let (first, len) = (ctx.number(1), ctx.ret_of_any());
+    let mm: u64 = read_kernel(ctx.number(0), config!(userfault_mm));
+    let (addr, from_addr) = if first == mm { (ctx.number(2), ctx.number(3)) } else { (first, ctx.number(2)) };
+    if len as i64 > 0 {
+        let change = Change { what: PlaceChange::UFFD, addr, len, from_addr, src_nid: NO_NODE, dst_nid: NO_NODE };
+        record(AT_MOVE, ctx, mm, &change);
+    }
 }
 
 /// Whether the filter wants a change at `addr` in the address space `mm`: made by the running thread, or in memory of a

@@ -85,7 +85,7 @@ impl Censuses {
             let command = privilege::measuring(|| TracedCommand::follow(pid));
             let _ = is_followed.send(());
             if let Err(error) = command.and_then(|command| read_at_stops(&command, &inbox)) {
-                log::warn!("no census of the command when it ends: {error}");
+                log::warn!("no census of the command after its exec and before its exit: tracing it: {error}");
             }
         };
         thread::Builder::new().name("migtrace-command".to_owned()).spawn(run).context("starting a thread")?;
