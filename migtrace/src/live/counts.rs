@@ -48,6 +48,8 @@ impl Reader {
     /// # Errors
     /// If a map cannot be read.
     pub fn read(&mut self) -> Result<&Counts, MapError> {
+        // Before the sums of all processes, which may grow meanwhile: no process has more than all.
+        self.read_processes()?;
         self.counts.sorts.clear();
         self.counts.unreadable = 0;
         for entry in entries(&self.maps.tallies) {
@@ -63,7 +65,6 @@ impl Reader {
                 }
             }
         }
-        self.read_processes()?;
         self.counts.probes = self.counters.read()?.into_iter().collect();
         Ok(&self.counts)
     }

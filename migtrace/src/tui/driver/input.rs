@@ -12,7 +12,7 @@ use crossterm::event::{
     MouseEventKind,
 };
 use rustix::{
-    event::{PollFd, PollFlags, poll},
+    event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
 };
 use tokio::{signal::unix::Signal, sync::mpsc};
@@ -104,9 +104,12 @@ pub(crate) fn stop_reading() {
 /// then returns 0 bytes or EIO, and it reads again.
 fn read(stop: &PipeReader, sender: &mpsc::Sender<Input>) {
     let stdin = rustix::stdio::stdin();
+    let mut looks: u32 = 0;
     loop {
         let mut ready = [PollFd::new(&stdin, PollFlags::IN), PollFd::new(stop, PollFlags::IN)];
-        match poll(&mut ready, None) {
+        let until_next_look = (looks > 0).then_some(NEXT_LOOK);
+        looks = looks.saturating_sub(1);
+        match poll(&mut ready, until_next_look.as_ref()) {
             Ok(_) => {}
             Err(Errno::INTR) => continue,
             Err(_) => return,
@@ -118,6 +121,7 @@ fn read(stop: &PipeReader, sender: &mpsc::Sender<Input>) {
         // A wait of 0 would not return what crossterm has parsed and not yet returned.
         while let Ok(true) = event::poll(Duration::from_millis(1)) {
             let Ok(input) = event::read() else { return };
+            looks = LOOKS;
             if sender.blocking_send(input).is_err() {
                 return;
             }
@@ -125,6 +129,11 @@ fn read(stop: &PipeReader, sender: &mpsc::Sender<Input>) {
     }
 }
 
+/// After an input, crossterm is asked this often whether it has another one. It gives up without looking if the thread is
+/// not run for longer than the wait, as on a busy host. A second key that came with the first one was stuck then, until the
+/// next key.
+const LOOKS: u32 = 10;
+const NEXT_LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 const GONE: PollFlags = PollFlags::HUP.union(PollFlags::ERR).union(PollFlags::NVAL);
 
 /// Reads and drops what the terminal has sent before it answers a request of its status. Also drops keys typed meanwhile.
