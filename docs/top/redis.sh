@@ -9,15 +9,7 @@
 set -e
 trace=$1
 dir=$(mktemp -d)
-echo 1 >/proc/sys/kernel/numa_balancing
-mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
-cd /sys/kernel/debug/sched/numa_balancing
-# Scan sooner and faster than by default, since the recording is short.
-echo 100 >scan_delay_ms
-echo 200 >scan_period_min_ms
-echo 1000 >scan_period_max_ms
-echo 32 >scan_size_mb
-cd - >/dev/null
+. "$(dirname "$0")/../numa_balancing.sh"
 
 server() {
     "$@" --port 0 --save "" --appendonly no --dir "$dir" >/dev/null 2>&1 &

@@ -26,6 +26,7 @@ mod loss;
 mod map;
 mod nodes;
 mod offline_and_contiguous;
+mod own_workload;
 mod owners;
 mod owners_by_kernel;
 mod places;

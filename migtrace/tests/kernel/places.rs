@@ -8,6 +8,7 @@ use migtrace::event::{Event, Place, PlaceChange, Probe};
 use crate::{
     attribution::{self, WORKLOAD, workload_argv},
     holder::{move_pages, nodes_of},
+    own_workload::{argv, print},
     recorder::Recorder,
     requirements::needs,
     support::{PAGE, Run, migtrace, texts},
@@ -26,19 +27,14 @@ pub(crate) struct Recorded(pub(crate) Run);
 
 impl Recorded {
     pub(crate) fn of(test: &str) -> Self {
-        let mut argv = workload_argv(test);
-        // On all CPUs.
-        argv.drain(..3);
-        let run = Recorder::start(&["--places"], &argv).finish();
+        let run = Recorder::start(&["--places"], &argv(test)).finish();
         run.assert_lossless();
         Self(run)
     }
 
     /// The numbers after `name`.
     pub(crate) fn printed(&self, name: &str) -> Vec<i64> {
-        let line = self.0.ended.stdout.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        let line = line.unwrap_or_else(|| panic!("{name}: {} {}", self.0.ended.stdout, self.0.ended.stderr));
-        line.split_whitespace().map(|number| number.parse().unwrap()).collect()
+        self.0.printed(name)
     }
 
     /// Changes of this kind that begin in `pages` pages at the printed address, all of which the workload owns.
@@ -51,10 +47,6 @@ impl Recorded {
         assert!(found.iter().all(|(event, _)| event.owner().unwrap().process.pid == pid), "{found:#?}");
         found.into_iter().map(|(_, place)| place).collect()
     }
-}
-
-pub(crate) fn print(name: &str, numbers: impl IntoIterator<Item = i64>) {
-    println!("{name} {}", numbers.into_iter().map(|n| n.to_string()).collect::<Vec<_>>().join(" "));
 }
 
 /// Prints the node of each page.

@@ -14,7 +14,8 @@ use migtrace::event::{Body, Place, PlaceChange};
 use crate::{
     attribution::{self, WORKLOAD},
     holder::nodes_of,
-    places::{ANON, PAGES, Recorded, Sleeping, pages_of, pages_on, print, print_nodes, run_on, start_workload},
+    own_workload::print,
+    places::{ANON, PAGES, Recorded, Sleeping, pages_of, pages_on, print_nodes, run_on, start_workload},
     requirements::skip,
     support::PAGE,
 };
@@ -138,27 +139,37 @@ fn fill(fd: &OwnedFd, ioctl: u32, to: u64, from: u64) {
     assert_eq!(ret, 0, "{}", std::io::Error::last_os_error());
 }
 
+/// A workload whose pages on node 1 are copied or moved by userfaultfd(2), by a thread on CPU 3.
+fn fill_by_userfaultfd(features: u64, ioctl: u32) -> ! {
+    start_workload();
+    let len = PAGES * PAGE as usize;
+    let (source, target) = (pages_on(&[(PAGES, 1)]), pages_of(attribution::map(len, ANON, -1), PAGES));
+    let Some(fd) = userfaultfd(features, (target[0] as usize, len)) else {
+        print("unsupported", []);
+        exit(0);
+    };
+    run_on(3);
+    print("source", [source[0] as i64]);
+    print("target", [target[0] as i64]);
+    fill(&fd, ioctl, target[0], source[0]);
+    print_nodes("nodes", &target);
+    exit(0);
+}
+
+/// Records it; `None` if the kernel lacks the feature.
+fn recorded_if_supported(test: &str) -> Option<Recorded> {
+    let run = Recorded::of(test);
+    (!run.0.ended.stdout.contains("unsupported")).then_some(run)
+}
+
 #[test]
 fn userfaultfd_fills_pages_on_the_copying_threads_node() {
     const UFFDIO_COPY: u32 = 0xc028_aa03;
     if env::var_os(WORKLOAD).is_some() {
-        start_workload();
-        let len = PAGES * PAGE as usize;
-        let (source, target) = (pages_on(&[(PAGES, 1)]), pages_of(attribution::map(len, ANON, -1), PAGES));
-        let Some(fd) = userfaultfd(0, (target[0] as usize, len)) else {
-            print("unsupported", []);
-            exit(0);
-        };
-        run_on(3);
-        print("target", [target[0] as i64]);
-        fill(&fd, UFFDIO_COPY, target[0], source[0]);
-        print_nodes("nodes", &target);
-        exit(0);
+        fill_by_userfaultfd(0, UFFDIO_COPY);
     }
-    let run = Recorded::of("places_without_touch::userfaultfd_fills_pages_on_the_copying_threads_node");
-    if run.0.ended.stdout.contains("unsupported") {
-        return skip("userfaultfd(2)");
-    }
+    let run = recorded_if_supported("places_without_touch::userfaultfd_fills_pages_on_the_copying_threads_node");
+    let Some(run) = run else { return skip("userfaultfd(2)") };
     let found = placed(&run.changes(PlaceChange::Uffd, "target", PAGES), run.printed("target")[0] as u64);
     let expected: BTreeMap<_, _> = (0..PAGES).map(|page| (page, 3)).collect();
     assert_eq!((&found, on_nodes(&run.printed("nodes"))), (&expected, expected.clone()));
@@ -169,25 +180,12 @@ fn userfaultfd_moves_pages_to_another_address() {
     const UFFDIO_MOVE: u32 = 0xc028_aa05;
     const UFFD_FEATURE_MOVE: u64 = 1 << 16;
     if env::var_os(WORKLOAD).is_some() {
-        start_workload();
-        let len = PAGES * PAGE as usize;
-        let (source, target) = (pages_on(&[(PAGES, 1)]), pages_of(attribution::map(len, ANON, -1), PAGES));
-        let Some(fd) = userfaultfd(UFFD_FEATURE_MOVE, (target[0] as usize, len)) else {
-            print("unsupported", []);
-            exit(0);
-        };
-        print("source", [source[0] as i64]);
-        print("target", [target[0] as i64]);
-        fill(&fd, UFFDIO_MOVE, target[0], source[0]);
-        print_nodes("nodes", &target);
-        exit(0);
+        fill_by_userfaultfd(UFFD_FEATURE_MOVE, UFFDIO_MOVE);
     }
-    let run = Recorded::of("places_without_touch::userfaultfd_moves_pages_to_another_address");
-    if run.0.ended.stdout.contains("unsupported") {
-        return skip("UFFDIO_MOVE");
-    }
-    let moved: Vec<_> =
-        run.changes(PlaceChange::Uffd, "target", PAGES).into_iter().map(|p| (p.from_addr, p.addr, p.len)).collect();
+    let run = recorded_if_supported("places_without_touch::userfaultfd_moves_pages_to_another_address");
+    let Some(run) = run else { return skip("UFFDIO_MOVE") };
+    let changes = run.changes(PlaceChange::Uffd, "target", PAGES);
+    let moved: Vec<_> = changes.into_iter().map(|p| (p.from_addr, p.addr, p.len)).collect();
     let [source, target] = ["source", "target"].map(|name| run.printed(name)[0] as u64);
     assert_eq!(moved, [(Some(source), target, PAGES as u64 * PAGE)]);
     assert_eq!(run.printed("nodes"), [1; PAGES]);

@@ -14,10 +14,10 @@ use std::{
 use serde_json::Value;
 
 use crate::{
+    own_workload,
     recorder::{ChildGuard, TIMEOUT, send, wait_for},
     requirements::{PROMETHEUS, needs},
     support::{Script, migtrace, texts},
-    waits,
     workloads::Balancing,
 };
 
@@ -277,7 +277,7 @@ fn every_panel_has_data() {
         run(BALANCED);
     }
     drop(balancing);
-    let argv = waits::argv("waits::faults_wait_for_pages_that_another_thread_moves");
+    let argv = own_workload::argv("waits::faults_wait_for_pages_that_another_thread_moves");
     assert!(Command::new(&argv[0]).args(&argv[1..]).stdout(Stdio::null()).status().unwrap().success());
 
     let text = dir.path().join("metrics");

@@ -3,7 +3,6 @@
 
 use std::{
     env,
-    ffi::OsString,
     process::exit,
     ptr,
     sync::{
@@ -16,9 +15,10 @@ use std::{
 use migtrace::event::{Cause, Event, Fault, FaultClass};
 
 use crate::{
-    attribution::{self, WORKLOAD, workload_argv},
+    attribution::{self, WORKLOAD},
     holder::move_pages,
     independent_counters::FtraceInstance,
+    own_workload::argv,
     recorder::Recorder,
     requirements::needs,
     support::{PAGE, Run},
@@ -47,25 +47,15 @@ fn faults_wait_for_a_huge_page_that_another_thread_moves() {
     assert_waits("waits::faults_wait_for_a_huge_page_that_another_thread_moves");
 }
 
-/// Returns the command that runs the workload of a test on all CPUs.
-pub(crate) fn argv(test: &str) -> Vec<OsString> {
-    workload_argv(test).split_off(3)
-}
-
 fn assert_waits(test: &str) {
-    let argv = argv(test);
     // Of a base page, and of a huge page.
     let calls = ["migration_entry_wait", "pmd_migration_entry_wait"].map(CallCounter::start);
     let events = calls.each_ref().map(CallCounter::event);
     let ftrace = FtraceInstance::start(&events.each_ref().map(String::as_str));
-    let run = Recorder::start(&[], &argv).finish();
+    let run = Recorder::start(&[], &argv(test)).finish();
     let called = ftrace.stop();
     drop(calls);
-    let printed = |name: &str| {
-        let line = run.ended.stdout.lines().find_map(|line| line.strip_prefix(name));
-        let numbers = line.unwrap_or_else(|| panic!("{name}: {}", run.ended.stdout)).split_whitespace();
-        numbers.map(|number| number.parse::<u64>().unwrap()).collect::<Vec<_>>()
-    };
+    let printed = |name: &str| run.printed::<u64>(name);
     let (segment, mover, readers) = (printed("segment")[0], printed("mover")[0] as u32, printed("readers"));
     let waits = waits(&run, segment, printed("writer")[0] as u32);
     let marks = printed("marks")[0];

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::{
     attribution::WORKLOAD,
+    own_workload,
     recorder::{ChildGuard, Recorder, TIMEOUT, send, wait_for},
     serve::{Server, sum},
     support::migtrace,
@@ -33,7 +34,7 @@ fn top_and_serve_have_the_waits_of_the_trace() {
     // The first update comes once the probes are attached.
     let first = updates.next().unwrap();
     let before = server.metrics().unwrap();
-    let argv = waits::argv("waits_beside::top_and_serve_have_the_waits_of_the_trace");
+    let argv = own_workload::argv("waits_beside::top_and_serve_have_the_waits_of_the_trace");
     let run = Recorder::start(&[], &argv).finish();
     run.assert_lossless();
 

@@ -18,10 +18,11 @@ use migtrace::event::FaultClass;
 use crate::{
     attribution::{self, WORKLOAD},
     holder::move_pages,
+    own_workload::argv,
     recorder::Recorder,
     requirements::needs,
     support::{migtrace, texts},
-    waits::{argv, gettid},
+    waits::gettid,
 };
 
 const HUGE_PAGE: usize = 2 << 20;

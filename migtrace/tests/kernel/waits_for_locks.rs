@@ -20,10 +20,11 @@ use crate::{
     attribution::{self, WORKLOAD},
     holder::move_shared_pages,
     independent_counters::{FtraceInstance, TraceEvent},
+    own_workload::{argv, print},
     recorder::Recorder,
     requirements::needs,
     support::{PAGE, Run},
-    waits::{argv, gettid},
+    waits::gettid,
     workloads::CallCounter,
 };
 
@@ -108,7 +109,7 @@ fn faults_wait_for_the_lock_of_a_shared_page_that_another_thread_moves() {
     let ftrace = FtraceInstance::start(&events.iter().map(String::as_str).collect::<Vec<_>>());
     let run = Recorder::start(&[], &argv).finish();
     let seen = ftrace.stop();
-    let mover = printed(&run, "mover")[0] as u32;
+    let mover = run.printed("mover")[0];
     let of_locks = Calls::new(&seen, |seen| locks.iter().any(|lock| seen.event == lock.name()));
     let of_entries = Calls::new(&seen, |seen| seen.event == entry.name());
     let (mut named, mut unnamed) = (0, 0);
@@ -153,24 +154,13 @@ impl Calls {
     }
 }
 
-fn printed(run: &Run, name: &str) -> Vec<u64> {
-    let line = run.ended.stdout.lines().find_map(|line| line.strip_prefix(name));
-    let numbers = line.unwrap_or_else(|| panic!("{name}: {}", run.ended.stdout)).split_whitespace();
-    numbers.map(|number| number.parse().unwrap()).collect()
-}
-
 /// The readers' faults in the segments that they read.
 fn faults(run: &Run) -> Vec<(&Event, &Fault)> {
-    let (segments, readers) = (printed(run, "segments"), printed(run, "readers"));
+    let (segments, readers): (Vec<u64>, Vec<u32>) = (run.printed("segments"), run.printed("readers"));
     let len = PAGES as u64 * PAGE;
     let is_read = |addr| segments.iter().any(|start| (*start..start + len).contains(&addr));
     let faults = run.faults().into_iter();
-    faults.filter(|(event, fault)| is_read(fault.addr) && readers.contains(&event.tid.into())).collect()
-}
-
-fn print(name: &str, numbers: impl IntoIterator<Item = u64>) {
-    let numbers: Vec<_> = numbers.into_iter().map(|number| number.to_string()).collect();
-    println!("{name} {}", numbers.join(" "));
+    faults.filter(|(event, fault)| is_read(fault.addr) && readers.contains(&event.tid)).collect()
 }
 
 /// In each round, marks all pages for the other node, and lets all readers touch them at once.
@@ -178,7 +168,7 @@ fn touch_marked_pages() -> ! {
     let len = PAGES * PAGE as usize;
     let segment = attribution::map(len, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1);
     println!();
-    print("segments", [segment as u64]);
+    print("segments", [segment as i64]);
     mark(segment, len, 1);
     // SAFETY: the segment is mapped, and no other thread uses it yet.
     pages(segment, PAGES).for_each(|page| unsafe { ptr::write_volatile(page as *mut u8, 1) });
@@ -201,7 +191,7 @@ fn touch_marked_pages() -> ! {
         round.wait();
         round.wait();
     }
-    print("readers", readers.into_iter().map(|reader| reader.join().unwrap() as u64));
+    print("readers", readers.into_iter().map(|reader| reader.join().unwrap().into()));
     exit(0);
 }
 
@@ -217,7 +207,7 @@ fn touch_moved_pages() -> ! {
     pages(moved, SHARED_PAGES).for_each(|page| unsafe { ptr::write_volatile(page as *mut u8, 1) });
     let mappings: Vec<_> = (0..READERS).map(|_| attribution::map(len, libc::MAP_SHARED, file)).collect();
     println!();
-    print("segments", mappings.iter().map(|start| *start as u64));
+    print("segments", mappings.iter().map(|start| *start as i64));
     let ends = Arc::new(AtomicBool::new(false));
     let readers = mappings.into_iter().map(|mapping| {
         let ends = ends.clone();
@@ -230,13 +220,13 @@ fn touch_moved_pages() -> ! {
         })
     });
     let readers: Vec<_> = readers.collect();
-    print("mover", [gettid() as u64]);
+    print("mover", [gettid().into()]);
     let pages: Vec<_> = pages(moved, SHARED_PAGES).collect();
     for round in 0..SHARED_ROUNDS {
         move_shared_pages(0, &pages, 1 + (round % 2) as i32);
     }
     ends.store(true, Ordering::Relaxed);
-    print("readers", readers.into_iter().map(|reader| reader.join().unwrap() as u64));
+    print("readers", readers.into_iter().map(|reader| reader.join().unwrap().into()));
     exit(0);
 }
 
