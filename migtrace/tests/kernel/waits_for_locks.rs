@@ -81,7 +81,7 @@ fn faults_wait_for_the_lock_of_a_page_that_another_fault_migrates() {
     let mut inside = 0;
     for moved in seen.iter().filter(|seen| seen.event == "mof_migrate") {
         let page = u64::from_str_radix(moved.fields["address"].trim_start_matches("0x"), 16).unwrap();
-        // The programs know of the migration before its time begins.
+        // mof_check, at which the programs see the migration, comes before the start of its time.
         let began_us = moved.ts_us - moved.number("latency_ns") / 1000;
         for (event, fault) in of_page[&page].iter().filter(|(event, _)| event.tid != moved.tid) {
             if calls.during(event).iter().any(|call| (began_us + 1..moved.ts_us).contains(call)) {

@@ -22,7 +22,7 @@ pub(crate) struct ZeroPages {
 }
 
 impl ZeroPages {
-    /// The kernel shows frames only to who has SYS_ADMIN now.
+    /// Must run while this process has SYS_ADMIN: later the kernel hides the frames.
     pub(crate) fn open() -> Self {
         Self { page: own_zero_page(), flags: File::open("/proc/kpageflags").ok(), huge: HashMap::new() }
     }

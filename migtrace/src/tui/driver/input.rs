@@ -129,9 +129,8 @@ fn read(stop: &PipeReader, sender: &mpsc::Sender<Input>) {
     }
 }
 
-/// After an input, crossterm is asked this often whether it has another one. It gives up without looking if the thread is
-/// not run for longer than the wait, as on a busy host. A second key that came with the first one was stuck then, until the
-/// next key.
+/// Checks of crossterm for another input, after one. A check returns at once, without looking, if this thread did not run
+/// for longer than the wait, as on a busy host. A key that had come with another one would then wait for the next key.
 const LOOKS: u32 = 10;
 const NEXT_LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 const GONE: PollFlags = PollFlags::HUP.union(PollFlags::ERR).union(PollFlags::NVAL);
